@@ -1,0 +1,26 @@
+"""Covet: a Django-style project framework, natively async.
+
+``import covet`` loads nothing heavy; ``setup``, ``run`` and ``run_sync`` are looked up when they are first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "run", "run_sync", "setup"]
+
+if TYPE_CHECKING:
+    from covet.apps.lifecycle import run, setup
+    from covet.concurrency import run_sync
+
+_HOMES = {"run": "covet.apps.lifecycle", "setup": "covet.apps.lifecycle", "run_sync": "covet.concurrency"}
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``setup``, ``run`` or ``run_sync`` from the module that holds it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'covet' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(home), name)
