@@ -1,0 +1,91 @@
+# The two commands: `make demo` runs a real project, `make test` sets everything up and passes all tests.
+# Every other target is a part of them, or what CI runs beside them.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_PORT ?= 8000
+TEST_WORKERS ?= 2
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup rust services test check lint format types arch docs docs-serve build bench soak changelog clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo ## run examples/blog on SQLite with data loaded (DEMO_PORT=8000)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" DEMO_PORT=$(DEMO_PORT) scripts/demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Covet needs Python 3.11 or newer; set PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+
+$(VENV)/.demo: pyproject.toml hatch_build.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".[standard]" "Faker>=33"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml hatch_build.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".[all]" --group dev
+	@touch $(VENV)/.demo $@
+
+setup: $(VENV)/.dev rust ## the virtual environment with everything, and the Rust half where cargo is at hand
+
+rust: $(VENV)/.dev ## build covet_rust into the virtual environment
+	@if command -v cargo >/dev/null 2>&1; then \
+	  if [ -z "$$(find $(VENV) -path '*covet_rust*' -name '*.so' -newer covet_rust/Cargo.toml 2>/dev/null)" ] || \
+	     [ -n "$$(find covet_rust/src Cargo.toml -newer $(VENV)/.rust 2>/dev/null || echo first)" ]; then \
+	    VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop -q --release -m covet_rust/Cargo.toml && touch $(VENV)/.rust; \
+	  fi; \
+	elif [ -n "$$CI" ]; then echo "cargo is missing: in CI the Rust half must be built and tested." >&2; exit 1; \
+	else echo "cargo is missing: the Rust half (covet_rust) is left out; its plain twin is tested." >&2; fi
+
+services: ## start PostgreSQL, MariaDB, Redis and Memcached on loopback
+	@scripts/services start
+
+test: setup services ## all tests, with coverage
+	@eval "$$(scripts/services env)" && rm -f .coverage.* && \
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report= $(TEST_ARGS) && \
+	$(BIN)/coverage report
+
+check: lint types arch ## what needs no services: lint, types, layers
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	@if command -v cargo >/dev/null 2>&1; then cargo fmt --all --check && cargo clippy -q --all-targets -- -D warnings; fi
+
+format: $(VENV)/.dev ## format and mend what can be mended
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+	@if command -v cargo >/dev/null 2>&1; then cargo fmt --all; fi
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/_typing
+
+arch: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev ## build the documentation, strictly
+	$(BIN)/mkdocs build -q --strict
+
+docs-serve: $(VENV)/.dev ## the documentation at http://127.0.0.1:8001
+	$(BIN)/mkdocs serve -a 127.0.0.1:8001
+
+build: $(VENV)/.dev ## both wheels and the source archive, into dist/
+	$(BIN)/python -m build -q --outdir dist .
+	@if command -v cargo >/dev/null 2>&1; then $(BIN)/maturin build -q --release -m covet_rust/Cargo.toml --out dist; fi
+
+bench: setup services ## the benchmarks' tables (python -m benchmarks --help)
+	@eval "$$(scripts/services env)" && $(BIN)/python -m benchmarks
+
+soak: setup services ## the long runs
+	@eval "$$(scripts/services env)" && $(BIN)/python -m pytest -n 0 -m soak $(TEST_ARGS)
+
+changelog: $(VENV)/.dev ## what the next release's notes would say
+	$(BIN)/towncrier build --draft --version next
+
+clean: ## remove what was built; stop the services and drop their data
+	-@scripts/services stop
+	rm -rf .services build dist site target .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov

@@ -1,0 +1,153 @@
+"""What all of Covet's own tests share: the addresses of the services, and scratch databases on all three vendors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+VENDORS = ("sqlite", "postgresql", "mysql")
+_POSTGRES = os.environ.setdefault("COVET_TEST_POSTGRES_URL", "postgres://covet:covet@127.0.0.1:54329/covet")
+_MYSQL = os.environ.setdefault("COVET_TEST_MYSQL_URL", "mysql://covet:covet@127.0.0.1:33069/covet")
+os.environ.setdefault("COVET_TEST_REDIS_URL", "redis://127.0.0.1:63799/0")
+os.environ.setdefault("COVET_TEST_MEMCACHED_URL", "memcached://127.0.0.1:21219")
+
+Scratch = Callable[[str], Awaitable[str]]
+
+
+def scratch_name() -> str:
+    """A database name of this process's own: workers and parallel runs must not share one."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"scratch{os.environ.get('COVET_TEST_SUFFIX', '')}_{worker}"
+
+
+def _with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def _postgres(url: str, *statements: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _mysql(url: str, *statements: str, drop_tables: bool = False) -> None:
+    import aiomysql
+
+    parts = urlsplit(url)
+    connection = await aiomysql.connect(
+        host=parts.hostname,
+        port=parts.port,
+        user=parts.username,
+        password=parts.password,
+        db=parts.path[1:] or None,
+        autocommit=True,
+    )
+    try:
+        async with connection.cursor() as cursor:
+            for statement in statements:
+                await cursor.execute(statement)
+            if drop_tables:
+                await cursor.execute("SET foreign_key_checks = 0")
+                await cursor.execute("SHOW FULL TABLES")
+                for name, kind in await cursor.fetchall():
+                    await cursor.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} `{name}`")
+    finally:
+        await connection.ensure_closed()
+
+
+@pytest.fixture(scope="session")
+async def scratch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scratch]:
+    """``await scratch(vendor)`` gives the URL of an empty database of that vendor; its tables are dropped first."""
+    name = scratch_name()
+    made: dict[str, str] = {}
+    folder = tmp_path_factory.mktemp("scratch")
+
+    async def give(vendor: str) -> str:
+        if vendor == "sqlite":
+            for file in folder.glob("scratch.sqlite3*"):
+                file.unlink()
+            return f"sqlite:///{folder / 'scratch.sqlite3'}"
+        if vendor not in made:
+            if vendor == "postgresql":
+                await _postgres(
+                    _POSTGRES, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"'
+                )
+                made[vendor] = _with_database(_POSTGRES, name)
+            else:
+                await _mysql(
+                    _MYSQL, f"DROP DATABASE IF EXISTS `{name}`", f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
+                )
+                made[vendor] = _with_database(_MYSQL, name)
+        elif vendor == "postgresql":
+            await _postgres(made[vendor], "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+        else:
+            await _mysql(made[vendor], drop_tables=True)
+        return made[vendor]
+
+    yield give
+    if "postgresql" in made:
+        await _postgres(_POSTGRES, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    if "mysql" in made:
+        await _mysql(_MYSQL, f"DROP DATABASE IF EXISTS `{name}`")
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> str:
+    """Each of the three vendors in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def database(vendor: str, scratch: Scratch) -> AsyncIterator[Database]:
+    """The ``default`` alias on an empty database, once for each vendor."""
+    from covet.conf import override
+    from covet.db import connections
+
+    with override(DATABASES={"default": await scratch(vendor)}):
+        opened = connections["default"]
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings() -> None:
+    """A minimal configuration, so that a test which needs none of its own can read settings."""
+    from covet.conf import settings
+
+    if not settings.configured:
+        settings.configure(
+            SECRET_KEY="tests-only-" + "x" * 40,
+            DEBUG=False,
+            INSTALLED_APPS=[],
+            DATABASES={"default": "sqlite://:memory:"},
+        )
+
+
+def repository_root() -> Path:
+    """The checkout's top folder."""
+    return Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
+    """Long runs are for ``make soak``: left out unless ``-m soak`` asks for them."""
+    if "soak" in (config.getoption("-m") or ""):
+        return
+    kept, left = [], []
+    for item in items:
+        (left if item.get_closest_marker("soak") else kept).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
