@@ -1,0 +1,128 @@
+"""Threads beside the event loop: ``to_thread`` for what blocks, ``run_sync`` for the way back.
+
+Sync code that runs in a thread of ours calls ``run_sync(coro)`` to wait for a coroutine on the loop it came from, with
+the request's context. Threads come from bounded pools, one for each depth of thread → loop → thread: a thread that
+waits in ``run_sync`` can never starve the thread it waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar, cast
+
+__all__ = ["THREADS", "is_async", "maybe_await", "run_sync", "serving_loop", "to_thread"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = min(32, (os.cpu_count() or 1) + 4)
+"""How many threads a pool has at most."""
+
+_loop: contextvars.ContextVar[asyncio.AbstractEventLoop | None] = contextvars.ContextVar("covet_loop", default=None)
+_depth: contextvars.ContextVar[int] = contextvars.ContextVar("covet_thread_depth", default=0)
+
+
+class _Pools:
+    """The thread pools of this process, by depth, made when they are first used; a forked child makes its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_depth: dict[int, ThreadPoolExecutor] = {}
+        self.serving: asyncio.AbstractEventLoop | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def at(self, depth: int) -> ThreadPoolExecutor:
+        pool = self._by_depth.get(depth)
+        if pool is None:
+            with self._lock:
+                pool = self._by_depth.setdefault(
+                    depth, ThreadPoolExecutor(THREADS, thread_name_prefix=f"covet-{depth}")
+                )
+        return pool
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._by_depth = {}
+        self.serving = None
+
+
+_pools = _Pools()
+
+
+async def to_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call ``function`` in a thread of the pool and return its result.
+
+    The thread sees a copy of the caller's context, and ``run_sync`` inside it finds the way back to this loop.
+    """
+    loop = asyncio.get_running_loop()
+    depth = _depth.get()
+    context = contextvars.copy_context()
+    context.run(_loop.set, loop)
+    context.run(_depth.set, depth + 1)
+    return await loop.run_in_executor(_pools.at(depth), lambda: context.run(function, *args, **kwargs))
+
+
+def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the event loop that serves, from sync code in a thread, and return its result.
+
+    The coroutine runs with a copy of this thread's context, so it joins the request's transaction, language and user.
+
+    Raises:
+        RuntimeError: Called on the loop's own thread (write ``await`` there), or no loop is running.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        name = getattr(coroutine, "__qualname__", "coroutine")
+        coroutine.close()
+        raise RuntimeError(
+            f"run_sync({name}(…)) was called on the event loop's own thread, where it would wait for itself. "
+            f"Write `await {name}(…)` in an async function instead."
+        )
+    loop = _loop.get() or _pools.serving
+    if loop is None or loop.is_closed() or not loop.is_running():
+        coroutine.close()
+        raise RuntimeError(
+            "run_sync() found no running event loop. Call it from a sync view, command, receiver or template function; "
+            "in a script write covet.run(coroutine)."
+        )
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+class serving_loop:
+    """Make the running loop the one that ``run_sync`` uses in threads that were not started by ``to_thread``."""
+
+    def __enter__(self) -> None:
+        self._before = _pools.serving
+        _pools.serving = asyncio.get_running_loop()
+
+    def __exit__(self, *_: object) -> None:
+        _pools.serving = self._before
+
+
+async def maybe_await(value: Awaitable[T] | T) -> T:
+    """Return the value; an awaitable is awaited first. For hooks that may be sync or async.
+
+    Only coroutines and futures count: a model instance is awaitable and still a value here.
+    """
+    if inspect.iscoroutine(value) or asyncio.isfuture(value):
+        return cast(T, await value)
+    return cast(T, value)
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether calling ``function`` gives a coroutine: async functions, partials and objects with async ``__call__``."""
+    while hasattr(function, "func") and not inspect.isfunction(function) and not inspect.ismethod(function):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or (
+        not inspect.isclass(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    )

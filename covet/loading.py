@@ -1,0 +1,109 @@
+"""Names to objects: import a dotted path, look for a submodule, and say clearly what is wrong when it fails."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from covet.exceptions import ImproperlyConfigured
+from covet.text import suggest
+
+__all__ = ["has_submodule", "import_module", "import_string", "module_folder", "submodules"]
+
+
+def import_string(path: str) -> Any:
+    """Return the object that ``"package.module.Name"`` or ``"package.module:Name.attribute"`` names.
+
+    Args:
+        path: The dotted path. With a colon, what stands left of it is the module.
+
+    Raises:
+        ImproperlyConfigured: The path is no dotted path, the module cannot be imported, or it has no such name.
+    """
+    module_name, separator, attributes = path.partition(":")
+    if not separator:
+        module_name, _, attributes = path.rpartition(".")
+    if not module_name or not attributes:
+        raise ImproperlyConfigured(f"'{path}' is no dotted path to an object; write it as 'package.module.Name'.")
+    found: Any = import_module(module_name, wanted_by=f"'{path}'")
+    for name in attributes.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            near = (
+                suggest(name, [n for n in vars(found) if not n.startswith("_")]) if hasattr(found, "__dict__") else None
+            )
+            hint = f" Did you mean '{near}'?" if near else ""
+            raise ImproperlyConfigured(f"Module '{module_name}' has no '{attributes}' (from '{path}').{hint}") from None
+    return found
+
+
+def import_module(name: str, *, wanted_by: str) -> ModuleType:
+    """Import a module, and tell a module that does not exist from one that fails.
+
+    Args:
+        name: The dotted name of the module.
+        wanted_by: Who asks, in a few words, for the message.
+
+    Raises:
+        ImproperlyConfigured: There is no such module. What a module raises while it runs passes through.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # Only a name on the way to the module means "not there"; another one is the module's own broken import.
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise ImproperlyConfigured(f"{wanted_by} cannot be loaded: there is no module '{error.name}'.") from error
+        raise
+
+
+def has_submodule(package: str, name: str) -> bool:
+    """Tell whether ``package`` holds a module ``name``; imports the package, never the module."""
+    try:
+        return importlib.util.find_spec(f"{package}.{name}") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def submodules(package: ModuleType) -> frozenset[str]:
+    """Return the names of the modules and packages directly inside a package, by one listing of its folders.
+
+    A folder without ``__init__.py`` counts as a package when it holds Python files, as Python itself treats it.
+    """
+    names: set[str] = set()
+    for folder in getattr(package, "__path__", ()):
+        root = Path(folder)
+        if not root.is_dir():
+            names.update(_listed_by_importer(folder))
+            continue
+        for entry in root.iterdir():
+            if entry.suffix in {".py", ".so", ".pyd"}:
+                names.add(entry.name.partition(".")[0])
+            elif entry.is_dir() and entry.name.isidentifier() and next(entry.glob("*.py"), None) is not None:
+                names.add(entry.name)
+    return frozenset(names - {"__init__", "__main__"})
+
+
+def module_folder(name: str) -> Path | None:
+    """Return the folder of a package without running it, or None where it has none (or does not exist)."""
+    module = sys.modules.get(name)
+    if module is not None:
+        paths = list(getattr(module, "__path__", ()))
+        return Path(paths[0]) if paths else None
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _listed_by_importer(folder: str) -> set[str]:
+    import pkgutil  # a zipped package: rare, so its machinery is loaded only then
+
+    return {found.name for found in pkgutil.iter_modules([folder])}

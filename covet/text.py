@@ -1,0 +1,81 @@
+"""Small transformations of text that several rooms need: slugs, case, plurals, cutting, and "did you mean"."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+__all__ = ["camel_to_words", "distance", "join_words", "pluralize", "slugify", "suggest", "truncate"]
+
+_NOT_SLUG = re.compile(r"[^\w\s-]")
+_DASHES = re.compile(r"[-\s]+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def slugify(value: object, *, allow_unicode: bool = False) -> str:
+    """Return the text in lower case with dashes between words and nothing else: ``"Grüß Gott!"`` → ``"gru-gott"``.
+
+    Args:
+        value: Anything; its ``str`` is used.
+        allow_unicode: Keep letters beyond ASCII.
+    """
+    text = str(value)
+    if allow_unicode:
+        text = unicodedata.normalize("NFKC", text)
+    else:
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return _DASHES.sub("-", _NOT_SLUG.sub("", text.lower())).strip("-_")
+
+
+def camel_to_words(name: str) -> str:
+    """Return ``"blog post"`` for ``"BlogPost"`` and ``"http request"`` for ``"HTTPRequest"``."""
+    return " ".join(_CAMEL.split(name)).lower()
+
+
+def pluralize(count: int, singular: str, plural: str | None = None) -> str:
+    """Return the number with its word: ``"1 app"``, ``"2 apps"``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def truncate(text: str, length: int, *, ellipsis: str = "…") -> str:
+    """Return the text, cut to ``length`` characters with the ellipsis counted in."""
+    if len(text) <= length:
+        return text
+    return text[: max(length - len(ellipsis), 0)] + ellipsis[:length]
+
+
+def join_words(words: Iterable[str], conjunction: str = "and") -> str:
+    """Return ``"a, b and c"``."""
+    listed = list(words)
+    if len(listed) < 2:
+        return "".join(listed)
+    return f"{', '.join(listed[:-1])} {conjunction} {listed[-1]}"
+
+
+def suggest(name: str, names: Iterable[str]) -> str | None:
+    """Return the known name that ``name`` was probably meant to be, or None when nothing is near."""
+    import difflib  # only a mistake needs it, and it costs a millisecond
+
+    known = {candidate.lower(): candidate for candidate in names}
+    matches = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return known[matches[0]] if matches else None
+
+
+def distance(left: str, right: str, *, limit: int) -> int:
+    """Return how many letters were added, dropped, changed or swapped between two words; above ``limit``, limit + 1."""
+    if abs(len(left) - len(right)) > limit:
+        return limit + 1
+    before: list[int] = []
+    previous = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        current = [i]
+        for j, b in enumerate(right, 1):
+            cost = min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            current.append(cost)
+        if min(current) > limit:
+            return limit + 1
+        before, previous = previous, current
+    return min(previous[-1], limit + 1)
