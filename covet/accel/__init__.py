@@ -1,0 +1,10 @@
+"""The only door to ``covet_rust``: each function is the native one where it is there, else its plain Python twin.
+
+The choice is made once, at import. ``COVET_ACCEL=0`` in the environment turns the native half off; ``active()`` tells
+for each function what runs.
+"""
+
+from covet.accel.choice import active, encode_rows, reason
+from covet.accel.twins.rows import RowPlan
+
+__all__ = ["RowPlan", "active", "encode_rows", "reason"]

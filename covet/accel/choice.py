@@ -1,0 +1,44 @@
+"""Picks Rust or the twin, function by function, when this module is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
+from typing import Any, Literal
+
+from covet.accel.twins import rows as python_rows
+
+__all__ = ["active", "encode_rows", "reason"]
+
+_OFF = frozenset({"0", "false", "off", "no"})
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    """Return the native module, or None and why it is not used."""
+    if os.environ.get("COVET_ACCEL", "").strip().lower() in _OFF:
+        return None, "turned off by COVET_ACCEL"
+    try:
+        import covet_rust
+    except ModuleNotFoundError:
+        return None, "covet-rust is not installed"
+    except ImportError as error:  # built for another platform or Python: say so, and go on with the twins
+        return None, f"covet-rust cannot be loaded: {error}"
+    return covet_rust, f"covet-rust {covet_rust.__version__}"
+
+
+_native, _reason = _load()
+
+encode_rows: Callable[[Iterable[Sequence[Any]], python_rows.RowPlan], bytes] = getattr(
+    _native, "encode_rows", python_rows.encode_rows
+)
+
+
+def active() -> dict[str, Literal["rust", "python"]]:
+    """Return for each accelerated function which half runs: ``{"encode_rows": "rust"}``."""
+    return {"encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust"}
+
+
+def reason() -> str:
+    """Return why: the native half's version, or why it is not used."""
+    return _reason

@@ -1,0 +1,16 @@
+"""What the native extension offers; ``covet.accel`` is the only module that imports it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+__all__ = ["__version__", "encode_rows"]
+
+__version__: str
+
+class _Plan(Protocol):
+    @property
+    def fragments(self) -> tuple[bytes, ...]: ...
+    @property
+    def converters(self) -> tuple[Any, ...]: ...
+
+def encode_rows(rows: Iterable[Sequence[Any]], plan: _Plan) -> bytes: ...

@@ -1,0 +1,16 @@
+//! The optional native parts of Covet: this file registers the functions, nothing else.
+//!
+//! Each family of functions has its own module, and each function a twin in `covet/accel/twins/` under the same name,
+//! which gives the same bytes.
+
+use pyo3::prelude::*;
+
+mod rows;
+
+/// The Python module `covet_rust`.
+#[pymodule]
+fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
+    Ok(())
+}

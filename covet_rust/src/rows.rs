@@ -1,0 +1,461 @@
+//! Rows of a database to the bytes of a JSON array of objects, with no Python object made on the way.
+//!
+//! The bytes are those of pydantic for the same values, and of the twin `covet/accel/twins/rows.py`.
+
+use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+/// How deep a JSON value may nest; the twin has the same limit.
+const MAX_DEPTH: usize = 200;
+/// What a value takes on average: the first guess of the buffer's size, so that it rarely grows.
+const BYTES_PER_VALUE: usize = 24;
+
+/// The classes of the standard library that have a spelling in JSON.
+struct Types {
+    datetime: Py<PyType>,
+    date: Py<PyType>,
+    time: Py<PyType>,
+    timedelta: Py<PyType>,
+    decimal: Py<PyType>,
+    uuid: Py<PyType>,
+    enumeration: Py<PyType>,
+}
+
+static TYPES: PyOnceLock<Types> = PyOnceLock::new();
+
+impl Types {
+    fn get(py: Python<'_>) -> PyResult<&'static Types> {
+        TYPES.get_or_try_init(py, || {
+            let load = |module: &str, name: &str| -> PyResult<Py<PyType>> {
+                Ok(py
+                    .import(module)?
+                    .getattr(name)?
+                    .cast_into::<PyType>()?
+                    .unbind())
+            };
+            Ok(Types {
+                datetime: load("datetime", "datetime")?,
+                date: load("datetime", "date")?,
+                time: load("datetime", "time")?,
+                timedelta: load("datetime", "timedelta")?,
+                decimal: load("decimal", "Decimal")?,
+                uuid: load("uuid", "UUID")?,
+                enumeration: load("enum", "Enum")?,
+            })
+        })
+    }
+}
+
+/// The bytes of `[{"key":value,…},…]` for rows in the order of the plan's keys.
+///
+/// `plan.fragments` are the texts before each value (`{"id":`, `,"title":`), `plan.converters` what turns a driver's
+/// value into Python's, or None. Raises ValueError for a row of another length and TypeError for a value that JSON
+/// cannot spell.
+#[pyfunction]
+pub fn encode_rows<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, PyAny>,
+    plan: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let types = Types::get(py)?;
+    let columns = read_plan(plan)?;
+    let count = rows.len().unwrap_or(0);
+    let mut out = Vec::with_capacity(2 + count * columns.len() * BYTES_PER_VALUE);
+    out.push(b'[');
+    for row in rows.try_iter()? {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write_row(&mut out, &row?, &columns, types)?;
+    }
+    out.push(b']');
+    Ok(PyBytes::new(py, &out))
+}
+
+/// One column: the text before its value, and its converter.
+type Column<'py> = (Bound<'py, PyBytes>, Option<Bound<'py, PyAny>>);
+
+fn read_plan<'py>(plan: &Bound<'py, PyAny>) -> PyResult<Vec<Column<'py>>> {
+    let py = plan.py();
+    let fragments = plan
+        .getattr(pyo3::intern!(py, "fragments"))?
+        .cast_into::<PyTuple>()?;
+    let converters = plan
+        .getattr(pyo3::intern!(py, "converters"))?
+        .cast_into::<PyTuple>()?;
+    fragments
+        .iter()
+        .zip(converters.iter())
+        .map(|(fragment, converter)| {
+            let converter = if converter.is_none() {
+                None
+            } else {
+                Some(converter)
+            };
+            Ok((fragment.cast_into::<PyBytes>()?, converter))
+        })
+        .collect()
+}
+
+fn write_row(
+    out: &mut Vec<u8>,
+    row: &Bound<'_, PyAny>,
+    columns: &[Column<'_>],
+    types: &Types,
+) -> PyResult<()> {
+    if columns.is_empty() {
+        out.extend_from_slice(b"{}");
+        return Ok(());
+    }
+    let length = row.len()?;
+    if length != columns.len() {
+        return Err(PyValueError::new_err(format!(
+            "a row has {length} values, its plan {} columns",
+            columns.len()
+        )));
+    }
+    if let Ok(tuple) = row.cast::<PyTuple>() {
+        for ((fragment, converter), value) in columns.iter().zip(tuple.iter()) {
+            write_column(out, fragment, converter.as_ref(), value, types)?;
+        }
+    } else {
+        for ((fragment, converter), value) in columns.iter().zip(row.try_iter()?) {
+            write_column(out, fragment, converter.as_ref(), value?, types)?;
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_column<'py>(
+    out: &mut Vec<u8>,
+    fragment: &Bound<'py, PyBytes>,
+    converter: Option<&Bound<'py, PyAny>>,
+    value: Bound<'py, PyAny>,
+    types: &Types,
+) -> PyResult<()> {
+    out.extend_from_slice(fragment.as_bytes());
+    match converter {
+        // As everywhere in the framework, a converter never sees NULL.
+        Some(convert) if !value.is_none() => write_value(out, &convert.call1((value,))?, types, 0),
+        _ => write_value(out, &value, types, 0),
+    }
+}
+
+fn write_value(
+    out: &mut Vec<u8>,
+    value: &Bound<'_, PyAny>,
+    types: &Types,
+    depth: usize,
+) -> PyResult<()> {
+    let py = value.py();
+    let kind = value.get_type();
+    if value.is_none() {
+        out.extend_from_slice(b"null");
+    } else if let Ok(text) = value.cast_exact::<PyString>() {
+        write_text(out, text.to_str()?);
+    } else if value.is_exact_instance_of::<PyInt>() {
+        write_int(out, value)?;
+    } else if let Ok(flag) = value.cast_exact::<PyBool>() {
+        out.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
+    } else if let Ok(number) = value.cast_exact::<PyFloat>() {
+        write_float(out, number.value());
+    } else if kind.is(types.datetime.bind(py)) {
+        write_moment(out, value, 19)?;
+    } else if kind.is(types.uuid.bind(py)) || kind.is(types.decimal.bind(py)) {
+        write_plain(out, value.str()?.to_str()?);
+    } else if let Ok(dict) = value.cast_exact::<PyDict>() {
+        write_dict(out, dict, types, deeper(depth)?)?;
+    } else if let Ok(list) = value.cast_exact::<PyList>() {
+        write_items(out, list.iter(), types, deeper(depth)?)?;
+    } else {
+        write_rare(out, value, types, depth)?;
+    }
+    Ok(())
+}
+
+/// What rows hold seldom, and subclasses of the rest.
+fn write_rare(
+    out: &mut Vec<u8>,
+    value: &Bound<'_, PyAny>,
+    types: &Types,
+    depth: usize,
+) -> PyResult<()> {
+    let py = value.py();
+    if value.is_instance(types.enumeration.bind(py))? {
+        return write_value(
+            out,
+            &value.getattr(pyo3::intern!(py, "value"))?,
+            types,
+            deeper(depth)?,
+        );
+    }
+    if value.is_instance(types.datetime.bind(py))? {
+        return write_moment(out, value, 19);
+    }
+    if value.is_instance(types.date.bind(py))? {
+        let text = value.call_method0(pyo3::intern!(py, "isoformat"))?;
+        write_plain(out, text.cast::<PyString>()?.to_str()?);
+        return Ok(());
+    }
+    if value.is_instance(types.time.bind(py))? {
+        return write_moment(out, value, 8);
+    }
+    if value.is_instance(types.timedelta.bind(py))? {
+        return write_duration(out, value);
+    }
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        write_base64(out, bytes.as_bytes());
+    } else if let Ok(text) = value.cast::<PyString>() {
+        write_text(out, text.to_str()?);
+    } else if value.is_instance_of::<PyInt>() {
+        write_int(out, value)?;
+    } else if let Ok(number) = value.cast::<PyFloat>() {
+        write_float(out, number.value());
+    } else if let Ok(dict) = value.cast::<PyDict>() {
+        write_dict(out, dict, types, deeper(depth)?)?;
+    } else if let Ok(list) = value.cast::<PyList>() {
+        write_items(out, list.iter(), types, deeper(depth)?)?;
+    } else if let Ok(tuple) = value.cast::<PyTuple>() {
+        write_items(out, tuple.iter(), types, deeper(depth)?)?;
+    } else if value.is_instance(types.uuid.bind(py))?
+        || value.is_instance(types.decimal.bind(py))?
+    {
+        write_plain(out, value.str()?.to_str()?);
+    } else {
+        return Err(unsupported("value", value));
+    }
+    Ok(())
+}
+
+fn unsupported(what: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let name = value
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("JSON has no spelling for a {what} of type {name}"))
+}
+
+fn deeper(depth: usize) -> PyResult<usize> {
+    if depth >= MAX_DEPTH {
+        return Err(PyRecursionError::new_err(format!(
+            "a JSON value nests deeper than {MAX_DEPTH} levels"
+        )));
+    }
+    Ok(depth + 1)
+}
+
+fn write_items<'py>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+    types: &Types,
+    depth: usize,
+) -> PyResult<()> {
+    out.push(b'[');
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_value(out, &item, types, depth)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_dict(
+    out: &mut Vec<u8>,
+    dict: &Bound<'_, PyDict>,
+    types: &Types,
+    depth: usize,
+) -> PyResult<()> {
+    out.push(b'{');
+    for (index, (key, value)) in dict.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_key(out, &key)?;
+        out.push(b':');
+        write_value(out, &value, types, depth)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_key(out: &mut Vec<u8>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+    if let Ok(text) = key.cast::<PyString>() {
+        write_text(out, text.to_str()?);
+    } else if key.is_none() {
+        out.extend_from_slice(b"\"None\"");
+    } else if let Ok(flag) = key.cast::<PyBool>() {
+        out.extend_from_slice(if flag.is_true() {
+            b"\"true\""
+        } else {
+            b"\"false\""
+        });
+    } else if key.is_instance_of::<PyInt>() {
+        out.push(b'"');
+        write_int(out, key)?;
+        out.push(b'"');
+    } else {
+        return Err(unsupported("key", key));
+    }
+    Ok(())
+}
+
+fn write_int(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if let Ok(number) = value.extract::<i64>() {
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        return Ok(());
+    }
+    // int.__repr__ rather than str(): a subclass may spell itself otherwise.
+    let text = value
+        .py()
+        .get_type::<PyInt>()
+        .call_method1("__repr__", (value,))?;
+    out.extend_from_slice(text.cast::<PyString>()?.to_str()?.as_bytes());
+    Ok(())
+}
+
+fn write_float(out: &mut Vec<u8>, number: f64) {
+    if number.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// A text that needs no escaping, in quotes.
+fn write_plain(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// `isoformat()` as RFC 3339 has it: `Z` for UTC, and no seconds in an offset. `start` is where an offset may begin.
+fn write_moment(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, start: usize) -> PyResult<()> {
+    let text = value.call_method0(pyo3::intern!(value.py(), "isoformat"))?;
+    let text = text.cast::<PyString>()?.to_str()?;
+    out.push(b'"');
+    match text[start..].find(['+', '-']) {
+        None => out.extend_from_slice(text.as_bytes()),
+        Some(at) => {
+            let (moment, offset) = text.split_at(start + at);
+            out.extend_from_slice(moment.as_bytes());
+            if offset == "+00:00" {
+                out.push(b'Z');
+            } else {
+                out.extend_from_slice(&offset.as_bytes()[..6]);
+            }
+        }
+    }
+    out.push(b'"');
+    Ok(())
+}
+
+/// A duration in ISO 8601, a year counted as 365 days, as pydantic spells it.
+fn write_duration(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = value.py();
+    let days: i64 = value.getattr(pyo3::intern!(py, "days"))?.extract()?;
+    let seconds: i64 = value.getattr(pyo3::intern!(py, "seconds"))?.extract()?;
+    let micros: i64 = value
+        .getattr(pyo3::intern!(py, "microseconds"))?
+        .extract()?;
+    let total =
+        i128::from(days) * 86_400_000_000 + i128::from(seconds) * 1_000_000 + i128::from(micros);
+    let size = total.unsigned_abs();
+    let (days, rest) = (size / 86_400_000_000, size % 86_400_000_000);
+    let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
+    let mut text = String::from(if total < 0 { "-P" } else { "P" });
+    push_units(&mut text, &[(days / 365, 'Y'), (days % 365, 'D')]);
+    if rest > 0 || size == 0 {
+        text.push('T');
+        push_units(
+            &mut text,
+            &[(seconds / 3600, 'H'), (seconds / 60 % 60, 'M')],
+        );
+        if micros > 0 {
+            let fraction = format!("{micros:06}");
+            text.push_str(&format!(
+                "{}.{}S",
+                seconds % 60,
+                fraction.trim_end_matches('0')
+            ));
+        } else if seconds % 60 > 0 || size == 0 {
+            text.push_str(&format!("{}S", seconds % 60));
+        }
+    }
+    write_plain(out, &text);
+    Ok(())
+}
+
+fn push_units(text: &mut String, units: &[(u128, char)]) {
+    for (number, unit) in units {
+        if *number > 0 {
+            text.push_str(&number.to_string());
+            text.push(*unit);
+        }
+    }
+}
+
+/// Base64 in the URL-safe alphabet, padded.
+fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    out.push(b'"');
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .fold(0_u32, |group, byte| (group << 8) | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            if place <= chunk.len() {
+                out.push(ALPHABET[(group >> (18 - 6 * place) & 63) as usize]);
+            } else {
+                out.push(b'=');
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// The escape of each byte: 0 none, `u` six characters, else the letter after the backslash.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0_u8; 256];
+    let mut byte = 0;
+    while byte < 32 {
+        table[byte] = b'u';
+        byte += 1;
+    }
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[b'\t' as usize] = b't';
+    table[8] = b'b';
+    table[12] = b'f';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bytes = text.as_bytes();
+    let mut done = 0;
+    out.push(b'"');
+    for (index, byte) in bytes.iter().enumerate() {
+        let escape = ESCAPES[*byte as usize];
+        if escape == 0 {
+            continue;
+        }
+        out.extend_from_slice(&bytes[done..index]);
+        if escape == b'u' {
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
+        } else {
+            out.extend_from_slice(&[b'\\', escape]);
+        }
+        done = index + 1;
+    }
+    out.extend_from_slice(&bytes[done..]);
+    out.push(b'"');
+}
