@@ -26,6 +26,7 @@ __all__ = [
     "Func",
     "In",
     "IsNull",
+    "JSONPath",
     "Keyword",
     "Match",
     "Node",
@@ -80,7 +81,7 @@ class Column(Node):
 class Param(Node):
     """A value that comes with the execution, at ``slot`` of its values.
 
-    ``adapt`` turns the value into what the driver takes (after the dialect's own adapter for ``type``, if any);
+    ``adapt`` turns the value into what the driver takes; without it the dialect's own adapter for ``type`` does.
     ``many`` marks a sequence of values, which ``In`` spells by the dialect's way. ``type`` also gives the cast that a
     database needs where it cannot infer the type.
     """
@@ -188,7 +189,7 @@ class Match(Node):
     """A text match whose spelling differs by database.
 
     ``kind``: ``like`` (case-sensitive) ``ilike`` ``iexact`` ``regex`` ``iregex``. ``pattern`` is already escaped with a
-    backslash where it came from a plain text.
+    backslash where it came from a plain text; ``iexact`` takes the plain text itself, unescaped.
     """
 
     kind: str
@@ -272,3 +273,12 @@ class Func(Node):
     order_by: tuple[Ordering, ...] = ()
     over: WindowSpec | None = None
     type: ColumnType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JSONPath(Node):
+    """The value at a path of a JSON document, as JSON or, with ``as_text``, as text; keys and indexes are constants."""
+
+    operand: Node
+    path: tuple[str | int, ...]
+    as_text: bool = False

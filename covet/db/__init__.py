@@ -1,0 +1,1 @@
+"""Databases: connections, transactions, errors, routers, and the models behind them."""

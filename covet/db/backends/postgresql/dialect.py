@@ -1,0 +1,231 @@
+"""How PostgreSQL spells SQL: ``$1``, casts, arrays, ``unnest``, ``AT TIME ZONE``."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from covet.db.errors import NotSupportedError
+from covet.db.sql.dialect import Convert, Dialect, FunctionSpelling, Write, json_text, json_value
+from covet.db.sql.nodes import Bound, ColumnType, Func, Node
+
+__all__ = ["PostgreSQLDialect"]
+
+
+def _concat(func: Func, write: Write) -> str:
+    return f"CONCAT({', '.join(f'({write(arg)})::text' for arg in func.args)})"
+
+
+def _string_agg(func: Func, write: Write) -> str:
+    value, separator = func.args if len(func.args) > 1 else (func.args[0], Bound(","))
+    order = f" ORDER BY {', '.join(write(item) for item in func.order_by)}" if func.order_by else ""
+    return f"STRING_AGG({'DISTINCT ' if func.distinct else ''}({write(value)})::text, {write(separator)}{order})"
+
+
+def _hash(name: str) -> FunctionSpelling:
+    return lambda func, write: f"ENCODE({name}(CONVERT_TO({write(func.args[0])}, 'UTF8')), 'hex')"
+
+
+def _log(func: Func, write: Write) -> str:
+    return f"LOG({', '.join(f'({write(arg)})::numeric' for arg in func.args)})"
+
+
+def _padded(name: str) -> FunctionSpelling:
+    # The whole numbers of these functions are integers: a bigint parameter finds no function.
+    def spell(func: Func, write: Write) -> str:
+        first, number, *rest = func.args
+        texts = [f"({write(first)})::text", f"({write(number)})::integer", *[write(arg) for arg in rest]]
+        return f"{name}({', '.join(texts)})"
+
+    return spell
+
+
+def _substring(func: Func, write: Write) -> str:
+    first, *rest = func.args
+    return f"SUBSTRING({', '.join([f'({write(first)})::text', *[f'({write(arg)})::integer' for arg in rest]])})"
+
+
+_PARTS = {
+    "year": "YEAR",
+    "iso_year": "ISOYEAR",
+    "month": "MONTH",
+    "day": "DAY",
+    "week": "WEEK",
+    "week_day": "DOW",
+    "iso_week_day": "ISODOW",
+    "quarter": "QUARTER",
+    "hour": "HOUR",
+    "minute": "MINUTE",
+    "second": "SECOND",
+}
+_UNITS = frozenset(("year", "quarter", "month", "week", "day", "hour", "minute", "second"))
+
+
+class PostgreSQLDialect(Dialect):
+    """PostgreSQL 13 and later, through asyncpg."""
+
+    vendor = "postgresql"
+    title = "PostgreSQL"
+    max_identifier = 63
+    max_params = 32767
+    has_returning = True
+    has_delete_returning = True
+    has_update_returning = True
+    has_array_any = True
+    has_unnest_insert = True
+    has_distinct_on = True
+    has_covering_indexes = True
+    has_deferrable_unique = True
+    has_comments = True
+    has_nulls_distinct = True
+    reuses_placeholders = True
+
+    types: ClassVar = {
+        "smallint": "smallint",
+        "integer": "integer",
+        "bigint": "bigint",
+        "float": "double precision",
+        "decimal": "numeric({precision}, {scale})",
+        "boolean": "boolean",
+        "char": "char({length})",
+        "varchar": "varchar({length})",
+        "text": "text",
+        "date": "date",
+        "time": "time",
+        "datetime": "timestamp with time zone",
+        "interval": "interval",
+        "uuid": "uuid",
+        "binary": "bytea",
+        "json": "jsonb",
+        "inet": "inet",
+    }
+    functions: ClassVar = {
+        "NOW": lambda func, write: "STATEMENT_TIMESTAMP()",
+        "CONCAT": _concat,
+        "STRING_AGG": _string_agg,
+        "CHR": lambda func, write: f"CHR(({write(func.args[0])})::integer)",
+        "ORD": "ASCII",
+        "LOG": _log,
+        "LPAD": _padded("LPAD"),
+        "RPAD": _padded("RPAD"),
+        "REPEAT": _padded("REPEAT"),
+        "LEFT": _padded("LEFT"),
+        "RIGHT": _padded("RIGHT"),
+        "SUBSTRING": _substring,
+        "SHA1": lambda func, write: f"ENCODE(DIGEST({write(func.args[0])}, 'sha1'), 'hex')",
+        "SHA224": _hash("SHA224"),
+        "SHA256": _hash("SHA256"),
+        "SHA384": _hash("SHA384"),
+        "SHA512": _hash("SHA512"),
+    }
+
+    def placeholder(self, number: int) -> str:
+        """Return ``$n``."""
+        return f"${number}"
+
+    def type_sql(self, type: ColumnType) -> str:
+        """Return the type; without a length or precision, the type that has no limit."""
+        if type.kind == "varchar" and type.length is None:
+            text = "varchar"
+        elif type.kind == "decimal" and type.precision is None:
+            text = "numeric"
+        else:
+            text = super().type_sql(type)
+        return f"{text} COLLATE {self.quote(type.collation)}" if type.collation else text
+
+    def cast_type(self, type: ColumnType) -> str:
+        """Return the type for a cast, without a limit: an explicit cast would cut the text off silently."""
+        if type.kind in ("char", "varchar"):
+            return "text" if type.kind == "char" else "varchar"
+        if type.kind == "decimal" and type.precision is None:
+            return "numeric"
+        return super().type_sql(type)
+
+    def cast(self, text: str, type: ColumnType) -> str:
+        """Return ``(x)::type``; a length that the caller asked for is kept."""
+        return f"({text})::{self.type_sql(type) if type.length is not None else self.cast_type(type)}"
+
+    def cast_param(self, text: str, type: ColumnType) -> str:
+        """Return ``$1::type``: PostgreSQL infers the type of a lone parameter from nothing."""
+        kind = "numeric" if type.kind == "decimal" else self.cast_type(type)
+        return f"{text}::{kind}" if kind else text
+
+    def adapter(self, type: ColumnType) -> Convert | None:
+        """Return the adapter: asyncpg takes Python's own types, and JSON as text."""
+        return _ADAPTERS.get(type.kind)
+
+    def converter(self, type: ColumnType) -> Convert | None:
+        """Return the converter: only JSON and addresses arrive as something else."""
+        return _CONVERTERS.get(type.kind)
+
+    def bytes_literal(self, value: bytes) -> str:
+        """Return bytes as PostgreSQL's hexadecimal text."""
+        return f"'\\x{value.hex()}'::bytea"
+
+    def text_literal(self, value: str) -> str:
+        """Return a text in quotes, safe whatever ``standard_conforming_strings`` says."""
+        text = super().text_literal(value)
+        return "E" + text.replace("\\", "\\\\") if "\\" in value else text
+
+    def binary(self, op: str, left: str, right: str) -> str:
+        """Return the operation; ``^`` is the power and ``#`` the exclusive or, as here by nature."""
+        return f"{left} {op} {right}"
+
+    def match(self, kind: str, operand: Node, pattern: Node, write: Write) -> str:
+        """Return a match; numbers and others are compared as text."""
+        value = f"({write(operand)})::text"
+        wanted = write(pattern)
+        if kind == "like":
+            return f"{value} LIKE {wanted}"
+        if kind == "ilike":
+            return f"UPPER({value}) LIKE UPPER({wanted})"
+        if kind == "iexact":
+            return f"UPPER({value}) = UPPER(({wanted})::text)"
+        return f"{value} {'~*' if kind == 'iregex' else '~'} {wanted}"
+
+    def extract(self, part: str, args: Sequence[Node], write: Write) -> str:
+        """Return ``EXTRACT``; days of the week count from Sunday = 1, as in Django."""
+        value = self._in_zone(args, write)
+        if part == "second":
+            return f"FLOOR(EXTRACT(SECOND FROM {value}))::integer"
+        text = f"EXTRACT({_PARTS[part]} FROM {value})::integer"
+        return f"({text} + 1)" if part == "week_day" else text
+
+    def truncate(self, unit: str, func: Func, write: Write) -> str:
+        """Return ``DATE_TRUNC`` in the zone, as an aware datetime again."""
+        value = self._in_zone(func.args, write)
+        if unit in ("date", "time"):
+            return f"({value})::{unit}"
+        if unit not in _UNITS:
+            raise NotSupportedError(f"Nothing can be truncated to '{unit}'.")
+        kind = func.type.kind if func.type is not None else ""
+        if kind == "date":
+            return f"DATE_TRUNC('{unit}', {value})::date"
+        if kind == "time":
+            return f"DATE_TRUNC('{unit}', {value})::time"
+        text = f"DATE_TRUNC('{unit}', {value})"
+        return f"({text} AT TIME ZONE {write(func.args[1])})" if len(func.args) > 1 else text
+
+    def _in_zone(self, args: Sequence[Node], write: Write) -> str:
+        value = write(args[0])
+        return f"({value} AT TIME ZONE {write(args[1])})" if len(args) > 1 else value
+
+    def json_path(self, operand: str, path: Sequence[str | int], *, as_text: bool) -> str:
+        """Return ``#>`` or ``#>>``."""
+        keys = ", ".join(self.text_literal(str(key)) for key in path)
+        return f"({operand} {'#>>' if as_text else '#>'} ARRAY[{keys}]::text[])"
+
+
+def _inet_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    # A host address prints without its prefix, as the fields expect it.
+    if isinstance(value, (ipaddress.IPv4Interface, ipaddress.IPv6Interface)):
+        full = value.network.prefixlen == value.max_prefixlen
+        return str(value.ip) if full else str(value)
+    return str(value)
+
+
+_ADAPTERS: dict[str, Convert] = {"json": json_text}
+_CONVERTERS: dict[str, Convert] = {"json": json_value, "inet": _inet_text}

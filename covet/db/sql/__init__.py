@@ -1,0 +1,1 @@
+"""The SQL language as values: it knows no models and no drivers."""

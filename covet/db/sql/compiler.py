@@ -1,0 +1,298 @@
+"""A statement to SQL text and the order of its values; no database is needed, so tests compare text.
+
+The result is kept by shape: ``Compiled.bind(values)`` is generated code that picks the run-time values, adapts them and
+puts the constants between them, in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from covet import json
+from covet.db.errors import NotSupportedError
+from covet.db.sql.dialect import Dialect, unsupported
+from covet.db.sql.expressions import PLACE, Bind, Writer
+from covet.db.sql.nodes import Node
+from covet.db.sql.statements import (
+    BulkInsert,
+    Compound,
+    Delete,
+    Insert,
+    Select,
+    Statement,
+    TableRef,
+    Update,
+)
+
+__all__ = ["Compiled", "compile_expression", "compile_statement"]
+
+Binder: TypeAlias = Callable[[Sequence[Any]], "tuple[str, list[Any]]"]
+
+# Beyond this many values a list travels to SQLite as one JSON text.
+_LONG_LIST = 500
+_JSON_KINDS = frozenset(("smallint", "integer", "bigint", "char", "varchar", "text", "uuid", "date", "datetime"))
+
+
+class Compiled:
+    """A compiled statement.
+
+    Attributes:
+        sql: The text; where ``expands`` is true, a text with a place for each list, which ``bind`` fills in.
+        binds: The values in driver order.
+        expands: The text depends on how many values a list holds (databases without arrays).
+        returning: Rows come back from an insert, update or delete.
+        bind: ``bind(values) -> (sql, args)``: the finished text and the driver's arguments. Always right.
+    """
+
+    __slots__ = ("bind", "binds", "expands", "returning", "sql")
+
+    def __init__(self, sql: str, binds: Sequence[Bind], dialect: Dialect, *, returning: bool = False) -> None:
+        if not binds and dialect.doubles_percent:
+            # Without values the driver does not format the text.
+            sql = sql.replace("%%", "%")
+        self.binds = tuple(binds)
+        self.returning = returning
+        self.expands = not dialect.has_array_any and any(bind.many for bind in binds)
+        pieces = [sql] if dialect.reuses_placeholders else sql.split(PLACE)
+        if not dialect.reuses_placeholders and len(pieces) != len(binds) + 1:
+            raise NotSupportedError("An expression of this statement repeats or drops one of its values.", sql=sql)
+        self.sql = pieces[0] + "".join(dialect.placeholder(i) + piece for i, piece in enumerate(pieces[1:], 1))
+        self.bind: Binder = _expanding(pieces, self.binds, dialect) if self.expands else _fixed(self.sql, self.binds)
+
+    def args(self, values: Sequence[Any]) -> list[Any]:
+        """Return the driver's arguments; where the text ``expands``, use ``bind``, which returns the text as well."""
+        return self.bind(values)[1]
+
+    def __repr__(self) -> str:
+        return f"Compiled({self.sql!r})"
+
+
+def compile_statement(statement: Statement, dialect: Dialect) -> Compiled:
+    """Return the statement as this database's text, with the order of its values."""
+    writer = Writer(dialect, _query)
+    writer.in_write = isinstance(statement, (Update, Delete))
+    sql, returning = _STATEMENTS[type(statement)](statement, writer)
+    return Compiled(sql, writer.binds, dialect, returning=returning)
+
+
+def compile_expression(node: Node, dialect: Dialect) -> str:
+    """Return a constant expression as text with its constants as literals: for defaults, checks and indexes."""
+    return Writer(dialect, _query, inline=True, bare=True).condition(node)
+
+
+# Queries
+
+
+def _query(query: Select | Compound, writer: Writer) -> str:
+    return _select(query, writer) if isinstance(query, Select) else _compound(query, writer)
+
+
+def _table(table: TableRef, writer: Writer) -> str:
+    quote = writer.dialect.quote
+    if isinstance(table.name, str):
+        text = quote(table.name)
+        return text if table.alias is None or table.alias == table.name else f"{text} AS {quote(table.alias)}"
+    return f"({_query(table.name, writer)}) AS {quote(table.alias or 'subquery')}"
+
+
+def _select(select: Select, writer: Writer) -> str:
+    dialect = writer.dialect
+    quote = dialect.quote
+    parts: list[str] = []
+    if select.ctes:
+        recursive = "RECURSIVE " if any(cte.recursive for cte in select.ctes) else ""
+        queries = ", ".join([f"{quote(cte.name)} AS ({_query(cte.query, writer)})" for cte in select.ctes])
+        parts.append(f"WITH {recursive}{queries} ")
+    parts.append("SELECT ")
+    if select.distinct_on:
+        if not dialect.has_distinct_on:
+            raise unsupported("distinct() with field names (DISTINCT ON)", dialect)
+        parts.append(f"DISTINCT ON ({writer.list(select.distinct_on)}) ")
+    elif select.distinct:
+        parts.append("DISTINCT ")
+    outputs = [
+        writer(output.expression) + (f" AS {quote(output.alias)}" if output.alias is not None else "")
+        for output in select.outputs
+    ]
+    parts.append(", ".join(outputs) or "1")
+    if select.source is not None:
+        parts.append(f" FROM {_table(select.source, writer)}")
+    for join in select.joins:
+        parts.append(f" {join.kind} JOIN {_table(join.table, writer)} ON {writer.condition(join.on)}")
+    if select.where is not None:
+        parts.append(f" WHERE {writer.condition(select.where)}")
+    if select.group_by:
+        parts.append(f" GROUP BY {writer.list(select.group_by)}")
+    if select.having is not None:
+        parts.append(f" HAVING {writer.condition(select.having)}")
+    if select.order_by:
+        parts.append(f" ORDER BY {writer.list(select.order_by)}")
+    parts.append(_limit(select, writer))
+    if select.lock is not None:
+        parts.append(dialect.lock(select.lock))
+    return "".join(parts)
+
+
+def _limit(query: Select | Compound, writer: Writer) -> str:
+    limit = None if query.limit is None else writer.plain(query.limit)
+    offset = None if query.offset is None else writer.plain(query.offset)
+    return writer.dialect.limit(limit, offset)
+
+
+def _compound(compound: Compound, writer: Writer) -> str:
+    dialect = writer.dialect
+    op = compound.op.upper()
+    if op.startswith(("INTERSECT", "EXCEPT")) and not dialect.has_intersect:
+        raise unsupported(f"{op} of queries", dialect)
+    texts = []
+    for query in compound.queries:
+        text = _query(query, writer)
+        if dialect.has_compound_brackets:
+            text = f"({text})"
+        elif isinstance(query, Compound) or query.order_by or query.limit is not None or query.ctes:
+            # SQLite takes no brackets round a member; a derived table keeps its order, limit or own members together.
+            text = f"SELECT * FROM ({text})"
+        texts.append(text)
+    order = f" ORDER BY {writer.list(compound.order_by)}" if compound.order_by else ""
+    return f" {op} ".join(texts) + order + _limit(compound, writer)
+
+
+# Writes
+
+
+def _returning(columns: Sequence[str], has: bool, writer: Writer) -> tuple[str, bool]:
+    if not columns or not has:
+        return "", False
+    return f" RETURNING {', '.join([writer.dialect.quote(name) for name in columns])}", True
+
+
+def _insert(insert: Insert, writer: Writer) -> tuple[str, bool]:
+    dialect = writer.dialect
+    quote = dialect.quote
+    returning, returns = _returning(insert.returning, dialect.has_returning, writer)
+    head = f"INSERT INTO {quote(insert.table)} "
+    if not insert.columns:
+        if len(insert.rows) > 1:
+            raise NotSupportedError("Several rows without any column cannot be inserted by one statement.")
+        body = "DEFAULT VALUES" if dialect.has_default_values else "() VALUES ()"
+        return head + body + returning, returns
+    rows = ", ".join([f"({', '.join([writer.plain(value) for value in row])})" for row in insert.rows])
+    text = f"{head}({', '.join([quote(name) for name in insert.columns])}) VALUES {rows}"
+    if insert.conflict is not None:
+        text += dialect.conflict(insert.conflict, insert.columns)
+    return text + returning, returns
+
+
+def _bulk_insert(insert: BulkInsert, writer: Writer) -> tuple[str, bool]:
+    dialect = writer.dialect
+    if not dialect.has_unnest_insert:
+        raise unsupported("an insert from arrays; use Insert with rows", dialect)
+    quote = dialect.quote
+    arrays = []
+    for param in insert.params:
+        if param.type is None or not param.many:
+            raise NotSupportedError("BulkInsert needs params with many=True and a type.")
+        arrays.append(f"{writer(param)}::{dialect.cast_type(param.type)}[]")
+    columns = ", ".join([quote(name) for name in insert.columns])
+    text = f"INSERT INTO {quote(insert.table)} ({columns}) SELECT * FROM unnest({', '.join(arrays)})"
+    if insert.conflict is not None:
+        text += dialect.conflict(insert.conflict, insert.columns)
+    returning, returns = _returning(insert.returning, dialect.has_returning, writer)
+    return text + returning, returns
+
+
+def _update(update: Update, writer: Writer) -> tuple[str, bool]:
+    dialect = writer.dialect
+    quote = dialect.quote
+    alias = f" AS {quote(update.alias)}" if update.alias is not None and update.alias != update.table else ""
+    pairs = ", ".join([f"{quote(item.column)} = {writer.plain(item.value)}" for item in update.assignments])
+    text = f"UPDATE {quote(update.table)}{alias} SET {pairs}"
+    if update.where is not None:
+        text += f" WHERE {writer.condition(update.where)}"
+    returning, returns = _returning(update.returning, dialect.has_update_returning, writer)
+    return text + returning, returns
+
+
+def _delete(delete: Delete, writer: Writer) -> tuple[str, bool]:
+    dialect = writer.dialect
+    quote = dialect.quote
+    table = quote(delete.table)
+    if delete.alias is None or delete.alias == delete.table:
+        text = f"DELETE FROM {table}"
+    elif dialect.vendor == "mysql":
+        text = f"DELETE {quote(delete.alias)} FROM {table} AS {quote(delete.alias)}"
+    else:
+        text = f"DELETE FROM {table} AS {quote(delete.alias)}"
+    if delete.where is not None:
+        text += f" WHERE {writer.condition(delete.where)}"
+    returning, returns = _returning(delete.returning, dialect.has_delete_returning, writer)
+    return text + returning, returns
+
+
+_STATEMENTS: dict[type[Any], Callable[[Any, Writer], tuple[str, bool]]] = {
+    Select: lambda query, writer: (_select(query, writer), False),
+    Compound: lambda query, writer: (_compound(query, writer), False),
+    Insert: _insert,
+    BulkInsert: _bulk_insert,
+    Update: _update,
+    Delete: _delete,
+}
+
+
+# Values
+
+
+def _fixed(sql: str, binds: Sequence[Bind]) -> Binder:
+    """Generate ``bind`` for a text that never changes: a list display is several times faster than a loop."""
+    names: dict[str, Any] = {"sql": sql}
+    items = []
+    for number, bind in enumerate(binds):
+        if bind.slot is None:
+            names[f"c{number}"] = bind.value
+            items.append(f"c{number}")
+            continue
+        value = f"values[{bind.slot}]"
+        if bind.adapt is not None:
+            names[f"a{number}"] = bind.adapt
+            value = f"[a{number}(item) for item in {value}]" if bind.many else f"a{number}({value})"
+        elif bind.many:
+            value = f"list({value})"
+        items.append(value)
+    exec(f"def bind(values):\n    return sql, [{', '.join(items)}]", names)  # noqa: S102  # only names made above
+    return names["bind"]  # type: ignore[no-any-return]  # the function defined one line above
+
+
+def _expanding(pieces: Sequence[str], binds: Sequence[Bind], dialect: Dialect) -> Binder:
+    """Return ``bind`` for a text whose lists get one placeholder for each value."""
+
+    def bind(values: Sequence[Any]) -> tuple[str, list[Any]]:
+        text = [pieces[0]]
+        args: list[Any] = []
+        total = sum(len(values[item.slot]) for item in binds if item.many and item.slot is not None)
+        for item, piece in zip(binds, pieces[1:], strict=True):
+            value = item.value if item.slot is None else values[item.slot]
+            if not item.many:
+                args.append(value if item.adapt is None or item.slot is None else item.adapt(value))
+                text += [dialect.placeholder(len(args)), piece]
+                continue
+            found = list(value) if item.adapt is None else [item.adapt(one) for one in value]
+            text += [_spell_list(found, item, total, args, dialect), piece]
+        return "".join(text), args
+
+    return bind
+
+
+def _spell_list(found: list[Any], item: Bind, total: int, args: list[Any], dialect: Dialect) -> str:
+    if not found:
+        return "SELECT NULL FROM (SELECT 1 AS covet_none) AS covet_empty WHERE 1 = 0"
+    if total > _LONG_LIST and dialect.vendor == "sqlite" and item.type is not None and item.type.kind in _JSON_KINDS:
+        args.append(json.dumps(found).decode())
+        return f"SELECT value FROM json_each({dialect.placeholder(len(args))})"
+    if len(args) + len(found) > dialect.max_params:
+        raise NotSupportedError(f"{dialect.title} takes at most {dialect.max_params} values in one statement.")
+    marks = []
+    for value in found:
+        args.append(value)
+        marks.append(dialect.placeholder(len(args)))
+    return ", ".join(marks)
