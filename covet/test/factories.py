@@ -1,0 +1,167 @@
+"""Async model factories: factory-boy's declarations, rows made by awaiting.
+
+``author = await AuthorFactory(name="Ann")``. The declarations of a factory and of its sub-factories are resolved first,
+into instances that are not saved yet; then the rows are written, parents before children, and the post-generation
+hooks run after their row exists, awaited when they are async. So a ``LazyAttribute`` sees the sub-factory's instance
+with all its values but without its primary key.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
+
+from covet.exceptions import MissingDependency
+
+try:
+    import factory
+    from factory import builder, enums
+    from factory.base import FactoryOptions, OptionDefault
+except ImportError as error:
+    raise MissingDependency("factory-boy", extra="test", feature="covet.test.factories") from error
+
+if TYPE_CHECKING:
+    from covet.db.models import Model
+
+__all__ = ["Factory"]
+
+M = TypeVar("M", bound="Model", default=Any)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One instance that was built and waits to be written."""
+
+    meta: Any
+    instance: Any
+    step: Any
+    post: Any
+
+
+class _PlanBuilder(builder.StepBuilder):
+    """factory-boy's step, which notes the instance in a plan where the original would create the row."""
+
+    def __init__(self, factory_meta: Any, extras: dict[str, Any], strategy: str, plan: deque[_Entry]) -> None:
+        super().__init__(factory_meta, extras, strategy)
+        self.plan = plan
+
+    def build(self, parent_step: Any = None, force_sequence: int | None = None) -> Any:
+        """Resolve the declarations, make the instance, put it into the plan."""
+        meta = self.factory_meta
+        pre, post = builder.parse_declarations(
+            self.extras, base_pre=meta.pre_declarations, base_post=meta.post_declarations
+        )
+        for sequence in (force_sequence, self.force_init_sequence):
+            if sequence is not None:
+                break
+        else:
+            sequence = meta.next_sequence()
+        step = builder.BuildStep(builder=self, sequence=sequence, parent_step=parent_step)
+        step.resolve(pre)
+        args, kwargs = meta.prepare_arguments(step.attributes)
+        if not isinstance(meta.factory, type) or not issubclass(meta.factory, Factory):
+            return meta.instantiate(step=step, args=args, kwargs=kwargs)  # DictFactory and the like: plain values
+        instance = meta.get_model_class()(*args, **kwargs)
+        self.plan.append(_Entry(meta, instance, step, post))
+        return instance
+
+    def recurse(self, factory_meta: Any, extras: dict[str, Any]) -> _PlanBuilder:
+        """Carry the plan into a sub-factory."""
+        return _PlanBuilder(factory_meta, extras, self.strategy, self.plan)
+
+
+class _Options(FactoryOptions):
+    """``class Meta`` of a factory: factory-boy's options, ``using`` and ``get_or_create``."""
+
+    def _build_default_options(self) -> list[Any]:
+        return [
+            *super()._build_default_options(),
+            OptionDefault("using", None, inherit=True),
+            OptionDefault("get_or_create", (), inherit=True),
+        ]
+
+
+class Factory(factory.Factory, Generic[M]):  # type: ignore[type-arg]
+    """The base class of a project's factories.
+
+    ``await ArticleFactory()`` and ``await ArticleFactory.create()`` write a row, ``await
+    ArticleFactory.create_batch(3)`` several, ``ArticleFactory.build()`` makes an unsaved instance.
+
+    ``class Meta`` takes, beside factory-boy's own options: ``model``; ``using``, the database alias; and
+    ``get_or_create``, the field names by which an existing row is taken instead of writing a new one.
+    """
+
+    _options_class = _Options
+
+    class Meta:
+        """An abstract base: it has no model of its own."""
+
+        abstract = True
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None: ...
+        def __await__(self) -> Generator[Any, Any, M]: ...
+
+    @classmethod
+    async def create(cls, **values: Any) -> M:  # type: ignore[override]
+        """Write one row, and the rows it needs, and return its instance."""
+        plan: deque[_Entry] = deque()
+        instance = cls._planned(values, plan)
+        await _write(plan)
+        return instance
+
+    @classmethod
+    async def create_batch(cls, size: int, **values: Any) -> list[M]:  # type: ignore[override]
+        """Write ``size`` rows, one after another, and return their instances."""
+        return [await cls.create(**values) for _ in range(size)]
+
+    @classmethod
+    async def _save(cls, instance: Any) -> None:
+        """Write one instance: where a project's factory saves in its own way."""
+        meta = cls._meta
+        if meta.get_or_create:
+            manager = type(instance)._default_manager
+            names = meta.get_or_create
+            found = await manager.using(meta.using).filter(**{name: getattr(instance, name) for name in names}).first()
+            if found is not None:
+                instance.__dict__.clear()
+                instance.__dict__.update(found.__dict__)
+                return
+        await instance.save(using=meta.using, force_insert=True)
+
+    @classmethod
+    def _planned(cls, values: dict[str, Any], plan: deque[_Entry]) -> Any:
+        if cls._meta.abstract:
+            raise factory.errors.FactoryError(f"{cls.__name__} is abstract: give it a 'class Meta' with 'model = …'.")
+        return _PlanBuilder(cls._meta, values, enums.CREATE_STRATEGY, plan).build()
+
+
+async def _write(plan: deque[_Entry]) -> None:
+    """Save what the plan holds, in order; what a post-generation hook adds follows at once."""
+    while plan:
+        entry = plan.popleft()
+        await entry.meta.factory._save(entry.instance)
+        results = {}
+        for name in entry.post.sorted():
+            hook = entry.post[name]
+            added: deque[_Entry] = deque()
+            waiting, entry.step.builder.plan = entry.step.builder.plan, added
+            try:
+                result = hook.declaration.evaluate_post(
+                    instance=entry.instance, step=entry.step, overrides=hook.context
+                )
+                if inspect.isawaitable(result) and not hasattr(type(result), "_meta"):
+                    result = await result
+            finally:
+                entry.step.builder.plan = waiting
+            await _write(added)
+            results[name] = result
+        after = entry.meta.factory._after_postgeneration(entry.instance, create=True, results=results)
+        if inspect.isawaitable(after):
+            await after

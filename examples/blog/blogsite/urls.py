@@ -1,0 +1,5 @@
+"""The root URL table: every installed app's urlpatterns."""
+
+from covet.urls import autodiscover
+
+urlpatterns = [*autodiscover()]

@@ -1,0 +1,48 @@
+"""The Python blocks of every page run, one after another, in one fresh interpreter a page.
+
+A block is left out by marking it ``{ .python .notest }``: a fragment that shows a shape, not a program. Pages whose
+blocks have titles are walked by ``test_tutorials.py`` instead.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests._docs.blocks import blocks_of
+from tests.conftest import repository_root
+
+ROOT = repository_root()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def runnable(page: Path) -> list[tuple[int, str]]:
+    blocks = [block for block in blocks_of(page) if block.language == "python"]
+    return [] if any(block.title for block in blocks) else [(block.line, block.text) for block in blocks]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if runnable(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    """Each block compiles with its own line numbers, so that a traceback points into the page."""
+    program = "namespace = {'__name__': '__main__'}\n" + "".join(
+        f"exec(compile({chr(10) * (line - 1) + text!r}, {str(page)!r}, 'exec'), namespace)\n"
+        for line, text in runnable(page)
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("COVET_S", "COV_"))}
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, f"{page}:\n{done.stdout}\n{done.stderr}"

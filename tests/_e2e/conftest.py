@@ -1,0 +1,158 @@
+"""A new user's machine: virtual environments that hold the built wheels, and projects in empty folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A virtual environment, and nothing of the checkout."""
+
+    folder: Path
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """A clean environment: no COVET_ names, no PYTHONPATH of the test run."""
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("COVET_", "PYTHON", "PYTEST", "COV_", "COVERAGE"))
+        }
+        kept.pop("VIRTUAL_ENV", None)
+        kept |= {"PATH": f"{self.bin}{os.pathsep}{kept['PATH']}", "NO_COLOR": "1", **extra}
+        return kept
+
+    def run(self, *command: str | Path, cwd: Path, code: int = 0, **extra: str) -> str:
+        """Run a command of this machine and return all it printed; another exit code than ``code`` fails."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=cwd,
+            env=self.environment(**extra),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, f"{command} ended with {done.returncode}, not {code}:\n{done.stdout}"
+        return done.stdout
+
+    @contextmanager
+    def serving(self, project: Path, port: int, *arguments: str, **extra: str) -> Iterator[Path]:
+        """``manage.py runserver`` until the block ends; gives the file that holds its output."""
+        log = project / f"runserver-{port}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [self.bin / "python", "manage.py", "runserver", f"127.0.0.1:{port}", *arguments],
+                cwd=project,
+                env=self.environment(**extra),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            _wait_for_port(port, process, log)
+            yield log
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                pytest.fail(f"runserver did not stop on Ctrl-C:\n{log.read_text()}")
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"runserver ended with {process.returncode}:\n{log.read_text()}")
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        process.poll()
+    pytest.fail(f"runserver did not open port {port}:\n{log.read_text()}")
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Ports of the loopback that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The two wheels, built from this checkout: ``covet``, and ``covet_rust`` where cargo is at hand."""
+    folder = tmp_path_factory.mktemp("wheels")
+    subprocess.run(
+        [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, ROOT],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    if shutil.which("cargo"):
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "maturin",
+                "build",
+                "-q",
+                "--release",
+                "-m",
+                ROOT / "covet_rust/Cargo.toml",
+                "--out",
+                folder,
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    found = {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+    if os.environ.get("CI"):
+        assert set(found) == {"covet", "covet_rust"}
+    return found
+
+
+def _machine(folder: Path, *requirements: str) -> Machine:
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    machine = Machine(folder)
+    machine.run(machine.bin / "python", "-m", "pip", "install", "-q", *requirements, cwd=folder)
+    return machine
+
+
+@pytest.fixture(scope="session")
+def plain_machine(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """What ``pip install "covet[standard,test]"`` gives: no Rust, no drivers but SQLite's."""
+    return _machine(tmp_path_factory.mktemp("plain") / "venv", f"{wheels['covet']}[standard,test]")
+
+
+@pytest.fixture(scope="session")
+def full_machine(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """Everything: ``covet[all]`` and, where it was built, ``covet-rust``."""
+    rust = [str(wheels["covet_rust"])] if "covet_rust" in wheels else []
+    return _machine(tmp_path_factory.mktemp("full") / "venv", f"{wheels['covet']}[all]", *rust)
