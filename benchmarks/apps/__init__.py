@@ -1,0 +1,1 @@
+"""One small application a contender: the same answers at the same paths."""

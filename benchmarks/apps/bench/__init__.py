@@ -1,0 +1,1 @@
+"""Covet's contender, as an ordinary app."""

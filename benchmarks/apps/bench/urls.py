@@ -1,0 +1,66 @@
+"""The paths that every contender answers."""
+
+from __future__ import annotations
+
+from covet.rest import ModelSchema, Router, Schema, permissions
+
+from covet.db.models import QuerySet
+from covet.http import Request
+from covet.urls import include, path
+
+from .models import Article
+
+
+class Item(Schema):
+    """A line of an order."""
+
+    sku: str
+    count: int
+    price: float
+
+
+class Order(Schema):
+    """A typed body of eight fields, one nested."""
+
+    id: int
+    name: str
+    email: str
+    active: bool
+    score: float
+    tags: list[str]
+    note: str | None = None
+    items: list[Item]
+
+
+class ArticleOut(ModelSchema, model=Article, fields="__all__"):
+    """All ten columns."""
+
+
+api = Router(permissions=[permissions.AllowAny])
+
+
+@api.get("/json")
+async def small(request: Request) -> dict[str, str]:
+    """Answer a small JSON object."""
+    return {"message": "Hello, World!"}
+
+
+@api.post("/order")
+async def order(request: Request, data: Order) -> Order:
+    """Answer the body that came."""
+    return data
+
+
+@api.get("/articles", response=list[ArticleOut])
+async def articles(request: Request) -> QuerySet[Article]:
+    """List a hundred rows."""
+    return Article.objects.order_by("pk")[:100]
+
+
+@api.get("/articles/<int:pk>", response=ArticleOut)
+async def article(request: Request, pk: int) -> Article:
+    """Read one row by its key."""
+    return await Article.objects.get(pk=pk)
+
+
+urlpatterns = [path("", include(api))]
