@@ -50,7 +50,7 @@ class RowPlan:
     ) -> None:
         self.keys = tuple(keys)
         self.converters = tuple(converters) if converters is not None else (None,) * len(self.keys)
-        self.kinds: tuple[Kind, ...] = tuple(kinds) if kinds is not None else ("any",) * len(self.keys)
+        self.kinds: tuple[Kind, ...] = tuple(kinds if kinds is not None else ["any" for _ in self.keys])
         if not len(self.keys) == len(self.converters) == len(self.kinds):
             raise ValueError("a row plan needs as many converters and kinds as keys")
         self.fragments = tuple((b"," if index else b"{") + _encode(key) + b":" for index, key in enumerate(self.keys))
