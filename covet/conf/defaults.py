@@ -1,0 +1,257 @@
+"""Every setting: its name, type, default and what it is for. The reference in the docs is made from this table.
+
+Nothing here imports pydantic. To add a setting, add a line; a mutable default is copied for each project. The module is
+one table, which reads better whole.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from covet.conf.service_url import (
+    CacheConfig,
+    ChannelConfig,
+    DatabaseConfig,
+    parse_cache,
+    parse_channel,
+    parse_database,
+)
+
+__all__ = ["Defaults", "Setting", "declared"]
+
+T = TypeVar("T")
+
+
+class Setting:
+    """One setting's default, doc line, and how a given value becomes the one that code reads."""
+
+    __slots__ = ("convert", "default", "doc", "name", "secret")
+
+    def __init__(self, default: Any, doc: str, convert: Callable[[Any], Any] | None, secret: bool) -> None:
+        self.name = ""
+        self.default = default
+        self.doc = doc
+        self.convert = convert
+        self.secret = secret
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def fresh(self) -> Any:
+        """Return the default as code reads it; a new object each time."""
+        value = copy.deepcopy(self.default)
+        return value if self.convert is None else self.convert(value)
+
+
+def setting(default: T, doc: str, *, convert: Callable[[Any], T] | None = None, secret: bool = False) -> T:
+    """Declare a setting. To type checkers it is its value, so that ``settings.DEBUG`` is a ``bool``."""
+    return cast(T, Setting(default, doc, convert, secret))
+
+
+def _aliases(parse: Callable[[Any], T]) -> Callable[[Any], dict[str, T]]:
+    def convert(value: Any) -> dict[str, T]:
+        if not isinstance(value, Mapping):
+            raise ValueError("it must be a mapping of aliases to entries, such as {'default': …}")
+        made: dict[str, T] = {}
+        wrong: list[str] = []
+        for alias, entry in value.items():
+            try:
+                made[alias] = parse(entry)
+            except ValueError as error:
+                wrong.append(f"'{alias}': {error}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return made
+
+    return convert
+
+
+class Defaults:
+    """The settings that Covet knows, with their defaults."""
+
+    # -- core
+    DEBUG: bool = setting(False, "Show error pages with code and values. Never in production.")
+    SECRET_KEY: str = setting("", "Signs sessions, tokens and cookies; at least 50 random characters.", secret=True)
+    SECRET_KEY_FALLBACKS: list[str] = setting(
+        cast(list[str], []), "Old keys that still verify, while a new one is being rolled out.", secret=True
+    )
+    ALLOWED_HOSTS: list[str] = setting(
+        cast(list[str], []), "Host names this site answers to; '.example.com' takes subdomains, '*' all."
+    )
+    INSTALLED_APPS: list[str] = setting(cast(list[str], []), "The apps of this project, as dotted names.")
+    APP_PARTS: list[str] = setting(
+        [
+            "covet.management.part.ManagementPart",
+        ],
+        "The built-in app parts, as dotted paths; installed apps may bring more.",
+    )
+    EXTRA_SETTINGS: list[str] = setting(
+        cast(list[str], []), "The project's own setting names that look like misspelt known ones."
+    )
+    DEFAULT_AUTO_FIELD: str = setting("covet.db.models.BigAutoField", "The primary key of models that declare none.")
+    SILENCED_SYSTEM_CHECKS: list[str] = setting(cast(list[str], []), "Ids of checks that are not shown.")
+    INTERNAL_IPS: list[str] = setting(cast(list[str], []), "Addresses that see debugging aids.")
+    LOGGING: dict[str, Any] = setting(cast(dict[str, Any], {}), "A logging dictConfig, laid over Covet's own.")
+    LOG_FORMAT: str = setting("auto", "'human', 'json', or 'auto': human with DEBUG, JSON without.")
+    SHUTDOWN_GRACE_S: float = setting(10.0, "Seconds that running requests and pools get to finish at shutdown.")
+    BASE_DIR: Path | None = setting(cast("Path | None", None), "The project's folder; '.env' is looked for in it.")
+
+    # -- URLs and HTTP
+    ROOT_URLCONF: str = setting("", "The module whose urlpatterns are the site's.")
+    MIDDLEWARE: list[str] = setting(cast(list[str], []), "Middleware, outermost first, as dotted paths.")
+    APPEND_SLASH: bool = setting(True, "Redirect to the path with a slash where only that one exists.")
+    PREPEND_WWW: bool = setting(False, "Redirect to the host with 'www.'.")
+    DISALLOWED_USER_AGENTS: list[str] = setting(
+        cast(list[str], []), "Regular expressions of user agents that are answered with 403."
+    )
+    USE_X_FORWARDED_HOST: bool = setting(False, "Trust X-Forwarded-Host; only behind a proxy that sets it.")
+    USE_X_FORWARDED_PORT: bool = setting(False, "Trust X-Forwarded-Port; only behind a proxy that sets it.")
+    MAX_BODY_SIZE: int = setting(10 * 1024 * 1024, "Bytes a request body may have; more is answered with 413.")
+    DATA_UPLOAD_MAX_MEMORY_SIZE: int = setting(2_621_440, "Bytes of a body, files apart, that are kept in memory.")
+    FILE_UPLOAD_MAX_MEMORY_SIZE: int = setting(2_621_440, "Bytes above which an uploaded file goes to disk.")
+    MAX_FORM_FIELDS: int = setting(1000, "Fields a form may have.")
+    MAX_FORM_PARTS: int = setting(1100, "Parts, files included, a multipart form may have.")
+    STATIC_URL: str = setting("/static/", "Where static files are served.")
+    STATIC_ROOT: Path | None = setting(cast("Path | None", None), "Where collectstatic puts them.")
+    STATICFILES_DIRS: list[Path] = setting(cast(list[Path], []), "Folders of static files beside those of the apps.")
+    TEMPLATES: dict[str, Any] = setting(
+        cast(dict[str, Any], {"DIRS": [], "OPTIONS": {}, "CONTEXT_PROCESSORS": []}),
+        "Jinja2: DIRS beside the apps' templates folders, OPTIONS of its environment, CONTEXT_PROCESSORS.",
+    )
+
+    # -- databases, caches, channels
+    DATABASES: dict[str, DatabaseConfig] = setting(
+        cast(dict[str, DatabaseConfig], {}),
+        "Databases by alias: a URL such as 'postgres://user:password@host/name', or a mapping.",
+        convert=_aliases(parse_database),
+    )
+    DATABASE_ROUTERS: list[Any] = setting(cast(list[Any], []), "Routers, first answer wins, as dotted paths.")
+    MIGRATION_MODULES: dict[str, str | None] = setting(
+        cast(dict[str, "str | None"], {}), "Migration packages by app label, where not '<app>.migrations'."
+    )
+    CACHES: dict[str, CacheConfig] = setting(
+        cast(dict[str, CacheConfig], {"default": "memory://"}),
+        "Caches by alias: a URL such as 'redis://host/0', or a mapping.",
+        convert=_aliases(parse_cache),
+    )
+    CHANNELS: dict[str, ChannelConfig] = setting(
+        cast(dict[str, ChannelConfig], {"default": "memory://"}),
+        "Brokers of pub/sub channels by alias: 'memory://' or 'redis://host/0'.",
+        convert=_aliases(parse_channel),
+    )
+    REDIS_URL: str = setting("", "The Redis server for what names none of its own.", secret=True)
+    QUERY_BUDGET: int | None = setting(
+        cast("int | None", None), "Statements a request may run before a warning is logged; None is no limit."
+    )
+
+    # -- time and language
+    USE_TZ: bool = setting(True, "Datetimes are aware. Kept for Django's habit; it cannot be turned off.")
+    TIME_ZONE: str = setting("UTC", "The zone in which people see times.")
+    USE_I18N: bool = setting(True, "Translate texts.")
+    LANGUAGE_CODE: str = setting("en", "The language where no other was asked for.")
+    LANGUAGES: list[tuple[str, str]] = setting(
+        [
+            ("ar", "Arabic"),
+            ("de", "German"),
+            ("en", "English"),
+            ("es", "Spanish"),
+            ("fr", "French"),
+            ("hi", "Hindi"),
+            ("it", "Italian"),
+            ("ja", "Japanese"),
+            ("nl", "Dutch"),
+            ("pl", "Polish"),
+            ("pt", "Portuguese"),
+            ("ru", "Russian"),
+            ("tr", "Turkish"),
+            ("uk", "Ukrainian"),
+            ("zh-hans", "Simplified Chinese"),
+        ],
+        "The languages a visitor may ask for, with their names.",
+    )
+    LOCALE_PATHS: list[Path] = setting(cast(list[Path], []), "Folders of catalogues beside those of the apps.")
+    LANGUAGE_COOKIE_NAME: str = setting("covet_language", "The cookie that holds a visitor's choice of language.")
+
+    # -- users, sessions, CSRF
+    AUTH_USER_MODEL: str = setting("auth.User", "The model of users, as 'label.Model'.")
+    AUTHENTICATION_BACKENDS: list[str] = setting(
+        ["covet.auth.backends.ModelBackend"], "Who is asked whether credentials are right, in this order."
+    )
+    PASSWORD_HASHERS: list[str] = setting(
+        [
+            "covet.auth.hashers.Argon2PasswordHasher",
+            "covet.auth.hashers.ScryptPasswordHasher",
+            "covet.auth.hashers.PBKDF2PasswordHasher",
+        ],
+        "The first makes new hashes; the others still verify old ones.",
+    )
+    AUTH_PASSWORD_VALIDATORS: list[Any] = setting(
+        cast(list[Any], []), "Rules for new passwords: dotted paths, or {'NAME': path, 'OPTIONS': {…}}."
+    )
+    LOGIN_URL: str = setting("/accounts/login/", "Where someone who must log in is sent.")
+    LOGIN_REDIRECT_URL: str = setting("/", "Where someone lands after logging in.")
+    LOGOUT_REDIRECT_URL: str | None = setting(cast("str | None", None), "Where someone lands after logging out.")
+    PASSWORD_RESET_TIMEOUT: int = setting(259_200, "Seconds for which a password-reset link works.")
+    SESSION_ENGINE: str = setting("database", "Where sessions are kept: 'database', or a dotted path to a store.")
+    SESSION_COOKIE_NAME: str = setting("sessionid", "The session's cookie.")
+    SESSION_COOKIE_AGE: int = setting(1_209_600, "Seconds a session lives.")
+    SESSION_COOKIE_SECURE: bool = setting(False, "Send the session's cookie by HTTPS only.")
+    SESSION_COOKIE_HTTPONLY: bool = setting(True, "Hide the session's cookie from scripts.")
+    SESSION_COOKIE_SAMESITE: str = setting("Lax", "SameSite of the session's cookie.")
+    SESSION_COOKIE_DOMAIN: str | None = setting(cast("str | None", None), "Domain of the session's cookie.")
+    SESSION_COOKIE_PATH: str = setting("/", "Path of the session's cookie.")
+    SESSION_SAVE_EVERY_REQUEST: bool = setting(False, "Save the session on every request, so that it lives on.")
+    SESSION_EXPIRE_AT_BROWSER_CLOSE: bool = setting(False, "Let the session end with the browser.")
+    CSRF_COOKIE_NAME: str = setting("csrftoken", "The CSRF cookie.")
+    CSRF_COOKIE_AGE: int = setting(31_449_600, "Seconds the CSRF cookie lives.")
+    CSRF_COOKIE_SECURE: bool = setting(False, "Send the CSRF cookie by HTTPS only.")
+    CSRF_COOKIE_HTTPONLY: bool = setting(False, "Hide the CSRF cookie from scripts.")
+    CSRF_COOKIE_SAMESITE: str = setting("Lax", "SameSite of the CSRF cookie.")
+    CSRF_COOKIE_DOMAIN: str | None = setting(cast("str | None", None), "Domain of the CSRF cookie.")
+    CSRF_COOKIE_PATH: str = setting("/", "Path of the CSRF cookie.")
+    CSRF_HEADER_NAME: str = setting("X-CSRFToken", "The header that carries the CSRF token.")
+    CSRF_TRUSTED_ORIGINS: list[str] = setting(
+        cast(list[str], []), "Origins whose unsafe requests are accepted, with scheme; 'https://*.example.com'."
+    )
+
+    # -- security
+    SECURE_SSL_REDIRECT: bool = setting(False, "Redirect every request to HTTPS.")
+    SECURE_SSL_HOST: str | None = setting(cast("str | None", None), "The host to which it is redirected.")
+    SECURE_REDIRECT_EXEMPT: list[str] = setting(
+        cast(list[str], []), "Regular expressions of paths that are not redirected."
+    )
+    SECURE_PROXY_SSL_HEADER: tuple[str, str] | None = setting(
+        cast("tuple[str, str] | None", None), "A header and value by which a proxy says that the request was HTTPS."
+    )
+    SECURE_HSTS_SECONDS: int = setting(0, "Seconds for which browsers use HTTPS only; 0 sends no header.")
+    SECURE_HSTS_INCLUDE_SUBDOMAINS: bool = setting(False, "HSTS for subdomains too.")
+    SECURE_HSTS_PRELOAD: bool = setting(False, "Ask for the browsers' HSTS preload list.")
+    SECURE_CONTENT_TYPE_NOSNIFF: bool = setting(True, "Send X-Content-Type-Options: nosniff.")
+    SECURE_REFERRER_POLICY: str | None = setting(cast("str | None", "same-origin"), "The Referrer-Policy header.")
+    SECURE_CROSS_ORIGIN_OPENER_POLICY: str | None = setting(
+        cast("str | None", "same-origin"), "The Cross-Origin-Opener-Policy header."
+    )
+    X_FRAME_OPTIONS: str = setting("DENY", "The X-Frame-Options header.")
+
+    # -- REST, GraphQL
+    DEFAULT_PERMISSIONS: list[str] = setting(
+        ["covet.access.IsAuthenticatedOrReadOnly"], "Who may do what where an endpoint does not say."
+    )
+    PAGE_SIZE: int = setting(50, "Items on a page where the client does not ask.")
+    MAX_PAGE_SIZE: int = setting(200, "Items a client may ask for at most.")
+    OPENAPI_TITLE: str = setting("", "The API's title; empty takes the project's name.")
+    OPENAPI_VERSION: str = setting("1.0.0", "The API's version.")
+    GRAPHQL_MAX_DEPTH: int = setting(12, "Levels a GraphQL query may nest.")
+    GRAPHQL_MAX_ALIASES: int = setting(30, "Aliases a GraphQL query may use.")
+    GRAPHQL_MAX_TOKENS: int = setting(5000, "Tokens a GraphQL query may have.")
+    GRAPHQL_INTROSPECTION: bool | None = setting(
+        cast("bool | None", None), "Answer introspection; None does with DEBUG only."
+    )
+
+
+def declared() -> dict[str, Setting]:
+    """Return every setting by name, in the order of the table."""
+    return {name: value for name, value in vars(Defaults).items() if isinstance(value, Setting)}

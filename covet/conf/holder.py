@@ -1,0 +1,316 @@
+"""The ``settings`` object: loaded at the first read, frozen but for ``override``.
+
+Values live in the instance's own dict once they are read, so reading one costs what an attribute costs. This module
+imports no pydantic: ``covet.conf.sources`` is loaded with the first read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from covet import timezone
+from covet.conf.errors import MASK, is_secret, mask
+from covet.exceptions import ImproperlyConfigured
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.conf.defaults import Defaults
+    from covet.conf.sources import Loaded
+else:
+    Defaults = object
+
+__all__ = ["ENVIRONMENT_VARIABLE", "Rebuilder", "Settings", "override", "settings"]
+
+ENVIRONMENT_VARIABLE = "COVET_SETTINGS_MODULE"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Rebuilder(Protocol):
+    """What builds anew after an override: the app registry hands itself over as this."""
+
+    def rebuild(self, names: frozenset[str]) -> Any:
+        """Build anew whatever reads one of the settings; returns what ``restore`` needs."""
+
+    def restore(self, before: Any) -> None:
+        """Put back what was there before ``rebuild``."""
+
+    async def open(self, before: Any) -> None:
+        """Start what was built anew, as far as its forerunner was running."""
+
+    async def close(self, before: Any) -> None:
+        """Shut down what ``open`` started."""
+
+
+class Settings(Defaults):
+    """Typed access to the project's settings; upper-case names only.
+
+    ``COVET_SETTINGS_MODULE`` names the module; scripts and tests call ``settings.configure(NAME=value)`` instead.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._loaded: Loaded | None = None
+        self._module_name = ""
+        self.rebuilder: Rebuilder | None = None
+
+    @property
+    def configured(self) -> bool:
+        """Whether the settings are loaded, or could be: a module is named or ``configure`` was called."""
+        return self._loaded is not None or bool(os.environ.get(ENVIRONMENT_VARIABLE))
+
+    @property
+    def module_name(self) -> str:
+        """The dotted name of the settings module; empty after ``configure``."""
+        return self._module_name or ("" if self._loaded else os.environ.get(ENVIRONMENT_VARIABLE, ""))
+
+    def configure(self, **values: Any) -> None:
+        """Use these values and the defaults; no module, no environment. For scripts and tests.
+
+        Raises:
+            ImproperlyConfigured: Settings are loaded already; use ``override`` to change some.
+            SettingsError: Values are wrong.
+        """
+        from covet.conf.sources import check_values
+
+        with self._lock:
+            if self._loaded is not None:
+                raise ImproperlyConfigured(
+                    "settings.configure() was called after the settings were loaded. "
+                    "Call it first, or change values with covet.conf.override(NAME=value)."
+                )
+            self._adopt(check_values(values, source="settings.configure()"))
+
+    def load(self) -> None:
+        """Load the settings now; otherwise the first read does it. Loading twice does nothing.
+
+        Raises:
+            ImproperlyConfigured: No module is named, or it cannot be imported.
+            SettingsError: Values are wrong; every one is listed.
+        """
+        with self._lock:
+            if self._loaded is not None:
+                return
+            module = import_settings_module()
+            from covet.conf.sources import load  # pydantic: only when settings are really read
+
+            loaded = load(
+                module_names(module), module_name=module.__name__, env_file=env_file(module), environ=os.environ
+            )
+            self._module_name = module.__name__
+            self._adopt(loaded)
+
+    def is_set(self, name: str) -> bool:
+        """Tell whether the setting was given, rather than left at its default."""
+        return name in self._state().sources
+
+    def source(self, name: str) -> str:
+        """Return where the value came from: a module's name, ``.env``, the environment, or ``"default"``."""
+        return self._state().sources.get(name, "default")
+
+    def names(self) -> list[str]:
+        """Return every name: those that Covet knows, in the order of the reference, then the project's own."""
+        from covet.conf.defaults import declared
+
+        known = list(declared())
+        return known + sorted(name for name in self._state().values if name not in set(known))
+
+    def shown(self, name: str) -> Any:
+        """Return the value as it may be shown: secrets masked."""
+        from covet.conf.defaults import declared
+
+        value = getattr(self, name)
+        known = declared().get(name)
+        if known is not None and known.secret and not is_secret(name):
+            return MASK if value else value
+        return mask(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.isupper() or name.startswith("_"):
+            raise AttributeError(f"Settings have upper-case names, and '{name}' is not one.")
+        values = self._state().values
+        if name not in values:
+            from covet.conf.defaults import declared
+
+            known = declared()
+            if name not in known:
+                near = suggest(name, [*known, *values])
+                hint = f" Did you mean '{near}'?" if near else ""
+                where = f" in {self._module_name}" if self._module_name else ""
+                raise AttributeError(f"There is no setting '{name}'{where}.{hint}")
+            values[name] = known[name].fresh()
+        self.__dict__[name] = values[name]
+        return values[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.isupper() and not name.startswith("_"):
+            raise AttributeError(
+                f"Settings do not change while a process runs. In a test write "
+                f"`with override({name}=…)` (covet.conf.override) or use the fixture `settings`."
+            )
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(self.names() if self._loaded is not None else ())]
+
+    def __repr__(self) -> str:
+        if self._loaded is None:
+            return "<Settings, not loaded>"
+        return f"<Settings of {self._module_name or 'configure()'}>"
+
+    def _state(self) -> Loaded:
+        if self._loaded is None:
+            self.load()
+        return cast("Loaded", self._loaded)
+
+    def _adopt(self, loaded: Loaded) -> None:
+        for name in [name for name in self.__dict__ if name.isupper() and not name.startswith("_")]:
+            del self.__dict__[name]
+        self._loaded = loaded
+        try:
+            timezone.set_default_timezone(self.TIME_ZONE)
+        except ImproperlyConfigured as error:
+            self._loaded = None
+            raise ImproperlyConfigured(f"TIME_ZONE: {error}") from None
+
+
+settings = Settings()
+
+
+class override:
+    """Change settings inside a block, for tests: ``with override(DEBUG=True):`` or ``async with``, or as a decorator.
+
+    Whatever was built from one of the settings (routes, middleware, databases, caches, templates) is built anew, and
+    put back afterwards. Use ``async with`` when that holds connections: it opens and closes them; ``with`` leaves them
+    to be opened on first use.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+        self._before: list[tuple[Loaded, Any]] = []
+
+    def __enter__(self) -> Settings:
+        from covet.conf.sources import Loaded, check_values
+
+        state = settings._state()
+        checked = check_values(self._changes, source="override")
+        names = frozenset(self._changes)
+        settings._adopt(Loaded({**state.values, **checked.values}, {**state.sources, **checked.sources}))
+        before = None
+        if settings.rebuilder is not None:
+            try:
+                before = settings.rebuilder.rebuild(names)
+            except BaseException:
+                settings._adopt(state)
+                raise
+        self._before.append((state, before))
+        return settings
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        state, before = self._before.pop()
+        settings._adopt(state)
+        if settings.rebuilder is not None:
+            settings.rebuilder.restore(before)
+
+    async def __aenter__(self) -> Settings:
+        self.__enter__()
+        if settings.rebuilder is not None:
+            try:
+                await settings.rebuilder.open(self._before[-1][1])
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
+        return settings
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if settings.rebuilder is not None:
+                await asyncio.shield(settings.rebuilder.close(self._before[-1][1]))
+        finally:
+            self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Run the decorated function, sync or async, with the changes."""
+        if asyncio.iscoroutinefunction(function):
+            call_async = cast("Callable[..., Awaitable[Any]]", function)
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                async with override(**self._changes):
+                    return await call_async(*args, **kwargs)
+
+            return cast(F, run_async)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with override(**self._changes):
+                return function(*args, **kwargs)
+
+        return cast(F, run)
+
+
+def import_settings_module() -> ModuleType:
+    """Import the module that COVET_SETTINGS_MODULE names, without reading it.
+
+    Raises:
+        ImproperlyConfigured: None is named, or it does not exist or fails.
+    """
+    name = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    if not name:
+        raise ImproperlyConfigured(
+            f"Settings are needed, and none are named. Set the environment variable {ENVIRONMENT_VARIABLE} to the "
+            "module (for example 'mysite.settings'), run the command through manage.py, or call settings.configure()."
+        )
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise ImproperlyConfigured(f"The settings module '{name}' cannot be imported: {error}.") from error
+        raise ImproperlyConfigured(
+            f"{ENVIRONMENT_VARIABLE} is '{name}', and there is no module '{error.name}'. "
+            "Is the name right, and is the project's folder the current one?"
+        ) from error
+    except SyntaxError as error:
+        raise ImproperlyConfigured(
+            f"The settings module '{name}' is no valid Python: {error.msg} ({error.filename}, line {error.lineno})."
+        ) from error
+    except Exception as error:
+        raise ImproperlyConfigured(
+            f"The settings module '{name}' cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def module_names(module: ModuleType) -> dict[str, Any]:
+    """Return the upper-case names of a settings module."""
+    return {name: value for name, value in vars(module).items() if name.isupper() and not name.startswith("_")}
+
+
+def env_file(module: ModuleType) -> Path:
+    """Return where the project's ``.env`` lies: COVET_ENV_FILE, else in BASE_DIR, else beside the top package."""
+    named = os.environ.get("COVET_ENV_FILE")
+    if named:
+        return Path(named)
+    base = getattr(module, "BASE_DIR", None)
+    if isinstance(base, (str, Path)):
+        return Path(base) / ".env"
+    depth = module.__name__.count(".")
+    source = Path(module.__file__ or "settings.py").resolve()
+    return source.parents[min(depth, len(source.parents) - 1)] / ".env"
+
+
+def peek(names: Iterable[str]) -> dict[str, Any]:
+    """Return raw values from the settings module alone: no environment, no types, no pydantic. For ``--help``."""
+    module = import_settings_module()
+    return {name: getattr(module, name) for name in names if hasattr(module, name)}

@@ -1,0 +1,362 @@
+"""URLs of services, such as ``postgres://user:pw@host/db``, to typed entries of DATABASES, CACHES and CHANNELS.
+
+An entry may be a URL, or a mapping whose keys are read whatever their case: ``url`` and parts that override it, or
+Django's ``ENGINE``, ``NAME``, ``USER`` and the like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from covet.conf.errors import MASK, mask, mask_url
+from covet.text import suggest
+
+__all__ = [
+    "CacheConfig",
+    "ChannelConfig",
+    "DatabaseConfig",
+    "PoolConfig",
+    "parse_cache",
+    "parse_channel",
+    "parse_database",
+]
+
+DATABASE_SCHEMES = {
+    "postgres": "postgresql",
+    "postgresql": "postgresql",
+    "pg": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "sqlite": "sqlite",
+    "sqlite3": "sqlite",
+}
+CACHE_SCHEMES = {
+    "memory": "memory",
+    "locmem": "memory",
+    "redis": "redis",
+    "rediss": "redis",
+    "unix": "redis",
+    "memcached": "memcached",
+    "database": "database",
+    "file": "file",
+    "dummy": "dummy",
+}
+CHANNEL_SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis"}
+PORTS = {"postgresql": 5432, "mysql": 3306}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """The limits of a connection pool.
+
+    Attributes:
+        min_size: Connections kept open while nobody asks.
+        max_size: Connections open at most.
+        timeout_s: How long a task waits for a connection before ``PoolTimeout``.
+        max_idle_s: A connection unused for longer is closed.
+        max_lifetime_s: A connection older than this is closed when it comes back.
+    """
+
+    min_size: int = 0
+    max_size: int = 10
+    timeout_s: float = 10.0
+    max_idle_s: float = 300.0
+    max_lifetime_s: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if self.max_size < 1 or self.min_size < 0 or self.min_size > self.max_size:
+            raise ValueError(
+                f"a pool needs 0 ≤ min_size ≤ max_size and max_size ≥ 1, not {self.min_size} and {self.max_size}"
+            )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DatabaseConfig:
+    """One database, as its backend needs it. ``repr`` hides the password.
+
+    Attributes:
+        backend: ``"postgresql"``, ``"mysql"``, ``"sqlite"``, or the dotted path of another backend.
+        name: The database; for SQLite a file or ``":memory:"``.
+        options: What is handed to the driver.
+        test_name: The database that tests use; None derives it from ``name``.
+    """
+
+    backend: str
+    name: str
+    user: str = ""
+    password: str = ""
+    host: str = ""
+    port: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    atomic_requests: bool = False
+    test_name: str | None = None
+
+    def __repr__(self) -> str:
+        return _masked_repr(self)
+
+    @property
+    def label(self) -> str:
+        """The database as people call it: ``"sqlite db.sqlite3"``, ``"postgresql shop@localhost"``."""
+        if self.backend == "sqlite":
+            return f"sqlite {self.name.replace(chr(92), '/').rpartition('/')[2]}"
+        where = f"@{self.host}" if self.host else ""
+        port = f":{self.port}" if self.host and self.port not in (None, PORTS.get(self.backend)) else ""
+        return f"{self.backend} {self.name}{where}{port}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CacheConfig:
+    """One cache. ``repr`` hides a password in the URL.
+
+    Attributes:
+        backend: ``"memory"``, ``"redis"``, ``"memcached"``, ``"database"``, ``"file"``, ``"dummy"``, or a dotted path.
+        url: The whole URL, for a driver that reads URLs; ``""`` if none was given.
+        location: What follows the scheme: hosts, a table, a folder, or a name.
+        timeout_s: How long an entry lives by default; None is for ever.
+    """
+
+    backend: str
+    url: str = ""
+    location: str = ""
+    timeout_s: float | None = 300.0
+    key_prefix: str = ""
+    version: int = 1
+    max_entries: int = 10_000
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return _masked_repr(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ChannelConfig:
+    """One broker of pub/sub channels. ``repr`` hides a password in the URL.
+
+    Attributes:
+        backend: ``"memory"``, ``"redis"``, or the dotted path of another broker.
+        url: The whole URL, without the options.
+    """
+
+    backend: str
+    url: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return _masked_repr(self)
+
+
+def parse_database(entry: Any) -> DatabaseConfig:
+    """Return the database that an entry of DATABASES describes.
+
+    Raises:
+        ValueError: The URL or a key of it cannot be used; the text says which.
+    """
+    if isinstance(entry, DatabaseConfig):
+        return entry
+    given = _keys(entry)
+    url = given.pop("url", None)
+    values = _database_url(_text(url, "url")) if url is not None else {}
+    engine = given.pop("engine", None) or given.pop("backend", None)
+    if engine is not None:
+        values["backend"] = _backend(str(engine), DATABASE_SCHEMES)
+    if "backend" not in values:
+        raise ValueError("it names no database; write a URL such as 'postgres://user:password@host/name'")
+    pool = {**values.pop("pool", {}), **_keys(given.pop("pool", {}))}
+    test = _keys(given.pop("test", {}))
+    if "name" in test:
+        given.setdefault("test_name", test["name"])
+    values["options"] = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
+    for key in [key for key in given if key.startswith("pool_")]:
+        pool[key.removeprefix("pool_")] = given.pop(key)
+    values |= given
+    if values.get("port") in ("", None):
+        values["port"] = PORTS.get(str(values["backend"])) if values.get("host") else None
+    config = _build(DatabaseConfig, {**values, "pool": _build(PoolConfig, pool, prefix="pool.")})
+    if not config.name:
+        raise ValueError("it names no database: the path of the URL (or 'NAME') is empty")
+    return config
+
+
+def parse_cache(entry: Any) -> CacheConfig:
+    """Return the cache that an entry of CACHES describes."""
+    if isinstance(entry, CacheConfig):
+        return entry
+    given = _keys(entry)
+    url = given.pop("url", None)
+    values: dict[str, Any] = {}
+    if url is not None:
+        text = _text(url, "url")
+        scheme, rest, query = _split(text, CACHE_SCHEMES, "cache")
+        options = {key: query.pop(key) for key in list(query) if key not in _names(CacheConfig) and key != "timeout"}
+        values = {"backend": CACHE_SCHEMES[scheme], "url": text.partition("?")[0], "location": rest, "options": options}
+        given = {**query, **given}
+    engine = given.pop("backend", None)
+    if engine is not None:
+        values["backend"] = _backend(str(engine), CACHE_SCHEMES)
+    if "backend" not in values:
+        raise ValueError("it names no cache; write a URL such as 'memory://' or 'redis://host:6379/0'")
+    if "timeout" in given:
+        given["timeout_s"] = given.pop("timeout")
+    if given.get("timeout_s", 0) in ("none", "None", ""):
+        given["timeout_s"] = None
+    options = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
+    return _build(CacheConfig, {**values, **given, "options": options})
+
+
+def parse_channel(entry: Any) -> ChannelConfig:
+    """Return the broker that an entry of CHANNELS describes."""
+    if isinstance(entry, ChannelConfig):
+        return entry
+    given = _keys(entry)
+    url = given.pop("url", None)
+    values: dict[str, Any] = {}
+    if url is not None:
+        text = _text(url, "url")
+        scheme, _, query = _split(text, CHANNEL_SCHEMES, "broker")
+        values = {"backend": CHANNEL_SCHEMES[scheme], "url": text.partition("?")[0], "options": query}
+    engine = given.pop("backend", None)
+    if engine is not None:
+        values["backend"] = _backend(str(engine), CHANNEL_SCHEMES)
+    if "backend" not in values:
+        raise ValueError("it names no broker; write a URL such as 'memory://' or 'redis://host:6379/0'")
+    options = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
+    return _build(ChannelConfig, {**values, **given, "options": options})
+
+
+def _database_url(url: str) -> dict[str, Any]:
+    scheme, rest, query = _split(url, DATABASE_SCHEMES, "database")
+    backend = DATABASE_SCHEMES[scheme]
+    pool = {key.removeprefix("pool_"): query.pop(key) for key in list(query) if key.startswith("pool_")}
+    own = {key: query.pop(key) for key in ("atomic_requests", "test_name") if key in query}
+    values: dict[str, Any] = {"backend": backend, "pool": pool, "options": query, **own}
+    if backend == "sqlite":
+        # sqlite:///relative.db and sqlite:////absolute.db, as everywhere; sqlite:// and sqlite://:memory: are memory.
+        path = unquote(rest.partition("?")[0])
+        path = path[1:] if path.startswith("/") else path
+        return {**values, "name": path or ":memory:"}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"its URL cannot be read: {error}") from None
+    host = query.pop("host", None) or unquote(parts.hostname or "")
+    return {
+        **values,
+        "name": unquote(parts.path[1:]),
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "host": host,
+        "port": port,
+    }
+
+
+def _split(url: str, schemes: Mapping[str, str], kind: str) -> tuple[str, str, dict[str, Any]]:
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not separator:
+        raise ValueError(f"'{mask_url(url)}' is no URL; write '{next(iter(schemes))}://…'")
+    if scheme not in schemes:
+        near = suggest(scheme, schemes)
+        hint = f" Did you mean '{near}://'?" if near else f" Known are {', '.join(f'{s}://' for s in schemes)}."
+        raise ValueError(f"'{scheme}://' is no {kind} that Covet knows.{hint}")
+    location, _, query = rest.partition("?")
+    return scheme, location, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _backend(engine: str, schemes: Mapping[str, str]) -> str:
+    """``postgresql``, ``postgres``, ``covet.db.backends.postgresql`` → ``postgresql``; other dotted paths stay."""
+    short = engine.rpartition(".")[2] if engine.startswith(("covet.", "django.")) else engine
+    if short in schemes:
+        return schemes[short]
+    if "." in engine and not engine.startswith("django."):
+        return engine
+    near = suggest(short, schemes)
+    hint = f" Did you mean '{near}'?" if near else f" Known are {', '.join(dict.fromkeys(schemes.values()))}."
+    raise ValueError(f"'{engine}' is no backend that Covet knows.{hint}")
+
+
+def _keys(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, str):
+        return {"url": entry}
+    if isinstance(entry, Mapping):
+        return {str(key).lower(): value for key, value in entry.items()}
+    raise ValueError(f"it must be a URL or a mapping, not {type(entry).__name__}")
+
+
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"its '{key}' must be text, not {type(value).__name__}")
+    return value
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [f.name for f in fields(kind)]
+
+
+def _build(kind: type[Any], values: Mapping[str, Any], *, prefix: str = "") -> Any:
+    """Make the dataclass, with texts (from a URL or the environment) turned into what its fields want."""
+    known = {f.name: f.type for f in fields(kind)}
+    made: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            near = suggest(key, known)
+            hint = f" Did you mean '{near}'?" if near else f" Known are {', '.join(known)}."
+            raise ValueError(f"it has an unknown key '{prefix}{key}'.{hint}")
+        made[key] = _as(str(known[key]), value, f"{prefix}{key}")
+    return kind(**made)
+
+
+def _as(wanted: str, value: Any, key: str) -> Any:
+    optional = wanted.endswith("| None")
+    base = wanted.removesuffix(" | None")
+    if value is None and optional:
+        return None
+    try:
+        if base == "int" and not isinstance(value, bool):
+            return int(value)
+        if base == "float" and not isinstance(value, bool):
+            return float(value)
+        if base == "bool":
+            return _as_bool(value)
+        if base == "str":
+            return "" if value is None else str(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"its '{key}' must be {_WORDS[base]}, not {mask(key, value)!r}") from None
+    if base in {"int", "float"}:
+        raise ValueError(f"its '{key}' must be {_WORDS[base]}, not {value!r}")
+    return value
+
+
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+
+
+def _as_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    lowered = str(value).lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError
+
+
+def _masked_repr(config: Any) -> str:
+    shown = []
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if item.name == "password":
+            value = MASK if value else ""
+        elif item.name in {"url", "location", "options"}:
+            value = mask("", value)
+        shown.append(f"{item.name}={value!r}")
+    return f"{type(config).__name__}({', '.join(shown)})"
+
+
+def with_name(config: DatabaseConfig, name: str) -> DatabaseConfig:
+    """Return the same database server with another database, as the test plugin needs it."""
+    return replace(config, name=name)

@@ -1,0 +1,363 @@
+"""Reads settings from environment, ``.env``, the module and the defaults, in that order, and types them with pydantic.
+
+The only module of the settings that imports pydantic; it is loaded when the first setting is read. Every problem is
+collected, and all are reported together.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, TypeAdapter, ValidationError, create_model
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from covet.conf.defaults import Defaults, Setting, declared
+from covet.conf.errors import MASK, SettingProblem, SettingsError, is_secret, mask
+from covet.text import distance, suggest
+
+__all__ = ["Loaded", "check_values", "load"]
+
+PREFIX = "COVET_"
+# Names of other parts of Covet that begin alike and are no settings.
+RESERVED = frozenset({"SETTINGS_MODULE", "ENV_FILE", "ACCEL", "NO_ENV"})
+RESERVED_PREFIXES = ("TEST_", "SUPERUSER_", "BENCH_", "DEMO_")
+# Names that hosts and tools set, and where they belong.
+PLAIN = {
+    "SECRET_KEY": ("SECRET_KEY", ()),
+    "DATABASE_URL": ("DATABASES", ("default",)),
+    "CACHE_URL": ("CACHES", ("default",)),
+    "REDIS_URL": ("REDIS_URL", ()),
+}
+ALIASED = frozenset({"DATABASES", "CACHES", "CHANNELS"})
+NEAR = 2
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The settings of a process: typed values, and for each name where its value came from."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Raw values while the sources are laid over one another."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[SettingProblem] = field(default_factory=list)
+
+    def put(self, name: str, value: Any, source: str) -> None:
+        self.values[name] = value
+        self.sources[name] = [source]
+
+
+def load(
+    module_values: Mapping[str, Any], *, module_name: str, env_file: Path | None, environ: Mapping[str, str]
+) -> Loaded:
+    """Return the typed settings of a project.
+
+    Args:
+        module_values: The module's upper-case names.
+        module_name: How the module is called where a source is shown.
+        env_file: The ``.env`` file; None if there is none.
+        environ: The process's environment.
+
+    Raises:
+        SettingsError: With every problem that was found.
+    """
+    draft = _Draft()
+    extra = module_values.get("EXTRA_SETTINGS", ())
+    for name, value in module_values.items():
+        draft.put(name, value, module_name)
+    draft.problems += near_misses(module_values, extra if isinstance(extra, (list, tuple, set, frozenset)) else ())
+    if env_file is not None and env_file.is_file():
+        found = {key: value for key, value in dotenv_values(env_file).items() if value is not None}
+        _lay_over(draft, found, str(env_file.name))
+    _lay_over(draft, environ, "environment")
+    return _typed(draft)
+
+
+def check_values(values: Mapping[str, Any], *, source: str) -> Loaded:
+    """Return typed values of some settings, given by code rather than by a module.
+
+    Raises:
+        SettingsError: With every problem that was found.
+    """
+    draft = _Draft()
+    for name, value in values.items():
+        draft.put(name, value, source)
+        if not name.isupper():
+            draft.problems.append(SettingProblem(name, None, "settings have upper-case names.", source=source))
+    extra = values.get("EXTRA_SETTINGS", ())
+    draft.problems += near_misses(values, extra if isinstance(extra, (list, tuple, set, frozenset)) else ())
+    return _typed(draft)
+
+
+def near_misses(names: Iterable[str], extra: Iterable[str]) -> Iterator[SettingProblem]:
+    """Yield a problem for each name that looks like a misspelt known one and is not in EXTRA_SETTINGS."""
+    known = declared()
+    allowed = set(extra)
+    for name in names:
+        if name in known or name in allowed:
+            continue
+        limit = NEAR if len(name) > 5 else 1
+        close = [(distance(name, candidate, limit=limit), candidate) for candidate in known]
+        best = min(close, default=(limit + 1, ""))
+        if best[0] <= limit:
+            yield SettingProblem(
+                name,
+                None,
+                "there is no such setting.",
+                f"Did you mean '{best[1]}'? If it is your own, add it to EXTRA_SETTINGS.",
+            )
+
+
+def _lay_over(draft: _Draft, found: Mapping[str, str], label: str) -> None:
+    """Lay the names of an environment over what is there: plain names first, so that COVET_ ones win."""
+    for plain, (name, path) in PLAIN.items():
+        if found.get(plain):
+            _set(draft, name, path, found[plain], f"{label} ({plain})")
+    # Shorter names first: COVET_DATABASES__DEFAULT replaces the entry that …__DEFAULT__PASSWORD then refines.
+    for key in sorted((k for k in found if k.startswith(PREFIX)), key=lambda k: (k.count("__"), k)):
+        name, *path = key.removeprefix(PREFIX).split("__")
+        if name in RESERVED or name.startswith(RESERVED_PREFIXES):
+            continue
+        if name not in declared() and name not in draft.values and name not in _extra(draft):
+            near = suggest(name, [*declared(), *draft.values])
+            hint = f"Did you mean '{PREFIX}{near}'?" if near else "Known names are listed by `manage.py settings`."
+            draft.problems.append(SettingProblem(key, None, "there is no such setting.", hint, label))
+            continue
+        _set(draft, name, tuple(path), found[key], f"{label} ({key})")
+
+
+def _set(draft: _Draft, name: str, path: tuple[str, ...], text: str, source: str) -> None:
+    if not path:
+        try:
+            draft.put(name, _parse(name, text, draft.values.get(name)), source)
+        except ValueError as error:
+            shown = MASK if _secret(name) else repr(mask(name, text))
+            draft.problems.append(SettingProblem(name, shown, f"{error}.", source=source))
+        return
+    if name in draft.values:
+        root = copy.copy(draft.values[name])
+    else:
+        default = declared().get(name)
+        root = copy.deepcopy(default.default) if default is not None else {}
+    if not isinstance(root, Mapping):
+        draft.problems.append(SettingProblem(name, None, "it holds no sub-keys.", source=source))
+        return
+    merged: dict[str, Any] = dict(root)
+    here = merged
+    *parents, last = path
+    for depth, part in enumerate(parents):
+        key = _key(here, part, name, depth)
+        inner = here.get(key, {})
+        if isinstance(inner, str) and name in ALIASED:
+            inner = {"url": inner}  # a sub-key refines a URL
+        here[key] = dict(inner) if isinstance(inner, Mapping) else {}
+        here = here[key]
+    key = _key(here, last, name, len(parents))
+    here[key] = _loose(text) if len(path) > 1 or name not in ALIASED else _entry(text)
+    draft.values[name] = merged
+    draft.sources.setdefault(name, ["default"]).append(source)
+
+
+def _key(mapping: Mapping[str, Any], part: str, name: str, depth: int) -> str:
+    """An environment's names are upper-case; the mapping's own spelling wins, then aliases and parts are lower-case."""
+    for key in mapping:
+        if isinstance(key, str) and key.lower() == part.lower():
+            return key
+    return part.lower() if name in ALIASED else part
+
+
+def _entry(text: str) -> Any:
+    return json.loads(text) if text.lstrip().startswith("{") else text
+
+
+def _loose(text: str) -> Any:
+    """A value inside a mapping has no declared type: JSON if it is a list, mapping, true or false; else the text."""
+    if text[:1] in ("[", "{") or text in ("true", "false", "null"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _parse(name: str, text: str, current: Any) -> Any:
+    """Turn an environment's text into what the setting's type wants; pydantic does the rest."""
+    wanted = _hints().get(name)
+    if wanted is None:
+        wanted = type(current) if current is not None else str
+    options = typing.get_args(wanted) if typing.get_origin(wanted) in (typing.Union, types.UnionType) else (wanted,)
+    if type(None) in options and text.lower() in ("", "none", "null"):
+        return None
+    kind = next((o for o in options if o is not type(None)), str)
+    origin = typing.get_origin(kind) or kind
+    stripped = text.strip()
+    if origin in (list, tuple, set, frozenset):
+        if stripped.startswith("["):
+            return _json(stripped, "a JSON list")
+        return [part.strip() for part in stripped.split(",") if part.strip()]
+    if origin is dict:
+        if not stripped.startswith("{"):
+            single = f" or name the entry, as in {PREFIX}{name}__DEFAULT" if name in ALIASED else ""
+            raise ValueError(f"it must be a JSON object{single}")
+        return _json(stripped, "a JSON object")
+    if name not in _hints() and kind in (bool, int, float):
+        return TypeAdapter(kind).validate_python(stripped)
+    return text if kind is str else stripped
+
+
+def _json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"it must be {what}: {error}") from None
+
+
+def _extra(draft: _Draft) -> tuple[str, ...]:
+    extra = draft.values.get("EXTRA_SETTINGS", ())
+    return tuple(extra) if isinstance(extra, (list, tuple, set, frozenset)) else ()
+
+
+@lru_cache(maxsize=1)
+def _hints() -> dict[str, Any]:
+    return typing.get_type_hints(Defaults)
+
+
+def _secret(name: str) -> bool:
+    known = declared().get(name)
+    return is_secret(name) if known is None else known.secret or is_secret(name)
+
+
+class _GivenSource(PydanticBaseSettingsSource):
+    """Hands pydantic-settings the values that were merged here: it knows no partial URLs and no near misses."""
+
+    def __init__(self, kind: type[BaseSettings], values: dict[str, Any]) -> None:
+        super().__init__(kind)
+        self._values = values
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Return one value, its key, and that it needs no decoding."""
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._values
+
+
+class _Project(BaseSettings):
+    """The base of the typed model: takes values from the merged source only."""
+
+    model_config = SettingsConfigDict(extra="ignore", arbitrary_types_allowed=True, validate_default=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the values handed over, and nothing else."""
+        return (_GivenSource(settings_cls, init_settings()),)
+
+
+@lru_cache(maxsize=64)
+def _model(names: tuple[str, ...]) -> type[BaseSettings]:
+    """The typed model of these settings. Only what was given is built and checked: defaults are right as they are."""
+    known, hints = declared(), _hints()
+    model: type[BaseSettings] = create_model(  # type: ignore[call-overload]  # fields by name cannot be typed
+        "ProjectSettings", __base__=_Project, **{name: (_annotation(known[name], hints[name]), ...) for name in names}
+    )
+    return model
+
+
+def _annotation(declaration: Setting, hint: Any) -> Any:
+    if declaration.convert is not None:
+        return Annotated[Any, BeforeValidator(declaration.convert)]
+    origin = typing.get_origin(hint)
+    if origin is list:  # a tuple or set is as good as a list, a text is not
+        return Annotated[hint, BeforeValidator(lambda v: list(v) if isinstance(v, (tuple, set, frozenset)) else v)]
+    if hint is str:
+        return Annotated[hint, BeforeValidator(_text)]
+    return hint
+
+
+def _text(value: Any) -> Any:
+    """Paths and lazy strings are text too; numbers are probably a mistake."""
+    return str(value) if isinstance(value, os.PathLike) or (hasattr(value, "__mod__") and _is_lazy(value)) else value
+
+
+def _is_lazy(value: Any) -> bool:
+    return type(value).__name__ == "LazyString"
+
+
+def _typed(draft: _Draft) -> Loaded:
+    known = declared()
+    given = {name: value for name, value in draft.values.items() if name in known}
+    loaded = Loaded()
+    try:
+        model = _model(tuple(given))(**given)
+        checked = {name: getattr(model, name) for name in given}
+    except ValidationError as error:
+        draft.problems += _problems(error, draft)
+        checked = {}
+    if draft.problems:
+        raise SettingsError(draft.problems)
+    loaded.values = {**{k: v for k, v in draft.values.items() if k not in known}, **checked}
+    loaded.sources = {name: " + ".join(sources) for name, sources in draft.sources.items()}
+    return loaded
+
+
+def _problems(error: ValidationError, draft: _Draft) -> Iterator[SettingProblem]:
+    seen: set[str] = set()
+    for item in error.errors(include_url=False):
+        name = str(item["loc"][0])
+        inner = ".".join(str(part) for part in item["loc"][1:] if not str(part).startswith(("list[", "dict[")))
+        if (name + inner) in seen:
+            continue
+        seen.add(name + inner)
+        value = item["input"] if inner else draft.values.get(name)
+        shown = MASK if _secret(name) else f"{mask(name, value)!r:.120}"
+        reason = item["msg"].removeprefix("Value error, ").removesuffix(".")
+        if item["type"] == "value_error" and name in ALIASED:
+            shown = ""
+        at = f"[{inner}] " if inner else ""
+        yield SettingProblem(
+            name,
+            shown or None,
+            f"{at}{reason[:1].lower() + reason[1:]}.",
+            _instead(name, value),
+            ", ".join(draft.sources.get(name, ())) or None,
+        )
+
+
+def _instead(name: str, value: Any) -> str | None:
+    """What to write instead, for the mistakes that people make."""
+    hint = _hints().get(name)
+    origin = typing.get_origin(hint)
+    if _secret(name):
+        return None
+    if origin is list and isinstance(value, str):
+        return f"Write {name} = [{value!r}]."
+    if origin is dict and isinstance(value, str) and name in ALIASED:
+        return f"Write {name} = {{'default': {mask(name, value)!r}}}."
+    if hint is bool:
+        return f"Write {name} = True or {name} = False."
+    if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"Write {name} = '{value}'."
+    return None
