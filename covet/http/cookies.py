@@ -1,0 +1,83 @@
+"""Cookies: read from a request's headers, written as ``Set-Cookie``."""
+
+from __future__ import annotations
+
+import string
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.cookies import SimpleCookie
+from typing import Literal
+
+__all__ = ["SameSite", "build_cookie", "parse_cookies"]
+
+SameSite = Literal["lax", "strict", "none", "Lax", "Strict", "None"]
+
+_NAME = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
+# What may stand in a value without quotes: RFC 6265's cookie-octet.
+_VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) - frozenset('",;\\')
+_CODEC: SimpleCookie = SimpleCookie()
+
+
+def parse_cookies(header: str) -> dict[str, str]:
+    """Return the cookies of a ``Cookie`` header.
+
+    Parts that are no cookies are passed over, as browsers and proxies send all kinds; the last of two equal names wins.
+    """
+    cookies: dict[str, str] = {}
+    for part in header.split(";"):
+        name, equals, value = part.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            continue
+        value = value.strip()
+        if len(value) > 1 and value[0] == '"' and value[-1] == '"':
+            value = _CODEC.value_decode(value)[0]
+        cookies[name] = value
+    return cookies
+
+
+def build_cookie(
+    name: str,
+    value: str = "",
+    *,
+    max_age: int | timedelta | None = None,
+    expires: datetime | None = None,
+    path: str | None = "/",
+    domain: str | None = None,
+    secure: bool = False,
+    httponly: bool = False,
+    samesite: SameSite | None = "Lax",
+) -> str:
+    """Return the value of a ``Set-Cookie`` header.
+
+    Raises:
+        ValueError: A name, path or domain that would break the header, or ``SameSite=None`` without ``secure``.
+    """
+    if not name or not _NAME.issuperset(name):
+        raise ValueError(f"{name!r} cannot be the name of a cookie.")
+    parts = [f"{name}={value if _VALUE.issuperset(value) else _CODEC.value_encode(value)[1]}"]
+    if max_age is not None:
+        seconds = int(max_age.total_seconds()) if isinstance(max_age, timedelta) else int(max_age)
+        parts.append(f"Max-Age={seconds}")
+        if expires is None:
+            # Old clients know Expires only.
+            expires = datetime.fromtimestamp(0, UTC) if seconds <= 0 else datetime.now(UTC) + timedelta(seconds=seconds)
+    if expires is not None:
+        moment = expires if expires.tzinfo is not None else expires.replace(tzinfo=UTC)
+        parts.append(f"Expires={format_datetime(moment.astimezone(UTC), usegmt=True)}")
+    for label, text in (("Path", path), ("Domain", domain)):
+        if text:
+            if ";" in text or not text.isprintable() or not text.isascii():
+                raise ValueError(f"{text!r} cannot be the {label} of a cookie.")
+            parts.append(f"{label}={text}")
+    if secure:
+        parts.append("Secure")
+    if httponly:
+        parts.append("HttpOnly")
+    if samesite:
+        if samesite.lower() not in ("lax", "strict", "none"):
+            raise ValueError(f"samesite is 'Lax', 'Strict' or 'None', not {samesite!r}.")
+        if samesite.lower() == "none" and not secure:
+            raise ValueError("Browsers drop a cookie with SameSite=None that is not secure; pass secure=True.")
+        parts.append(f"SameSite={samesite.capitalize()}")
+    return "; ".join(parts)

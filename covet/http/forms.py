@@ -1,0 +1,278 @@
+"""Forms: urlencoded and multipart bodies, and the files in them.
+
+A multipart body is parsed while it arrives. Its fields stay in memory within the policy's limit, a file beyond a size
+goes to a temporary file on disk, written in a thread.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from typing import IO, Any
+from urllib.parse import unquote
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
+
+from covet.concurrency import to_thread
+from covet.http.body import too_large
+from covet.http.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+from covet.http.policy import RequestPolicy
+from covet.http.query import MultiDict, parse_pairs
+
+__all__ = ["FormData", "UploadedFile", "parse_content_type", "parse_form"]
+
+
+class UploadedFile:
+    """A file of a form: in memory while small, on disk beyond ``FILE_UPLOAD_MAX_MEMORY_SIZE``.
+
+    Attributes:
+        name: The file's name as the client gave it, without any folders.
+        content_type: What the client says it is; not to be trusted.
+        size: Its length in bytes.
+    """
+
+    def __init__(self, name: str, content_type: str, file: IO[bytes], *, in_memory_limit: int) -> None:
+        self.name = safe_file_name(name)
+        self.content_type = content_type
+        self.size = 0
+        self.file = file
+        self._in_memory_limit = in_memory_limit
+
+    async def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, or all that are left."""
+        if self.size <= self._in_memory_limit:
+            return self.file.read(size)
+        return await to_thread(self.file.read, size)
+
+    async def seek(self, position: int) -> None:
+        """Go to a place; the next ``read`` starts there."""
+        if self.size <= self._in_memory_limit:
+            self.file.seek(position)
+        else:
+            await to_thread(self.file.seek, position)
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self.size += len(data)
+        if self.size <= self._in_memory_limit:
+            self.file.write(data)
+        else:
+            await to_thread(self.file.write, data)
+
+    async def chunks(self, size: int = 65536) -> AsyncIterator[bytes]:
+        """Iterate over the content from its start."""
+        await self.seek(0)
+        while chunk := await self.read(size):
+            yield chunk
+
+    async def close(self) -> None:
+        """Give the file back; its content is gone afterwards."""
+        self.file.close()
+
+    def __repr__(self) -> str:
+        return f"UploadedFile({self.name!r}, {self.content_type!r}, {self.size} bytes)"
+
+
+def safe_file_name(name: str) -> str:
+    """Return a client's file name without folders and control characters; ``"upload"`` when nothing is left."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    cleaned = "".join(char for char in last if char.isprintable()).strip()
+    return cleaned[:255] if cleaned not in ("", ".", "..") else "upload"
+
+
+class FormData(MultiDict["str | UploadedFile"]):
+    """The fields and files of a form; ``fields`` and ``files`` tell them apart."""
+
+    __slots__ = ()
+
+    @property
+    def files(self) -> MultiDict[UploadedFile]:
+        """The files alone."""
+        return MultiDict((name, value) for name, value in self.multi_items() if isinstance(value, UploadedFile))
+
+    @property
+    def fields(self) -> MultiDict[str]:
+        """The plain fields alone."""
+        return MultiDict((name, value) for name, value in self.multi_items() if isinstance(value, str))
+
+    async def close(self) -> None:
+        """Close every file."""
+        for value in self.files.multi_items():
+            await value[1].close()
+
+
+def parse_content_type(value: str) -> tuple[str, dict[str, str]]:
+    """Return the media type, lower case, and the parameters of a header such as ``Content-Type``."""
+    main, parameters = value, {}
+    if ";" in value:
+        main, *rest = _split_parameters(value)
+        for part in rest:
+            name, equals, text = part.partition("=")
+            if not equals:
+                continue
+            text = text.strip()
+            if len(text) > 1 and text[0] == '"' and text[-1] == '"':
+                text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+            parameters[name.strip().lower()] = text
+    return main.strip().lower(), parameters
+
+
+def _split_parameters(value: str) -> Iterable[str]:
+    parts, start, quoted = [], 0, False
+    for place, char in enumerate(value):
+        if char == '"' and (place == 0 or value[place - 1] != "\\"):
+            quoted = not quoted
+        elif char == ";" and not quoted:
+            parts.append(value[start:place])
+            start = place + 1
+    parts.append(value[start:])
+    return parts
+
+
+async def parse_form(content_type: str, stream: AsyncIterator[bytes], policy: RequestPolicy) -> FormData:
+    """Read a form.
+
+    Args:
+        content_type: The request's header.
+        stream: The body.
+        policy: The limits.
+
+    Raises:
+        UnsupportedMediaType: It is no form.
+        BadRequest: It breaks off, or has too many fields or parts.
+        PayloadTooLarge: Its fields are larger than memory may hold.
+    """
+    media_type, parameters = parse_content_type(content_type)
+    if media_type == "application/x-www-form-urlencoded":
+        raw = bytearray()
+        async for chunk in stream:
+            raw += chunk
+            if len(raw) > policy.max_memory_bytes:
+                raise too_large(policy.max_memory_bytes)
+        return FormData(parse_pairs(bytes(raw), limit=policy.max_fields))
+    if media_type == "multipart/form-data":
+        boundary = parameters.get("boundary", "")
+        if not boundary or len(boundary) > 200 or not boundary.isascii():
+            raise BadRequest("The multipart form names no boundary.")
+        reader = _MultipartReader(boundary.encode("ascii"), policy)
+        return await reader.read(stream)
+    raise UnsupportedMediaType("A form is application/x-www-form-urlencoded or multipart/form-data.")
+
+
+class _MultipartReader:
+    """Turns the parser's callbacks into fields and files.
+
+    The parser calls back while it is fed; files are written after each feed, since writing may have to wait.
+    """
+
+    max_part_header_bytes = 8192
+
+    def __init__(self, boundary: bytes, policy: RequestPolicy) -> None:
+        self.policy = policy
+        self.pairs: list[tuple[str, str | UploadedFile]] = []
+        self.pending: list[tuple[UploadedFile, bytes]] = []
+        self.parts = 0
+        self.field_bytes = 0
+        self.is_complete = False
+        self.parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self.on_part_begin,
+                "on_header_field": self.on_header_field,
+                "on_header_value": self.on_header_value,
+                "on_header_end": self.on_header_end,
+                "on_headers_finished": self.on_headers_finished,
+                "on_part_data": self.on_part_data,
+                "on_part_end": self.on_part_end,
+                "on_end": self.on_end,
+            },
+        )
+
+    async def read(self, stream: AsyncIterator[bytes]) -> FormData:
+        try:
+            async for chunk in stream:
+                self.parser.write(chunk)
+                for file, data in self.pending:
+                    await file.write(data)
+                self.pending.clear()
+            self.parser.finalize()
+            if not self.is_complete:
+                raise BadRequest("The multipart form breaks off before its end.")
+        except MultipartParseError as error:
+            await self.discard()
+            raise BadRequest(f"The multipart form cannot be read: {error}.") from error
+        except BaseException:
+            await self.discard()
+            raise
+        for _, value in self.pairs:
+            if isinstance(value, UploadedFile):
+                await value.seek(0)
+        return FormData(self.pairs)
+
+    async def discard(self) -> None:
+        for _, value in self.pairs:
+            if isinstance(value, UploadedFile):
+                await value.close()
+
+    def on_part_begin(self) -> None:
+        self.parts += 1
+        if self.parts > self.policy.max_parts:
+            raise BadRequest(f"The form has more than {self.policy.max_parts} parts.")
+        self.headers: dict[str, str] = {}
+        self.header_name = bytearray()
+        self.header_value = bytearray()
+        self.header_bytes = 0
+        self.file: UploadedFile | None = None
+        self.field = bytearray()
+
+    def count_header(self, size: int) -> None:
+        self.header_bytes += size
+        if self.header_bytes > self.max_part_header_bytes:
+            raise BadRequest("A part of the form has headers that are too long.")
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self.count_header(end - start)
+        self.header_name += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self.count_header(end - start)
+        self.header_value += data[start:end]
+
+    def on_header_end(self) -> None:
+        name = self.header_name.decode("latin-1").lower()
+        self.headers[name] = self.header_value.decode("utf-8", "replace")
+        self.header_name.clear()
+        self.header_value.clear()
+
+    def on_headers_finished(self) -> None:
+        disposition, options = parse_content_type(self.headers.get("content-disposition", ""))
+        if disposition != "form-data" or "name" not in options:
+            raise BadRequest("A part of the form has no name.")
+        self.name = options["name"]
+        file_name = options.get("filename")
+        if "filename*" in options:
+            _, _, encoded = options["filename*"].partition("''")
+            file_name = unquote(encoded)
+        if file_name is not None:
+            limit = self.policy.file_memory_bytes
+            spooled: Any = tempfile.SpooledTemporaryFile(max_size=limit)  # noqa: SIM115  # closed with the form
+            content_type = self.headers.get("content-type", "application/octet-stream")
+            self.file = UploadedFile(file_name, content_type, spooled, in_memory_limit=limit)
+            self.pairs.append((self.name, self.file))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self.file is not None:
+            self.pending.append((self.file, data[start:end]))
+            return
+        self.field_bytes += end - start
+        if self.field_bytes > self.policy.max_memory_bytes:
+            raise PayloadTooLarge(f"The fields of the form are larger than {self.policy.max_memory_bytes} bytes.")
+        self.field += data[start:end]
+
+    def on_part_end(self) -> None:
+        if self.file is None:
+            self.pairs.append((self.name, self.field.decode("utf-8", "replace")))
+
+    def on_end(self) -> None:
+        self.is_complete = True

@@ -1,0 +1,37 @@
+"""What a server accepts, as one frozen value that the handler builds from settings and gives to each request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["RequestPolicy"]
+
+
+@dataclass(slots=True, frozen=True)
+class RequestPolicy:
+    """Limits of a request, and which hosts and proxies are believed.
+
+    Args:
+        max_body_bytes: No body longer than this is read, streamed or not.
+        max_memory_bytes: ``body()``, ``json()`` and the plain fields of a form hold no more than this in memory.
+        max_fields: Fields of a form or a query string.
+        max_parts: Parts of a multipart form, files included.
+        file_memory_bytes: An uploaded file beyond this goes to disk.
+        body_timeout_s: How long the whole body may take to arrive.
+        allowed_hosts: Names as in ``ALLOWED_HOSTS``; ``"*"`` is any, ``".x.org"`` is x.org and below.
+        use_forwarded_host: Believe ``X-Forwarded-Host``.
+        secure_proxy_header: Name and value of the header by which a proxy tells that the client came by https.
+    """
+
+    max_body_bytes: int = 25 * 1024 * 1024
+    max_memory_bytes: int = 2_621_440
+    max_fields: int = 1000
+    max_parts: int = 100
+    file_memory_bytes: int = 2_621_440
+    body_timeout_s: float = 60.0
+    allowed_hosts: tuple[str, ...] = ("*",)
+    use_forwarded_host: bool = False
+    secure_proxy_header: tuple[str, str] | None = None
+
+
+DEFAULT_POLICY = RequestPolicy()

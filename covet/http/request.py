@@ -1,0 +1,416 @@
+"""The request: what came in, each part parsed when it is first asked for.
+
+It is made from ASGI's scope, or by the protocol class straight from the parser's parts; nothing else differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urljoin
+
+from covet import json
+from covet.exceptions import ImproperlyConfigured
+from covet.http.body import check_length, read_body, stream_body
+from covet.http.cookies import parse_cookies
+from covet.http.errors import BadRequest, DisallowedHost, UnsupportedMediaType
+from covet.http.forms import FormData, parse_content_type, parse_form
+from covet.http.headers import Headers, RawHeaders
+from covet.http.hosts import is_allowed_host
+from covet.http.negotiation import best_match, prefers_html
+from covet.http.policy import DEFAULT_POLICY, RequestPolicy
+from covet.http.query import QueryParams
+from covet.types import Receive, Scope
+
+if TYPE_CHECKING:
+    from covet.urls.resolver import CompiledRoute
+
+__all__ = ["Request", "State"]
+
+
+class State:
+    """A place for what middleware and views want to hand on with a request: ``request.state.tenant = …``."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"Nothing has set request.state.{name}; a middleware that sets it must run before.")
+
+    def __repr__(self) -> str:
+        return f"State({self.__dict__!r})"
+
+
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: Upper case, such as ``"GET"``.
+        path: The path without the query string, percent signs decoded; below the mount point ``root_path``.
+        raw_query: The query string as bytes.
+        raw_headers: Names (lower case) and values as bytes.
+        path_params: What the URL pattern took from the path.
+        route: The route that matched, once it is known.
+        app: The handler that serves it.
+        policy: The limits that hold for it.
+        scheme: ``"http"`` or ``"https"``.
+        client: Address and port of the peer, if known.
+        csp_nonce: The nonce of the answer's Content-Security-Policy, when one was asked for.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_cookies",
+        "_form",
+        "_headers",
+        "_json",
+        "_query",
+        "_receive",
+        "_scope",
+        "_session",
+        "_state",
+        "_streamed",
+        "_user",
+        "app",
+        "client",
+        "csp_nonce",
+        "http_version",
+        "method",
+        "path",
+        "path_params",
+        "policy",
+        "raw_headers",
+        "raw_query",
+        "request_id",
+        "root_path",
+        "route",
+        "scheme",
+        "server",
+    )
+
+    def __init__(
+        self, scope: Scope, receive: Receive | None = None, *, app: Any = None, policy: RequestPolicy = DEFAULT_POLICY
+    ) -> None:
+        self._scope: Scope | None = scope
+        self._receive = receive
+        self.method: str = scope["method"]
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        if root and path.startswith(root):
+            path = path[len(root) :] or "/"
+        self.path = path
+        self.root_path = root
+        self.raw_query: bytes = scope.get("query_string", b"")
+        self.raw_headers: RawHeaders = scope["headers"]
+        self.scheme: str = scope.get("scheme", "http")
+        self.client: tuple[str, int] | None = scope.get("client")
+        self.server: tuple[str, int | None] | None = scope.get("server")
+        self.http_version: str = scope.get("http_version", "1.1")
+        self.app = app
+        self.policy = policy
+        self._body: bytes | None = None
+        self._headers: Headers | None = None
+        self._query: QueryParams | None = None
+        self._cookies: dict[str, str] | None = None
+        self._form: FormData | None = None
+        self._json: Any = _UNSET
+        self._state: State | None = None
+        self._streamed = False
+        self._session: Any = _UNSET
+        self._user: Any = _UNSET
+        self.path_params: dict[str, Any] = {}
+        self.route: CompiledRoute | None = None
+        self.csp_nonce: str | None = None
+        self.request_id: str | None = None
+
+    @classmethod
+    def from_parts(
+        cls,
+        method: str,
+        path: str,
+        raw_query: bytes = b"",
+        raw_headers: RawHeaders | None = None,
+        body: bytes = b"",
+        *,
+        scheme: str = "http",
+        client: tuple[str, int] | None = None,
+        server: tuple[str, int | None] | None = None,
+        root_path: str = "",
+        app: Any = None,
+        policy: RequestPolicy = DEFAULT_POLICY,
+    ) -> Request:
+        """Make a request whose body is there already, with no ASGI scope; ``scope`` is built if someone asks."""
+        self = cls.__new__(cls)
+        self._scope = None
+        self._receive = None
+        self.method = method
+        self.path = path
+        self.root_path = root_path
+        self.raw_query = raw_query
+        self.raw_headers = raw_headers if raw_headers is not None else []
+        self.scheme = scheme
+        self.client = client
+        self.server = server
+        self.http_version = "1.1"
+        self.app = app
+        self.policy = policy
+        self._body = body
+        self._headers = None
+        self._query = None
+        self._cookies = None
+        self._form = None
+        self._json = _UNSET
+        self._state = None
+        self._streamed = False
+        self._session = _UNSET
+        self._user = _UNSET
+        self.path_params = {}
+        self.route = None
+        self.csp_nonce = None
+        self.request_id = None
+        return self
+
+    # What came
+
+    @property
+    def headers(self) -> Headers:
+        """The headers, case-blind."""
+        if self._headers is None:
+            self._headers = Headers(self.raw_headers)
+        return self._headers
+
+    @property
+    def query(self) -> QueryParams:
+        """The parameters of the query string; ``query["q"]``, ``query.getlist("tag")``."""
+        if self._query is None:
+            self._query = QueryParams(self.raw_query, limit=self.policy.max_fields)
+        return self._query
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name."""
+        if self._cookies is None:
+            found = [value for name, value in self.raw_headers if name == b"cookie"]
+            # HTTP/2 may send one cookie a header (RFC 9113, 8.2.3).
+            self._cookies = parse_cookies(b"; ".join(found).decode("latin-1")) if found else {}
+        return self._cookies
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, lower case, without parameters."""
+        return parse_content_type(self.headers.get("content-type", ""))[0]
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope; built from the parts when the protocol class made this request."""
+        if self._scope is None:
+            path = self.root_path + self.path
+            self._scope = {
+                "type": "http",
+                "asgi": {"version": "3.0", "spec_version": "2.3"},
+                "http_version": self.http_version,
+                "method": self.method,
+                "scheme": self.scheme,
+                "path": path,
+                "raw_path": quote(path).encode("ascii"),
+                "root_path": self.root_path,
+                "query_string": self.raw_query,
+                "headers": self.raw_headers,
+                "client": self.client,
+                "server": self.server,
+                "state": {},
+            }
+        return self._scope
+
+    # The body
+
+    async def body(self) -> bytes:
+        """Return the whole body; read once and kept.
+
+        Raises:
+            PayloadTooLarge: It is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``.
+            RequestTimeout: It came too slowly.
+        """
+        if self._body is None:
+            if self._streamed:
+                raise RuntimeError(
+                    "The body of this request was streamed already; read it once, by stream() or by body()."
+                )
+            limit = min(self.policy.max_memory_bytes, self.policy.max_body_bytes)
+            check_length(self.headers.get("content-length"), limit)
+            self._streamed = True
+            if self._receive is None:
+                self._body = b""
+            else:
+                self._body = await read_body(self._receive, self.policy, limit=limit)
+        return self._body
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, keeping nothing; for bodies larger than memory should hold."""
+        if self._body is not None:
+            yield self._body
+            return
+        if self._streamed:
+            raise RuntimeError("The body of this request was streamed already; read it once, by stream() or by body().")
+        self._streamed = True
+        limit = self.policy.max_body_bytes
+        check_length(self.headers.get("content-length"), limit)
+        if self._receive is not None:
+            async for chunk in stream_body(self._receive, self.policy, limit=limit):
+                yield chunk
+
+    async def json(self) -> Any:
+        """Return the body read as JSON; read once and kept.
+
+        Raises:
+            BadRequest: It is no valid JSON.
+        """
+        if self._json is _UNSET:
+            raw = await self.body()
+            try:
+                self._json = json.loads(raw)
+            except (ValueError, RecursionError) as error:
+                raise BadRequest(f"The body is not valid JSON: {error}") from error
+        return self._json
+
+    async def form(self) -> FormData:
+        """Return the fields and files of a form; read once and kept. A body of any other kind gives an empty form."""
+        if self._form is None:
+            content_type = self.headers.get("content-type", "")
+            try:
+                self._form = await parse_form(content_type, self.stream(), self.policy)
+            except UnsupportedMediaType:
+                self._form = FormData()
+        return self._form
+
+    async def close(self) -> None:
+        """Close the files of a form, if one was read; the server does it after the answer."""
+        if self._form is not None:
+            await self._form.close()
+
+    async def disconnected(self) -> None:
+        """Wait until the client has gone; for a view that works long and wants to stop then."""
+        if self._receive is None:
+            # The protocol class cancels the view itself when the connection is lost.
+            await asyncio.get_running_loop().create_future()
+            return
+        await self.body()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    # Who and where
+
+    @property
+    def session(self) -> Any:
+        """The session; ``SessionMiddleware`` sets it."""
+        if self._session is _UNSET:
+            raise ImproperlyConfigured(
+                "request.session is not set. Add 'covet.sessions.middleware.SessionMiddleware' to MIDDLEWARE "
+                "and 'covet.sessions' to INSTALLED_APPS."
+            )
+        return self._session
+
+    @session.setter
+    def session(self, value: Any) -> None:
+        self._session = value
+
+    @property
+    def has_session(self) -> bool:
+        """Whether a session was set."""
+        return self._session is not _UNSET
+
+    @property
+    def user(self) -> Any:
+        """Who asks: a claim until it is awaited (``await request.user``); ``AuthenticationMiddleware`` sets it."""
+        if self._user is _UNSET:
+            raise ImproperlyConfigured(
+                "request.user is not set. Add 'covet.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE, "
+                "after 'covet.sessions.middleware.SessionMiddleware'."
+            )
+        return self._user
+
+    @user.setter
+    def user(self, value: Any) -> None:
+        self._user = value
+
+    @property
+    def has_user(self) -> bool:
+        """Whether a user (or an anonymous one) was set."""
+        return self._user is not _UNSET
+
+    @property
+    def state(self) -> State:
+        """A place for what middleware hands on."""
+        if self._state is None:
+            self._state = State()
+        return self._state
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the client came by https, a believed proxy's word included."""
+        header = self.policy.secure_proxy_header
+        if header is not None:
+            told = self.headers.get(header[0])
+            if told is not None:
+                return told.split(",")[0].strip() == header[1]
+        return self.scheme == "https"
+
+    @property
+    def host(self) -> str:
+        """The host the client asked for, with its port, unchecked; use ``get_host()`` to build links."""
+        if self.policy.use_forwarded_host:
+            forwarded = self.headers.get("x-forwarded-host")
+            if forwarded:
+                return forwarded.split(",")[0].strip()
+        host = self.headers.get("host")
+        if host:
+            return host
+        if self.server is None:
+            return ""
+        name, port = self.server
+        usual = 443 if self.scheme == "https" else 80
+        return name if port in (None, usual) else f"{name}:{port}"
+
+    def get_host(self) -> str:
+        """Return the host the client asked for.
+
+        Raises:
+            DisallowedHost: ``ALLOWED_HOSTS`` does not list it.
+        """
+        host = self.host
+        if not is_allowed_host(host, self.policy.allowed_hosts):
+            raise DisallowedHost(host)
+        return host
+
+    def get_full_path(self) -> str:
+        """Return path and query string, as the client wrote them in its address."""
+        path = quote(self.root_path + self.path, safe="/~!$&'()*+,;=:@")
+        return f"{path}?{self.raw_query.decode('latin-1')}" if self.raw_query else path
+
+    def build_absolute_uri(self, location: str | None = None) -> str:
+        """Return a full address on this host; without a location, that of this request."""
+        base = f"{'https' if self.is_secure else 'http'}://{self.get_host()}"
+        return urljoin(base + self.get_full_path(), self.get_full_path() if location is None else location)
+
+    # What the client would like
+
+    @property
+    def accepts_html(self) -> bool:
+        """Whether a person's browser asks; errors are pages then, else problem documents."""
+        for name, value in self.raw_headers:
+            if name == b"accept":
+                return prefers_html(value.decode("latin-1"))
+        return False
+
+    def accepts(self, media_type: str) -> bool:
+        """Return whether the client takes this media type."""
+        return best_match(self.headers.get("accept", ""), [media_type]) is not None
+
+    def get_preferred_type(self, media_types: list[str]) -> str | None:
+        """Return the one of these media types that the client likes best, or ``None`` when it takes none."""
+        return best_match(self.headers.get("accept", ""), media_types)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"
+
+
+_UNSET = cast(Any, object())

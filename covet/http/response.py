@@ -1,0 +1,221 @@
+"""Responses: status, headers and body as a value, which knows how to send itself.
+
+Middleware may change status, headers and body until it is sent; nothing is written before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+from covet import json
+from covet.http.cookies import SameSite, build_cookie
+from covet.http.headers import MutableHeaders, RawHeaders, raw_name, raw_value
+from covet.http.status import BODILESS
+from covet.problems import PROBLEM_JSON, Problem
+from covet.types import Receive, Scope, Send
+
+__all__ = ["HTMLResponse", "JSONResponse", "ProblemResponse", "RedirectResponse", "Response"]
+
+# Building b"%d" and the tuple for each answer showed in the profile; small answers are most of them.
+_LENGTHS = [(b"content-length", b"%d" % size) for size in range(4096)]
+
+
+class Response:
+    """An answer whose body is there as a whole.
+
+    Args:
+        body: Bytes, or a text that is sent as UTF-8.
+        status: The HTTP status.
+        headers: Further headers.
+        media_type: The ``Content-Type``; a text without one is ``text/plain``.
+    """
+
+    __slots__ = ("_headers", "body", "raw_headers", "status")
+
+    media_type: ClassVar[str | None] = None
+    is_streaming: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        body: bytes | str = b"",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        self.status = status
+        if media_type is None:
+            media_type = self.media_type
+        if isinstance(body, str):
+            body = body.encode()
+            if media_type is None:
+                media_type = "text/plain; charset=utf-8"
+        self.body: bytes = body
+        self._headers: MutableHeaders | None = None
+        self.raw_headers: RawHeaders = [] if media_type is None else [(b"content-type", raw_value(media_type))]
+        if headers:
+            for name, value in headers.items():
+                self._put(name, value)
+
+    def _put(self, name: str, value: str) -> None:
+        key = raw_name(name)
+        if key == b"content-type":
+            self.raw_headers = [pair for pair in self.raw_headers if pair[0] != key]
+            self._headers = None
+        self.raw_headers.append((key, raw_value(value)))
+
+    @property
+    def headers(self) -> MutableHeaders:
+        """The headers; what is set here is sent."""
+        if self._headers is None:
+            self._headers = MutableHeaders(self.raw_headers)
+        return self._headers
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str = "",
+        *,
+        max_age: Any = None,
+        expires: Any = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: SameSite | None = "Lax",
+    ) -> None:
+        """Set a cookie; ``max_age`` in seconds or a timedelta, ``expires`` a datetime."""
+        cookie = build_cookie(
+            name,
+            value,
+            max_age=max_age,
+            expires=expires,
+            path=path,
+            domain=domain,
+            secure=secure,
+            httponly=httponly,
+            samesite=samesite,
+        )
+        self.raw_headers.append((b"set-cookie", raw_value(cookie)))
+
+    def delete_cookie(
+        self, name: str, *, path: str | None = "/", domain: str | None = None, samesite: SameSite | None = "Lax"
+    ) -> None:
+        """Tell the browser to forget a cookie; path and domain must be those it was set with."""
+        # Browsers refuse to touch a __Secure- or SameSite=None cookie by one that is not secure.
+        secure = name.startswith(("__Secure-", "__Host-")) or (samesite or "").lower() == "none"
+        self.set_cookie(name, "", max_age=0, path=path, domain=domain, samesite=samesite, secure=secure)
+
+    def final_headers(self) -> RawHeaders:
+        """Return the headers as they go out, ``Content-Length`` included."""
+        body = self.body
+        size = len(body)
+        if not size and self.status in BODILESS:
+            return self.raw_headers
+        for name, _ in self.raw_headers:
+            if name == b"content-length":
+                return self.raw_headers
+        length = _LENGTHS[size] if size < 4096 else (b"content-length", b"%d" % size)
+        return [*self.raw_headers, length]
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send this answer by ASGI; a HEAD request gets the headers alone."""
+        if self.status in BODILESS:
+            self.body = b""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.final_headers()})
+        body = b"" if scope["method"] == "HEAD" else self.body
+        await send({"type": "http.response.body", "body": body})
+
+    async def close(self) -> None:
+        """Give back what the answer holds, when it was never sent."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status}>"
+
+
+_JSON_TYPE = (b"content-type", b"application/json")
+
+
+class JSONResponse(Response):
+    """A value as JSON: dates, UUIDs, decimals and lazy texts included.
+
+    Args:
+        value: What to send; ``covet.json.dumps`` writes it.
+        status: The HTTP status.
+        headers: Further headers.
+        media_type: Another media type, such as ``application/geo+json``.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        value: Any = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        self.status = status
+        self.body = json.dumps(value)
+        self._headers = None
+        self.raw_headers = [_JSON_TYPE if media_type is None else (b"content-type", raw_value(media_type))]
+        if headers:
+            for name, text in headers.items():
+                self._put(name, text)
+
+
+class HTMLResponse(Response):
+    """A page."""
+
+    __slots__ = ()
+    media_type = "text/html; charset=utf-8"
+
+
+class ProblemResponse(Response):
+    """A problem document (RFC 9457)."""
+
+    __slots__ = ("problem",)
+    media_type = PROBLEM_JSON
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.to_bytes(), problem.status, problem.headers)
+        self.problem = problem
+
+
+class RedirectResponse(Response):
+    """Sends the client to another address.
+
+    Args:
+        url: Where to; a path or a full http(s) address.
+        status: 302 unless given; ``permanent`` and ``preserve_method`` choose among 301, 302, 307 and 308.
+        permanent: Clients may remember it.
+        preserve_method: A POST stays a POST.
+        headers: Further headers.
+
+    Raises:
+        ValueError: The address has another scheme, such as ``javascript:``.
+    """
+
+    __slots__ = ("url",)
+
+    def __init__(
+        self,
+        url: str,
+        status: int | None = None,
+        *,
+        permanent: bool = False,
+        preserve_method: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if status is None:
+            status = (308 if permanent else 307) if preserve_method else (301 if permanent else 302)
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError as error:
+            raise ValueError(f"{url!r} is not an address to redirect to.") from error
+        if scheme not in ("", "http", "https"):
+            raise ValueError(f"A redirect goes to http or https, not to {scheme!r}.")
+        super().__init__(b"", status, headers)
+        self.url = url
+        self.headers["Location"] = quote(url, safe="/#%[]=:;$&()+,!?*@'~")

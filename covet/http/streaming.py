@@ -1,0 +1,454 @@
+"""Answers that are not there as a whole: streams, files with ranges, server-sent events.
+
+Each stops, and closes what it reads from, as soon as the client has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import mimetypes
+import os
+import secrets
+import stat
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from os import PathLike
+from typing import Any, BinaryIO, ClassVar
+from urllib.parse import quote
+
+from covet import json
+from covet.concurrency import to_thread
+from covet.http.errors import NotFound
+from covet.http.headers import Headers
+from covet.http.response import Response
+from covet.types import Receive, Scope, Send
+
+__all__ = ["EventStream", "FileResponse", "ServerEvent", "StreamingResponse", "parse_ranges"]
+
+_CHUNK = 65536
+
+
+class StreamingResponse(Response):
+    """An answer that is made while it is sent.
+
+    Args:
+        content: An async or a plain iterable of bytes or texts; a plain one runs in a thread.
+        status: The HTTP status.
+        headers: Further headers.
+        media_type: The ``Content-Type``.
+    """
+
+    __slots__ = ("content",)
+    is_streaming: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        content: AsyncIterable[bytes | str] | Iterable[bytes | str],
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        super().__init__(b"", status, headers, media_type)
+        self.content = content
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send piece by piece, as fast as the client takes them."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.raw_headers})
+        if scope["method"] == "HEAD":
+            await self.close()
+            await send({"type": "http.response.body", "body": b""})
+            return
+        chunks = iterate(self.content)
+
+        async def send_all() -> None:
+            try:
+                async for chunk in chunks:
+                    data = chunk.encode() if isinstance(chunk, str) else chunk
+                    if data:
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+            finally:
+                await _close(chunks)
+
+        await until_disconnect(send_all, receive)
+
+    async def close(self) -> None:
+        """Close the iterable without sending it."""
+        await _close(self.content)
+
+
+def iterate(content: AsyncIterable[bytes | str] | Iterable[bytes | str]) -> AsyncIterator[bytes | str]:
+    """Return an async iterator over either kind of iterable."""
+    if isinstance(content, AsyncIterable):
+        return aiter(content)
+    return _in_thread(iter(content))
+
+
+async def _in_thread(iterator: Iterator[bytes | str]) -> AsyncIterator[bytes | str]:
+    end = object()
+    try:
+        while True:
+            chunk = await to_thread(next, iterator, end)
+            if chunk is end:
+                return
+            yield chunk  # type: ignore[misc]  # not the end marker
+    finally:
+        await _close(iterator)
+
+
+async def _close(content: Any) -> None:
+    if hasattr(content, "aclose"):
+        await content.aclose()
+    elif hasattr(content, "close"):
+        await to_thread(content.close)
+
+
+async def until_disconnect(work: Callable[[], Awaitable[None]], receive: Receive) -> None:
+    """Run the work, and cancel it when the client disconnects.
+
+    The watcher swallows what is left of the request's body; a stream that reads the body must read it before.
+    """
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        worker.cancel()
+
+    async def run() -> None:
+        await work()
+
+    worker = asyncio.ensure_future(run())
+    watcher = asyncio.ensure_future(watch())
+    try:
+        await asyncio.wait([worker])
+        if not worker.cancelled():
+            worker.result()
+    finally:
+        for task in (worker, watcher):
+            task.cancel()
+        await asyncio.gather(worker, watcher, return_exceptions=True)
+
+
+@dataclass(slots=True, frozen=True)
+class ServerEvent:
+    """One server-sent event.
+
+    Args:
+        data: A text, or a value sent as JSON.
+        event: The event's name; ``message`` for the browser when left out.
+        id: What the browser sends back as ``Last-Event-ID`` when it connects again.
+        retry_ms: How long the browser waits before it does.
+    """
+
+    data: Any = ""
+    event: str | None = None
+    id: str | None = None
+    retry_ms: int | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the event as it is sent."""
+        text = self.data if isinstance(self.data, str) else json.dumps(self.data).decode()
+        lines = []
+        for name, value in (("event", self.event), ("id", self.id)):
+            if value is not None:
+                if "\n" in value or "\r" in value or "\0" in value:
+                    raise ValueError(f"The {name} of an event cannot hold line ends: {value!r}.")
+                lines.append(f"{name}: {value}")
+        if self.retry_ms is not None:
+            lines.append(f"retry: {self.retry_ms}")
+        # Only these three end a line in an event stream; str.splitlines knows more of them.
+        for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+            lines.append(f"data: {line}")
+        return ("\n".join(lines) + "\n\n").encode()
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events (``EventSource`` in a browser).
+
+    Args:
+        events: An async iterable of ``ServerEvent``, or of values that become the data of one.
+        heartbeat_s: A comment is sent after this long without an event, so that proxies keep the connection.
+        headers: Further headers.
+    """
+
+    __slots__ = ("events", "heartbeat_s")
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, events: AsyncIterable[Any], *, heartbeat_s: float = 15.0, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.events = events
+        self.heartbeat_s = heartbeat_s
+        super().__init__(self._encode(), 200, headers)
+        self.headers.setdefault("Cache-Control", "no-cache, no-transform")
+        # nginx would hold events back to fill its buffer.
+        self.headers.setdefault("X-Accel-Buffering", "no")
+
+    async def _encode(self) -> AsyncIterator[bytes]:
+        events = aiter(self.events)
+        following: asyncio.Future[Any] | None = None
+        try:
+            while True:
+                if following is None:
+                    following = asyncio.ensure_future(anext(events, _END))
+                done, _ = await asyncio.wait([following], timeout=self.heartbeat_s)
+                if not done:
+                    yield b": still here\n\n"
+                    continue
+                event = following.result()
+                following = None
+                if event is _END:
+                    return
+                yield (event if isinstance(event, ServerEvent) else ServerEvent(event)).to_bytes()
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+            await _close(events)
+
+
+_END = object()
+
+
+class FileResponse(Response):
+    """A file from disk, sent in pieces, with ``Range``, ``ETag`` and ``Last-Modified``.
+
+    Args:
+        path: The file.
+        filename: The name offered for saving; the file's own when ``as_attachment`` is set.
+        as_attachment: Ask the browser to save it, not to show it.
+        media_type: The ``Content-Type``; guessed from the name when left out.
+        headers: Further headers.
+        status: The HTTP status of the whole file.
+
+    Raises:
+        NotFound: When it is sent: no such file.
+    """
+
+    __slots__ = ("as_attachment", "filename", "path")
+    is_streaming: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        filename: str | None = None,
+        as_attachment: bool = False,
+        media_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        status: int = 200,
+    ) -> None:
+        self.path = os.fspath(path)
+        shown = filename or os.path.basename(self.path)
+        if media_type is None:
+            media_type = guess_media_type(shown)
+        super().__init__(b"", status, headers, media_type)
+        self.filename = shown
+        self.as_attachment = as_attachment
+        if as_attachment or filename:
+            self.headers.setdefault("Content-Disposition", content_disposition(shown, as_attachment=as_attachment))
+
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, the ranges that were asked for, or 304 when the client has it."""
+        try:
+            file, size, modified_ns = await to_thread(_open, self.path)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+            raise NotFound("There is no such file.") from error
+        try:
+            headers = self.headers
+            etag = headers.setdefault("ETag", f'"{modified_ns:x}-{size:x}"')
+            modified = datetime.fromtimestamp(modified_ns // 1_000_000_000, UTC)
+            headers.setdefault("Last-Modified", format_datetime(modified, usegmt=True))
+            headers.setdefault("Accept-Ranges", "bytes")
+            asked = Headers(scope["headers"])
+            if self.status == 200 and scope["method"] in ("GET", "HEAD") and is_unchanged(asked, etag, modified):
+                await _send_head(send, 304, headers)
+                return
+            ranges = None
+            if self.status == 200 and "range" in asked and _range_holds(asked, etag, modified):
+                ranges = parse_ranges(asked["range"], size)
+            await self._send_parts(scope, receive, send, _Source(file, size, ranges))
+        finally:
+            await to_thread(file.close)
+
+    async def _send_parts(self, scope: Scope, receive: Receive, send: Send, source: _Source) -> None:
+        headers, ranges, size = self.headers, source.ranges, source.size
+        status, total = self.status, size
+        parts: list[tuple[bytes, int, int]] = [(b"", 0, size)]
+        tail = b""
+        if ranges is not None and not ranges:
+            headers["Content-Range"] = f"bytes */{size}"
+            headers["Content-Length"] = "0"
+            await _send_head(send, 416, headers)
+            return
+        if ranges is not None and len(ranges) == 1:
+            (start, end) = ranges[0]
+            status, total = 206, end - start
+            parts = [(b"", start, end)]
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        elif ranges is not None:
+            status = 206
+            boundary = secrets.token_hex(12)
+            kind = headers.get("content-type", "application/octet-stream")
+            parts = [
+                (
+                    f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: bytes {a}-{b - 1}/{size}\r\n\r\n".encode(),
+                    a,
+                    b,
+                )
+                for a, b in ranges
+            ]
+            tail = f"\r\n--{boundary}--\r\n".encode()
+            total = sum(len(head) + b - a for head, a, b in parts) + len(tail)
+            headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        headers["Content-Length"] = str(total)
+        if scope["method"] == "HEAD":
+            await _send_head(send, status, headers)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": headers.raw})
+
+        async def send_all() -> None:
+            for head, start, end in parts:
+                if head:
+                    await send({"type": "http.response.body", "body": head, "more_body": True})
+                async for chunk in source.read(start, end):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": tail})
+
+        await until_disconnect(send_all, receive)
+
+
+@dataclass(slots=True)
+class _Source:
+    """An open file, its size, and the ranges asked for (half open; ``None`` is the whole)."""
+
+    file: BinaryIO
+    size: int
+    ranges: list[tuple[int, int]] | None
+
+    async def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        while start < end:
+            chunk = await to_thread(_read_at, self.file, start, min(_CHUNK, end - start))
+            if not chunk:
+                # The file was cut while it was sent: the length that was promised cannot be kept.
+                raise OSError("The file became shorter while it was sent.")
+            start += len(chunk)
+            yield chunk
+
+
+def _read_at(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(length)
+
+
+def _open(path: str) -> tuple[BinaryIO, int, int]:
+    file = open(path, "rb")  # noqa: SIM115  # the caller closes it
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file, status.st_size, status.st_mtime_ns
+
+
+async def _send_head(send: Send, status: int, headers: Headers) -> None:
+    raw = headers.raw
+    if status == 304:
+        raw = [pair for pair in raw if pair[0] not in (b"content-length", b"content-type")]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def guess_media_type(name: str) -> str:
+    """Return the media type of a file by its name, with UTF-8 for texts."""
+    kind, encoding = mimetypes.guess_type(name)
+    if encoding is not None:
+        return {"gzip": "application/gzip", "br": "application/x-brotli"}.get(encoding, "application/octet-stream")
+    if kind is None:
+        return "application/octet-stream"
+    if kind.startswith("text/") or kind in ("application/javascript", "image/svg+xml"):
+        return f"{kind}; charset=utf-8"
+    return kind
+
+
+def content_disposition(filename: str, *, as_attachment: bool) -> str:
+    """Return a ``Content-Disposition`` that carries any file name safely (RFC 6266)."""
+    kind = "attachment" if as_attachment else "inline"
+    plain = "".join(char for char in filename if char.isprintable())
+    if plain.isascii() and not set(plain) & {'"', "\\"}:
+        return f'{kind}; filename="{plain}"'
+    return f"{kind}; filename*=UTF-8''{quote(plain, safe='')}"
+
+
+def is_unchanged(asked: Headers, etag: str, modified: datetime) -> bool:
+    """Return whether the client's copy is current (RFC 9110, 13.1.2 and 13.1.3)."""
+    matches = asked.get("if-none-match")
+    if matches is not None:
+        known = [entry.strip().removeprefix("W/") for entry in matches.split(",")]
+        return "*" in known or etag.removeprefix("W/") in known
+    since = _http_date(asked.get("if-modified-since"))
+    return since is not None and modified <= since
+
+
+def _range_holds(asked: Headers, etag: str, modified: datetime) -> bool:
+    condition = asked.get("if-range")
+    if condition is None:
+        return True
+    if condition.startswith(('"', "W/")):
+        return condition == etag
+    return _http_date(condition) == modified
+
+
+def _http_date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def parse_ranges(header: str, size: int, *, most: int = 16) -> list[tuple[int, int]] | None:
+    """Return the ranges of a ``Range`` header as half-open pairs.
+
+    Args:
+        header: As sent.
+        size: The length of the whole.
+        most: More ranges than this are taken for an attack, and the whole is sent.
+
+    Returns:
+        ``None`` when the header is to be ignored, an empty list when no range can be satisfied (416).
+    """
+    unit, equals, text = header.partition("=")
+    if unit.strip().lower() != "bytes" or not equals:
+        return None
+    ranges: list[tuple[int, int]] = []
+    pieces = text.split(",")
+    if len(pieces) > most:
+        return None
+    for piece in pieces:
+        first, dash, last = piece.strip().partition("-")
+        if not dash or not _is_number(first or "0") or not _is_number(last or "0") or not (first or last):
+            return None
+        if first:
+            start, end = int(first), int(last) + 1 if last else size
+            if last and int(last) < start:
+                return None
+        else:
+            start, end = max(size - int(last), 0), size
+        end = min(end, size)
+        if start < end:
+            ranges.append((start, end))
+    ranges.sort()
+    for (_, end), (start, _) in itertools.pairwise(ranges):
+        if start < end:
+            # Overlapping ranges multiply the work without need (RFC 9110, 14.2).
+            return None
+    return ranges
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
