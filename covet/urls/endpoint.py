@@ -1,0 +1,45 @@
+"""A view compiled to the one shape that the handler calls: ``async (request, params) -> response``.
+
+What a view is (async, sync, an object with its own endpoint) is asked here, once, and never again per request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from covet.concurrency import is_async, to_thread
+from covet.http.request import Request
+
+__all__ = ["Endpoint", "compile_endpoint", "view_name"]
+
+Endpoint: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Any]]
+
+
+def compile_endpoint(view: Any) -> Endpoint:
+    """Return the endpoint of a view; a sync view runs in a thread, with the request's context."""
+    own = getattr(view, "covet_endpoint", None)
+    if own is not None:
+        endpoint: Endpoint = own
+        return endpoint
+    if is_async(view):
+
+        async def call(request: Request, params: dict[str, Any]) -> Any:
+            return await view(request, **params)
+
+        return call
+
+    async def call_in_thread(request: Request, params: dict[str, Any]) -> Any:
+        answer = await to_thread(view, request, **params)
+        # A plain function may still hand over a coroutine (functools.partial of one, a decorator that is not async).
+        return await answer if hasattr(answer, "__await__") else answer
+
+    return call_in_thread
+
+
+def view_name(view: Any) -> str:
+    """Return the dotted name of a view, for messages and ``manage.py routes``."""
+    view = getattr(view, "view_class", view)
+    module = getattr(view, "__module__", type(view).__module__)
+    name = getattr(view, "__qualname__", None) or getattr(view, "__name__", None) or type(view).__qualname__
+    return f"{module}.{name}"

@@ -1,0 +1,111 @@
+"""UrlsPart: ROOT_URLCONF and every app's ``urls.py`` become one resolver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.apps.part import AppPart
+from covet.checks.messages import CheckMessage, Error, Warning
+from covet.conf import settings
+from covet.exceptions import ImproperlyConfigured
+from covet.loading import import_module
+from covet.urls.flatten import FlatRoute
+from covet.urls.resolver import Resolver
+
+if TYPE_CHECKING:
+    from covet.apps.config import AppConfig
+    from covet.apps.registry import Apps
+
+__all__ = ["UrlsPart"]
+
+
+class UrlsPart(AppPart):
+    """Collects ``urlpatterns`` and compiles ROOT_URLCONF, when all apps are known.
+
+    Attributes:
+        resolver: The routes of the project.
+    """
+
+    module: ClassVar[str | None] = "urls"
+    reads: ClassVar[frozenset[str]] = frozenset({"ROOT_URLCONF"})
+
+    def __init__(self) -> None:
+        self.resolver = Resolver()
+        self._collected: list[tuple[str, ModuleType]] = []
+
+    def collect(self, app: AppConfig, module: ModuleType | None) -> None:
+        """Keep an app's ``urls`` for ``autodiscover()``."""
+        if module is not None:
+            self._collected.append((app.name, module))
+
+    def ready(self, apps: Apps) -> None:
+        """Compile the routes."""
+        root = settings.ROOT_URLCONF
+        if not root:
+            self.resolver = Resolver()
+            return
+        if isinstance(root, str):
+            module = import_module(root, wanted_by="ROOT_URLCONF")
+            patterns = getattr(module, "urlpatterns", None)
+            if patterns is None:
+                raise ImproperlyConfigured(
+                    f"ROOT_URLCONF names {root!r}, which has no urlpatterns. Add to it: urlpatterns = [*autodiscover()]"
+                )
+        else:
+            # Tests and single-file programs hand over the list itself.
+            patterns = getattr(root, "urlpatterns", root)
+        self.resolver = Resolver(patterns, lambda: self._discover(root))
+
+    def _discover(self, root: Any) -> Sequence[Any]:
+        """Return the patterns of every app; the project package itself, whose ``urls`` is the root, is left out."""
+        found: list[Any] = []
+        for name, module in self._collected:
+            if module.__name__ == root:
+                continue
+            patterns = getattr(module, "urlpatterns", None)
+            if patterns is None:
+                raise ImproperlyConfigured(
+                    f"{module.__name__} of the app {name!r} has no urlpatterns. Add: urlpatterns = [path(…)], or remove the module."
+                )
+            found.extend(patterns)
+        return found
+
+    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Report routes that can never be reached, and names that two routes share."""
+        by_shape: dict[Any, FlatRoute] = {}
+        by_name: dict[str, FlatRoute] = {}
+        for flat in self.resolver.flat:
+            shape = (flat.regex, tuple((piece.text, id(piece.converter)) for piece in flat.pieces))
+            earlier = by_shape.setdefault(shape, flat)
+            if earlier is not flat and (
+                earlier.route.methods is None or (flat.route.methods and flat.route.methods <= earlier.route.methods)
+            ):
+                yield Error(
+                    f"The route {flat.text!r} can never be reached: {earlier.text!r} takes the same paths before it.",
+                    hint="Remove one of them, change its path, or give each the methods it answers to.",
+                    obj=flat.text,
+                    id="urls.E001",
+                )
+            name = flat.full_name
+            if name is None:
+                continue
+            other = by_name.setdefault(name, flat)
+            params = {piece.name for piece in flat.pieces if piece.converter is not None}
+            if other is not flat and params == {p.name for p in other.pieces if p.converter is not None}:
+                if other.text == flat.text:
+                    continue
+                yield Warning(
+                    f"Two routes are named {name!r}: {other.text!r} and {flat.text!r}; reverse() gives the second.",
+                    hint="Name one of them anew, or set app_name in the module that holds it.",
+                    obj=flat.text,
+                    id="urls.W002",
+                )
+            if flat.route.pattern.startswith("/") and not flat.route.is_regex:
+                yield Warning(
+                    f"The route {flat.text!r} starts with a slash, so that its address has two.",
+                    hint="Take the first slash away.",
+                    obj=flat.text,
+                    id="urls.W001",
+                )

@@ -1,0 +1,189 @@
+"""Path and method to route: what the handler asks for each request.
+
+A route must fit the path *and* the method. When the path is known and the method is not, the answer is 405 with the
+methods that are; ``HEAD`` goes where ``GET`` goes, ``OPTIONS`` is answered here unless a route takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from covet.http.errors import MethodNotAllowed, NotFound
+from covet.http.request import Request
+from covet.http.response import Response
+from covet.urls.endpoint import Endpoint, compile_endpoint, view_name
+from covet.urls.flatten import FlatRoute, flatten
+from covet.urls.names import NameTable
+from covet.urls.patterns import Route
+from covet.urls.tree import Leaf, Node, build_tree
+
+__all__ = ["CompiledRoute", "Match", "Resolver"]
+
+_NEVER = 1 << 60
+
+
+class CompiledRoute:
+    """A route ready to run.
+
+    Attributes:
+        endpoint: ``async (request, params) -> response``.
+        view: The view as it was given to ``path()``.
+        methods: The methods it answers to, HEAD and OPTIONS included; ``None`` is any.
+        pattern: The whole path as written.
+        name: The name with its namespaces.
+        names: The parameters, in the order of the path.
+        kwargs: Further arguments.
+        namespaces: The namespaces it lies in.
+        app_names: Their app names.
+    """
+
+    __slots__ = ("app_names", "endpoint", "kwargs", "methods", "name", "names", "namespaces", "pattern", "view")
+
+    def __init__(self, flat: FlatRoute) -> None:
+        self.view = flat.route.view
+        self.endpoint: Endpoint = compile_endpoint(flat.route.view)
+        self.methods = flat.route.methods
+        self.pattern = flat.text
+        self.name = flat.full_name
+        self.names = tuple(piece.name for piece in flat.pieces if piece.converter is not None)
+        self.kwargs: Mapping[str, Any] = flat.kwargs
+        self.namespaces = flat.namespaces
+        self.app_names = flat.app_names
+
+    @property
+    def view_name(self) -> str:
+        """The dotted name of the view."""
+        return view_name(self.view)
+
+    def __repr__(self) -> str:
+        return f"<CompiledRoute {self.pattern!r} → {self.view_name}>"
+
+
+Match = tuple[CompiledRoute, dict[str, Any]]
+
+
+class _Methods:
+    """The routes of one leaf by method, worked out once."""
+
+    __slots__ = ("allowed", "by_method", "index", "other")
+
+    def __init__(self, leaf: Leaf, compiled: Mapping[int, CompiledRoute]) -> None:
+        self.index = leaf.index
+        self.by_method: dict[str, CompiledRoute] = {}
+        self.other: CompiledRoute | None = None
+        self.allowed: set[str] = set()
+        for flat in leaf.routes:
+            route = compiled[flat.index]
+            if route.methods is None:
+                self.other = self.other or route
+                break
+            for method in route.methods:
+                self.by_method.setdefault(method, route)
+                self.allowed.add(method)
+        if "GET" in self.by_method:
+            self.by_method.setdefault("HEAD", self.by_method["GET"])
+            self.allowed.add("HEAD")
+        self.allowed.add("OPTIONS")
+
+
+class Resolver:
+    """All routes of a project, compiled.
+
+    Args:
+        patterns: What the root ``urlpatterns`` holds.
+        discover: Gives the patterns that ``autodiscover()`` stands for.
+    """
+
+    def __init__(self, patterns: Iterable[Any] = (), discover: Callable[[], Sequence[Any]] = list) -> None:
+        self.flat = flatten(patterns, discover)
+        self.routes = [CompiledRoute(flat) for flat in self.flat]
+        compiled = dict(enumerate(self.routes))
+        self._root, literals = build_tree(self.flat)
+        self._methods: dict[int, _Methods] = {}
+        for leaf in _leaves(self._root):
+            self._methods[id(leaf)] = _Methods(leaf, compiled)
+        # The tree keeps the leaves alive, so their ids stay theirs.
+        self._direct: dict[str, _Methods] = {"/" + text: self._methods[id(leaf)] for text, leaf in literals.items()}
+        self._get: dict[str, CompiledRoute] = {}
+        for text, methods in self._direct.items():
+            route = methods.by_method.get("GET", methods.other)
+            if route is not None and not route.kwargs:
+                self._get[text] = route
+        self.names = NameTable.build(self.flat)
+
+    def resolve(self, method: str, path: str) -> Match:
+        """Return the route and the arguments of its view.
+
+        Args:
+            method: Upper case.
+            path: Decoded, with its leading slash.
+
+        Raises:
+            NotFound: No route has this path.
+            MethodNotAllowed: Some route has it, but not with this method.
+        """
+        if method == "GET":
+            # Plain addresses without parameters are most requests of most sites: one look-up.
+            route = self._get.get(path)
+            if route is not None:
+                return route, {}
+        methods = self._direct.get(path)
+        if methods is not None:
+            route = methods.by_method.get(method) or methods.other
+            if route is not None:
+                return route, dict(route.kwargs)
+        segments = path[1:].split("/") if path[:1] == "/" else path.split("/")
+        found = self._root.find(segments, 0, _NEVER)
+        if found is None:
+            raise NotFound("There is nothing at this address.")
+        leaf, values = found
+        methods = self._methods[id(leaf)]
+        route = methods.by_method.get(method) or methods.other
+        if route is not None:
+            params = values if isinstance(values, dict) else dict(zip(route.names, values, strict=True))
+            if route.kwargs:
+                params.update(route.kwargs)
+            return route, params
+        return self._other_method(method, segments, methods)
+
+    def _other_method(self, method: str, segments: list[str], first: _Methods) -> Match:
+        """Return a later route that has this path with the method, or say which methods there are."""
+        allowed = set(first.allowed)
+        for leaf, values in self._root.find_all(segments, 0):
+            methods = self._methods[id(leaf)]
+            route = methods.by_method.get(method) or methods.other
+            if route is not None:
+                params = values if isinstance(values, dict) else dict(zip(route.names, values, strict=True))
+                return route, {**params, **route.kwargs}
+            allowed |= methods.allowed
+        if method == "OPTIONS":
+            return _options(allowed), {}
+        raise MethodNotAllowed(allowed)
+
+    def has_path(self, path: str) -> bool:
+        """Return whether some route has this path, whatever the method."""
+        return path in self._direct or self._root.find(path.removeprefix("/").split("/"), 0, _NEVER) is not None
+
+
+def _leaves(root: Node) -> Iterable[Leaf]:
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if node.leaf is not None:
+            yield node.leaf
+        for tail in node.tails:
+            yield tail.leaf
+        pending.extend(node.literals.values())
+        pending.extend(child for _, child in node.dynamic)
+        pending.extend(child for _, _, child in node.mixed)
+
+
+def _options(allowed: set[str]) -> CompiledRoute:
+    """Return the route that answers OPTIONS for an address that has no view for it."""
+    listed = ", ".join(sorted(allowed))
+
+    async def options(request: Request) -> Response:
+        return Response(b"", 204, {"Allow": listed})
+
+    return CompiledRoute(FlatRoute(0, Route("", options), "", (), None, {}, (), ()))

@@ -1,0 +1,94 @@
+"""``reverse()``, ``reverse_lazy()`` and ``resolve()``: the project's routes, asked by name and by path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from covet.apps import apps
+from covet.http.errors import NotFound
+from covet.urls.names import NoReverseMatch
+from covet.urls.part import UrlsPart
+from covet.urls.resolver import Match
+
+if TYPE_CHECKING:
+    from covet.urls.resolver import Resolver
+
+__all__ = ["LazyPath", "NoReverseMatch", "resolve", "reverse", "reverse_lazy"]
+
+
+def _resolver() -> Resolver:
+    return apps.current().part(UrlsPart).resolver
+
+
+def reverse(
+    name: Any,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    current_app: str | None = None,
+    query: Mapping[str, Any] | None = None,
+    fragment: str | None = None,
+) -> str:
+    """Return the path of a route.
+
+    Args:
+        name: Its name, ``"blog:article"`` inside a namespace, or the view itself.
+        args: Values of the parameters in order.
+        kwargs: Or by name; not both.
+        current_app: The namespace to prefer where an app is mounted more than once.
+        query: Becomes the query string; a list gives a name several values.
+        fragment: What follows ``#``.
+
+    Raises:
+        NoReverseMatch: There is no such route, or it does not take these arguments.
+    """
+    if args and kwargs:
+        raise ValueError("reverse() takes args or kwargs, not both.")
+    path = _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
+    if query:
+        path += "?" + urlencode(query, doseq=True)
+    if fragment:
+        path += "#" + quote(fragment, safe="/?:@!$&'()*+,;=~")
+    return path
+
+
+class LazyPath:
+    """A path worked out when it is used; for class bodies and settings, where the routes are not known yet."""
+
+    __slots__ = ("_args", "_options")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._args = args
+        self._options = options
+
+    def __str__(self) -> str:
+        return reverse(*self._args, **self._options)
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, (str, LazyPath)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"reverse_lazy{self._args!r}"
+
+
+def reverse_lazy(
+    name: Any, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None, **options: Any
+) -> LazyPath:
+    """Return what ``reverse()`` would, as a value that asks when it is turned into a text."""
+    return LazyPath(name, args, kwargs, **options)
+
+
+def resolve(path: str, method: str = "GET") -> Match:
+    """Return the route of a path and the arguments of its view.
+
+    Raises:
+        NotFound: No route has this path.
+    """
+    if not path.startswith("/"):
+        raise NotFound("A path starts with a slash.")
+    return _resolver().resolve(method, path)
