@@ -1,0 +1,130 @@
+"""Who is in a channel: several tabs, crashes, and what listeners are told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from covet.exceptions import NotLoaded
+from covet.pubsub import ChannelError, PresenceChange, channel
+from covet.pubsub.base import Broker
+from covet.pubsub.redis import RedisBroker
+from covet.redis import RedisPools
+
+
+class Somebody:
+    """As much of a user as presence looks at."""
+
+    def __init__(self, pk: int | None, loader: Any = None) -> None:
+        self.pk = pk
+        self._row_state = type("State", (), {"loader": loader})()
+
+    def __str__(self) -> str:
+        return f"user {self.pk}"
+
+
+async def test_members_are_there_for_the_time_of_the_block(broker: Broker) -> None:
+    watcher = channel("room", broker=broker)
+
+    async with channel("room", presence="ann", broker=broker):
+        async with channel("room", presence={"key": "bob", "colour": "red"}, broker=broker):
+            both = await watcher.presence.list()
+        one = await watcher.presence.list()
+
+    assert both == {"ann": [{}], "bob": [{"colour": "red"}]}
+    assert one == {"ann": [{}]}
+    assert await watcher.presence.list() == {}
+
+
+async def test_a_user_with_two_tabs_stays_until_both_are_closed(broker: Broker) -> None:
+    user = Somebody(7)
+    watcher = channel("room", broker=broker)
+
+    async with channel("room", presence=user, broker=broker):
+        async with channel("room", presence=user, broker=broker):
+            assert await watcher.presence.list() == {"7": [{"name": "user 7"}, {"name": "user 7"}]}
+        assert list(await watcher.presence.list()) == ["7"]
+
+    assert await watcher.presence.list() == {}
+
+
+async def test_an_anonymous_user_is_counted_under_one_name(broker: Broker) -> None:
+    async with channel("room", presence=Somebody(None), broker=broker) as ch:
+        assert await ch.presence.list() == {"anonymous": [{}]}
+
+
+async def test_a_claim_that_nobody_checked_is_not_presence(broker: Broker) -> None:
+    with pytest.raises(NotLoaded, match=r"await ws\.user"):
+        async with channel("room", presence=Somebody(7, loader=lambda user: user), broker=broker):
+            pass
+
+    assert await channel("room", broker=broker).presence.list() == {}
+
+
+@pytest.mark.parametrize("who", [{"colour": "red"}, object(), True])
+async def test_what_cannot_be_present_is_refused(broker: Broker, who: Any) -> None:
+    with pytest.raises(ChannelError, match="presence"):
+        async with channel("room", presence=who, broker=broker):
+            pass
+
+
+async def next_change(changes: Any) -> PresenceChange:
+    async with asyncio.timeout(5):
+        change: PresenceChange = await anext(changes)
+        return change
+
+
+async def test_changes_tell_who_comes_and_goes(broker: Broker) -> None:
+    changes = channel("room", broker=broker).presence.changes()
+    coming = asyncio.create_task(next_change(changes))
+    await _until_listening(broker, "room presence")
+
+    async with channel("room", presence="ann", broker=broker):
+        joined = await coming
+    left = await next_change(changes)
+    await changes.aclose()
+
+    assert [member.key for member in joined.joins] == ["ann"]
+    assert joined.leaves == ()
+    assert [member.reference for member in left.leaves] == [member.reference for member in joined.joins]
+
+
+async def test_members_of_a_dead_process_are_gone_after_their_time(
+    redis_broker: RedisBroker, pools: RedisPools
+) -> None:
+    dead = RedisBroker(pools, "default", prefix=redis_broker._prefix, ttl_s=0.2)
+    await dead.enter("room", "reference", b'{"key":"ann","reference":"reference","meta":{}}')
+    for task in dead._tasks:  # what dying looks like from outside: nothing is renewed, nothing is said
+        task.cancel()
+    watcher = channel("room", broker=redis_broker)
+    changes = watcher.presence.changes()
+    leaving = asyncio.create_task(next_change(changes))
+    await _until_listening(redis_broker, "room presence")
+    assert list(await watcher.presence.list()) == ["ann"]
+
+    async with asyncio.timeout(5):
+        while await watcher.presence.list():
+            await asyncio.sleep(0.02)
+    change = await leaving
+    await changes.aclose()
+    await dead.close()
+
+    assert [member.key for member in change.leaves] == ["ann"]
+
+
+async def test_living_members_are_renewed_beyond_their_time(redis_broker: RedisBroker) -> None:
+    async with channel("room", presence="ann", broker=redis_broker) as ch:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + redis_broker._ttl_s * 2.5
+        while loop.time() < end:
+            assert list(await ch.presence.list()) == ["ann"]
+            await asyncio.sleep(0.05)
+
+
+async def _until_listening(broker: Broker, topic: str) -> None:
+    """Wait until the broker has a listener of that topic, confirmed."""
+    async with asyncio.timeout(5):
+        while topic not in broker._fan_out or getattr(broker, "_confirmed", None):  # type: ignore[attr-defined]
+            await asyncio.sleep(0.005)
