@@ -1,0 +1,118 @@
+"""RoutingPart: every app's ``routing.py`` to one tree of WebSocket routes; closes what is open at shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.apps.part import AppPart
+from covet.checks.messages import CheckMessage, Warning
+from covet.exceptions import ImproperlyConfigured
+from covet.http.errors import HTTPException
+from covet.loading import import_string
+from covet.urls.resolver import CompiledRoute, Resolver
+from covet.websocket.connection import SERVICE_RESTART, WebSocket
+
+if TYPE_CHECKING:
+    from covet.apps.config import AppConfig
+    from covet.apps.registry import Apps
+
+__all__ = ["HandshakeRules", "RoutingPart"]
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+@dataclass(slots=True, frozen=True)
+class HandshakeRules:
+    """What settings say about handshakes, read once."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_origins: tuple[str, ...] = ()
+    check_origin: bool = True
+    max_message_bytes: int = 1024 * 1024
+    default_permissions: tuple[Any, ...] = ()
+
+
+class RoutingPart(AppPart):
+    """Collects ``websocket_urlpatterns`` from each app's ``routing`` module."""
+
+    module: ClassVar[str | None] = "routing"
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {
+            "ALLOWED_HOSTS",
+            "CSRF_TRUSTED_ORIGINS",
+            "DEBUG",
+            "DEFAULT_PERMISSIONS",
+            "WEBSOCKET_CHECK_ORIGIN",
+            "WEBSOCKET_MAX_MESSAGE_SIZE",
+        }
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rules = HandshakeRules()
+        self.resolver = Resolver()
+        self.open: set[WebSocket] = set()
+        self._patterns: list[Any] = []
+
+    def collect(self, app: AppConfig, module: ModuleType | None) -> None:
+        """Take the app's routes."""
+        patterns = getattr(module, "websocket_urlpatterns", None)
+        if patterns is None:
+            return
+        if not isinstance(patterns, (list, tuple)):
+            raise ImproperlyConfigured(
+                f"{app.name}.routing.websocket_urlpatterns is a list of path(…), not {patterns!r}."
+            )
+        self._patterns.extend(patterns)
+
+    def ready(self, apps: Apps) -> None:
+        """Compile the tree and read the settings of handshakes."""
+        from covet.conf import settings
+
+        self.resolver = Resolver(self._patterns)
+        hosts = tuple(settings.ALLOWED_HOSTS)
+        self.rules = HandshakeRules(
+            allowed_hosts=hosts or (("localhost", "127.0.0.1", "[::1]", ".localhost") if settings.DEBUG else ()),
+            trusted_origins=tuple(settings.CSRF_TRUSTED_ORIGINS),
+            check_origin=settings.WEBSOCKET_CHECK_ORIGIN,
+            max_message_bytes=settings.WEBSOCKET_MAX_MESSAGE_SIZE,
+            default_permissions=tuple(import_string(name) for name in settings.DEFAULT_PERMISSIONS),
+        )
+
+    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Report two routes of one pattern: the second can never be reached."""
+        seen: set[str] = set()
+        for route in self.resolver.routes:
+            if route.pattern in seen:
+                yield Warning(
+                    f"The WebSocket route {route.pattern!r} is defined twice; only the first is reached.",
+                    hint="Give one of them another path.",
+                    id="websocket.W001",
+                )
+            seen.add(route.pattern)
+
+    def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Report a handshake that pages of other sites may make."""
+        if not self.rules.check_origin:
+            yield Warning(
+                "WEBSOCKET_CHECK_ORIGIN is off: a page of any site can open a WebSocket with its visitor's cookies.",
+                hint="Turn it on and list other origins of yours in CSRF_TRUSTED_ORIGINS.",
+                id="websocket.W002",
+            )
+
+    async def shutdown(self) -> None:
+        """Close every open socket with 1012, so that clients come back to another process."""
+        sockets, self.open = self.open, set()
+        closing = [asyncio.wait_for(ws.close(SERVICE_RESTART, "shutting down"), CLOSE_TIMEOUT_S) for ws in sockets]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    def resolve(self, path: str) -> tuple[CompiledRoute, dict[str, Any]] | None:
+        """Return the route of a path and its parameters, or None."""
+        try:
+            return self.resolver.resolve("GET", path)
+        except HTTPException:
+            return None
