@@ -85,6 +85,8 @@ class Defaults:
     APP_PARTS: list[str] = setting(
         [
             "covet.management.part.ManagementPart",
+            "covet.redis.RedisPart",
+            "covet.pubsub.part.PubSubPart",
         ],
         "The built-in app parts, as dotted paths; installed apps may bring more.",
     )
@@ -250,6 +252,18 @@ class Defaults:
     GRAPHQL_INTROSPECTION: bool | None = setting(
         cast("bool | None", None), "Answer introspection; None does with DEBUG only."
     )
+    GRAPHQL_GRAPHIQL: bool | None = setting(
+        cast("bool | None", None), "Show GraphiQL to browsers at the GraphQL address; None does with DEBUG only."
+    )
+    GRAPHQL_MAX_BATCH: int = setting(0, "Operations one GraphQL request may carry as a list; 0 takes no lists.")
+    GRAPHQL_MAX_SUBSCRIPTIONS: int = setting(100, "GraphQL operations one WebSocket may run at a time.")
+    GRAPHQL_INIT_TIMEOUT_S: float = setting(10.0, "Seconds a GraphQL WebSocket has to send connection_init.")
+
+    # -- WebSocket
+    WEBSOCKET_CHECK_ORIGIN: bool = setting(
+        True, "Refuse WebSocket handshakes of pages whose origin is neither this host nor in CSRF_TRUSTED_ORIGINS."
+    )
+    WEBSOCKET_MAX_MESSAGE_SIZE: int = setting(1024 * 1024, "Bytes a WebSocket message may have; more closes with 1009.")
 
 
 def declared() -> dict[str, Setting]:
