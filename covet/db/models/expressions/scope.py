@@ -1,0 +1,50 @@
+"""What an expression and the query room say to each other: ``Scope`` on one side, ``Resolved`` on the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from covet.db.sql import nodes
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+    from covet.db.sql.statements import Compound, Select
+
+__all__ = ["Resolved", "Scope", "resolve_value"]
+
+
+class Resolved(NamedTuple):
+    """What an expression became: its SQL, and the field that says what it holds (its converter makes the result)."""
+
+    node: nodes.Node
+    field: Field[Any] | None
+
+
+class Scope(Protocol):
+    """What the query room offers to an expression that is being resolved; ``query.build`` implements it."""
+
+    @property
+    def outer(self) -> Scope:
+        """The scope of the surrounding query; ``ValueError`` when there is none."""
+
+    def ref(self, name: str) -> Resolved:
+        """Return what ``"author__name"``, an annotation's name or ``"pk"`` stands for; joins as needed."""
+
+    def param(self, value: Any, field: Field[Any] | None = None) -> nodes.Node:
+        """Return the node of the next run-time value, adapted and typed by ``field``."""
+
+    def condition(self, q: Any) -> nodes.Node:
+        """Return a ``Q`` or a conditional expression; takes the values of its leaves in the order of ``Q.shape``."""
+
+    def ordering(self, item: Any) -> nodes.Ordering:
+        """Return an item of ``order_by``: a name, ``F``, ``OrderBy`` or any expression."""
+
+    def query(self, queryset: Any) -> Select | Compound:
+        """Return the statement of a nested queryset, whose ``OuterRef`` names look into this scope."""
+
+
+def resolve_value(scope: Scope, value: Any, field: Field[Any] | None = None) -> Resolved:
+    """Return an expression resolved, and anything else as a parameter adapted by ``field``."""
+    if hasattr(value, "resolve"):
+        return value.resolve(scope)  # type: ignore[no-any-return]
+    return Resolved(scope.param(value, field), field)

@@ -1,0 +1,57 @@
+"""The fields of models; ``from covet.db import models`` offers them all."""
+
+from covet.db.models.fields.base import NOT_PROVIDED, Field
+from covet.db.models.fields.generated import GeneratedField
+from covet.db.models.fields.identity import AutoField, BigAutoField, SmallAutoField, UUIDField
+from covet.db.models.fields.numbers import (
+    BigIntegerField,
+    BooleanField,
+    DecimalField,
+    FloatField,
+    IntegerField,
+    PositiveBigIntegerField,
+    PositiveIntegerField,
+    PositiveSmallIntegerField,
+    SmallIntegerField,
+)
+from covet.db.models.fields.structured import BinaryField, JSONField
+from covet.db.models.fields.temporal import DateField, DateTimeField, DurationField, TimeField
+from covet.db.models.fields.text import (
+    CharField,
+    EmailField,
+    GenericIPAddressField,
+    SlugField,
+    TextField,
+    URLField,
+)
+
+__all__ = [
+    "NOT_PROVIDED",
+    "AutoField",
+    "BigAutoField",
+    "BigIntegerField",
+    "BinaryField",
+    "BooleanField",
+    "CharField",
+    "DateField",
+    "DateTimeField",
+    "DecimalField",
+    "DurationField",
+    "EmailField",
+    "Field",
+    "FloatField",
+    "GeneratedField",
+    "GenericIPAddressField",
+    "IntegerField",
+    "JSONField",
+    "PositiveBigIntegerField",
+    "PositiveIntegerField",
+    "PositiveSmallIntegerField",
+    "SlugField",
+    "SmallAutoField",
+    "SmallIntegerField",
+    "TextField",
+    "TimeField",
+    "URLField",
+    "UUIDField",
+]
