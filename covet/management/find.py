@@ -1,0 +1,91 @@
+"""Finds commands by the names of their files, without importing any: those of Covet, and those of installed apps.
+
+Neither settings nor click are imported here; ``--help`` runs through this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from covet.loading import module_folder
+
+__all__ = ["Found", "app_commands", "builtin_commands", "command_files", "normalize"]
+
+BUILTIN = "covet.commands"
+
+
+class Found(NamedTuple):
+    """A command that exists, not yet imported.
+
+    Attributes:
+        name: How it is called, with underscores.
+        module: The dotted name of its module.
+        path: Its file.
+        app: The app that brings it; ``"covet"`` for Covet's own.
+    """
+
+    name: str
+    module: str
+    path: Path
+    app: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of the module's docstring, read without running it."""
+        try:
+            with self.path.open(encoding="utf-8") as file:
+                first = file.readline().strip()
+        except OSError:
+            return ""
+        for quotes in ('"""', "'''", '"'):
+            if first.startswith(quotes):
+                return first.removeprefix(quotes).split(quotes)[0].strip()
+        return ""
+
+
+def normalize(name: str) -> str:
+    """Return the name as its file has it: ``-`` and ``_`` are equal on the command line."""
+    return name.replace("-", "_")
+
+
+def builtin_commands() -> dict[str, Found]:
+    """Return Covet's own commands."""
+    folder = Path(__file__).resolve().parents[1] / "commands"
+    return {found.name: found for found in command_files(folder, BUILTIN, "covet")}
+
+
+def app_commands(entries: Iterable[str]) -> dict[str, Found]:
+    """Return the commands of apps, by entries of INSTALLED_APPS; the first app that has a name wins.
+
+    An app that cannot be found has none: whoever loads the apps says what is wrong with it.
+    """
+    commands: dict[str, Found] = {}
+    for entry in entries:
+        name = _package(entry)
+        folder = module_folder(name)
+        if folder is None:
+            continue
+        for found in command_files(folder / "management" / "commands", f"{name}.management.commands", name):
+            commands.setdefault(found.name, found)
+    return commands
+
+
+def command_files(folder: Path, package: str, app: str) -> list[Found]:
+    """Return the commands whose files lie in the folder, by name; files that begin with ``_`` are none."""
+    if not folder.is_dir():
+        return []
+    return [
+        Found(path.stem, f"{package}.{path.stem}", path, app)
+        for path in sorted(folder.glob("*.py"))
+        if not path.stem.startswith("_")
+    ]
+
+
+def _package(entry: str) -> str:
+    """``blog.apps.BlogConfig`` → ``blog``: the class is not imported to find out."""
+    parent, _, last = entry.rpartition(".")
+    if parent and last[:1].isupper():
+        return parent.removesuffix(".apps")
+    return entry
