@@ -1,0 +1,119 @@
+"""Which permissions hold, and asking them: the one place that turns a no into 401 or 403."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from covet.access.permissions import Action, Connection, Permission, Target, as_permission, says_yes
+from covet.conf import settings
+from covet.exceptions import ImproperlyConfigured, PermissionDenied
+from covet.http.errors import Unauthorized
+from covet.loading import import_string
+
+__all__ = ["allowed", "challenge", "check", "check_object", "effective", "policy"]
+
+M = TypeVar("M", bound=type[Any])
+
+
+def policy(*permissions: Any) -> Callable[[M], M]:
+    """Give a model the permissions that hold wherever an endpoint says none: ``@policy(ModelPermissions)``."""
+    made = tuple(as_permission(permission) for permission in permissions)
+
+    def mark(model: M) -> M:
+        model.__covet_policy__ = made  # a mark; nothing is registered
+        return model
+
+    return mark
+
+
+def effective(permissions: Iterable[Any] | None = None, model: type[Any] | None = None) -> tuple[Permission, ...]:
+    """Return the permissions that hold: those given, else the model's policy, else ``DEFAULT_PERMISSIONS``.
+
+    Args:
+        permissions: Classes, instances or dotted names; None says nothing, an empty list lets everybody in.
+        model: The model that is asked for its policy.
+
+    Raises:
+        ImproperlyConfigured: One of them is no permission.
+    """
+    where = "permissions"
+    if permissions is None:
+        marked: tuple[Permission, ...] | None = getattr(model, "__covet_policy__", None)
+        if marked is not None:
+            return marked
+        permissions, where = settings.DEFAULT_PERMISSIONS, "DEFAULT_PERMISSIONS"
+    made = []
+    for permission in permissions:
+        found = import_string(permission) if isinstance(permission, str) else permission
+        try:
+            made.append(as_permission(found))
+        except TypeError as error:
+            raise ImproperlyConfigured(f"{where}: {error}") from error
+    return tuple(made)
+
+
+async def allowed(permissions: Sequence[Permission], connection: Connection, target: Target) -> bool:
+    """Tell whether all of the permissions say yes."""
+    for permission in permissions:
+        if not await says_yes(permission.has_permission(connection, target)):
+            return False
+    return True
+
+
+async def check(
+    permissions: Iterable[Any] | None,
+    connection: Connection,
+    *,
+    write: bool,
+    model: type[Any] | None = None,
+    obj: Any = None,
+    action: Action | None = None,
+    name: str = "",
+) -> None:
+    """Ask all permissions, about the object too when there is one.
+
+    Args:
+        permissions: As for ``effective``.
+        connection: The request or WebSocket.
+        write: Whether it changes anything.
+        model: The model it is about.
+        obj: The object it is about, loaded.
+        action: What is done to the model.
+        name: What is asked, for permissions that look closer.
+
+    Raises:
+        Unauthorized: No, and nobody is logged in.
+        PermissionDenied: No, for the user who is.
+    """
+    target = Target(write, model, action, name)
+    held = effective(permissions, model)
+    for permission in held:
+        if not await says_yes(permission.has_permission(connection, target)):
+            await _refuse(permission, connection)
+    if obj is not None:
+        await check_object(held, connection, target, obj)
+
+
+async def check_object(permissions: Sequence[Permission], connection: Connection, target: Target, obj: Any) -> None:
+    """Ask the permissions about one object; see ``check``."""
+    for permission in permissions:
+        if not await says_yes(permission.has_object_permission(connection, target, obj)):
+            await _refuse(permission, connection)
+
+
+async def _refuse(permission: Permission, connection: Connection) -> None:
+    user = await connection.user
+    if not user.is_authenticated:
+        raise Unauthorized("Log in to do this.", headers={"WWW-Authenticate": challenge(user)})
+    raise PermissionDenied(str(permission.message))
+
+
+def challenge(user: Any) -> str:
+    """Return the ``WWW-Authenticate`` of a 401.
+
+    The middleware that sets an anonymous user tells by its ``www_authenticate`` how to log in. A login form has no
+    scheme; it is ``Session`` here, since a 401 must name one (RFC 9110, 11.6.1) and ``Basic`` would open the browser's
+    own dialogue.
+    """
+    return str(getattr(user, "www_authenticate", None) or "Session")

@@ -1,0 +1,183 @@
+"""Permissions say yes or no, combine, and their no becomes 401 or 403."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from covet import access
+from covet.conf import override
+from covet.exceptions import ImproperlyConfigured, NotLoaded, PermissionDenied
+from covet.http.errors import Unauthorized
+
+
+@dataclass
+class User:
+    """What ``request.user`` promises: a claim that answers nothing before it is awaited."""
+
+    known: bool = True
+    is_staff: bool = False
+    perms: frozenset[str] = frozenset()
+    checked: bool = field(default=False, init=False)
+
+    def __await__(self) -> Generator[Any, None, User]:
+        self.checked = True
+        yield from ()
+        return self
+
+    @property
+    def is_authenticated(self) -> bool:
+        if not self.checked:
+            raise NotLoaded("await request.user first")
+        return self.known
+
+    async def has_perm(self, name: str) -> bool:
+        return name in self.perms
+
+
+def connection(**options: Any) -> Any:
+    return SimpleNamespace(user=User(**options))
+
+
+ANONYMOUS = {"known": False}
+READ = access.Target(write=False)
+WRITE = access.Target(write=True)
+
+
+class Article:
+    _meta = SimpleNamespace(app_label="blog", model_name="article")
+
+
+@pytest.mark.parametrize(
+    ("permission", "who", "target", "answer"),
+    [
+        (access.AllowAny, ANONYMOUS, WRITE, True),
+        (access.IsAuthenticated, ANONYMOUS, READ, False),
+        (access.IsAuthenticated, {}, READ, True),
+        (access.IsAuthenticatedOrReadOnly, ANONYMOUS, READ, True),
+        (access.IsAuthenticatedOrReadOnly, ANONYMOUS, WRITE, False),
+        (access.IsAuthenticatedOrReadOnly, {}, WRITE, True),
+        (access.IsAdminUser, {}, READ, False),
+        (access.IsAdminUser, {"is_staff": True}, READ, True),
+        (access.IsAuthenticated & access.IsAdminUser, {}, READ, False),
+        (access.IsAuthenticated & ~access.IsAdminUser, {}, READ, True),
+        (access.IsAdminUser | access.IsAuthenticated, {}, READ, True),
+        (~(access.IsAdminUser | access.IsAuthenticated), {}, READ, False),
+        (access.Is(lambda user: user.is_staff), {"is_staff": True}, READ, True),
+        (access.Is(lambda user: True), ANONYMOUS, READ, False),
+    ],
+)
+async def test_permissions_answer_for_whom_and_what(permission: Any, who: Any, target: Any, answer: bool) -> None:
+    held = access.effective([permission])
+
+    assert await access.allowed(held, connection(**who), target) is answer
+
+
+@pytest.mark.parametrize(
+    ("action", "perms", "answer"),
+    [
+        ("add", {"blog.add_article"}, True),
+        ("change", {"blog.add_article"}, False),
+        ("delete", {"blog.delete_article"}, True),
+        ("view", set(), True),
+    ],
+)
+async def test_model_permissions_ask_for_the_model_and_what_is_done(action: Any, perms: Any, answer: bool) -> None:
+    target = access.Target(action != "view", Article, action)  # type: ignore[arg-type]
+
+    who = connection(perms=frozenset(perms))
+
+    assert await access.ModelPermissions().has_permission(who, target) is answer
+
+
+async def test_model_permissions_let_nobody_read_who_is_not_logged_in() -> None:
+    target = access.Target(False, Article, "view")  # type: ignore[arg-type]
+
+    assert not await access.ModelPermissions().has_permission(connection(**ANONYMOUS), target)
+    assert await access.ModelPermissionsOrReadOnly().has_permission(connection(**ANONYMOUS), target)
+
+
+async def test_a_no_is_401_for_someone_unknown_and_403_for_someone_known() -> None:
+    with pytest.raises(Unauthorized) as unknown:
+        await access.check([access.IsAdminUser], connection(**ANONYMOUS), write=True)
+    with pytest.raises(PermissionDenied, match="staff only"):
+        await access.check([access.IsAdminUser], connection(), write=True)
+
+    assert unknown.value.headers["WWW-Authenticate"] == "Session"
+
+
+async def test_the_default_lets_everybody_read_and_asks_for_a_user_to_write() -> None:
+    await access.check(None, connection(**ANONYMOUS), write=False)
+    await access.check(None, connection(), write=True)
+    with pytest.raises(Unauthorized):
+        await access.check(None, connection(**ANONYMOUS), write=True)
+
+
+async def test_a_models_policy_holds_where_nothing_else_is_said() -> None:
+    @access.policy(access.AllowAny)
+    class Note: ...
+
+    await access.check(None, connection(**ANONYMOUS), write=True, model=Note)
+    with pytest.raises(Unauthorized):
+        await access.check([access.IsAuthenticated], connection(**ANONYMOUS), write=True, model=Note)
+
+
+class OwnRows(access.Permission):
+    async def has_object_permission(self, connection: Any, target: Any, obj: Any) -> bool:
+        return obj == "mine"
+
+
+async def test_object_permissions_are_asked_about_the_object() -> None:
+    await access.check([OwnRows], connection(), write=True, obj="mine")
+    with pytest.raises(PermissionDenied):
+        await access.check([OwnRows], connection(), write=True, obj="yours")
+
+
+async def test_or_lets_an_object_through_by_the_part_that_let_the_request_in() -> None:
+    either = OwnRows() & access.IsAuthenticated | access.IsAdminUser
+
+    await access.check([either], connection(is_staff=True), write=True, obj="yours")
+    with pytest.raises(PermissionDenied):
+        await access.check([either], connection(), write=True, obj="yours")
+
+
+async def test_not_turns_an_object_permission_round() -> None:
+    await access.check([~OwnRows()], connection(), write=True, obj="yours")
+    with pytest.raises(PermissionDenied):
+        await access.check([~OwnRows()], connection(), write=True, obj="mine")
+
+
+class Quick(access.Permission):
+    def has_permission(self, connection: Any, target: Any) -> bool:  # type: ignore[override]
+        return False
+
+
+async def test_plain_functions_work_as_well() -> None:
+    with pytest.raises(PermissionDenied):
+        await access.check([Quick], connection(), write=False)
+
+
+def test_what_lets_anybody_in_is_known_before_any_request() -> None:
+    assert access.AllowAny().allows_anyone(write=True)
+    assert access.IsAuthenticatedOrReadOnly().allows_anyone(write=False)
+    assert not access.IsAuthenticatedOrReadOnly().allows_anyone(write=True)
+    assert (access.IsAdminUser | access.AllowAny).allows_anyone(write=True)
+    assert not (access.IsAdminUser & access.AllowAny).allows_anyone(write=True)
+
+
+def test_a_wrong_setting_is_an_error_that_names_it() -> None:
+    with (
+        override(DEFAULT_PERMISSIONS=["covet.access.Target"]),
+        pytest.raises(ImproperlyConfigured, match="DEFAULT_PERMISSIONS"),
+    ):
+        access.effective()
+
+
+def test_permissions_show_themselves_in_one_line() -> None:
+    shown = repr((access.IsAuthenticated & ~access.IsAdminUser) | access.AllowAny)
+
+    assert shown == "((IsAuthenticated & ~IsAdminUser) | AllowAny)"
