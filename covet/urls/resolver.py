@@ -42,7 +42,9 @@ class CompiledRoute:
 
     def __init__(self, flat: FlatRoute) -> None:
         self.view = flat.route.view
-        self.endpoint: Endpoint = compile_endpoint(flat.route.view)
+        # A view that is compiled for its path (a REST endpoint: which arguments come from it?) does that itself.
+        compile_for = getattr(flat.route.view, "covet_compile", None)
+        self.endpoint: Endpoint = compile_endpoint(flat.route.view) if compile_for is None else compile_for(flat)
         self.methods = flat.route.methods
         self.pattern = flat.text
         self.name = flat.full_name
