@@ -1,0 +1,76 @@
+"""A real server for tests: uvicorn on a free port of the loopback, on the test run's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from covet.types import ASGIApp
+
+__all__ = ["LiveServer", "serve"]
+
+PROTOCOL = "covet.handlers.protocol:CovetProtocol"
+
+
+class LiveServer:
+    """Where the server listens: ``live_server.url`` is ``http://127.0.0.1:port``, ``ws_url`` the same for WebSockets."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.ws_url = f"ws://127.0.0.1:{port}"
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@asynccontextmanager
+async def serve(application: ASGIApp, *, protocol: str = PROTOCOL, **options: Any) -> AsyncIterator[LiveServer]:
+    """Serve an application inside the block, on the running loop.
+
+    Args:
+        application: Its lifespan is left alone: the test run has opened the parts already.
+        protocol: uvicorn's ``http`` option: Covet's protocol class, or ``"h11"`` and ``"httptools"`` for plain ASGI.
+        options: Further options of ``uvicorn.Config``.
+    """
+    import uvicorn
+
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        application,
+        http=protocol,  # type: ignore[arg-type]  # any import string is taken
+        **{"lifespan": "off", "log_config": None, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2, **options},
+    )
+    server = _quiet_server(config)
+    running = asyncio.create_task(server.serve([listener]))
+    try:
+        while not server.started:
+            if running.done():
+                running.result()
+                raise RuntimeError("The live server ended before it had started.")
+            await asyncio.sleep(0)
+        yield LiveServer(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()
+
+
+def _quiet_server(config: Any) -> Any:
+    """Return uvicorn's server, which leaves the process's signal handlers to pytest."""
+    import contextlib
+
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Any:
+            yield
+
+    return Server(config)

@@ -1,0 +1,161 @@
+"""The pytest plugin: installed with ``covet[test]``, it needs one line in a project's pytest configuration.
+
+``covet_settings = "mysite.settings"`` names the settings; the environment's ``COVET_SETTINGS_MODULE`` wins. Without
+either the plugin does nothing.
+
+Fixtures: ``db`` (or ``@pytest.mark.db``), ``client``, ``live_server``, ``settings``, ``assert_queries``, ``mailoutbox``
+later. Database and application live on one event loop for the whole run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from covet.test.client import AsyncClient
+    from covet.test.live import LiveServer
+    from covet.test.settings import SettingsWrapper
+
+__all__: list[str] = []
+
+_MARKER = (
+    "db(transaction=False, databases=None): the test uses the databases; everything it writes is rolled back. "
+    "With transaction=True commits are real and the tables are emptied afterwards; databases lists aliases."
+)
+_ADVICE = (
+    "Covet's fixtures need one event loop for the whole run. Put into the pytest configuration:\n"
+    '  asyncio_mode = "auto"\n'
+    '  asyncio_default_fixture_loop_scope = "session"\n'
+    '  asyncio_default_test_loop_scope = "session"'
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``covet_settings`` and the options of the test databases."""
+    parser.addini("covet_settings", "The settings module of the project, such as mysite.settings.", default="")
+    group = parser.getgroup("covet")
+    group.addoption("--settings", dest="covet_settings", default="", help="The settings module of the project.")
+    group.addoption("--reuse-db", action="store_true", help="Keep the test databases for the next run.")
+    group.addoption("--create-db", action="store_true", help="Make the test databases anew, even with --reuse-db.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and load the project."""
+    config.addinivalue_line("markers", _MARKER)
+    module = (
+        config.getoption("covet_settings") or os.environ.get("COVET_SETTINGS_MODULE") or config.getini("covet_settings")
+    )
+    if not module:
+        return
+    os.environ["COVET_SETTINGS_MODULE"] = module
+    from covet.apps.lifecycle import setup
+    from covet.exceptions import ImproperlyConfigured
+
+    try:
+        setup()
+    except ImproperlyConfigured as error:
+        raise pytest.UsageError(f"The project cannot be loaded with settings '{module}':\n{error}") from error
+
+
+@pytest.fixture(autouse=True)
+def _covet_db_marker(request: pytest.FixtureRequest) -> None:
+    """Let ``@pytest.mark.db`` stand for asking for the fixture."""
+    if request.node.get_closest_marker("db") is not None and "db" not in request.fixturenames:
+        request.getfixturevalue("db")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def covet_application(covet_databases: asyncio.AbstractEventLoop) -> AsyncIterator[Any]:
+    """The project, started: every part is open until the run ends. A test never reaches the real databases."""
+    from covet.apps.lifecycle import started
+
+    async with started():
+        from covet.asgi import get_asgi_application
+
+        yield get_asgi_application()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def covet_databases(request: pytest.FixtureRequest) -> AsyncIterator[asyncio.AbstractEventLoop]:
+    """Test databases in the place of ``DATABASES``, migrated; gives the loop that they belong to."""
+    from covet.apps.lifecycle import setup
+    from covet.conf import settings
+    from covet.test.database import test_databases
+
+    if not settings.configured:
+        pytest.fail(
+            'This fixture needs the project\'s settings. Put covet_settings = "mysite.settings" into the pytest '
+            "configuration, or set COVET_SETTINGS_MODULE."
+        )
+    setup()
+    keep = request.config.getoption("--reuse-db") and not request.config.getoption("--create-db")
+    async with test_databases(keep=keep):
+        yield asyncio.get_running_loop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(request: pytest.FixtureRequest, covet_databases: asyncio.AbstractEventLoop) -> AsyncIterator[None]:
+    """The databases, for this test alone: what it writes is rolled back, or deleted with ``transaction=True``.
+
+    Client, commands, WebSocket handlers and ``live_server`` share the test's connection, so they see its rows.
+    """
+    from covet.conf import settings
+    from covet.test.database import isolated
+
+    marker = request.node.get_closest_marker("db")
+    options = dict(marker.kwargs) if marker is not None else {}
+    aliases = options.pop("databases", None) or list(settings.DATABASES)
+    transaction = options.pop("transaction", False)
+    if options:
+        pytest.fail(f"@pytest.mark.db does not take {', '.join(options)}; it takes transaction and databases.")
+    unknown = [alias for alias in aliases if alias not in settings.DATABASES]
+    if unknown:
+        pytest.fail(f"@pytest.mark.db(databases=…) names {unknown}; DATABASES has {list(settings.DATABASES)}.")
+    if asyncio.get_running_loop() is not covet_databases:
+        pytest.fail(_ADVICE)
+    async with isolated(aliases, transaction=transaction):
+        yield
+
+
+@pytest.fixture
+def settings() -> Iterator[SettingsWrapper]:
+    """The settings, changeable: ``settings.DEBUG = True`` holds until the test ends."""
+    from covet.test.settings import SettingsWrapper
+
+    wrapper = SettingsWrapper()
+    yield wrapper
+    wrapper.restore()
+
+
+@pytest.fixture
+def assert_queries() -> Callable[..., AbstractContextManager[Any]]:
+    """Count statements: ``with assert_queries(3):`` fails when the block runs another number, and lists them."""
+    from covet.test.asserts import assert_queries
+
+    return assert_queries
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(covet_application: Any) -> AsyncIterator[AsyncClient]:
+    """A client of the project, in this process: ``await client.get("/")``, ``await client.force_login(user)``."""
+    from covet.test.client import AsyncClient
+
+    async with AsyncClient(covet_application) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live_server(covet_application: Any) -> AsyncIterator[LiveServer]:
+    """A real server of the project on a free port: ``live_server.url``, ``live_server.ws_url``."""
+    from covet.test.live import serve
+
+    async with serve(covet_application) as server:
+        yield server
