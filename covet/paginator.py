@@ -97,7 +97,7 @@ class Paginator(Generic[T]):
         except EmptyPage:
             return await self.page(max(await self.num_pages(), 1))
 
-    async def validate_number(self, number: int | str) -> int:
+    async def validate_number(self, number: int | float | str) -> int:
         """Return the page's number as an int, or raise as ``page`` does."""
         try:
             if isinstance(number, float) and not number.is_integer():

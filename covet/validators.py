@@ -60,7 +60,8 @@ def deconstructible(cls: C | None = None, *, path: str | None = None) -> Any:
     """
 
     def decorate(kind: C) -> C:
-        original = kind.__new__
+        target: Any = kind  # its __new__ is replaced, which no checker can follow
+        original: Any = target.__new__
 
         def __new__(new: type[Any], *args: Any, **kwargs: Any) -> Any:
             instance = original(new) if original is object.__new__ else original(new, *args, **kwargs)
@@ -73,8 +74,8 @@ def deconstructible(cls: C | None = None, *, path: str | None = None) -> Any:
             args, kwargs = self._constructor_args
             return own or f"{type(self).__module__}.{type(self).__qualname__}", args, dict(kwargs)
 
-        kind.__new__ = staticmethod(__new__)
-        kind.deconstruct = deconstruct
+        target.__new__ = staticmethod(__new__)
+        target.deconstruct = deconstruct
         return kind
 
     return decorate if cls is None else decorate(cls)
@@ -113,6 +114,7 @@ class RegexValidator:
         self.regex = re.compile(self.regex, self.flags) if isinstance(self.regex, str) else self.regex
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         if bool(self.regex.search(str(value))) is self.inverse_match:
             raise ValidationError(self.message, code=self.code, params={"value": value})
 
@@ -150,6 +152,7 @@ class DomainNameValidator:
         self.code = self.code if code is None else code
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         valid = (
             isinstance(value, str)
             and len(value) <= self.max_length
@@ -191,6 +194,7 @@ class EmailValidator:
         self.allowlist = ["localhost"] if allowlist is None else list(allowlist)
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         local, at, domain = value.rpartition("@") if isinstance(value, str) else ("", "", "")
         valid = at and len(value) <= self.max_length and _EMAIL_LOCAL.match(local) is not None
         if not valid or not self._is_domain(domain):
@@ -235,6 +239,7 @@ class URLValidator:
         self.code = self.code if code is None else code
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         if not isinstance(value, str) or len(value) > self.max_length or _UNSAFE.search(value) or not self._fits(value):
             raise ValidationError(self.message, code=self.code, params={"value": value})
 
@@ -283,6 +288,7 @@ class BaseValidator:
             self.message = message
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         cleaned = self.clean(value)
         limit = self.limit_value() if callable(self.limit_value) else self.limit_value
         if self.compare(cleaned, limit):
@@ -399,6 +405,7 @@ class DecimalValidator:
         self.decimal_places = decimal_places
 
     def __call__(self, value: Decimal) -> None:
+        """Raise unless the decimal fits."""
         _, digit_tuple, exponent = value.as_tuple()
         if not isinstance(exponent, int):  # NaN and the infinities
             raise ValidationError(self.messages["invalid"], code="invalid", params={"value": value})
@@ -447,6 +454,7 @@ class FileExtensionValidator:
         self.code = self.code if code is None else code
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         extension = PurePath(value.name).suffix[1:].lower()
         if self.allowed_extensions is not None and extension not in self.allowed_extensions:
             params = {"extension": extension, "allowed_extensions": ", ".join(self.allowed_extensions), "value": value}
@@ -475,6 +483,7 @@ class ProhibitNullCharactersValidator:
         self.code = self.code if code is None else code
 
     def __call__(self, value: Any) -> None:
+        """Raise unless the value fits."""
         if "\x00" in str(value):
             raise ValidationError(self.message, code=self.code, params={"value": value})
 

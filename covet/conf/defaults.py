@@ -116,6 +116,9 @@ class Defaults:
     FILE_UPLOAD_MAX_MEMORY_SIZE: int = setting(2_621_440, "Bytes above which an uploaded file goes to disk.")
     MAX_FORM_FIELDS: int = setting(1000, "Fields a form may have.")
     MAX_FORM_PARTS: int = setting(1100, "Parts, files included, a multipart form may have.")
+    BODY_TIMEOUT_S: float = setting(
+        60.0, "Seconds in which a request body must have arrived; later is answered with 408."
+    )
     STATIC_URL: str = setting("/static/", "Where static files are served.")
     STATIC_ROOT: Path | None = setting(cast("Path | None", None), "Where collectstatic puts them.")
     STATICFILES_DIRS: list[Path] = setting(cast(list[Path], []), "Folders of static files beside those of the apps.")
@@ -130,7 +133,7 @@ class Defaults:
         "Databases by alias: a URL such as 'postgres://user:password@host/name', or a mapping.",
         convert=_aliases(parse_database),
     )
-    DATABASE_ROUTERS: list[Any] = setting(cast(list[Any], []), "Routers, first answer wins, as dotted paths.")
+    DATABASE_ROUTERS: list[Any] = setting([], "Routers, first answer wins, as dotted paths.")
     MIGRATION_MODULES: dict[str, str | None] = setting(
         cast(dict[str, "str | None"], {}), "Migration packages by app label, where not '<app>.migrations'."
     )
@@ -191,7 +194,7 @@ class Defaults:
         "The first makes new hashes; the others still verify old ones.",
     )
     AUTH_PASSWORD_VALIDATORS: list[Any] = setting(
-        cast(list[Any], []), "Rules for new passwords: dotted paths, or {'NAME': path, 'OPTIONS': {…}}."
+        [], "Rules for new passwords: dotted paths, or {'NAME': path, 'OPTIONS': {…}}."
     )
     LOGIN_URL: str = setting("/accounts/login/", "Where someone who must log in is sent.")
     LOGIN_REDIRECT_URL: str = setting("/", "Where someone lands after logging in.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from covet.conf.errors import MASK, mask, mask_url
@@ -23,6 +23,8 @@ __all__ = [
     "parse_channel",
     "parse_database",
 ]
+
+T = TypeVar("T")
 
 DATABASE_SCHEMES = {
     "postgres": "postgresql",
@@ -231,7 +233,7 @@ def _database_url(url: str) -> dict[str, Any]:
     scheme, rest, query = _split(url, DATABASE_SCHEMES, "database")
     backend = DATABASE_SCHEMES[scheme]
     pool = {key.removeprefix("pool_"): query.pop(key) for key in list(query) if key.startswith("pool_")}
-    own = {key: query.pop(key) for key in ("atomic_requests", "test_name") if key in query}
+    own: dict[str, Any] = {key: query.pop(key) for key in ("atomic_requests", "test_name") if key in query}
     values: dict[str, Any] = {"backend": backend, "pool": pool, "options": query, **own}
     if backend == "sqlite":
         # sqlite:///relative.db and sqlite:////absolute.db, as everywhere; sqlite:// and sqlite://:memory: are memory.
@@ -297,9 +299,9 @@ def _names(kind: type[Any]) -> list[str]:
     return [f.name for f in fields(kind)]
 
 
-def _build(kind: type[Any], values: Mapping[str, Any], *, prefix: str = "") -> Any:
+def _build(kind: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
     """Make the dataclass, with texts (from a URL or the environment) turned into what its fields want."""
-    known = {f.name: f.type for f in fields(kind)}
+    known = {f.name: f.type for f in fields(cast(Any, kind))}
     made: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:

@@ -29,7 +29,7 @@ __all__ = ["Loaded", "check_values", "load"]
 
 PREFIX = "COVET_"
 # Names of other parts of Covet that begin alike and are no settings.
-RESERVED = frozenset({"SETTINGS_MODULE", "ENV_FILE", "ACCEL", "NO_ENV"})
+RESERVED = frozenset({"SETTINGS_MODULE", "ENV_FILE", "ACCEL", "NO_ENV", "NEW_PASSWORD"})
 RESERVED_PREFIXES = ("TEST_", "SUPERUSER_", "BENCH_", "DEMO_")
 # Names that hosts and tools set, and where they belong.
 PLAIN = {
@@ -131,7 +131,7 @@ def _lay_over(draft: _Draft, found: Mapping[str, str], label: str) -> None:
             _set(draft, name, path, found[plain], f"{label} ({plain})")
     # Shorter names first: COVET_DATABASES__DEFAULT replaces the entry that …__DEFAULT__PASSWORD then refines.
     for key in sorted((k for k in found if k.startswith(PREFIX)), key=lambda k: (k.count("__"), k)):
-        name, *path = key.removeprefix(PREFIX).split("__")
+        name, *rest = key.removeprefix(PREFIX).split("__")
         if name in RESERVED or name.startswith(RESERVED_PREFIXES):
             continue
         if name not in declared() and name not in draft.values and name not in _extra(draft):
@@ -139,7 +139,7 @@ def _lay_over(draft: _Draft, found: Mapping[str, str], label: str) -> None:
             hint = f"Did you mean '{PREFIX}{near}'?" if near else "Known names are listed by `manage.py settings`."
             draft.problems.append(SettingProblem(key, None, "there is no such setting.", hint, label))
             continue
-        _set(draft, name, tuple(path), found[key], f"{label} ({key})")
+        _set(draft, name, tuple(rest), found[key], f"{label} ({key})")
 
 
 def _set(draft: _Draft, name: str, path: tuple[str, ...], text: str, source: str) -> None:
