@@ -192,7 +192,10 @@ def _candidates(entry: str) -> set[str]:
             package = importlib.import_module(parent)
         except Exception:
             return set()
-        return {f"{parent}.{found.name}" for found in pkgutil.iter_modules(package.__path__) if found.ispkg}
+        names = {found.name for found in pkgutil.iter_modules(package.__path__) if found.ispkg}
+        # Covet's rooms that are no apps would be wrong guesses.
+        names = {name for name in names if parent != "covet" or Path(package.__path__[0], name, "apps.py").is_file()}
+        return {f"{parent}.{name}" for name in names}
     top = {found.name for found in pkgutil.iter_modules() if found.ispkg}
     root = Path(__file__).resolve().parents[1]
     return top | {f"covet.{folder.name}" for folder in root.iterdir() if (folder / "apps.py").is_file()}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from covet.loading import module_folder
 
-__all__ = ["Found", "app_commands", "builtin_commands", "command_files", "normalize"]
+__all__ = ["Found", "app_commands", "app_package", "builtin_commands", "command_files", "normalize"]
 
 BUILTIN = "covet.commands"
 
@@ -63,7 +63,7 @@ def app_commands(entries: Iterable[str]) -> dict[str, Found]:
     """
     commands: dict[str, Found] = {}
     for entry in entries:
-        name = _package(entry)
+        name = app_package(entry)
         folder = module_folder(name)
         if folder is None:
             continue
@@ -83,8 +83,8 @@ def command_files(folder: Path, package: str, app: str) -> list[Found]:
     ]
 
 
-def _package(entry: str) -> str:
-    """``blog.apps.BlogConfig`` → ``blog``: the class is not imported to find out."""
+def app_package(entry: str) -> str:
+    """Return the package of an entry of INSTALLED_APPS: ``blog.apps.BlogConfig`` → ``blog``, without importing it."""
     parent, _, last = entry.rpartition(".")
     if parent and last[:1].isupper():
         return parent.removesuffix(".apps")

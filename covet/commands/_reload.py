@@ -1,0 +1,119 @@
+"""The watching half of ``runserver``: a parent that holds the socket and starts the serving child again on changes.
+
+The parent imports nothing of the project but its settings, so it never serves stale code. While the child stops and
+starts, connections wait in the socket's queue instead of being refused.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
+
+from covet.management.output import note
+
+__all__ = ["FIRST", "SOCKET", "is_watched", "serve_and_watch"]
+
+SOCKET = "COVET_RUNSERVER_SOCKET"
+FIRST = "COVET_RUNSERVER_FIRST"
+SUFFIXES = frozenset({".py", ".html", ".jinja", ".jinja2", ".txt", ".xml", ".toml", ".mo", ".po", ".env", ".graphql"})
+NAMES = frozenset({".env"})
+IGNORED = frozenset(
+    {"__pycache__", ".git", ".hg", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+)
+POLL_MS = 500
+STOP_S = 15.0
+
+
+def is_watched(path: str) -> bool:
+    """Tell whether a change of this file starts the server again."""
+    file = Path(path)
+    if IGNORED & set(file.parts):
+        return False
+    return file.name in NAMES or file.suffix in SUFFIXES
+
+
+def serve_and_watch(listening: socket.socket, address: str, folders: Iterable[Path]) -> int:
+    """Run the server as a child until told to stop; start it again whenever a watched file changes.
+
+    Returns:
+        The child's exit code if the first one could not start; else 0.
+    """
+    import watchfiles
+
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    child = _start(listening, address, first=True)
+    reloaded = False
+    try:
+        changes = watchfiles.watch(
+            *folders,
+            watch_filter=lambda change, path: is_watched(path),
+            stop_event=stop,
+            rust_timeout=POLL_MS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            ignore_permission_denied=True,
+        )
+        for changed in changes:
+            if stop.is_set():
+                break
+            if changed:
+                note(f"{_name(changed)} changed, starting again…")
+                _stop(child)
+                child = _start(listening, address, first=False)
+                reloaded = True
+            elif child.poll() is not None and not reloaded:
+                return child.returncode or 0
+        return 0
+    finally:
+        _stop(child)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(listening: socket.socket, address: str, *, first: bool) -> subprocess.Popen[bytes]:
+    number = listening.fileno()
+    environ = {**os.environ, SOCKET: str(number), FIRST: "1" if first else "0"}
+    # The same command line again, but for the address: port 0 has become a real one.
+    command = [sys.executable, *_interpreter_options(), *_program(), "runserver", address]
+    return subprocess.Popen(command, env=environ, pass_fds=(number,))  # noqa: S603 - our own command line
+
+
+def _program() -> list[str]:
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name in ("covet.__main__", "covet"):
+        return ["-m", "covet"]
+    return [sys.argv[0]]
+
+
+def _interpreter_options() -> list[str]:
+    return ["-X", "dev"] if sys.flags.dev_mode else []
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        # A handler that blocks the loop cannot be asked twice.
+        child.kill()
+        child.wait()
+
+
+def _name(changed: set[tuple[object, str]]) -> str:
+    names = sorted({Path(path).name for _, path in changed})
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
