@@ -53,7 +53,7 @@ _UNITS = frozenset(("year", "quarter", "month", "week", "day", "hour", "minute",
 
 
 class SQLiteDialect(Dialect):
-    """SQLite 3.35 and later."""
+    """SQLite 3.38 and later."""
 
     vendor = "sqlite"
     title = "SQLite"
@@ -226,12 +226,10 @@ class SQLiteDialect(Dialect):
         return f"COVET_TRUNC('{unit}', '{kind}', {', '.join([write(arg) for arg in func.args])})"
 
     def json_path(self, operand: str, path: Sequence[str | int], *, as_text: bool) -> str:
-        """Return ``->`` for JSON; as text, what ``JSON_EXTRACT`` gives."""
+        """Return ``->`` for JSON, ``->>`` for its text."""
         steps = "".join(f"[{key}]" if isinstance(key, int) else f".{_json_key(key)}" for key in path)
         where = self.text_literal("$" + steps)
-        if as_text:
-            return f"COVET_JSON_TEXT({operand}, {where})"
-        return f"COVET_JSON({operand}, {where})"
+        return f"({operand} {'->>' if as_text else '->'} {where})"
 
     def limit(self, limit: str | None, offset: str | None) -> str:
         """Return ``LIMIT``; an offset alone needs ``-1`` before it."""

@@ -1,0 +1,173 @@
+"""What a database driver must offer: ``Driver`` makes connections and explains errors, ``Connection`` runs statements.
+
+The statement methods are plain functions that return an awaitable, so that no layer of ours stands between the caller
+and the driver's own coroutine.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from covet.db.backends.features import Features
+from covet.db.errors import DatabaseError
+from covet.db.sql.dialect import Dialect
+
+if TYPE_CHECKING:
+    from covet.conf.service_url import DatabaseConfig
+
+__all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Row", "Rows"]
+
+# Any: what a column holds is known to the caller only.
+Row: TypeAlias = Sequence[Any]
+Rows: TypeAlias = Sequence[Row]
+Inserted: TypeAlias = "tuple[Rows, int | None]"
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+class Connection(ABC):
+    """One session with a database. One statement at a time; who may use it is the pool's and the transaction's business.
+
+    Attributes:
+        is_dirty: Must not go back to the pool as it is: it holds session state, or has lived long enough.
+        tick: The pool's tick when it was last used.
+        opened_at: The loop's time when it was made.
+        idle_since: The loop's time when it was put aside.
+        must_close: Close instead of reset.
+    """
+
+    __slots__ = ("idle_since", "is_dirty", "must_close", "opened_at", "tick")
+
+    def __init__(self) -> None:
+        self.is_dirty = False
+        self.must_close = False
+        self.tick = 0
+        self.opened_at = 0.0
+        self.idle_since = 0.0
+
+    @abstractmethod
+    def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
+        """Run a statement and return its rows."""
+
+    @abstractmethod
+    def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
+        """Run a statement and return how many rows it changed."""
+
+    @abstractmethod
+    def insert(self, sql: str, args: Sequence[Any]) -> Awaitable[Inserted]:
+        """Run an insert and return its RETURNING rows, or the automatic key."""
+
+    @abstractmethod
+    def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[None]:
+        """Run a statement once for each of the argument lists; all or none take effect."""
+
+    @abstractmethod
+    def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
+        """Run a statement and give its rows in chunks, by a cursor of the server where there is one."""
+
+    @property
+    @abstractmethod
+    def is_closed(self) -> bool:
+        """Whether it can run nothing any more."""
+
+    @property
+    @abstractmethod
+    def in_transaction(self) -> bool:
+        """Whether the server has a transaction open."""
+
+    @abstractmethod
+    async def begin(self) -> None:
+        """Start a transaction that may write."""
+
+    async def commit(self) -> None:
+        """Commit the transaction."""
+        await self.execute("COMMIT", ())
+
+    async def rollback(self) -> None:
+        """Roll the transaction back, if the server still has one."""
+        if self.in_transaction:
+            await self.execute("ROLLBACK", ())
+
+    async def savepoint(self, name: str) -> None:
+        """Set a savepoint."""
+        await self.execute(f"SAVEPOINT {name}", ())
+
+    async def release(self, name: str) -> None:
+        """Forget a savepoint and keep what was done since."""
+        await self.execute(f"RELEASE SAVEPOINT {name}", ())
+
+    async def rollback_to(self, name: str) -> None:
+        """Undo what was done since a savepoint, and forget it."""
+        await self.execute(f"ROLLBACK TO SAVEPOINT {name}", ())
+        await self.execute(f"RELEASE SAVEPOINT {name}", ())
+
+    @abstractmethod
+    async def settle(self) -> None:
+        """After a cancelled statement: wait until the server has stopped it. Raises or closes when that is not sure."""
+
+    @abstractmethod
+    async def reset(self) -> None:
+        """Bring the session back to how it was when it was opened."""
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Ask the server for a sign of life; raises when there is none."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Say good-bye and close."""
+
+    @abstractmethod
+    def terminate(self) -> None:
+        """Close at once, without a word to the server."""
+
+    async def kill(self) -> None:
+        """Stop what the server still does for a statement whose connection had to be closed."""
+
+    async def defer_constraints(self, deferred: bool) -> None:
+        """Inside a transaction that never commits (tests): check deferrable rules at once, or later again."""
+
+    async def check_foreign_keys(self) -> DatabaseError | None:
+        """Return the violation that a commit would find, on databases that cannot be asked to check early."""
+        return None
+
+
+class Driver(ABC):
+    """One kind of database: how to connect, what errors mean.
+
+    Args:
+        config: The entry of ``DATABASES``.
+        alias: Its name there, for messages.
+    """
+
+    vendor: ClassVar[str] = ""
+    # Statements of its own keep state in the session that a reset cannot find.
+    shares_one_connection: bool = False
+
+    def __init__(self, config: DatabaseConfig, alias: str) -> None:
+        self.config = config
+        self.alias = alias
+        self.dialect: Dialect = self.make_dialect()
+        self.features = Features()
+
+    @abstractmethod
+    def make_dialect(self) -> Dialect:
+        """Return the dialect to use until a server has told its version."""
+
+    @abstractmethod
+    async def connect(self, *, read_only: bool = False) -> Connection:
+        """Open a connection. The first one learns the server's version: ``dialect`` and ``features`` are then final.
+
+        Raises:
+            ConnectionFailed: With one line on why and what to do.
+        """
+
+    @abstractmethod
+    def translate(self, error: BaseException, sql: str) -> DatabaseError | None:
+        """Return the error of our tree that a driver's error means; ``None`` for what is no database error."""
+
+    def was_not_sent(self, error: BaseException) -> bool:
+        """Whether the statement failed before it left: the connection had died while it was kept."""
+        return False

@@ -1,0 +1,476 @@
+"""MySQL and MariaDB by aiomysql with our own answer reader: values escaped by us, error numbers to our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from covet.concurrency import to_thread
+from covet.db import errors as e
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Rows
+from covet.db.backends.features import Features, version_tuple
+from covet.db.backends.mysql.dialect import MySQLDialect
+from covet.exceptions import MissingDependency
+
+try:
+    import pymysql.err as my
+    from pymysql.constants import CLIENT, COMMAND, SERVER_STATUS
+    from pymysql.converters import escape_string
+
+    from covet.db.backends.mysql.reader import FastConnection, RowStream
+except ImportError:  # pragma: no cover - the package is there in the test environment
+    raise MissingDependency("aiomysql", extra="mysql", feature="A MySQL or MariaDB database") from None
+
+__all__ = ["MySQLConnection", "MySQLDriver"]
+
+_SQL_MODE = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_RESET_CONNECTION = 0x1F
+_CANCELLED = "Cancelled during execution"
+
+
+class MySQLConnection(Connection):
+    """An aiomysql connection behind our protocol."""
+
+    __slots__ = ("_driver", "_set_up", "_streaming", "raw")
+
+    def __init__(self, raw: FastConnection, driver: MySQLDriver, set_up: str) -> None:
+        super().__init__()
+        self.raw = raw
+        self._driver = driver
+        self._set_up = set_up
+        self._streaming: RowStream | None = None
+
+    async def _query(self, sql: str, args: Sequence[Any]) -> Any:
+        raw = self.raw
+        if self._streaming is not None:
+            await self._streaming.read_ahead()
+        await raw._execute_command(COMMAND.COM_QUERY, self._text(sql, args))
+        await raw._read_query_result()
+        result = raw._result
+        while raw._result.has_next:
+            # A procedure, or several statements: their errors belong to this call, not to the next.
+            await raw._read_query_result()
+        return result
+
+    def _text(self, sql: str, args: Sequence[Any]) -> bytes:
+        if args:
+            backslashes = not self.raw.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
+            try:
+                sql = sql % tuple([_literal(value, backslashes) for value in args])
+            except (TypeError, ValueError) as error:
+                message = f"The statement and its {len(args)} values do not fit: {error}. A literal % is written %%."
+                raise e.ProgrammingError(message, alias=self._driver.alias, sql=sql) from error
+        try:
+            return sql.encode()
+        except UnicodeEncodeError as error:
+            raise e.DataError("A text holds half a surrogate pair, which is no character.", sql="") from error
+
+    async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
+        """Run a statement and return its rows as tuples."""
+        return (await self._query(sql, args)).rows  # type: ignore[no-any-return]
+
+    async def execute(self, sql: str, args: Sequence[Any]) -> int:
+        """Run a statement and return how many rows it changed (or matched, for an update)."""
+        return (await self._query(sql, args)).affected_rows or 0
+
+    async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
+        """Run an insert and return its RETURNING rows, or the first automatic key."""
+        result = await self._query(sql, args)
+        return result.rows, result.insert_id or None
+
+    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
+        """Run a statement for each argument list, in a transaction."""
+        if self.in_transaction:
+            for args in args_list:
+                await self._query(sql, args)
+            return
+        await self.begin()
+        try:
+            for args in args_list:
+                await self._query(sql, args)
+        except Exception:
+            await self.rollback()
+            raise
+        await self.commit()
+
+    async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
+        """Read the rows as the server sends them. Another statement meanwhile makes the rest wait in memory."""
+        raw = self.raw
+        if self._streaming is not None:
+            await self._streaming.read_ahead()
+        await raw._execute_command(COMMAND.COM_QUERY, self._text(sql, args))
+        raw._result = None
+        rows = RowStream(raw)
+        self._streaming = rows
+        try:
+            await rows.init_unbuffered_query()
+            while chunk := await rows.take(chunk_size):
+                yield chunk
+        finally:
+            if self._streaming is rows:
+                self._streaming = None
+            if rows.unbuffered_active and not self.is_closed:
+                if self.in_transaction:
+                    await rows._finish_unbuffered_query()
+                else:
+                    # MySQL cannot stop sending; a new connection is cheaper than the rest of a long answer.
+                    raw.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the socket is gone."""
+        raw = self.raw
+        return raw._writer is None or raw._reader._eof or raw._reader._exception is not None
+
+    @property
+    def in_transaction(self) -> bool:
+        """What the server said last about its transaction."""
+        return bool(self.raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+    async def begin(self) -> None:
+        """Start a transaction."""
+        await self._query("BEGIN", ())
+
+    async def rollback(self) -> None:
+        """Roll back; the server is asked always, since it tells of its transaction only with its next answer."""
+        await self._query("ROLLBACK", ())
+
+    async def settle(self) -> None:
+        """A cancelled statement has closed the connection already; anything else is over."""
+
+    async def kill(self) -> None:
+        """Stop a cancelled statement on the server: closing the socket alone lets it run to its end."""
+        if self.raw._close_reason != _CANCELLED:
+            return
+        try:
+            helper = await self._driver.connect()
+        except e.ConnectionFailed:
+            return
+        try:
+            await helper.execute(f"KILL {int(self.raw.server_thread_id[0])}", ())
+        except my.MySQLError:
+            # It had ended meanwhile, or this user may not kill.
+            return
+        finally:
+            await helper.close()
+
+    async def reset(self) -> None:
+        """Drop locks, variables and temporary tables, and set the session up again."""
+        await self.raw._execute_command(_RESET_CONNECTION, b"")
+        await self.raw._read_query_result()
+        await self._query(self._set_up, ())
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life."""
+        await self.raw.ping(reconnect=False)
+
+    async def close(self) -> None:
+        """Say good-bye and close."""
+        await self.raw.ensure_closed()
+
+    def terminate(self) -> None:
+        """Cut the connection."""
+        self.raw.close()
+
+
+class MySQLDriver(Driver):
+    """Connects by aiomysql.
+
+    Options of the URL: ``unix_socket``, ``connect_timeout``, ``charset``, ``sql_mode``, ``isolation_level``, ``ssl_mode``
+    (``disabled``, ``required``, ``verify_ca``, ``verify_identity``), ``ssl_ca``, ``ssl_cert``, ``ssl_key``, ``init_command``.
+    """
+
+    vendor: ClassVar[str] = "mysql"
+
+    def __init__(self, config: Any, alias: str) -> None:
+        super().__init__(config, alias)
+        self.features = Features(server="MySQL", rolls_back_ddl=False, defers_foreign_keys=False)
+        options = config.options
+        mode = _simple(options.get("sql_mode", _SQL_MODE), "sql_mode")
+        level = _simple(str(options.get("isolation_level", "READ COMMITTED")).replace("-", " "), "isolation_level")
+        self._set_up = f"SET time_zone = '+00:00', sql_mode = '{mode}', autocommit = 1"
+        self._isolation = f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"
+        self._timeout = float(options.get("connect_timeout", CONNECT_TIMEOUT_S))
+
+    def make_dialect(self) -> MySQLDialect:
+        """Return the dialect that promises nothing which only one of the servers has."""
+        return MySQLDialect()
+
+    async def connect(self, *, read_only: bool = False) -> MySQLConnection:
+        """Open a connection, in UTC and strict mode."""
+        config = self.config
+        options = config.options
+        set_up = f"{self._set_up}; {self._isolation}"
+        if options.get("init_command"):
+            set_up = f"{set_up}; {options['init_command']}"
+        raw = FastConnection(
+            host=config.host or "localhost",
+            port=config.port or 3306,
+            user=config.user or None,
+            password=config.password,
+            db=config.name,
+            unix_socket=options.get("unix_socket") or options.get("socket"),
+            charset=str(options.get("charset", "utf8mb4")),
+            # An update counts the rows it found, as everywhere else, not only those that it changed.
+            client_flag=CLIENT.FOUND_ROWS,
+            ssl=await to_thread(_ssl_context, options) if _wants_ssl(options) else None,
+            autocommit=None,
+            connect_timeout=self._timeout,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                await raw._connect()
+                connection = MySQLConnection(raw, self, set_up)
+                await connection._query(set_up, ())
+        except (my.MySQLError, OSError, TimeoutError, ssl.SSLError) as error:
+            raw.close()
+            raise self._connect_error(error) from error
+        except BaseException:
+            raw.close()
+            raise
+        self._learn(raw.server_version)
+        return connection
+
+    def _learn(self, text: str) -> None:
+        if self.features.version:
+            return
+        is_mariadb = "mariadb" in text.lower()
+        version = version_tuple(text.removeprefix("5.5.5-") if is_mariadb else text)
+        name = "MariaDB" if is_mariadb else "MySQL"
+        shown = ".".join(map(str, version))
+        self.features = Features(f"{name} {shown}", version, rolls_back_ddl=False, defers_foreign_keys=False)
+        self.dialect = MySQLDialect(version, is_mariadb=is_mariadb)
+
+    def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
+        config = self.config
+        socket = config.options.get("unix_socket") or config.options.get("socket")
+        where = str(socket or f"{config.host or 'localhost'}:{config.port or 3306}")
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else None
+        if code == 1049:
+            what = f"There is no database '{config.name}' on {where}. Create it: CREATE DATABASE {config.name}"
+        elif code in (1044, 1045, 1698):
+            what = f"The server on {where} refused user '{config.user}'. Check the user and password in DATABASES."
+        elif code in (1040, 1203):
+            what = (
+                f"The server on {where} takes no more connections. Lower pool.max_size, or raise its max_connections."
+            )
+        elif isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
+            what = f"The server on {where} did not answer in {self._timeout:g} s. Check host, port and firewall."
+        elif code == 2003 or isinstance(error, OSError):
+            what = f"Nothing answers at {where}. Is the server running, and are host and port in DATABASES right?"
+        else:
+            what = (
+                f"The server on {where} could not be reached (error {code}): {error.args[-1] if error.args else error}"
+            )
+        return e.ConnectionFailed(what, alias=self.alias, code=code)
+
+    def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
+        """Return our error for a server's number, or for aiomysql's own complaints."""
+        if isinstance(error, my.MySQLError):
+            code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+            message = str(error.args[-1]) if error.args else type(error).__name__
+            if code in _INTEGRITY:
+                return self._violation(code, message, sql)
+            kind = _NUMBERS.get(code)
+            if kind is None:
+                kind = next((ours for theirs, ours in _CLASSES if isinstance(error, theirs)), e.DatabaseError)
+            if _CANCELLED in message or "Not connected" in message:
+                kind = e.ConnectionLost
+            text = _without_values(message) if kind is e.DataError else message
+            return kind(f"{text}.", alias=self.alias, sql=sql, code=code or None)
+        if isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
+            return e.ConnectionLost(f"The connection to the server broke: {error}", alias=self.alias, sql=sql)
+        return None
+
+    def _violation(self, code: int, message: str, sql: str) -> e.IntegrityError:
+        kind = _INTEGRITY[code]
+        table = _first(_TABLE, sql)
+        constraint: str | None = None
+        columns: tuple[str, ...] = ()
+        if kind is e.UniqueViolation:
+            key = message.rpartition(" for key ")[2].strip("'")
+            owner, _, constraint = key.rpartition(".")
+            table = owner or table
+            text = f"Duplicate entry for key '{constraint}'."
+        elif kind is e.ForeignKeyViolation:
+            constraint = _first(_CONSTRAINT, message)
+            columns = tuple(name.strip(" `") for name in (_first(_KEY, message) or "").split(",") if name)
+            table = _first(_FK_TABLE, message) or table
+            text = "A foreign key points at no row." if code in (1452, 1216) else "Rows still point at this row."
+        elif kind is e.NotNullViolation:
+            column = _first(_COLUMN, message)
+            columns = (column,) if column else ()
+            text = f"Column '{column}' cannot be null."
+        else:
+            constraint = _first(_CHECK, message)
+            text = f"Check constraint '{constraint}' is violated."
+        return kind(text, alias=self.alias, sql=sql, code=code, constraint=constraint, table=table, columns=columns)
+
+    def was_not_sent(self, error: BaseException) -> bool:
+        """Whether aiomysql noticed that the connection was closed before it wrote anything."""
+        return isinstance(error, my.InterfaceError) and "Not connected" in str(error)
+
+
+_TABLE = re.compile(r"\s*(?:INSERT\s+INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+`((?:[^`]|``)+)`", re.IGNORECASE)
+_CONSTRAINT = re.compile(r"CONSTRAINT `([^`]+)`")
+_KEY = re.compile(r"FOREIGN KEY \(([^)]+)\)")
+_FK_TABLE = re.compile(r"fails \(`[^`]+`\.`([^`]+)`")
+_COLUMN = re.compile(r"(?:Column|Field) '([^']+)'")
+_CHECK = re.compile(r"onstraint [`']([^`']+)[`']", re.IGNORECASE)
+_QUOTED = re.compile(r": '.*?' for ", re.DOTALL)
+
+_INTEGRITY: dict[int, type[e.IntegrityError]] = {
+    1022: e.UniqueViolation,
+    1062: e.UniqueViolation,
+    1586: e.UniqueViolation,
+    1048: e.NotNullViolation,
+    1364: e.NotNullViolation,
+    1216: e.ForeignKeyViolation,
+    1217: e.ForeignKeyViolation,
+    1451: e.ForeignKeyViolation,
+    1452: e.ForeignKeyViolation,
+    3819: e.CheckViolation,
+    4025: e.CheckViolation,
+}
+_NUMBERS: dict[int, type[e.DatabaseError]] = {
+    1205: e.LockTimeout,
+    3572: e.LockTimeout,
+    1213: e.DeadlockDetected,
+    1020: e.SerializationFailure,
+    1317: e.QueryCanceled,
+    1969: e.QueryCanceled,
+    3024: e.QueryCanceled,
+    1053: e.ConnectionLost,
+    1927: e.ConnectionLost,
+    2006: e.ConnectionLost,
+    2013: e.ConnectionLost,
+    2014: e.InterfaceError,
+    1264: e.DataError,
+    1265: e.DataError,
+    1292: e.DataError,
+    1366: e.DataError,
+    1367: e.DataError,
+    1406: e.DataError,
+    1411: e.DataError,
+    1365: e.DataError,
+    1690: e.DataError,
+    3140: e.DataError,
+    1054: e.ProgrammingError,
+    1061: e.ProgrammingError,
+    1064: e.ProgrammingError,
+    1091: e.ProgrammingError,
+    1146: e.ProgrammingError,
+    1050: e.ProgrammingError,
+    1051: e.ProgrammingError,
+    1060: e.ProgrammingError,
+    1305: e.ProgrammingError,
+    1235: e.NotSupportedError,
+}
+_CLASSES: tuple[tuple[type[Exception], type[e.DatabaseError]], ...] = (
+    (my.IntegrityError, e.IntegrityError),
+    (my.DataError, e.DataError),
+    (my.NotSupportedError, e.NotSupportedError),
+    (my.ProgrammingError, e.ProgrammingError),
+    (my.InterfaceError, e.InterfaceError),
+    (my.OperationalError, e.OperationalError),
+)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    found = pattern.search(text)
+    return found[1] if found else None
+
+
+def _without_values(message: str) -> str:
+    """Return ``Incorrect datetime value for column …`` of ``Incorrect datetime value: 'x' for column …``."""
+    return _QUOTED.sub(" for ", message)
+
+
+def _simple(value: Any, option: str) -> str:
+    """Return an option that goes into a SET statement, if it is made of words only."""
+    text = str(value)
+    if not re.fullmatch(r"[A-Za-z_, ]*", text):
+        raise e.ConnectionFailed(f"'{text}' cannot be the option {option} in DATABASES.")
+    return text
+
+
+def _wants_ssl(options: dict[str, Any]) -> bool:
+    mode = str(options.get("ssl_mode", options.get("sslmode", ""))).lower().replace("-", "_")
+    if mode in ("disabled", "disable"):
+        return False
+    return bool(mode or options.get("ssl") or options.get("ssl_ca") or options.get("ssl_cert"))
+
+
+def _ssl_context(options: dict[str, Any]) -> ssl.SSLContext:
+    given = options.get("ssl")
+    if isinstance(given, ssl.SSLContext):
+        return given
+    mode = str(options.get("ssl_mode", options.get("sslmode", ""))).lower().replace("-", "_")
+    authority = options.get("ssl_ca")
+    context = ssl.create_default_context(cafile=authority)
+    if mode in ("verify_ca", "required", "require", "preferred", "prefer") or not mode:
+        context.check_hostname = False
+    if authority is None and mode not in ("verify_ca", "verify_identity", "verify_full"):
+        context.verify_mode = ssl.CERT_NONE
+    if options.get("ssl_cert"):
+        context.load_cert_chain(options["ssl_cert"], options.get("ssl_key"))
+    return context
+
+
+def _literal(value: Any, backslashes: bool) -> str:
+    """Return a value as SQL text: the protocol's text commands take no parameters."""
+    spell = _SPELL.get(value.__class__)
+    if spell is not None:
+        return spell(value)
+    if isinstance(value, str):
+        return _text_literal(str(value), backslashes)
+    for kind, spelled in _SPELL.items():
+        if isinstance(value, kind):
+            return spelled(value)
+    raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
+
+
+def _text_literal(value: str, backslashes: bool) -> str:
+    return f"'{escape_string(value)}'" if backslashes else "'" + value.replace("'", "''") + "'"
+
+
+def _float_literal(value: float) -> str:
+    text = repr(value)
+    if text in ("inf", "-inf", "nan"):
+        raise ValueError(f"{text} cannot be stored")
+    return text if "e" in text else f"{text}e0"
+
+
+def _bytes_literal(value: bytes | bytearray | memoryview) -> str:
+    return f"X'{bytes(value).hex()}'"
+
+
+_SPELL: dict[type, Callable[[Any], str]] = {
+    type(None): lambda value: "NULL",
+    bool: lambda value: "1" if value else "0",
+    int: int.__repr__,
+    float: _float_literal,
+    Decimal: lambda value: format(value, "f"),
+    bytes: _bytes_literal,
+    bytearray: _bytes_literal,
+    memoryview: _bytes_literal,
+    dt.datetime: lambda value: f"'{value.replace(tzinfo=None).isoformat(' ', 'microseconds')}'",
+    dt.date: lambda value: f"'{value.isoformat()}'",
+    dt.time: lambda value: f"'{value.replace(tzinfo=None).isoformat('microseconds')}'",
+    dt.timedelta: lambda value: f"'{_time_span(value)}'",
+    UUID: lambda value: f"'{value.hex}'",
+}
+
+
+def _time_span(value: dt.timedelta) -> str:
+    sign = "-" if value < dt.timedelta() else ""
+    seconds = abs(value)
+    hours, rest = divmod(seconds, dt.timedelta(hours=1))
+    minutes, rest = divmod(rest, dt.timedelta(minutes=1))
+    return f"{sign}{hours:02d}:{minutes:02d}:{rest.seconds:02d}.{rest.microseconds:06d}"

@@ -1,0 +1,338 @@
+"""A pool of connections: a list, last in, first out, so that the warm connection is used again.
+
+A statement costs ``kept.pop()`` and ``release``. A connection is reset only when it is *dirty* (something changed the
+session), rolled back when it is in a transaction, and settled when its statement was cancelled. No clock is read for a
+statement: a timer moves connections that were not used since its last tick aside; those are pinged before they are used
+again, and closed after ``max_idle_s``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from covet.db.backends.driver import Connection
+from covet.db.errors import InterfaceError, PoolTimeout
+
+if TYPE_CHECKING:
+    from covet.conf.service_url import PoolConfig
+
+__all__ = ["Pool"]
+
+# How long a connection may take to stop a cancelled statement, to roll back, to be reset or to say good-bye.
+_SETTLE_S = 5.0
+_TICK_S = 15.0
+
+
+class Pool:
+    """The connections of one database (on SQLite: its readers, or its one writer).
+
+    Args:
+        connect: Opens a connection.
+        config: The limits.
+        alias: The database, for messages.
+        name: The setting to name in messages.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        config: PoolConfig,
+        *,
+        alias: str,
+        max_size: int | None = None,
+        min_size: int | None = None,
+        keeps_forever: bool = False,
+    ) -> None:
+        self._connect = connect
+        self.config = config
+        self.alias = alias
+        self.max_size = config.max_size if max_size is None else max_size
+        self.min_size = config.min_size if min_size is None else min_size
+        # The data of an in-memory database lives in its connection.
+        self.keeps_forever = keeps_forever
+        self.kept: list[Connection] = []
+        self._parked: deque[Connection] = deque()
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._all: set[Connection] = set()
+        self._opening = 0
+        self._tick = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._closed = False
+        self.loop = asyncio.get_running_loop()
+
+    @property
+    def size(self) -> int:
+        """How many connections are open or being opened."""
+        return len(self._all) + self._opening
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are lent out."""
+        return len(self._all) - len(self.kept) - len(self._parked)
+
+    async def acquire(self) -> Connection:
+        """Return a connection that is nobody else's; waits its turn when all are in use.
+
+        Raises:
+            PoolTimeout: None became free in ``pool.timeout_s``.
+            ConnectionFailed: A new one could not be opened.
+        """
+        if self.kept and not self._closed:
+            return self.kept.pop()
+        try:
+            async with asyncio.timeout(self.config.timeout_s) as limit:
+                return await self._acquire()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._timeout() from None
+
+    async def _acquire(self) -> Connection:
+        if self._closed:
+            raise self._closed_error()
+        while self._parked:
+            connection = self._parked.pop()
+            if await self._is_alive(connection):
+                return connection
+        if self.size < self.max_size:
+            return await self._open()
+        waiter: asyncio.Future[Connection | None] = self.loop.create_future()
+        self._waiting.append(waiter)
+        try:
+            connection_or_leave = await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # Served and cancelled in the same turn of the loop: the next one gets it.
+                self._pass_on(waiter.result())
+            else:
+                self._waiting.remove(waiter)
+            raise
+        if connection_or_leave is not None:
+            return connection_or_leave
+        self._opening -= 1
+        return await self._open()
+
+    async def _open(self) -> Connection:
+        self._opening += 1
+        try:
+            connection = await self._connect()
+        except BaseException:
+            self._opening -= 1
+            self._let_open()
+            raise
+        self._opening -= 1
+        if self._closed:
+            connection.terminate()
+            raise self._closed_error()
+        connection.opened_at = self.loop.time()
+        self._all.add(connection)
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._interval(), self._sweep)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Take a connection back after a statement that ended by itself."""
+        if self._waiting or connection.is_dirty or self._closed:
+            self._release_slowly(connection)
+            return
+        connection.tick = self._tick
+        self.kept.append(connection)
+
+    def _release_slowly(self, connection: Connection) -> None:
+        if connection.is_closed:
+            self._drop(connection)
+        elif connection.is_dirty or self._closed:
+            self._later(self._clean(connection))
+        else:
+            self._hand_over(connection)
+
+    def release_after(self, connection: Connection, error: BaseException) -> None:
+        """Take a connection back after a failure: at once when it is sound, else once that is confirmed."""
+        if connection.is_closed:
+            self._drop(connection)
+            self._later(connection.kill())
+        elif isinstance(error, Exception) and not isinstance(error, TimeoutError) and not connection.in_transaction:
+            self.release(connection)
+        else:
+            connection.is_dirty = True
+            self._later(self._clean(connection, settle=True))
+
+    async def _clean(self, connection: Connection, *, settle: bool = False) -> None:
+        """Bring a connection back to a known state, or close it."""
+        age = self.loop.time() - connection.opened_at
+        leaves = connection.must_close or self._closed or age > self.config.max_lifetime_s
+        if leaves and not self.keeps_forever:
+            await self._close_one(connection)
+            return
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                if settle:
+                    await connection.settle()
+                await connection.rollback()
+                await connection.reset()
+        except Exception:
+            connection.terminate()
+        except BaseException:
+            connection.terminate()
+            self._drop(connection)
+            raise
+        if connection.is_closed:
+            self._drop(connection)
+            return
+        connection.is_dirty = False
+        if self._closed:
+            await self._close_one(connection)
+            return
+        self._hand_over(connection)
+
+    def _hand_over(self, connection: Connection) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        connection.tick = self._tick
+        self.kept.append(connection)
+
+    def _pass_on(self, connection: Connection | None) -> None:
+        if connection is not None:
+            self.release(connection)
+        else:
+            self._opening -= 1
+            self._let_open()
+
+    def _drop(self, connection: Connection) -> None:
+        self._all.discard(connection)
+        if self._closed and not self.in_use:
+            self._idle.set()
+        self._let_open()
+
+    def _let_open(self) -> None:
+        """A place became free: the first in the queue may open a connection of its own."""
+        while self._waiting and self.size < self.max_size:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                self._opening += 1
+                waiter.set_result(None)
+
+    async def _is_alive(self, connection: Connection) -> bool:
+        """Ping a connection that was idle for long; one that does not answer is dropped."""
+        if connection.is_closed:
+            self._drop(connection)
+            return False
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                await connection.ping()
+        except Exception:
+            connection.terminate()
+            self._drop(connection)
+            return False
+        except BaseException:
+            connection.terminate()
+            self._drop(connection)
+            raise
+        return True
+
+    def _later(self, work: Any) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _interval(self) -> float:
+        return max(0.05, min(_TICK_S, self.config.max_idle_s / 2, self.config.max_lifetime_s / 2))
+
+    def _sweep(self) -> None:
+        """Move connections that nobody used since the last tick aside, and close those that are too old."""
+        self._timer = None
+        if self._closed:
+            return
+        now = self.loop.time()
+        fresh: list[Connection] = []
+        for connection in self.kept:
+            if connection.tick == self._tick or self.keeps_forever:
+                fresh.append(connection)
+            else:
+                connection.idle_since = now
+                self._parked.append(connection)
+        # In place: the list is in the hands of Database.fetch.
+        self.kept[:] = fresh
+        self._tick += 1
+        for connection in [*self._parked]:
+            idle = now - connection.idle_since > self.config.max_idle_s
+            old = now - connection.opened_at > self.config.max_lifetime_s
+            if old or (idle and len(self._all) > self.min_size):
+                self._parked.remove(connection)
+                self._later(self._close_one(connection))
+        for connection in self._all:
+            if now - connection.opened_at > self.config.max_lifetime_s and not self.keeps_forever:
+                connection.is_dirty = connection.must_close = True
+        if self._all:
+            self._timer = self.loop.call_later(self._interval(), self._sweep)
+
+    async def _close_one(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                await connection.close()
+        except Exception:
+            connection.terminate()
+        except BaseException:
+            connection.terminate()
+            raise
+        finally:
+            self._drop(connection)
+
+    async def fill(self) -> None:
+        """Open connections until there are ``min_size``, and one at least."""
+        opened = []
+        try:
+            while self.size < max(1, min(self.min_size, self.max_size)):
+                opened.append(await self._open())
+        finally:
+            for connection in opened:
+                self.release(connection)
+
+    async def close(self, grace_s: float) -> None:
+        """Close all connections: idle ones at once, lent ones when they come back, in ``grace_s`` at most."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(self._closed_error())
+        self._waiting.clear()
+        idle = [*self.kept, *self._parked]
+        self.kept.clear()
+        self._parked.clear()
+        try:
+            async with asyncio.timeout(grace_s):
+                await asyncio.gather(*[self._close_one(connection) for connection in idle])
+                while self._tasks:
+                    await asyncio.gather(*self._tasks, return_exceptions=True)
+                if self._all:
+                    self._idle.clear()
+                    await self._idle.wait()
+                while self._tasks:
+                    await asyncio.gather(*self._tasks, return_exceptions=True)
+        except TimeoutError:
+            pass
+        finally:
+            for connection in [*self._all]:
+                connection.terminate()
+            self._all.clear()
+
+    def _timeout(self) -> PoolTimeout:
+        return PoolTimeout(
+            f"No connection became free in {self.config.timeout_s:g} s: all {self.max_size} are in use. Close what holds "
+            f"them (a transaction that waits for something else?), or raise pool.max_size or pool.timeout_s in "
+            f"DATABASES['{self.alias}'].",
+            alias=self.alias,
+        )
+
+    def _closed_error(self) -> InterfaceError:
+        return InterfaceError("The database is closed, or closing.", alias=self.alias)

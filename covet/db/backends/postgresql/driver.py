@@ -1,0 +1,283 @@
+"""PostgreSQL by asyncpg: its binary protocol, its cache of prepared statements, SQLSTATE to our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from covet.db import errors as e
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Rows
+from covet.db.backends.features import Features
+from covet.db.backends.postgresql.dialect import PostgreSQLDialect
+from covet.exceptions import MissingDependency
+
+try:
+    import asyncpg
+    from asyncpg import exceptions as pg
+except ImportError:  # pragma: no cover - the package is there in the test environment
+    raise MissingDependency("asyncpg", extra="postgres", feature="A PostgreSQL database") from None
+
+__all__ = ["PostgreSQLConnection", "PostgreSQLDriver"]
+
+_INTEGER_OPTIONS = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size")
+_DETAIL_KEY = re.compile(r"Key \((.+?)\)=")
+
+# SQLSTATE, or its class (the first two characters), to the error and what to say.
+_STATES: dict[str, type[e.DatabaseError]] = {
+    "08": e.ConnectionLost,
+    "0A": e.NotSupportedError,
+    "21": e.ProgrammingError,
+    "22": e.DataError,
+    "23": e.IntegrityError,
+    "23502": e.NotNullViolation,
+    "23503": e.ForeignKeyViolation,
+    "23505": e.UniqueViolation,
+    "23514": e.CheckViolation,
+    "23P01": e.ExclusionViolation,
+    "25": e.TransactionError,
+    "25P02": e.TransactionManagementError,
+    "26": e.ProgrammingError,
+    "28": e.ConnectionFailed,
+    "34": e.ProgrammingError,
+    "3B": e.TransactionError,
+    "3D": e.ConnectionFailed,
+    "3F": e.ProgrammingError,
+    "40001": e.SerializationFailure,
+    "40P01": e.DeadlockDetected,
+    "42": e.ProgrammingError,
+    "44": e.ProgrammingError,
+    "53": e.OperationalError,
+    "54": e.OperationalError,
+    "55": e.OperationalError,
+    "55P03": e.LockTimeout,
+    "57": e.OperationalError,
+    "57014": e.QueryCanceled,
+    "57P01": e.ConnectionLost,
+    "57P02": e.ConnectionLost,
+    "57P03": e.ConnectionFailed,
+    "58": e.OperationalError,
+}
+
+
+class PostgreSQLConnection(Connection):
+    """An asyncpg connection behind our protocol."""
+
+    __slots__ = ("_fetch", "raw")
+
+    def __init__(self, raw: asyncpg.Connection) -> None:
+        super().__init__()
+        self.raw = raw
+        self._fetch = raw.fetch
+
+    def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
+        """Run a statement and return asyncpg's records."""
+        return self._fetch(sql, *args)  # type: ignore[no-any-return]  # asyncpg is not typed
+
+    async def execute(self, sql: str, args: Sequence[Any]) -> int:
+        """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
+        status: str = await self.raw.execute(sql, *args)
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
+        """Run an insert and return its RETURNING rows."""
+        return await self._fetch(sql, *args), None
+
+    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
+        """Run a statement for each argument list, in one round trip and one transaction."""
+        await self.raw.executemany(sql, args_list)
+
+    async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
+        """Read by a portal of the server; outside a transaction one is opened for as long as the reading takes."""
+        own = not self.raw.is_in_transaction()
+        if own:
+            await self.raw.execute("BEGIN READ ONLY")
+        try:
+            cursor = await self.raw.cursor(sql, *args)
+            while chunk := await cursor.fetch(chunk_size):
+                yield chunk
+        finally:
+            if own and not self.raw.is_closed():
+                await self.raw.execute("ROLLBACK")
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the socket is gone."""
+        return self.raw.is_closed()  # type: ignore[no-any-return]
+
+    @property
+    def in_transaction(self) -> bool:
+        """What the server said last about its transaction."""
+        return self.raw.is_in_transaction()  # type: ignore[no-any-return]
+
+    async def begin(self) -> None:
+        """Start a transaction."""
+        await self.raw.execute("BEGIN")
+
+    async def commit(self) -> None:
+        """Commit; a transaction that is broken would be rolled back silently, so it is refused."""
+        status = await self.raw.execute("COMMIT")
+        if status == "ROLLBACK":
+            raise e.TransactionManagementError(
+                "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside "
+                "the block."
+            )
+
+    async def settle(self) -> None:
+        """Wait until the server has confirmed that the cancelled statement is over."""
+        await self.raw._protocol._wait_for_cancellation()
+
+    async def reset(self) -> None:
+        """Drop listeners, locks, session settings and temporary tables."""
+        await self.raw.reset()
+        await self.raw.execute("DISCARD TEMP")
+
+    async def ping(self) -> None:
+        """Ask for an empty statement."""
+        await self.raw.execute("")
+
+    async def close(self) -> None:
+        """Close in good order."""
+        await self.raw.close()
+
+    def terminate(self) -> None:
+        """Cut the connection."""
+        self.raw.terminate()
+
+    async def defer_constraints(self, deferred: bool) -> None:
+        """Check deferrable rules at the commit, or at once (which also checks what was put off)."""
+        await self.raw.execute(f"SET CONSTRAINTS ALL {'DEFERRED' if deferred else 'IMMEDIATE'}")
+
+
+class PostgreSQLDriver(Driver):
+    """Connects by asyncpg. Options of the URL pass through: ``sslmode``, ``application_name``, ``statement_cache_size``, …"""
+
+    vendor: ClassVar[str] = "postgresql"
+
+    def __init__(self, config: Any, alias: str) -> None:
+        super().__init__(config, alias)
+        self.features = Features(server="PostgreSQL", error_breaks_transaction=True)
+        self._arguments = self._connect_arguments()
+
+    def make_dialect(self) -> PostgreSQLDialect:
+        """Return the dialect; it does not hang on the server's version."""
+        return PostgreSQLDialect()
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        config = self.config
+        options = dict(config.options)
+        arguments: dict[str, Any] = {name: int(options.pop(name)) for name in _INTEGER_OPTIONS if name in options}
+        arguments["timeout"] = float(options.pop("connect_timeout", options.pop("timeout", CONNECT_TIMEOUT_S)))
+        if "command_timeout" in options:
+            arguments["command_timeout"] = float(options.pop("command_timeout"))
+        settings = {"timezone": "UTC", "application_name": "covet", **options.pop("server_settings", {})}
+        for name in ("ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib", "direct_tls"):
+            if name in options:
+                arguments[name] = options.pop(name)
+        # What else a libpq URL may hold (sslmode, sslrootcert, application_name, …) asyncpg reads from a URL only.
+        texts = {name: str(value) for name, value in options.items()}
+        if "application_name" in texts:
+            settings["application_name"] = texts.pop("application_name")
+        arguments["dsn"] = f"postgresql://?{urlencode(texts)}" if texts else None
+        arguments["server_settings"] = settings
+        for name, value in (("host", config.host), ("user", config.user), ("password", config.password)):
+            if value:
+                arguments[name] = value
+        if config.port:
+            arguments["port"] = config.port
+        arguments["database"] = config.name
+        return arguments
+
+    async def connect(self, *, read_only: bool = False) -> PostgreSQLConnection:
+        """Open a connection."""
+        try:
+            raw = await asyncpg.connect(**self._arguments)
+        except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
+            raise self._connect_error(error) from error
+        if not self.features.version:
+            version = raw.get_server_version()
+            numbers = (version.major, version.minor)
+            self.features = Features(
+                f"PostgreSQL {version.major}.{version.minor}", numbers, error_breaks_transaction=True
+            )
+        return PostgreSQLConnection(raw)
+
+    def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
+        config = self.config
+        where = f"{config.host or 'localhost'}:{config.port or 5432}"
+        if isinstance(error, pg.InvalidCatalogNameError):
+            what = f"There is no database '{config.name}' on {where}. Create it: createdb {config.name}"
+        elif isinstance(error, pg.InvalidAuthorizationSpecificationError):
+            what = f"PostgreSQL on {where} refused user '{config.user}'. Check the user and password in DATABASES."
+        elif isinstance(error, pg.TooManyConnectionsError):
+            what = (
+                f"PostgreSQL on {where} takes no more connections. Lower pool.max_size, or raise its max_connections."
+            )
+        elif isinstance(error, TimeoutError):
+            what = f"PostgreSQL on {where} did not answer in {self._arguments['timeout']:g} s. Check host, port and firewall."
+        elif isinstance(error, OSError):
+            what = f"Nothing answers at {where}. Is PostgreSQL running, and are host and port in DATABASES right?"
+        elif isinstance(error, pg.CannotConnectNowError):
+            what = f"PostgreSQL on {where} is starting up or shutting down. Try again in a moment."
+        else:
+            what = f"PostgreSQL on {where} could not be reached: {error}"
+        return e.ConnectionFailed(what, alias=self.alias, code=getattr(error, "sqlstate", None))
+
+    def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
+        """Return our error for an SQLSTATE, or for asyncpg's own complaints."""
+        if isinstance(error, pg.PostgresError):
+            return self._server_error(error, sql)
+        if isinstance(error, pg.DataError):
+            return e.DataError(
+                f"A value does not fit its parameter: {_without_value(error)}", alias=self.alias, sql=sql
+            )
+        if isinstance(error, pg.InterfaceError):
+            kind: type[e.DatabaseError] = e.InterfaceError
+            if "connection is closed" in str(error) or "closed in the middle" in str(error):
+                kind = e.ConnectionLost
+            return kind(str(error).partition("\n")[0], alias=self.alias, sql=sql)
+        if isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
+            return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=self.alias, sql=sql)
+        if isinstance(error, TimeoutError):
+            return e.QueryCanceled("The statement took longer than command_timeout.", alias=self.alias, sql=sql)
+        return None
+
+    def _server_error(self, error: pg.PostgresError, sql: str) -> e.DatabaseError:
+        state = error.sqlstate or ""
+        kind = _STATES.get(state) or _STATES.get(state[:2]) or e.DatabaseError
+        message = str(error.args[0]) if error.args else type(error).__name__
+        hint = getattr(error, "hint", None)
+        text = f"{message[:1].upper()}{message[1:]}." + (f" {hint}" if hint else "")
+        if not issubclass(kind, e.IntegrityError):
+            return kind(text, alias=self.alias, sql=sql, code=state)
+        column = getattr(error, "column_name", None)
+        return kind(
+            text,
+            alias=self.alias,
+            sql=sql,
+            code=state,
+            constraint=getattr(error, "constraint_name", None),
+            table=getattr(error, "table_name", None),
+            columns=(column,) if column else _detail_columns(getattr(error, "detail", None)),
+        )
+
+    def was_not_sent(self, error: BaseException) -> bool:
+        """Whether asyncpg noticed that the connection was closed before it wrote anything."""
+        return isinstance(error, pg.InterfaceError) and "connection is closed" in str(error)
+
+
+def _detail_columns(detail: str | None) -> tuple[str, ...]:
+    """Return the columns of ``Key (a, b)=(…) already exists``; the values after them are nobody's business."""
+    found = _DETAIL_KEY.search(detail or "")
+    return tuple(name.strip().strip('"') for name in found[1].split(",")) if found else ()
+
+
+def _without_value(error: BaseException) -> str:
+    """Return asyncpg's complaint without the value in it: ``invalid input for query argument $1: 'x' (…)``."""
+    text = str(error).partition("\n")[0]
+    head, _, rest = text.partition(": ")
+    reason = rest.rpartition("(")[2].rstrip(")") if rest.endswith(")") else ""
+    return f"{head} ({reason})" if reason else head

@@ -1,0 +1,494 @@
+"""A transaction as it is shared: one connection, the open ``atomic`` blocks on it, and whose turn it is.
+
+A transaction belongs to its block, not to a task. A context (a task, or code in it) holds the ``Frame`` of the innermost
+block it stands in; tasks started inside a block inherit it. Statements queue, one at a time, first come first served. While
+a nested block is open, contexts of the outer one wait until it has closed; once a block has ended, whatever still
+holds it gets an error. ``waits`` finds the waits that cannot end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from covet.db.backends.driver import Connection, Driver, Rows
+from covet.db.backends.waits import waits_for
+from covet.db.errors import DatabaseError, TransactionError, TransactionManagementError
+
+if TYPE_CHECKING:
+    from covet.db.backends.pool import Pool
+
+__all__ = ["Frame", "Transaction", "place_of_caller", "uncancelled"]
+
+T = TypeVar("T")
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# A task may come to wait for another after that one began to wait for it: look again from time to time.
+_LOOK_AGAIN_S = 0.1
+_ROLLBACK_S = 5.0
+
+
+def place_of_caller(depth: int = 1) -> str:
+    """Return ``file:line`` of the nearest caller outside ``covet.db``: what an error names as the place."""
+    frame = sys._getframe(depth)
+    found = frame
+    while frame is not None:
+        found = frame
+        name = frame.f_code.co_filename
+        if not name.startswith(_HERE) and not name.endswith(("contextlib.py", "asyncio/tasks.py")):
+            break
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return f"{found.f_code.co_filename}:{found.f_lineno}"
+
+
+async def uncancelled(awaitable: Awaitable[T]) -> T:
+    """Await something that must not be cut off half-way (COMMIT, ROLLBACK); a cancellation is raised when it is done.
+
+    A task of its own for each commit would cost more than the commit's own Python: so the coroutine is driven here, and
+    only a future between it and the task is ever cancelled.
+    """
+    steps = awaitable.__await__()
+    loop = asyncio.get_running_loop()
+    cancelled: asyncio.CancelledError | None = None
+    send: Callable[[Any], Any] = steps.send
+    value: Any = None
+    while True:
+        try:
+            pending = send(value)
+        except StopIteration as stop:
+            if cancelled is not None:
+                raise cancelled from None
+            return stop.value  # type: ignore[no-any-return]  # what the awaitable returns
+        send, value = steps.send, None
+        if pending is None:
+            await asyncio.sleep(0)
+            continue
+        pending._asyncio_future_blocking = False
+        while not pending.done():
+            between = loop.create_future()
+            pending.add_done_callback(lambda _, waiter=between: waiter.done() or waiter.set_result(None))
+            try:
+                await between
+            except asyncio.CancelledError as error:
+                cancelled = error
+
+
+class Frame:
+    """One open ``atomic`` block.
+
+    Attributes:
+        parent: The block around it; ``None`` for the outermost, and for the base of a pinned connection.
+        savepoint: The savepoint's name; empty for the outermost block and for ``savepoint=False``.
+        place: Where it was opened.
+        owner: The task that opened it and will close it.
+        ended: Why it is over; empty while it is open.
+        broken: Why nothing but a rollback is possible; empty while all is well.
+        hooks: What runs after the outermost commit.
+        is_base: It stands for a pinned connection outside any block.
+        is_emulated: It is the outermost block of the code under test, and plays a whole transaction.
+        outside: What the context held before it was entered.
+    """
+
+    __slots__ = (
+        "broken",
+        "ended",
+        "hooks",
+        "is_base",
+        "is_emulated",
+        "outside",
+        "owner",
+        "parent",
+        "place",
+        "savepoint",
+        "transaction",
+    )
+
+    def __init__(self, transaction: Transaction, parent: Frame | None, savepoint: str, place: str) -> None:
+        self.transaction = transaction
+        self.parent = parent
+        self.savepoint = savepoint
+        self.place = place
+        self.owner = asyncio.current_task()
+        self.ended = ""
+        self.broken = ""
+        self.hooks: list[Any] = []
+        self.is_base = False
+        self.is_emulated = False
+        self.outside: Frame | None = None
+
+
+class Transaction:
+    """One transaction of the database, shared by its blocks and tasks.
+
+    Args:
+        connection: The connection that it holds.
+        pool: Where the connection goes back to.
+        driver: Explains errors.
+        alias: The database, for messages.
+    """
+
+    def __init__(self, connection: Connection, pool: Pool, driver: Driver, alias: str) -> None:
+        self.connection = connection
+        self.pool = pool
+        self.driver = driver
+        self.alias = alias
+        self.frames: list[Frame] = []
+        self.busy = False
+        self._running = ""
+        self._queue: deque[tuple[asyncio.Future[None], Frame, bool]] = deque()
+        self._savepoints = 0
+        self.pin_is_stale = True
+
+    # Turns
+
+    def _may_run(self, frame: Frame, nests: bool) -> bool:
+        return self.frames[-1] is frame or (frame.is_base and not nests)
+
+    async def take_turn(self, frame: Frame, sql: str = "", *, nests: bool = False) -> None:
+        """Wait until this context may use the connection.
+
+        Args:
+            frame: The block that the context stands in.
+            sql: The statement, for messages.
+            nests: It opens a block; only the base of a pinned connection makes a difference of it.
+
+        Raises:
+            TransactionManagementError: The block has ended, or only a rollback is possible in it.
+            TransactionError: The wait cannot end.
+        """
+        self._check(frame, sql)
+        if not self.busy and self._may_run(frame, nests):
+            self.busy = True
+            return
+        await self._wait_for_turn(frame, sql, nests)
+        try:
+            self._check(frame, sql)
+        except BaseException:
+            self.end_turn()
+            raise
+
+    def _check(self, frame: Frame, sql: str) -> None:
+        if frame.ended:
+            raise TransactionManagementError(
+                f"The atomic block opened at {frame.place} has ended ({frame.ended}), but {place_of_caller(3)} still runs "
+                "a statement in it. Await the tasks that you start inside a block before the block ends.",
+                alias=self.alias,
+                sql=sql,
+            )
+        if frame.broken:
+            raise TransactionManagementError(
+                f"Nothing more can run in the atomic block opened at {frame.place}: {frame.broken}. Let the error leave the "
+                "block, so that it rolls back, and catch it outside; or put the statement that may fail into an atomic() "
+                "block of its own.",
+                alias=self.alias,
+                sql=sql,
+            )
+
+    async def _wait_for_turn(self, frame: Frame, sql: str, nests: bool) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (future, frame, nests)
+        self._queue.append(entry)
+        me = asyncio.current_task()
+        place = ""
+        waited_s = 0.0
+        try:
+            while not future.done():
+                top = self.frames[-1]
+                if not self._may_run(frame, nests):
+                    place = place or place_of_caller(3)
+                    self._refuse_endless(frame, top, me, place, sql, waited_s)
+                await asyncio.wait((future,), timeout=_LOOK_AGAIN_S)
+                waited_s += _LOOK_AGAIN_S
+            future.result()
+        except BaseException:
+            if future.done() and not future.cancelled():
+                self.end_turn()
+            else:
+                self._queue.remove(entry)
+            raise
+
+    def _refuse_endless(
+        self, frame: Frame, top: Frame, me: asyncio.Task[Any] | None, place: str, sql: str, waited_s: float
+    ) -> None:
+        """Raise when the nested block that is waited for can never close, because it waits for this task."""
+        why = ""
+        if top.owner is None or top.owner is me:
+            why = "both run in the same task"
+        elif top.owner.done():
+            why = "the task that opened the block has finished without closing it"
+        elif me is not None and waits_for(top.owner, me):
+            why = "the task inside the block waits for this one"
+        elif frame.is_base and waited_s > self.pool.config.timeout_s:
+            why = f"it was not closed in {waited_s:.0f} s; in tests with real commits (transaction=True) they would not meet"
+        if why:
+            raise TransactionError(
+                f"This wait cannot end: the code at {place} waits for the nested atomic block opened at {top.place} to close "
+                f"({why}). Open the block inside the task that works in it, or await the other task before it.",
+                alias=self.alias,
+                sql=sql,
+            )
+
+    def end_turn(self) -> None:
+        """Let the next one run."""
+        self.busy = False
+        if self._queue:
+            self.wake()
+
+    def wake(self) -> None:
+        """Give the turn to the first in the queue who may run now, and send away those whose block has ended."""
+        if self.busy:
+            return
+        for entry in self._queue:
+            future, frame, nests = entry
+            if future.done():
+                continue
+            if frame.ended or frame.broken or self._may_run(frame, nests):
+                self._queue.remove(entry)
+                self.busy = True
+                future.set_result(None)
+                return
+
+    # Statements
+
+    async def run(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
+        """Run a statement by the connection's ``fetch``, ``execute``, ``insert`` or ``execute_many``."""
+        await self.take_turn(frame, sql)
+        try:
+            if frame.is_base:
+                return await self._run_pinned(method, sql, args)
+            return await getattr(self.connection, method)(sql, args)
+        except BaseException as error:
+            raise self.failed(frame, error, sql) from error
+        finally:
+            self.end_turn()
+
+    def failed(self, frame: Frame, error: BaseException, sql: str) -> BaseException:
+        """Note what a failure means for the block, and return what to raise."""
+        if isinstance(error, DatabaseError):
+            return error
+        if not isinstance(error, Exception) or isinstance(error, TimeoutError):
+            self._break(frame, f"its statement was stopped half-way ({type(error).__name__})")
+        found = self.driver.translate(error, sql)
+        if self.connection.is_closed:
+            self._break(frame, "its connection was lost", everything=True)
+        elif not frame.is_base and (
+            self.driver.features.error_breaks_transaction or not self.connection.in_transaction
+        ):
+            self._break(frame, f"an earlier statement failed ({found or error})".partition("\n")[0])
+        return found or error
+
+    def _break(self, frame: Frame, why: str, *, everything: bool = False) -> None:
+        """Mark the block: only its rollback can help. Without a savepoint of its own, the block around it as well."""
+        current: Frame | None = frame
+        while current is not None:
+            current.broken = current.broken or why
+            if (current.savepoint or current.is_base) and not everything and self.connection.in_transaction:
+                return
+            current = current.parent
+
+    async def _run_pinned(self, method: str, sql: str, args: Sequence[Any]) -> Any:
+        """Run one statement of a test outside any block: if it fails, it alone is undone, as without a transaction."""
+        connection = self.connection
+        writes = not sql.lstrip("( \n\t")[:6].upper() == "SELECT"
+        if not (self.driver.features.error_breaks_transaction or (writes and self.driver.vendor == "sqlite")):
+            return await getattr(connection, method)(sql, args)
+        try:
+            if self.pin_is_stale or writes or not self.frames[-1].is_base:
+                await connection.execute("SAVEPOINT covet_pin", ())
+                self.pin_is_stale = False
+            result = await getattr(connection, method)(sql, args)
+            violation = await connection.check_foreign_keys() if writes else None
+            if violation is not None:
+                raise violation
+        except BaseException as error:
+            if not connection.is_closed:
+                await uncancelled(self._undo_pinned(error))
+            raise
+        if writes:
+            await connection.execute("RELEASE SAVEPOINT covet_pin", ())
+            self.pin_is_stale = True
+        return result
+
+    async def _undo_pinned(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            await self.connection.settle()
+        await self.connection.execute("ROLLBACK TO SAVEPOINT covet_pin", ())
+
+    async def stream(self, frame: Frame, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
+        """Give the rows of a statement in chunks; other statements of the block may run between two chunks."""
+        chunks = self.connection.stream(sql, args, chunk_size)
+        try:
+            while True:
+                await self.take_turn(frame, sql)
+                try:
+                    chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+                except BaseException as error:
+                    raise self.failed(frame, error, sql) from error
+                finally:
+                    self.end_turn()
+                yield chunk
+        finally:
+            # Once the block is over its connection is somebody else's, and the cursor has gone with the transaction.
+            if not frame.ended:
+                await self._wait_until_idle()
+                try:
+                    await chunks.aclose()  # type: ignore[attr-defined]  # each driver's stream is a generator
+                finally:
+                    self.end_turn()
+
+    # Blocks
+
+    async def open_block(self, parent: Frame, place: str, *, savepoint: bool) -> Frame:
+        """Open a nested block: a savepoint, or only a frame that shares its parent's."""
+        await self.take_turn(parent, nests=True)
+        name = ""
+        try:
+            if savepoint or parent.is_base:
+                self._savepoints += 1
+                name = f"covet_{self._savepoints}"
+                if parent.is_base:
+                    await self.connection.defer_constraints(True)
+                await self.connection.savepoint(name)
+        except BaseException as error:
+            raise self.failed(parent, error, f"SAVEPOINT {name}") from error
+        else:
+            frame = Frame(self, parent, name, place)
+            frame.is_emulated = parent.is_base
+            self.frames.append(frame)
+            self.pin_is_stale = True
+            return frame
+        finally:
+            self.end_turn()
+
+    async def close_block(self, frame: Frame) -> None:
+        """End a nested block well: forget its savepoint, and hand its hooks to the block around it."""
+        parent = frame.parent
+        assert parent is not None
+        await self.take_turn(frame, f"RELEASE SAVEPOINT {frame.savepoint}")
+        try:
+            if frame.savepoint:
+                if frame.is_emulated:
+                    await uncancelled(self._check_as_commit())
+                await uncancelled(self.connection.release(frame.savepoint))
+        except BaseException as error:
+            raise self.failed(frame, error, f"RELEASE SAVEPOINT {frame.savepoint}") from error
+        else:
+            self.frames.remove(frame)
+            frame.ended = "it was committed" if frame.is_emulated else "its savepoint was released"
+            if not frame.is_emulated:
+                parent.hooks += frame.hooks
+            self.pin_is_stale = True
+        finally:
+            self.end_turn()
+
+    async def _check_as_commit(self) -> None:
+        """What a commit would check, for the block that plays a transaction in a test."""
+        await self.connection.defer_constraints(False)
+        violation = await self.connection.check_foreign_keys()
+        if violation is not None:
+            raise violation
+
+    async def abandon(self, frame: Frame, why: str) -> None:
+        """End a block badly: it and the blocks inside it are over at once, and what they did is undone."""
+        if frame.ended:
+            return
+        position = self.frames.index(frame)
+        inner = self.frames[position:]
+        for item in inner:
+            item.ended = why
+        del self.frames[position:]
+        parent = frame.parent
+        if parent is None:
+            await uncancelled(self._roll_back_all(bool(frame.broken)))
+            return
+        if not frame.savepoint:
+            self._break(parent, f"a block inside it failed ({why}) that has no savepoint")
+            self.wake()
+            return
+        if not self.connection.is_closed:
+            await uncancelled(self._roll_back_to(frame, parent))
+        self.wake()
+
+    async def _wait_until_idle(self) -> None:
+        """Wait for the statement that another task still has on the wire, before all who queue."""
+        if not self.busy:
+            self.busy = True
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ghost = Frame(self, None, "", "")
+        ghost.ended = "rollback"
+        self._queue.appendleft((future, ghost, False))
+        await future
+
+    async def _roll_back_to(self, frame: Frame, parent: Frame) -> None:
+        await self._wait_until_idle()
+        try:
+            async with asyncio.timeout(_ROLLBACK_S):
+                if frame.broken:
+                    await self.connection.settle()
+                await self.connection.rollback_to(frame.savepoint)
+                if frame.is_emulated:
+                    await self.connection.defer_constraints(False)
+            self.pin_is_stale = True
+        except Exception as error:
+            # The savepoint is gone (a deadlock, an interrupted SQLite write, a lost connection): so is everything.
+            why = str(self.driver.translate(error, "ROLLBACK TO SAVEPOINT") or error).partition("\n")[0]
+            self._break(parent, f"its savepoint could not be rolled back ({why})", everything=True)
+        finally:
+            self.busy = False
+
+    async def _roll_back_all(self, broken: bool) -> None:
+        """Roll the whole transaction back and give the connection away; one that does not answer is closed."""
+        connection = self.connection
+        await self._wait_until_idle()
+        try:
+            if not connection.is_closed:
+                async with asyncio.timeout(_ROLLBACK_S):
+                    if broken:
+                        await connection.settle()
+                    await connection.rollback()
+        except Exception:
+            connection.terminate()
+        finally:
+            self._give_back()
+            self.wake_all()
+
+    def _give_back(self) -> None:
+        if self.connection.is_closed:
+            self.pool.release_after(self.connection, TimeoutError())
+        else:
+            self.pool.release(self.connection)
+
+    async def commit(self, frame: Frame) -> None:
+        """Commit the outermost block and give the connection back."""
+        await self.take_turn(frame, "COMMIT")
+        try:
+            await uncancelled(self.connection.commit())
+        except asyncio.CancelledError:
+            # The commit went through; only the caller is to stop.
+            self._committed(frame)
+            raise
+        except BaseException as error:
+            self.busy = False
+            raise self.failed(frame, error, "COMMIT") from error
+        self._committed(frame)
+
+    def _committed(self, frame: Frame) -> None:
+        frame.ended = "it was committed"
+        self.frames.clear()
+        self._give_back()
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Nothing runs here any more: everybody who still waits gets the error that says so."""
+        self.busy = False
+        while self._queue:
+            future, _, _ = self._queue.popleft()
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,321 @@
+"""SQLite by aiosqlite: each statement is one hop to the connection's thread; WAL, one writer, several readers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+
+import aiosqlite
+
+from covet.db import errors as e
+from covet.db.backends.driver import Connection, Driver, Inserted, Rows
+from covet.db.backends.features import Features
+from covet.db.backends.sqlite.dialect import SQLiteDialect
+from covet.db.backends.sqlite.functions import register_functions
+
+__all__ = ["SQLiteConnection", "SQLiteDriver"]
+
+_BUSY_TIMEOUT_S = 5.0
+_URI_OPTIONS = ("mode", "cache", "immutable", "vfs", "nolock", "psow")
+_MINIMUM = (3, 38)
+
+
+def _fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+    return raw.execute(sql, args).fetchall()
+
+
+def _execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
+    return max(0, raw.execute(sql, args).rowcount)
+
+
+def _insert(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Inserted:
+    cursor = raw.execute(sql, args)
+    return cursor.fetchall(), cursor.lastrowid
+
+
+def _execute_many(raw: sqlite3.Connection, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
+    if raw.in_transaction:
+        raw.executemany(sql, args_list)
+        return
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        raw.executemany(sql, args_list)
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
+    raw.execute("COMMIT")
+
+
+def _rollback(raw: sqlite3.Connection) -> None:
+    if raw.in_transaction:
+        raw.execute("ROLLBACK")
+
+
+class SQLiteConnection(Connection):
+    """An aiosqlite connection behind our protocol."""
+
+    __slots__ = ("_raw", "_run", "is_memory", "thread")
+
+    def __init__(self, thread: aiosqlite.Connection, *, is_memory: bool) -> None:
+        super().__init__()
+        self.thread = thread
+        self._run = thread._execute
+        self._raw = thread._conn
+        self.is_memory = is_memory
+
+    def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
+        """Run a statement and return its rows, in one hop."""
+        return self._hop(_fetch, sql, args)
+
+    def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
+        """Run a statement and return how many rows it changed."""
+        return self._hop(_execute, sql, args)
+
+    def insert(self, sql: str, args: Sequence[Any]) -> Awaitable[Inserted]:
+        """Run an insert and return its RETURNING rows and the row id."""
+        return self._hop(_insert, sql, args)
+
+    def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[None]:
+        """Run a statement for each argument list, in a transaction."""
+        return self._hop(_execute_many, sql, args_list)
+
+    async def _hop(self, function: Any, *args: Any) -> Any:
+        """Run a function in the connection's thread. A cancelled one is interrupted, or it would run on unseen."""
+        try:
+            return await self._run(function, self._raw, *args)
+        except asyncio.CancelledError:
+            self._raw.interrupt()
+            raise
+
+    async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
+        """Step through the rows, one hop for each chunk."""
+        cursor: sqlite3.Cursor = await self._hop(sqlite3.Connection.execute, sql, args)
+        try:
+            while chunk := await self._hop(lambda _: cursor.fetchmany(chunk_size)):
+                yield chunk
+        finally:
+            if not self.is_closed:
+                await self._hop(lambda _: cursor.close())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the thread has stopped."""
+        return not self.thread._running or self.thread._connection is None
+
+    @property
+    def in_transaction(self) -> bool:
+        """What SQLite says."""
+        return not self.is_closed and self._raw.in_transaction
+
+    async def begin(self) -> None:
+        """Take the write lock at once: a reader that turns writer half-way may fail without waiting."""
+        await self._hop(_execute, "BEGIN IMMEDIATE", ())
+
+    async def rollback(self) -> None:
+        """Roll back, if SQLite has not done it by itself."""
+        await self._hop(_rollback)
+
+    async def settle(self) -> None:
+        """The thread takes one thing after the other: when this comes back, the interrupted statement is over."""
+        await self._hop(lambda raw: None)
+
+    async def reset(self) -> None:
+        """A changed session (PRAGMA, ATTACH, temporary tables) is closed, unless the data lives in it."""
+        if self.must_close and not self.is_memory:
+            await self.close()
+
+    async def ping(self) -> None:
+        """Ask for a constant."""
+        await self._hop(_fetch, "SELECT 1", ())
+
+    async def close(self) -> None:
+        """Close and stop the thread."""
+        await self.thread.close()
+
+    def terminate(self) -> None:
+        """Interrupt what runs, and let the thread close by itself."""
+        if not self.is_closed:
+            self._raw.interrupt()
+            self.thread.stop()
+
+    async def check_foreign_keys(self) -> e.DatabaseError | None:
+        """Return the first violation that a commit would refuse."""
+        rows = await self.fetch("PRAGMA foreign_key_check", ())
+        if not rows:
+            return None
+        table, _, parent, _ = rows[0]
+        return e.ForeignKeyViolation(f"A row of {table} points at no row of {parent}.", table=table)
+
+
+class SQLiteDriver(Driver):
+    """Opens files and in-memory databases.
+
+    Options of the URL: ``busy_timeout`` (seconds), ``journal_mode``, ``synchronous``, ``cache_size``, and those of SQLite's
+    own URIs (``mode``, ``cache``, ``immutable``, …).
+    """
+
+    vendor: ClassVar[str] = "sqlite"
+
+    def __init__(self, config: Any, alias: str) -> None:
+        super().__init__(config, alias)
+        name = str(config.name)
+        self.is_memory = name == ":memory:" or name == "" or config.options.get("mode") == "memory"
+        self.shares_one_connection = self.is_memory
+        self.features = Features(
+            server=f"SQLite {sqlite3.sqlite_version}",
+            version=sqlite3.sqlite_version_info,
+            allows_parallel_writes=False,
+        )
+
+    def make_dialect(self) -> SQLiteDialect:
+        """Return the dialect."""
+        return SQLiteDialect()
+
+    async def connect(self, *, read_only: bool = False) -> SQLiteConnection:
+        """Open the file (made when it does not exist) and set the pragmas."""
+        if sqlite3.sqlite_version_info < _MINIMUM:
+            raise e.ConnectionFailed(
+                f"SQLite {sqlite3.sqlite_version} is too old; Covet needs {'.'.join(map(str, _MINIMUM))} or later.",
+                alias=self.alias,
+            )
+        options = dict(self.config.options)
+        target, uri = self._target(options)
+        timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))
+        try:
+            thread = await aiosqlite.connect(
+                target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
+            )
+        except (sqlite3.Error, OSError) as error:
+            raise self._connect_error(error) from error
+        try:
+            await thread._execute(self._prepare, thread._conn, options, read_only and not self.is_memory)
+        except sqlite3.Error as error:
+            await thread.close()
+            raise self._connect_error(error) from error
+        except BaseException:
+            thread.stop()
+            raise
+        return SQLiteConnection(thread, is_memory=self.is_memory)
+
+    def _target(self, options: dict[str, Any]) -> tuple[str, bool]:
+        name = str(self.config.name) or ":memory:"
+        uri = {key: str(options[key]) for key in _URI_OPTIONS if key in options}
+        if name.startswith("file:"):
+            return name, True
+        if not uri:
+            return name, False
+        return f"file:{quote(name)}?{urlencode(uri)}", True
+
+    def _prepare(self, raw: sqlite3.Connection, options: dict[str, Any], read_only: bool) -> None:
+        """Runs in the connection's thread."""
+        register_functions(raw)
+        if not self.is_memory and not read_only and options.get("mode") != "ro":
+            raw.execute(f"PRAGMA journal_mode = {_word(options.get('journal_mode', 'WAL'))}").fetchall()
+        # NORMAL is safe in WAL: a power cut may lose the last commits, never the file.
+        raw.execute(f"PRAGMA synchronous = {_word(options.get('synchronous', 'NORMAL'))}")
+        raw.execute("PRAGMA foreign_keys = ON")
+        if "cache_size" in options:
+            raw.execute(f"PRAGMA cache_size = {int(options['cache_size'])}")
+        if read_only:
+            raw.execute("PRAGMA query_only = ON")
+
+    def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
+        name = str(self.config.name)
+        folder = os.path.dirname(os.path.abspath(name))
+        if not os.path.isdir(folder):
+            what = f"The SQLite file '{name}' cannot be opened: there is no folder '{folder}'. Make it first."
+        elif "not a database" in str(error):
+            what = f"The file '{name}' is no SQLite database. Check NAME in DATABASES."
+        else:
+            what = f"The SQLite file '{name}' cannot be opened ({error}). Check that it and its folder may be read and written."
+        return e.ConnectionFailed(what, alias=self.alias, code=getattr(error, "sqlite_errorname", None))
+
+    def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
+        """Return our error for SQLite's; the message is the only thing that tells what was violated."""
+        if (isinstance(error, ValueError) and "onnection closed" in str(error)) or "no active connection" in str(error):
+            return e.ConnectionLost("The connection is closed.", alias=self.alias, sql=sql)
+        if isinstance(error, OverflowError):
+            return e.DataError("An integer is too large: SQLite stores 64 bits.", alias=self.alias, sql=sql)
+        if not isinstance(error, sqlite3.Error):
+            return None
+        message = str(error)
+        code = getattr(error, "sqlite_errorname", "") or ""
+        text = f"{message[:1].upper()}{message[1:]}."
+        if isinstance(error, sqlite3.IntegrityError):
+            return self._violation(message, sql, code)
+        kind: type[e.DatabaseError]
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            kind = e.LockTimeout
+            text = "The database is locked: another process held its write lock for longer than busy_timeout."
+        elif code == "SQLITE_INTERRUPT":
+            kind = e.QueryCanceled
+        elif code in ("SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE") or isinstance(error, sqlite3.DataError):
+            kind = e.DataError
+        elif isinstance(error, sqlite3.NotSupportedError):
+            kind = e.NotSupportedError
+        elif code == "SQLITE_ERROR" or isinstance(error, sqlite3.ProgrammingError):
+            kind = e.ProgrammingError
+            if "type 'b" in message or "type is not supported" in message or "type '" in message:
+                kind = e.DataError
+        elif isinstance(error, sqlite3.InterfaceError):
+            kind = e.InterfaceError
+        else:
+            kind = e.OperationalError
+        return kind(text, alias=self.alias, sql=sql, code=code)
+
+    def _violation(self, message: str, sql: str, code: str) -> e.IntegrityError:
+        rule, _, what = message.partition(" constraint failed: ")
+        kind = _VIOLATIONS.get(code, e.IntegrityError)
+        table: str | None = None
+        columns: list[str] = []
+        constraint: str | None = None
+        if what.startswith("index '"):
+            constraint = what[7:].rstrip("'")
+        elif kind is e.CheckViolation:
+            constraint = what
+        else:
+            for part in filter(None, what.split(", ")):
+                table, _, column = part.rpartition(".")
+                columns.append(column)
+        text = f"{rule} constraint failed" + (f": {what}" if what else "") + "."
+        if kind is e.ForeignKeyViolation:
+            text = "FOREIGN KEY constraint failed: a row points at no row, or rows still point at one that should go."
+        return kind(
+            text,
+            alias=self.alias,
+            sql=sql,
+            code=code,
+            constraint=constraint,
+            table=table or _table_of(sql),
+            columns=columns,
+        )
+
+
+_VIOLATIONS: dict[str, type[e.IntegrityError]] = {
+    "SQLITE_CONSTRAINT_UNIQUE": e.UniqueViolation,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": e.UniqueViolation,
+    "SQLITE_CONSTRAINT_ROWID": e.UniqueViolation,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": e.ForeignKeyViolation,
+    "SQLITE_CONSTRAINT_NOTNULL": e.NotNullViolation,
+    "SQLITE_CONSTRAINT_CHECK": e.CheckViolation,
+}
+_TABLE = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"([^"]+)"', re.IGNORECASE)
+
+
+def _table_of(sql: str) -> str | None:
+    found = _TABLE.match(sql)
+    return found[1] if found else None
+
+
+def _word(value: Any) -> str:
+    """Return a pragma's value if it is one word: it cannot be bound."""
+    text = str(value)
+    if not text.isalnum():
+        raise e.ConnectionFailed(f"'{text}' cannot be the value of a PRAGMA in DATABASES.")
+    return text

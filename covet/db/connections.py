@@ -1,0 +1,86 @@
+"""The databases of the project by alias; they open themselves when first used, and close with the lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from covet.conf import settings
+from covet.conf.service_url import DatabaseConfig, parse_database
+from covet.db.database import Database
+from covet.exceptions import ImproperlyConfigured
+from covet.text import suggest
+
+__all__ = ["DEFAULT_ALIAS", "Connections", "connections"]
+
+DEFAULT_ALIAS = "default"
+
+
+class Connections(Mapping[str, Database]):
+    """``connections["default"]`` is the database of that alias; it is made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._databases: dict[str, Database] = {}
+
+    def __getitem__(self, alias: str) -> Database:
+        database = self._databases.get(alias)
+        if database is None:
+            database = self._databases[alias] = Database(alias, self._config(alias))
+        return database
+
+    def _config(self, alias: str) -> DatabaseConfig:
+        known = settings.DATABASES
+        if alias not in known:
+            near = suggest(alias, known)
+            hint = f"Did you mean '{near}'?" if near else f"Known: {', '.join(known) or 'none'}."
+            raise ImproperlyConfigured(f"There is no database '{alias}' in DATABASES. {hint}")
+        return parse_database(known[alias])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*settings.DATABASES, *self._databases]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, alias: object) -> bool:
+        return alias in self._databases or alias in settings.DATABASES
+
+    @property
+    def made(self) -> list[Database]:
+        """The databases that somebody has asked for."""
+        return list(self._databases.values())
+
+    @contextmanager
+    def using(self, databases: Mapping[str, Database]) -> Iterator[None]:
+        """Put these databases under their aliases for a while: tests with scratch databases, tenants."""
+        before = {alias: self._databases.get(alias) for alias in databases}
+        self._databases.update(databases)
+        try:
+            yield
+        finally:
+            for alias, database in before.items():
+                if database is None:
+                    self._databases.pop(alias, None)
+                else:
+                    self._databases[alias] = database
+
+    async def open_all(self) -> None:
+        """Open every database of the settings.
+
+        Raises:
+            ConnectionFailed: One of them does not answer.
+        """
+        for alias in self:
+            await self[alias].open()
+
+    async def close_all(self, grace_s: float = 10.0) -> None:
+        """Close every open database, all at the same time."""
+        await asyncio.gather(*[database.close(grace_s) for database in self.made])
+
+    def forget(self) -> None:
+        """Forget all databases, so that changed settings count; open ones must have been closed."""
+        self._databases.clear()
+
+
+connections = Connections()

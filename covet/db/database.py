@@ -1,0 +1,456 @@
+"""One configured database: its pool, its dialect, its cache of compiled statements, and the way of every statement.
+
+A statement runs on the open transaction's connection, on a test's pinned one, or on one of the pool. ``fetch``, ``insert``
+and ``execute`` have a short way for the common case (no transaction, nobody listening, a statement that leaves no trace
+in the session), since their Python is most of what a small query costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from covet.db.backends.driver import Connection, Driver, Inserted, Rows
+from covet.db.backends.features import Features
+from covet.db.backends.pool import Pool
+from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
+from covet.db.errors import DatabaseError, InterfaceError
+from covet.db.sql.dialect import Dialect
+from covet.exceptions import ImproperlyConfigured
+from covet.loading import import_string
+
+if TYPE_CHECKING:
+    from covet.conf.service_url import DatabaseConfig
+    from covet.db.backends.introspection import Introspection
+    from covet.db.backends.schema import SchemaEditor
+
+__all__ = ["BoundedCache", "Database", "QueryRecord", "recorders"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_GRACE_S = 10.0
+_SQLITE_READERS = 4
+
+# What leaves the session as it found it. Anything else, and anything that may set a lock or a variable on the way,
+# makes the connection dirty: it is reset before somebody else gets it.
+_CLEAN = re.compile(
+    r"[\s(]*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|MERGE|REPLACE|EXPLAIN|ALTER|CREATE|DROP|TRUNCATE|COMMENT|"
+    r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b",
+    re.IGNORECASE,
+)
+_LEAVES_TRACES = re.compile(
+    r"\b(pg_(?:try_)?advisory_lock|set_config|get_lock|temp|temporary|lo_creat)|@\w+\s*:=|;\s*\S", re.IGNORECASE
+)
+_READS = re.compile(r"\s*(SELECT|VALUES|EXPLAIN)\b", re.IGNORECASE)
+
+
+class BoundedCache(dict[K, V]):
+    """A dict that forgets its oldest entry beyond ``limit``; looking up stays the dict's own."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __setitem__(self, key: K, value: V) -> None:
+        if len(self) >= self.limit and key not in self:
+            del self[next(iter(self))]
+        super().__setitem__(key, value)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """One statement that ran.
+
+    Attributes:
+        alias: The database.
+        sql: The text that the driver got.
+        args: Its values, as the driver got them; for ``execute_many`` the lists of values.
+        duration_s: How long it took, waiting for a connection included.
+        where: ``file:line`` of the code that asked for it.
+        error: The error it ended with, if any.
+    """
+
+    alias: str
+    sql: str
+    args: Sequence[Any]
+    duration_s: float
+    where: str
+    error: BaseException | None = None
+
+
+# Who listens to the statements of this context and of the tasks started in it.
+recorders: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("covet_db_recorders", default=())
+
+
+class Database:
+    """One entry of ``DATABASES``.
+
+    Attributes:
+        alias: Its name in ``DATABASES``.
+        config: The entry itself.
+        vendor: ``"postgresql"``, ``"mysql"`` or ``"sqlite"``.
+        dialect: How SQL is written for it. On MySQL it is replaced once the server's version is known.
+        statements: Compiled statements by shape, filled by whoever compiles; bounded.
+    """
+
+    def __init__(self, alias: str, config: DatabaseConfig) -> None:
+        self.alias = alias
+        self.config = config
+        self.driver = _make_driver(config, alias)
+        self.vendor = self.driver.vendor
+        self.dialect: Dialect = self.driver.dialect
+        self.statements: BoundedCache[Any, Any] = BoundedCache(4096)
+        # SQL text → the pool whose connection it may use without leaving a trace. Empty while closed or pinned.
+        self._routes: BoundedCache[str, Pool] = BoundedCache(4096)
+        self._scope: contextvars.ContextVar[Frame | None] = contextvars.ContextVar(f"covet_db_{alias}", default=None)
+        self._writer: Pool | None = None
+        self._readers: Pool | None = None
+        self._opening: asyncio.Lock | None = None
+        self._pinned: Frame | None = None
+
+    def __repr__(self) -> str:
+        return f"<Database '{self.alias}': {self.config.label}>"
+
+    @property
+    def features(self) -> Features:
+        """What the server can do; complete once a connection has been made."""
+        return self.driver.features
+
+    @property
+    def in_atomic_block(self) -> bool:
+        """Whether the calling code stands in an open ``atomic`` block of this database."""
+        frame = self._scope.get()
+        return frame is not None and not frame.ended
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the pool is there."""
+        return self._writer is not None
+
+    # Statements
+
+    async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Rows:
+        """Run a statement and return the driver's rows.
+
+        Args:
+            sql: The statement, with the driver's own placeholders (``$1``, ``%s``, ``?``).
+            args: The values, in the form that the driver takes.
+
+        Raises:
+            DatabaseError: One of its subclasses, with alias and SQL.
+        """
+        if self._scope.get() is None and not recorders.get():
+            pool = self._routes.get(sql)
+            if pool is not None:
+                kept = pool.kept
+                connection = kept.pop() if kept else await pool.acquire()
+                try:
+                    rows = await connection.fetch(sql, args)
+                except BaseException as error:
+                    pool.release_after(connection, error)
+                    if not self.driver.was_not_sent(error):
+                        raise self.explain(error, sql) from error
+                else:
+                    pool.release(connection)
+                    return rows
+        return await self._run("fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
+
+    async def insert(self, sql: str, args: Sequence[Any] = ()) -> Inserted:
+        """Run an insert and return ``(rows of RETURNING, automatic key)``; which of them is filled hangs on the database."""
+        if self._scope.get() is None and not recorders.get():
+            pool = self._routes.get(sql)
+            if pool is not None:
+                kept = pool.kept
+                connection = kept.pop() if kept else await pool.acquire()
+                try:
+                    result = await connection.insert(sql, args)
+                except BaseException as error:
+                    pool.release_after(connection, error)
+                    if not self.driver.was_not_sent(error):
+                        raise self.explain(error, sql) from error
+                else:
+                    pool.release(connection)
+                    return result
+        return await self._run("insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
+
+    async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
+        """Run a statement and return how many rows it changed."""
+        if self._scope.get() is None and not recorders.get():
+            pool = self._routes.get(sql)
+            if pool is not None:
+                kept = pool.kept
+                connection = kept.pop() if kept else await pool.acquire()
+                try:
+                    count = await connection.execute(sql, args)
+                except BaseException as error:
+                    pool.release_after(connection, error)
+                    if not self.driver.was_not_sent(error):
+                        raise self.explain(error, sql) from error
+                else:
+                    pool.release(connection)
+                    return count
+        return await self._run("execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
+
+    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each list of values; outside a transaction all or none take effect."""
+        if args_list:
+            await self._run("execute_many", sql, args_list)
+
+    async def stream(self, sql: str, args: Sequence[Any] = (), chunk_size: int = 2000) -> AsyncIterator[Rows]:
+        """Run a statement and give its rows in chunks, without holding them all; the connection is held until the end.
+
+        Inside a transaction other statements of the block may run between two chunks; on MySQL and MariaDB the rest of the
+        rows then waits in memory.
+        """
+        frame = self._frame()
+        started = time.perf_counter()
+        if recorders.get():
+            self._record(sql, args, started, None)
+        if frame is not None:
+            async for chunk in frame.transaction.stream(frame, sql, args, chunk_size):
+                yield chunk
+            return
+        pool = await self._pool_for(sql)
+        connection = await pool.acquire()
+        chunks = connection.stream(sql, args, chunk_size)
+        failure: BaseException | None = None
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except BaseException as error:
+            failure = error
+            raise self.explain(error, sql) from error
+        finally:
+            try:
+                await uncancelled(chunks.aclose())  # type: ignore[attr-defined]  # each driver's stream is a generator
+            except BaseException as error:
+                failure = failure or error
+                if not isinstance(error, asyncio.CancelledError):
+                    connection.terminate()
+            if failure is None:
+                pool.release(connection) if not connection.is_closed else pool.release_after(connection, TimeoutError())
+            else:
+                pool.release_after(connection, failure)
+
+    def explain(self, error: BaseException, sql: str) -> BaseException:
+        """Return the error of ``covet.db.errors`` that a driver's error means; others are returned as they are."""
+        if isinstance(error, DatabaseError):
+            error.alias = error.alias or self.alias
+            error.sql = error.sql or sql
+            return error
+        return self.driver.translate(error, sql) or error
+
+    async def _run(self, method: str, sql: str, args: Sequence[Any]) -> Any:
+        """The long way: transactions, pinned connections, listeners, statements seen for the first time."""
+        if not recorders.get():
+            return await self._run_routed(method, sql, args)
+        started = time.perf_counter()
+        failure: BaseException | None = None
+        try:
+            return await self._run_routed(method, sql, args)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._record(sql, args, started, failure)
+
+    def _record(self, sql: str, args: Sequence[Any], started: float, failure: BaseException | None) -> None:
+        record = QueryRecord(self.alias, sql, args, time.perf_counter() - started, place_of_caller(3), failure)
+        for recorder in recorders.get():
+            recorder(record)
+
+    async def _run_routed(self, method: str, sql: str, args: Sequence[Any]) -> Any:
+        frame = self._frame()
+        if frame is not None:
+            try:
+                return await frame.transaction.run(frame, method, sql, args)
+            except DatabaseError as error:
+                error.alias = error.alias or self.alias
+                error.sql = error.sql or sql
+                raise
+        for _ in range(2):
+            pool = await self._pool_for(sql)
+            is_clean = _CLEAN.match(sql) is not None and _LEAVES_TRACES.search(sql) is None
+            if is_clean:
+                self._routes[sql] = pool
+            connection = await pool.acquire()
+            if not is_clean:
+                connection.is_dirty = True
+                connection.must_close = connection.must_close or self.vendor == "sqlite"
+            try:
+                result = await getattr(connection, method)(sql, args)
+            except BaseException as error:
+                pool.release_after(connection, error)
+                if self.driver.was_not_sent(error):
+                    # The connection had died in the pool and nothing was sent: another one can do it.
+                    pool.kept[:] = [kept for kept in pool.kept if not kept.is_closed or pool.release_after(kept, error)]
+                    last = error
+                    continue
+                raise self.explain(error, sql) from error
+            pool.release(connection)
+            return result
+        raise self.explain(last, sql) from last
+
+    def _frame(self) -> Frame | None:
+        frame = self._scope.get()
+        if frame is None:
+            return self._pinned
+        return frame
+
+    async def _pool_for(self, sql: str) -> Pool:
+        """Return the pool whose connections may run this statement: on SQLite only one of them may write."""
+        await self.open()
+        if self._readers is not None and _READS.match(sql):
+            return self._readers
+        assert self._writer is not None
+        return self._writer
+
+    # Opening and closing
+
+    async def open(self) -> None:
+        """Open the pool and make sure that the database answers. Statements do it by themselves.
+
+        Raises:
+            ConnectionFailed: It does not.
+        """
+        loop = asyncio.get_running_loop()
+        writer = self._writer
+        if writer is not None:
+            if writer.loop is loop:
+                return
+            if not writer.loop.is_closed():
+                raise InterfaceError(
+                    f"Database '{self.alias}' is open in another event loop. Close it there first, or use one loop.",
+                    alias=self.alias,
+                )
+            # The loop it belonged to is gone, and its connections with it.
+            self._writer = self._readers = self._opening = None
+            self._routes.clear()
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._writer is None:
+                await self._open_pools()
+
+    async def _open_pools(self) -> None:
+        driver = self.driver
+        pool = self.config.pool
+        is_sqlite = self.vendor == "sqlite"
+        one = driver.shares_one_connection
+        writer = Pool(self._connect, pool, alias=self.alias, max_size=1 if is_sqlite else None, keeps_forever=one)
+        try:
+            await writer.fill()
+        except BaseException:
+            await writer.close(0)
+            raise
+        if is_sqlite and not one:
+            self._readers = Pool(
+                self._connect_reader, pool, alias=self.alias, max_size=min(pool.max_size, _SQLITE_READERS), min_size=0
+            )
+        self._writer = writer
+
+    async def _connect(self) -> Connection:
+        connection = await self.driver.connect()
+        if self.dialect is not self.driver.dialect:
+            self.dialect = self.driver.dialect
+            self.statements.clear()
+        return connection
+
+    async def _connect_reader(self) -> Connection:
+        return await self.driver.connect(read_only=True)
+
+    async def close(self, grace_s: float = _GRACE_S) -> None:
+        """Close all connections: idle ones at once, busy ones when they are done, in ``grace_s`` seconds at most."""
+        pools = [pool for pool in (self._readers, self._writer) if pool is not None]
+        self._readers = self._writer = None
+        self._routes.clear()
+        for pool in pools:
+            if not pool.loop.is_closed():
+                await pool.close(grace_s)
+
+    # Transactions: covet.db.transaction is their public face
+
+    async def begin(self, place: str) -> Frame:
+        """Open the outermost block of a transaction: a connection of the pool, and BEGIN on it."""
+        await self.open()
+        pool = self._writer
+        assert pool is not None
+        for attempt in range(2):
+            connection = await pool.acquire()
+            try:
+                await connection.begin()
+            except BaseException as error:
+                pool.release_after(connection, error)
+                if attempt == 0 and self.driver.was_not_sent(error):
+                    continue
+                raise self.explain(error, "BEGIN") from error
+            break
+        transaction = Transaction(connection, pool, self.driver, self.alias)
+        frame = Frame(transaction, None, "", place)
+        transaction.frames.append(frame)
+        return frame
+
+    @asynccontextmanager
+    async def pinned(self) -> AsyncIterator[None]:
+        """For tests: run every statement of this alias, from whatever task, on one connection in one transaction.
+
+        ``atomic`` becomes a savepoint, statements take turns, and everything is rolled back at the end.
+        """
+        if self._pinned is not None:
+            raise InterfaceError("The database is pinned already.", alias=self.alias)
+        frame = await self.begin(place_of_caller(3))
+        frame.is_base = True
+        try:
+            await frame.transaction.connection.defer_constraints(False)
+            self._routes.clear()
+            self._pinned = frame
+            yield
+        finally:
+            self._pinned = None
+            await frame.transaction.abandon(frame, "the test is over")
+
+    # Schema
+
+    def schema_editor(self, *, collect: bool = False, atomic: bool | None = None) -> SchemaEditor:
+        """Return the editor of tables, an async context manager.
+
+        Args:
+            collect: Only gather the SQL, run nothing.
+            atomic: Run in a transaction; by default where the database can roll DDL back.
+        """
+        editor: type[SchemaEditor] = import_string(f"covet.db.backends.{self.vendor}.schema:Editor")
+        return editor(self, collect=collect, atomic=atomic)
+
+    @property
+    def introspection(self) -> Introspection:
+        """Return the reader of tables, columns, indexes and constraints."""
+        reader: type[Introspection] = import_string(f"covet.db.backends.{self.vendor}.introspection:Reader")
+        return reader(self)
+
+
+_DRIVERS = {
+    "postgresql": "covet.db.backends.postgresql.driver:PostgreSQLDriver",
+    "mysql": "covet.db.backends.mysql.driver:MySQLDriver",
+    "sqlite": "covet.db.backends.sqlite.driver:SQLiteDriver",
+}
+
+
+def _make_driver(config: DatabaseConfig, alias: str) -> Driver:
+    path = _DRIVERS.get(config.backend, config.backend)
+    try:
+        kind = import_string(path)
+    except ImproperlyConfigured as error:
+        if error.__cause__ is not None and isinstance(error.__cause__, ImproperlyConfigured):
+            raise error.__cause__ from None
+        raise
+    driver: Driver = kind(config, alias)
+    return driver

@@ -1,0 +1,90 @@
+"""Which database reads and writes a model: ``DATABASE_ROUTERS``, asked in order; the first that answers decides.
+
+A router is a class (or an object) with any of Django's methods: ``db_for_read(model, **hints)``, ``db_for_write``,
+``allow_relation(first, second, **hints)``, ``allow_migrate(alias, app_label, model_name=None, **hints)``. They are plain
+functions: choosing a database must not need one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from covet.conf import settings
+from covet.db.connections import DEFAULT_ALIAS
+from covet.exceptions import ImproperlyConfigured
+from covet.loading import import_string
+
+__all__ = ["Router", "router"]
+
+
+class Router:
+    """All routers as one."""
+
+    def __init__(self) -> None:
+        self._paths: tuple[Any, ...] | None = None
+        self._routers: list[Any] = []
+
+    @property
+    def routers(self) -> list[Any]:
+        """The routers of the settings; made anew when the setting changes."""
+        paths = tuple(settings.DATABASE_ROUTERS)
+        if paths != self._paths:
+            self._routers = [self._make(entry) for entry in paths]
+            self._paths = paths
+        return self._routers
+
+    @staticmethod
+    def _make(entry: Any) -> Any:
+        found = import_string(entry) if isinstance(entry, str) else entry
+        made = found() if isinstance(found, type) else found
+        if not any(hasattr(made, name) for name in _METHODS):
+            raise ImproperlyConfigured(
+                f"{entry!r} in DATABASE_ROUTERS is no router: it has none of {', '.join(_METHODS)}."
+            )
+        return made
+
+    def db_for_read(self, model: type[Any], **hints: Any) -> str:
+        """Return the alias to read a model from."""
+        return self._choose("db_for_read", model, hints)
+
+    def db_for_write(self, model: type[Any], **hints: Any) -> str:
+        """Return the alias to write a model to."""
+        return self._choose("db_for_write", model, hints)
+
+    def _choose(self, method: str, model: type[Any], hints: dict[str, Any]) -> str:
+        for entry in self.routers:
+            ask = getattr(entry, method, None)
+            found = ask(model, **hints) if ask is not None else None
+            if found:
+                return str(found)
+        instance = hints.get("instance")
+        state = getattr(instance, "_state", None) if instance is not None else None
+        return getattr(state, "db", None) or DEFAULT_ALIAS
+
+    def allow_relation(self, first: Any, second: Any, **hints: Any) -> bool:
+        """Return whether two instances may be related; without a router's word, when they are of one database."""
+        for entry in self.routers:
+            ask = getattr(entry, "allow_relation", None)
+            found = ask(first, second, **hints) if ask is not None else None
+            if found is not None:
+                return bool(found)
+        return bool(first._state.db == second._state.db)
+
+    def allow_migrate(self, alias: str, app_label: str, **hints: Any) -> bool:
+        """Return whether the tables of an app (or of ``hints["model_name"]``) belong into a database."""
+        for entry in self.routers:
+            ask = getattr(entry, "allow_migrate", None)
+            found = ask(alias, app_label, **hints) if ask is not None else None
+            if found is not None:
+                return bool(found)
+        return True
+
+    def allow_migrate_model(self, alias: str, model: type[Any]) -> bool:
+        """Return whether a model's table belongs into a database."""
+        options = model._meta  # type: ignore[attr-defined]  # a model; this room knows none
+        return self.allow_migrate(alias, options.app_label, model_name=options.model_name, model=model)
+
+
+_METHODS = ("db_for_read", "db_for_write", "allow_relation", "allow_migrate")
+
+router = Router()
