@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["RequestPolicy"]
+__all__ = ["DEFAULT_POLICY", "RequestPolicy"]
 
 
 @dataclass(slots=True, frozen=True)

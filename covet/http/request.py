@@ -6,6 +6,7 @@ It is made from ASGI's scope, or by the protocol class straight from the parser'
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin
@@ -35,6 +36,10 @@ class State:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"Nothing has set request.state.{name}; a middleware that sets it must run before.")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Stands here for type checkers: any name may be set.
+        object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
         return f"State({self.__dict__!r})"
 
@@ -53,13 +58,15 @@ class Request:
         policy: The limits that hold for it.
         scheme: ``"http"`` or ``"https"``.
         client: Address and port of the peer, if known.
-        csp_nonce: The nonce of the answer's Content-Security-Policy, when one was asked for.
+        queries: The statements that ran for it, in development; the debug page shows them.
+        request_id: Its id in logs and error documents; ``RequestIdMiddleware`` sets it.
     """
 
     __slots__ = (
         "__weakref__",
         "_body",
         "_cookies",
+        "_csp_nonce",
         "_form",
         "_headers",
         "_json",
@@ -72,12 +79,12 @@ class Request:
         "_user",
         "app",
         "client",
-        "csp_nonce",
         "http_version",
         "method",
         "path",
         "path_params",
         "policy",
+        "queries",
         "raw_headers",
         "raw_query",
         "request_id",
@@ -119,7 +126,8 @@ class Request:
         self._user: Any = _UNSET
         self.path_params: dict[str, Any] = {}
         self.route: CompiledRoute | None = None
-        self.csp_nonce: str | None = None
+        self._csp_nonce: str | None = None
+        self.queries: list[Any] | None = None
         self.request_id: str | None = None
 
     @classmethod
@@ -165,7 +173,8 @@ class Request:
         self._user = _UNSET
         self.path_params = {}
         self.route = None
-        self.csp_nonce = None
+        self._csp_nonce = None
+        self.queries = None
         self.request_id = None
         return self
 
@@ -277,6 +286,9 @@ class Request:
         if self._form is None:
             content_type = self.headers.get("content-type", "")
             try:
+                if self.content_type == "application/x-www-form-urlencoded":
+                    # Such a body is kept, so that whoever reads it after a check of its token still can.
+                    await self.body()
                 self._form = await parse_form(content_type, self.stream(), self.policy)
             except UnsupportedMediaType:
                 self._form = FormData()
@@ -343,6 +355,22 @@ class Request:
         if self._state is None:
             self._state = State()
         return self._state
+
+    @property
+    def csp_nonce(self) -> str:
+        """The nonce for scripts and styles of this answer; ``ContentSecurityPolicyMiddleware`` allows it once it is asked for."""
+        if self._csp_nonce is None:
+            self._csp_nonce = secrets.token_urlsafe(18)
+        return self._csp_nonce
+
+    @property
+    def has_csp_nonce(self) -> bool:
+        """Whether anything has asked for the nonce."""
+        return self._csp_nonce is not None
+
+    def extension(self, name: str) -> Any:
+        """Return what the server put into the scope under a name, or ``None``; no scope is built for it."""
+        return None if self._scope is None else self._scope.get(name)
 
     @property
     def is_secure(self) -> bool:
