@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from covet.concurrency import is_async, to_thread
+from covet.concurrency import is_async, maybe_await, to_thread
 from covet.http.request import Request
 
 __all__ = ["Endpoint", "compile_endpoint", "view_name"]
@@ -32,7 +32,7 @@ def compile_endpoint(view: Any) -> Endpoint:
     async def call_in_thread(request: Request, params: dict[str, Any]) -> Any:
         answer = await to_thread(view, request, **params)
         # A plain function may still hand over a coroutine (functools.partial of one, a decorator that is not async).
-        return await answer if hasattr(answer, "__await__") else answer
+        return await maybe_await(answer)
 
     return call_in_thread
 

@@ -122,7 +122,7 @@ class NameTable:
             known = self.instances.get((":".join(path), wanted), [])
             here = current[depth] if depth < len(current) else None
             if here in known:
-                path.append(here)  # type: ignore[arg-type]  # what is in a list of str is a str
+                path.append(here)
             elif not known or wanted in known:
                 path.append(wanted)
             else:

@@ -29,6 +29,8 @@ class UrlsPart(AppPart):
     """
 
     module: ClassVar[str | None] = "urls"
+    # The apps' urls import views, which import models.
+    after: ClassVar[tuple[type[AppPart] | str, ...]] = ("covet.db.models.part.ModelsPart",)
     reads: ClassVar[frozenset[str]] = frozenset({"ROOT_URLCONF"})
 
     def __init__(self) -> None:

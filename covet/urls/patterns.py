@@ -122,7 +122,8 @@ def include(source: Any, namespace: str | None = None) -> Included:
         app_name = app_name or getattr(patterns, "app_name", None)
         load = lambda: patterns.urlpatterns  # noqa: E731  # a router may still grow
     elif isinstance(patterns, Iterable):
-        load = lambda: patterns  # type: ignore[return-value]  # noqa: E731
+        listed = list(patterns)
+        load = lambda: listed  # noqa: E731
     else:
         raise ImproperlyConfigured(
             f"include() takes a module's name, a list of patterns or something with urlpatterns, not {patterns!r}."

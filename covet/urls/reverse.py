@@ -92,3 +92,8 @@ def resolve(path: str, method: str = "GET") -> Match:
     if not path.startswith("/"):
         raise NotFound("A path starts with a slash.")
     return _resolver().resolve(method, path)
+
+
+def url_for_template(name: str, *args: Any, query: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
+    """Return what ``url('name', …)`` gives in a template."""
+    return reverse(name, args or None, kwargs or None, query=query)
