@@ -1,0 +1,194 @@
+"""The middleware of a project folded into one callable, once.
+
+Each layer gets the next one wrapped so that it never raises: what a view or an inner layer raises arrives as a response
+already, as in Django, so that outer layers (headers, sessions) see every answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from covet.concurrency import is_async, maybe_await, run_sync, to_thread
+from covet.exceptions import ImproperlyConfigured
+from covet.http.request import Request
+from covet.http.response import Response
+from covet.loading import import_string
+from covet.middleware.base import GetResponse, MiddlewareNotUsed
+
+__all__ = ["Chain", "Hooks", "fold"]
+
+logger = logging.getLogger("covet.request")
+
+OnError: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
+ProcessView: TypeAlias = Callable[[Request, Any, tuple[Any, ...], dict[str, Any]], Awaitable[Response | None]]
+ProcessException: TypeAlias = Callable[[Request, Exception], Awaitable[Response | None]]
+
+
+@dataclass(slots=True, frozen=True)
+class Hooks:
+    """What the innermost step calls round the view.
+
+    Attributes:
+        view: ``process_view`` of each layer, outermost first.
+        exception: ``process_exception`` of each layer, innermost first.
+    """
+
+    view: tuple[ProcessView, ...]
+    exception: tuple[ProcessException, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class Chain:
+    """The folded middleware.
+
+    Attributes:
+        call: Answers a request and never raises an ``Exception``.
+        layers: The names of the layers in use, outermost first.
+        websocket_hooks: ``process_websocket`` of each layer, outermost first.
+    """
+
+    call: GetResponse
+    layers: tuple[str, ...]
+    websocket_hooks: tuple[Any, ...] = ()
+
+
+def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_error: OnError) -> Chain:
+    """Build the chain.
+
+    Args:
+        names: Dotted names or factories, outermost first.
+        innermost: Gets the hooks, returns the step that calls the view.
+        on_error: Turns an exception into a response; never raises.
+
+    Raises:
+        ImproperlyConfigured: A name cannot be imported or is no middleware.
+    """
+    view_hooks: list[ProcessView] = []
+    exception_hooks: list[ProcessException] = []
+    websocket_hooks: list[Any] = []
+    layers: list[str] = []
+    core = _Later()
+    current: GetResponse = guard(core.call, on_error)
+    for name in reversed(names):
+        factory = import_string(name) if isinstance(name, str) else name
+        shown = name if isinstance(name, str) else getattr(factory, "__qualname__", repr(factory))
+        try:
+            layer, instance = _make(factory, current, shown)
+        except MiddlewareNotUsed as reason:
+            if str(reason):
+                logger.debug("Middleware %s is not used: %s", shown, reason)
+            continue
+        if hasattr(instance, "process_view"):
+            view_hooks.insert(0, _hook(instance.process_view))
+        if hasattr(instance, "process_exception"):
+            exception_hooks.append(_hook(instance.process_exception))
+        if hasattr(instance, "process_websocket"):
+            websocket_hooks.insert(0, _hook(instance.process_websocket))
+        layers.insert(0, shown)
+        current = guard(layer, on_error)
+    step = innermost(Hooks(tuple(view_hooks), tuple(exception_hooks)))
+    if not layers:
+        return Chain(guard(step, on_error), ())
+    core.step = step
+    return Chain(current, tuple(layers), tuple(websocket_hooks))
+
+
+class _Later:
+    """The innermost step, known only when all hooks are."""
+
+    step: GetResponse
+
+    def call(self, request: Request) -> Awaitable[Response]:
+        # Not async: hands over the step's own awaitable, so this costs a call and no coroutine.
+        return self.step(request)
+
+
+def guard(call: GetResponse, on_error: OnError) -> GetResponse:
+    """Return the callable with its exceptions turned into responses."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await call(request)
+        except Exception as error:
+            return await on_error(request, error)
+
+    return guarded
+
+
+def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse, Any]:
+    if not callable(factory):
+        raise ImproperlyConfigured(
+            f"MIDDLEWARE names {shown}, which is not callable. Name a class or a factory function."
+        )
+    bridge = _Bridge(following)
+    is_class = inspect.isclass(factory)
+    in_thread = is_class and not inspect.iscoroutinefunction(factory.__call__)
+    instance = factory(bridge.from_thread if in_thread else (following if is_class else bridge.from_anywhere))
+    if instance is None:
+        raise ImproperlyConfigured(
+            f"The middleware {shown} returned None. Its factory must return an async callable that takes a request."
+        )
+    if not callable(instance):
+        raise ImproperlyConfigured(f"The middleware {shown} made {instance!r}, which cannot be called with a request.")
+    if is_async(instance):
+        return _checked(instance, shown), instance
+
+    async def call_in_thread(request: Request) -> Response:
+        return _is_response(await maybe_await(await to_thread(instance, request)), shown)
+
+    return call_in_thread, instance
+
+
+class _Bridge:
+    """``get_response`` for a middleware of which it is not known yet whether it runs in a thread."""
+
+    def __init__(self, following: GetResponse) -> None:
+        self.following = following
+
+    def from_thread(self, request: Request) -> Response:
+        return run_sync(_awaited(self.following, request))
+
+    def from_anywhere(self, request: Request) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self.from_thread(request)
+        return self.following(request)
+
+
+async def _awaited(following: GetResponse, request: Request) -> Response:
+    return await following(request)
+
+
+def _checked(instance: Any, shown: str) -> GetResponse:
+    if type(instance).__module__.startswith("covet."):
+        # Ours return responses: no check, and no coroutine for it, on each request.
+        return cast(GetResponse, instance)
+
+    async def checked(request: Request) -> Response:
+        return _is_response(await instance(request), shown)
+
+    return checked
+
+
+def _is_response(value: Any, shown: str) -> Response:
+    if isinstance(value, Response):
+        return value
+    raise TypeError(
+        f"The middleware {shown} returned {value!r} instead of a response. Return what get_response(request) gave."
+    )
+
+
+def _hook(function: Any) -> Any:
+    if is_async(function):
+        return function
+
+    async def in_thread(*args: Any) -> Any:
+        return await maybe_await(await to_thread(function, *args))
+
+    return in_thread
