@@ -1,0 +1,179 @@
+"""Decorators for views: which methods, how long a browser may keep an answer, what is hidden from error pages."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from covet.concurrency import is_async, maybe_await, to_thread
+from covet.http.errors import MethodNotAllowed
+from covet.http.request import Request
+from covet.http.response import Response
+from covet.middleware.csrf import csrf_exempt
+
+__all__ = [
+    "cache_control",
+    "csrf_exempt",
+    "method_decorator",
+    "never_cache",
+    "require_GET",
+    "require_POST",
+    "require_methods",
+    "require_safe",
+    "sensitive_variables",
+    "vary_on_cookie",
+    "vary_on_headers",
+    "xframe_options_deny",
+    "xframe_options_exempt",
+    "xframe_options_sameorigin",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _around(
+    before: Callable[[Request], None] | None, after: Callable[[Response], None] | None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that looks at the request before a view, and changes the response after it."""
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        in_thread = not is_async(view)
+
+        @functools.wraps(view)
+        async def decorated(request: Request, *args: Any, **kwargs: Any) -> Any:
+            if before is not None:
+                before(request)
+            if in_thread:
+                response = await maybe_await(await to_thread(view, request, *args, **kwargs))
+            else:
+                response = await view(request, *args, **kwargs)
+            if after is not None and isinstance(response, Response):
+                after(response)
+            return response
+
+        return decorated
+
+    return decorate
+
+
+def require_methods(methods: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Answer other methods with 405; ``path(…, methods=[…])`` says the same in the URLs."""
+    allowed = frozenset(method.upper() for method in methods)
+
+    def check(request: Request) -> None:
+        if request.method not in allowed:
+            raise MethodNotAllowed(allowed)
+
+    return _around(check, None)
+
+
+require_GET = require_methods(["GET"])
+require_POST = require_methods(["POST"])
+require_safe = require_methods(["GET", "HEAD"])
+
+
+def cache_control(**directives: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Set ``Cache-Control``: ``@cache_control(max_age=60, private=True)``."""
+    parts = []
+    for name, value in directives.items():
+        if value is False or value is None:
+            continue
+        word = name.replace("_", "-")
+        parts.append(word if value is True else f"{word}={value}")
+    text = ", ".join(parts)
+
+    def change(response: Response) -> None:
+        response.headers["Cache-Control"] = text
+
+    return _around(None, change)
+
+
+def never_cache(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Forbid every cache to keep the answer."""
+    return cache_control(max_age=0, no_cache=True, no_store=True, must_revalidate=True, private=True)(view)
+
+
+def vary_on_headers(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Tell caches that the answer depends on these request headers."""
+    return _around(None, lambda response: response.headers.add_vary(*names))
+
+
+vary_on_cookie = vary_on_headers("Cookie")
+
+
+def _frame_options(value: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def change(response: Response) -> None:
+        response.headers.setdefault("X-Frame-Options", value)
+
+    return _around(None, change)
+
+
+xframe_options_deny = _frame_options("DENY")
+xframe_options_sameorigin = _frame_options("SAMEORIGIN")
+
+
+def xframe_options_exempt(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let other sites frame this page; SecurityMiddleware sends no ``X-Frame-Options`` for it."""
+
+    def change(response: Response) -> None:
+        # SecurityMiddleware takes an empty one away and adds none.
+        response.headers["X-Frame-Options"] = ""
+
+    return _around(None, change)(view)
+
+
+def sensitive_variables(*names: str) -> Callable[[F], F]:
+    """Hide local values of this function from the debug page and error reports; without names, all of them."""
+    hidden = frozenset(names)
+
+    def decorate(function: F) -> F:
+        if is_async(function):
+
+            @functools.wraps(function)
+            async def covet_sensitive_call(*args: Any, **kwargs: Any) -> Any:
+                # The page reads this local by name, in the frame that called the hidden one.
+                _ = hidden
+                return await function(*args, **kwargs)
+
+            return covet_sensitive_call  # type: ignore[return-value]  # same signature
+
+        @functools.wraps(function)
+        def covet_sensitive_sync_call(*args: Any, **kwargs: Any) -> Any:
+            _ = hidden
+            return function(*args, **kwargs)
+
+        return covet_sensitive_sync_call  # type: ignore[return-value]
+
+    return decorate
+
+
+def method_decorator(decorator: Any, name: str | None = None) -> Callable[[Any], Any]:
+    """Use a decorator for views on a method of a class-based view, or on a class with the method's name."""
+
+    def decorate(target: Any) -> Any:
+        if isinstance(target, type):
+            method = name or "dispatch"
+            setattr(target, method, _on_method(decorator, getattr(target, method)))
+            return target
+        return _on_method(decorator, target)
+
+    return decorate
+
+
+def _on_method(decorator: Any, method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    async def decorated(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_async(method):
+
+            async def bound(*inner: Any, **options: Any) -> Any:
+                return await method(self, *inner, **options)
+        else:
+
+            async def bound(*inner: Any, **options: Any) -> Any:
+                return await maybe_await(await to_thread(method, self, *inner, **options))
+
+        functools.update_wrapper(bound, method)
+        return await maybe_await(decorator(bound)(*args, **kwargs))
+
+    return decorated
