@@ -1,0 +1,162 @@
+"""Jinja2 behind two environments: a plain one that renders in a thread, and an async one for templates that wait.
+
+The plain one is faster and is tried first. When a template calls something that must be awaited, or iterates a queryset
+that was not, it is rendered anew by the async one, and that template goes there at once from then on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jinja2
+import jinja2.runtime
+
+from covet.concurrency import is_async, maybe_await, to_thread
+from covet.exceptions import QueryNotAwaited
+from covet.http.request import Request
+from covet.i18n.texts import gettext, ngettext, npgettext, pgettext
+from covet.loading import import_string
+from covet.templates.errors import TemplateDoesNotExist
+from covet.text import suggest
+
+__all__ = ["Engine"]
+
+
+class _MustWait(BaseException):
+    """The plain environment met something that must be awaited. No ``Exception``, so that no template swallows it."""
+
+
+class _PlainContext(jinja2.runtime.Context):
+    """Notices calls whose result must be awaited, which would be true and empty at once in a plain template."""
+
+    def call(self, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        result = super().call(obj, *args, **kwargs)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise _MustWait
+        if _is_query(result):
+            raise _MustWait
+        return result
+
+
+class _PlainEnvironment(jinja2.Environment):
+    context_class = _PlainContext
+
+
+def _is_query(value: Any) -> bool:
+    """Return whether a value is a queryset that was not awaited; known by shape, so that no database is loaded here."""
+    return (
+        hasattr(type(value), "__aiter__")
+        and hasattr(type(value), "__await__")
+        and getattr(value, "_result_cache", None) is None
+    )
+
+
+class Engine:
+    """Finds and renders templates.
+
+    Args:
+        folders: Where templates lie; an earlier folder wins.
+        options: Further options of Jinja2's environments.
+        processors: Dotted names or callables ``(request) -> dict``, sync or async.
+        global_names: Names for templates with what they stand for; a dotted name is imported when first needed.
+        debug: Look for changed files at each rendering.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[str],
+        *,
+        options: Mapping[str, Any] | None = None,
+        processors: Sequence[Any] = (),
+        global_names: Mapping[str, Any] | None = None,
+        debug: bool = False,
+    ) -> None:
+        self.folders = list(folders)
+        settings = {
+            "loader": jinja2.FileSystemLoader(self.folders),
+            "autoescape": True,
+            "auto_reload": debug,
+            "extensions": ["jinja2.ext.i18n"],
+            **(options or {}),
+        }
+        self.plain = _PlainEnvironment(**settings)
+        self.waiting = jinja2.Environment(**{**settings, "enable_async": True})  # noqa: S701  # settings say autoescape
+        for environment in (self.plain, self.waiting):
+            environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
+                gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
+            )
+            for name, value in (global_names or {}).items():
+                environment.globals[name] = import_string(value) if isinstance(value, str) else value
+        self._processors: list[Callable[[Request], Any]] = [
+            import_string(name) if isinstance(name, str) else name for name in processors
+        ]
+        self._waits: set[str] = set()
+
+    async def render(
+        self, name: str | Sequence[str], context: Mapping[str, Any] | None = None, request: Request | None = None
+    ) -> str:
+        """Return a template filled in.
+
+        Querysets and coroutines in the context are awaited first, so that the template sees lists and values.
+
+        Raises:
+            TemplateDoesNotExist: There is none of that name.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        values = await self.context(context or {}, request)
+        return await self._render(lambda environment: environment.select_template(names), names, values)
+
+    async def render_source(
+        self, source: str, context: Mapping[str, Any] | None = None, request: Request | None = None
+    ) -> str:
+        """Return a template given as text filled in."""
+        values = await self.context(context or {}, request)
+        return await self._render(lambda environment: environment.from_string(source), [], values)
+
+    async def _render(
+        self, find: Callable[[jinja2.Environment], jinja2.Template], names: list[str], values: dict[str, Any]
+    ) -> str:
+        key = names[0] if names else ""
+        try:
+            if key not in self._waits:
+                try:
+                    # In a thread: the first rendering reads files, and what a template calls may block.
+                    return await to_thread(_render_plain, find, self.plain, values)
+                except (_MustWait, QueryNotAwaited):
+                    if key:
+                        self._waits.add(key)
+            template = await to_thread(find, self.waiting)
+            return await template.render_async(values)
+        except jinja2.TemplateNotFound as error:
+            missing = [str(error.name)] if error.name and error.name not in names else names
+            known = await to_thread(self.plain.list_templates)
+            raise TemplateDoesNotExist(
+                missing, self.folders, suggest(missing[0], known) if missing else None
+            ) from error
+
+    async def context(self, context: Mapping[str, Any], request: Request | None) -> dict[str, Any]:
+        """Return the whole context: the processors' values, then the caller's, awaited where they must be."""
+        values: dict[str, Any] = {}
+        if request is not None:
+            values["request"] = request
+            for processor in self._processors:
+                if is_async(processor):
+                    values.update(await processor(request))
+                else:
+                    values.update(await maybe_await(processor(request)))
+        for name, value in context.items():
+            if inspect.iscoroutine(value):
+                value = await value  # noqa: PLW2901  # the value itself
+            elif _is_query(value):
+                value = await value  # noqa: PLW2901
+            values[name] = value
+        return values
+
+
+def _render_plain(
+    find: Callable[[jinja2.Environment], jinja2.Template], environment: jinja2.Environment, values: dict[str, Any]
+) -> str:
+    return find(environment).render(values)

@@ -1,0 +1,85 @@
+"""TemplatesPart: the apps' ``templates`` folders become one engine, made when the first template is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.apps.part import AppPart
+from covet.checks.messages import CheckMessage, Error
+from covet.conf import settings
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from covet.apps.config import AppConfig
+    from covet.apps.registry import Apps
+    from covet.templates.environment import Engine
+
+__all__ = ["TemplatesPart"]
+
+# Given by rooms above this one, so they stand here by name.
+_GLOBALS = {"url": "covet.urls.reverse.url_for_template", "static": "covet.staticfiles.links.static"}
+_PROCESSORS = ("covet.middleware.context.request_values",)
+_KNOWN = ("DIRS", "OPTIONS", "CONTEXT_PROCESSORS")
+
+
+class TemplatesPart(AppPart):
+    """Collects folders of templates.
+
+    Attributes:
+        folders: TEMPLATES["DIRS"] first, then the apps' in their order.
+    """
+
+    folder: ClassVar[str | None] = "templates"
+    reads: ClassVar[frozenset[str]] = frozenset({"TEMPLATES", "DEBUG"})
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+        self._collected: list[str] = []
+        self._engine: Engine | None = None
+
+    def collect(self, app: AppConfig, module: ModuleType | None) -> None:
+        """Keep an app's folder, if it has one."""
+        found = app.folder("templates")
+        if found is not None:
+            self._collected.append(str(found))
+
+    def ready(self, apps: Apps) -> None:
+        """Put the folders in order."""
+        self.folders = [*map(os.fspath, settings.TEMPLATES.get("DIRS", ())), *self._collected]
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; Jinja2 is imported when it is first used."""
+        if self._engine is None:
+            from covet.templates.environment import Engine
+
+            config: dict[str, Any] = settings.TEMPLATES
+            self._engine = Engine(
+                self.folders,
+                options=config.get("OPTIONS"),
+                processors=[*_PROCESSORS, *config.get("CONTEXT_PROCESSORS", ())],
+                global_names=_GLOBALS,
+                debug=settings.DEBUG,
+            )
+        return self._engine
+
+    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Report folders that are not there, and keys that nothing reads."""
+        for folder in map(Path, settings.TEMPLATES.get("DIRS", ())):
+            if not folder.is_dir():
+                yield Error(
+                    f"TEMPLATES['DIRS'] names {str(folder)!r}, which is no folder.",
+                    hint="Make the folder, or take the entry out.",
+                    id="templates.E001",
+                )
+        for key in settings.TEMPLATES:
+            if key not in _KNOWN:
+                yield Error(
+                    f"TEMPLATES has a key {key!r} that nothing reads.",
+                    hint=f"Known keys: {', '.join(_KNOWN)}.",
+                    id="templates.E002",
+                )
