@@ -1,0 +1,109 @@
+"""Catalogues of translations: ``locale/<language>/LC_MESSAGES/covet.mo`` of the project and of every app.
+
+LOCALE_PATHS come first, then the apps in their order, so that a project may word anything anew. They are read at
+start-up, one merged catalogue a language.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from covet.apps import apps
+from covet.apps.part import AppPart
+from covet.concurrency import to_thread
+from covet.conf import settings
+from covet.i18n.language import get_language
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from covet.apps.config import AppConfig
+    from covet.apps.registry import Apps
+
+__all__ = ["Catalogs", "I18nPart", "current_catalog"]
+
+# Both names are read, so that an app's catalogues from Django serve as they are.
+DOMAINS = ("covet", "django")
+_EMPTY = gettext.NullTranslations()
+
+
+class Catalogs:
+    """Merged catalogues by language, read once each.
+
+    Args:
+        folders: ``locale`` folders; a text of an earlier one wins.
+    """
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self.folders = list(folders)
+        self._by_language: dict[str, gettext.NullTranslations] = {}
+
+    def get(self, language: str) -> gettext.NullTranslations:
+        """Return the catalogue of a language; one of a region falls back on the language alone."""
+        found = self._by_language.get(language)
+        if found is None:
+            found = self._by_language[language] = self._read(language)
+        return found
+
+    def _read(self, language: str) -> gettext.NullTranslations:
+        merged: gettext.NullTranslations | None = None
+        for name in _folder_names(language):
+            for folder in self.folders:
+                for domain in DOMAINS:
+                    path = folder / name / "LC_MESSAGES" / f"{domain}.mo"
+                    if not path.is_file():
+                        continue
+                    with path.open("rb") as file:
+                        catalog = gettext.GNUTranslations(file)
+                    if merged is None:
+                        merged = catalog
+                    else:
+                        merged.add_fallback(catalog)
+        return merged or _EMPTY
+
+
+def _folder_names(language: str) -> Iterable[str]:
+    main, _, region = language.replace("_", "-").partition("-")
+    if region:
+        # zh-hans is kept in zh_Hans, pt-br in pt_BR.
+        yield f"{main}_{region.title() if len(region) > 2 else region.upper()}"
+    yield main
+
+
+class I18nPart(AppPart):
+    """Finds the apps' ``locale`` folders and reads the catalogues of LANGUAGES at start-up."""
+
+    folder: ClassVar[str | None] = "locale"
+    reads: ClassVar[frozenset[str]] = frozenset({"LOCALE_PATHS", "USE_I18N", "LANGUAGES"})
+
+    def __init__(self) -> None:
+        self._folders: list[Path] = []
+        self.catalogs = Catalogs()
+
+    def collect(self, app: AppConfig, module: ModuleType | None) -> None:
+        """Keep an app's folder, if it has one."""
+        found = app.folder("locale")
+        if found is not None:
+            self._folders.append(found)
+
+    def ready(self, apps: Apps) -> None:
+        """Put the folders in order."""
+        if settings.USE_I18N:
+            self.catalogs = Catalogs([*(Path(os.fspath(path)) for path in settings.LOCALE_PATHS), *self._folders])
+
+    async def startup(self) -> None:
+        """Read the catalogues, in a thread, so that no request waits for the disk."""
+        for language, _ in settings.LANGUAGES:
+            await to_thread(self.catalogs.get, language.lower())
+
+
+def current_catalog() -> gettext.NullTranslations:
+    """Return the catalogue of the current language; an empty one before the apps are loaded."""
+    registry = apps.current()
+    if not registry.has_part(I18nPart):
+        return _EMPTY
+    return registry.part(I18nPart).catalogs.get(get_language().lower())
