@@ -1,0 +1,1 @@
+"""The ASGI server side: nobody imports it but ``asgi`` and ``test``."""

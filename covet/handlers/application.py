@@ -1,0 +1,42 @@
+"""The ASGI callable: three kinds of scope, three calls."""
+
+from __future__ import annotations
+
+from covet.apps.registry import Apps
+from covet.handlers.http import HttpHandler
+from covet.handlers.part import HandlersPart
+from covet.types import Receive, Scope, Send
+
+__all__ = ["Application"]
+
+
+class Application:
+    """A project as an ASGI application.
+
+    Args:
+        apps: The registry whose parts serve; asked for the handler at each request, so that an override holds at once.
+    """
+
+    def __init__(self, apps: Apps) -> None:
+        self.apps = apps
+
+    @property
+    def handler(self) -> HttpHandler:
+        """What answers HTTP requests at the moment."""
+        return self.apps.part(HandlersPart).handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        kind = scope["type"]
+        if kind == "http":
+            await self.apps.part(HandlersPart).handler.serve(scope, receive, send)
+        elif kind == "websocket":
+            from covet.handlers.websocket import handle_websocket
+
+            await handle_websocket(self, scope, receive, send)
+        elif kind == "lifespan":
+            from covet.handlers.lifespan import handle_lifespan
+
+            await handle_lifespan(scope, receive, send)
+        else:
+            raise ValueError(f"An ASGI server asked for the scope {kind!r}; Covet serves http, websocket and lifespan.")

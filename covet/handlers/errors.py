@@ -1,0 +1,90 @@
+"""Any exception to a response: a page for people, a problem document for machines; logged once, here.
+
+What the client gets is decided by its ``Accept`` header alone, so both kinds of reader see the same status.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from covet.exceptions import SuspiciousOperation
+from covet.http.errors import ClientDisconnected, HTTPException
+from covet.http.request import Request
+from covet.http.response import ProblemResponse, Response
+from covet.problems import Problem, problem_for
+from covet.views.debug import debug_page, not_found_page
+from covet.views.defaults import error_page
+
+__all__ = ["ErrorResponder"]
+
+logger = logging.getLogger("covet.request")
+security_logger = logging.getLogger("covet.security")
+
+Report: TypeAlias = Callable[[Request, Exception], None]
+Page: TypeAlias = Callable[[Request, Problem], Awaitable[Response]]
+
+
+class ErrorResponder:
+    """Turns exceptions into responses.
+
+    Args:
+        debug: Show code, values and statements to people, and the exception's text to machines.
+        page: Makes the page for people in production.
+    """
+
+    def __init__(self, *, debug: bool = False, page: Page = error_page) -> None:
+        self.debug = debug
+        self.page = page
+
+    async def __call__(self, request: Request, error: Exception) -> Response:
+        """Return the response for an exception; logs it, and never raises."""
+        problem = problem_for(error, self.debug)
+        if isinstance(error, ClientDisconnected):
+            # Nobody reads this answer; the status only shows in logs.
+            return Response(b"", 400)
+        self._log(request, error, problem)
+        if problem.status >= 500 and not isinstance(error, HTTPException):
+            sink = request.extension("covet.exceptions")
+            if sink is not None:
+                sink.append(error)
+        if request.request_id is not None:
+            problem.extra = {**problem.extra, "request_id": request.request_id}
+        if not request.accepts_html:
+            response: Response = ProblemResponse(problem)
+        else:
+            response = await self._page(request, error, problem)
+        for name, value in problem.headers.items():
+            response.headers[name] = value
+        return response
+
+    async def _page(self, request: Request, error: Exception, problem: Problem) -> Response:
+        try:
+            if self.debug and problem.status >= 500 and not isinstance(error, HTTPException):
+                return await debug_page(request, error)
+            if self.debug and problem.status == 404:
+                return not_found_page(request, problem)
+            return await self.page(request, problem)
+        except Exception:
+            # A broken error template must not take the answer with it.
+            logger.exception("The error page for %s could not be made", request.path)
+            return ProblemResponse(problem)
+
+    def _log(self, request: Request, error: Exception, problem: Problem) -> None:
+        if problem.status >= 500:
+            level = logging.WARNING if isinstance(error, HTTPException) else logging.ERROR
+            logger.log(
+                level,
+                "%s %s answered with %d",
+                request.method,
+                request.path,
+                problem.status,
+                exc_info=error,
+                extra={"status": problem.status},
+            )
+        elif isinstance(error, SuspiciousOperation):
+            security_logger.warning("%s %s refused: %s", request.method, request.path, error)
+        elif logger.isEnabledFor(logging.DEBUG):
+            # One line for each 404 of a crawler is what peers spend much of their time on.
+            logger.debug("%s %s answered with %d: %s", request.method, request.path, problem.status, problem.detail)

@@ -1,0 +1,159 @@
+"""One request to one response: middleware chain, routes, view. Built once from values; a request only runs it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from covet.handlers.errors import ErrorResponder
+from covet.http.errors import HTTPException
+from covet.http.policy import DEFAULT_POLICY, RequestPolicy
+from covet.http.request import Request
+from covet.http.response import Response
+from covet.middleware.base import GetResponse
+from covet.middleware.chain import Hooks, fold
+from covet.types import Message, Receive, Scope, Send
+from covet.urls.endpoint import view_name
+from covet.urls.resolver import Resolver
+
+__all__ = ["HttpHandler"]
+
+logger = logging.getLogger("covet.request")
+
+
+class HttpHandler:
+    """Answers requests.
+
+    Args:
+        resolver: The routes.
+        middleware: Dotted names or factories, outermost first.
+        policy: The limits that requests are read under.
+        debug: Show errors in full.
+        wrap_view: Wraps each view call, such as in a transaction; gets the step, returns the step.
+
+    Attributes:
+        handle: ``async (request) -> response``; never raises an ``Exception``.
+        layers: The names of the middleware in use.
+        websocket_hooks: ``process_websocket`` of each of them; the WebSocket handler runs these.
+    """
+
+    __slots__ = ("debug", "errors", "handle", "layers", "policy", "resolver", "websocket_hooks")
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        middleware: Sequence[Any] = (),
+        *,
+        policy: RequestPolicy = DEFAULT_POLICY,
+        debug: bool = False,
+        wrap_view: Callable[[GetResponse], GetResponse] | None = None,
+    ) -> None:
+        self.resolver = resolver
+        self.policy = policy
+        self.debug = debug
+        self.errors = ErrorResponder(debug=debug)
+
+        def innermost(hooks: Hooks) -> GetResponse:
+            step = _innermost(resolver, hooks)
+            return step if wrap_view is None else wrap_view(step)
+
+        chain = fold(middleware, innermost, self.errors)
+        self.handle: GetResponse = recording(chain.call) if debug else chain.call
+        self.layers = chain.layers
+        self.websocket_hooks = chain.websocket_hooks
+
+    def __call__(self, request: Request) -> Awaitable[Response]:
+        """Return the answer to a request."""
+        return self.handle(request)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI request."""
+        request = Request(scope, receive, app=self, policy=self.policy)
+        response = await self.handle(request)
+        if response.is_streaming:
+            await self.stream(request, response, scope, receive, send)
+        else:
+            await response.send(scope, receive, send)
+        if request._form is not None:
+            await request.close()
+
+    async def stream(self, request: Request, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send an answer that is made while it is sent; what goes wrong before its head is an answer still."""
+        has_started = False
+
+        async def tracked(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await response.send(scope, receive, tracked)
+        except Exception as error:
+            if has_started:
+                if not isinstance(error, HTTPException):
+                    logger.exception("%s %s broke off while it was sent", request.method, request.path)
+                # The server closes the connection, which tells the client that this was not all.
+                raise
+            failed = await self.errors(request, error)
+            await failed.send(scope, receive, send)
+
+
+def _innermost(resolver: Resolver, hooks: Hooks) -> GetResponse:
+    """Return the step that finds the view and calls it; without hooks there is nothing in it for them."""
+    resolve = resolver.resolve
+
+    async def call_view(request: Request) -> Response:
+        route, params = resolve(request.method, request.path)
+        request.route = route
+        request.path_params = params
+        response = await route.endpoint(request, params)
+        if isinstance(response, Response):
+            return response
+        raise _not_a_response(response, route.view)
+
+    if not hooks.view and not hooks.exception:
+        return call_view
+
+    async def call_view_with_hooks(request: Request) -> Response:
+        route, params = resolve(request.method, request.path)
+        request.route = route
+        request.path_params = params
+        for process_view in hooks.view:
+            early = await process_view(request, route.view, (), params)
+            if early is not None:
+                return early
+        try:
+            response = await route.endpoint(request, params)
+        except Exception as error:
+            for process_exception in hooks.exception:
+                handled = await process_exception(request, error)
+                if handled is not None:
+                    return handled
+            raise
+        if isinstance(response, Response):
+            return response
+        raise _not_a_response(response, route.view)
+
+    return call_view_with_hooks
+
+
+def _not_a_response(value: Any, view: Any) -> TypeError:
+    if value is None:
+        return TypeError(f"The view {view_name(view)} returned None. Return a Response on every path through it.")
+    return TypeError(
+        f"The view {view_name(view)} returned {type(value).__name__} instead of a Response. "
+        "Write JSONResponse(value), HTMLResponse(text) or Response(bytes)."
+    )
+
+
+def recording(call: GetResponse) -> GetResponse:
+    """Keep the statements of each request, for the debug page; in development only."""
+    from covet.db.observe import record_queries
+
+    async def recorded(request: Request) -> Response:
+        with record_queries() as queries:
+            request.queries = queries
+            return await call(request)
+
+    return recorded

@@ -1,0 +1,49 @@
+"""ASGI's lifespan: opens every part before the first request, closes them within the grace time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from covet.apps.lifecycle import started
+from covet.conf import settings
+from covet.types import Receive, Scope, Send
+
+__all__ = ["handle_lifespan"]
+
+logger = logging.getLogger("covet.server")
+
+
+async def handle_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve the lifespan scope: start-up, wait, shut-down."""
+    await receive()
+    parts = started()
+    try:
+        await parts.__aenter__()
+    except Exception as error:
+        logger.exception("Start-up failed")
+        await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+        return
+    try:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    finally:
+        failure = await _close(parts)
+    if failure:
+        await send({"type": "lifespan.shutdown.failed", "message": failure})
+    else:
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _close(parts: object) -> str:
+    """Close the parts; return what went wrong. A part that hangs must not keep the process."""
+    try:
+        async with asyncio.timeout(settings.SHUTDOWN_GRACE_S):
+            await parts.__aexit__(None, None, None)  # type: ignore[attr-defined]  # the context manager of started()
+    except TimeoutError:
+        logger.error("Shut-down took longer than SHUTDOWN_GRACE_S (%s s)", settings.SHUTDOWN_GRACE_S)
+        return "Shut-down took longer than SHUTDOWN_GRACE_S."
+    except Exception as error:
+        logger.exception("Shut-down failed")
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -1,0 +1,71 @@
+"""HandlersPart: the compiled handler of the project, built anew when a setting that it reads is overridden."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from covet.apps.part import AppPart
+from covet.conf import settings
+from covet.handlers.http import HttpHandler
+from covet.handlers.policy import POLICY_SETTINGS, policy_from_settings
+from covet.urls.part import UrlsPart
+
+if TYPE_CHECKING:
+    from covet.apps.registry import Apps
+
+__all__ = ["HandlersPart"]
+
+
+class HandlersPart(AppPart):
+    """Builds the handler from routes and settings.
+
+    Attributes:
+        handler: What answers requests.
+    """
+
+    after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart,)
+    reads: ClassVar[frozenset[str]] = POLICY_SETTINGS | {
+        "APPEND_SLASH",
+        "CSRF_COOKIE_DOMAIN",
+        "CSRF_COOKIE_HTTPONLY",
+        "CSRF_COOKIE_NAME",
+        "CSRF_COOKIE_PATH",
+        "CSRF_COOKIE_SAMESITE",
+        "CSRF_COOKIE_SECURE",
+        "CSRF_HEADER_NAME",
+        "CSRF_TRUSTED_ORIGINS",
+        "DATABASES",
+        "DISALLOWED_USER_AGENTS",
+        "MIDDLEWARE",
+        "PREPEND_WWW",
+        "ROOT_URLCONF",
+        "SECRET_KEY",
+        "SECURE_CONTENT_TYPE_NOSNIFF",
+        "SECURE_CROSS_ORIGIN_OPENER_POLICY",
+        "SECURE_CSP",
+        "SECURE_CSP_REPORT_ONLY",
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+        "SECURE_HSTS_PRELOAD",
+        "SECURE_HSTS_SECONDS",
+        "SECURE_REDIRECT_EXEMPT",
+        "SECURE_REFERRER_POLICY",
+        "SECURE_SSL_HOST",
+        "SECURE_SSL_REDIRECT",
+        "SESSION_COOKIE_NAME",
+        "STATIC_URL",
+        "X_FRAME_OPTIONS",
+    }
+
+    handler: HttpHandler
+
+    def ready(self, apps: Apps) -> None:
+        """Fold the middleware round the routes."""
+        from covet.handlers.transactions import transaction_per_request
+
+        self.handler = HttpHandler(
+            apps.part(UrlsPart).resolver,
+            settings.MIDDLEWARE,
+            policy=policy_from_settings(),
+            debug=settings.DEBUG,
+            wrap_view=transaction_per_request(settings.DATABASES),
+        )
