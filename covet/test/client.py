@@ -1,0 +1,234 @@
+"""AsyncClient: HTTP against the project, in this process and this event loop, with no socket.
+
+It is httpx's client, so cookies, redirects and streams are httpx's; what is added: exceptions of views are raised where
+the test made the request, CSRF is not asked for unless the test wants it, and a user can be logged in at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import httpx
+
+from covet.apps import apps
+from covet.handlers.application import Application
+from covet.types import ASGIApp, Message, Scope
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["AsyncClient", "InProcessTransport"]
+
+
+class AsyncClient(httpx.AsyncClient):
+    """A client of the project under test.
+
+    Args:
+        app: The ASGI application; the installed apps' when left out.
+        raise_request_exception: Raise what a view raised, where it became a 500; off, the test sees the 500.
+        enforce_csrf_checks: Ask for CSRF tokens as for a browser.
+        headers: Sent with each request.
+        client_address: The address that the request comes from.
+        options: What ``httpx.AsyncClient`` takes.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp | None = None,
+        *,
+        raise_request_exception: bool = True,
+        enforce_csrf_checks: bool = False,
+        headers: Mapping[str, str] | None = None,
+        client_address: tuple[str, int] = ("127.0.0.1", 50000),
+        **options: Any,
+    ) -> None:
+        self.app: ASGIApp = app if app is not None else Application(apps)
+        transport = InProcessTransport(
+            self.app,
+            raise_request_exception=raise_request_exception,
+            enforce_csrf_checks=enforce_csrf_checks,
+            client_address=client_address,
+        )
+        options.setdefault("base_url", "http://testserver")
+        super().__init__(transport=transport, headers=dict(headers or {}), **options)
+
+    async def force_login(self, user: Any, backend: str | None = None) -> None:
+        """Log a user in without a password: the next requests carry its session's cookie."""
+        from covet.test.login import session_cookie
+
+        name, value = await session_cookie(self.cookies, user, backend)
+        self.cookies.set(name, value)
+
+    async def logout(self) -> None:
+        """Forget the session."""
+        from covet.conf import settings
+
+        self.cookies.delete(settings.SESSION_COOKIE_NAME)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await super().__aexit__(exc_type, exc_value, traceback)
+
+
+class InProcessTransport(httpx.AsyncBaseTransport):
+    """Runs an ASGI application for each request, in a task of its own, and hands its answer over as it comes."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        raise_request_exception: bool = True,
+        enforce_csrf_checks: bool = False,
+        client_address: tuple[str, int] = ("127.0.0.1", 50000),
+    ) -> None:
+        self.app = app
+        self.raise_request_exception = raise_request_exception
+        self.enforce_csrf_checks = enforce_csrf_checks
+        self.client_address = client_address
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Run the application until its answer has begun."""
+        exchange = _Exchange(request)
+        scope = self._scope(request)
+        exceptions: list[Exception] = []
+        if self.raise_request_exception:
+            scope["covet.exceptions"] = exceptions
+        exchange.start(self.app, scope)
+        try:
+            await exchange.begun()
+        except BaseException:
+            await exchange.aclose()
+            raise
+        if exceptions:
+            await exchange.aclose()
+            raise exceptions[0]
+        return httpx.Response(exchange.status, headers=exchange.headers, stream=exchange)
+
+    def _scope(self, request: httpx.Request) -> Scope:
+        raw_path, _, query = request.url.raw_path.partition(b"?")
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": request.url.scheme,
+            "path": unquote(raw_path.decode("ascii")),
+            "raw_path": raw_path,
+            "root_path": "",
+            "query_string": query,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "client": self.client_address,
+            "server": (request.url.host, request.url.port or (443 if request.url.scheme == "https" else 80)),
+            "state": {},
+            "extensions": {},
+        }
+        if not self.enforce_csrf_checks:
+            scope["covet.csrf_exempt"] = True
+        return scope
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """One request and its answer, which is at once the stream of the answer's body."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self.request = request
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._body: AsyncIterator[bytes] | None = None
+        # One piece ahead, no more: a test of back-pressure can see the sender wait.
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+        self._begun = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._is_complete = False
+        self._is_read = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, app: ASGIApp, scope: Scope) -> None:
+        self._task = asyncio.create_task(self._run(app, scope))
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self._receive, self._send)
+        finally:
+            self._begun.set()
+            if not self._is_complete:
+                self._is_complete = True
+                if not self._gone.is_set():
+                    await self._pieces.put(None)
+
+    async def begun(self) -> None:
+        """Wait for the head of the answer.
+
+        Raises:
+            Exception: What the application raised instead.
+        """
+        await self._begun.wait()
+        if self.status == 0:
+            assert self._task is not None
+            await self._task
+            raise RuntimeError("The application ended without an answer.")
+
+    async def _receive(self) -> Message:
+        if self._body is None:
+            stream = self.request.stream
+            assert isinstance(stream, httpx.AsyncByteStream)
+            self._body = aiter(stream)
+        piece = await anext(self._body, None)
+        if piece is not None:
+            return {"type": "http.request", "body": piece, "more_body": True}
+        if not self._is_read:
+            self._is_read = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = list(message.get("headers", ()))
+        elif message["type"] == "http.response.body":
+            self._begun.set()
+            body = message.get("body", b"")
+            if body and self.request.method != "HEAD" and not self._gone.is_set():
+                await self._pieces.put(body)
+            if not message.get("more_body", False):
+                self._is_complete = True
+                if not self._gone.is_set():
+                    await self._pieces.put(None)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            piece = await self._pieces.get()
+            if piece is None:
+                break
+            yield piece
+        assert self._task is not None
+        await self._task
+
+    async def aclose(self) -> None:
+        """Leave: the application sees a disconnect, and has a moment to end."""
+        self._gone.set()
+        task = self._task
+        if task is None:
+            return
+        while not self._pieces.empty():
+            self._pieces.get_nowait()
+        if not task.done():
+            await asyncio.wait([task], timeout=5)
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if not task.cancelled():
+            task.exception()
