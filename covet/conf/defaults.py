@@ -87,6 +87,10 @@ class Defaults:
             "covet.management.part.ManagementPart",
             "covet.redis.RedisPart",
             "covet.pubsub.part.PubSubPart",
+            "covet.i18n.catalog.I18nPart",
+            "covet.templates.part.TemplatesPart",
+            "covet.urls.part.UrlsPart",
+            "covet.handlers.part.HandlersPart",
         ],
         "The built-in app parts, as dotted paths; installed apps may bring more.",
     )
@@ -238,6 +242,12 @@ class Defaults:
     SECURE_REFERRER_POLICY: str | None = setting(cast("str | None", "same-origin"), "The Referrer-Policy header.")
     SECURE_CROSS_ORIGIN_OPENER_POLICY: str | None = setting(
         cast("str | None", "same-origin"), "The Cross-Origin-Opener-Policy header."
+    )
+    SECURE_CSP: dict[str, Any] = setting(
+        cast(dict[str, Any], {}), "The Content-Security-Policy: lists by directive; empty sends none."
+    )
+    SECURE_CSP_REPORT_ONLY: dict[str, Any] = setting(
+        cast(dict[str, Any], {}), "A policy that browsers only report breaches of."
     )
     X_FRAME_OPTIONS: str = setting("DENY", "The X-Frame-Options header.")
 
