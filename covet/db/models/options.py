@@ -7,23 +7,24 @@ them (``expire``).
 from __future__ import annotations
 
 import bisect
+import copy
 import inspect
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.apps import apps as global_apps
+from covet.conf import settings
 from covet.db.models.fields.base import Field
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from covet.text import camel_to_words, suggest
 
 if TYPE_CHECKING:
+    from covet.apps import Apps
     from covet.db.models.base import Model
     from covet.db.models.constraints import BaseConstraint
     from covet.db.models.indexes import Index
     from covet.db.models.manager import Manager
-
-    from covet.apps import Apps
 
 __all__ = ["META_NAMES", "Options"]
 
@@ -153,8 +154,6 @@ class Options:
         """The model that takes this one's place by its ``swappable`` setting, or ``None``."""
         if not self.swappable:
             return None
-        from covet.conf import settings
-
         target = getattr(settings, self.swappable, None)
         if not target or str(target).lower() == self.label_lower:
             return None
@@ -389,13 +388,7 @@ class Options:
     @cached_property
     def total_unique_constraints(self) -> list[Any]:
         """Unique constraints over plain fields and all rows."""
-        from covet.db.models.constraints import UniqueConstraint
-
-        return [
-            constraint
-            for constraint in self.constraints
-            if isinstance(constraint, UniqueConstraint) and constraint.condition is None and constraint.fields
-        ]
+        return [constraint for constraint in self.constraints if getattr(constraint, "is_total", False)]
 
     # ── inheritance
 
@@ -436,9 +429,7 @@ class Options:
                     continue
                 copy_ = manager
                 if base is not self.model:
-                    import copy as copying
-
-                    copy_ = copying.copy(manager)
+                    copy_ = copy.copy(manager)
                     copy_.model = self.model
                 found[manager.name] = copy_
                 rank.append((depth, manager.creation_counter, copy_))

@@ -342,8 +342,6 @@ class CombinedExpression(Expression[Any]):
             return nodes.Func(name, (moment, span), type=_type(field))
         if operator == "-" and kinds[0] == kinds[1] and kinds[0] in {"date", "time", "datetime"}:
             return nodes.Func("TIMESTAMP_DIFF", (left.node, right.node), type=nodes.ColumnType("interval"))
-        if operator == "^":
-            return nodes.Func("POWER", (left.node, right.node))
         return nodes.Binary(operator, left.node, right.node)
 
     def __repr__(self) -> str:

@@ -16,8 +16,26 @@ from covet.db.models.fields.temporal import DateField, DateTimeField, DurationFi
 from covet.db.models.fields.text import CharField
 from covet.exceptions import FieldError
 
-__all__ = ["BIG_INTEGER", "BOOLEAN", "DATE", "DATETIME", "DURATION", "FLOAT", "INTEGER", "JSON", "TEXT", "TIME"]
-__all__ += ["combined_field", "family", "field_of"]
+__all__ = [
+    "BIG_INTEGER",
+    "BINARY",
+    "BOOLEAN",
+    "DATE",
+    "DATETIME",
+    "DECIMAL",
+    "DURATION",
+    "FLOAT",
+    "INTEGER",
+    "JSON",
+    "REAL",
+    "TEXT",
+    "TIME",
+    "UUID",
+    "WHOLE",
+    "combined_field",
+    "family",
+    "field_of",
+]
 
 # One instance of each for the whole process: their adapters and converters are cached on them.
 BOOLEAN: Field[Any] = BooleanField()
@@ -33,6 +51,34 @@ DURATION: Field[Any] = DurationField()
 BINARY: Field[Any] = BinaryField()
 UUID: Field[Any] = UUIDField()
 JSON: Field[Any] = JSONField()
+
+
+class _WholeNumber(BigIntegerField[int]):
+    """Sums and counts: databases give a decimal for the sum of big integers."""
+
+    @staticmethod
+    def from_db_value(value: Any, expression: Any, connection: Any) -> Any:
+        """Return an ``int``."""
+        return value if value is None else int(value)
+
+    def get_internal_type(self) -> str:
+        return "BigIntegerField"
+
+
+class _AnyFloat(FloatField[float]):
+    """Averages and the like: databases give a decimal for those of integers."""
+
+    @staticmethod
+    def from_db_value(value: Any, expression: Any, connection: Any) -> Any:
+        """Return a ``float``."""
+        return value if value is None else float(value)
+
+    def get_internal_type(self) -> str:
+        return "FloatField"
+
+
+WHOLE: Field[Any] = _WholeNumber()
+REAL: Field[Any] = _AnyFloat()
 
 # bool stands before int, and datetime before date: the first match counts.
 _BY_TYPE: tuple[tuple[type, Field[Any]], ...] = (

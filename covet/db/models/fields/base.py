@@ -22,7 +22,6 @@ from covet.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
-
     from covet.db.models.expressions.base import Expression
     from covet.db.models.options import Options
     from covet.db.sql.dialect import Dialect

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import warnings
 from collections.abc import Iterator
+from functools import partialmethod
 from typing import Any, Literal, overload
 
 from typing_extensions import TypeVar, Unpack
@@ -98,7 +99,21 @@ class _AutoNow(Field[T]):
             )
 
 
-class DateField(_AutoNow[T]):
+class _Neighbours(_AutoNow[T]):
+    """What dates and moments share: ``await article.get_next_by_published_at()``."""
+
+    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False) -> None:
+        """Add ``get_next_by_…`` and ``get_previous_by_…`` where every row has a value."""
+        super().contribute_to_class(cls, name, private_only)
+        if self.null:
+            return
+        for word, is_next in (("next", True), ("previous", False)):
+            method = f"get_{word}_by_{self.name}"
+            if method not in vars(cls):
+                setattr(cls, method, partialmethod(cls._get_next_or_previous, self, is_next))
+
+
+class DateField(_Neighbours[T]):
     """A date.
 
     Args:
@@ -178,7 +193,7 @@ class DateField(_AutoNow[T]):
         return self.to_python(value)
 
 
-class DateTimeField(_AutoNow[T]):
+class DateTimeField(_Neighbours[T]):
     """A moment.
 
     With ``USE_TZ`` a naive value is taken in the current zone, with a warning.

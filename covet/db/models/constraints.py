@@ -1,0 +1,381 @@
+"""Constraints: ``CheckConstraint`` and ``UniqueConstraint``; what the database enforces and ``full_clean`` asks first."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from covet import checks
+from covet.db.models.expressions.base import Expression, OrderBy
+from covet.db.models.expressions.functions import parse
+from covet.db.models.expressions.q import Q, hashable
+from covet.db.models.expressions.refs import F
+from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+
+__all__ = ["BaseConstraint", "CheckConstraint", "Deferrable", "UniqueConstraint"]
+
+
+class Deferrable(enum.Enum):
+    """When a unique constraint is checked: at the end of the transaction, or at once unless the session says else."""
+
+    DEFERRED = "deferred"
+    IMMEDIATE = "immediate"
+
+    def __repr__(self) -> str:
+        return f"Deferrable.{self.name}"
+
+
+class BaseConstraint:
+    """What all constraints share.
+
+    Args:
+        name: The constraint's name in the database; ``%(class)s`` and ``%(app_label)s`` are filled in.
+        violation_error_code: The code of the ``ValidationError``.
+        violation_error_message: Its text; ``%(name)s`` is the constraint's name.
+    """
+
+    default_violation_error_message: ClassVar[Any] = "Constraint “%(name)s” is violated."
+
+    def __init__(
+        self, *, name: str, violation_error_code: str | None = None, violation_error_message: Any = None
+    ) -> None:
+        if not name:
+            raise ValueError(f"{type(self).__name__} needs a name: the database and error texts refer to it by name.")
+        self.name = name
+        self.violation_error_code = violation_error_code
+        self.violation_error_message = (
+            self.default_violation_error_message if violation_error_message is None else violation_error_message
+        )
+
+    @property
+    def contains_expressions(self) -> bool:
+        """Whether it is over expressions, not plain fields."""
+        return False
+
+    async def validate(
+        self, model: type[Model], instance: Model, exclude: Collection[str] | None = None, using: str | None = None
+    ) -> None:
+        """Raise ``ValidationError`` if the instance would break the constraint; asks the database.
+
+        Args:
+            model: The model that has the constraint (a parent of the instance's, perhaps).
+            instance: What is to be saved.
+            exclude: Fields that are not looked at; a constraint that needs one is passed over.
+            using: The database alias.
+        """
+        raise TypeError(f"{type(self).__name__} does not say how it is validated: define validate().")
+
+    def get_violation_error_message(self) -> str:
+        """Return the text for a row that breaks the constraint."""
+        return str(self.violation_error_message) % {"name": self.name}
+
+    def violation(self) -> ValidationError:
+        """Return the error for a row that breaks the constraint."""
+        return ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
+
+    def check(self, model: type[Model]) -> list[checks.CheckMessage]:
+        """Return what is wrong with the constraint as it is declared."""
+        return []
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Return the import path and the arguments that make an equal constraint."""
+        kwargs: dict[str, Any] = {"name": self.name}
+        if self.violation_error_code is not None:
+            kwargs["violation_error_code"] = self.violation_error_code
+        if self.violation_error_message != self.default_violation_error_message:
+            kwargs["violation_error_message"] = self.violation_error_message
+        cls = type(self)
+        module = "covet.db.models" if cls.__module__.startswith("covet.db.models.") else cls.__module__
+        return f"{module}.{cls.__qualname__}", (), kwargs
+
+    def clone(self) -> Self:
+        """Return an equal constraint."""
+        _path, args, kwargs = self.deconstruct()
+        return type(self)(*args, **kwargs)
+
+    def _identity(self) -> Any:
+        path, args, kwargs = self.deconstruct()
+        return (path, hashable(args), hashable(dict(sorted(kwargs.items()))))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BaseConstraint):
+            return NotImplemented
+        return self._identity() == other._identity()  # type: ignore[no-any-return]
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        _path, args, kwargs = self.deconstruct()
+        inside = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
+        return f"<{type(self).__name__}: {', '.join(inside)}>"
+
+
+class CheckConstraint(BaseConstraint):
+    """A condition that every row must meet; one that is NULL counts as met, as in SQL.
+
+    Args:
+        condition: A ``Q`` or boolean expression over fields of the row.
+        name: The constraint's name.
+        violation_error_code: The code of the ``ValidationError``.
+        violation_error_message: Its text.
+    """
+
+    def __init__(
+        self,
+        *,
+        condition: Any,
+        name: str,
+        violation_error_code: str | None = None,
+        violation_error_message: Any = None,
+    ) -> None:
+        if not getattr(condition, "conditional", False):
+            raise TypeError(f"CheckConstraint.condition must be a Q or a boolean expression, not {condition!r}.")
+        super().__init__(
+            name=name,
+            violation_error_code=violation_error_code,
+            violation_error_message=violation_error_message,
+        )
+        self.condition = condition
+
+    @property
+    def referenced_fields(self) -> frozenset[str]:
+        """Names of the fields that the condition reads."""
+        return referenced_names(self.condition)
+
+    async def validate(
+        self, model: type[Model], instance: Model, exclude: Collection[str] | None = None, using: str | None = None
+    ) -> None:
+        """Ask the database whether the condition holds for the instance's values."""
+        names = {_field_name(model, name) for name in self.referenced_fields}
+        if exclude and names & set(exclude):
+            return
+        from covet.db.models.query.check import holds
+
+        if not await holds(self.condition, instance, using):
+            raise self.violation()
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Add the condition."""
+        path, args, kwargs = super().deconstruct()
+        return path, args, {"condition": self.condition, **kwargs}
+
+    def check(self, model: type[Model]) -> list[checks.CheckMessage]:
+        """Add: the fields exist, in this table."""
+        return check_local_fields(model, self, self.referenced_fields, "models.E041")
+
+
+class UniqueConstraint(BaseConstraint):
+    """No two rows have the same values.
+
+    Args:
+        expressions: What must be unique, where it is no plain field: ``Lower("name")``.
+        fields: The fields that must be unique together.
+        name: The constraint's name.
+        condition: Only among rows that meet this ``Q``; not on MySQL and MariaDB.
+        deferrable: Check at the end of the transaction; PostgreSQL.
+        include: Further columns that the index carries; PostgreSQL.
+        opclasses: Operator classes of the columns; PostgreSQL.
+        nulls_distinct: ``False`` counts two NULLs as equal; PostgreSQL.
+        violation_error_code: The code of the ``ValidationError``.
+        violation_error_message: Its text.
+    """
+
+    def __init__(
+        self,
+        *expressions: Any,
+        fields: Sequence[str] = (),
+        name: str | None = None,
+        condition: Any = None,
+        deferrable: Deferrable | None = None,
+        include: Sequence[str] | None = None,
+        opclasses: Sequence[str] = (),
+        nulls_distinct: bool | None = None,
+        violation_error_code: str | None = None,
+        violation_error_message: Any = None,
+    ) -> None:
+        if not name:
+            raise ValueError("UniqueConstraint needs a name: the database and error texts refer to it by name.")
+        if not expressions and not fields:
+            raise ValueError("UniqueConstraint needs fields=[…] or expressions: without one nothing would be unique.")
+        if expressions and fields:
+            raise ValueError("UniqueConstraint takes fields=[…] or expressions, not both; F('name') is an expression.")
+        if condition is not None and not getattr(condition, "conditional", False):
+            raise TypeError(f"UniqueConstraint.condition must be a Q or a boolean expression, not {condition!r}.")
+        if deferrable is not None:
+            _refuse_deferrable(bool(expressions), condition, include, opclasses)
+            if not isinstance(deferrable, Deferrable):
+                raise TypeError("deferrable is Deferrable.DEFERRED or Deferrable.IMMEDIATE.")
+        if opclasses and len(fields) != len(opclasses):
+            raise ValueError("opclasses needs one operator class for each field.")
+        super().__init__(
+            name=name,
+            violation_error_code=violation_error_code,
+            violation_error_message=violation_error_message,
+        )
+        self.expressions: tuple[Expression[Any], ...] = tuple(parse(expression) for expression in expressions)
+        self.fields = tuple(fields)
+        self.condition = condition
+        self.deferrable = deferrable
+        self.include = tuple(include or ())
+        self.opclasses = tuple(opclasses)
+        self.nulls_distinct = nulls_distinct
+
+    @property
+    def contains_expressions(self) -> bool:
+        """Whether it is over expressions, not plain fields."""
+        return bool(self.expressions)
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it is over plain fields and all rows."""
+        return self.condition is None and bool(self.fields)
+
+    @property
+    def referenced_fields(self) -> frozenset[str]:
+        """Names of the fields in the rule and its condition."""
+        names = set(self.fields)
+        for expression in self.expressions:
+            names |= referenced_names(expression)
+        if self.condition is not None:
+            names |= referenced_names(self.condition)
+        return frozenset(names)
+
+    async def validate(
+        self, model: type[Model], instance: Model, exclude: Collection[str] | None = None, using: str | None = None
+    ) -> None:
+        """Ask the database whether another row has the same values."""
+        excluded = set(exclude or ())
+        if excluded and {_field_name(model, name) for name in self.referenced_fields} & excluded:
+            return
+        from covet.db.models.query.check import evaluate, holds
+
+        lookups: list[Any] = []
+        queryset = model._default_manager.using(using) if using else model._default_manager.all()
+        for name in self.fields:
+            field = model._meta.get_field(name)
+            value = getattr(instance, field.attname)
+            if value is None or (value == "" and field.empty_strings_allowed and field.null):
+                if self.nulls_distinct is not False:
+                    # NULL equals nothing: no other row can be in the way.
+                    return
+                lookups.append((f"{field.attname}__isnull", True))
+            else:
+                lookups.append((field.attname, value))
+        if self.condition is not None and not await holds(self.condition, instance, using):
+            return
+        if self.expressions:
+            plain = [part.expression if isinstance(part, OrderBy) else part for part in self.expressions]
+            for index, value in enumerate(await evaluate(plain, instance, using)):
+                if value is None and self.nulls_distinct is not False:
+                    return
+                queryset = queryset.alias(**{f"_unique_{index}": plain[index]})
+                lookups.append((f"_unique_{index}", value) if value is not None else (f"_unique_{index}__isnull", True))
+        queryset = queryset.filter(Q(*lookups))
+        if self.condition is not None:
+            queryset = queryset.filter(self.condition)
+        if not instance._row_state.adding and instance._is_pk_set():
+            queryset = queryset.exclude(pk=_pk_in(model, instance))
+        if await queryset.exists():
+            raise self._taken(model, instance)
+
+    def _taken(self, model: type[Model], instance: Model) -> ValidationError:
+        is_default = self.violation_error_message == self.default_violation_error_message
+        if not is_default or not self.fields or self.condition is not None:
+            return self.violation()
+        from covet.db.models.clean import unique_error
+
+        error = unique_error(instance, model, self.fields)
+        if self.violation_error_code is not None:
+            error.code = self.violation_error_code
+        return ValidationError({self.fields[0] if len(self.fields) == 1 else NON_FIELD_ERRORS: [error]})
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Add what is unique, and the options."""
+        path, _args, kwargs = super().deconstruct()
+        options = {
+            "fields": self.fields,
+            "condition": self.condition,
+            "deferrable": self.deferrable,
+            "include": self.include,
+            "opclasses": self.opclasses,
+            "nulls_distinct": self.nulls_distinct,
+        }
+        given = {name: value for name, value in options.items() if value is not None and value != ()}
+        return path, self.expressions, {**given, **kwargs}
+
+    def check(self, model: type[Model]) -> list[checks.CheckMessage]:
+        """Add: the fields exist, in this table."""
+        names = self.referenced_fields | set(self.include)
+        return check_local_fields(model, self, names, "models.E012")
+
+
+def _refuse_deferrable(expressions: bool, condition: Any, include: Any, opclasses: Any) -> None:
+    for what, given in (
+        ("expressions", expressions),
+        ("a condition", condition is not None),
+        ("include", bool(include)),
+        ("opclasses", bool(opclasses)),
+    ):
+        if given:
+            raise ValueError(f"A UniqueConstraint with {what} is an index, and an index cannot be deferred.")
+
+
+def referenced_names(expression: Any) -> frozenset[str]:
+    """Return the names of the fields that an expression or ``Q`` reads, without what follows ``__``."""
+    names: set[str] = set()
+    for part in expression.walk():
+        if isinstance(part, Q):
+            names.update(lookup.split("__", 1)[0] for lookup, _value in part.leaves())
+        elif isinstance(part, F) and isinstance(part.name, str):
+            names.add(part.name.split("__", 1)[0])
+    return frozenset(names)
+
+
+def check_local_fields(model: type[Model], rule: Any, names: Collection[str], id: str) -> list[checks.CheckMessage]:
+    """Return an error for each name that is no column of the model's own table."""
+    found: list[checks.CheckMessage] = []
+    meta = model._meta
+    kind = type(rule).__name__
+    for name in sorted(names):
+        if name == "pk":
+            continue
+        try:
+            field = meta.get_field(name)
+        except FieldDoesNotExist as error:
+            found.append(checks.Error(f"{kind} '{rule.name}' names '{name}': {error}", obj=model, id="models.E012"))
+            continue
+        if getattr(field, "many_to_many", False) or not hasattr(field, "column_type"):
+            found.append(
+                checks.Error(
+                    f"{kind} '{rule.name}' names '{name}', which has no column here.", obj=model, id="models.E013"
+                )
+            )
+        elif field not in meta.local_fields:
+            found.append(
+                checks.Error(
+                    f"{kind} '{rule.name}' names '{name}', which stands in the table of a parent model.",
+                    hint="A rule covers one table: declare it in the parent.",
+                    obj=model,
+                    id="models.E016" if id == "models.E012" else id,
+                )
+            )
+    return found
+
+
+def _field_name(model: type[Model], name: str) -> str:
+    if name == "pk":
+        return str(model._meta.pk.name)
+    try:
+        return str(model._meta.get_field(name).name)
+    except FieldDoesNotExist:
+        return name
+
+
+def _pk_in(model: type[Model], instance: Model) -> Any:
+    """Return the key of the instance's row in the table of ``model``, which may be a parent's."""
+    return getattr(instance, model._meta.pk.attname)

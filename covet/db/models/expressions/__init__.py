@@ -1,0 +1,61 @@
+"""Expressions: SQL as values that queries combine."""
+
+from covet.db.models.expressions.aggregates import (
+    Aggregate,
+    AnyValue,
+    Avg,
+    Count,
+    Max,
+    Min,
+    StdDev,
+    StringAgg,
+    Sum,
+    Variance,
+)
+from covet.db.models.expressions.base import (
+    CombinedExpression,
+    Expression,
+    ExpressionWrapper,
+    NegatedExpression,
+    OrderBy,
+    Value,
+)
+from covet.db.models.expressions.conditional import Case, When
+from covet.db.models.expressions.functions import Func
+from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.refs import F, JSONNull, OuterRef, RawSQL
+from covet.db.models.expressions.subqueries import Exists, Subquery
+from covet.db.models.expressions.windows import RowRange, ValueRange, Window, WindowFrame
+
+__all__ = [
+    "Aggregate",
+    "AnyValue",
+    "Avg",
+    "Case",
+    "CombinedExpression",
+    "Count",
+    "Exists",
+    "Expression",
+    "ExpressionWrapper",
+    "F",
+    "Func",
+    "JSONNull",
+    "Max",
+    "Min",
+    "NegatedExpression",
+    "OrderBy",
+    "OuterRef",
+    "Q",
+    "RawSQL",
+    "RowRange",
+    "StdDev",
+    "StringAgg",
+    "Subquery",
+    "Sum",
+    "Value",
+    "ValueRange",
+    "Variance",
+    "When",
+    "Window",
+    "WindowFrame",
+]

@@ -1,0 +1,253 @@
+"""Aggregates: ``Count``, ``Sum``, ``Avg`` and the like, with ``filter``, ``distinct``, ``default`` and ``order_by``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.db.models.expressions.base import Expression, OrderBy, Value, as_expression
+from covet.db.models.expressions.functions import Func, parse
+from covet.db.models.expressions.inference import REAL, TEXT, WHOLE, family
+from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.refs import F
+from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.sql import nodes
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["Aggregate", "AnyValue", "Avg", "Count", "Max", "Min", "StdDev", "StringAgg", "Sum", "Variance"]
+
+
+class Aggregate(Func):
+    """A function of all rows of a group.
+
+    Args:
+        expressions: The arguments; a text names a field.
+        distinct: Take equal values once.
+        filter: Only rows for which this ``Q`` or boolean expression holds.
+        default: The result for no rows, in place of NULL.
+        order_by: The order in which rows are taken, where the function cares.
+        output_field: What the result holds.
+    """
+
+    name: ClassVar[str] = ""
+    is_aggregate = True
+    window_compatible = True
+    allow_distinct: ClassVar[bool] = False
+    allow_order_by: ClassVar[bool] = False
+    #: What the aggregate gives for no rows; only ``Count`` has something else than NULL.
+    empty_result_set_value: ClassVar[Any] = None
+
+    def __init__(
+        self,
+        *expressions: Any,
+        distinct: bool = False,
+        filter: Any = None,
+        default: Any = None,
+        order_by: Any = None,
+        output_field: Field[Any] | None = None,
+        **extra: Any,
+    ) -> None:
+        name = type(self).__name__
+        if distinct and not self.allow_distinct:
+            raise TypeError(f"{name} does not take distinct=True: it would change nothing, or mean nothing.")
+        if order_by is not None and not self.allow_order_by:
+            raise TypeError(f"{name} does not take order_by: its result does not depend on the order.")
+        if default is not None and self.empty_result_set_value is not None:
+            raise TypeError(f"{name} does not take a default: for no rows it is {self.empty_result_set_value}.")
+        if filter is not None and not getattr(filter, "conditional", False):
+            raise TypeError(f"filter must be a Q or a boolean expression, not {filter!r}.")
+        super().__init__(*expressions, output_field=output_field, **extra)
+        for source in self.sources:
+            if source.contains_aggregate:
+                raise TypeError(f"{name} cannot take {source!r}: it is an aggregate itself.")
+        self.distinct = distinct
+        self.filter = None if filter is None else Q.of(filter)
+        self.default = None if default is None else as_expression(default)
+        if order_by is None:
+            items: tuple[Any, ...] = ()
+        elif isinstance(order_by, (list, tuple)):
+            items = tuple(order_by)
+        else:
+            items = (order_by,)
+        self.order_by = tuple(_order_item(item) for item in items)
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the call, filter, order and default, in the order of ``resolve``."""
+        return (
+            super().shape(values),
+            self.distinct,
+            None if self.filter is None else self.filter.shape(values),
+            *[item.shape(values) for item in self.order_by],
+            None if self.default is None else self.default.shape(values),
+        )
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the call; a default becomes ``COALESCE`` round it."""
+        args, field = self._resolve_sources(scope)
+        where = None if self.filter is None else scope.condition(self.filter)
+        order = tuple(scope.ordering(item) for item in self.order_by)
+        node: nodes.Node
+        if self.template is not None:
+            node = self.node(tuple(args), field)
+        else:
+            node = nodes.Func(
+                self.function,
+                tuple(args),
+                distinct=self.distinct,
+                filter=where,
+                order_by=order,
+                type=None if field is None else field.column_type(),
+            )
+        if self.default is not None:
+            node = nodes.Func("COALESCE", (node, self.default.resolve(scope).node))
+        return Resolved(node, field)
+
+    def group_by(self, scope: Scope) -> list[nodes.Node]:
+        """Return nothing: aggregates do not group."""
+        return []
+
+    @property
+    def default_alias(self) -> str:
+        """``"views__sum"`` for ``Sum("views")``."""
+        if len(self.sources) == 1 and isinstance(self.sources[0], F) and isinstance(self.sources[0].name, str):
+            return f"{self.sources[0].name}__{self.name.lower()}"
+        raise TypeError(f"A complex aggregate needs a name: write name={self!r}.")
+
+
+class Count(Aggregate):
+    """How many rows have a value; ``Count("*")`` counts them all."""
+
+    name = "Count"
+    function = "COUNT"
+    allow_distinct = True
+    empty_result_set_value = 0
+    result = WHOLE
+
+    def __init__(self, expression: Any, *, distinct: bool = False, filter: Any = None, **extra: Any) -> None:
+        if expression == "*" and filter is not None:
+            raise ValueError(
+                "Count('*') takes no filter: count a field that is never NULL, such as Count('pk', filter=…)."
+            )
+        super().__init__(_STAR if expression == "*" else expression, distinct=distinct, filter=filter, **extra)
+        if expression == "*" and distinct:
+            raise ValueError("Count('*', distinct=True) means nothing: count a field.")
+
+
+class _Star(Expression[Any]):
+    """``*`` as the argument of ``Count``."""
+
+    def shape(self, values: list[Any]) -> Hashable:
+        return "*"
+
+    def resolve(self, scope: Scope) -> Resolved:
+        return Resolved(nodes.Star(), WHOLE)
+
+
+_STAR = _Star()
+
+
+class Sum(Aggregate):
+    """The sum."""
+
+    name = "Sum"
+    function = "SUM"
+    allow_distinct = True
+
+    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
+        field = super()._infer(fields)
+        return WHOLE if field is not None and family(field) == "integer" else field
+
+
+class Avg(Aggregate):
+    """The mean; of integers it is a float."""
+
+    name = "Avg"
+    function = "AVG"
+    allow_distinct = True
+
+    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
+        field = super()._infer(fields)
+        return REAL if field is not None and family(field) in {"integer", "float"} else field
+
+
+class Min(Aggregate):
+    """The least value."""
+
+    name = "Min"
+    function = "MIN"
+
+
+class Max(Aggregate):
+    """The greatest value."""
+
+    name = "Max"
+    function = "MAX"
+
+
+class StdDev(Aggregate):
+    """The standard deviation; of a sample with ``sample=True``."""
+
+    name = "StdDev"
+    result = REAL
+
+    def __init__(self, expression: Any, *, sample: bool = False, **extra: Any) -> None:
+        self.function = "STDDEV_SAMP" if sample else "STDDEV_POP"
+        super().__init__(expression, **extra)
+
+
+class Variance(Aggregate):
+    """The variance; of a sample with ``sample=True``."""
+
+    name = "Variance"
+    result = REAL
+
+    def __init__(self, expression: Any, *, sample: bool = False, **extra: Any) -> None:
+        self.function = "VAR_SAMP" if sample else "VAR_POP"
+        super().__init__(expression, **extra)
+
+
+class StringAgg(Aggregate):
+    """The values as one text, with a delimiter between them."""
+
+    name = "StringAgg"
+    function = "STRING_AGG"
+    allow_distinct = True
+    allow_order_by = True
+    result = TEXT
+
+    def __init__(self, expression: Any, delimiter: Any = ",", **extra: Any) -> None:
+        super().__init__(expression, Value(delimiter) if isinstance(delimiter, str) else delimiter, **extra)
+
+    @property
+    def default_alias(self) -> str:
+        """``"name__stringagg"``; the delimiter does not count."""
+        source = self.sources[0]
+        if isinstance(source, F) and isinstance(source.name, str):
+            return f"{source.name}__stringagg"
+        raise TypeError(f"A complex aggregate needs a name: write name={self!r}.")
+
+
+class AnyValue(Aggregate):
+    """Any one value of the group."""
+
+    name = "AnyValue"
+    function = "ANY_VALUE"
+
+
+def _order_item(item: Any) -> OrderBy:
+    if isinstance(item, OrderBy):
+        return item
+    if isinstance(item, str):
+        return F(item[1:]).desc() if item.startswith("-") else F(item).asc()
+    return OrderBy(parse(item))
+
+
+def order_items(value: str | Sequence[Any] | Any) -> tuple[OrderBy, ...]:
+    """Return the items of an ``order_by`` option: one, or a list; ``"-name"`` is descending."""
+    if value is None:
+        return ()
+    if isinstance(value, (list, tuple)):
+        return tuple(_order_item(item) for item in value)
+    return (_order_item(value),)

@@ -1,0 +1,86 @@
+"""``Case`` and ``When``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.expressions.base import Expression, Value
+from covet.db.models.expressions.functions import parse
+from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.sql import nodes
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["Case", "When"]
+
+
+class When(Expression[Any]):
+    """One branch of a ``Case``: ``When(views__gt=100, then=Value("hot"))``.
+
+    Args:
+        condition: A ``Q`` or boolean expression; look-ups by name are added to it.
+        then: The result; a text names a field.
+        lookups: Conditions by name.
+    """
+
+    def __init__(self, condition: Any = None, then: Any = None, **lookups: Any) -> None:
+        super().__init__()
+        if condition is not None and not getattr(condition, "conditional", False):
+            raise TypeError(f"When takes a Q, a boolean expression or look-ups, not {condition!r}.")
+        if condition is None and not lookups:
+            raise TypeError("When needs a condition: a Q, a boolean expression, or look-ups such as views__gt=100.")
+        q = Q.of(condition) if condition is not None else Q()
+        self.condition = q & Q(**lookups) if lookups else q
+        if not self.condition:
+            raise ValueError("An empty Q() cannot be the condition of When: it is always true.")
+        self.sources = (self.condition, parse(then))
+
+    @property
+    def result(self) -> Any:
+        """What the branch gives."""
+        return self.sources[1]
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the branch; only ``Case`` can stand on its own."""
+        condition = scope.condition(self.sources[0])
+        result = self.sources[1].resolve(scope)
+        return Resolved(nodes.When(condition, result.node), result.field)  # type: ignore[arg-type]
+
+    def group_by(self, scope: Scope) -> list[nodes.Node]:
+        """Return the nodes of the result alone."""
+        return self.sources[1].group_by(scope)  # type: ignore[no-any-return]
+
+
+class Case(Expression[Any]):
+    """The result of the first branch whose condition holds.
+
+    Args:
+        whens: The branches.
+        default: The result when none holds; without one, NULL. A text names a field.
+        output_field: What the result holds, where the branches do not say it.
+    """
+
+    def __init__(self, *whens: When, default: Any = None, output_field: Field[Any] | None = None) -> None:
+        super().__init__(output_field)
+        for when in whens:
+            if not isinstance(when, When):
+                raise TypeError(f"Case takes When(…) branches, not {when!r}.")
+        self.whens = whens
+        self.default = Value(None) if default is None else parse(default)
+        self.sources = (*whens, self.default)
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the branches' shapes and the default's."""
+        return (Case, self._output_key(), *[source.shape(values) for source in self.sources])
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return ``CASE … END``."""
+        resolved = [source.resolve(scope) for source in self.sources]
+        field = self.output_field if self.output_field is not None else self._infer([each.field for each in resolved])
+        *branches, default = (each.node for each in resolved)
+        if not branches:
+            return Resolved(default, field)
+        return Resolved(nodes.Case(tuple(branches), default), field)

@@ -1,0 +1,128 @@
+"""Func: the base of database functions, and the few that are a language of their own (``Cast``, ``Coalesce``)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.db.models.expressions.base import Expression, as_expression
+from covet.db.models.expressions.q import hashable
+from covet.db.models.expressions.refs import F
+from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.sql import nodes
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["Cast", "Coalesce", "Func", "parse"]
+
+
+def parse(value: Any) -> Any:
+    """Return an expression: a text is the name of a field, anything else that is no expression is a value."""
+    return F(value) if isinstance(value, str) else as_expression(value)
+
+
+class Func(Expression[Any]):
+    """A function of the database: ``Func("title", function="LOWER")``, or a subclass with a name.
+
+    Args:
+        expressions: The arguments; a text names a field.
+        function: The function's name, where the class has none.
+        template: The call's text with ``%(function)s`` and ``%(expressions)s``, where it is no plain call.
+        arg_joiner: What stands between the arguments, with a template.
+        arity: How many arguments it takes.
+        output_field: What the result holds.
+        extra: Texts for further places of the template. They become part of the SQL: never pass user input.
+    """
+
+    function: str = ""
+    template: str | None = None
+    arg_joiner: str = ", "
+    arity: int | None = None
+    #: The field of the result, where it does not depend on the arguments.
+    result: ClassVar[Field[Any] | None] = None
+
+    def __init__(
+        self,
+        *expressions: Any,
+        output_field: Field[Any] | None = None,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        arity: int | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(output_field)
+        if function is not None:
+            self.function = function
+        if template is not None:
+            self.template = template
+        if arg_joiner is not None:
+            self.arg_joiner = arg_joiner
+        if arity is not None:
+            self.arity = arity
+        if self.arity is not None and len(expressions) != self.arity:
+            raise TypeError(
+                f"{type(self).__name__} takes {self.arity} argument{'' if self.arity == 1 else 's'}, not {len(expressions)}."
+            )
+        self.extra = extra
+        self.sources = tuple(parse(expression) for expression in expressions)
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return name, template and the arguments' shapes."""
+        return (
+            self.__class__,
+            self.function,
+            self.template,
+            self.arg_joiner,
+            hashable(self.extra) if self.extra else None,
+            self._output_key(),
+            *[source.shape(values) for source in self.sources],
+        )
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the call."""
+        args, field = self._resolve_sources(scope)
+        return Resolved(self.node(tuple(args), field), field)
+
+    def node(self, args: tuple[nodes.Node, ...], field: Field[Any] | None) -> nodes.Node:
+        """Return the call of finished arguments; subclasses that are no plain call override this."""
+        if self.template is not None:
+            places = self.arg_joiner.join("%s" for _ in args)
+            text = self.template % {**self.extra, "function": self.function, "expressions": places}
+            return nodes.Raw(text, args)
+        return nodes.Func(self.function, args, type=None if field is None else field.column_type())
+
+    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
+        return self.result if self.result is not None else super()._infer(fields)
+
+
+class Cast(Func):
+    """A value as another type: ``Cast("views", FloatField())``."""
+
+    function = "CAST"
+    arity = 1
+
+    def __init__(self, expression: Any, output_field: Field[Any]) -> None:
+        super().__init__(expression, output_field=output_field)
+
+    def node(self, args: tuple[nodes.Node, ...], field: Field[Any] | None) -> nodes.Node:
+        """Return ``CAST(x AS type)``."""
+        column_type = None if field is None else field.rel_column_type()
+        if column_type is None:
+            raise TypeError(f"Cast needs a field that has a column, not {field!r}.")
+        return nodes.Cast(args[0], column_type)
+
+
+class Coalesce(Func):
+    """The first of the arguments that is not NULL."""
+
+    function = "COALESCE"
+
+    def __init__(self, *expressions: Any, output_field: Field[Any] | None = None) -> None:
+        if len(expressions) < 2:
+            raise ValueError("Coalesce takes at least two expressions.")
+        super().__init__(*expressions, output_field=output_field)
+
+    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
+        return next((field for field in fields if field is not None), None)

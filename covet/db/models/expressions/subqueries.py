@@ -1,0 +1,76 @@
+"""``Subquery`` and ``Exists``: a queryset as part of another query."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.expressions.base import Expression
+from covet.db.models.expressions.inference import BOOLEAN
+from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.sql import nodes
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["Exists", "Subquery"]
+
+
+class Subquery(Expression[Any]):
+    """The one value that a queryset selects: ``Subquery(newest.values("title")[:1])``.
+
+    The queryset stays lazy; its ``OuterRef`` names look into the query around it.
+
+    Args:
+        queryset: A queryset of one column and at most one row.
+        output_field: What the value is; by default what the column is.
+    """
+
+    def __init__(self, queryset: Any, output_field: Field[Any] | None = None) -> None:
+        super().__init__(output_field)
+        self.queryset = queryset.get_queryset() if hasattr(queryset, "get_queryset") else queryset
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the queryset's shape."""
+        return (self.__class__, self._output_key(), self.queryset.shape(values))
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the query in brackets."""
+        field = self.output_field
+        if field is None:
+            field = getattr(self.queryset, "output_field", None)
+        return Resolved(nodes.Subquery(scope.query(self.queryset)), field)
+
+    @property
+    def contains_aggregate(self) -> bool:
+        """Aggregates inside are the inner query's own."""
+        return False
+
+    def group_by(self, scope: Scope) -> list[nodes.Node]:
+        """Return the query itself."""
+        return [self.resolve(scope).node]
+
+    def _identity(self) -> Hashable:
+        values: list[Any] = []
+        return (self.__class__, self.shape(values), repr(values))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.queryset.model.__name__} queryset)"
+
+
+class Exists(Subquery):
+    """Whether a queryset has a row: ``filter(Exists(Comment.objects.filter(article=OuterRef("pk"))))``."""
+
+    is_conditional = True
+
+    def __init__(self, queryset: Any) -> None:
+        super().__init__(queryset)
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return ``EXISTS (…)``."""
+        return Resolved(nodes.Exists(scope.query(self.queryset)), BOOLEAN)
+
+    @property
+    def conditional(self) -> bool:
+        """It is a condition."""
+        return True
