@@ -1,0 +1,51 @@
+"""Dotted paths to objects."""
+
+import pytest
+
+from covet.exceptions import ImproperlyConfigured
+from covet.loading import has_submodule, import_string, module_folder, submodules
+
+
+def test_a_dotted_path_gives_the_object():
+    import pathlib
+
+    assert import_string("pathlib.Path") is pathlib.Path
+    assert import_string("pathlib:Path.cwd").__func__ is pathlib.Path.cwd.__func__
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("Path", "no dotted path"),
+        ("nowhere.at.all", "no module 'nowhere'"),
+        ("pathlib.Paht", "Did you mean 'Path'?"),
+    ],
+)
+def test_a_path_to_nothing_says_what_is_missing(path, words):
+    with pytest.raises(ImproperlyConfigured, match=words.replace("?", r"\?")):
+        import_string(path)
+
+
+def test_a_module_that_fails_is_no_missing_module(tmp_path, monkeypatch):
+    (tmp_path / "broken_module_of_a_test.py").write_text("import not_there_for_a_test\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ModuleNotFoundError, match="not_there_for_a_test"):
+        import_string("broken_module_of_a_test.name")
+
+
+def test_submodules_are_listed_without_importing(tmp_path, monkeypatch):
+    package = tmp_path / "package_of_a_test"
+    (package / "inner").mkdir(parents=True)
+    (package / "templates").mkdir()
+    for name in ("__init__.py", "models.py", "inner/__init__.py"):
+        (package / name).write_text("")
+    (package / "urls.py").write_text("raise SystemError")
+    monkeypatch.syspath_prepend(tmp_path)
+    import package_of_a_test
+
+    assert submodules(package_of_a_test) == {"models", "urls", "inner"}
+    assert has_submodule("package_of_a_test", "urls")
+    assert not has_submodule("package_of_a_test", "views")
+    assert module_folder("package_of_a_test") == package
+    assert module_folder("not_there_for_a_test") is None
