@@ -87,7 +87,8 @@ class RedisPools:
         """
         for url, client in self._clients.items():
             with redis_errors(url):
-                await asyncio.wait_for(client.execute_command("PING"), CONNECT_TIMEOUT_S)
+                ping = client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis is half typed
+                await asyncio.wait_for(ping, CONNECT_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close every client; each may be asked for again."""

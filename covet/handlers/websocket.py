@@ -10,10 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from covet import access
-from covet.apps import apps as registry
 from covet.conf import settings
 from covet.http.hosts import is_allowed_host
 from covet.problems import problem_for
@@ -31,6 +30,9 @@ from covet.websocket.consumer import Consumer
 from covet.websocket.guard import is_origin_allowed, permissions_of
 from covet.websocket.part import RoutingPart
 
+if TYPE_CHECKING:
+    from covet.handlers.application import Application
+
 __all__ = ["handle_websocket"]
 
 logger = logging.getLogger("covet.websocket")
@@ -38,7 +40,7 @@ logger = logging.getLogger("covet.websocket")
 Hook: TypeAlias = Callable[[WebSocket], Awaitable[None]]
 
 
-async def handle_websocket(application: Any, scope: Scope, receive: Receive, send: Send) -> None:
+async def handle_websocket(application: Application, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one WebSocket connection from handshake to end.
 
     Args:
@@ -48,14 +50,14 @@ async def handle_websocket(application: Any, scope: Scope, receive: Receive, sen
         receive: ASGI's receive.
         send: ASGI's send.
     """
-    apps = registry.current()
+    apps = application.apps
     if not apps.has_part(RoutingPart):
         await WebSocket(scope, receive, send).deny(404, b"There is no WebSocket here.")
         return
     part = apps.part(RoutingPart)
     ws = WebSocket(scope, receive, send, max_message_bytes=part.rules.max_message_bytes)
     try:
-        await _serve(ws, part, getattr(application, "websocket_hooks", ()))
+        await _serve(ws, part, application.handler.websocket_hooks)
     except WebSocketDisconnect:
         pass
     except asyncio.CancelledError:
@@ -91,8 +93,7 @@ async def _serve(ws: WebSocket, part: RoutingPart, hooks: Iterable[Hook]) -> Non
         if not ws.is_connecting:
             return
     handler = ws.route.view
-    wanted = permissions_of(handler)
-    await access.check(rules.default_permissions if wanted is None else wanted, ws, write=False)
+    await access.check(permissions_of(handler), ws, write=False, name=ws.route.pattern)
     part.open.add(ws)
     if isinstance(handler, type) and issubclass(handler, Consumer):
         await handler(ws, **ws.path_params).serve()

@@ -117,7 +117,7 @@ class RedisBroker:
             RedisUnavailable: The server cannot be reached.
         """
         with redis_errors(self._url):
-            await self._client.execute_command("PUBLISH", self._key(topic), payload)
+            await self._client.execute_command("PUBLISH", self._key(topic), payload)  # type: ignore[no-untyped-call]
 
     async def subscribe(self, topic: str, inbox: Inbox) -> None:
         """Deliver to ``inbox`` what is published from now on, in any process.
@@ -245,7 +245,7 @@ class RedisBroker:
         # The braces put both keys in one slot of a cluster.
         keys = (f"{self._prefix}:presence:{{{topic}}}:who", f"{self._prefix}:presence:{{{topic}}}:until")
         with redis_errors(self._url):
-            return await self._client.execute_command("EVAL", source, 2, *keys, *args)
+            return await self._client.execute_command("EVAL", source, 2, *keys, *args)  # type: ignore[no-untyped-call]
 
 
 def _pairs(flat: list[bytes]) -> dict[str, bytes]:

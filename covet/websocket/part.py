@@ -12,7 +12,6 @@ from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Warning
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException
-from covet.loading import import_string
 from covet.urls.resolver import CompiledRoute, Resolver
 from covet.websocket.connection import SERVICE_RESTART, WebSocket
 
@@ -33,7 +32,6 @@ class HandshakeRules:
     trusted_origins: tuple[str, ...] = ()
     check_origin: bool = True
     max_message_bytes: int = 1024 * 1024
-    default_permissions: tuple[Any, ...] = ()
 
 
 class RoutingPart(AppPart):
@@ -45,7 +43,6 @@ class RoutingPart(AppPart):
             "ALLOWED_HOSTS",
             "CSRF_TRUSTED_ORIGINS",
             "DEBUG",
-            "DEFAULT_PERMISSIONS",
             "WEBSOCKET_CHECK_ORIGIN",
             "WEBSOCKET_MAX_MESSAGE_SIZE",
         }
@@ -76,11 +73,10 @@ class RoutingPart(AppPart):
         self.resolver = Resolver(self._patterns)
         hosts = tuple(settings.ALLOWED_HOSTS)
         self.rules = HandshakeRules(
-            allowed_hosts=hosts or (("localhost", "127.0.0.1", "[::1]", ".localhost") if settings.DEBUG else ()),
+            allowed_hosts=hosts or ((".localhost", "127.0.0.1", "[::1]") if settings.DEBUG else ()),
             trusted_origins=tuple(settings.CSRF_TRUSTED_ORIGINS),
             check_origin=settings.WEBSOCKET_CHECK_ORIGIN,
             max_message_bytes=settings.WEBSOCKET_MAX_MESSAGE_SIZE,
-            default_permissions=tuple(import_string(name) for name in settings.DEFAULT_PERMISSIONS),
         )
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:

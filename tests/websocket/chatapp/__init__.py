@@ -1,0 +1,1 @@
+"""An app with WebSocket routes of every kind."""

@@ -1,0 +1,48 @@
+"""A real server for an ASGI application: uvicorn on a free port of the loopback, in the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from covet.types import ASGIApp
+
+Serve = Callable[[ASGIApp], AbstractAsyncContextManager[tuple[str, uvicorn.Server]]]
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals of the test run alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[tuple[str, uvicorn.Server]]:
+    """Serve ``app``; gives ``ws://127.0.0.1:port`` and the server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+        server = _QuietServer(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.005)
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}", server
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture
+def serve() -> Serve:
+    return serving
