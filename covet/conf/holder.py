@@ -172,14 +172,18 @@ class Settings(Defaults):
         return cast("Loaded", self._loaded)
 
     def _adopt(self, loaded: Loaded) -> None:
-        for name in [name for name in self.__dict__ if name.isupper() and not name.startswith("_")]:
-            del self.__dict__[name]
-        self._loaded = loaded
+        before = self._loaded
+        self._replace(loaded)
         try:
             timezone.set_default_timezone(self.TIME_ZONE)
         except ImproperlyConfigured as error:
-            self._loaded = None
+            self._replace(before)
             raise ImproperlyConfigured(f"TIME_ZONE: {error}") from None
+
+    def _replace(self, loaded: Loaded | None) -> None:
+        for name in [name for name in self.__dict__ if name.isupper() and not name.startswith("_")]:
+            del self.__dict__[name]
+        self._loaded = loaded
 
 
 settings = Settings()

@@ -194,7 +194,8 @@ def parse_cache(entry: Any) -> CacheConfig:
         text = _text(url, "url")
         scheme, rest, query = _split(text, CACHE_SCHEMES, "cache")
         options = {key: query.pop(key) for key in list(query) if key not in _names(CacheConfig) and key != "timeout"}
-        values = {"backend": CACHE_SCHEMES[scheme], "url": text.partition("?")[0], "location": rest, "options": options}
+        values = {"backend": CACHE_SCHEMES[scheme], "url": text.partition("?")[0], "options": options}
+        values["location"] = rest.rpartition("@")[2]  # where it is, without who asks
         given = {**query, **given}
     engine = given.pop("backend", None)
     if engine is not None:

@@ -1,0 +1,152 @@
+"""URLs of services to typed entries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from covet.conf.errors import MASK
+from covet.conf.service_url import CacheConfig, PoolConfig, parse_cache, parse_channel, parse_database, with_name
+
+
+def test_a_postgres_url_is_taken_apart():
+    config = parse_database("postgres://ann:p%40ss@db.example.com:5433/shop?sslmode=require&pool_max_size=20")
+
+    assert (config.backend, config.name, config.user, config.password) == ("postgresql", "shop", "ann", "p@ss")
+    assert (config.host, config.port) == ("db.example.com", 5433)
+    assert config.options == {"sslmode": "require"}
+    assert config.pool.max_size == 20
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("sqlite:///db.sqlite3", "db.sqlite3"),
+        ("sqlite:////var/lib/db.sqlite3", "/var/lib/db.sqlite3"),
+        ("sqlite://", ":memory:"),
+        ("sqlite://:memory:", ":memory:"),
+        ("sqlite:///my%20files/db.sqlite3", "my files/db.sqlite3"),
+    ],
+)
+def test_a_sqlite_url_is_a_path_or_memory(url, name):
+    assert parse_database(url).name == name
+
+
+def test_ports_have_their_defaults():
+    assert parse_database("postgres://h/d").port == 5432
+    assert parse_database("mariadb://h/d").port == 3306
+    assert parse_database("postgres:///d?host=/run/postgresql").host == "/run/postgresql"
+
+
+def test_keys_beside_a_url_override_its_parts():
+    config = parse_database({"url": "postgres://a:b@h/d", "PASSWORD": "new", "pool": {"min_size": "2"}})
+
+    assert (config.password, config.user, config.pool.min_size) == ("new", "a", 2)
+
+
+def test_a_mapping_in_djangos_spelling_works():
+    config = parse_database(
+        {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": "shop",
+            "USER": "ann",
+            "PASSWORD": "x",
+            "HOST": "db",
+            "PORT": "",
+            "OPTIONS": {"a": 1},
+            "ATOMIC_REQUESTS": True,
+            "TEST": {"NAME": "shop_test"},
+        }
+    )
+
+    assert (config.backend, config.port, config.atomic_requests, config.test_name) == (
+        "postgresql",
+        5432,
+        True,
+        "shop_test",
+    )
+
+
+def test_another_backend_is_named_by_its_path():
+    assert parse_database({"ENGINE": "cockroach.backend", "NAME": "d"}).backend == "cockroach.backend"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("postgrs://h/d", "Did you mean 'postgres://'?"),
+        ("db.sqlite3", "is no URL"),
+        ("postgres://h/", "names no database"),
+        ("postgres://h:port/d", "cannot be read"),
+        ({"NAME": "d"}, "names no database"),
+        ({"url": "sqlite:///d", "pasword": "x"}, "Did you mean 'password'?"),
+        ({"url": "sqlite:///d", "pool": {"max_size": "many"}}, "'pool.max_size' must be a whole number"),
+        ({"url": "sqlite:///d", "pool": {"max_size": 0}}, "min_size ≤ max_size"),
+        ({"url": "sqlite:///d", "atomic_requests": "perhaps"}, "must be true or false"),
+        ({"ENGINE": "django.db.backends.oracle", "NAME": "d"}, "no backend that Covet knows"),
+        (3, "a URL or a mapping"),
+        ({"url": 3}, "must be text"),
+    ],
+)
+def test_a_wrong_entry_says_what_is_wrong(entry, words):
+    with pytest.raises(ValueError) as caught:
+        parse_database(entry)
+    assert words in str(caught.value)
+
+
+def test_a_wrong_password_key_is_not_shown():
+    with pytest.raises(ValueError) as caught:
+        parse_database("hunter2:secret@host")
+    assert "hunter2" in str(caught.value)
+    with pytest.raises(ValueError) as caught:
+        parse_database("postgrs://u:hunter2@h/d")
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1))
+def test_a_password_survives_the_url_and_never_shows(password):
+    from urllib.parse import quote
+
+    config = parse_database(f"postgres://a:{quote(password, safe='')}@h/d")
+
+    assert config.password == password
+    assert f"password='{MASK}'" in repr(config)
+
+
+def test_repr_masks_passwords_in_urls():
+    assert "hunter2" not in repr(parse_cache("redis://:hunter2@h:6379/0"))
+    assert "hunter2" not in repr(parse_channel("redis://u:hunter2@h/0"))
+
+
+def test_labels_are_what_people_say():
+    assert parse_database("sqlite:////srv/site/db.sqlite3").label == "sqlite db.sqlite3"
+    assert parse_database("postgres://a:b@h/shop").label == "postgresql shop@h"
+    assert parse_database("mysql://a:b@h:33069/shop").label == "mysql shop@h:33069"
+
+
+def test_caches_and_their_options():
+    config = parse_cache("redis://h:6379/1?timeout=60&key_prefix=x&db=2")
+
+    assert config == CacheConfig(
+        "redis", "redis://h:6379/1", "h:6379/1", timeout_s=60.0, key_prefix="x", options={"db": "2"}
+    )
+    assert parse_cache({"BACKEND": "covet.cache.memory", "TIMEOUT": None}).timeout_s is None
+    assert parse_cache("database://cache_table").location == "cache_table"
+    assert parse_cache(config) is config
+
+
+def test_channels():
+    assert parse_channel("memory://").backend == "memory"
+    assert parse_channel({"url": "redis://h/0?health=1"}).options == {"health": "1"}
+    with pytest.raises(ValueError, match="no broker"):
+        parse_channel("memcached://h")
+    with pytest.raises(ValueError, match="names no broker"):
+        parse_channel({})
+    with pytest.raises(ValueError, match="names no cache"):
+        parse_cache({})
+
+
+def test_another_database_on_the_same_server():
+    config = with_name(parse_database("postgres://a:b@h/d"), "other")
+
+    assert (config.name, config.user) == ("other", "a")
+    assert config.pool == PoolConfig()
