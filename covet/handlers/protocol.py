@@ -1,0 +1,492 @@
+"""CovetProtocol: uvicorn's httptools protocol with a short way for small, whole requests.
+
+``uvicorn --http covet.handlers.protocol:CovetProtocol`` (what ``runserver`` and ``serve`` do). A request that takes the
+short way goes from the parser straight to the project's handler, with no ASGI scope, queue or event, and its answer is
+one write. Both ways give the same answers; the tests of HTTP run on both.
+
+Handed over to uvicorn's own ASGI way, request by request:
+
+- an application that is not Covet's, or is wrapped by a middleware other than uvicorn's ``ProxyHeadersMiddleware``,
+- ``Upgrade`` (WebSocket and others), ``Expect: 100-continue``, ``Transfer-Encoding`` (chunked bodies),
+- a ``Content-Length`` above 64 KiB,
+- a request that arrives while an earlier one of the same connection is being answered (pipelining),
+- HTTP versions other than 1.1, targets that are no plain path (``*``, ``http://…``, ``//…``, with ``#`` or not ASCII),
+- ``X-Forwarded-*`` headers while uvicorn is to believe proxies, a ``root_path``, more requests than
+  ``limit_concurrency``, trace logging, ``reset_contextvars``,
+- an answer that is streamed (``StreamingResponse``, ``FileResponse``, ``EventStream``) is sent by uvicorn's sender.
+
+What uvicorn does with a timer per request is done by one sweep per second over all connections: idle ones are closed
+after ``timeout_keep_alive``, and so are heads and small bodies that do not arrive in time, which uvicorn waits for
+without end. A head larger than 64 KiB, or of more than 128 headers, is answered with 431. When the client goes away, the
+view that works for it is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import urllib.parse
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+from uvicorn.logging import TRACE_LOG_LEVEL
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from covet.handlers.application import Application
+from covet.handlers.http import HttpHandler
+from covet.handlers.part import HandlersPart
+from covet.http.errors import RequestTimeout
+from covet.http.request import Request
+from covet.http.response import ProblemResponse, Response
+from covet.http.status import BODILESS
+from covet.problems import Problem, problem_for
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+__all__ = ["CovetProtocol"]
+
+MAX_SMALL_BODY = 65536
+MAX_HEAD_BYTES = 65536
+MAX_HEADERS = 128
+HEAD_TIMEOUT_S = 30.0
+SWEEP_S = 1.0
+
+_ALWAYS = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"})
+
+# What a connection is doing: nothing, reading a head, reading a small body, answering.
+_IDLE, _HEAD, _BODY, _BUSY = range(4)
+
+
+class _Cycle:
+    """Stands where uvicorn keeps its cycle while the short way is at work, so that uvicorn queues what comes behind."""
+
+    __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
+
+    def __init__(self) -> None:
+        self.response_complete = True
+        self.disconnected = False
+        self.keep_alive = True
+        self.message_event = _NoEvent
+
+
+class _NoEvent:
+    """An event that nobody waits for."""
+
+    @staticmethod
+    def set() -> None:
+        """Do nothing."""
+
+
+class CovetProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        application, is_proxied = find_application(self.app)
+        if self.root_path or config.reset_contextvars or self.logger.getEffectiveLevel() <= TRACE_LOG_LEVEL:
+            application = None
+        self.application = application
+        self.special = _ALWAYS | _FORWARDED if is_proxied else _ALWAYS
+        self.short = _Cycle()
+        self.stage = _IDLE
+        # When the present stage began, by the loop's clock.
+        self.since = 0.0
+        self.has_served = False
+        self.by_uvicorn = False
+        self.head_bytes = 0
+        self.body: bytes | bytearray = b""
+        self.body_bytes = 0
+        self.running: asyncio.Task[None] | None = None
+        self.streaming: RequestResponseCycle | None = None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Take the connection in, and see that the sweep runs."""
+        super().connection_made(transport)
+        self.since = self.loop.time()
+        _Sweeper.watch(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel the view: nobody waits for its answer."""
+        super().connection_lost(exc)
+        if self.streaming is not None and not self.streaming.response_complete:
+            self.streaming.disconnected = True
+            self.streaming.message_event.set()
+        elif self.running is not None:
+            self.running.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            else:
+                self._unsupported_upgrade_warning()
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            if self.stage == _BUSY:
+                # An answer is on its way; bytes in front of it would be taken for it.
+                self.transport.close()
+            else:
+                self.send_400_response(message)
+            return
+        if self.stage == _HEAD:
+            self.head_bytes += len(data)
+            if self.head_bytes > 2 * MAX_HEAD_BYTES:
+                # A head that never ends: the parser has not handed its parts over yet.
+                self._refuse(431, "The head of the request is too large.")
+
+    # The parser's calls
+
+    def on_message_begin(self) -> None:
+        """Start a request; one that comes while another is answered is uvicorn's."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self.head_bytes = 0
+        self.body_bytes = 0
+        self.by_uvicorn = self.application is None or self.stage == _BUSY
+        if not self.by_uvicorn:
+            self.stage = _HEAD
+            if self.has_served:
+                # The sweep needs no better than the last second's clock for the first one.
+                self.since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        name = name.lower()
+        self.headers.append((name, value))
+        self.head_bytes += len(value)
+        if name in self.special:
+            self._special(name, value)
+
+    def _special(self, name: bytes, value: bytes) -> None:
+        if name == b"content-length":
+            # The parser has refused what is no number, or one beyond 64 bits.
+            self.body_bytes = int(value)
+            if self.body_bytes > MAX_SMALL_BODY:
+                self.by_uvicorn = True
+            return
+        self.by_uvicorn = True
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+
+    def on_headers_complete(self) -> None:
+        """Decide which way this request goes."""
+        if self.head_bytes + len(self.url) > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            self._refuse(431, "The head of the request is too large.")
+            return
+        if not self.by_uvicorn:
+            url = self.url
+            if (
+                url[:1] != b"/"
+                or url[1:2] == b"/"
+                or b"#" in url
+                or not url.isascii()
+                or self.parser.get_http_version() != "1.1"
+                or (self.limit_concurrency is not None
+                and (len(self.connections) >= self.limit_concurrency or len(self.tasks) >= self.limit_concurrency))
+            ):
+                self.by_uvicorn = True
+        if self.by_uvicorn:
+            self._hand_over()
+            return
+        self.stage = _BODY
+        self.body = b""
+        short = self.short
+        short.response_complete = False
+        short.keep_alive = True
+        self.cycle = short  # type: ignore[assignment]  # has what uvicorn asks of one
+
+    def _hand_over(self) -> None:
+        """Let uvicorn begin this request as if it had done so from the first byte."""
+        if self.stage != _BUSY:
+            self.stage = _BUSY
+        headers, url, expects = self.headers, self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.headers.extend(headers)
+        self.url, self.expect_100_continue = url, expects
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body."""
+        if self.by_uvicorn:
+            super().on_body(body)
+        elif not self.body:
+            self.body = body
+        else:
+            if not isinstance(self.body, bytearray):
+                self.body = bytearray(self.body)
+            self.body += body
+
+    def on_message_complete(self) -> None:
+        """Start the view."""
+        if self.by_uvicorn:
+            super().on_message_complete()
+            return
+        if self.stage != _BODY:
+            # Refused while it arrived.
+            return
+        parser = self.parser
+        url = self.url
+        raw_path, question, query = url.partition(b"?")
+        path = raw_path.decode("ascii")
+        if "%" in path:
+            path = urllib.parse.unquote(path)
+        body = self.body
+        assert self.application is not None
+        handler = self.application.apps.part(HandlersPart).handler
+        request = Request.from_parts(
+            parser.get_method().decode("ascii"),
+            path,
+            query,
+            self.headers,
+            body if type(body) is bytes else bytes(body),
+            scheme=self.scheme or "http",
+            client=self.client,
+            server=self.server,
+            app=handler,
+            policy=handler.policy,
+        )
+        self.stage = _BUSY
+        self.short.keep_alive = parser.should_keep_alive()
+        self.running = task = self._start(self._answer(handler, request))
+        if not task.done():
+            self.tasks.add(task)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self.loop.create_task(coroutine)
+
+    # The answer
+
+    async def _answer(self, handler: HttpHandler, request: Request) -> None:
+        try:
+            response = await handler.handle(request)
+            if response.is_streaming:
+                await self._stream(handler, request, response)
+            else:
+                if self.flow.write_paused:
+                    await self.flow.drain()
+                if not self.transport.is_closing():
+                    self._write(request, response)
+                    if request._form is not None:
+                        await request.close()
+        finally:
+            task, self.running = self.running, None
+            if task is not None:
+                self.tasks.discard(task)
+            if self.short.response_complete is False:
+                # Cancelled, or the transport was closed meanwhile.
+                self.short.response_complete = True
+                self.stage = _IDLE
+                if not self.transport.is_closing():
+                    self.transport.close()
+
+    def _write(self, request: Request, response: Response) -> None:
+        """Write head and body at once, and make the connection ready for what comes next."""
+        status = response.status
+        keep_alive = self.short.keep_alive
+        if status in BODILESS:
+            response.body = b""
+        out = [STATUS_LINE[status], _default_head(self.server_state)]
+        for name, value in response.final_headers():
+            if name == b"connection" and b"close" in value.lower():
+                keep_alive = False
+                continue
+            out += (name, b": ", value, b"\r\n")
+        out.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
+        body = response.body
+        if body and request.method != "HEAD":
+            out.append(body)
+        if self.access_log:
+            self._log(request, status)
+        self.transport.write(b"".join(out))
+        self.short.response_complete = True
+        self.stage = _IDLE
+        self.has_served = True
+        self.server_state.total_requests += 1
+        if not keep_alive:
+            self.transport.close()
+            return
+        self.since = self.loop.time()
+        if self.pipeline:
+            self._next()
+
+    def _log(self, request: Request, status: int) -> None:
+        path = urllib.parse.quote(request.path)
+        if request.raw_query:
+            path = f"{path}?{request.raw_query.decode('ascii', 'replace')}"
+        address = "%s:%d" % request.client if request.client else ""
+        self.access_logger.info('%s - "%s %s HTTP/%s" %d', address, request.method, path, "1.1", status)
+
+    async def _stream(self, handler: HttpHandler, request: Request, response: Response) -> None:
+        """Send a streamed answer by uvicorn's sender, which knows chunks and back-pressure."""
+        cycle = RequestResponseCycle(
+            scope=cast(Any, request.scope),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=self.short.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        self.streaming = cycle
+        if self.cycle is self.short:  # type: ignore[comparison-overlap]  # unless a queued request has taken the place
+            self.cycle = cycle
+        self.short.response_complete = True
+        receive, send = cast(Any, cycle.receive), cast(Any, cycle.send)
+        try:
+            await handler.stream(request, response, request.scope, receive, send)
+        except Exception:
+            # Logged where it happened; the cut connection tells the client that this was not all.
+            self.transport.close()
+        except BaseException:
+            self.transport.close()
+            raise
+        finally:
+            self.streaming = None
+            if not cycle.response_complete:
+                self.transport.close()
+            if request._form is not None:
+                await request.close()
+
+    def on_response_complete(self) -> None:
+        """Go on after an answer that uvicorn sent; the sweep takes the place of its timer."""
+        self.server_state.total_requests += 1
+        self.has_served = True
+        self.stage = _IDLE
+        if self.transport.is_closing():
+            return
+        self.since = self.loop.time()
+        self.flow.resume_reading()
+        self._next()
+
+    def _next(self) -> None:
+        """Start a request that was queued behind the one just answered."""
+        if self.pipeline:
+            self.flow.resume_reading()
+            cycle, app = self.pipeline.pop()
+            self.stage = _BUSY
+            self._start_asgi_task(cycle, app)
+
+    # What goes wrong on the way in
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer a request that was not taken in as a whole, and close."""
+        self._send_last(ProblemResponse(Problem(status, detail=detail)))
+
+    def _send_last(self, response: Response) -> None:
+        if self.transport.is_closing():
+            return
+        self.by_uvicorn = False
+        self.stage = _IDLE
+        self.short.response_complete = True
+        out = [STATUS_LINE[response.status], _default_head(self.server_state)]
+        for name, value in response.final_headers():
+            if name != b"connection":
+                out += (name, b": ", value, b"\r\n")
+        out += (b"connection: close\r\n\r\n", response.body)
+        self.transport.write(b"".join(out))
+        self.transport.close()
+
+    def sweep(self, now: float) -> None:
+        """Close this connection if it waits for nothing any more; called once a second."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        waited = now - self.since
+        if self.stage == _IDLE:
+            if waited >= (self.timeout_keep_alive if self.has_served else HEAD_TIMEOUT_S):
+                self.transport.close()
+        elif self.stage == _HEAD:
+            if waited >= HEAD_TIMEOUT_S:
+                self._send_last(ProblemResponse(problem_for(RequestTimeout())))
+        elif self.stage == _BODY:
+            assert self.application is not None
+            if waited >= self.application.handler.policy.body_timeout_s:
+                self._send_last(ProblemResponse(problem_for(RequestTimeout())))
+
+
+def find_application(app: Any) -> tuple[Application | None, bool]:
+    """Return Covet's application inside what uvicorn wraps, and whether proxies' headers are believed."""
+    is_proxied = False
+    if isinstance(app, ProxyHeadersMiddleware):
+        app, is_proxied = app.app, True
+    return (app if isinstance(app, Application) else None), is_proxied
+
+
+class _Head:
+    """The head that every answer of a server begins with (Date, Server), joined once a second."""
+
+    __slots__ = ("joined", "source")
+
+    def __init__(self) -> None:
+        self.source: list[tuple[bytes, bytes]] | None = None
+        self.joined = b""
+
+
+_head = _Head()
+
+
+def _default_head(state: ServerState) -> bytes:
+    # uvicorn makes a new list each second; while it is the same object, so are its bytes.
+    source = state.default_headers
+    if _head.source is not source:
+        _head.source = source
+        _head.joined = b"".join(b"%b: %b\r\n" % pair for pair in source)
+    return _head.joined
+
+
+class _Sweeper:
+    """One timer for all connections of a server; it stops when there are none."""
+
+    by_state: dict[int, _Sweeper] = {}
+
+    def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+        self.state = state
+        self.loop = loop
+        loop.call_later(SWEEP_S, self.run)
+
+    @classmethod
+    def watch(cls, protocol: CovetProtocol) -> None:
+        """See that a connection is swept."""
+        key = id(protocol.server_state)
+        if key not in cls.by_state or cls.by_state[key].loop is not protocol.loop:
+            cls.by_state[key] = cls(protocol.server_state, protocol.loop)
+
+    def run(self) -> None:
+        """Sweep, and come again in a second if there is anything to come for."""
+        connections = [each for each in self.state.connections if isinstance(each, CovetProtocol)]
+        if not connections:
+            if self.by_state.get(id(self.state)) is self:
+                del self.by_state[id(self.state)]
+            return
+        now = self.loop.time()
+        for connection in connections:
+            try:
+                connection.sweep(now)
+            except Exception:
+                logger.exception("A connection could not be swept")
+        self.loop.call_later(SWEEP_S, self.run)
+
+
+logger = logging.getLogger("covet.server")
