@@ -1,0 +1,1 @@
+"""Small installable apps that tests share."""

@@ -1,0 +1,124 @@
+"""Users, groups and permissions as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.db.errors import UniqueViolation
+from covet.exceptions import CommandError, ValidationError
+from covet.management import call_command
+
+PASSWORD = "correct horse battery"
+
+
+async def test_migrate_makes_the_permissions_of_every_model(site: str) -> None:
+    """Four a model, named after it."""
+    from covet.auth.models import Permission
+
+    codenames = set(await Permission.objects.filter(content_type__model="group").values_list("codename", flat=True))
+
+    assert codenames == {"add_group", "change_group", "delete_group", "view_group"}
+    permission = await Permission.objects.get_by_natural_key("add_user", "auth", "user")
+    assert permission.name == "Can add user"
+
+
+async def test_a_user_may_what_they_and_their_groups_were_granted(site: str) -> None:
+    """An inactive one may nothing, an active superuser everything."""
+    from covet.auth.models import Group, Permission, User
+
+    user = await User.objects.create_user("ann", password=PASSWORD)
+    editors = await Group.objects.create(name="Editors")
+    await editors.permissions.add(await Permission.objects.get(codename="change_group"))
+    await user.user_permissions.add(await Permission.objects.get(codename="add_group"))
+    await user.groups.add(editors)
+    chief = await User.objects.create_superuser("chief", password=PASSWORD)
+
+    user = await User.objects.get(pk=user.pk)
+    assert await user.get_user_permissions() == {"auth.add_group"}
+    assert await user.get_group_permissions() == {"auth.change_group"}
+    assert await user.get_all_permissions() == {"auth.add_group", "auth.change_group"}
+    assert await user.has_perm("auth.add_group")
+    assert await user.has_perms(["auth.add_group", "auth.change_group"])
+    assert not await user.has_perm("auth.delete_group")
+    assert await user.has_module_perms("auth")
+    assert not await user.has_module_perms("blog")
+    assert await chief.has_perm("anything.at_all")
+    user.is_active = False
+    assert not await user.has_perm("auth.add_group")
+
+
+async def test_a_name_is_unique_and_normalised(site: str) -> None:
+    """NFKC: two spellings of the same letters are one name."""
+    from covet.auth.models import User
+
+    user = await User.objects.create_user("Ａnn")
+
+    assert user.username == "Ann"
+    assert not user.has_usable_password()
+    with pytest.raises(UniqueViolation) as raised:
+        await User.objects.create_user("Ann")
+    assert raised.value.columns == ("username",)
+
+
+async def test_a_wrong_name_is_refused_by_full_clean(site: str) -> None:
+    """With the message of the field."""
+    from covet.auth.models import User
+
+    with pytest.raises(ValidationError) as raised:
+        await User(username="no spaces", password="x").full_clean()
+
+    assert list(raised.value.message_dict) == ["username"]
+
+
+async def test_createsuperuser_makes_one_without_asking(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From options and the environment; a taken name or a missing value is one clear line."""
+    from covet.auth.models import User
+
+    monkeypatch.setenv("COVET_SUPERUSER_PASSWORD", PASSWORD)
+    await call_command("createsuperuser", username="ann", email="ann@example.com", noinput=True)
+
+    ann = await User.objects.get(username="ann")
+    assert ann.is_superuser
+    assert ann.is_staff
+    assert await ann.check_password(PASSWORD)
+    with pytest.raises(CommandError, match="already"):
+        await call_command("createsuperuser", username="ann", email="ann@example.com", noinput=True)
+    with pytest.raises(CommandError, match="COVET_SUPERUSER_EMAIL") as raised:
+        await call_command("createsuperuser", username="bob", noinput=True)
+    assert raised.value.exit_code == 3
+
+
+async def test_changepassword_takes_the_new_one_from_the_environment(
+    site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And holds it to the validators."""
+    from covet.auth.models import User
+
+    await User.objects.create_user("ann", password=PASSWORD)
+    monkeypatch.setenv("COVET_NEW_PASSWORD", "quite another one")
+    await call_command("changepassword", "ann")
+
+    assert await (await User.objects.get(username="ann")).check_password("quite another one")
+    with pytest.raises(CommandError, match="no user"):
+        await call_command("changepassword", "bob")
+    monkeypatch.setenv("COVET_NEW_PASSWORD", "123")
+    with (
+        override(AUTH_PASSWORD_VALIDATORS=["covet.auth.passwords.MinimumLengthValidator"]),
+        pytest.raises(CommandError, match="short"),
+    ):
+        await call_command("changepassword", "ann")
+
+
+def test_the_anonymous_user_is_nobody() -> None:
+    """Equal to any other nobody, and granted nothing."""
+    from covet.auth.models import AnonymousUser
+
+    nobody: Any = AnonymousUser()
+
+    assert nobody == AnonymousUser()
+    assert not nobody.is_authenticated
+    assert nobody.is_anonymous
+    assert nobody.pk is None

@@ -1,0 +1,153 @@
+"""Sessions: loaded when their cookie came, saved when they were changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from covet import timezone
+from covet.conf import override
+from covet.db.observe import record_queries
+from covet.exceptions import ImproperlyConfigured
+from covet.management import call_command
+from covet.sessions import Session, SessionInterrupted, session_store
+from covet.sessions.base import is_key, new_key
+
+
+async def test_what_is_kept_comes_back_with_the_cookie(browser: Any) -> None:
+    """The cookie is hidden from scripts and other sites; answers that used it vary by it."""
+    first = await browser.post("/cart", json="lamp")
+    await browser.post("/cart", json="rug")
+
+    kept = await browser.get("/cart")
+
+    assert kept.json() == ["lamp", "rug"]
+    assert "Cookie" in kept.headers["vary"]
+    cookie = first.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "set-cookie" not in kept.headers
+
+
+async def test_an_unknown_or_made_up_key_is_never_adopted(browser: Any) -> None:
+    """Whoever planted it must not know the visitor's session; its cookie is deleted."""
+    planted = new_key()
+    browser.cookies.set("sessionid", planted)
+
+    response = await browser.get("/cart")
+    assert 'sessionid=""' in response.headers["set-cookie"] or "sessionid=;" in response.headers["set-cookie"]
+    browser.cookies.clear()
+    browser.cookies.set("sessionid", planted)
+    await browser.post("/cart", json="lamp")
+
+    assert browser.cookies["sessionid"] != planted
+    browser.cookies.clear()
+    browser.cookies.set("sessionid", "' OR 1=1 --")
+    with record_queries() as records:
+        await browser.get("/nothing")
+    assert not records
+
+
+async def test_an_answer_of_500_saves_nothing(browser: Any) -> None:
+    """Half a change is no change."""
+    await browser.post("/cart", json="lamp")
+
+    response = await browser.get("/broken")
+
+    assert response.status_code == 500
+    assert (await browser.get("/cart")).json() == ["lamp"]
+
+
+async def test_a_session_that_was_deleted_meanwhile_is_not_written_again(site: str) -> None:
+    """A log-out elsewhere wins over a slow request."""
+    store = session_store()
+    session = Session(store)
+    session["cart"] = ["lamp"]
+    await session.save()
+    assert session.key is not None
+    late = Session(store, session.key, await store.load(session.key))
+
+    await session.flush()
+    late["cart"] = ["rug"]
+
+    with pytest.raises(SessionInterrupted):
+        await late.save()
+
+
+async def test_data_that_was_tampered_with_is_refused(site: str) -> None:
+    """The rows are signed: who can write the table cannot make up a log-in."""
+    from covet.sessions.models import Session as Row
+
+    session = Session(session_store())
+    session["admin"] = False
+    await session.save()
+    row = await Row.objects.get(pk=session.key)
+    row.session_data = row.session_data[:-3] + "abc"
+    await row.save()
+
+    assert session.key is not None
+    assert await session_store().load(session.key) is None
+
+
+async def test_a_session_ends_when_it_should(site: str) -> None:
+    """By its own expiry, or that of the settings; clearsessions deletes what has ended."""
+    from covet.sessions.models import Session as Row
+
+    store = session_store()
+    now = timezone.now()
+    ended = await store.create({"a": 1}, now - timedelta(seconds=1))
+    alive = await store.create({"a": 2}, now + timedelta(hours=1))
+
+    assert await store.load(ended) is None
+    assert await store.load(alive) == {"a": 2}
+    await call_command("clearsessions")
+    assert [row.pk for row in await Row.objects.all()] == [alive]
+
+
+def test_the_expiry_can_be_set_in_every_way() -> None:
+    """Seconds, a timedelta, a datetime, the browser's end, and back to the settings' own."""
+    session = Session(None)  # type: ignore[arg-type]  # nothing is saved here
+
+    with override(SESSION_COOKIE_AGE=1000):
+        assert 998 <= session.get_expiry_age() <= 1000
+        session.set_expiry(50)
+        assert 48 <= session.get_expiry_age() <= 50
+        session.set_expiry(timedelta(minutes=2))
+        assert 118 <= session.get_expiry_age() <= 120
+        session.set_expiry(timezone.now() + timedelta(seconds=30))
+        assert 28 <= session.get_expiry_age() <= 30
+        session.set_expiry(0)
+        assert session.get_expire_at_browser_close()
+        session.set_expiry(None)
+        assert not session.get_expire_at_browser_close()
+        assert 998 <= session.get_expiry_age() <= 1000
+
+
+def test_a_session_knows_what_was_done_to_it() -> None:
+    """Reading makes the answer vary; changing makes it save."""
+    session = Session(None, "k" * 32, {"a": 1})  # type: ignore[arg-type]  # nothing is saved here
+
+    assert (session.accessed, session.modified) == (False, False)
+    assert session.get("a") == 1
+    assert (session.accessed, session.modified) == (True, False)
+    del session["a"]
+    assert session.modified
+    assert "k" * 32 not in repr(session)
+
+
+def test_keys_are_random_and_recognised() -> None:
+    """32 letters and digits."""
+    keys = {new_key() for _ in range(100)}
+
+    assert len(keys) == 100
+    assert all(is_key(key) for key in keys)
+    assert not is_key("A" * 32)
+    assert not is_key("a" * 31)
+
+
+def test_an_engine_that_does_not_exist_is_a_clear_error() -> None:
+    """The setting is named."""
+    with override(SESSION_ENGINE="memcachd"), pytest.raises(ImproperlyConfigured, match="SESSION_ENGINE"):
+        session_store()
