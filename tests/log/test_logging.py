@@ -1,0 +1,95 @@
+"""Log records: a request's id, lines for people, JSON for machines."""
+
+import io
+import json
+import logging
+import logging.config
+import sys
+import uuid
+
+import pytest
+
+from covet.conf import override
+from covet.log import configure_logging, current_request_id, default_config, request_id
+from covet.log.context import RequestIdFilter
+from covet.log.formatters import HumanFormatter, JSONFormatter
+
+
+def record(message="hello", level=logging.WARNING, error=None, **extra):
+    made = logging.LogRecord("covet.test", level, "file.py", 1, message, (), error)
+    vars(made).update(extra)
+    return made
+
+
+def failure():
+    try:
+        raise KeyError("inner")
+    except KeyError:
+        return sys.exc_info()
+
+
+def test_the_requests_id_is_on_every_record():
+    token = request_id.set("abc")
+    try:
+        made = record()
+        assert RequestIdFilter().filter(made)
+        assert made.request_id == "abc"
+        assert current_request_id() == "abc"
+        kept = record(request_id="own")
+        RequestIdFilter().filter(kept)
+        assert kept.request_id == "own"
+    finally:
+        request_id.reset(token)
+    assert current_request_id() == ""
+
+
+def test_a_line_for_people_has_time_level_logger_message_and_extras():
+    line = HumanFormatter(colour=False).format(record(request_id="abc", user=3))
+
+    assert line[8:] == " WARNING covet.test: hello  user=3  [abc]"
+    assert "\x1b[33mWARNING" in HumanFormatter(colour=True).format(record())
+    assert "KeyError: 'inner'" in HumanFormatter(colour=False).format(record(error=failure()))
+
+
+def test_a_json_line_holds_the_same_and_always_is_json():
+    entry = json.loads(JSONFormatter().format(record(request_id="abc", user=3, id=uuid.UUID(int=1))))
+    strange = json.loads(JSONFormatter().format(record(thing=object(), error=failure())))
+
+    assert (entry["level"], entry["logger"], entry["message"]) == ("WARNING", "covet.test", "hello")
+    assert (entry["request_id"], entry["user"], entry["id"]) == ("abc", 3, str(uuid.UUID(int=1)))
+    assert strange["thing"].startswith("<object")
+    assert "KeyError" in strange["exception"]
+
+
+@pytest.fixture
+def _logging_as_before():
+    root, covet = logging.getLogger(), logging.getLogger("covet")
+    before = list(root.handlers), root.level, covet.level
+    yield
+    root.handlers[:], root.level, covet.level = before
+    root.manager._clear_cache()
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+@pytest.mark.parametrize(
+    ("settings", "formatter"),
+    [({"DEBUG": True}, HumanFormatter), ({"DEBUG": False}, JSONFormatter), ({"LOG_FORMAT": "human"}, HumanFormatter)],
+)
+def test_the_form_follows_the_settings(settings, formatter):
+    with override(**settings):
+        configure_logging()
+
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler.formatter, formatter)
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_the_projects_logging_is_laid_over_the_defaults():
+    stream = io.StringIO()
+    own = {"handlers": {"console": {"class": "logging.StreamHandler", "stream": stream}}, "incremental": False}
+    with override(LOGGING=own):
+        configure_logging()
+    logging.getLogger("elsewhere").warning("to the stream")
+
+    assert stream.getvalue() == "to the stream\n"
+    assert default_config(style="json", debug=False)["handlers"]["console"]["formatter"] == "json"
