@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import __version__, checks
 from covet.db.models import clean as cleaning
-from covet.db.models import deletion, model_checks, persistence
+from covet.db.models import deletion, model_checks, persistence, rows
+from covet.db.models.constraints import referenced_names
 from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
 from covet.db.models.metaclass import ModelBase, writes_constructor
 from covet.db.models.relations import peers
 from covet.db.models.state import State
-from covet.exceptions import MultipleObjectsReturned, NotLoaded, ObjectDoesNotExist
+from covet.exceptions import MultipleObjectsReturned, NotLoaded, ObjectDoesNotExist, ValidationError
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -269,6 +270,22 @@ class Model(metaclass=ModelBase):
         """Ask the database whether the row would break one of ``Meta.constraints``."""
         await cleaning.validate_constraints(self, exclude)
 
+    def unique_error_message(self, model: type[Model], unique_check: Sequence[str]) -> ValidationError:
+        """Return the error for values that another row has already; override it for a text of your own."""
+        return cleaning.unique_error(self, model, unique_check)
+
+    # Constraints are below the query room; they ask the database through these.
+
+    async def _holds(self, condition: Any, using: str | None) -> bool:
+        names = [*referenced_names(condition)]
+        return not rows.is_known(self, names) or await rows.holds(condition, self, using)
+
+    async def _evaluate(self, expressions: Sequence[Any], using: str | None) -> list[Any]:
+        names = [name for expression in expressions for name in referenced_names(expression)]
+        if not rows.is_known(self, names):
+            return [None] * len(expressions)
+        return await rows.evaluate(expressions, self, using)
+
     @classmethod
     def check(cls, **kwargs: Any) -> list[checks.CheckMessage]:
         """Return what is wrong with the model as it is declared; override it to add checks."""
@@ -300,8 +317,8 @@ class Model(metaclass=ModelBase):
         value = getattr(self, field.attname)
         # Equal moments are told apart by the key, so that a walk through all rows meets each once.
         behind = Q((f"{field.name}__{operator}", value)) | Q((field.name, value), (f"pk__{operator}", self.pk))
-        rows = type(self)._default_manager.using(self._row_state.db).filter(**filters).filter(behind)
-        found = await rows.order_by(f"{sign}{field.name}", f"{sign}pk").first()
+        near = type(self)._default_manager.using(self._row_state.db).filter(**filters).filter(behind)
+        found = await near.order_by(f"{sign}{field.name}", f"{sign}pk").first()
         if found is None:
             raise type(self).DoesNotExist(
                 f"There is no {'next' if is_next else 'previous'} {type(self).__name__} by {field.name}."

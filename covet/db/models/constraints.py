@@ -154,9 +154,7 @@ class CheckConstraint(BaseConstraint):
         names = {_field_name(model, name) for name in self.referenced_fields}
         if exclude and names & set(exclude):
             return
-        from covet.db.models.query.check import holds
-
-        if not await holds(self.condition, instance, using):
+        if not await instance._holds(self.condition, using):
             raise self.violation()
 
     def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -252,8 +250,6 @@ class UniqueConstraint(BaseConstraint):
         excluded = set(exclude or ())
         if excluded and {_field_name(model, name) for name in self.referenced_fields} & excluded:
             return
-        from covet.db.models.query.check import evaluate, holds
-
         lookups: list[Any] = []
         queryset = model._default_manager.using(using) if using else model._default_manager.all()
         for name in self.fields:
@@ -266,11 +262,11 @@ class UniqueConstraint(BaseConstraint):
                 lookups.append((f"{field.attname}__isnull", True))
             else:
                 lookups.append((field.attname, value))
-        if self.condition is not None and not await holds(self.condition, instance, using):
+        if self.condition is not None and not await instance._holds(self.condition, using):
             return
         if self.expressions:
             plain = [part.expression if isinstance(part, OrderBy) else part for part in self.expressions]
-            for index, value in enumerate(await evaluate(plain, instance, using)):
+            for index, value in enumerate(await instance._evaluate(plain, using)):
                 if value is None and self.nulls_distinct is not False:
                     return
                 queryset = queryset.alias(**{f"_unique_{index}": plain[index]})
@@ -287,9 +283,7 @@ class UniqueConstraint(BaseConstraint):
         is_default = self.violation_error_message == self.default_violation_error_message
         if not is_default or not self.fields or self.condition is not None:
             return self.violation()
-        from covet.db.models.clean import unique_error
-
-        error = unique_error(instance, model, self.fields)
+        error = instance.unique_error_message(model, self.fields)
         if self.violation_error_code is not None:
             error.code = self.violation_error_code
         return ValidationError({self.fields[0] if len(self.fields) == 1 else NON_FIELD_ERRORS: [error]})

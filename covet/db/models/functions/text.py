@@ -1,0 +1,268 @@
+"""Functions of texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.expressions.base import Value
+from covet.db.models.expressions.functions import Coalesce, Func
+from covet.db.models.expressions.inference import INTEGER, TEXT
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = [
+    "MD5",
+    "SHA1",
+    "SHA224",
+    "SHA256",
+    "SHA384",
+    "SHA512",
+    "Chr",
+    "Concat",
+    "LPad",
+    "LTrim",
+    "Left",
+    "Length",
+    "Lower",
+    "Ord",
+    "RPad",
+    "RTrim",
+    "Repeat",
+    "Replace",
+    "Reverse",
+    "Right",
+    "StrIndex",
+    "Substr",
+    "Trim",
+    "Upper",
+]
+
+
+class Lower(Func):
+    """The text in small letters."""
+
+    function = "LOWER"
+    arity = 1
+    result = TEXT
+
+
+class Upper(Func):
+    """The text in capital letters."""
+
+    function = "UPPER"
+    arity = 1
+    result = TEXT
+
+
+class Length(Func):
+    """The number of characters."""
+
+    function = "LENGTH"
+    arity = 1
+    result = INTEGER
+
+
+class Trim(Func):
+    """The text without spaces at both ends."""
+
+    function = "TRIM"
+    arity = 1
+    result = TEXT
+
+
+class LTrim(Func):
+    """The text without spaces at its start."""
+
+    function = "LTRIM"
+    arity = 1
+    result = TEXT
+
+
+class RTrim(Func):
+    """The text without spaces at its end."""
+
+    function = "RTRIM"
+    arity = 1
+    result = TEXT
+
+
+class Reverse(Func):
+    """The text from the end to the start."""
+
+    function = "REVERSE"
+    arity = 1
+    result = TEXT
+
+
+class Chr(Func):
+    """The character of a code point."""
+
+    function = "CHR"
+    arity = 1
+    result = TEXT
+
+
+class Ord(Func):
+    """The code point of the first character."""
+
+    function = "ORD"
+    arity = 1
+    result = INTEGER
+
+
+class Concat(Func):
+    """The arguments one after another; NULL counts as an empty text on every database."""
+
+    function = "CONCAT"
+    result = TEXT
+
+    def __init__(self, *expressions: Any, output_field: Field[Any] | None = None) -> None:
+        if len(expressions) < 2:
+            raise ValueError("Concat takes at least two expressions.")
+        super().__init__(*expressions, output_field=output_field)
+        self.sources = tuple(
+            source if isinstance(source, Value) else Coalesce(source, Value("")) for source in self.sources
+        )
+
+
+class Left(Func):
+    """The first ``length`` characters."""
+
+    function = "LEFT"
+    result = TEXT
+
+    def __init__(self, expression: Any, length: Any) -> None:
+        super().__init__(expression, _positive(length, "length"))
+
+
+class Right(Func):
+    """The last ``length`` characters."""
+
+    function = "RIGHT"
+    result = TEXT
+
+    def __init__(self, expression: Any, length: Any) -> None:
+        super().__init__(expression, _positive(length, "length"))
+
+
+class Substr(Func):
+    """``length`` characters from the place ``pos``, counted from 1; all that follow without a length."""
+
+    function = "SUBSTRING"
+    result = TEXT
+
+    def __init__(self, expression: Any, pos: Any, length: Any = None) -> None:
+        parts = [expression, _positive(pos, "pos")]
+        if length is not None:
+            parts.append(length)
+        super().__init__(*parts)
+
+
+class Replace(Func):
+    """The text with every ``text`` replaced."""
+
+    function = "REPLACE"
+    result = TEXT
+
+    def __init__(self, expression: Any, text: Any, replacement: Any = "") -> None:
+        super().__init__(expression, _text(text), _text(replacement))
+
+
+class Repeat(Func):
+    """The text ``number`` times."""
+
+    function = "REPEAT"
+    result = TEXT
+
+    def __init__(self, expression: Any, number: Any) -> None:
+        if isinstance(number, int) and number < 0:
+            raise ValueError("number must not be negative.")
+        super().__init__(expression, number)
+
+
+class LPad(Func):
+    """The text filled up at its start to ``length`` characters."""
+
+    function = "LPAD"
+    result = TEXT
+
+    def __init__(self, expression: Any, length: Any, fill_text: Any = " ") -> None:
+        if isinstance(length, int) and length < 0:
+            raise ValueError("length must not be negative.")
+        super().__init__(expression, length, _text(fill_text))
+
+
+class RPad(LPad):
+    """The text filled up at its end to ``length`` characters."""
+
+    function = "RPAD"
+
+
+class StrIndex(Func):
+    """The place of ``substring`` in the text, counted from 1; 0 when it is not there."""
+
+    function = "STRPOS"
+    result = INTEGER
+
+    def __init__(self, expression: Any, substring: Any) -> None:
+        super().__init__(expression, _text(substring))
+
+
+class MD5(Func):
+    """The MD5 digest, in hexadecimal; no protection against anybody."""
+
+    function = "MD5"
+    arity = 1
+    result = TEXT
+
+
+class SHA1(Func):
+    """The SHA-1 digest, in hexadecimal."""
+
+    function = "SHA1"
+    arity = 1
+    result = TEXT
+
+
+class SHA224(Func):
+    """The SHA-224 digest, in hexadecimal."""
+
+    function = "SHA224"
+    arity = 1
+    result = TEXT
+
+
+class SHA256(Func):
+    """The SHA-256 digest, in hexadecimal."""
+
+    function = "SHA256"
+    arity = 1
+    result = TEXT
+
+
+class SHA384(Func):
+    """The SHA-384 digest, in hexadecimal."""
+
+    function = "SHA384"
+    arity = 1
+    result = TEXT
+
+
+class SHA512(Func):
+    """The SHA-512 digest, in hexadecimal."""
+
+    function = "SHA512"
+    arity = 1
+    result = TEXT
+
+
+def _text(value: Any) -> Any:
+    """Return a plain text as a value: in these places it is no field's name."""
+    return Value(value) if isinstance(value, str) else value
+
+
+def _positive(value: Any, name: str) -> Any:
+    if isinstance(value, int) and value < 1:
+        raise ValueError(f"{name} must be at least 1.")
+    return value

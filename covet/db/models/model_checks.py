@@ -1,0 +1,282 @@
+"""The system checks of models: names, fields, keys, Meta options; and what only shows across all models."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from covet import checks
+from covet.exceptions import FieldDoesNotExist
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.apps import Apps
+    from covet.checks import CheckMessage
+
+__all__ = ["check_all", "check_model"]
+
+
+def check_model(model: Any) -> list[CheckMessage]:
+    """Return what is wrong with one model as it is declared."""
+    meta = model._meta
+    found = [*_check_swappable(model), *_check_names(model)]
+    if meta.swapped:
+        return found
+    for field in (*meta.local_fields, *meta.local_many_to_many, *meta.private_fields):
+        found += field.check()
+    for manager in meta.managers:
+        found += manager.check()
+    found += _check_field_clashes(model)
+    found += _check_columns(model)
+    found += _check_keys(model)
+    found += _check_ordering(model)
+    found += _check_together(model)
+    for rule in (*meta.indexes, *meta.constraints):
+        found += rule.check(model)
+    return found
+
+
+def check_all(apps: Apps) -> Iterator[CheckMessage]:
+    """Return what is wrong with all models, alone and together."""
+    models = apps.get_models(include_auto_created=True, include_swapped=True)
+    for model in models:
+        yield from model.check()
+    yield from _check_tables(models)
+    yield from _check_rule_names(models)
+    for label, name in sorted(apps.pending_models()):
+        yield _missing_model(apps, label, name)
+
+
+def _missing_model(apps: Apps, label: str, name: str) -> CheckMessage:
+    known = [model._meta.label for models in apps.all_models.values() for model in models.values()]
+    near = suggest(f"{label}.{name}", known)
+    return checks.Error(
+        f"A relation or receiver waits for the model '{label}.{name}', which is nowhere.",
+        hint=f"Did you mean '{near}'?" if near else "Add its app to INSTALLED_APPS, or correct the name.",
+        id="fields.E307",
+    )
+
+
+def _check_swappable(model: Any) -> Iterator[CheckMessage]:
+    meta = model._meta
+    target = meta.swapped
+    if not target:
+        return
+    if target.count(".") != 1:
+        yield checks.Error(
+            f"{meta.swappable} is '{target}', which is not of the form 'app_label.ModelName'.", id="models.E001"
+        )
+        return
+    label, name = target.split(".")
+    if name.lower() not in meta.apps.all_models.get(label, {}):
+        yield checks.Error(
+            f"{meta.swappable} names '{target}', which is not installed, or is abstract.",
+            hint="Add its app to INSTALLED_APPS, or correct the setting.",
+            id="models.E002",
+        )
+
+
+def _check_names(model: Any) -> Iterator[CheckMessage]:
+    name = model.__name__
+    if name.startswith("_") or name.endswith("_"):
+        yield checks.Error(
+            f"The model name '{name}' cannot start or end with an underscore: look-ups would be ambiguous.",
+            obj=model,
+            id="models.E023",
+        )
+    elif "__" in name:
+        yield checks.Error(
+            f"The model name '{name}' contains '__', which separates look-ups.", obj=model, id="models.E024"
+        )
+
+
+def _check_field_clashes(model: Any) -> Iterator[CheckMessage]:
+    """Two fields with one name or attribute; a field whose name the class uses for something else."""
+    meta = model._meta
+    used: dict[str, Any] = {}
+    for parent in meta.all_parents:
+        for field in parent._meta.local_fields:
+            for name in {field.name, field.attname}:
+                other = used.get(name)
+                if other is not None and other.model is not field.model and not _is_shared_link(other, field):
+                    yield checks.Error(
+                        f"'{name}' of the parent {field.model._meta.label} clashes with '{name}' of the parent "
+                        f"{other.model._meta.label}.",
+                        obj=model,
+                        id="models.E005",
+                    )
+                used[name] = field
+    for field in meta.local_fields:
+        for name in {field.name, field.attname}:
+            other = used.get(name)
+            if other is not None and other is not field and not _is_shared_link(other, field):
+                yield checks.Error(
+                    f"The field '{field.name}' clashes with the field '{other.name}' of {other.model._meta.label}: both "
+                    f"are read as '{name}'.",
+                    hint="Rename one of them.",
+                    obj=field,
+                    id="models.E006",
+                )
+            used[name] = field
+        if field.name in _METHODS:
+            yield checks.Error(
+                f"'{field.name}' is a method of every model and cannot name a field.",
+                hint="Rename the field; db_column keeps the column's name.",
+                obj=field,
+                id="fields.E020",
+            )
+
+
+def _is_shared_link(first: Any, second: Any) -> bool:
+    return first == second or bool(first.auto_created and second.auto_created and first.remote_field)
+
+
+_METHODS = frozenset(
+    (
+        "check",
+        "clean",
+        "clean_fields",
+        "delete",
+        "fetch",
+        "from_db",
+        "full_clean",
+        "refresh_from_db",
+        "save",
+        "serializable_value",
+        "unloaded",
+        "validate_constraints",
+        "validate_unique",
+    )
+)
+
+
+def _check_columns(model: Any) -> Iterator[CheckMessage]:
+    used: dict[str, Any] = {}
+    for field in model._meta.local_concrete_fields:
+        # Databases differ in whether case tells columns apart; none likes two that differ by it alone.
+        key = field.column.lower()
+        other = used.get(key)
+        if other is not None:
+            yield checks.Error(
+                f"The fields '{other.name}' and '{field.name}' use one column, '{field.column}'.",
+                hint="Give one of them another db_column.",
+                obj=model,
+                id="models.E007",
+            )
+        used[key] = field
+
+
+def _check_keys(model: Any) -> Iterator[CheckMessage]:
+    keys = [field for field in model._meta.local_fields if field.primary_key]
+    if len(keys) > 1:
+        yield checks.Error(
+            f"The model has more than one field with primary_key=True: {', '.join(field.name for field in keys)}.",
+            hint="Keep one; a UniqueConstraint serves the others.",
+            obj=model,
+            id="models.E026",
+        )
+    for field in model._meta.local_fields:
+        if field.name == "id" and not field.primary_key:
+            yield checks.Error(
+                "'id' can only be used as a field name if the field also sets 'primary_key=True'.",
+                obj=model,
+                id="models.E004",
+            )
+
+
+def _check_ordering(model: Any) -> Iterator[CheckMessage]:
+    meta = model._meta
+    if meta.order_with_respect_to and "ordering" in meta.original_attrs:
+        yield checks.Error(
+            "'ordering' and 'order_with_respect_to' cannot be used together.", obj=model, id="models.E021"
+        )
+    if isinstance(meta.ordering, str) or not isinstance(meta.ordering, (list, tuple)):
+        yield checks.Error(
+            "'ordering' must be a tuple or list (even if you want to order by only one field).",
+            hint=f'Write ordering = ["{meta.ordering}"].' if isinstance(meta.ordering, str) else None,
+            obj=model,
+            id="models.E014",
+        )
+        return
+    for item in meta.ordering:
+        name = item if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
+        if not isinstance(name, str) or name == "?":
+            continue
+        error = _unknown(meta, name.lstrip("-+"))
+        if error:
+            yield checks.Error(f"'ordering' names '{name.lstrip('-+')}': {error}", obj=model, id="models.E015")
+
+
+def _unknown(meta: Any, path: str) -> str:
+    """Return why a path of names leads nowhere; empty if it does lead to a field, or further than can be told."""
+    for name in path.split("__"):
+        if name == "pk":
+            name = meta.pk.name  # noqa: PLW2901 - the alias of this step
+        try:
+            field = meta.get_field(name)
+        except FieldDoesNotExist as error:
+            return str(error)
+        if (
+            not getattr(field, "is_relation", False)
+            or isinstance(field.related_model, str)
+            or field.related_model is None
+        ):
+            # A column: what follows is a transform, which the query room knows.
+            return ""
+        meta = field.related_model._meta
+    return ""
+
+
+def _check_together(model: Any) -> Iterator[CheckMessage]:
+    meta = model._meta
+    for names in meta.unique_together:
+        for name in names:
+            try:
+                field = meta.get_field(name)
+            except FieldDoesNotExist as error:
+                yield checks.Error(f"'unique_together' names '{name}': {error}", obj=model, id="models.E012")
+                continue
+            if getattr(field, "many_to_many", False):
+                yield checks.Error(
+                    f"'unique_together' names the many-to-many field '{name}', which has no column.",
+                    obj=model,
+                    id="models.E013",
+                )
+            elif field not in meta.local_fields:
+                yield checks.Error(
+                    f"'unique_together' names '{name}', which stands in the table of a parent.",
+                    obj=model,
+                    id="models.E016",
+                )
+
+
+def _check_tables(models: Iterable[Any]) -> Iterator[CheckMessage]:
+    used: dict[str, list[str]] = defaultdict(list)
+    for model in models:
+        if model._meta.managed and not model._meta.proxy and not model._meta.swapped:
+            used[model._meta.db_table].append(model._meta.label)
+    for table, labels in used.items():
+        if len(labels) > 1:
+            yield checks.Error(
+                f"The table '{table}' is used by several models: {', '.join(sorted(labels))}.",
+                hint="Give all but one another Meta.db_table.",
+                id="models.E028",
+            )
+
+
+def _check_rule_names(models: Iterable[Any]) -> Iterator[CheckMessage]:
+    for option, id in (("indexes", "models.E030"), ("constraints", "models.E032")):
+        used: dict[str, list[str]] = defaultdict(list)
+        for model in models:
+            for rule in getattr(model._meta, option):
+                if rule.name:
+                    used[rule.name].append(model._meta.label)
+        kind = "index" if option == "indexes" else "constraint"
+        for name, labels in used.items():
+            if len(labels) > 1:
+                yield checks.Error(
+                    f"The {kind} name '{name}' is used more than once: {', '.join(sorted(labels))}.",
+                    hint="Names are unique in a database; in an abstract model write '%(app_label)s_%(class)s_…'.",
+                    id=id,
+                )

@@ -1,0 +1,49 @@
+"""ModelsPart: loads every app's ``models``, links relations, opens and closes the databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.apps.part import AppPart
+from covet.db.connections import connections
+from covet.db.models.model_checks import check_all
+
+if TYPE_CHECKING:
+    from covet.apps import AppConfig, Apps
+    from covet.checks import CheckMessage
+
+__all__ = ["ModelsPart"]
+
+
+class ModelsPart(AppPart):
+    """The models of all apps."""
+
+    module: ClassVar[str | None] = "models"
+    reads: ClassVar[frozenset[str]] = frozenset({"DATABASES", "DATABASE_ROUTERS"})
+
+    def __init__(self) -> None:
+        self._models: list[type[Any]] = []
+
+    def collect(self, app: AppConfig, module: ModuleType | None) -> None:
+        """Do nothing: importing the module has registered its models with the current ``Apps``."""
+
+    def ready(self, apps: Apps) -> None:
+        """Let every model forget what it worked out while others were missing."""
+        self._models = apps.get_models(include_auto_created=True, include_swapped=True) if apps.models_ready else []
+        for model in self._models:
+            model._meta.expire()
+
+    @property
+    def models(self) -> tuple[type[Any], ...]:
+        """All models of the installed apps, in the order in which they were defined."""
+        return tuple(self._models)
+
+    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Return what is wrong with the models as they are declared."""
+        return check_all(apps)
+
+    async def shutdown(self) -> None:
+        """Close the databases; they open themselves at their first statement, so a server starts without one."""
+        await connections.close_all()

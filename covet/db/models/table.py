@@ -1,0 +1,217 @@
+"""``table_of``: a model's table as a value, with the names that its constraints and indexes have on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.constraints import CheckConstraint, UniqueConstraint
+from covet.db.models.expressions.base import OrderBy
+from covet.db.models.expressions.refs import F
+from covet.db.models.fields.base import NOT_PROVIDED
+from covet.db.models.indexes import Index, names_digest
+from covet.db.models.rows import column_node
+from covet.db.sql import nodes
+from covet.db.sql.ddl import (
+    CheckDef,
+    ColumnDef,
+    ForeignKeyDef,
+    GeneratedDef,
+    IndexDef,
+    IndexPart,
+    TableDef,
+    UniqueDef,
+)
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+    from covet.db.models.fields.base import Field
+
+__all__ = ["check_of", "column_of", "index_of", "rule_of", "table_of", "unique_of"]
+
+# The shortest limit of the three databases is PostgreSQL's 63; MySQL has 64.
+_MAX_NAME = 60
+
+
+def table_of(model: type[Model]) -> TableDef:
+    """Return the table of a model: its own columns, keys, rules and indexes; parents have tables of their own.
+
+    Equal models give equal tables. Many-to-many tables are those of their through models.
+    """
+    concrete = model._meta.concrete_model or model
+    meta = concrete._meta
+    fields = meta.local_concrete_fields
+    return TableDef(
+        name=meta.db_table,
+        columns=tuple(column_of(concrete, field) for field in fields),
+        primary_key=tuple(field.column for field in meta.pk_fields if field in fields),
+        foreign_keys=tuple(_foreign_keys(meta.db_table, fields)),
+        uniques=tuple(_uniques(concrete)),
+        checks=tuple(_checks(concrete)),
+        indexes=tuple(_indexes(concrete)),
+        comment=meta.db_table_comment,
+    )
+
+
+def column_of(model: type[Model], field: Field[Any]) -> ColumnDef:
+    """Return the column of a field."""
+    column_type = field.column_type()
+    if column_type is None:
+        raise TypeError(f"{field} has no column.")
+    generated = None
+    if field.generated:
+        expression: Any = field.expression  # type: ignore[attr-defined]  # what makes a field generated
+        generated = GeneratedDef(column_node(model, expression), field.db_persist)  # type: ignore[attr-defined]
+    return ColumnDef(
+        name=field.column,
+        type=column_type,
+        null=field.null,
+        primary_key=field.primary_key,
+        identity=getattr(field, "is_auto", False),
+        default=_default(model, field),
+        generated=generated,
+        comment=field.db_comment or "",
+    )
+
+
+def _default(model: type[Model], field: Field[Any]) -> nodes.Node | None:
+    default = field.db_default
+    if default is NOT_PROVIDED:
+        return None
+    if hasattr(default, "resolve"):
+        return column_node(model, default)
+    if default is None:
+        return nodes.Keyword("NULL")
+    return nodes.Bound(field.get_prep_value(default), field.column_type())
+
+
+def _foreign_keys(table: str, fields: Any) -> Iterator[ForeignKeyDef]:
+    for field in fields:
+        remote = field.remote_field
+        if remote is None or not getattr(field, "db_constraint", False):
+            continue
+        target = field.target_field
+        options = target.model._meta
+        yield ForeignKeyDef(
+            name=identifier(table, [field.column], f"_fk_{options.db_table}_{target.column}"),
+            columns=(field.column,),
+            to_table=options.db_table,
+            to_columns=(target.column,),
+            on_delete=getattr(remote.on_delete, "sql", "") or "",
+        )
+
+
+def _uniques(model: type[Model]) -> Iterator[UniqueDef]:
+    meta = model._meta
+    for field in meta.local_concrete_fields:
+        if field.unique and not field.primary_key:
+            yield UniqueDef(identifier(meta.db_table, [field.column], "_uniq"), (IndexPart(field.column),))
+    for names in meta.unique_together:
+        columns = [meta.get_field(name).column for name in names]
+        yield UniqueDef(identifier(meta.db_table, columns, "_uniq"), tuple(IndexPart(column) for column in columns))
+    for constraint in meta.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            yield unique_of(model, constraint)
+
+
+def unique_of(model: type[Model], constraint: UniqueConstraint) -> UniqueDef:
+    """Return a unique constraint as the database has it."""
+    meta = model._meta
+    if constraint.fields:
+        opclasses = constraint.opclasses or ("",) * len(constraint.fields)
+        parts = tuple(
+            IndexPart(meta.get_field(name).column, opclass=opclass)
+            for name, opclass in zip(constraint.fields, opclasses, strict=True)
+        )
+    else:
+        parts = tuple(_part(model, expression) for expression in constraint.expressions)
+    return UniqueDef(
+        name=constraint.name,
+        parts=parts,
+        condition=None if constraint.condition is None else column_node(model, constraint.condition),
+        include=tuple(meta.get_field(name).column for name in constraint.include),
+        deferrable="" if constraint.deferrable is None else constraint.deferrable.value,
+        nulls_distinct=constraint.nulls_distinct,
+    )
+
+
+def _checks(model: type[Model]) -> Iterator[CheckDef]:
+    meta = model._meta
+    for field in meta.local_concrete_fields:
+        column_type = field.column_type()
+        if column_type.unsigned and field.remote_field is None:
+            condition = nodes.Binary(">=", nodes.Column(None, field.column), nodes.Keyword("0"))
+            yield CheckDef(identifier(meta.db_table, [field.column], "_check"), condition)
+    for constraint in meta.constraints:
+        if isinstance(constraint, CheckConstraint):
+            yield check_of(model, constraint)
+
+
+def check_of(model: type[Model], constraint: CheckConstraint) -> CheckDef:
+    """Return a check constraint as the database has it."""
+    return CheckDef(constraint.name, column_node(model, constraint.condition))
+
+
+def rule_of(model: type[Model], constraint: Any) -> UniqueDef | CheckDef:
+    """Return any constraint of ``Meta.constraints`` as the database has it."""
+    if isinstance(constraint, UniqueConstraint):
+        return unique_of(model, constraint)
+    return check_of(model, constraint)
+
+
+def _indexes(model: type[Model]) -> Iterator[IndexDef]:
+    meta = model._meta
+    for field in meta.local_concrete_fields:
+        if field.db_index and not field.unique:
+            yield IndexDef(identifier(meta.db_table, [field.column], ""), (IndexPart(field.column),))
+    for index in meta.indexes:
+        yield index_of(model, index)
+
+
+def index_of(model: type[Model], index: Index) -> IndexDef:
+    """Return an index of ``Meta.indexes`` as the database has it."""
+    meta = model._meta
+    if not index.name:
+        index = index.clone()
+        index.set_name_with_model(model)
+    if index.fields:
+        opclasses = index.opclasses or ("",) * len(index.fields)
+        parts = tuple(
+            IndexPart(meta.get_field(name).column, descending=order == "DESC", opclass=opclass)
+            for (name, order), opclass in zip(index.fields_orders, opclasses, strict=True)
+        )
+    else:
+        parts = tuple(_part(model, expression) for expression in index.expressions)
+    return IndexDef(
+        name=index.name,
+        parts=parts,
+        condition=None if index.condition is None else column_node(model, index.condition),
+        include=tuple(meta.get_field(name).column for name in index.include),
+        method=index.method,
+    )
+
+
+def _part(model: type[Model], expression: Any) -> IndexPart:
+    descending = False
+    if isinstance(expression, OrderBy):
+        descending, expression = expression.descending, expression.expression
+    if isinstance(expression, F) and "__" not in expression.name:
+        # A plain column: no brackets, and databases without expression indexes can have it.
+        field = model._meta.pk if expression.name == "pk" else model._meta.get_field(expression.name)
+        return IndexPart(field.column, descending=descending)
+    return IndexPart(expression=column_node(model, expression), descending=descending)
+
+
+def identifier(table: str, columns: list[str], suffix: str) -> str:
+    """Return a name of table, columns and suffix with a digest of them, cut where a database would refuse its length."""
+    table = table.strip('"').rpartition(".")[2]
+    digest = names_digest(table, *columns, suffix)
+    ending = f"_{digest}{suffix}"
+    if len(ending) > _MAX_NAME // 2:
+        ending = f"_{digest}{suffix[: _MAX_NAME // 2 - len(digest) - 1]}"
+    joined = "_".join(columns)
+    name = f"{table}_{joined}{ending}"
+    if len(name) <= _MAX_NAME:
+        return name
+    room = _MAX_NAME - len(ending) - 1
+    return f"{table[: room // 2]}_{joined[: room - room // 2]}{ending}"
