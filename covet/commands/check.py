@@ -10,7 +10,7 @@ from covet.checks.messages import CheckMessage, Level
 from covet.checks.runner import registered_tags, run_checks
 from covet.conf import settings
 from covet.exceptions import CommandError
-from covet.management.command import ALL, command, json_option
+from covet.management.decorator import ALL, command, json_option
 from covet.management.output import note, out, style
 from covet.text import pluralize, suggest
 

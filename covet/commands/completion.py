@@ -2,7 +2,7 @@
 
 import click
 
-from covet.management.command import command
+from covet.management.decorator import command
 from covet.management.completion import SHELLS, source
 from covet.management.output import out
 

@@ -16,7 +16,7 @@ from covet import __version__
 from covet.commands._reload import FIRST, SOCKET, serve_and_watch
 from covet.conf.holder import ENVIRONMENT_VARIABLE, peek
 from covet.exceptions import CommandError, CovetError
-from covet.management.command import command
+from covet.management.decorator import command
 from covet.management.output import note, out, style
 
 __all__ = ["runserver"]

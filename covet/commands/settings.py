@@ -9,7 +9,7 @@ import click
 from covet.conf.defaults import declared
 from covet.conf.holder import settings as project
 from covet.exceptions import CommandError
-from covet.management.command import command, json_option
+from covet.management.decorator import command, json_option
 from covet.management.output import out
 from covet.text import suggest, truncate
 

@@ -18,7 +18,7 @@ import click
 from covet.apps.lifecycle import started
 from covet.apps.registry import apps
 from covet.conf import settings
-from covet.management.command import ALL, command
+from covet.management.decorator import ALL, command
 from covet.management.output import note
 from covet.text import pluralize
 

@@ -12,7 +12,7 @@ from covet.commands._installed_apps import CannotEdit, add_app
 from covet.commands._scaffold import check_name, copy_template, template_folder
 from covet.conf.holder import ENVIRONMENT_VARIABLE
 from covet.exceptions import CommandError
-from covet.management.command import command
+from covet.management.decorator import command
 from covet.management.output import note
 
 __all__ = ["startapp"]

@@ -11,7 +11,7 @@ import click
 from covet import __version__
 from covet.commands._scaffold import check_name, copy_template, template_folder
 from covet.exceptions import CommandError
-from covet.management.command import command
+from covet.management.decorator import command
 from covet.management.output import note
 
 __all__ = ["startproject"]

@@ -6,16 +6,16 @@ __all__ = ["ALL", "call_command", "command", "json_option", "main", "note", "out
 
 if TYPE_CHECKING:
     from covet.management.call import call_command
-    from covet.management.command import ALL, command, json_option
+    from covet.management.decorator import ALL, command, json_option
     from covet.management.entry import main
     from covet.management.output import note, out
 
 # Looked up late: `covet-admin --help` comes through here and must not pay for click.
 _HOMES = {
-    "ALL": "command",
+    "ALL": "decorator",
     "call_command": "call",
-    "command": "command",
-    "json_option": "command",
+    "command": "decorator",
+    "json_option": "decorator",
     "main": "entry",
     "note": "output",
     "out": "output",

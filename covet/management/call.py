@@ -13,7 +13,7 @@ from covet.apps.registry import apps
 from covet.conf import settings
 from covet.exceptions import CommandError
 from covet.loading import import_string
-from covet.management.command import Command
+from covet.management.decorator import Command
 from covet.management.find import app_commands, builtin_commands, normalize
 from covet.management.load import load_command
 from covet.management.output import redirected

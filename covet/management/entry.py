@@ -16,7 +16,7 @@ from covet.exceptions import CommandError, CovetError
 from covet.management.find import Found, app_commands, builtin_commands, normalize
 
 if TYPE_CHECKING:
-    from covet.management.command import Command
+    from covet.management.decorator import Command
 
 __all__ = ["main"]
 

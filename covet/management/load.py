@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from covet.exceptions import CommandError, CovetError
-from covet.management.command import Command
+from covet.management.decorator import Command
 from covet.management.find import Found
 
 __all__ = ["load_command"]

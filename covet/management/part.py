@@ -15,7 +15,7 @@ from covet.management.find import Found, builtin_commands, command_files, normal
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
-    from covet.management.command import Command
+    from covet.management.decorator import Command
 
 __all__ = ["ManagementPart"]
 

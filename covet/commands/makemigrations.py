@@ -1,0 +1,207 @@
+"""Write migrations for what changed in the models."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from covet.apps.lifecycle import setup
+from covet.apps.registry import apps
+from covet.commands._questions import TerminalQuestioner
+from covet.db.migrations.autodetect import detect, next_number
+from covet.db.migrations.loader import Loader, migration_packages, swappable_models
+from covet.db.migrations.migration import Migration
+from covet.db.migrations.part import MigrationsPart
+from covet.db.migrations.questioner import Answers, parse_default, parse_rename
+from covet.db.migrations.state import ProjectState
+from covet.db.migrations.write import write_migration
+from covet.exceptions import CommandError
+from covet.management.decorator import command, json_option
+from covet.management.output import is_interactive, note, out, style
+
+if TYPE_CHECKING:
+    from covet.db.migrations.graph import MigrationKey
+
+__all__ = ["makemigrations"]
+
+
+@command(parts=[])
+@click.argument("app_labels", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing; with -v, the files too.")
+@click.option("--check", "check_only", is_flag=True, help="Exit with 1 if migrations are missing, and write nothing.")
+@click.option("--name", "-n", default=None, help="The name of the new migration, without its number.")
+@click.option("--empty", is_flag=True, help="Write a migration without operations, to be filled in.")
+@click.option("--merge", is_flag=True, help="Join several latest migrations of an app.")
+@click.option("--rename", "renames", multiple=True, metavar="APP.OLD:NEW", help="A model or field was renamed.")
+@click.option("--no-rename", is_flag=True, help="Nothing was renamed: what went was removed, what came is new.")
+@click.option("--default", "defaults", multiple=True, metavar="APP.MODEL.FIELD=EXPR", help="A value for existing rows.")
+@click.option("--noinput", "--no-input", is_flag=True, help="Never ask; exit with 3 where an answer is needed.")
+@click.option("--verbose", "-v", is_flag=True, help="Print the source of the files.")
+@json_option
+async def makemigrations(
+    *,
+    app_labels: tuple[str, ...],
+    dry_run: bool,
+    check_only: bool,
+    name: str | None,
+    empty: bool,
+    merge: bool,
+    renames: tuple[str, ...],
+    no_rename: bool,
+    defaults: tuple[str, ...],
+    noinput: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Write migrations for what changed in the models, of all apps or of these only. No database is needed."""
+    # The parts are collected and not started: no database has to be there.
+    setup([MigrationsPart])
+    if name is not None and not name.isidentifier():
+        raise CommandError(f"--name {name!r} is no Python identifier.", exit_code=2)
+    loader = Loader.from_apps(apps)
+    for label in app_labels:
+        loader.require_app(label, migrated=False)
+    answers = Answers(
+        renames=[parse_rename(text) for text in renames],
+        defaults=dict(parse_default(text) for text in defaults),
+        nothing_renamed=no_rename,
+        otherwise=None if noinput or not is_interactive() else TerminalQuestioner(),
+    )
+    notes: list[str] = []
+    if merge:
+        migrations = _merges(loader, answers, app_labels, name)
+    elif empty:
+        migrations = _empty(loader, app_labels, name)
+    else:
+        loader.require_no_conflicts()
+        migrations, notes = _detected(loader, answers, app_labels, name)
+    for text in notes:
+        note(style(f"Note: {text}", "yellow"))
+    results = _write(loader, migrations, write=not (dry_run or check_only))
+    if as_json:
+        out.json([{k: v for k, v in result.items() if k != "source" or verbose} for result in results])
+    else:
+        _print(results, app_labels, verbose=verbose, merge=merge)
+    return 1 if check_only and results else 0
+
+
+def _detected(
+    loader: Loader, answers: Answers, labels: Sequence[str], name: str | None
+) -> tuple[list[Migration], list[str]]:
+    wanted = {*loader.migrated, *labels}
+    old = loader.state()
+    new = ProjectState.from_apps(apps)
+    # Models of apps without migrations are the same on both sides, unless their first migration is asked for.
+    for key in [key for key in old.models if key[0] not in loader.migrated and key[0] in labels]:
+        del old.models[key]
+    for key, model in new.models.items():
+        if key[0] not in wanted and key in old.models:
+            new.models[key] = old.models[key] = model
+    detected = detect(
+        old, new, loader.graph, answers, swappable=swappable_models(apps), labels=labels or wanted, name=name
+    )
+    notes = list(detected.notes)
+    unmigrated = sorted({key[0] for key in new.models if key[0] not in wanted})
+    if unmigrated and not labels:
+        notes.append(
+            f"No migrations package: {', '.join(unmigrated)}. Name an app to make its first migration: "
+            f"manage.py makemigrations {unmigrated[0]}"
+        )
+    return [migration for found in detected.migrations.values() for migration in found], notes
+
+
+def _empty(loader: Loader, labels: Sequence[str], name: str | None) -> list[Migration]:
+    if not labels:
+        raise CommandError("--empty needs the app: manage.py makemigrations blog --empty", exit_code=2)
+    found = []
+    for label in labels:
+        leaves: list[MigrationKey] = loader.graph.leaf_nodes(label)
+        title = f"{next_number(loader.graph, label):04d}_{name or 'custom'}"
+        found.append(Migration.build(title, label, [], leaves, initial=not leaves or None))
+    return found
+
+
+def _merges(loader: Loader, answers: Answers, labels: Sequence[str], name: str | None) -> list[Migration]:
+    """Return a migration for each app with several latest ones that waits for all of them."""
+    found = []
+    for label, leaves in sorted(loader.graph.conflicts().items()):
+        if labels and label not in labels:
+            continue
+        shared = set.intersection(*(set(loader.graph.forwards_plan((label, leaf))) for leaf in leaves))
+        for leaf in leaves:
+            note(style(f"Branch {leaf}", bold=True))
+            for key in loader.graph.forwards_plan((label, leaf)):
+                if key not in shared and key[0] == label:
+                    for operation in loader.graph.nodes[key].operations:
+                        note(f"    {operation.symbol} {operation.describe()}")
+        if not answers.confirm_merge(label, leaves):
+            continue
+        tails = "_".join(leaf.partition("_")[2] or leaf for leaf in leaves)[:40].rstrip("_")
+        title = f"{next_number(loader.graph, label):04d}_{name or f'merge_{tails}'}"
+        found.append(Migration.build(title, label, [], [(label, leaf) for leaf in leaves]))
+    return found
+
+
+def _write(loader: Loader, migrations: Sequence[Migration], *, write: bool) -> list[dict[str, Any]]:
+    swappable = swappable_models(apps)
+    results = []
+    for migration in migrations:
+        package = loader.migrated.get(migration.app_label) or _new_folder(migration.app_label)
+        path, source = write_migration(migration, package, swappable, dry_run=not write)
+        results.append(
+            {
+                "app": migration.app_label,
+                "name": migration.name,
+                "path": _shown(path),
+                "operations": [f"{operation.symbol} {operation.describe()}" for operation in migration.operations],
+                "source": source,
+                "written": write,
+            }
+        )
+    return results
+
+
+def _new_folder(label: str) -> Path:
+    """Return where the migrations package of an app will be."""
+    config = apps.get_app_config(label)
+    dotted = migration_packages(apps)[label]
+    if dotted is None:
+        raise CommandError(f"MIGRATION_MODULES takes the app '{label}' out: its migrations cannot be made.")
+    if dotted == f"{config.name}.migrations":
+        return Path(config.path) / "migrations"
+    parent, _, last = dotted.rpartition(".")
+    spec = importlib.util.find_spec(parent) if parent else None
+    if spec is None or not spec.submodule_search_locations:
+        raise CommandError(
+            f"MIGRATION_MODULES names {dotted} for '{label}', and there is no package {parent or dotted}."
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / last
+
+
+def _shown(path: Path) -> str:
+    """Return a path as people read it: from the current folder, where that is shorter."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _print(results: Sequence[dict[str, Any]], labels: Sequence[str], *, verbose: bool, merge: bool) -> None:
+    if not results:
+        where = f" in {', '.join(labels)}" if labels else ""
+        out.line(f"Nothing to merge{where}." if merge else f"No changes detected{where}.")
+    shown = None
+    for result in results:
+        if result["app"] != shown:
+            shown = result["app"]
+            out.line(style(f"Migrations for '{shown}':", bold=True))
+        out.line(f"  {result['path']}")
+        for line in result["operations"]:
+            out.line(f"    {line}")
+        if verbose:
+            out.line()
+            out.line(result["source"])

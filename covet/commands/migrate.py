@@ -1,0 +1,159 @@
+"""Bring a database to the state of the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from covet.apps.registry import apps
+from covet.db.connections import connections
+from covet.db.migrations.autodetect import detect
+from covet.db.migrations.execute import Executor, Step
+from covet.db.migrations.loader import Loader, swappable_models
+from covet.db.migrations.part import MigrationsPart
+from covet.db.migrations.questioner import Unasked
+from covet.db.migrations.state import ProjectState
+from covet.exceptions import CommandError
+from covet.management.decorator import command, json_option
+from covet.management.output import note, out, style
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+    from covet.db.migrations.graph import MigrationKey
+
+__all__ = ["migrate"]
+
+
+@command(parts=[MigrationsPart])
+@click.argument("app_label", required=False)
+@click.argument("migration_name", required=False)
+@click.option("--database", default="default", show_default=True, help="The alias of the database.")
+@click.option("--fake", is_flag=True, help="Only record the migrations as applied, or not applied.")
+@click.option("--fake-initial", is_flag=True, help="Only record an app's first migration when its tables are there.")
+@click.option("--plan", "plan_only", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--check", "check_only", is_flag=True, help="Exit with 1 if migrations are to be applied, and do nothing."
+)
+@click.option("--run-syncdb", is_flag=True, help="Make the tables of apps without migrations, too.")
+@click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; migrate asks nothing.")
+@json_option
+async def migrate(
+    *,
+    app_label: str | None,
+    migration_name: str | None,
+    database: str,
+    fake: bool,
+    fake_initial: bool,
+    plan_only: bool,
+    check_only: bool,
+    run_syncdb: bool,
+    noinput: bool,
+    as_json: bool,
+) -> int:
+    """Apply all migrations, those of one app, or go to one of its migrations ('zero': before the first)."""
+    loader = Loader.from_apps(apps)
+    loader.require_no_conflicts()
+    executor = Executor(database_of(database), loader, None if as_json else _Lines())
+    if plan_only or check_only:
+        applied = await executor.applied()
+        steps = executor.plan(applied, _targets(loader, app_label, migration_name))
+        if as_json:
+            out.json([_as_dict(step) for step in steps])
+        else:
+            _print_plan(steps)
+        return 1 if check_only and steps else 0
+    # The graph depends on what is applied where squashed migrations are, so it is fitted before names are looked up.
+    loader.build(await executor.recorder.applied())
+    steps = await executor.migrate(
+        _targets(loader, app_label, migration_name), fake=fake, fake_initial=fake_initial, sync=run_syncdb
+    )
+    if as_json:
+        out.json([_as_dict(step) for step in steps])
+        return 0
+    if not steps:
+        out.line("No migrations to apply.")
+    _note_missing(loader)
+    return 0
+
+
+def database_of(alias: str) -> Database:
+    """Return the database of that alias.
+
+    Raises:
+        CommandError: There is none.
+    """
+    if alias not in connections:
+        near = suggest(alias, list(connections))
+        hint = f" Did you mean '{near}'?" if near else f" It has: {', '.join(connections)}."
+        raise CommandError(f"DATABASES has no '{alias}'.{hint}", exit_code=2)
+    return connections[alias]
+
+
+def _targets(loader: Loader, app_label: str | None, name: str | None) -> list[tuple[str, str | None]] | None:
+    if app_label is None:
+        return None
+    loader.require_app(app_label)
+    if name == "zero":
+        return [(app_label, None)]
+    if name is None:
+        leaves: list[MigrationKey] = loader.graph.leaf_nodes(app_label)
+        return list(leaves)
+    return [loader.find(app_label, name)]
+
+
+def _note_missing(loader: Loader) -> None:
+    """Say that models have changed and no migration knows of it."""
+    changes = detect(
+        loader.state(), ProjectState.from_apps(apps), loader.graph, Unasked(), swappable=swappable_models(apps)
+    )
+    labels = [label for label in changes.migrations if label in loader.migrated]
+    if labels:
+        note(
+            f"The models of {', '.join(labels)} have changes that are in no migration yet. Make one with: "
+            "manage.py makemigrations"
+        )
+
+
+def _print_plan(steps: Sequence[Step]) -> None:
+    if not steps:
+        out.line("No migrations to apply.")
+        return
+    out.line(style("Planned:", bold=True))
+    for step in steps:
+        out.line(f"  {step.migration}" + (" (undone)" if step.backwards else ""))
+        operations = reversed(step.migration.operations) if step.backwards else step.migration.operations
+        for operation in operations:
+            out.line(f"    {operation.symbol} {'Undo: ' if step.backwards else ''}{operation.describe()}")
+
+
+def _as_dict(step: Step) -> dict[str, object]:
+    return {
+        "app": step.migration.app_label,
+        "name": step.migration.name,
+        "backwards": step.backwards,
+        "operations": [operation.describe() for operation in step.migration.operations],
+    }
+
+
+class _Lines:
+    """Prints each migration on a line, its end once it is done."""
+
+    def started(self, step: Step, *, fake: bool) -> None:
+        out.line(f"  {'Unapplying' if step.backwards else 'Applying'} {step.migration}… ", newline=False)
+        out.stream.flush()
+
+    def finished(self, step: Step, *, fake: bool, duration_s: float) -> None:
+        out.line(style("FAKED", "yellow") if fake else f"{style('OK', 'green')} ({duration_s * 1000:.0f} ms)")
+
+    def failed(self) -> None:
+        out.line(style("FAILED", "red"))
+
+    def waiting(self) -> None:
+        note("Another process is migrating this database; waiting for it.")
+
+    def synced(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            out.line(f"  Created table {table}")
