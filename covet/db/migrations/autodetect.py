@@ -1,0 +1,148 @@
+"""What ``makemigrations`` thinks: two states of the models to new migrations, the same each time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from covet.db.migrations.diff import Comparison, changes_between
+from covet.db.migrations.migration import Migration, swappable_dependency
+from covet.db.migrations.operations.tables import CreateModel
+from covet.db.migrations.optimize import optimize
+from covet.db.migrations.order import Change, Fact, cut, in_order
+from covet.db.migrations.rename import renamed_fields, renamed_models, require_used_renames
+
+if TYPE_CHECKING:
+    from covet.db.migrations.graph import MigrationGraph
+    from covet.db.migrations.questioner import Questioner
+    from covet.db.migrations.state import ProjectState
+
+__all__ = ["Detected", "detect", "next_number"]
+
+
+@dataclass(slots=True)
+class Detected:
+    """What was found: new migrations by app, in the order in which they run, and notes for the person."""
+
+    migrations: dict[str, list[Migration]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.migrations)
+
+
+def detect(
+    old: ProjectState,
+    new: ProjectState,
+    graph: MigrationGraph,
+    questioner: Questioner,
+    *,
+    swappable: Mapping[str, str] | None = None,
+    labels: Iterable[str] | None = None,
+    name: str | None = None,
+) -> Detected:
+    """Return the migrations that lead from ``old`` to ``new``.
+
+    Args:
+        old: The models as the migrations leave them.
+        new: The models as the code has them.
+        graph: The migrations there are.
+        questioner: Who answers what the states cannot tell.
+        swappable: Labels of models (lower case) that settings name, with the settings' names.
+        labels: Only these apps, and others as far as those need them.
+        name: A name for the new migrations, without number, in place of one made of the operations.
+    """
+    old = old.clone()
+    changes: list[Change] = [*renamed_models(old, new, questioner), *renamed_fields(old, new, questioner)]
+    require_used_renames(questioner, changes)
+    comparison = Comparison(old, new, questioner)
+    changes += changes_between(comparison)
+    if labels is not None:
+        changes = _wanted(changes, set(labels))
+    builder = _Builder(graph, new, swappable or {}, name)
+    for app_label, portion in cut(in_order(changes)):
+        builder.add(app_label, portion)
+    return Detected(builder.migrations, comparison.notes)
+
+
+def next_number(graph: MigrationGraph, app_label: str) -> int:
+    """Return the number of an app's next migration."""
+    numbers = [0]
+    for _, name in [key for key in graph.nodes if key[0] == app_label]:
+        match = re.match(r"\d+", name)
+        if match:
+            numbers.append(int(match.group()))
+    return max(numbers) + 1
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Makes migrations of portions of changes, one after another.
+
+    Attributes:
+        given_by: Which of the new migrations bring a fact about.
+    """
+
+    graph: MigrationGraph
+    new: ProjectState
+    swappable: Mapping[str, str]
+    name: str | None
+    migrations: dict[str, list[Migration]] = field(default_factory=dict)
+    given_by: dict[Fact, tuple[str, str]] = field(default_factory=dict)
+
+    def add(self, app_label: str, portion: Sequence[Change]) -> None:
+        """Make one migration, with its dependencies and its name."""
+        earlier = self.migrations.setdefault(app_label, [])
+        leaves = self.graph.leaf_nodes(app_label)
+        dependencies: set[tuple[str, str]] = {earlier[-1].key} if earlier else set(leaves)
+        for fact in sorted({fact for change in portion for fact in change.needs if fact[1] != app_label}):
+            dependencies.update(self._dependencies(fact))
+        operations = optimize([change.operation for change in portion], app_label)
+        for operation in operations:
+            _restore_field_order(operation, app_label, self.new)
+        migration = Migration.build("", app_label, operations, sorted(dependencies), initial=not leaves or None)
+        number = next_number(self.graph, app_label) + len(earlier)
+        migration.name = f"{number:04d}_{self.name or migration.suggest_name()}"
+        earlier.append(migration)
+        for change in portion:
+            self.given_by.update(dict.fromkeys(change.gives, migration.key))
+
+    def _dependencies(self, fact: Fact) -> list[tuple[str, str]]:
+        """Return what a migration depends on that needs a fact of another app."""
+        label = ".".join(fact[1:])
+        if fact[0] == "model" and label in self.swappable:
+            return [swappable_dependency(label)]
+        if fact in self.given_by:
+            return [self.given_by[fact]]
+        return self.graph.leaf_nodes(fact[1])[:1] if fact[0] == "model" else []
+
+
+def _restore_field_order(operation: object, app_label: str, new: ProjectState) -> None:
+    """Put the fields of a created model in the order of the code: folding has added some at the end."""
+    if isinstance(operation, CreateModel):
+        model = new.models.get(operation.key(app_label))
+        if model is not None:
+            rank = {name: index for index, name in enumerate(model.fields)}
+            operation.fields.sort(key=lambda item: rank.get(item[0], len(rank)))
+
+
+def _wanted(changes: list[Change], labels: set[str]) -> list[Change]:
+    """Return the changes of the apps asked for, and of those that these need."""
+    givers: dict[Fact, list[Change]] = {}
+    for change in changes:
+        for fact in change.gives:
+            givers.setdefault(fact, []).append(change)
+    wanted = {change.app_label for change in changes if change.app_label in labels}
+    while True:
+        more = {
+            giver.app_label
+            for change in changes
+            if change.app_label in wanted
+            for fact in change.needs
+            for giver in givers.get(fact, ())
+        }
+        if more <= wanted:
+            return [change for change in changes if change.app_label in wanted]
+        wanted |= more

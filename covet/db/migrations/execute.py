@@ -1,0 +1,374 @@
+"""Plans migrations and carries them out on a database, forwards and backwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from covet.apps import apps as global_apps
+from covet.db.migrations.apply import tables_of
+from covet.db.migrations.errors import InvalidPlan
+from covet.db.migrations.graph import MigrationKey
+from covet.db.migrations.loader import Loader
+from covet.db.migrations.lock import migration_lock
+from covet.db.migrations.operations.columns import AddField
+from covet.db.migrations.operations.special import RunPython
+from covet.db.migrations.operations.tables import CreateModel
+from covet.db.migrations.recorder import Recorder
+from covet.db.migrations.sync import sync_models
+from covet.db.models.signals import post_migrate, pre_migrate
+from covet.db.routers import router
+
+if TYPE_CHECKING:
+    from covet.apps import Apps
+    from covet.db.database import Database
+    from covet.db.migrations.migration import Migration
+    from covet.db.migrations.operations.base import Operation
+    from covet.db.migrations.state import ProjectState
+
+__all__ = ["Executor", "Progress", "Step", "Target", "migrate", "migrate_all", "migration_sql", "unapplied"]
+
+Target = tuple[str, str | None]
+"""An app and the migration to go to; ``None`` is before its first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration to apply or, backwards, to undo."""
+
+    migration: Migration
+    backwards: bool = False
+
+
+class Progress(Protocol):
+    """Whoever is told how far a run is."""
+
+    def started(self, step: Step, *, fake: bool) -> None:
+        """A migration begins."""
+
+    def finished(self, step: Step, *, fake: bool, duration_s: float) -> None:
+        """A migration is done."""
+
+    def failed(self) -> None:
+        """The migration that had begun failed."""
+
+    def waiting(self) -> None:
+        """Another process is migrating the database; this one waits."""
+
+    def synced(self, tables: Sequence[str]) -> None:
+        """Tables of apps without migrations were made."""
+
+
+class _Silent:
+    def started(self, step: Step, *, fake: bool) -> None:
+        pass
+
+    def finished(self, step: Step, *, fake: bool, duration_s: float) -> None:
+        pass
+
+    def failed(self) -> None:
+        pass
+
+    def waiting(self) -> None:
+        pass
+
+    def synced(self, tables: Sequence[str]) -> None:
+        pass
+
+
+class Executor:
+    """Migrates one database.
+
+    Args:
+        database: The database.
+        loader: The migrations.
+        progress: Who is told how far it is.
+    """
+
+    def __init__(self, database: Database, loader: Loader, progress: Progress | None = None) -> None:
+        self.database = database
+        self.loader = loader
+        self.recorder = Recorder(database)
+        self.progress: Progress = progress or _Silent()
+
+    async def applied(self) -> set[MigrationKey]:
+        """Return the applied migrations, after fitting the graph to them and checking that their history fits.
+
+        Raises:
+            InconsistentHistory: A migration is applied whose dependency is not.
+        """
+        recorded = await self.recorder.applied()
+        self.loader.build(recorded)
+        self.loader.require_consistent(recorded, self.database.alias)
+        return self.loader.counted(recorded)
+
+    def plan(self, applied: set[MigrationKey], targets: Iterable[Target] | None = None) -> list[Step]:
+        """Return the steps that lead to the targets; by default to the latest migration of every app.
+
+        Raises:
+            InvalidPlan: One target is ahead and another one behind.
+        """
+        graph = self.loader.graph
+        done, steps = set(applied), []
+        wanted: Iterable[Target] = targets if targets is not None else list(graph.leaf_nodes())
+        for app_label, name in wanted:
+            if name is None:
+                keys = [key for root in graph.root_nodes(app_label) for key in graph.backwards_plan(root)]
+                steps += self._backwards(keys, done)
+            elif (app_label, name) in done and targets is not None:
+                followers = [child for child in graph.children((app_label, name)) if child[0] == app_label]
+                steps += self._backwards([key for child in followers for key in graph.backwards_plan(child)], done)
+            else:
+                for key in graph.forwards_plan((app_label, name)):
+                    if key not in done:
+                        done.add(key)
+                        steps.append(Step(graph.nodes[key]))
+        if len({step.backwards for step in steps}) > 1:
+            raise InvalidPlan("These targets lie partly ahead and partly behind. Go to them one after another.")
+        return steps
+
+    def _backwards(self, keys: Iterable[MigrationKey], done: set[MigrationKey]) -> list[Step]:
+        steps = []
+        for key in keys:
+            if key in done:
+                done.discard(key)
+                steps.append(Step(self.loader.graph.nodes[key], backwards=True))
+        return steps
+
+    async def migrate(
+        self,
+        targets: Iterable[Target] | None = None,
+        *,
+        fake: bool = False,
+        fake_initial: bool = False,
+        sync: bool = False,
+    ) -> list[Step]:
+        """Apply, or undo, what leads to the targets, and return the steps that were taken.
+
+        The lock is held from before the plan is made: a second process waits, and then plans anew.
+
+        Args:
+            targets: Where to go; by default to the latest migration of every app.
+            fake: Only write that they are applied, or are not.
+            fake_initial: Do so for an app's first migration when its tables are there.
+            sync: Make the missing tables of apps without migrations, too.
+        """
+        targets = None if targets is None else list(targets)
+        async with migration_lock(self.database, self.progress.waiting):
+            await self.recorder.ensure_table()
+            applied = await self.applied()
+            steps = self.plan(applied, targets)
+            await self._signal(pre_migrate, steps, self._states(applied))
+            if steps and steps[0].backwards:
+                state = await self._go_back(steps, applied, fake=fake)
+            else:
+                state = await self._go_forward(steps, applied, fake=fake, fake_initial=fake_initial)
+            await self._record_replaced()
+            if sync:
+                made = await sync_models(self.database, self.loader)
+                if made:
+                    self.progress.synced(made)
+            await self._signal(post_migrate, steps, state)
+        return steps
+
+    # ── forwards ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _go_forward(
+        self, steps: list[Step], applied: set[MigrationKey], *, fake: bool, fake_initial: bool
+    ) -> ProjectState:
+        pending = {step.migration.key: step for step in steps}
+        state = self.loader.base_state()
+        order = self.loader.graph.full_plan([*applied, *pending])
+        # What is applied comes first: the state that a step meets is that of the database.
+        for key in [*[key for key in order if key not in pending], *[key for key in order if key in pending]]:
+            if key not in pending:
+                state = self.loader.graph.nodes[key].mutate_state(state)
+                continue
+            step = pending[key]
+            fake_it = fake or (fake_initial and await self._tables_exist(step.migration, state))
+            state = await self._step(step, state, fake=fake_it)
+        return state
+
+    async def _step(self, step: Step, state: ProjectState, *, fake: bool) -> ProjectState:
+        """Take one step; its row is written, or deleted, in the very transaction of its operations."""
+        migration = step.migration
+        self.progress.started(step, fake=fake)
+        began = time.perf_counter()
+        try:
+            if fake:
+                after = state if step.backwards else migration.mutate_state(state)
+                await self._write(step)
+            else:
+                async with self.database.schema_editor(atomic=migration.atomic) as editor:
+                    if step.backwards:
+                        await migration.unapply(state, editor)
+                        after = state
+                    else:
+                        after = await migration.apply(state, editor)
+                    await self._write(step)
+        except BaseException:
+            self.progress.failed()
+            raise
+        self.progress.finished(step, fake=fake, duration_s=time.perf_counter() - began)
+        return after
+
+    async def _write(self, step: Step) -> None:
+        """Write, or delete, the rows of a migration and, for a squashed one, of those that it replaces."""
+        keys = [tuple(item) for item in step.migration.replaces] or [step.migration.key]
+        if step.backwards:
+            for key in {*keys, step.migration.key}:
+                await self.recorder.forget(key)
+        else:
+            for key in keys:
+                await self.recorder.record(key)
+
+    async def _record_replaced(self) -> None:
+        """Record squashed migrations all of whose parts are applied."""
+        recorded = await self.recorder.applied()
+        for key, migration in self.loader.graph.nodes.items():
+            if migration.replaces and key not in recorded and all(tuple(i) in recorded for i in migration.replaces):
+                await self.recorder.record(key)
+
+    async def _tables_exist(self, migration: Migration, state: ProjectState) -> bool:
+        """Whether everything that an app's first migration makes is in the database already."""
+        if not self.loader.is_initial(migration.key):
+            return False
+        there = {name.lower() for name in await self.database.introspection.tables()}
+        after = migration.mutate_state(state)
+        for operation in migration.operations:
+            if isinstance(operation, (CreateModel, AddField)):
+                for owned in tables_of(after, operation.key(migration.app_label)).values():
+                    if owned.table.name.lower() not in there:
+                        return False
+        return True
+
+    # ── backwards ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _go_back(self, steps: list[Step], applied: set[MigrationKey], *, fake: bool) -> ProjectState:
+        for step in steps:
+            if not fake:
+                step.migration.require_reversible()
+        wanted = {step.migration.key for step in steps}
+        before: dict[MigrationKey, ProjectState] = {}
+        state = self.loader.base_state()
+        # What stays comes first, what goes last: the state that a step meets is that of the database.
+        order = self.loader.graph.full_plan(applied)
+        going = [step.migration.key for step in reversed(steps)]
+        for key in [*[key for key in order if key not in wanted], *going]:
+            if key in wanted:
+                before[key] = state
+            state = self.loader.graph.nodes[key].mutate_state(state)
+        for step in steps:
+            state = await self._step(step, before[step.migration.key], fake=fake)
+        return before[steps[-1].migration.key]
+
+    # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _states(self, applied: set[MigrationKey]) -> ProjectState:
+        state = self.loader.base_state()
+        for key in self.loader.graph.full_plan(applied):
+            state = self.loader.graph.nodes[key].mutate_state(state)
+        return state
+
+    async def _signal(self, signal: Any, steps: list[Step], state: ProjectState) -> None:
+        """Send a signal once for each installed app that has models.
+
+        ``state`` is what the database has now; ``apps`` the running project's models, some of which it may not have yet.
+        """
+        registry = self.loader.apps
+        if registry is None or not registry.models_ready:
+            return
+        for config in registry.get_app_configs():
+            if registry.all_models.get(config.label):
+                await signal.send(
+                    config,
+                    app_config=config,
+                    using=self.database.alias,
+                    plan=[(step.migration, step.backwards) for step in steps],
+                    apps=registry,
+                    state=state,
+                    verbosity=1,
+                    interactive=False,
+                )
+
+
+async def migrate(
+    alias: str = "default",
+    targets: Iterable[Target] | None = None,
+    *,
+    apps: Apps | None = None,
+    fake: bool = False,
+    fake_initial: bool = False,
+    sync: bool = False,
+    progress: Progress | None = None,
+) -> list[Step]:
+    """Migrate one of the project's databases; see ``Executor.migrate``."""
+    from covet.db import connections
+
+    executor = Executor(connections[alias], Loader.from_apps(apps or global_apps), progress)
+    return await executor.migrate(targets, fake=fake, fake_initial=fake_initial, sync=sync)
+
+
+async def migrate_all(database: Database, apps: Apps | None = None, verbosity: int = 0) -> list[Step]:
+    """Bring a database to the latest state, tables of apps without migrations included; for tests.
+
+    Args:
+        database: The database, empty or not.
+        apps: Whose migrations; the running project's by default.
+        verbosity: 0 is silent, more prints each migration to stderr.
+    """
+    progress = _Printing() if verbosity else None
+    return await Executor(database, Loader.from_apps(apps or global_apps), progress).migrate(sync=True)
+
+
+async def unapplied(database: Database, apps: Apps | None = None) -> list[MigrationKey]:
+    """Return the migrations that the database has not had, in order; nothing is changed."""
+    executor = Executor(database, Loader.from_apps(apps or global_apps))
+    steps = executor.plan(await executor.applied())
+    return [
+        step.migration.key
+        for step in steps
+        if router.allow_migrate(database.alias, step.migration.app_label) is not False
+    ]
+
+
+async def migration_sql(database: Database, loader: Loader, key: MigrationKey, *, backwards: bool = False) -> list[str]:
+    """Return the SQL of a migration for a database, with a comment for each operation; nothing is run.
+
+    Raises:
+        Irreversible: It cannot be undone, and the way back was asked for.
+    """
+    migration = loader.graph.nodes[key]
+    if backwards:
+        migration.require_reversible()
+    state = loader.base_state()
+    for other in loader.graph.forwards_plan(key):
+        if other != key:
+            state = loader.graph.nodes[other].mutate_state(state)
+    steps: list[tuple[Operation, ProjectState, ProjectState]] = []
+    for operation in migration.operations:
+        before, state = state, state.clone()
+        operation.state_forwards(migration.app_label, state)
+        steps.append((operation, before, state))
+    lines: list[str] = []
+    async with database.schema_editor(collect=True, atomic=migration.atomic) as editor:
+        for operation, before, after in reversed(steps) if backwards else steps:
+            lines += ["--", f"-- {operation.describe()}", "--"]
+            count = len(editor.collected_sql)
+            states = (after, before) if backwards else (before, after)
+            await operation.run(migration.app_label, editor, *states, backwards=backwards)
+            added = editor.collected_sql[count:]
+            nothing = "-- (Python code, which is no SQL)" if isinstance(operation, RunPython) else "-- (no SQL)"
+            lines += added or [nothing]
+    if migration.atomic and database.features.rolls_back_ddl:
+        lines = ["BEGIN;", *lines, "COMMIT;"]
+    return lines
+
+
+class _Printing(_Silent):
+    def finished(self, step: Step, *, fake: bool, duration_s: float) -> None:
+        import sys
+
+        print(f"{step.migration}: {duration_s * 1000:.0f} ms", file=sys.stderr)
