@@ -1,0 +1,17 @@
+"""Content types: one row for each model, so that rows can refer to any model by a key."""
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["ContentType", "ContentTypeManager"]
+
+if TYPE_CHECKING:
+    from covet.contenttypes.models import ContentType, ContentTypeManager
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name; late, since models can be imported only once the apps are known."""
+    if name not in __all__:
+        raise AttributeError(f"module 'covet.contenttypes' has no attribute {name!r}")
+    from covet.contenttypes import models
+
+    return getattr(models, name)

@@ -1,0 +1,61 @@
+"""Keeps the rows of content types in step with the models, after every ``migrate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from covet.contenttypes.models import ContentType, missing
+from covet.db import transaction
+from covet.db.migrations.operations.tables import RenameModel
+from covet.db.routers import router
+
+if TYPE_CHECKING:
+    from covet.apps import AppConfig
+    from covet.db.migrations.migration import Migration
+    from covet.db.migrations.state import ProjectState
+
+__all__ = ["sync_content_types"]
+
+
+async def sync_content_types(
+    sender: Any,
+    *,
+    app_config: AppConfig,
+    using: str,
+    state: ProjectState,
+    plan: Sequence[tuple[Migration, bool]] = (),
+    **named: Any,
+) -> None:
+    """Receive ``post_migrate``: carry renamed models over, then make the rows of new ones.
+
+    A row of a model that is gone stays: other rows may refer to it.
+    """
+    if ("contenttypes", "contenttype") not in state.models or not router.allow_migrate_model(using, ContentType):
+        return
+    label = app_config.label
+    wanted = [model for model in app_config.get_models() if (label, model._meta.model_name) in state.models]
+    rows = ContentType.objects.using(using)
+    async with transaction.atomic(using=using):
+        for old, new in _renamed(label, plan):
+            if not await rows.filter(app_label=label, model=new).exists():
+                await rows.filter(app_label=label, model=old).update(model=new)
+        known = [(found.app_label, found.model) for found in await rows.filter(app_label=label)]
+        new_rows = missing(known, wanted)
+        if new_rows:
+            await rows.bulk_create(new_rows)
+    ContentType.objects.clear_cache()
+
+
+def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str]]:
+    """Return old and new names of the models of an app that a plan renamed, in the order of the plan."""
+    found: list[tuple[str, str]] = []
+    for migration, backwards in plan:
+        if migration.app_label != label:
+            continue
+        operations = [item for item in migration.operations if isinstance(item, RenameModel)]
+        for operation in reversed(operations) if backwards else operations:
+            names = operation.old_name.lower(), operation.new_name.lower()
+            if names[0] != names[1]:
+                found.append((names[1], names[0]) if backwards else names)
+    return found
