@@ -6,9 +6,9 @@ imports no pydantic: ``covet.conf.sources`` is loaded with the first read.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import importlib
+import inspect
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable
@@ -239,6 +239,8 @@ class override:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        import asyncio  # the settings are read by commands that never start a loop
+
         try:
             if settings.rebuilder is not None:
                 await asyncio.shield(settings.rebuilder.close(self._before[-1][1]))
@@ -247,7 +249,7 @@ class override:
 
     def __call__(self, function: F) -> F:
         """Run the decorated function, sync or async, with the changes."""
-        if asyncio.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(function):
             call_async = cast("Callable[..., Awaitable[Any]]", function)
 
             @functools.wraps(function)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from covet import __version__
 from covet.exceptions import CommandError, CovetError
-from covet.management.find import Found, app_commands, builtin_commands, normalize
+from covet.loading import module_folder
+from covet.management.find import Found, app_commands, app_package, builtin_commands, normalize
 
 if TYPE_CHECKING:
     from covet.management.decorator import Command
@@ -93,7 +94,7 @@ def _dispatch(program: str, arguments: list[str]) -> int:
 
         near = suggest(normalize(name), known)
         hint = f" Did you mean '{near}'?" if near else f" `{program} --help` lists the commands."
-        also = f"\nThe commands of the project's apps are not known: {trouble}" if trouble else ""
+        also = f"\nNot all commands of the project's apps are known: {trouble}" if trouble else ""
         return _fail(f"There is no command '{name}'.{hint}{also}", USAGE)
     return _run_command(program, found, arguments[1:])
 
@@ -183,7 +184,10 @@ def _known_commands() -> tuple[dict[str, Found], str]:
 
     try:
         installed: Iterable[str] = peek(["INSTALLED_APPS"]).get("INSTALLED_APPS", ())
-        return {**commands, **app_commands(entry for entry in installed if isinstance(entry, str))}, ""
+        entries = [entry for entry in installed if isinstance(entry, str)]
+        missing = [entry for entry in entries if module_folder(app_package(entry)) is None]
+        trouble = f"INSTALLED_APPS names '{missing[0]}', and there is no such app." if missing else ""
+        return {**commands, **app_commands(entries)}, trouble
     except CovetError as error:
         return commands, str(error)
 
@@ -199,7 +203,7 @@ def _help(program: str) -> str:
         lines += ["", "Commands:" if app == "covet" else f"Commands of {app}:"]
         lines += [f"  {found.name:<{width}}  {found.summary}".rstrip() for found in by_app[app]]
     if trouble:
-        lines += ["", f"The commands of the project's apps are not listed: {trouble}"]
+        lines += ["", f"Not all commands of the project's apps are listed: {trouble}"]
     return "\n".join([*lines, "", OPTIONS, "", f"`{program} COMMAND --help` says more about one."])
 
 

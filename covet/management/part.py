@@ -31,8 +31,6 @@ class ManagementPart(AppPart):
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
         """Take the names of the app's command files; the first app that has a name wins."""
-        if "management" not in app.submodules():
-            return
         folder = Path(app.path) / "management" / "commands"
         for found in command_files(folder, f"{app.name}.management.commands", app.name):
             first = self.commands.setdefault(found.name, found)
