@@ -78,6 +78,11 @@ class Connections(Mapping[str, Database]):
         """Close every open database, all at the same time."""
         await asyncio.gather(*[database.close(grace_s) for database in self.made])
 
+    async def close(self) -> None:
+        """Close every open database and forget them all, so that changed settings count."""
+        await self.close_all()
+        self.forget()
+
     def forget(self) -> None:
         """Forget all databases, so that changed settings count; open ones must have been closed."""
         self._databases.clear()

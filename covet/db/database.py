@@ -16,11 +16,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from covet.db.backends.blocks import Atomic
 from covet.db.backends.driver import Connection, Driver, Inserted, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
-from covet.db.errors import DatabaseError, InterfaceError
+from covet.db.errors import DatabaseError, IntegrityError, InterfaceError
 from covet.db.sql.dialect import Dialect
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
@@ -156,9 +157,9 @@ class Database:
                 try:
                     rows = await connection.fetch(sql, args)
                 except BaseException as error:
-                    pool.release_after(connection, error)
                     if not self.driver.was_not_sent(error):
-                        raise self.explain(error, sql) from error
+                        raise await self._failed(pool, connection, error, sql) from error
+                    pool.release_after(connection, error)
                 else:
                     pool.release(connection)
                     return rows
@@ -174,9 +175,9 @@ class Database:
                 try:
                     result = await connection.insert(sql, args)
                 except BaseException as error:
-                    pool.release_after(connection, error)
                     if not self.driver.was_not_sent(error):
-                        raise self.explain(error, sql) from error
+                        raise await self._failed(pool, connection, error, sql) from error
+                    pool.release_after(connection, error)
                 else:
                     pool.release(connection)
                     return result
@@ -192,9 +193,9 @@ class Database:
                 try:
                     count = await connection.execute(sql, args)
                 except BaseException as error:
-                    pool.release_after(connection, error)
                     if not self.driver.was_not_sent(error):
-                        raise self.explain(error, sql) from error
+                        raise await self._failed(pool, connection, error, sql) from error
+                    pool.release_after(connection, error)
                 else:
                     pool.release(connection)
                     return count
@@ -249,6 +250,16 @@ class Database:
             return error
         return self.driver.translate(error, sql) or error
 
+    async def _failed(self, pool: Pool, connection: Connection, error: BaseException, sql: str) -> BaseException:
+        """Give the connection back after a failure and return what to raise."""
+        found = self.explain(error, sql)
+        try:
+            if isinstance(found, IntegrityError) and not connection.is_closed:
+                await self.driver.complete(found, connection)
+        finally:
+            pool.release_after(connection, error)
+        return found
+
     async def _run(self, method: str, sql: str, args: Sequence[Any]) -> Any:
         """The long way: transactions, pinned connections, listeners, statements seen for the first time."""
         if not recorders.get():
@@ -289,13 +300,13 @@ class Database:
             try:
                 result = await getattr(connection, method)(sql, args)
             except BaseException as error:
+                if not self.driver.was_not_sent(error):
+                    raise await self._failed(pool, connection, error, sql) from error
+                # The connection had died in the pool and nothing was sent: another one can do it.
                 pool.release_after(connection, error)
-                if self.driver.was_not_sent(error):
-                    # The connection had died in the pool and nothing was sent: another one can do it.
-                    pool.kept[:] = [kept for kept in pool.kept if not kept.is_closed or pool.release_after(kept, error)]
-                    last = error
-                    continue
-                raise self.explain(error, sql) from error
+                pool.drop_closed()
+                last = error
+                continue
             pool.release(connection)
             return result
         raise self.explain(last, sql) from last
@@ -379,14 +390,23 @@ class Database:
 
     # Transactions: covet.db.transaction is their public face
 
-    async def begin(self, place: str) -> Frame:
-        """Open the outermost block of a transaction: a connection of the pool, and BEGIN on it."""
+    async def begin(self, place: str, before: Sequence[str] = ()) -> Frame:
+        """Open the outermost block of a transaction: a connection of the pool, and BEGIN on it.
+
+        Args:
+            place: Where the block stands, for messages.
+            before: Statements that change the session first; the connection is closed, or reset, afterwards.
+        """
         await self.open()
         pool = self._writer
         assert pool is not None
         for attempt in range(2):
             connection = await pool.acquire()
             try:
+                if before:
+                    connection.is_dirty = connection.must_close = True
+                    for statement in before:
+                        await connection.execute(statement, ())
                 await connection.begin()
             except BaseException as error:
                 pool.release_after(connection, error)
@@ -417,6 +437,27 @@ class Database:
         finally:
             self._pinned = None
             await frame.transaction.abandon(frame, "the test is over")
+
+    async def truncate(self, tables: Sequence[str]) -> None:
+        """Empty tables: automatic keys begin anew, foreign keys do not get in the way. For tests with real commits."""
+        if not tables:
+            return
+        names = [self.dialect.quote(name) for name in tables]
+        if self.vendor == "postgresql":
+            await self.execute(f"TRUNCATE TABLE {', '.join(names)} RESTART IDENTITY CASCADE")
+            return
+        if self.vendor == "mysql":
+            # One text, hence one connection: the switch is the session's own.
+            names = [name.replace("%%", "%") for name in names]
+            script = "; ".join(f"TRUNCATE TABLE {name}" for name in names)
+            await self.execute(f"SET foreign_key_checks = 0; {script}; SET foreign_key_checks = 1")
+            return
+        async with Atomic(lambda: self, before=("PRAGMA foreign_keys = OFF",)):
+            for name in names:
+                await self.execute(f"DELETE FROM {name}")  # noqa: S608  # a quoted name
+            if await self.fetch("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):
+                for table in tables:
+                    await self.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
 
     # Schema
 

@@ -6,15 +6,13 @@ nested block the others wait until that one has closed; after the block has ende
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-import logging
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from covet.db.backends.blocks import ASKED, Atomic
 from covet.db.backends.session import Frame, place_of_caller
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
@@ -22,107 +20,8 @@ from covet.db.errors import TransactionManagementError
 
 __all__ = ["Atomic", "CommitHook", "atomic", "get_rollback", "on_commit", "set_rollback"]
 
-log = logging.getLogger("covet.db.transaction")
-
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Atomic:
-    """What ``atomic()`` returns: an async context manager, and a decorator for async functions.
-
-    One object may be entered again and again, also by several tasks at once.
-    """
-
-    def __init__(self, using: str | Database | None, savepoint: bool, durable: bool) -> None:
-        self._using = using
-        self._savepoint = savepoint
-        self._durable = durable
-        self._entered: list[Frame] = []
-
-    async def __aenter__(self) -> Atomic:
-        database = _database(self._using)
-        scope = database._scope
-        parent = scope.get()
-        place = place_of_caller(2)
-        if parent is None:
-            parent = database._pinned
-        if parent is None:
-            frame = await database.begin(place)
-        else:
-            if self._durable and not parent.is_base:
-                raise TransactionManagementError(
-                    f"atomic(durable=True) at {place} must be the outermost block, but stands in the one opened at "
-                    f"{parent.place}.",
-                    alias=database.alias,
-                )
-            frame = await parent.transaction.open_block(parent, place, savepoint=self._savepoint)
-        frame.outside = scope.get()
-        self._entered.append(frame)
-        scope.set(frame)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        scope = _database(self._using)._scope
-        # Several tasks may stand in the blocks of one object: the context knows which one is its own.
-        found = scope.get()
-        frame = found if found is not None and found in self._entered else self._entered[-1]
-        self._entered.remove(frame)
-        transaction = frame.transaction
-        try:
-            if error is not None:
-                await transaction.abandon(frame, f"it was rolled back after {kind.__name__ if kind else 'an error'}")
-                return
-            if frame.ended:
-                raise TransactionManagementError(
-                    f"The atomic block opened at {frame.place} was ended from outside ({frame.ended}): what it did is undone.",
-                    alias=transaction.alias,
-                )
-            if frame.broken:
-                why = frame.broken
-                await transaction.abandon(frame, f"it was rolled back: {why}")
-                if why == _ASKED:
-                    return
-                raise TransactionManagementError(
-                    f"The atomic block opened at {frame.place} was rolled back, though no error left it: {why}. Catch an "
-                    "error outside of the block that it happened in.",
-                    alias=transaction.alias,
-                )
-            try:
-                if frame.parent is None:
-                    await transaction.commit(frame)
-                else:
-                    await transaction.close_block(frame)
-            except BaseException as failure:
-                committed = isinstance(failure, asyncio.CancelledError) and frame.ended
-                if not committed:
-                    await transaction.abandon(frame, f"it was rolled back after {type(failure).__name__}")
-                    raise
-                # Committed while being cancelled: what waited for the commit still runs, then the cancellation goes on.
-                scope.set(frame.outside)
-                await _run_hooks(frame)
-                raise
-        finally:
-            scope.set(frame.outside)
-        if frame.parent is None or frame.is_emulated:
-            await _run_hooks(frame)
-
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-        """Run an async function inside the block."""
-        if not inspect.iscoroutinefunction(function):
-            raise TypeError(
-                f"@atomic decorates async functions; {getattr(function, '__qualname__', function)} is not one. "
-                "Write `async def`, or `async with transaction.atomic():` round what awaits."
-            )
-
-        @functools.wraps(function)
-        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            async with Atomic(self._using, self._savepoint, self._durable):
-                return await function(*args, **kwargs)
-
-        return run
 
 
 @overload
@@ -144,8 +43,8 @@ def atomic(using: Any = None, *, savepoint: bool = True, durable: bool = False) 
         TransactionManagementError: ``durable`` inside another block; or an error was caught in the block it broke.
     """
     if callable(using):
-        return Atomic(None, savepoint, durable)(using)
-    return Atomic(using, savepoint, durable)
+        return Atomic(lambda: _database(None), savepoint=savepoint, durable=durable)(using)
+    return Atomic(lambda: _database(using), savepoint=savepoint, durable=durable)
 
 
 class CommitHook:
@@ -207,26 +106,10 @@ def on_commit(
     return CommitHook(None)
 
 
-async def _run_hooks(frame: Frame) -> None:
-    hooks, frame.hooks = frame.hooks, []
-    for function, robust in hooks:
-        try:
-            result = function()
-            if inspect.isawaitable(result):
-                await result
-        except Exception:
-            if not robust:
-                raise
-            log.exception("An on_commit function failed")
-
-
 def _is_async(function: Callable[..., Any]) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
-
-
-_ASKED = "set_rollback(True) was called"
 
 
 def get_rollback(using: str | Database | None = None) -> bool:
@@ -242,8 +125,8 @@ def set_rollback(rollback: bool, using: str | Database | None = None) -> None:
     """
     frame = _frame(using, "set_rollback")
     if rollback:
-        frame.broken = frame.broken or _ASKED
-    elif frame.broken == _ASKED:
+        frame.broken = frame.broken or ASKED
+    elif frame.broken == ASKED:
         frame.broken = ""
 
 

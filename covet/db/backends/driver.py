@@ -123,10 +123,10 @@ class Connection(ABC):
     def terminate(self) -> None:
         """Close at once, without a word to the server."""
 
-    async def kill(self) -> None:
+    async def kill(self) -> None:  # noqa: B027  # most servers stop by themselves
         """Stop what the server still does for a statement whose connection had to be closed."""
 
-    async def defer_constraints(self, deferred: bool) -> None:
+    async def defer_constraints(self, deferred: bool) -> None:  # noqa: B027  # most databases have nothing to put off
         """Inside a transaction that never commits (tests): check deferrable rules at once, or later again."""
 
     async def check_foreign_keys(self) -> DatabaseError | None:
@@ -167,6 +167,9 @@ class Driver(ABC):
     @abstractmethod
     def translate(self, error: BaseException, sql: str) -> DatabaseError | None:
         """Return the error of our tree that a driver's error means; ``None`` for what is no database error."""
+
+    async def complete(self, error: DatabaseError, connection: Connection) -> None:  # noqa: B027  # most tell all at once
+        """Add to an error what another question to the server can tell; the connection is free for it."""
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether the statement failed before it left: the connection had died while it was kept."""

@@ -162,6 +162,14 @@ class Pool:
             connection.is_dirty = True
             self._later(self._clean(connection, settle=True))
 
+    def drop_closed(self) -> None:
+        """Forget kept connections that have died: after a restart of the server that is all of them."""
+        dead = [connection for connection in self.kept if connection.is_closed]
+        if dead:
+            self.kept[:] = [connection for connection in self.kept if not connection.is_closed]
+            for connection in dead:
+                self._drop(connection)
+
     async def _clean(self, connection: Connection, *, settle: bool = False) -> None:
         """Bring a connection back to a known state, or close it."""
         age = self.loop.time() - connection.opened_at
@@ -184,7 +192,7 @@ class Pool:
         if connection.is_closed:
             self._drop(connection)
             return
-        connection.is_dirty = False
+        connection.is_dirty = connection.must_close = False
         if self._closed:
             await self._close_one(connection)
             return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Rows
 from covet.db.backends.waits import waits_for
-from covet.db.errors import DatabaseError, TransactionError, TransactionManagementError
+from covet.db.errors import DatabaseError, IntegrityError, TransactionError, TransactionManagementError
 
 if TYPE_CHECKING:
     from covet.db.backends.pool import Pool
@@ -90,6 +90,7 @@ class Frame:
         hooks: What runs after the outermost commit.
         is_base: It stands for a pinned connection outside any block.
         is_emulated: It is the outermost block of the code under test, and plays a whole transaction.
+        is_committed: It ended well.
         outside: What the context held before it was entered.
     """
 
@@ -98,6 +99,7 @@ class Frame:
         "ended",
         "hooks",
         "is_base",
+        "is_committed",
         "is_emulated",
         "outside",
         "owner",
@@ -118,6 +120,7 @@ class Frame:
         self.hooks: list[Any] = []
         self.is_base = False
         self.is_emulated = False
+        self.is_committed = False
         self.outside: Frame | None = None
 
 
@@ -192,15 +195,13 @@ class Transaction:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (future, frame, nests)
         self._queue.append(entry)
-        me = asyncio.current_task()
         place = ""
         waited_s = 0.0
         try:
             while not future.done():
-                top = self.frames[-1]
                 if not self._may_run(frame, nests):
                     place = place or place_of_caller(3)
-                    self._refuse_endless(frame, top, me, place, sql, waited_s)
+                    self._refuse_endless(frame, place, sql, waited_s)
                 await asyncio.wait((future,), timeout=_LOOK_AGAIN_S)
                 waited_s += _LOOK_AGAIN_S
             future.result()
@@ -211,11 +212,10 @@ class Transaction:
                 self._queue.remove(entry)
             raise
 
-    def _refuse_endless(
-        self, frame: Frame, top: Frame, me: asyncio.Task[Any] | None, place: str, sql: str, waited_s: float
-    ) -> None:
+    def _refuse_endless(self, frame: Frame, place: str, sql: str, waited_s: float) -> None:
         """Raise when the nested block that is waited for can never close, because it waits for this task."""
         why = ""
+        top, me = self.frames[-1], asyncio.current_task()
         if top.owner is None or top.owner is me:
             why = "both run in the same task"
         elif top.owner.done():
@@ -262,7 +262,10 @@ class Transaction:
                 return await self._run_pinned(method, sql, args)
             return await getattr(self.connection, method)(sql, args)
         except BaseException as error:
-            raise self.failed(frame, error, sql) from error
+            found = self.failed(frame, error, sql)
+            if isinstance(found, IntegrityError) and not self.connection.is_closed:
+                await self.driver.complete(found, self.connection)
+            raise found from error
         finally:
             self.end_turn()
 
@@ -293,7 +296,7 @@ class Transaction:
     async def _run_pinned(self, method: str, sql: str, args: Sequence[Any]) -> Any:
         """Run one statement of a test outside any block: if it fails, it alone is undone, as without a transaction."""
         connection = self.connection
-        writes = not sql.lstrip("( \n\t")[:6].upper() == "SELECT"
+        writes = sql.lstrip("( \n\t")[:6].upper() != "SELECT"
         if not (self.driver.features.error_breaks_transaction or (writes and self.driver.vendor == "sqlite")):
             return await getattr(connection, method)(sql, args)
         try:
@@ -380,6 +383,7 @@ class Transaction:
             raise self.failed(frame, error, f"RELEASE SAVEPOINT {frame.savepoint}") from error
         else:
             self.frames.remove(frame)
+            frame.is_committed = True
             frame.ended = "it was committed" if frame.is_emulated else "its savepoint was released"
             if not frame.is_emulated:
                 parent.hooks += frame.hooks
@@ -481,6 +485,7 @@ class Transaction:
 
     def _committed(self, frame: Frame) -> None:
         frame.ended = "it was committed"
+        frame.is_committed = True
         self.frames.clear()
         self._give_back()
         self.wake_all()

@@ -1,5 +1,7 @@
-"""Whether one task waits for another, as far as asyncio can tell: by ``await task``, ``gather``, ``wait``, ``shield``,
-``wait_for`` or a ``TaskGroup``. A wait through an Event or a Queue leaves no trace.
+"""Whether one task waits for another, as far as asyncio can tell.
+
+Seen are ``await task``, ``gather``, ``wait``, ``shield``, ``wait_for`` and ``TaskGroup``; a wait through an Event or a Queue
+leaves no trace.
 """
 
 from __future__ import annotations

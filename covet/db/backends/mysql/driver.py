@@ -32,6 +32,10 @@ __all__ = ["MySQLConnection", "MySQLDriver"]
 _SQL_MODE = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _RESET_CONNECTION = 0x1F
 _CANCELLED = "Cancelled during execution"
+_KEY_COLUMNS = """
+SELECT table_name, column_name FROM information_schema.statistics
+WHERE table_schema = DATABASE() AND index_name = %s AND table_name = COALESCE(%s, table_name) ORDER BY table_name, seq_in_index
+"""
 
 
 class MySQLConnection(Connection):
@@ -311,6 +315,16 @@ class MySQLDriver(Driver):
             constraint = _first(_CHECK, message)
             text = f"Check constraint '{constraint}' is violated."
         return kind(text, alias=self.alias, sql=sql, code=code, constraint=constraint, table=table, columns=columns)
+
+    async def complete(self, error: e.DatabaseError, connection: Connection) -> None:
+        """Look up the columns of the key that a duplicate broke: the message has only its name."""
+        if not isinstance(error, e.UniqueViolation) or error.columns or not error.constraint:
+            return
+        rows = await connection.fetch(_KEY_COLUMNS, (error.constraint, error.table))
+        tables = {row[0] for row in rows}
+        if len(tables) == 1:
+            error.table = tables.pop()
+            error.columns = tuple(row[1] for row in rows)
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether aiomysql noticed that the connection was closed before it wrote anything."""

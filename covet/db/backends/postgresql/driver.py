@@ -153,7 +153,11 @@ class PostgreSQLConnection(Connection):
 
 
 class PostgreSQLDriver(Driver):
-    """Connects by asyncpg. Options of the URL pass through: ``sslmode``, ``application_name``, ``statement_cache_size``, …"""
+    """Connects by asyncpg.
+
+    Options of the URL: what libpq's URLs may hold (``sslmode``, ``sslrootcert``, ``application_name``, …), ``connect_timeout``,
+    ``command_timeout``, ``statement_cache_size`` (0 for PgBouncer's transaction mode) and ``server_settings``.
+    """
 
     vendor: ClassVar[str] = "postgresql"
 

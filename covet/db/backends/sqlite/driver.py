@@ -127,8 +127,13 @@ class SQLiteConnection(Connection):
 
     async def reset(self) -> None:
         """A changed session (PRAGMA, ATTACH, temporary tables) is closed, unless the data lives in it."""
-        if self.must_close and not self.is_memory:
+        if not self.must_close:
+            return
+        if not self.is_memory:
             await self.close()
+            return
+        for pragma in ("foreign_keys = ON", "legacy_alter_table = OFF", "ignore_check_constraints = OFF"):
+            await self._hop(_execute, f"PRAGMA {pragma}", ())
 
     async def ping(self) -> None:
         """Ask for a constant."""
@@ -165,7 +170,7 @@ class SQLiteDriver(Driver):
     def __init__(self, config: Any, alias: str) -> None:
         super().__init__(config, alias)
         name = str(config.name)
-        self.is_memory = name == ":memory:" or name == "" or config.options.get("mode") == "memory"
+        self.is_memory = name in (":memory:", "") or config.options.get("mode") == "memory"
         self.shares_one_connection = self.is_memory
         self.features = Features(
             server=f"SQLite {sqlite3.sqlite_version}",

@@ -1,0 +1,158 @@
+"""The ``atomic`` block itself: enters and leaves frames of a transaction. ``covet.db.transaction`` is its public face."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from covet.db.backends.session import Frame, place_of_caller
+from covet.db.errors import TransactionManagementError
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+__all__ = ["ASKED", "Atomic", "run_hooks"]
+
+log = logging.getLogger("covet.db.transaction")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ASKED = "set_rollback(True) was called"
+
+
+class Atomic:
+    """What ``atomic()`` returns: an async context manager, and a decorator for async functions.
+
+    One object may be entered again and again, also by several tasks at once.
+
+    Args:
+        database: Finds the database when the block is entered.
+        savepoint: A nested block is a savepoint.
+        durable: The block must be the outermost one.
+        before: Statements for the connection, before the transaction begins; they mark it for closing.
+    """
+
+    def __init__(
+        self,
+        database: Callable[[], Database],
+        *,
+        savepoint: bool = True,
+        durable: bool = False,
+        before: Sequence[str] = (),
+    ) -> None:
+        self._database = database
+        self._savepoint = savepoint
+        self._durable = durable
+        self._before = before
+        self._entered: list[Frame] = []
+
+    async def __aenter__(self) -> Atomic:
+        database = self._database()
+        scope = database._scope
+        outside = scope.get()
+        parent = outside if outside is not None else database._pinned
+        place = place_of_caller(2)
+        if parent is None:
+            frame = await database.begin(place, self._before)
+        else:
+            if self._durable and not parent.is_base:
+                raise TransactionManagementError(
+                    f"atomic(durable=True) at {place} must be the outermost block, but stands in the one opened at "
+                    f"{parent.place}.",
+                    alias=database.alias,
+                )
+            frame = await parent.transaction.open_block(parent, place, savepoint=self._savepoint)
+        frame.outside = outside
+        self._entered.append(frame)
+        scope.set(frame)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        scope = self._database()._scope
+        # Several tasks may stand in the blocks of one object: the context knows which one is its own.
+        found = scope.get()
+        frame = found if found is not None and found in self._entered else self._entered[-1]
+        self._entered.remove(frame)
+        try:
+            if error is not None:
+                why = f"it was rolled back after {type(error).__name__}"
+                await frame.transaction.abandon(frame, why)
+                return
+            if not await self._finish(frame):
+                return
+        except asyncio.CancelledError:
+            scope.set(frame.outside)
+            if error is None and frame.is_committed and (frame.parent is None or frame.is_emulated):
+                # Committed while being cancelled: what waited for the commit still runs, then the cancellation goes on.
+                await run_hooks(frame)
+            raise
+        finally:
+            scope.set(frame.outside)
+        if frame.parent is None or frame.is_emulated:
+            await run_hooks(frame)
+
+    async def _finish(self, frame: Frame) -> bool:
+        """End a block that no error left; return whether what it did stands."""
+        transaction = frame.transaction
+        if frame.ended:
+            raise TransactionManagementError(
+                f"The atomic block opened at {frame.place} was ended from outside ({frame.ended}): what it did is undone.",
+                alias=transaction.alias,
+            )
+        if frame.broken:
+            why = frame.broken
+            await transaction.abandon(frame, f"it was rolled back: {why}")
+            if why == ASKED:
+                return False
+            raise TransactionManagementError(
+                f"The atomic block opened at {frame.place} was rolled back, though no error left it: {why}. Catch an error "
+                "outside of the block that it happened in.",
+                alias=transaction.alias,
+            )
+        try:
+            if frame.parent is None:
+                await transaction.commit(frame)
+            else:
+                await transaction.close_block(frame)
+        except BaseException as failure:
+            if not frame.is_committed:
+                await transaction.abandon(frame, f"it was rolled back after {type(failure).__name__}")
+            raise
+        return True
+
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Run an async function inside the block."""
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(
+                f"@atomic decorates async functions; {getattr(function, '__qualname__', function)} is not one. "
+                "Write `async def`, or `async with transaction.atomic():` round what awaits."
+            )
+
+        @functools.wraps(function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            async with Atomic(self._database, savepoint=self._savepoint, durable=self._durable, before=self._before):
+                return await function(*args, **kwargs)
+
+        return run
+
+
+async def run_hooks(frame: Frame) -> None:
+    """Run what waited for the commit, in order; an error stops it unless the hook was registered as robust."""
+    hooks, frame.hooks = frame.hooks, []
+    for function, robust in hooks:
+        try:
+            result = function()
+            if inspect.isawaitable(result):
+                await result
+        except Exception:
+            if not robust:
+                raise
+            log.exception("An on_commit function failed")

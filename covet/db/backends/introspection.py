@@ -1,0 +1,120 @@
+"""What a database really holds: its tables, columns, indexes and constraints, as values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+__all__ = ["ColumnInfo", "ConstraintInfo", "IndexInfo", "Introspection", "SequenceInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """One column as the database describes it.
+
+    Attributes:
+        type: The type in the database's own words.
+        default: The default as SQL text, or ``None``.
+        identity: The database makes the value by itself.
+        generated: The expression of a generated column, or ``None``.
+    """
+
+    name: str
+    type: str
+    null: bool
+    default: str | None = None
+    primary_key: bool = False
+    identity: bool = False
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    collation: str | None = None
+    generated: str | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """One index; ``None`` among the columns stands for an expression.
+
+    Attributes:
+        constraint: It was made for a primary key or a unique constraint.
+        condition: What rows it covers, as SQL text, or ``None`` for all.
+    """
+
+    name: str
+    columns: tuple[str | None, ...]
+    unique: bool = False
+    primary_key: bool = False
+    constraint: bool = False
+    method: str = ""
+    condition: str | None = None
+    descending: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintInfo:
+    """One constraint; ``kind`` is ``primary``, ``unique``, ``foreign_key``, ``check`` or ``exclude``.
+
+    A rule without a name of its own (SQLite has such) has an empty one.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    to_table: str | None = None
+    to_columns: tuple[str, ...] = ()
+    on_delete: str = ""
+    deferrable: bool = False
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceInfo:
+    """What numbers a column: the sequence's name (empty where it has none), table and column."""
+
+    name: str
+    table: str
+    column: str
+
+
+class Introspection(ABC):
+    """Reads the schema; every method asks the database anew."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @abstractmethod
+    async def tables(self) -> list[str]:
+        """Return the names of the tables, sorted; views are not among them."""
+
+    @abstractmethod
+    async def views(self) -> list[str]:
+        """Return the names of the views, sorted."""
+
+    @abstractmethod
+    async def columns(self, table: str) -> list[ColumnInfo]:
+        """Return the columns of a table, in order; empty when there is no such table."""
+
+    @abstractmethod
+    async def indexes(self, table: str) -> list[IndexInfo]:
+        """Return the indexes of a table, those of constraints included."""
+
+    @abstractmethod
+    async def constraints(self, table: str) -> list[ConstraintInfo]:
+        """Return the constraints of a table."""
+
+    async def sequences(self, table: str) -> list[SequenceInfo]:
+        """Return what numbers the automatic columns of a table."""
+        return [SequenceInfo("", table, column.name) for column in await self.columns(table) if column.identity]
+
+    async def primary_key(self, table: str) -> tuple[str, ...]:
+        """Return the columns of the primary key."""
+        for constraint in await self.constraints(table):
+            if constraint.kind == "primary":
+                return constraint.columns
+        return ()

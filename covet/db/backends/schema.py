@@ -1,0 +1,442 @@
+"""The editor of tables: makes, changes and drops them from ``TableDef`` values, or only gathers the SQL.
+
+``alter_table`` compares two definitions; what is equal by value stays. Each database's ``Editor`` says how one change is
+made. Keys, rules and indexes that fall away go first, then columns change, then the new ones come.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from covet.db.backends.blocks import Atomic
+from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, TableDef, UniqueDef
+from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
+from covet.db.sql.nodes import Node
+from covet.db.sql.walk import rename_columns
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+__all__ = ["Changes", "SchemaEditor", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What differs between two definitions of a table, in the names of the new one.
+
+    Attributes:
+        renamed: Columns by old and new name.
+        removed: Columns that go.
+        added: Columns that come.
+        altered: Columns that change: before and after.
+        key_changes: The primary key is another one.
+    """
+
+    renamed: dict[str, str]
+    removed: tuple[ColumnDef, ...]
+    added: tuple[ColumnDef, ...]
+    altered: tuple[tuple[ColumnDef, ColumnDef], ...]
+    key_changes: bool
+    old_keys: tuple[ForeignKeyDef, ...]
+    new_keys: tuple[ForeignKeyDef, ...]
+    old_uniques: tuple[UniqueDef, ...]
+    new_uniques: tuple[UniqueDef, ...]
+    old_checks: tuple[CheckDef, ...]
+    new_checks: tuple[CheckDef, ...]
+    old_indexes: tuple[IndexDef, ...]
+    new_indexes: tuple[IndexDef, ...]
+
+    @property
+    def changes_columns(self) -> bool:
+        """Whether anything but indexes differs."""
+        return bool(
+            self.removed
+            or self.added
+            or self.altered
+            or self.key_changes
+            or self.old_keys
+            or self.new_keys
+            or self.old_checks
+            or self.new_checks
+        )
+
+
+def compare(old: TableDef, new: TableDef, renamed: Mapping[str, str]) -> Changes:
+    """Return what must be done to make the old table the new one."""
+    moved = _with_names(old, new.name, renamed)
+    before = {column.name: column for column in moved.columns}
+    after = {column.name: column for column in new.columns}
+    altered = tuple(
+        (before[name], column) for name, column in after.items() if name in before and _differ(before[name], column)
+    )
+
+    def gone(items: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(item for item in items if item not in others)
+
+    return Changes(
+        renamed={a: b for a, b in renamed.items() if a != b},
+        removed=tuple(column for name, column in before.items() if name not in after),
+        added=tuple(column for name, column in after.items() if name not in before),
+        altered=altered,
+        key_changes=primary_key_of(moved) != primary_key_of(new),
+        old_keys=gone(moved.foreign_keys, new.foreign_keys),
+        new_keys=gone(new.foreign_keys, moved.foreign_keys),
+        old_uniques=gone(moved.uniques, new.uniques),
+        new_uniques=gone(new.uniques, moved.uniques),
+        old_checks=gone(moved.checks, new.checks),
+        new_checks=gone(new.checks, moved.checks),
+        old_indexes=gone(moved.indexes, new.indexes),
+        new_indexes=gone(new.indexes, moved.indexes),
+    )
+
+
+def _differ(old: ColumnDef, new: ColumnDef) -> bool:
+    return replace(old, backfill=None, primary_key=False) != replace(new, backfill=None, primary_key=False)
+
+
+def _with_names(table: TableDef, name: str, renamed: Mapping[str, str]) -> TableDef:
+    """Return a definition as it reads once its columns have their new names: databases follow a rename by themselves."""
+
+    def new(column: str) -> str:
+        return renamed.get(column, column)
+
+    def names(columns: Sequence[str]) -> tuple[str, ...]:
+        return tuple(new(column) for column in columns)
+
+    def node(item: Node | None) -> Node | None:
+        return None if item is None else _renamed_node(item, renamed)
+
+    def parts(rule: UniqueDef | IndexDef) -> Any:
+        return tuple(
+            replace(part, column=None if part.column is None else new(part.column), expression=node(part.expression))
+            for part in rule.parts
+        )
+
+    def rule(item: Any) -> Any:
+        return replace(item, parts=parts(item), condition=node(item.condition), include=names(item.include))
+
+    keys = tuple(
+        replace(
+            key,
+            columns=names(key.columns),
+            to_table=name if key.to_table == table.name else key.to_table,
+            to_columns=names(key.to_columns) if key.to_table == table.name else key.to_columns,
+        )
+        for key in table.foreign_keys
+    )
+    columns = tuple(
+        replace(
+            column,
+            name=new(column.name),
+            generated=None
+            if column.generated is None
+            else replace(column.generated, expression=_renamed_node(column.generated.expression, renamed)),
+        )
+        for column in table.columns
+    )
+    return replace(
+        table,
+        name=name,
+        columns=columns,
+        primary_key=names(table.primary_key),
+        foreign_keys=keys,
+        uniques=tuple(rule(item) for item in table.uniques),
+        checks=tuple(replace(check, condition=_renamed_node(check.condition, renamed)) for check in table.checks),
+        indexes=tuple(rule(item) for item in table.indexes),
+    )
+
+
+def _renamed_node(node: Node, renamed: Mapping[str, str]) -> Node:
+    return rename_columns(node, renamed) if renamed else node
+
+
+class SchemaEditor(ABC):
+    """Runs DDL, or gathers it; an async context manager.
+
+    Foreign keys of new tables are made when the editor closes, so that tables may come in any order.
+
+    Attributes:
+        collect: Nothing runs; ``collected_sql`` has the statements.
+        atomic: Everything happens in one transaction.
+        collected_sql: The statements so far, each with its semicolon.
+    """
+
+    writer_class: ClassVar[type[DDLWriter]] = DDLWriter
+
+    def __init__(self, database: Database, *, collect: bool = False, atomic: bool | None = None) -> None:
+        self.database = database
+        self.alias = database.alias
+        self.vendor = database.vendor
+        self.dialect = database.dialect
+        self.collect = collect
+        rolls_back = database.features.rolls_back_ddl
+        self.atomic = rolls_back if atomic is None else atomic and rolls_back
+        self.collected_sql: list[str] = []
+        self._writer: DDLWriter | None = None
+        self._block: Atomic | None = None
+        self._deferred: list[str] = []
+
+    @property
+    def writer(self) -> DDLWriter:
+        """Writes the pieces; made late, since a server's version changes the dialect."""
+        if self._writer is None or self._writer.dialect is not self.database.dialect:
+            self.dialect = self.database.dialect
+            self._writer = self.writer_class(self.dialect)
+        return self._writer
+
+    async def __aenter__(self) -> SchemaEditor:
+        if not self.collect:
+            await self.database.open()
+            if self.atomic:
+                self._block = Atomic(lambda: self.database, before=self.statements_before())
+                await self._block.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._block is None:
+            if error is None:
+                await self.finish()
+            return
+        try:
+            if error is None:
+                await self.finish()
+        except BaseException as failure:
+            await self._block.__aexit__(type(failure), failure, failure.__traceback__)
+            raise
+        await self._block.__aexit__(kind, error, traceback)
+
+    def statements_before(self) -> Sequence[str]:
+        """Return what the connection is told before the transaction begins."""
+        return ()
+
+    async def finish(self) -> None:
+        """Run what was put off to the end."""
+        deferred, self._deferred = self._deferred, []
+        for sql in deferred:
+            await self.run(sql)
+
+    async def settle(self) -> None:  # noqa: B027  # only PostgreSQL minds
+        """Let the database check now what it would check at the commit: pending checks stand in the way of DDL."""
+
+    async def execute(self, sql: str, args: Sequence[Any] = ()) -> None:
+        """Run one statement written with ``%s`` for its values, or gather it with the values written out."""
+        if self.collect:
+            self.collected_sql.append(f"{_filled(sql, args, self.dialect.literal).rstrip().rstrip(';')};")
+        elif args:
+            await self.database.execute(self.dialect.from_format(sql), args)
+        else:
+            await self.database.execute(sql)
+
+    async def run(self, sql: str) -> None:
+        """Run, or gather, one finished statement."""
+        if self.collect:
+            self.collected_sql.append(f"{sql};")
+        else:
+            await self.database.execute(sql)
+
+    # Tables
+
+    async def create_table(self, table: TableDef) -> None:
+        """Make a table with its rules and indexes; its foreign keys follow when the editor closes."""
+        writer = self.writer
+        inline = self.has_inline_foreign_keys
+        await self.run(writer.create_table(table, foreign_keys=inline))
+        for sql in writer.indexes_of(self.indexable(table)):
+            await self.run(sql)
+        await self.comment(None, table)
+        if not inline:
+            self._deferred += [self.add_foreign_key_sql(table.name, key) for key in table.foreign_keys]
+
+    has_inline_foreign_keys: ClassVar[bool] = False
+
+    def indexable(self, table: TableDef) -> TableDef:
+        """Return the table with the indexes that this database can make."""
+        return table
+
+    def add_foreign_key_sql(self, table: str, key: ForeignKeyDef) -> str:
+        """Return the statement that adds a foreign key."""
+        return f"ALTER TABLE {self.writer.name(table)} ADD {self.writer.foreign_key(key)}"
+
+    async def drop_table(self, name: str) -> None:
+        """Drop a table; foreign keys that are to be made on it later are forgotten."""
+        start = f"ALTER TABLE {self.writer.name(name)} ADD "
+        self._deferred = [sql for sql in self._deferred if not sql.startswith(start)]
+        await self.settle()
+        await self.run(f"DROP TABLE {self.writer.name(name)}{self.drop_suffix}")
+
+    drop_suffix: ClassVar[str] = ""
+
+    async def rename_table(self, old: str, new: str) -> None:
+        """Rename a table; what refers to it follows."""
+        start = f"ALTER TABLE {self.writer.name(old)} ADD "
+        end = f"ALTER TABLE {self.writer.name(new)} ADD "
+        self._deferred = [end + sql[len(start) :] if sql.startswith(start) else sql for sql in self._deferred]
+        await self.settle()
+        await self.run(f"ALTER TABLE {self.writer.name(old)} RENAME TO {self.writer.name(new)}")
+
+    async def alter_table(self, old: TableDef, new: TableDef, renamed: Mapping[str, str] | None = None) -> None:
+        """Make the table of the old definition that of the new one.
+
+        Args:
+            old: What is there.
+            new: What shall be.
+            renamed: Old to new names of columns that are the same column.
+        """
+        if old.name != new.name:
+            await self.rename_table(old.name, new.name)
+        changes = compare(old, new, renamed or {})
+        await self.settle()
+        await self.apply(changes, old, new)
+
+    async def apply(self, changes: Changes, old: TableDef, new: TableDef) -> None:
+        """Make the changes, one statement after the other."""
+        writer = self.writer
+        table = writer.name(new.name)
+        now = _with_names(old, new.name, {})
+        for key in _renamed_back(changes.old_keys, now.foreign_keys):
+            await self.drop_foreign_key(new.name, key)
+        for index in _renamed_back(changes.old_indexes, now.indexes):
+            await self.drop_index(now, index)
+        for unique in _renamed_back(changes.old_uniques, now.uniques):
+            await self.drop_unique(now, unique)
+        for check in _renamed_back(changes.old_checks, now.checks):
+            await self.drop_check(new.name, check)
+        for before, after in changes.renamed.items():
+            await self.run(f"ALTER TABLE {table} RENAME COLUMN {writer.name(before)} TO {writer.name(after)}")
+        if changes.key_changes:
+            await self.drop_primary_key(now, new, changes)
+        for column in changes.removed:
+            await self.drop_column(new.name, column)
+        for column in changes.added:
+            await self.add_column(new, column)
+        for before_column, after_column in changes.altered:
+            await self.alter_column(new, before_column, after_column)
+        if changes.key_changes:
+            await self.add_primary_key(new, changes)
+        for check in changes.new_checks:
+            await self.run(f"ALTER TABLE {table} ADD {writer.check(check)}")
+        for unique in changes.new_uniques:
+            await self.add_unique(new, unique)
+        for index in changes.new_indexes:
+            await self.add_index(new, index)
+        for key in changes.new_keys:
+            await self.run(self.add_foreign_key_sql(new.name, key))
+        await self.comment(old, new)
+
+    # Columns
+
+    @abstractmethod
+    async def add_column(self, table: TableDef, column: ColumnDef) -> None:
+        """Add a column; existing rows get its ``backfill``."""
+
+    @abstractmethod
+    async def alter_column(self, table: TableDef, old: ColumnDef, new: ColumnDef) -> None:
+        """Change a column's type, default, nullability, unique rule or comment."""
+
+    async def drop_column(self, table: str, column: ColumnDef) -> None:
+        """Drop a column."""
+        await self.run(f"ALTER TABLE {self.writer.name(table)} DROP COLUMN {self.writer.name(column.name)}")
+
+    async def fill(self, table: str, column: ColumnDef) -> None:
+        """Give the rows that have no value the column's ``backfill``."""
+        if column.backfill is None:
+            return
+        name = self.writer.name(column.name)
+        value = self.writer.expression(column.backfill)
+        await self.run(f"UPDATE {self.writer.name(table)} SET {name} = {value} WHERE {name} IS NULL")
+        await self.settle()
+
+    # Keys and rules
+
+    @abstractmethod
+    async def drop_primary_key(self, old: TableDef, new: TableDef, changes: Changes) -> None:
+        """Drop the primary key."""
+
+    async def add_primary_key(self, table: TableDef, changes: Changes) -> None:
+        """Add the primary key."""
+        key = primary_key_of(table)
+        if key:
+            await self.run(f"ALTER TABLE {self.writer.name(table.name)} ADD PRIMARY KEY ({self.writer.names(key)})")
+
+    async def drop_foreign_key(self, table: str, key: ForeignKeyDef) -> None:
+        """Drop a foreign key."""
+        await self.run(f"ALTER TABLE {self.writer.name(table)} DROP CONSTRAINT {self.writer.name(key.name)}")
+
+    async def drop_check(self, table: str, check: CheckDef) -> None:
+        """Drop a check constraint."""
+        await self.run(f"ALTER TABLE {self.writer.name(table)} DROP CONSTRAINT {self.writer.name(check.name)}")
+
+    async def add_unique(self, table: TableDef, unique: UniqueDef) -> None:
+        """Add a unique rule."""
+        if not self.writer.can(unique):
+            return
+        if self.writer.is_constraint(unique):
+            await self.run(f"ALTER TABLE {self.writer.name(table.name)} ADD {self.writer.unique_constraint(unique)}")
+        else:
+            await self.run(self.writer.index(table.name, unique))
+
+    async def drop_unique(self, table: TableDef, unique: UniqueDef) -> None:
+        """Drop a unique rule."""
+        if not self.writer.can(unique):
+            return
+        if self.writer.is_constraint(unique):
+            await self.run(
+                f"ALTER TABLE {self.writer.name(table.name)} DROP CONSTRAINT {self.writer.name(unique.name)}"
+            )
+        else:
+            await self.run(self.drop_index_sql(table.name, unique.name))
+
+    async def unique_name(self, table: str, column: str) -> str:
+        """Return the name of the rule that a column's ``unique=True`` made."""
+        if not self.collect:
+            for constraint in await self.database.introspection.constraints(table):
+                if constraint.kind == "unique" and constraint.columns == (column,):
+                    return constraint.name
+        return f"{table}_{column}_key"
+
+    # Indexes
+
+    async def add_index(self, table: TableDef, index: IndexDef) -> None:
+        """Add an index; one that this database cannot have is left out."""
+        for item in self.indexable(replace(table, indexes=(index,))).indexes:
+            if self.writer.can(item):
+                await self.run(self.writer.index(table.name, item))
+
+    async def drop_index(self, table: TableDef, index: IndexDef) -> None:
+        """Drop an index."""
+        for item in self.indexable(replace(table, indexes=(index,))).indexes:
+            if self.writer.can(item):
+                await self.run(self.drop_index_sql(table.name, item.name))
+
+    def drop_index_sql(self, table: str, name: str) -> str:
+        """Return the statement that drops an index."""
+        return f"DROP INDEX {self.writer.name(name)}"
+
+    async def rename_index(self, table: str, index: IndexDef, new_name: str) -> None:
+        """Rename an index."""
+        await self.run(f"ALTER INDEX {self.writer.name(index.name)} RENAME TO {self.writer.name(new_name)}")
+
+    async def comment(self, old: TableDef | None, new: TableDef) -> None:  # noqa: B027  # SQLite has none
+        """Write the comments that changed, where they are statements of their own."""
+
+
+def _renamed_back(changed: Sequence[Any], original: Sequence[Any]) -> list[Any]:
+    """Return what goes in the words of the table as it is: before any column has its new name."""
+    by_name = {item.name: item for item in original}
+    return [by_name[item.name] for item in changed]
+
+
+def _filled(sql: str, args: Sequence[Any], literal: Callable[[object], str]) -> str:
+    if not args:
+        return sql
+    pieces = sql.split("%s")
+    out = [pieces[0].replace("%%", "%")]
+    for value, piece in zip(args, pieces[1:], strict=True):
+        out += [literal(value), piece.replace("%%", "%")]
+    return "".join(out)
