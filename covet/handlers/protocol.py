@@ -199,8 +199,10 @@ class CovetProtocol(HttpToolsProtocol):
                 or b"#" in url
                 or not url.isascii()
                 or self.parser.get_http_version() != "1.1"
-                or (self.limit_concurrency is not None
-                and (len(self.connections) >= self.limit_concurrency or len(self.tasks) >= self.limit_concurrency))
+                or (
+                    self.limit_concurrency is not None
+                    and (len(self.connections) >= self.limit_concurrency or len(self.tasks) >= self.limit_concurrency)
+                )
             ):
                 self.by_uvicorn = True
         if self.by_uvicorn:
@@ -244,7 +246,7 @@ class CovetProtocol(HttpToolsProtocol):
             return
         parser = self.parser
         url = self.url
-        raw_path, question, query = url.partition(b"?")
+        raw_path, _, query = url.partition(b"?")
         path = raw_path.decode("ascii")
         if "%" in path:
             path = urllib.parse.unquote(path)
@@ -331,7 +333,7 @@ class CovetProtocol(HttpToolsProtocol):
         path = urllib.parse.quote(request.path)
         if request.raw_query:
             path = f"{path}?{request.raw_query.decode('ascii', 'replace')}"
-        address = "%s:%d" % request.client if request.client else ""
+        address = f"{request.client[0]}:{request.client[1]}" if request.client else ""
         self.access_logger.info('%s - "%s %s HTTP/%s" %d', address, request.method, path, "1.1", status)
 
     async def _stream(self, handler: HttpHandler, request: Request, response: Response) -> None:

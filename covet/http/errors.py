@@ -170,14 +170,13 @@ class PreconditionFailed(_StatusException):
 
 
 class PayloadTooLarge(_StatusException):
-    """413: the body is larger than the server takes."""
+    """413: the body is larger than the server takes.
+
+    The connection stays open: to close it while the client still sends would reset it, and the client would lose this
+    answer. The server drops what still comes, for as long as it keeps an idle connection.
+    """
 
     fixed_status = 413
-
-    def __init__(self, detail: str = "", **options: Any) -> None:
-        super().__init__(detail, **options)
-        # The rest of the body is never read, so this connection cannot carry another request.
-        self.headers.setdefault("Connection", "close")
 
 
 class UnsupportedMediaType(_StatusException):

@@ -22,7 +22,7 @@ from covet.http.hosts import is_allowed_host
 from covet.http.negotiation import best_match, prefers_html
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
 from covet.http.query import QueryParams
-from covet.types import Receive, Scope
+from covet.types import Message, Receive, Scope
 
 if TYPE_CHECKING:
     from covet.urls.resolver import CompiledRoute
@@ -176,6 +176,10 @@ class Request:
         self._csp_nonce = None
         self.queries = None
         self.request_id = None
+        if len(body) > policy.max_memory_bytes or len(body) > policy.max_body_bytes:
+            # Let it be read as if it still came in, so that the limits are looked at where they always are.
+            self._body = None
+            self._receive = _received(body)
         return self
 
     # What came
@@ -439,6 +443,15 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+
+def _received(body: bytes) -> Receive:
+    """Return a ``receive`` that gives a body which is there already."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 _UNSET = cast(Any, object())

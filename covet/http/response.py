@@ -164,6 +164,16 @@ class JSONResponse(Response):
             for name, text in headers.items():
                 self._put(name, text)
 
+    @classmethod
+    def of_bytes(cls, body: bytes, status: int = 200) -> JSONResponse:
+        """Return an answer whose body is JSON already; the short way of REST endpoints."""
+        self = cls.__new__(cls)
+        self.status = status
+        self.body = body
+        self._headers = None
+        self.raw_headers = [_JSON_TYPE]
+        return self
+
 
 class HTMLResponse(Response):
     """A page."""

@@ -1,0 +1,88 @@
+"""A site for a test: routes and settings in, an httpx client out, on both ways that a request can take.
+
+``asgi`` calls the application in this process, ``protocol`` goes through a real uvicorn server with Covet's protocol
+class. Every test that uses ``site`` runs on both and must see the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+from covet.apps.registry import Apps
+from covet.conf import override
+from covet.handlers.application import Application
+from covet.handlers.part import HandlersPart
+from covet.i18n.catalog import I18nPart
+from covet.templates.part import TemplatesPart
+from covet.test.client import AsyncClient
+from covet.test.live import serve
+from covet.urls.part import UrlsPart
+
+PARTS = (I18nPart, TemplatesPart, UrlsPart, HandlersPart)
+_numbers = itertools.count()
+
+Site = Callable[..., Any]
+
+
+def make_application(urlpatterns: Sequence[Any], *, installed: Sequence[str] = ()) -> Application:
+    """An application of these routes; the settings of the moment hold, and its registry is current in this task."""
+    from covet.conf import settings
+
+    apps = Apps()
+    # Left in place: the context ends with the test.
+    contextlib.ExitStack().enter_context(apps.use())
+    with override(ROOT_URLCONF=module_of(urlpatterns)):
+        apps.setup([*installed, *settings.INSTALLED_APPS], PARTS)
+    return Application(apps)
+
+
+def module_of(urlpatterns: Sequence[Any]) -> str:
+    """The name of a module with these routes."""
+    name = f"covet_test_urls_{next(_numbers)}"
+    module = ModuleType(name)
+    module.urlpatterns = list(urlpatterns)
+    sys.modules[name] = module
+    return name
+
+
+@pytest.fixture(params=["asgi", "protocol"])
+async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """``client = await site([path(…)], MIDDLEWARE=[…], DEBUG=True)``; ``client.way`` tells which way it goes."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def build(
+            urlpatterns: Sequence[Any],
+            *,
+            middleware: Sequence[str] = (),
+            installed: Sequence[str] = (),
+            templates: Path | None = None,
+            enforce_csrf_checks: bool = True,
+            **settings: Any,
+        ) -> httpx.AsyncClient:
+            settings.setdefault("ALLOWED_HOSTS", ["testserver", "127.0.0.1"])
+            settings.setdefault("DATABASES", {})
+            if templates is not None:
+                settings["TEMPLATES"] = {"DIRS": [str(templates)]}
+            stack.enter_context(override(MIDDLEWARE=list(middleware), INSTALLED_APPS=[], **settings))
+            application = make_application(urlpatterns, installed=installed)
+            if request.param == "asgi":
+                client: httpx.AsyncClient = AsyncClient(
+                    application, raise_request_exception=False, enforce_csrf_checks=enforce_csrf_checks
+                )
+            else:
+                server = await stack.enter_async_context(serve(application, log_level="critical"))
+                client = httpx.AsyncClient(base_url=server.url)
+            client.way = request.param
+            client.application = application
+            return await stack.enter_async_context(client)
+
+        yield build

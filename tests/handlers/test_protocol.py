@@ -1,0 +1,330 @@
+"""What only a real connection shows: pipelining, keep-alive, limits of the head, clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.handlers import protocol
+from covet.http import FileResponse, JSONResponse, Request, Response, StreamingResponse
+from covet.test.live import LiveServer, serve
+from covet.urls import path
+from tests.handlers.sites import make_application
+
+
+@contextlib.asynccontextmanager
+async def served(
+    urlpatterns: Sequence[Any], *, config: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[LiveServer]:
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, MIDDLEWARE=[], **settings):
+        application = make_application(urlpatterns)
+    async with serve(application, log_level="critical", **(config or {})) as server:
+        yield server
+
+
+async def talk(server: LiveServer, text: bytes, *, until_closed: bool = True) -> bytes:
+    """Send the bytes and return all that comes back until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        writer.write(text)
+        async with asyncio.timeout(10):
+            return await reader.read() if until_closed else await reader.readuntil(b"\r\n\r\n")
+    finally:
+        writer.close()
+
+
+async def number(request: Request, number: int) -> Response:
+    await asyncio.sleep(0 if number % 2 else 0.01)
+    return Response(f"<{number}>")
+
+
+async def echo(request: Request) -> Response:
+    return Response(await request.body())
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    requests = b"".join(b"GET /n/%d HTTP/1.1\r\nhost: x\r\n\r\n" % n for n in range(6))
+    last = b"GET /n/6 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+    async with served([path("n/<int:number>", number)]) as server:
+        answer = await talk(server, requests + last)
+
+    assert [part.split(b">")[0] for part in answer.split(b"\r\n\r\n<")[1:]] == [b"%d" % n for n in range(7)]
+    assert answer.count(b"HTTP/1.1 200 OK") == 7
+
+
+async def test_pipelined_bodies_go_to_their_own_requests() -> None:
+    async with served([path("echo", echo)]) as server:
+        answer = await talk(
+            server,
+            b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\none"
+            b"POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+            b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 5\r\n\r\nthree",
+        )
+
+    assert [part for part in (b"one", b"two", b"three") if part in answer] == [b"one", b"two", b"three"]
+    assert answer.index(b"one") < answer.index(b"two") < answer.index(b"three")
+
+
+async def test_a_request_behind_a_stream_waits_for_its_end() -> None:
+    async def stream(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            for piece in (b"first", b"second"):
+                yield piece
+                await asyncio.sleep(0.01)
+
+        return StreamingResponse(pieces())
+
+    async with served([path("s", stream), path("n/<int:number>", number)]) as server:
+        answer = await talk(
+            server,
+            b"GET /s HTTP/1.1\r\nhost: x\r\n\r\nGET /n/1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        )
+
+    assert answer.index(b"first") < answer.index(b"second") < answer.index(b"<1>")
+
+
+async def test_a_body_that_comes_byte_by_byte_is_whole() -> None:
+    async with served([path("echo", echo)]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for byte in b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabcdefghi":
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(9)
+        writer.close()
+
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"abcdefghi"
+
+
+async def test_expect_100_continue_is_answered_before_the_body() -> None:
+    async with served([path("echo", echo)]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        interim = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"ok")
+        await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(2)
+        writer.close()
+
+    assert interim == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert body == b"ok"
+
+
+async def test_http_1_0_gets_its_answer_and_a_close() -> None:
+    async with served([path("n/<int:number>", number)]) as server:
+        answer = await talk(server, b"GET /n/1 HTTP/1.0\r\n\r\n")
+
+    assert answer.endswith(b"<1>")
+    assert b"connection: close" in answer
+
+
+async def test_what_is_no_http_is_400() -> None:
+    async with served([]) as server:
+        answer = await talk(server, b"\x16\x03\x01 nonsense\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /n/1 HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /n/1 HTTP/1.1\r\nhost: x\r\n" + b"".join(b"x-%d: 1\r\n" % n for n in range(200)) + b"\r\n",
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /n/1 HTTP/1.1\r\nhost: x\r\nx-endless: " + b"a" * 200_000,
+    ],
+    ids=["long header", "many headers", "long target", "endless header"],
+)
+async def test_a_head_over_the_limits_is_431(head: bytes) -> None:
+    async with served([path("n/<int:number>", number)]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head)
+        status = await reader.readline()
+        writer.close()
+
+    assert status.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_an_idle_connection_is_closed_after_the_keep_alive_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.02)
+
+    async with served([path("n/<int:number>", number)], config={"timeout_keep_alive": 0}) as server:
+        answer = await talk(server, b"GET /n/1 HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    assert answer.endswith(b"<1>")
+
+
+async def test_a_head_that_does_not_arrive_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.02)
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.05)
+
+    async with served([]) as server:
+        answer = await talk(server, b"GET / HTTP/1.1\r\nhost:")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_small_body_that_does_not_arrive_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.02)
+
+    async with served([path("echo", echo)], BODY_TIMEOUT_S=0.05) as server:
+        small = await talk(server, b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab")
+        large = await talk(server, b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 500000\r\n\r\nab")
+
+    assert small.startswith(b"HTTP/1.1 408 ")
+    assert large.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_client_that_leaves_cancels_its_view() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: Request) -> Response:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return Response()
+
+    async with served([path("wait", wait)]) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+        await started.wait()
+        writer.close()
+        async with asyncio.timeout(5):
+            await cancelled.wait()
+
+
+async def test_a_client_that_leaves_closes_the_stream_it_read() -> None:
+    closed = asyncio.Event()
+
+    async def endless(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * 1000
+                    await asyncio.sleep(0.001)
+            finally:
+                closed.set()
+
+        return StreamingResponse(pieces())
+
+    async with served([path("s", endless)]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /s HTTP/1.1\r\nhost: x\r\n\r\n")
+        await reader.readexactly(2000)
+        writer.close()
+        async with asyncio.timeout(5):
+            await closed.wait()
+
+
+async def test_shutdown_waits_for_the_answer_of_a_running_view() -> None:
+    started, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: Request) -> Response:
+        started.set()
+        await go.wait()
+        return Response("done")
+
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(served([path("wait", wait)]))
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+        await started.wait()
+        closing = asyncio.create_task(stack.aclose())
+        await asyncio.sleep(0.15)
+        go.set()
+        answer = await reader.read()
+        await closing
+        writer.close()
+
+    assert answer.endswith(b"done")
+    assert b"connection: close" in answer
+
+
+async def test_a_large_answer_waits_for_a_slow_reader() -> None:
+    async def large(request: Request) -> Response:
+        return Response(b"z" * 8_000_000)
+
+    async with served([path("large", large)]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        size = 0
+        while piece := await reader.read(100_000):
+            size += len(piece)
+        writer.close()
+
+    assert size == 8_000_000
+
+
+async def test_the_absolute_form_of_a_target_is_understood() -> None:
+    async with served([path("n/<int:number>", number)]) as server:
+        answer = await talk(server, b"GET http://x/n/3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert answer.endswith(b"<3>")
+
+
+async def test_forwarded_headers_are_believed_as_uvicorn_is_told() -> None:
+    async def who(request: Request) -> Response:
+        return JSONResponse([request.scheme, request.client[0] if request.client else ""])
+
+    async with served([path("who", who)]) as server:
+        answer = await talk(
+            server,
+            b"GET /who HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 9.9.9.9\r\nx-forwarded-proto: https\r\nconnection: close\r\n\r\n",
+        )
+
+    assert answer.endswith(b'["https","9.9.9.9"]')
+
+
+async def test_limit_concurrency_is_kept() -> None:
+    async with served([path("n/<int:number>", number)], config={"limit_concurrency": 1}) as server:
+        answer = await talk(server, b"GET /n/1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_a_stranger_application_is_served_by_uvicorn_alone() -> None:
+    async def stranger(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"hi"})
+
+    async with serve(stranger, log_level="critical") as server:
+        answer = await talk(server, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert answer.endswith(b"hi")
+
+
+async def test_a_missing_file_is_404_even_though_it_was_to_be_streamed() -> None:
+    async def file(request: Request) -> Response:
+        return FileResponse("/nowhere/at/all.txt")
+
+    async with served([path("file", file)]) as server:
+        answer = await talk(server, b"GET /file HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_a_stream_that_fails_half_way_cuts_the_connection() -> None:
+    async def broken(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"some"
+            raise RuntimeError("no more")
+
+        return StreamingResponse(pieces())
+
+    async with served([path("s", broken)]) as server:
+        answer = await talk(server, b"GET /s HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    assert b"some" in answer
+    assert not answer.endswith(b"0\r\n\r\n")
