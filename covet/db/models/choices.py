@@ -38,27 +38,32 @@ class ChoicesType(enum.EnumMeta):
             # Enum's own dict warns about a name that is set twice; this is not the user's second definition.
             dict.__setitem__(classdict, key, value)
         cls = super().__new__(metacls, classname, bases, classdict, **kwds)
-        for member, label in zip(cls.__members__.values(), labels, strict=True):
+        members: list[Any] = list(cls.__members__.values())
+        for member, label in zip(members, labels, strict=True):
             member._label_ = label
-        return enum.unique(cls)  # type: ignore[return-value,type-var]
+        unique: Any = enum.unique
+        return unique(cls)  # type: ignore[no-any-return]  # the class itself
 
     def __contains__(cls, member: object) -> bool:
         if not isinstance(member, enum.Enum):
             # Allow ``"draft" in Status``, as Python 3.12 does.
-            return any(item.value == member for item in cls)  # type: ignore[attr-defined]
+            return any(item.value == member for item in cls._members())
         return super().__contains__(member)
+
+    def _members(cls) -> list[Any]:
+        return list(cls)
 
     @property
     def names(cls) -> list[str]:
         """Names of the members; ``__empty__`` first when there is a label for no value."""
         empty = ["__empty__"] if hasattr(cls, "__empty__") else []
-        return empty + [member.name for member in cls]  # type: ignore[attr-defined]
+        return empty + [member.name for member in cls._members()]
 
     @property
     def choices(cls) -> list[tuple[Any, Any]]:
         """Pairs of value and label."""
         empty = [(None, cls.__empty__)] if hasattr(cls, "__empty__") else []
-        return empty + [(member.value, member.label) for member in cls]  # type: ignore[attr-defined]
+        return empty + [(member.value, member.label) for member in cls._members()]
 
     @property
     def labels(cls) -> list[Any]:

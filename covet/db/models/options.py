@@ -454,7 +454,7 @@ class Options:
         name = self.base_manager_name or self._inherited("base_manager_name")
         if name:
             return self._named_manager(name, "base_manager_name")
-        make = self.model._base_manager_class  # set by the metaclass: managers are above this room
+        make: Any = self.model._base_manager_class  # set by the metaclass: managers are above this room
         manager = make()
         manager.name = "_base_manager"
         manager.model = self.model
@@ -504,7 +504,7 @@ class _Plural:
         return f"{self.name}s"
 
     def __mod__(self, other: Any) -> str:
-        return str(self) % other
+        return str(str(self) % other)
 
 
 def _normalize_together(value: Iterable[Any]) -> tuple[tuple[str, ...], ...]:

@@ -26,8 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["column_node", "evaluate", "holds", "is_known", "rewrite"]
 
-# Knows no database: values stay what Python has, and each compiler adapts them.
-_NEUTRAL = Dialect()
+
+class _Neutral(Dialect):
+    """Knows no database and writes nothing: values stay what Python has, and each compiler adapts them."""
+
+    def _write(self, *args: Any, **kwargs: Any) -> str:
+        raise TypeError("This dialect only builds nodes; a database's own dialect writes them.")
+
+    placeholder = match = extract = truncate = json_path = _write
+
+
+_NEUTRAL = _Neutral()
 
 
 def column_node(model: type[Model], expression: Any) -> nodes.Node:

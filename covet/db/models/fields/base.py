@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, Typed
 from typing_extensions import TypeVar
 
 from covet import checks
-from covet.db.models.choices import flatten_choices, normalize_choices
+from covet.db.models.choices import ChoicesType, flatten_choices, normalize_choices
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
 
@@ -189,7 +189,7 @@ class Field(Generic[T]):
     description: ClassVar[Any] = "Field of type: %(field_type)s"
     system_check_removed_details: ClassVar[Mapping[str, Any] | None] = None
     # A database column exists for it, unless ``column_type`` says None.
-    descriptor_class: ClassVar[Callable[[Field[Any]], Any] | None] = None
+    descriptor_class: ClassVar[type[Any] | None] = None
     generated: ClassVar[bool] = False
 
     is_relation: bool = False
@@ -220,7 +220,10 @@ class Field(Generic[T]):
         def __get__(self, instance: None, owner: type[Any]) -> Self: ...
         @overload
         def __get__(self, instance: Model, owner: type[Any]) -> T: ...
-        def __get__(self, instance: Model | None, owner: type[Any]) -> Self | T: ...
+        # A field as an attribute of something that is no model (an expression's output field) is itself.
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> Self: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Self | T: ...
         def __set__(self, instance: Model, value: T | Expression[T]) -> None: ...
 
     def __init__(  # noqa: PLR0917 - the order of ported code; our own fields pass options by name
@@ -581,7 +584,7 @@ class Field(Generic[T]):
             value = getattr(self, _ATTRIBUTES.get(option, option))
             if option == "validators":
                 value = tuple(value)
-            elif option == "choices" and value is not None and not callable(value):
+            elif option == "choices" and (isinstance(value, ChoicesType) or not callable(value)):
                 value = self.choices
             if value is default or (value == default and type(value) is type(default)):
                 continue
@@ -701,7 +704,7 @@ class Field(Generic[T]):
     def _check_key(self) -> Iterator[checks.CheckMessage]:
         if self.primary_key and self.null:
             yield self._error("E007", "A primary key cannot have null=True.", "Remove null=True or primary_key=True.")
-        if self.db_index not in (None, True, False):
+        if self.db_index not in (True, False):
             yield self._error("E006", "'db_index' must be True or False.")
 
     def _check_validators(self) -> Iterator[checks.CheckMessage]:

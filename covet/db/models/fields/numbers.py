@@ -369,7 +369,7 @@ class BooleanField(Field[T]):
 
     def to_python(self, value: Any) -> Any:
         """Return a ``bool``; the usual spellings are read."""
-        if value is True or value is False:
+        if value is True or value is False or value is None:
             return value
         if self.null and value in self.empty_values:
             return None

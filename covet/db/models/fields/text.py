@@ -184,9 +184,8 @@ class SlugField(CharField[T]):
     ) -> None:
         options.setdefault("db_index", True)
         # The choice of overload is the caller's; here ``null`` is either.
-        super().__init__(  # type: ignore[call-overload]
-            verbose_name, max_length=max_length, db_collation=db_collation, null=null, **options
-        )
+        base: Any = super()
+        base.__init__(verbose_name, max_length=max_length, db_collation=db_collation, null=null, **options)
         self.allow_unicode = allow_unicode
 
     @cached_property
