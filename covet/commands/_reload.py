@@ -69,7 +69,7 @@ def serve_and_watch(listening: socket.socket, address: str, folders: Iterable[Pa
             if stop.is_set():
                 break
             if changed:
-                note(f"{_name(changed)} changed, starting again…")
+                note(f"{_name(path for _, path in changed)} changed, starting again…")
                 _stop(child)
                 child = _start(listening, address, first=False)
                 reloaded = True
@@ -114,6 +114,6 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _name(changed: set[tuple[object, str]]) -> str:
-    names = sorted({Path(path).name for _, path in changed})
+def _name(paths: Iterable[str]) -> str:
+    names = sorted({Path(path).name for path in paths})
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -41,8 +41,10 @@ def shell(*, source: str | None, no_imports: bool, plain: bool) -> int | None:
         with contextlib.suppress(ImportError):
             from IPython.core.async_helpers import get_asyncio_loop
 
-            return _ipython(names, get_asyncio_loop)
-    return _plain(names)
+            _ipython(names, get_asyncio_loop)
+            return None
+    _plain(names)
+    return None
 
 
 def imported_names() -> dict[str, Any]:
@@ -107,7 +109,7 @@ class _Console(code.InteractiveConsole):
     def runcode(self, code: types.CodeType) -> None:
         """Run one statement and show what it raises."""
         try:
-            result = types.FunctionType(code, self.locals)()  # type: ignore[arg-type]  # a dict, as it was handed over
+            result = types.FunctionType(code, self.locals)()
             if inspect.iscoroutine(result):
                 self.loop.run_until_complete(result)
         except SystemExit:

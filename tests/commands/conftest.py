@@ -1,0 +1,80 @@
+"""A project without a database, for commands that need none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SETTINGS = """
+from pathlib import Path
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = "hunter2" * 10
+DEBUG = True
+INSTALLED_APPS = ["shop"]
+ROOT_URLCONF = "site_.urls"
+OWN_SETTING = 3
+"""
+URLS = """
+from covet.http import Response
+from covet.urls import path
+async def home(request):
+    return Response("hello from here")
+urlpatterns = [path("", home)]
+"""
+CHECKS = """
+from covet.apps import AppConfig
+from covet.checks import Error, Warning, register
+class ShopConfig(AppConfig):
+    name = "shop"
+    def ready(self):
+        @register("shopping")
+        def shelves(apps):
+            yield Warning("A shelf is crooked.", hint="Straighten it.", obj="shop.shelves", id="shop.W001")
+        @register("shopping", deploy=True)
+        async def doors(apps):
+            yield Error("The door is open.", id="shop.E001")
+"""
+MANAGE = """
+import os
+os.environ.setdefault("COVET_SETTINGS_MODULE", "site_.settings")
+from covet.management import main
+main()
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    for path, text in {
+        "manage.py": MANAGE,
+        "site_/__init__.py": "",
+        "site_/settings.py": SETTINGS,
+        "site_/urls.py": URLS,
+        "shop/__init__.py": "",
+        "shop/apps.py": CHECKS,
+    }.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.lstrip("\n"))
+    return tmp_path
+
+
+@pytest.fixture
+def environ():
+    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def manage(project, environ):
+    def run(*args, stdin="", **more):
+        return subprocess.run(
+            [sys.executable, "manage.py", *args],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            input=stdin,
+            env={**environ, **more},
+        )
+
+    return run

@@ -1,0 +1,212 @@
+"""``manage.py runserver``: the banner, the reload, and what keeps it from starting."""
+
+import contextlib
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from covet.commands._reload import is_watched
+from covet.commands.runserver import Address, parse_address
+from covet.exceptions import CommandError
+
+
+@pytest.fixture
+def serve(project, environ):
+    """``serve("--noreload")`` starts a server on a free port; ``.until(text)`` waits for its output."""
+    running = []
+
+    class Server:
+        def __init__(self, *args, **more):
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "runserver", "0", *args],
+                cwd=project,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env={**environ, **more},
+            )
+            running.append(self.process)
+            self.output = ""
+            self._lines = queue.Queue()
+            threading.Thread(target=self._read, daemon=True).start()
+
+        def _read(self):
+            for line in self.process.stdout:
+                self._lines.put(line)
+            self._lines.put(None)
+
+        def until(self, text, timeout=40.0):
+            deadline = time.monotonic() + timeout
+            seen = ""
+            while text not in seen:
+                try:
+                    line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+                except queue.Empty:
+                    raise AssertionError(f"{text!r} did not come:\n{self.output}") from None
+                if line is None:
+                    raise AssertionError(f"It ended before {text!r} came:\n{self.output}")
+                self.output += line
+                seen += line
+            return seen
+
+        @property
+        def url(self):
+            return re.search(r"http://127\.0\.0\.1:\d+/", self.output)[0]
+
+        def get(self, path=""):
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    with urllib.request.urlopen(self.url + path, timeout=10) as response:
+                        return response.read().decode()
+                except urllib.error.HTTPError as error:
+                    return f"{error.code}"
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+
+        def stop(self, number=signal.SIGINT):
+            self.process.send_signal(number)
+            return self.process.wait(20)
+
+    yield Server
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_banner_says_what_runs_and_where(serve):
+    server = serve("--noreload")
+    banner = server.until("Ctrl-C stops.")
+
+    assert re.fullmatch(
+        r"Covet 0\.1 · settings site_\.settings · no database · uvicorn\n"
+        r"  http://127\.0\.0\.1:\d+/    your site\n"
+        r"Ctrl-C stops\.\n",
+        banner,
+    ), banner
+    assert server.get() == "hello from here"
+    assert server.stop() == 0
+
+
+def test_a_change_starts_the_server_again_on_the_same_port(serve, project):
+    server = serve()
+    server.until("Watching for changes. Ctrl-C stops.")
+    assert server.get() == "hello from here"
+    urls = project / "site_" / "urls.py"
+
+    urls.write_text(urls.read_text().replace("from here", "again"))
+    server.until("Reloaded.")
+
+    assert server.get() == "hello again"
+    assert "urls.py changed, starting again…" in server.output
+    assert server.stop(signal.SIGTERM) == 0
+
+
+def test_a_mistake_made_while_it_runs_is_told_and_mended(serve, project):
+    server = serve()
+    server.until("Watching")
+    server.get()
+    urls = project / "site_" / "urls.py"
+    good = urls.read_text()
+
+    urls.write_text(good + "\nimport nothing_of_that_name\n")
+    server.until("nothing_of_that_name")
+    assert server.process.poll() is None
+    urls.write_text(good.replace("from here", "mended"))
+    server.until("Reloaded.")
+
+    assert server.get() == "hello mended"
+    assert "Traceback" not in server.output
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("args", [(), ("--noreload",)])
+def test_what_is_wrong_at_the_start_is_one_line_and_exit_code_1(project, environ, args):
+    for more, words in [
+        ({"COVET_DEBUGG": "1"}, "Did you mean 'COVET_DEBUG'?"),
+        ({"COVET_INSTALLED_APPS": "shopp"}, "Did you mean 'shop'?"),
+        ({"COVET_ROOT_URLCONF": "site_.urlz"}, "site_.urlz"),
+        ({"DATABASE_URL": "postgres://nobody:hunter2@127.0.0.1:1/none"}, "The database 'default' (postgresql none@"),
+    ]:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "runserver", "0", *args],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**environ, **more},
+        )
+        assert done.returncode == 1, done.stderr
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "hunter2" not in done.stderr
+        assert done.stdout == ""
+
+
+def test_a_port_in_use_is_one_line_with_another_to_try(manage):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = manage("runserver", str(port))
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: Port {port} is in use. Stop what uses it, or choose another one: "
+        f"python manage.py runserver {port + 1 if port < 65535 else 8001}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "url"),
+    [
+        ("8001", "127.0.0.1", 8001, "http://127.0.0.1:8001/"),
+        ("0.0.0.0:80", "0.0.0.0", 80, "http://127.0.0.1:80/"),
+        ("[::1]:8001", "::1", 8001, "http://[::1]:8001/"),
+        ("localhost", "localhost", 8000, "http://localhost:8000/"),
+        (":9000", "127.0.0.1", 9000, "http://127.0.0.1:9000/"),
+    ],
+)
+def test_addresses_are_read_as_people_write_them(text, host, port, url):
+    address = parse_address(text)
+
+    assert address == Address(host, port)
+    assert address.url == url
+    assert parse_address("8001", ipv6=True).host == "::1"
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:x", "a:b:c", "99999", "1.2.3.4:70000"])
+def test_an_address_that_is_none_is_wrong_usage(text):
+    with pytest.raises(CommandError) as caught:
+        parse_address(text)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "watched"),
+    [
+        ("/p/blog/views.py", True),
+        ("/p/.env", True),
+        ("/p/blog/templates/a.html", True),
+        ("/p/db.sqlite3", False),
+        ("/p/.venv/lib/x.py", False),
+        ("/p/blog/__pycache__/x.py", False),
+        ("/p/notes.md", False),
+    ],
+)
+def test_only_files_that_matter_are_watched(path, watched):
+    assert is_watched(path) is watched
