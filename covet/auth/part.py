@@ -1,4 +1,4 @@
-"""AuthPart: makes the permissions of each model after ``migrate``, and checks the user model and the settings."""
+"""AuthPart: checks the user model and the order of the middleware; and the receiver that makes permissions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from covet.apps import AppPart
 from covet.checks import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.db.models.part import ModelsPart
-from covet.db.models.signals import post_migrate
+from covet.db.routers import router
 
 if TYPE_CHECKING:
     from covet.apps import AppConfig, Apps
@@ -18,15 +18,10 @@ __all__ = ["AuthPart", "create_permissions"]
 
 
 class AuthPart(AppPart):
-    """What ``covet.auth`` wants of every app: its models, to make their permissions."""
+    """What ``covet.auth`` wants to hold true of a project."""
 
     after = (ModelsPart,)
     reads = frozenset({"AUTH_USER_MODEL", "AUTHENTICATION_BACKENDS"})
-
-    def ready(self, apps: Apps) -> None:
-        """Listen to the end of ``migrate``."""
-        self.apps = apps
-        post_migrate.connect(create_permissions, dispatch_uid="covet.auth.create_permissions")
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Check the user model and the order of the middleware."""
@@ -39,26 +34,29 @@ async def create_permissions(sender: AppConfig, **kwargs: Any) -> None:
     from covet.auth.models import Permission
     from covet.contenttypes.models import ContentType
 
-    using = kwargs.get("using", "default")
-    wanted: dict[tuple[int, str], str] = {}
-    for model in sender.get_models():
-        options = model._meta
-        if options.swapped or options.proxy:
-            continue
-        content_type = await ContentType.objects.using(using).get_for_model(model)
-        for action in options.default_permissions:
-            wanted[content_type.pk, f"{action}_{options.model_name}"] = f"Can {action} {options.verbose_name}"
-        for codename, name in options.permissions:
-            wanted[content_type.pk, codename] = str(name)
-    if not wanted:
+    using, state = kwargs["using"], kwargs["state"]
+    # While only some apps are migrated, models may be there whose tables are not.
+    models = [
+        model
+        for model in sender.get_models()
+        if not model._meta.swapped
+        and not model._meta.proxy
+        and (model._meta.app_label, model._meta.model_name) in state.models
+    ]
+    if ("auth", "permission") not in state.models:
         return
-    types = {key for key, _ in wanted}
-    there = set(
-        await Permission.objects.using(using)
-        .filter(content_type__in=types)
-        .order_by()
-        .values_list("content_type_id", "codename")
-    )
+    if not models or not all(router.allow_migrate_model(using, model) for model in (Permission, *models)):
+        return
+    types = await ContentType.objects.db_manager(using).get_for_models(*models)
+    wanted: dict[tuple[int, str], str] = {}
+    for model in models:
+        options = model._meta
+        for action in options.default_permissions:
+            wanted[types[model].pk, f"{action}_{options.model_name}"] = f"Can {action} {options.verbose_name}"
+        for codename, name in options.permissions:
+            wanted[types[model].pk, codename] = str(name)
+    rows = Permission.objects.using(using).filter(content_type__in=[found.pk for found in types.values()]).order_by()
+    there = set(await rows.values_list("content_type_id", "codename"))
     missing = [
         Permission(content_type_id=key, codename=codename, name=name[:255])
         for (key, codename), name in wanted.items()

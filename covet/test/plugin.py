@@ -137,7 +137,7 @@ def settings() -> Iterator[SettingsWrapper]:
 
 @pytest.fixture
 def assert_queries() -> Callable[..., AbstractContextManager[Any]]:
-    """Count statements: ``with assert_queries(3):`` fails when the block runs another number, and lists them."""
+    """Count what a block asks of the databases; it fails, listing every statement, when the number is another one."""
     from covet.test.asserts import assert_queries
 
     return assert_queries
