@@ -58,7 +58,8 @@ class Router:
             if found:
                 return str(found)
         instance = hints.get("instance")
-        state = getattr(instance, "_state", None) if instance is not None else None
+        # ``_state`` would give the instance a state of its own; only the alias is asked for.
+        state = getattr(instance, "_row_state", None) if instance is not None else None
         return getattr(state, "db", None) or DEFAULT_ALIAS
 
     def allow_relation(self, first: Any, second: Any, **hints: Any) -> bool:
@@ -68,7 +69,7 @@ class Router:
             found = ask(first, second, **hints) if ask is not None else None
             if found is not None:
                 return bool(found)
-        return bool(first._state.db == second._state.db)
+        return bool(first._row_state.db == second._row_state.db)
 
     def allow_migrate(self, alias: str, app_label: str, **hints: Any) -> bool:
         """Return whether the tables of an app (or of ``hints["model_name"]``) belong into a database."""
@@ -79,9 +80,9 @@ class Router:
                 return bool(found)
         return True
 
-    def allow_migrate_model(self, alias: str, model: type[Any]) -> bool:
+    def allow_migrate_model(self, alias: str, model: Any) -> bool:
         """Return whether a model's table belongs into a database."""
-        options = model._meta  # type: ignore[attr-defined]  # a model; this room knows none
+        options: Any = model._meta
         return self.allow_migrate(alias, options.app_label, model_name=options.model_name, model=model)
 
 

@@ -1,0 +1,441 @@
+"""Saving, deleting and refreshing one instance: what is decided here is which statement, and over which fields.
+
+The hot path is the save of a model with one table: no signal listened to, no expression among the values. Its list of
+values is made by generated code, and its text is compiled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+from covet.db import transaction
+from covet.db.connections import connections
+from covet.db.models.deletion import delete_instance
+from covet.db.models.fields.base import DATABASE_DEFAULT, Field
+from covet.db.models.query import write
+from covet.db.models.signals import post_save, pre_save
+from covet.db.models.state import LOADED, State
+from covet.db.routers import router
+from covet.exceptions import FieldDoesNotExist
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+__all__ = ["delete", "refresh_from_db", "save"]
+
+
+async def save(
+    instance: Any,
+    *,
+    force_insert: bool | tuple[type[Any], ...] = False,
+    force_update: bool = False,
+    using: str | None = None,
+    update_fields: Iterable[str] | None = None,
+) -> None:
+    """Write an instance: INSERT if it is new, else UPDATE of every loaded field, and INSERT when no row was there.
+
+    Args:
+        instance: The instance.
+        force_insert: Only INSERT; a tuple names the parents for which that holds.
+        force_update: Only UPDATE.
+        using: The alias; without one that of the instance, or the router's choice.
+        update_fields: Write these fields alone; an empty list writes nothing.
+
+    Raises:
+        ValueError: Options that do not go together, an unknown field, an unsaved related object.
+        NotUpdated: The row to update is gone.
+        TypeError: ``force_insert`` names no parent.
+    """
+    cls = type(instance)
+    meta = cls._meta
+    state: State = instance._row_state
+    for field in _relations(meta):
+        field.prepare_save(instance)
+    if using is None:
+        using = router.db_for_write(cls, instance=instance)
+    if force_insert and (force_update or update_fields):
+        raise ValueError("save(force_insert=…) does not go with force_update or update_fields.")
+    names = _update_names(instance, update_fields, force_insert=bool(force_insert), using=using)
+    if names is not None and not names:
+        return
+    forced = _forced(cls, force_insert)
+    listened = pre_save.has_listeners(cls) and not meta.auto_created
+    if listened:
+        await pre_save.send(cls, instance=instance, raw=False, using=using, update_fields=names)
+    created = await _save_tables(instance, connections[using], forced, force_update=force_update, names=names)
+    # A receiver or an expression may have changed the state meanwhile.
+    state = instance._row_state
+    if state.adding or state.db != using or state.loader is not None:
+        partial = state.partial and any(name not in instance.__dict__ for name in meta.attnames)
+        instance._row_state = LOADED(using, partial)
+    if post_save.has_listeners(cls) and not meta.auto_created:
+        await post_save.send(cls, instance=instance, created=created, raw=False, using=using, update_fields=names)
+
+
+def _relations(meta: Any) -> tuple[Any, ...]:
+    found: tuple[Any, ...] | None = meta.plans.get("relations")
+    if found is None:
+        found = tuple([field for field in meta.concrete_fields if field.is_relation])
+        meta.plans["relations"] = found
+    return found
+
+
+def _update_names(
+    instance: Any, update_fields: Iterable[str] | None, *, force_insert: bool, using: str
+) -> frozenset[str] | None:
+    """Return the fields to update, by name; ``None`` is all of them."""
+    meta = type(instance)._meta
+    if update_fields is not None:
+        given = list(update_fields)
+        known = _updatable(meta)
+        for name in given:
+            if name not in known:
+                hint = suggest(name, known)
+                tail = f"Did you mean '{hint}'?" if hint else f"Fields are: {', '.join(sorted(known))}."
+                raise ValueError(
+                    f"{meta.object_name} has no field '{name}' that save(update_fields=…) can write. {tail}"
+                )
+        return frozenset(given)
+    state: State = instance._row_state
+    if not state.partial or force_insert or state.adding or using != state.db:
+        return None
+    own = instance.__dict__
+    loaded = [field for field in meta.concrete_fields if field.attname in own]
+    if len(loaded) == len(meta.concrete_fields):
+        return None
+    # An instance of which fields were left out writes those that it has.
+    return frozenset([field.attname for field in loaded if not field.primary_key])
+
+
+def _updatable(meta: Any) -> frozenset[str]:
+    found: frozenset[str] | None = meta.plans.get("updatable")
+    if found is None:
+        fields = [field for field in meta.concrete_fields if not field.primary_key]
+        found = frozenset([name for field in fields for name in (field.name, field.attname)])
+        meta.plans["updatable"] = found
+    return found
+
+
+def _forced(cls: Any, force_insert: bool | tuple[type[Any], ...]) -> tuple[type[Any], ...]:
+    """Return the models whose tables get an INSERT whatever happens."""
+    if force_insert is True:
+        return (cls,)
+    if not force_insert:
+        return ()
+    if not isinstance(force_insert, tuple):
+        raise TypeError("save(force_insert=…) takes a truth value or a tuple of models.")
+    for one in force_insert:
+        if not isinstance(one, type) or not issubclass(cls, one):
+            raise TypeError(f"save(force_insert=…) names {one!r}, which is no base of {cls.__name__}.")
+    return force_insert
+
+
+async def _save_tables(
+    instance: Any,
+    database: Database,
+    forced: tuple[type[Any], ...],
+    *,
+    force_update: bool,
+    names: frozenset[str] | None,
+) -> bool:
+    """Save the row in its table, after those of its parents; return whether it was created."""
+    cls = type(instance)
+    concrete = cls._meta.concrete_model
+    if not any(link is not None for link in concrete._meta.parents.values()):
+        updated = await _save_table(
+            instance, concrete, database, force_insert=bool(forced), force_update=force_update, names=names
+        )
+        return not updated
+    async with transaction.atomic(using=database.alias, savepoint=False):
+        inserted = await _save_parents(instance, concrete, database, forced, force_update=force_update, names=names)
+        updated = await _save_table(
+            instance,
+            concrete,
+            database,
+            force_insert=inserted or cls in forced or concrete in forced,
+            force_update=force_update,
+            names=names,
+        )
+    return not updated
+
+
+async def _save_parents(
+    instance: Any,
+    model: Any,
+    database: Database,
+    forced: tuple[type[Any], ...],
+    *,
+    force_update: bool,
+    names: frozenset[str] | None,
+) -> bool:
+    """Save the rows in the tables of all parents; return whether one of them was new."""
+    any_inserted = False
+    for parent, link in model._meta.parents.items():
+        if link is None:
+            continue
+        parent_key, own_key = parent._meta.pk.attname, link.attname
+        if instance.__dict__.get(parent_key) is None and instance.__dict__.get(own_key) is not None:
+            setattr(instance, parent_key, getattr(instance, own_key))
+        inserted = await _save_parents(instance, parent, database, forced, force_update=force_update, names=names)
+        force = inserted or any(
+            one is parent or (one is not type(instance) and issubclass(parent, one)) for one in forced
+        )
+        updated = await _save_table(
+            instance, parent, database, force_insert=force, force_update=force_update, names=names
+        )
+        any_inserted |= not updated
+        setattr(instance, own_key, getattr(instance, link.target_field.attname))
+        link.delete_cached_value(instance)
+    return any_inserted
+
+
+async def _save_table(
+    instance: Any,
+    model: Any,
+    database: Database,
+    *,
+    force_insert: bool,
+    force_update: bool,
+    names: frozenset[str] | None,
+) -> bool:
+    """Save the part of the instance that lies in one table; return whether a row was updated."""
+    meta = model._meta
+    plan = _table_plan(meta)
+    key_field = meta.pk
+    own = instance.__dict__
+    key = own.get(key_field.attname)
+    if key is None and key_field.has_default():
+        key = key_field.get_default()
+        setattr(instance, key_field.attname, key)
+    has_key = key is not None and key is not DATABASE_DEFAULT
+    if not has_key and (force_update or names is not None):
+        raise ValueError(
+            f"{meta.object_name} has no primary key, so there is no row to update. Save it without options first."
+        )
+    if (
+        not force_insert
+        and has_key
+        and instance._row_state.adding
+        and names is None
+        and not force_update
+        and plan.made_key
+    ):
+        # The key of a new instance was just made, so no row can have it.
+        force_insert = True
+    if has_key and not force_insert:
+        if await _update(instance, model, plan, key, database, force=force_update or names is not None, names=names):
+            return True
+        if force_update or (names is not None and _touches(plan, names)):
+            raise type(instance).NotUpdated(f"There is no {meta.object_name} with key {key!r} to update.")
+        if names is not None:
+            return True
+    await _insert(instance, model, plan, database, has_key=has_key)
+    return False
+
+
+def _touches(plan: _TablePlan, names: frozenset[str]) -> bool:
+    return any(field.name in names or field.attname in names for field in plan.fields)
+
+
+async def _update(
+    instance: Any,
+    model: Any,
+    plan: _TablePlan,
+    key: Any,
+    database: Database,
+    *,
+    force: bool,
+    names: frozenset[str] | None,
+) -> bool:
+    if names is None:
+        fields, gather = plan.fields, plan.gather_update
+    else:
+        fields, gather = plan.some(names)
+    if not fields:
+        # Nothing to write, yet whether there is a row decides between this and an INSERT.
+        if force and names is not None:
+            return False
+        return bool(await model._base_manager.using(database.alias).filter(pk=key).exists())
+    return await write.update_row(model, instance, fields, gather(instance, False), key, database)
+
+
+async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Database, *, has_key: bool) -> None:
+    fields, gather = (plan.with_key, plan.gather_with_key) if has_key else (plan.without_key, plan.gather_without_key)
+    values = gather(instance, True)
+    if any(value is DATABASE_DEFAULT for value in values):
+        # Columns that the database fills in are left out, which every database understands.
+        kept = [(field, value) for field, value in zip(fields, values, strict=True) if value is not DATABASE_DEFAULT]
+        fields = tuple([field for field, _value in kept])
+        values = [value for _field, value in kept]
+    await write.insert_row(model, instance, fields, values, database)
+
+
+Gather = Callable[[Any, bool], "list[Any]"]
+
+
+class _TablePlan:
+    """The columns of one table, and generated functions that list an instance's values for them."""
+
+    __slots__ = (
+        "_some",
+        "fields",
+        "gather_update",
+        "gather_with_key",
+        "gather_without_key",
+        "made_key",
+        "with_key",
+        "without_key",
+    )
+
+    def __init__(self, meta: Any) -> None:
+        columns = tuple([field for field in meta.local_concrete_fields if not field.generated])
+        self.with_key = columns
+        self.without_key = tuple([field for field in columns if field is not meta.auto_field and not _is_auto(field)])
+        self.fields = tuple([field for field in columns if not field.primary_key])
+        self.gather_with_key = _gather(self.with_key)
+        self.gather_without_key = _gather(self.without_key)
+        self.gather_update = _gather(self.fields)
+        self.made_key = bool(meta.pk.has_default() or meta.pk.has_db_default())
+        self._some: dict[frozenset[str], tuple[tuple[Any, ...], Gather]] = {}
+
+    def some(self, names: frozenset[str]) -> tuple[tuple[Any, ...], Gather]:
+        """Return the columns of these names and the function that lists their values."""
+        found = self._some.get(names)
+        if found is None:
+            fields = tuple([field for field in self.fields if field.name in names or field.attname in names])
+            found = self._some[names] = (fields, _gather(fields))
+        return found
+
+
+def _is_auto(field: Any) -> bool:
+    return bool(field.primary_key and field.auto_created and not field.is_relation)
+
+
+def _table_plan(meta: Any) -> _TablePlan:
+    plan: _TablePlan | None = meta.plans.get("table")
+    if plan is None:
+        plan = meta.plans["table"] = _TablePlan(meta)
+    return plan
+
+
+def _gather(fields: tuple[Any, ...]) -> Gather:
+    """Return a function that lists an instance's values; only fields with a ``pre_save`` of their own are called."""
+    names: dict[str, Any] = {}
+    items = []
+    for number, field in enumerate(fields):
+        if type(field).pre_save is Field.pre_save and field.attname.isidentifier():
+            items.append(f"o.{field.attname}")
+        else:
+            names[f"p{number}"] = field.pre_save
+            items.append(f"p{number}(o, add)")
+    exec(f"def gather(o, add):\n return [{', '.join(items)}]", names)  # noqa: S102  # identifiers, checked above
+    return names["gather"]  # type: ignore[no-any-return]  # the function defined one line above
+
+
+# ── deleting and refreshing
+
+
+async def delete(instance: Any, *, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+    """Delete the row of an instance, and what its relations say goes with it.
+
+    Raises:
+        ValueError: The instance has no primary key.
+    """
+    cls = type(instance)
+    if not instance._is_pk_set():
+        raise ValueError(f"This {cls.__name__} has no primary key, so there is no row to delete. Was it saved?")
+    alias = using or router.db_for_write(cls, instance=instance)
+    return await delete_instance(instance, alias, keep_parents=keep_parents)
+
+
+async def refresh_from_db(
+    instance: Any,
+    *,
+    using: str | None = None,
+    fields: Collection[str] | None = None,
+    from_queryset: Any = None,
+) -> None:
+    """Read an instance's row again; loaded relations are forgotten.
+
+    Args:
+        instance: The instance.
+        using: The alias; without one that of the instance.
+        fields: Only these fields and relations.
+        from_queryset: Where to read the row, for example with ``select_related`` or ``select_for_update``.
+
+    Raises:
+        ValueError: A name in ``fields`` is a path or unknown.
+        DoesNotExist: The row is gone.
+    """
+    cls = type(instance)
+    meta = cls._meta
+    own = instance.__dict__
+    state: State = instance._row_state
+    wanted: list[Any] | None = None
+    if fields is not None:
+        wanted = _refreshed(instance, fields)
+        if not wanted:
+            return
+    elif state.partial and state.loader is None:
+        loaded = [field for field in meta.concrete_fields if field.attname in own]
+        wanted = loaded if len(loaded) < len(meta.concrete_fields) else None
+    alias = using or state.db
+    queryset = (
+        from_queryset if from_queryset is not None else cls._base_manager.db_manager(hints={"instance": instance}).all()
+    )
+    if alias is not None:
+        queryset = queryset.using(alias)
+    if wanted is not None:
+        queryset = queryset.only(*[field.attname for field in wanted])
+    found = await queryset.get(pk=instance.pk)
+    _take_over(instance, found, meta.concrete_fields if wanted is None else wanted, everything=fields is None)
+    if state.loader is not None or state.partial or state.db != found._row_state.db:
+        partial = any(name not in own for name in meta.attnames)
+        instance._row_state = State(
+            False, found._row_state.db, peers=state.peers, partial=partial, fetch_mode=state.fetch_mode
+        )
+
+
+def _refreshed(instance: Any, names: Collection[str]) -> list[Any]:
+    """Return the columns to read again; relations among the names are forgotten, so that they are loaded anew."""
+    meta = type(instance)._meta
+    found = []
+    for name in names:
+        if "__" in name:
+            raise ValueError(f"refresh_from_db(fields=…) takes fields of the instance itself, not '{name}'.")
+        prefetched = instance.__dict__.get("_prefetched_objects_cache", {})
+        if name in prefetched:
+            del prefetched[name]
+            continue
+        try:
+            field = meta.pk if name == "pk" else meta.get_field(name)
+        except FieldDoesNotExist as error:
+            raise ValueError(str(error)) from None
+        if getattr(field, "column_type", None) is not None and field.column_type() is not None:
+            found.append(field)
+        elif hasattr(field, "delete_cached_value"):
+            field.delete_cached_value(instance)
+    return found
+
+
+def _take_over(instance: Any, found: Any, fields: Iterable[Any], *, everything: bool) -> None:
+    own, new = instance.__dict__, found.__dict__
+    for field in fields:
+        if field.attname not in new:
+            continue
+        own[field.attname] = new[field.attname]
+        if field.is_relation:
+            field.delete_cached_value(instance)
+            joined = field.get_cached_value(found)
+            if joined is not None:
+                field.set_cached_value(instance, joined)
+    if everything:
+        own.pop("_prefetched_objects_cache", None)
+        for relation in type(instance)._meta.related_objects:
+            if relation.one_to_one:
+                relation.delete_cached_value(instance)
+        for field in getattr(type(instance)._meta, "private_fields", ()):
+            if hasattr(field, "delete_cached_value"):
+                field.delete_cached_value(instance)

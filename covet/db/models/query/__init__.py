@@ -1,0 +1,6 @@
+"""Queries: ``QuerySet`` and what builds, runs and fills it."""
+
+from covet.db.models.query.prefetch import Prefetch, prefetch_related_objects
+from covet.db.models.query.queryset import QuerySet
+
+__all__ = ["Prefetch", "QuerySet", "prefetch_related_objects"]

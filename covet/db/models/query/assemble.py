@@ -1,0 +1,557 @@
+"""Whole statements from a query: rows, counts, aggregates, updates and deletes. Pure: no database is asked.
+
+What comes back beside a ``Select`` says which column holds what, so that ``hydrate`` can make rows of any form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from covet.db.errors import NotSupportedError
+from covet.db.models.expressions.scope import Resolved
+from covet.db.models.query.build import FALSE, Builder
+from covet.db.models.query.joins import Source
+from covet.db.models.query.paths import find, resolve_path, unknown_name
+from covet.db.models.query.plan import Query
+from covet.db.sql import nodes as n
+from covet.db.sql.statements import Assignment, Compound, Delete, Lock, Output, Select, TableRef, Update
+from covet.exceptions import FieldError
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["Assembler", "OutColumn", "Related", "Rows", "loaded_fields", "single_relation"]
+
+_ONE = n.Keyword("1")
+
+
+@dataclass(frozen=True, slots=True)
+class OutColumn:
+    """One column of the result: its name for the user, and the field that converts it."""
+
+    name: str
+    node: n.Node
+    field: Field[Any] | None
+    label: str | None = None
+
+
+@dataclass(slots=True)
+class Related:
+    """A model in the result: the row's own, or one that ``select_related`` joined.
+
+    Attributes:
+        model: The model.
+        fields: The fields read, in the order of their columns.
+        partial: Fields of the model are left out.
+        name: The relation's name on the parent.
+        relation: The relation itself; ``None`` for the row's own model.
+        null: The join may have found no row.
+        children: The models joined to this one.
+    """
+
+    model: Any
+    fields: tuple[Field[Any], ...]
+    partial: bool = False
+    name: str = ""
+    relation: Any = None
+    null: bool = False
+    children: list[Related] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Rows:
+    """A statement that gives rows, and what its columns are.
+
+    ``empty`` means that no row can match: the statement need not run.
+    """
+
+    statement: Select | Compound
+    columns: tuple[OutColumn, ...]
+    root: Related | None = None
+    empty: bool = False
+
+
+class Assembler(Builder):
+    """Puts statements together from the parts that ``Builder`` makes."""
+
+    # ── rows
+
+    def rows(self, *, ordered: bool = True, limit: int | None = None) -> Rows:
+        """Return the statement that reads the query's rows."""
+        extras = self.plan.extras
+        if extras.combined is not None:
+            return self._combined_rows(ordered=ordered)
+        where, having = self.conditions()
+        root: Related | None = None
+        if extras.outputs is not None:
+            columns = self._value_columns(extras.outputs)
+        else:
+            columns, root = self._instance_columns()
+        grouped = extras.group_by is not None
+        order = self.order_by(default=not grouped) if ordered else []
+        group = self._group(columns, order) if grouped else ()
+        select = self._select(
+            [Output(column.node, column.label) for column in columns],
+            where,
+            having,
+            group=group,
+            order=order,
+            limit=limit,
+        )
+        return Rows(select, tuple(columns), root, empty=where == FALSE or having == FALSE)
+
+    def _select(
+        self,
+        outputs: Sequence[Output],
+        where: n.Node | None,
+        having: n.Node | None = None,
+        *,
+        group: Sequence[n.Node] = (),
+        order: Sequence[n.Ordering] = (),
+        limit: int | None = None,
+        sliced: bool = True,
+    ) -> Select:
+        extras = self.plan.extras
+        distinct_on = tuple([self.ref(name).node for name in extras.distinct_on])
+        limits = self._limits() if sliced else (None, None)
+        if limit is not None and limits[0] is None:
+            limits = (n.Bound(limit), limits[1])
+        return Select(
+            outputs=tuple(outputs),
+            source=TableRef(self.meta.db_table, self.joins.base.alias),
+            joins=self.joins.nodes(),
+            where=where,
+            group_by=tuple(group),
+            having=having,
+            order_by=tuple(order),
+            limit=limits[0],
+            offset=limits[1],
+            distinct=extras.distinct and not distinct_on,
+            distinct_on=distinct_on,
+            lock=self._lock(),
+        )
+
+    def _limits(self) -> tuple[n.Node | None, n.Node | None]:
+        plan = self.plan
+        integer = n.ColumnType("bigint")
+        if plan.high is not None:
+            if plan.low:
+                return n.Param(self.end - 2, type=integer), n.Param(self.end - 1, type=integer)
+            return n.Param(self.end - 1, type=integer), None
+        return None, n.Param(self.end - 1, type=integer) if plan.low else None
+
+    def _lock(self) -> Lock | None:
+        lock = self.plan.extras.lock
+        if lock is None:
+            return None
+        of = []
+        for name in lock.of:
+            if name == "self":
+                of.append(self.joins.base.alias)
+                continue
+            path = resolve_path(self.meta, name, "select_for_update(of=…)")
+            if path.relation is None:
+                raise FieldError(f"select_for_update(of=…) names relations and 'self', not '{name}'.", name=name)
+            of.append(self.joins.reach(path.relation.hops if len(path.names) == 1 else path.hops, None).alias)
+        return Lock(lock.no_key, lock.skip_locked, lock.nowait, tuple(of))
+
+    # ── columns
+
+    def _value_columns(self, names: Iterable[str]) -> list[OutColumn]:
+        columns = []
+        for name in names:
+            resolved = self.ref(name)
+            annotation = self.plan.annotation(name)
+            columns.append(OutColumn(name, resolved.node, resolved.field, None if annotation is None else name))
+        return columns
+
+    def _instance_columns(self) -> tuple[list[OutColumn], Related]:
+        extras = self.plan.extras
+        root = Related(self.plan.model, *loaded_fields(self.plan, ()))
+        columns = [OutColumn(one.attname, self.column(one), one) for one in root.fields]
+        for path in extras.select_related:
+            self._join_related(root, path.split("__"))
+        columns += self._related_columns(root, self.joins.base, ())
+        for annotation in extras.annotations:
+            if annotation.selected:
+                resolved = self.annotation(annotation)
+                columns.append(OutColumn(annotation.name, resolved.node, resolved.field, annotation.name))
+        return columns, root
+
+    def _join_related(self, root: Related, names: list[str]) -> None:
+        node = root
+        for position, name in enumerate(names):
+            found = next((child for child in node.children if child.name == name), None)
+            if found is None:
+                relation = single_relation(node.model._meta, name)
+                target = relation.hops[-1].target
+                fields, partial = loaded_fields(self.plan, tuple(names[: position + 1]), target)
+                found = Related(target.model, fields, partial, name, relation, bool(node.null or relation.hops[0].null))
+                node.children.append(found)
+            node = found
+
+    def _related_columns(self, node: Related, source: Source, prefix: tuple[str, ...]) -> list[OutColumn]:
+        columns = []
+        for child in node.children:
+            relation = child.relation
+            start = self.joins.reach((), None, source)
+            there = self.joins.reach(relation.hops, None, start)
+            child.null = there.may_be_missing
+            names = (*prefix, child.name)
+            columns += [
+                OutColumn("__".join((*names, one.attname)), self.column(one, there), one) for one in child.fields
+            ]
+            columns += self._related_columns(child, there, names)
+        return columns
+
+    # ── groups
+
+    def _group(self, columns: Sequence[OutColumn], order: Sequence[n.Ordering]) -> tuple[n.Node, ...]:
+        """Return ``GROUP BY``: the row or the names, and whatever is selected or ordered by that is no aggregate."""
+        extras = self.plan.extras
+        group: list[n.Node] = []
+        if extras.group_by is True:
+            assert self.meta.pk is not None
+            group.append(self.column(self.meta.pk))
+            covered = {self.joins.base.alias}
+            for source in self.joins.sources:
+                if any(_alias(column.node) == source.alias for column in columns) and source.meta.pk is not None:
+                    group.append(n.Column(source.alias, source.meta.pk.column))
+                    covered.add(source.alias)
+        else:
+            covered = set()
+            for name in extras.group_by or ():
+                annotation = self.plan.annotation(name)
+                if annotation is None or not self.is_aggregate(annotation):
+                    group.append(self.ref(name).node)
+        aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
+        aggregates += self.aggregate_nodes
+        candidates = [column.node for column in columns] + [item.operand for item in order]
+        for node in candidates:
+            if node in aggregates or node in group or isinstance(node, (n.Param, n.Bound)):
+                continue
+            if _alias(node) in covered or _holds(node, aggregates):
+                continue
+            group.append(node)
+        return tuple(dict.fromkeys(group))
+
+    # ── nested and combined
+
+    def subselect(self) -> Select | Compound:
+        """Return the query as it stands inside another statement: order only where a slice needs it."""
+        plan = self.plan
+        if plan.extras.outputs is None and plan.extras.combined is None and plan.extras.group_by is None:
+            where, having = self.conditions()
+            order = self.order_by(default=True) if plan.is_sliced else []
+            assert self.meta.pk is not None
+            outputs: list[Output] = [Output(self.column(self.meta.pk))]
+            return self._select(outputs, FALSE if plan.is_empty else where, having, order=order)
+        rows = self.rows(ordered=plan.is_sliced or bool(plan.extras.distinct_on))
+        return rows.statement
+
+    def exists_select(self) -> Select | Compound:
+        """Return the query for ``EXISTS``: whether there is a row, nothing of it."""
+        plan = self.plan
+        if plan.extras.combined is not None or plan.extras.group_by is not None or plan.extras.distinct:
+            return self.rows(ordered=False).statement
+        where, having = self.conditions()
+        return self._select([Output(_ONE)], FALSE if plan.is_empty else where, having)
+
+    def _combined_rows(self, *, ordered: bool) -> Rows:
+        combined = self.plan.extras.combined
+        assert combined is not None
+        self.cursor = self.order_offset + len(self.plan.order_values)
+        members: list[Select | Compound] = []
+        first: Rows | None = None
+        for query in combined.queries:
+            if self.plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
+                query = query.with_extras(outputs=self.plan.extras.outputs)
+            inner = type(self)(query, self.dialect, start=self.cursor)
+            self.cursor = inner.end
+            rows = inner.rows(ordered=query.is_sliced)
+            members.append(rows.statement)
+            first = first or rows
+        assert first is not None
+        names = [column.name for column in first.columns]
+        order = self._combined_order(names) if ordered else []
+        limit, offset = self._limits()
+        statement = Compound(combined.op, tuple(members), tuple(order), limit, offset)
+        return Rows(statement, first.columns, first.root)
+
+    def _combined_order(self, names: list[str]) -> list[n.Ordering]:
+        items: Iterable[Any] = self.plan.order_items
+        if self.plan.order is None:
+            items = [
+                item for item in self.meta.ordering if isinstance(item, str) and item.lstrip("-") in {*names, "pk"}
+            ]
+        order = []
+        for item in items:
+            name = item if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
+            if not isinstance(name, str):
+                raise NotSupportedError("The result of union() and its kin can be ordered by its own columns only.")
+            descending = name.startswith("-") or bool(getattr(item, "descending", False))
+            bare = name.lstrip("-")
+            if bare == "pk" and self.meta.pk is not None:
+                bare = self.meta.pk.attname
+            if bare not in names:
+                raise NotSupportedError(
+                    f"union() and its kin can be ordered by the columns selected ({', '.join(names)}), not by '{bare}'."
+                )
+            position = n.Raw(str(names.index(bare) + 1))
+            order.append(n.Ordering(position, descending ^ self.plan.extras.reversed))
+        return order
+
+    # ── counts and aggregates
+
+    def count(self) -> Select:
+        """Return ``SELECT COUNT(*)``, over the bare conditions where nothing else changes the number of rows."""
+        extras = self.plan.extras
+        plain = not (extras.distinct or extras.distinct_on or extras.combined or extras.group_by is not None)
+        if plain and not self.plan.is_sliced:
+            where, having = self.conditions()
+            return self._select([Output(n.Func("COUNT", (n.Star(),)))], where, having)
+        return Select((Output(n.Func("COUNT", (n.Star(),))),), self._derived(self._inner_rows()))
+
+    def _inner_rows(self) -> Select | Compound:
+        extras = self.plan.extras
+        if extras.outputs is None and not extras.distinct and extras.combined is None and extras.group_by is None:
+            return self.subselect()
+        # Columns of a derived table need names of their own: two models may both have an ``id``.
+        rows = self.rows(ordered=self.plan.is_sliced or bool(extras.distinct_on))
+        statement = rows.statement
+        if isinstance(statement, Select):
+            outputs = [Output(output.expression, f"c{number}") for number, output in enumerate(statement.outputs)]
+            return replace(statement, outputs=tuple(outputs), lock=None)
+        return statement
+
+    def _derived(self, select: Select | Compound) -> TableRef:
+        return TableRef(select, "subquery")
+
+    def aggregate(self, aggregates: Sequence[tuple[str, Any]], start: int) -> Rows:
+        """Return the statement of ``aggregate()``.
+
+        Args:
+            aggregates: Names and expressions.
+            start: The slot of the expressions' first value.
+        """
+        extras = self.plan.extras
+        nested = (
+            extras.distinct
+            or extras.distinct_on
+            or extras.combined is not None
+            or self.plan.is_sliced
+            or extras.group_by is not None
+        )
+        if not nested:
+            where, having = self.conditions()
+            self.cursor = start
+            columns = [self._aggregate_column(name, expression, self) for name, expression in aggregates]
+            select = self._select([Output(one.node, one.label) for one in columns], where, having)
+            return Rows(select, tuple(columns), empty=where == FALSE)
+        scope = _Derived(self)
+        self.cursor = start
+        columns = [self._aggregate_column(name, expression, scope) for name, expression in aggregates]
+        outer = Select(tuple([Output(one.node, one.label) for one in columns]), TableRef(scope.select(), "subquery"))
+        return Rows(outer, tuple(columns))
+
+    def _aggregate_column(self, name: str, expression: Any, scope: Any) -> OutColumn:
+        resolved = expression.resolve(scope)
+        return OutColumn(name, resolved.node, resolved.field, name)
+
+    # ── writes
+
+    def update(self, assignments: Sequence[tuple[Any, Any]], start: int) -> tuple[Update, bool]:
+        """Return ``UPDATE``, and whether no row can match.
+
+        Args:
+            assignments: Fields and their values; expressions stay expressions.
+            start: The slot of the first value.
+        """
+        where, empty = self._write_where()
+        self.is_update = True
+        self.cursor = start
+        pairs = []
+        for one, value in assignments:
+            if hasattr(value, "resolve") and hasattr(value, "shape"):
+                if getattr(value, "contains_aggregate", False) or getattr(value, "contains_over", False):
+                    raise FieldError(f"update({one.name}=…) cannot take an aggregate or window function: {value!r}.")
+                node = value.resolve(self).node
+            elif value is None:
+                node = n.Keyword("NULL")
+            else:
+                node = self.param(value, one)
+            pairs.append(Assignment(one.column, node))
+        return Update(self.meta.db_table, tuple(pairs), where, alias=self._write_alias()), empty
+
+    def delete(self) -> tuple[Delete, bool]:
+        """Return ``DELETE``, and whether no row can match."""
+        where, empty = self._write_where()
+        return Delete(self.meta.db_table, where, alias=self._write_alias()), empty
+
+    def _write_alias(self) -> str | None:
+        alias = self.joins.base.alias
+        return None if alias == self.meta.db_table else alias
+
+    def _write_where(self) -> tuple[n.Node | None, bool]:
+        """Return the condition of a write: the query's own, or "its key is among" when that needs joins or a slice."""
+        extras = self.plan.extras
+        plain = not (self.plan.is_sliced or extras.distinct or extras.group_by is not None or extras.combined)
+        if plain:
+            where, having = self.conditions()
+            if not self.joins.sources and having is None:
+                return where, where == FALSE
+        assert self.meta.pk is not None
+        query = self.plan.with_extras(
+            outputs=(self.meta.pk.attname,), select_related=(), lock=None, only=None, defer=frozenset()
+        )
+        inner = type(self)(query, self.dialect, start=self.start)
+        inner.aliases.taken.add(self.joins.base.alias)
+        inner.joins.base.alias = inner.aliases.take(self.meta.db_table)
+        self.joins.sources.clear()
+        rows = inner.rows(ordered=query.is_sliced)
+        return n.In(n.Column(self.joins.base.alias, self.meta.pk.column), rows.statement), rows.empty
+
+
+class _Derived:
+    """The scope of ``aggregate()`` over a query that must be a derived table: names become its columns."""
+
+    contains_aggregate = False
+
+    def __init__(self, inner: Assembler) -> None:
+        self.inner = inner
+        self.dialect = inner.dialect
+        self._outputs: dict[n.Node, str] = {}
+        self._rows = inner.rows(ordered=inner.plan.is_sliced or bool(inner.plan.extras.distinct_on))
+        for column in self._rows.columns:
+            self._outputs.setdefault(column.node, f"c{len(self._outputs)}")
+        self._fixed = inner.plan.extras.distinct or inner.plan.extras.combined is not None
+
+    @property
+    def vendor(self) -> str:
+        return self.dialect.vendor
+
+    @property
+    def outer(self) -> Any:
+        return self.inner.outer
+
+    def ref(self, name: str) -> Any:
+        for column in self._rows.columns:
+            if column.name == name:
+                return Resolved(n.Column("subquery", self._outputs[column.node]), column.field)
+        resolved = self.inner.ref(name)
+        if resolved.node not in self._outputs and self._fixed:
+            raise FieldError(f"aggregate() after distinct() or union() knows the selected columns only, not '{name}'.")
+        alias = self._outputs.setdefault(resolved.node, f"c{len(self._outputs)}")
+        return Resolved(n.Column("subquery", alias), resolved.field)
+
+    def param(self, value: Any, field: Any = None) -> n.Node:
+        return self.inner.param(value, field)
+
+    def condition(self, q: Any) -> n.Node:
+        raise NotSupportedError("aggregate(…, filter=…) over a distinct, sliced or grouped queryset is not supported.")
+
+    def ordering(self, item: Any) -> n.Ordering:
+        descending = isinstance(item, str) and item.startswith("-")
+        if isinstance(item, str):
+            return n.Ordering(self.ref(item.lstrip("-")).node, descending)
+        return n.Ordering(item.resolve(self).node, bool(getattr(item, "descending", False)))
+
+    def query(self, queryset: Any) -> Select | Compound:
+        return self.inner.query(queryset)
+
+    def select(self) -> Select | Compound:
+        """Return the derived table, with every column that was asked for."""
+        statement = self._rows.statement
+        if isinstance(statement, Compound):
+            return statement
+        outputs = tuple([Output(node, alias) for node, alias in self._outputs.items()])
+        group = statement.group_by
+        if group:
+            selected = {column.node for column in self._rows.columns}
+            group = (*group, *[node for node in self._outputs if node not in selected and node not in group])
+        return replace(statement, outputs=outputs, joins=self.inner.joins.nodes(), group_by=group, lock=None)
+
+
+def loaded_fields(plan: Query, prefix: tuple[str, ...], meta: Any = None) -> tuple[tuple[Any, ...], bool]:
+    """Return the fields to read of the model at ``prefix``, and whether some are left out."""
+    extras = plan.extras
+    meta = meta or plan.model._meta
+    fields = tuple(meta.concrete_fields)
+    if extras.only is None and not extras.defer:
+        return fields, False
+    here = "__".join(prefix)
+    start = f"{here}__" if here else ""
+    wanted = _names_at(extras.only, start, meta) if extras.only is not None else None
+    deferred = _names_at(extras.defer, start, meta)
+    traversed = {path[len(start) :].partition("__")[0] for path in extras.select_related if path.startswith(start)}
+    kept = []
+    for one in fields:
+        if one.primary_key or one.name in traversed:
+            if one.name in traversed and {one.name, one.attname} & deferred:
+                raise FieldError(
+                    f"{meta.object_name}.{one.name} is deferred and named in select_related(): choose one."
+                )
+            kept.append(one)
+        elif {one.name, one.attname} & deferred:
+            continue
+        elif wanted is None or {one.name, one.attname} & wanted or (prefix and not wanted):
+            kept.append(one)
+    return tuple(kept), len(kept) != len(fields)
+
+
+def _names_at(names: Iterable[str], start: str, meta: Any) -> set[str]:
+    found = set()
+    for name in names:
+        if not name.startswith(start):
+            continue
+        tail = name[len(start) :]
+        head, deeper, _ = tail.partition("__")
+        if deeper:
+            continue
+        if head != "pk" and find(meta, head) is None:
+            raise unknown_name(meta, head, "only() or defer()")
+        found.add(head)
+    return found
+
+
+def single_relation(meta: Any, name: str) -> Any:
+    """Return the relation to at most one row, or raise for what ``select_related`` cannot follow."""
+    found = find(meta, name)
+    relation = found if found is not None and getattr(found, "is_relation", False) and hasattr(found, "hops") else None
+    if relation is not None and not any(hop.many for hop in relation.hops):
+        return relation
+    choices = sorted(
+        one.name
+        for one in [*meta.fields, *meta.related_objects]
+        if one.is_relation and hasattr(one, "hops") and not any(hop.many for hop in one.hops)
+    )
+    if found is None:
+        hint = suggest(name, choices)
+        tail = f"Did you mean '{hint}'?" if hint else f"Choices are: {', '.join(choices) or 'none'}."
+        raise FieldError(f"{meta.object_name} has no field '{name}' (in select_related('{name}')). {tail}", name=name)
+    raise FieldError(
+        f"select_related('{name}') follows relations to one row; {meta.object_name}.{name} is none. "
+        f"Use prefetch_related('{name}') for many rows. Choices are: {', '.join(choices) or 'none'}.",
+        model=meta.model,
+        name=name,
+    )
+
+
+def _alias(node: n.Node) -> str | None:
+    return node.alias if isinstance(node, n.Column) else None
+
+
+def _holds(node: n.Node, aggregates: Sequence[n.Node]) -> bool:
+    """Whether an aggregate stands inside a node."""
+    if node in aggregates:
+        return True
+    fields: Iterable[str] = getattr(node, "__slots__", ())
+    for name in fields:
+        part = getattr(node, name, None)
+        parts = part if isinstance(part, tuple) else (part,)
+        if any(isinstance(one, n.Node) and _holds(one, aggregates) for one in parts):
+            return True
+    return False

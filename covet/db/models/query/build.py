@@ -1,0 +1,587 @@
+"""Names, conditions and expressions of one query to SQL nodes: what ``assemble`` puts statements together from.
+
+A ``Builder`` is the ``Scope`` that expressions resolve in. It runs only for a shape that was not compiled before, so it
+is written for clarity. Run-time values are slots, counted in the order in which ``Query.all_values`` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from covet.db.models.expressions import leaves
+from covet.db.models.expressions.inference import field_of
+from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.scope import Resolved
+from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
+from covet.db.models.query.lookups import LOOKUPS, Operand, Right, apply_transform, check_rest, split_rest
+from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
+from covet.db.models.query.plan import Annotation, Query
+from covet.db.sql import nodes as n
+from covet.db.sql.statements import Compound, Output, Select, TableRef
+from covet.exceptions import FieldError
+from covet.timezone import get_current_timezone
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+    from covet.db.sql.dialect import Dialect
+
+__all__ = ["FALSE", "TRUE", "Builder", "NodeExpression", "all_of"]
+
+TRUE: n.Node = n.And(())
+FALSE: n.Node = n.Or(())
+_ONE = n.Keyword("1")
+
+
+class _Condition(NamedTuple):
+    """A condition, and the joins without whose row it cannot hold."""
+
+    node: n.Node
+    needs: frozenset[Source]
+
+
+class NodeExpression:
+    """A finished node as an expression, for look-ups and transforms of the project's own."""
+
+    contains_aggregate = contains_over = conditional = False
+
+    def __init__(self, node: n.Node, field: Field[Any] | None) -> None:
+        self.node, self.field = node, field
+
+    def shape(self, values: list[Any]) -> Any:
+        """Return the node: it is a shape already."""
+        return self.node
+
+    def resolve(self, scope: Any) -> Resolved:
+        """Return the node."""
+        return Resolved(self.node, self.field)
+
+
+class Builder:
+    """Builds the parts of one query.
+
+    Args:
+        query: The query.
+        dialect: The database's dialect, for adapters.
+        outer: The builder of the surrounding query, for ``OuterRef``.
+        start: The slot of the query's first value.
+        update: Refuse names that need a join, as ``UPDATE`` does.
+    """
+
+    def __init__(
+        self, query: Query, dialect: Dialect, *, outer: Builder | None = None, start: int = 0, update: bool = False
+    ) -> None:
+        self.plan = query
+        self.dialect = dialect
+        self.meta = query.model._meta
+        self.aliases = outer.aliases if outer is not None else Aliases()
+        self.joins = Joins(self.meta, self.aliases)
+        self.start = start
+        self.cursor = start
+        self.zone: Any = get_current_timezone()
+        self.is_update = update
+        self._outer = outer
+        self._constants = False
+        self._used: set[str] | None = None
+        self._resolved: dict[str, tuple[Resolved, bool]] = {}
+        self._offsets: dict[str, int] = {}
+        offset = start + len(query.values)
+        for annotation in query.extras.annotations:
+            self._offsets[annotation.name] = offset
+            offset += len(annotation.values)
+        self.order_offset = offset
+        self.end = start + len(query.all_values())
+        # Whether what was just built holds an aggregate, of its own or behind a name.
+        self.saw_aggregate = False
+        # Aggregates that stand in ORDER BY alone: they are no part of GROUP BY.
+        self.aggregate_nodes: list[n.Node] = []
+
+    # ── Scope: what expressions call
+
+    @property
+    def vendor(self) -> str:
+        """The database's kind."""
+        return self.dialect.vendor
+
+    @property
+    def outer(self) -> Builder:
+        """The builder of the surrounding query."""
+        if self._outer is None:
+            raise ValueError(
+                "This queryset holds OuterRef(…), so it can only stand inside another query: use it in Subquery(…) or Exists(…)."
+            )
+        return self._outer
+
+    def param(self, value: Any = None, field: Field[Any] | None = None) -> n.Node:
+        """Return the node of the next run-time value."""
+        if field is None:
+            field = field_of(value)
+        if self._constants:
+            return n.Bound(value, None if field is None else field.column_type())
+        slot = self.cursor
+        self.cursor += 1
+        if field is None:
+            return n.Param(slot)
+        return n.Param(slot, field.adapter(self.dialect), field.column_type())
+
+    def ref(self, name: str) -> Resolved:
+        """Return what a name stands for: an annotation, or a column at the end of a path, transformed."""
+        head, _, rest = name.partition("__")
+        annotation = self.plan.annotation(head)
+        if annotation is not None:
+            operand = Operand(*self.annotation(annotation))
+            names: tuple[str, ...] = tuple(rest.split("__")) if rest else ()
+        else:
+            path = resolve_path(self.meta, name, f"F({name!r})" if self.is_update else "")
+            operand, _source = self.operand(path, self._used)
+            names = path.rest
+        for part in names:
+            operand = self._transform(operand, part, name)
+        return Resolved(operand.node, operand.field)
+
+    def condition(self, q: Any) -> n.Node:
+        """Return a ``Q`` or conditional expression as one node; joins that it makes stay as they are."""
+        return self.tree(Q.of(q), negated=False).node
+
+    def ordering(self, item: Any) -> n.Ordering:
+        """Return one item of ``order_by``."""
+        return self.order_items([item], (), flip=False)[0]
+
+    def query(self, queryset: Any) -> Select | Compound:
+        """Return the statement of a nested queryset and take its slots."""
+        query = queryset if isinstance(queryset, Query) else queryset.query
+        return self.nested(query).subselect()
+
+    def nested(self, query: Query) -> Self:
+        """Return the builder of a nested query and take its slots."""
+        inner = type(self)(query, self.dialect, outer=self, start=self.cursor)
+        self.cursor = inner.end
+        return inner
+
+    def subselect(self) -> Select | Compound:
+        """Return the query as it stands inside another statement; ``assemble`` knows how."""
+        raise TypeError("Only an Assembler can build a nested query.")
+
+    # ── columns
+
+    def column(self, field: Field[Any], source: Source | None = None) -> n.Column:
+        """Return the column of a field of the source's model, or of one of its parents."""
+        source = source or self.joins.base
+        source = self.joins.reach(parent_hops(source.meta, field.model), None, source)
+        return n.Column(source.alias, field.column)
+
+    def operand(self, path: Path, used: set[str] | None) -> tuple[Operand, Source]:
+        """Return the column at the end of a path."""
+        if self.is_update and path.hops:
+            raise FieldError(
+                f"update() cannot read {'__'.join(path.names)}: joined fields are not allowed there. "
+                "Use Subquery(…) with OuterRef.",
+                model=self.plan.model,
+                name="__".join(path.names),
+            )
+        source = self.joins.reach(path.hops, used)
+        return Operand(n.Column(source.alias, path.field.column), path.field), source
+
+    def annotation(self, annotation: Annotation) -> Resolved:
+        """Return an annotation, resolved once, and note whether it holds an aggregate."""
+        found = self._resolved.get(annotation.name)
+        if found is None:
+            cursor, seen, used = self.cursor, self.saw_aggregate, self._used
+            self.cursor = self._offsets[annotation.name]
+            self.saw_aggregate, self._used = False, None
+            resolved = annotation.expression.resolve(self)
+            found = (resolved, self.saw_aggregate or annotation.expression.contains_aggregate)
+            self._resolved[annotation.name] = found
+            self.cursor, self.saw_aggregate, self._used = cursor, seen, used
+        self.saw_aggregate |= found[1]
+        return found[0]
+
+    def is_aggregate(self, annotation: Annotation) -> bool:
+        """Whether an annotation holds an aggregate, of its own or behind a name."""
+        self.annotation(annotation)
+        return self._resolved[annotation.name][1]
+
+    def _transform(self, operand: Operand, part: str, name: str) -> Operand:
+        try:
+            split_rest(operand.field, (part, "exact"))
+        except LookupError:
+            known = [annotation.name for annotation in self.plan.extras.annotations]
+            raise unknown_name(self.meta, name, "", known) from None
+        return apply_transform(operand, part, self)
+
+    def wrap(self, node: n.Node, field: Field[Any] | None) -> NodeExpression:
+        """Return a node as an expression."""
+        return NodeExpression(node, field)
+
+    # ── conditions
+
+    def conditions(self) -> tuple[n.Node | None, n.Node | None]:
+        """Return the nodes of WHERE and HAVING; joins that they need become INNER."""
+        where: list[n.Node] = []
+        having: list[n.Node] = []
+        needs: set[Source] = set()
+        used: set[str] = set()
+        self.cursor = self.start
+        for number, (entry, source) in enumerate(zip(self.plan.where, self.plan.sources, strict=True)):
+            if not (number == 1 and self.plan.extras.sticky):
+                used = set()
+            self._used = used
+            if source is None:
+                children: Iterable[Any] = [(name, 0) for name in entry]
+            else:
+                zone, self.zone = self.zone, entry.zone or self.zone
+                children = source.children if source.connector == "AND" and not source.negated else (source,)
+            for child in children:
+                self.saw_aggregate = False
+                condition = self._child(child, negated=False, plain=source is None)
+                if condition is None:
+                    continue
+                (having if self.saw_aggregate else where).append(condition.node)
+                needs |= condition.needs
+            if source is not None:
+                self.zone = zone
+        self._used = None
+        for join in needs:
+            join.require()
+        return all_of(where), all_of(having)
+
+    def tree(self, q: Q, *, negated: bool) -> _Condition:
+        """Return a tree of conditions. Inside a negation each leaf is true or false, never NULL."""
+        inside = negated or q.negated
+        parts = [part for child in q.children if (part := self._child(child, negated=inside)) is not None]
+        nodes = [part.node for part in parts]
+        needs: frozenset[Source] = frozenset()
+        if not parts:
+            return _Condition(TRUE, needs)
+        if q.connector == "AND":
+            node = all_of(nodes) or TRUE
+            needs = frozenset().union(*[part.needs for part in parts])
+        elif q.connector == "OR":
+            node = _any_of(nodes)
+            possible = [part.needs for part in parts if part.node != FALSE]
+            needs = frozenset.intersection(*possible) if possible else needs
+        else:
+            node = _odd_of(nodes)
+            needs = parts[0].needs if len(parts) == 1 else needs
+        if q.negated:
+            return _Condition(_negate(node), frozenset())
+        return _Condition(node, needs)
+
+    def _child(self, child: Any, *, negated: bool, plain: bool = False) -> _Condition | None:
+        if child.__class__ is tuple:
+            return self._leaf(child[0], child[1], negated=negated, plain=plain)
+        if isinstance(child, Q):
+            return self.tree(child, negated=negated) if child.children else None
+        resolved = child.resolve(self)
+        if child.contains_aggregate:
+            self.saw_aggregate = True
+        node = resolved.node
+        if isinstance(node, (n.Param, n.Bound)):
+            node = n.Binary("=", node, n.Keyword("TRUE"))
+        return _Condition(node, frozenset())
+
+    def _leaf(self, name: str, value: Any, *, negated: bool, plain: bool) -> _Condition:
+        """Return one ``name=value``."""
+        first = self.cursor
+        if plain:
+            shape: Any = name
+            self.cursor += 1
+        else:
+            scratch: list[Any] = []
+            shape = leaves.leaf_shape(name, value, scratch)
+            if not isinstance(shape, str) and shape[1] in {leaves.QUERY, leaves.EXPRESSION, leaves.ITEMS, leaves.RANGE}:
+                pass  # their parts take the slots one by one
+            else:
+                self.cursor += len(scratch)
+        kind = "" if isinstance(shape, str) else shape[1]
+        head, _, tail = name.partition("__")
+        annotation = self.plan.annotation(head)
+        if annotation is not None:
+            operand = Operand(*self.annotation(annotation))
+            return self._annotated_leaf(
+                operand, name, tuple(tail.split("__")) if tail else (), value, kind, first, negated
+            )
+        path = resolve_path(self.meta, name)
+        check_rest(path, name)
+        transforms, lookup = split_rest(path.field, path.rest)
+        if lookup not in LOOKUPS:
+            kind = kind or lookup
+        if path.many and negated:
+            return self._none_of(path, transforms, lookup, value, kind, first)
+        operand, source = self.operand(path, self._used)
+        node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, path)
+        wants_null = kind == leaves.NULL or (kind == leaves.TRUTH and value is True)
+        if node in (TRUE, FALSE):
+            return _Condition(node, frozenset())
+        if negated and not wants_null and kind != leaves.TRUTH and (path.field.null or path.hops):
+            node = n.And((node, n.IsNull(operand.node, negated=True)))
+        return _Condition(node, frozenset() if wants_null or negated else frozenset({source}))
+
+    def _annotated_leaf(
+        self, operand: Operand, name: str, rest: tuple[str, ...], value: Any, kind: str, first: int, negated: bool
+    ) -> _Condition:
+        try:
+            transforms, lookup = split_rest(operand.field, rest)
+        except LookupError:
+            known = [annotation.name for annotation in self.plan.extras.annotations]
+            raise unknown_name(self.meta, name, "", known) from None
+        if lookup not in LOOKUPS:
+            kind = kind or lookup
+        node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, None)
+        if negated and kind not in {leaves.NULL, leaves.TRUTH} and node not in (TRUE, FALSE):
+            node = n.And((node, n.IsNull(operand.node, negated=True)))
+        return _Condition(node, frozenset())
+
+    def _transformed(self, operand: Operand, transforms: Sequence[str]) -> Operand:
+        for name in transforms:
+            operand = apply_transform(operand, name, self)
+        return operand
+
+    def _compare(self, left: Operand, lookup: str, value: Any, kind: str, first: int, path: Path | None) -> n.Node:
+        """Return the comparison, by the kind of its right-hand side."""
+        if kind == leaves.NULL:
+            if lookup not in {"exact", "iexact"}:
+                raise ValueError(
+                    f"None cannot be the value of '{lookup}'. Use isnull=True, or leave the condition out."
+                )
+            return n.IsNull(left.node)
+        if kind == leaves.TRUTH:
+            return n.IsNull(left.node, negated=not value)
+        if kind == leaves.EMPTY:
+            return FALSE
+        if kind == leaves.QUERY:
+            return self._compare_query(left, lookup, value, path)
+        unwrap = _Key(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
+        if kind in {leaves.MANY, leaves.OBJECTS}:
+            right = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
+            assert isinstance(right, n.Param)
+            return n.In(left.node, right)
+        if kind == leaves.ITEMS:
+            return n.In(left.node, tuple([self._item(item, left) for item in value if item is not None]))
+        if kind == leaves.RANGE:
+            low, high = [self._item(item, left) for item in value]
+            return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
+        node = None
+        if kind == leaves.EXPRESSION:
+            node = value.resolve(self).node
+            if value.contains_aggregate:
+                self.saw_aggregate = True
+            if lookup == "in":
+                return n.In(left.node, node.query if isinstance(node, n.Subquery) else (node,))
+        right = Right((first,), node, self.dialect, left.field, unwrap)
+        custom = None if left.field is None else left.field.get_lookup(lookup)
+        if custom is not None:
+            wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), left.field))
+            return wrapped.resolve(self).node  # type: ignore[no-any-return]
+        if lookup not in LOOKUPS:
+            raise ValueError(
+                f"'{lookup}' cannot be compared with {type(value).__name__}: it takes a list, a range or a truth value."
+            )
+        return LOOKUPS[lookup](left, right, self)
+
+    def _item(self, item: Any, left: Operand) -> n.Node:
+        if hasattr(item, "resolve") and hasattr(item, "shape"):
+            return item.resolve(self).node  # type: ignore[no-any-return]
+        return self.param(item, left.field)
+
+    def _compare_query(self, left: Operand, lookup: str, queryset: Any, path: Path | None) -> n.Node:
+        if hasattr(queryset, "get_queryset"):
+            queryset = queryset.get_queryset()
+        query = queryset.query
+        if query.extras.outputs is None and not query.extras.combined:
+            field = query.model._meta.pk
+            relation = None if path is None else path.relation
+            if relation is not None and relation.concrete and issubclass(query.model, relation.related_model):
+                field = relation.target_field
+            query = query.with_extras(outputs=(field.attname,), select_related=())
+        inner = self.query(query) if not query.is_empty else None
+        if inner is None:
+            self.cursor += len(query.all_values())
+            return FALSE
+        if lookup == "in":
+            return n.In(left.node, inner)
+        right = Right((), n.Subquery(inner), self.dialect, left.field)
+        return LOOKUPS[lookup](left, right, self)
+
+    def _none_of(
+        self, path: Path, transforms: Sequence[str], lookup: str, value: Any, kind: str, first: int
+    ) -> _Condition:
+        """Return ``EXISTS (…)`` for a leaf over many rows inside a negation: "none of them", not "one that is not"."""
+        index = next(position for position, hop in enumerate(path.hops) if hop.many)
+        here = self.joins.reach(path.hops[:index], self._used)
+        hop = path.hops[index]
+        inner = Joins(hop.target, self.aliases)
+        source = inner.reach(path.hops[index + 1 :], None)
+        absent = kind == leaves.NULL or (kind == leaves.TRUTH and value is True)
+        left = self._transformed(Operand(n.Column(source.alias, path.field.column), path.field), transforms)
+        if absent or kind == leaves.TRUTH:
+            leaf: n.Node = n.IsNull(left.node, negated=True)
+        else:
+            leaf = self._compare(left, lookup, value, kind, first, path)
+        if leaf in (TRUE, FALSE):
+            return _Condition(leaf, frozenset())
+        source.require()
+        joined = hop_condition(hop, here.alias, inner.base.alias)
+        select = Select(
+            (Output(_ONE),),
+            TableRef(hop.target.db_table, inner.base.alias),
+            inner.nodes(),
+            n.And((joined, leaf)),
+        )
+        return _Condition(n.Exists(select, negated=absent), frozenset())
+
+    # ── ordering
+
+    def order_by(self, *, default: bool) -> list[n.Ordering]:
+        """Return ``ORDER BY``: the query's own, or the model's where ``default`` allows it."""
+        query = self.plan
+        if query.order is None:
+            if not default or not self.meta.ordering:
+                return []
+            return self._default_order()
+        self.cursor = self.order_offset
+        return self.order_items(query.order_items, (), flip=query.extras.reversed)
+
+    def _default_order(self) -> list[n.Ordering]:
+        items = []
+        for item in self.meta.ordering:
+            if not isinstance(item, str):
+                items += self._constant_order(item, flip=self.plan.extras.reversed)
+                continue
+            items += self.order_items([item], (), flip=self.plan.extras.reversed)
+        return items
+
+    def _constant_order(self, item: Any, *, flip: bool) -> list[n.Ordering]:
+        """Return an expression of ``Meta.ordering``; its values belong to the model, so they are part of the text."""
+        self._constants = True
+        found = self.order_items([item], (), flip=flip)
+        self._constants = False
+        return found
+
+    def order_items(self, items: Iterable[Any], prefix: tuple[str, ...], *, flip: bool) -> list[n.Ordering]:
+        """Return the nodes of names and expressions; ``prefix`` leads to the model that they are names of."""
+        found: list[n.Ordering] = []
+        for item in items:
+            if isinstance(item, str):
+                found += self._order_name(item, prefix, flip=flip)
+                continue
+            if prefix:
+                raise FieldError(
+                    f"Ordering by {'__'.join(prefix)} uses the ordering of its model, which holds an expression: "
+                    f"name the fields, as in order_by('{'__'.join(prefix)}__name')."
+                )
+            descending, nulls = bool(getattr(item, "descending", False)), _nulls(item)
+            node = item.resolve(self).node
+            if getattr(item, "contains_aggregate", False):
+                self.aggregate_nodes.append(node)
+            if flip:
+                descending = not descending
+                nulls = {"first": "last", "last": "first"}.get(nulls or "")
+            found.append(n.Ordering(node, descending, nulls))
+        return found
+
+    def _order_name(self, item: str, prefix: tuple[str, ...], *, flip: bool) -> list[n.Ordering]:
+        if item == "?":
+            return [n.Ordering(n.Func("RANDOM"))]
+        descending = item.startswith("-")
+        name = item.lstrip("-+") if item[:1] in "-+" else item
+        full = "__".join((*prefix, name))
+        descending ^= flip
+        if not prefix and self.plan.annotation(name.partition("__")[0]) is not None:
+            return [n.Ordering(self.ref(name).node, descending)]
+        path = resolve_path(self.meta, full, f"order_by('{item}')")
+        relation = path.relation
+        if (
+            relation is not None
+            and not path.rest
+            and name.rpartition("__")[2] == relation.name
+            and relation.related_model
+        ):
+            target = relation.hops[-1].target
+            names = tuple(full.split("__"))
+            if target.ordering and len(names) < 12 and target is not self.meta:
+                return self.order_items(target.ordering, names, flip=descending)
+        operand, _source = self.operand(path, None)
+        for part in path.rest:
+            operand = self._transform(operand, part, full)
+        return [n.Ordering(operand.node, descending)]
+
+
+class _Key:
+    """Takes the key out of an instance that was given as the value of a condition."""
+
+    __slots__ = ("attname", "model", "name")
+
+    def __init__(self, path: Path | None) -> None:
+        relation = None if path is None else path.relation
+        self.name = "" if path is None else "__".join(path.names)
+        self.model: Any = None
+        self.attname = "pk"
+        if relation is not None and path is not None:
+            self.model = path.at.concrete_model
+            forward = relation if relation.many_to_one or (relation.one_to_one and relation.concrete) else None
+            if forward is not None:
+                self.model = forward.related_model._meta.concrete_model
+                self.attname = forward.target_field.attname
+
+    def __call__(self, value: Any) -> Any:
+        if not hasattr(value, "_meta"):
+            return value
+        if self.model is not None and not issubclass(value._meta.concrete_model, self.model):
+            raise ValueError(
+                f"{self.name} takes {self.model._meta.object_name} objects, not {value._meta.object_name}: {value!r}"
+            )
+        key = getattr(value, self.attname)
+        if key is None:
+            raise ValueError(
+                f"An unsaved {value._meta.object_name} cannot be the value of {self.name or 'a condition'}: save it first."
+            )
+        return key
+
+
+def all_of(nodes: Sequence[n.Node]) -> n.Node | None:
+    """Return the conjunction, flattened and folded; ``None`` when there is nothing to fulfil."""
+    flat: list[n.Node] = []
+    for node in nodes:
+        flat += node.items if isinstance(node, n.And) else (node,)
+    if FALSE in flat:
+        return FALSE
+    if not flat:
+        return None
+    return flat[0] if len(flat) == 1 else n.And(tuple(flat))
+
+
+def _any_of(nodes: Sequence[n.Node]) -> n.Node:
+    kept = [node for node in nodes if node != FALSE]
+    if TRUE in kept:
+        return TRUE
+    if not kept:
+        return FALSE
+    return kept[0] if len(kept) == 1 else n.Or(tuple(kept))
+
+
+def _odd_of(nodes: Sequence[n.Node]) -> n.Node:
+    """Return XOR as "an odd number of them holds", which every database can say."""
+    if len(nodes) == 1:
+        return nodes[0]
+    cases = [n.Case((n.When(node, n.Keyword("1")),), n.Keyword("0")) for node in nodes]
+    total: n.Node = cases[0]
+    for case in cases[1:]:
+        total = n.Binary("+", total, case)
+    return n.Binary("=", n.Binary("%", total, n.Keyword("2")), n.Keyword("1"))
+
+
+def _negate(node: n.Node) -> n.Node:
+    if node == FALSE:
+        return TRUE
+    if node == TRUE:
+        return FALSE
+    return n.Not(node)
+
+
+def _nulls(item: Any) -> str | None:
+    if getattr(item, "nulls_first", None):
+        return "first"
+    if getattr(item, "nulls_last", None):
+        return "last"
+    return getattr(item, "nulls", None)

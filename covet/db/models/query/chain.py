@@ -1,0 +1,186 @@
+"""``Chain``: what every queryset holds, how it is copied, and what plain Python may do with it.
+
+Nothing here asks a database. Iterating, measuring or testing a queryset that was not awaited raises ``QueryNotAwaited``
+with the line to write instead; once awaited its rows are cached, and it behaves like a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self
+
+from typing_extensions import TypeVar
+
+from covet.db.models.query.plan import Query
+from covet.exceptions import QueryNotAwaited
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+
+__all__ = ["Chain", "M", "R"]
+
+M = TypeVar("M", bound="Model")
+R = TypeVar("R", covariant=True, default=M)
+
+_SHOWN = 20
+
+
+class Chain(Generic[M, R]):
+    """The state of a queryset.
+
+    Attributes:
+        model: The model whose rows are asked for.
+        query: The immutable plan.
+    """
+
+    __slots__ = (
+        "_cache",
+        "_db",
+        "_for_write",
+        "_hints",
+        "_kind",
+        "_known",
+        "_mode",
+        "_prefetch",
+        "_prefetched",
+        "model",
+        "query",
+    )
+
+    model: type[M]
+    query: Query
+    _db: str | None
+    _hints: dict[str, Any]
+    _kind: str  # the form of a row: model, dict, tuple, flat, named
+    _mode: Any  # how relations of the rows are loaded; None is the default
+    _cache: list[Any] | None
+    _prefetch: tuple[Any, ...]
+    _prefetched: bool
+    _for_write: bool
+    _known: tuple[Any, Any] | None  # a relation and the object that all rows have for it
+
+    _NO_HINTS: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        model: type[M] | None = None,
+        query: Query | None = None,
+        using: str | None = None,
+        hints: dict[str, Any] | None = None,
+    ) -> None:
+        self.model = model  # type: ignore[assignment]  # as_manager() makes one before its model exists
+        self.query = query or Query(model)
+        self._db = using
+        self._hints = hints or self._NO_HINTS
+        self._kind = "model"
+        self._mode = None
+        self._cache = None
+        self._prefetch = ()
+        self._prefetched = False
+        self._for_write = False
+        self._known = None
+
+    def _chain(self, query: Query) -> Self:
+        """Return a copy round another query; its rows are not read yet."""
+        cls = self.__class__
+        new = cls.__new__(cls)
+        new.model = self.model
+        new.query = query
+        new._db = self._db
+        new._hints = self._hints
+        new._kind = self._kind
+        new._mode = self._mode
+        new._cache = None
+        new._prefetch = self._prefetch
+        new._prefetched = False
+        new._for_write = self._for_write
+        new._known = self._known
+        extra = getattr(self, "__dict__", None)
+        if extra:
+            new.__dict__.update(extra)
+        return new
+
+    # ── plain Python
+
+    def _refuse(self, what: str, instead: str) -> NoReturn:
+        name = "queryset" if self.model is None else f"{self.model._meta.object_name} queryset"
+        raise QueryNotAwaited(f"This {name} was not awaited yet, so it cannot be {what}. Write {instead}.")
+
+    def __iter__(self) -> Iterator[R]:
+        if self._cache is None:
+            self._refuse("iterated", "'for row in await queryset' or 'async for row in queryset'")
+        return iter(self._cache)
+
+    def __len__(self) -> int:
+        if self._cache is None:
+            self._refuse("measured", "'await queryset.count()', or 'len(await queryset)' if the rows are needed too")
+        return len(self._cache)
+
+    def __bool__(self) -> bool:
+        if self._cache is None:
+            self._refuse("tested for truth", "'await queryset.exists()', or 'if await queryset'")
+        return bool(self._cache)
+
+    def __contains__(self, item: object) -> bool:
+        if self._cache is None:
+            self._refuse("searched", "'await queryset.contains(row)'")
+        return item in self._cache
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        label = "?" if self.model is None else self.model._meta.object_name
+        if self._cache is None:
+            return f"<{name} {label} (not evaluated)>"
+        shown = [repr(row) for row in self._cache[:_SHOWN]]
+        if len(self._cache) > _SHOWN:
+            shown.append("...(remaining elements truncated)...")
+        return f"<{name} [{', '.join(shown)}]>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise QueryNotAwaited("A queryset cannot be pickled: pickle its rows, 'pickle.dumps(list(await queryset))'.")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._chain(self.query)
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return super().__class_getitem__(item)  # type: ignore[misc]  # Generic has it at run time
+
+    # ── what others ask
+
+    @property
+    def gives_instances(self) -> bool:
+        """Whether a row is an instance of the model, and not what ``values()`` makes of it."""
+        return self._kind == "model"
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the rows have been read."""
+        return self._cache is not None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the rows come in an order that was asked for, or that the model has."""
+        query = self.query
+        if query.order is not None:
+            return bool(query.order)
+        return bool(self.model._meta.ordering) and query.extras.group_by is None
+
+    @property
+    def totally_ordered(self) -> bool:
+        """Whether no two rows can change places: the order ends at a unique field."""
+        items = self.query.order_items if self.query.order is not None else tuple(self.model._meta.ordering)
+        for item in items:
+            if not isinstance(item, str):
+                continue
+            name = item.lstrip("-")
+            if name == "pk":
+                return True
+            field = self.model._meta.fields_map.get(name)
+            if field is not None and getattr(field, "unique", False) and not field.null:
+                return True
+        return False
+
+    def shape(self, values: list[Any]) -> Any:
+        """Append the values of a queryset that stands inside another query, and return its shape."""
+        values.extend(self.query.all_values())
+        return self.query.key()

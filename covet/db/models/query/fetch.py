@@ -1,0 +1,347 @@
+"""``Fetch``: the methods that ask the database and give results."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
+
+from covet.db.models.query import run
+from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.prefetch import prefetch_rows
+from covet.exceptions import FieldError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Fetch", "Pick"]
+
+_CHUNK = 2000
+
+
+class Pick(Generic[R]):
+    """``queryset[3]`` before the queryset was awaited: awaiting it gives the row, or raises ``IndexError``."""
+
+    __slots__ = ("_index", "_queryset")
+
+    def __init__(self, queryset: Any, index: int) -> None:
+        self._queryset = queryset
+        self._index = index
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self._read().__await__()
+
+    async def _read(self) -> R:
+        rows = await self._queryset._fetch()
+        if not rows:
+            raise IndexError(f"The queryset has no row {self._index}.")
+        return rows[0]  # type: ignore[no-any-return]  # a row of the queryset
+
+    def __repr__(self) -> str:
+        return f"<row {self._index} of {self._queryset!r}>"
+
+
+class Stepped(Generic[R]):
+    """``queryset[::2]`` before the queryset was awaited: awaiting it gives the list."""
+
+    __slots__ = ("_queryset", "_step")
+
+    def __init__(self, queryset: Any, step: int) -> None:
+        self._queryset = queryset
+        self._step = step
+
+    def __await__(self) -> Generator[Any, None, list[R]]:
+        return self._read().__await__()
+
+    async def _read(self) -> list[R]:
+        return (await self._queryset._fetch())[:: self._step]  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<every {self._step}. row of {self._queryset!r}>"
+
+
+class Fetch(Chain[M, R]):
+    """Reading: await the queryset, iterate it, or ask for one row or a number."""
+
+    __slots__ = ()
+
+    @property
+    def db(self) -> str:
+        """The alias of the database that the rows are read from."""
+        return run.read_database(self).alias
+
+    def __await__(self) -> Generator[Any, None, list[R]]:
+        """Read the rows once; later awaits return the same list."""
+        return self._fetch().__await__()
+
+    async def _fetch(self) -> list[Any]:
+        rows = self._cache
+        if rows is None:
+            rows = await run.fetch(self.query, self._kind, run.read_database(self), self._mode)
+            if self._known is not None:
+                self._set_known(rows)
+            self._cache = rows
+        if self._prefetch and not self._prefetched:
+            self._prefetched = True
+            if rows and self._kind == "model":
+                await prefetch_rows(rows, self._prefetch, self._db)
+        return rows
+
+    def _set_known(self, rows: list[Any]) -> None:
+        if self._kind == "model" and self._known is not None:
+            relation, value = self._known
+            for row in rows:
+                relation.set_cached_value(row, value)
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        for row in await self._fetch():
+            yield row
+
+    @overload
+    def __getitem__(self, item: slice) -> Self: ...
+    @overload
+    def __getitem__(self, item: int) -> Pick[R]: ...
+    def __getitem__(self, item: int | slice) -> Any:
+        """Return rows by position: lazily, or from the rows already read.
+
+        Raises:
+            ValueError: Negative positions: use ``reverse()``.
+        """
+        if isinstance(item, int):
+            if item < 0:
+                raise ValueError(
+                    "Negative positions are not supported: use order_by(…).reverse() and a position from 0."
+                )
+            if self._cache is not None:
+                return self._cache[item]
+            return Pick(self._sliced(item, item + 1), item)
+        if not isinstance(item, slice):
+            raise TypeError(f"A queryset is indexed by numbers and slices, not by {item!r}.")
+        low, high, step = item.start, item.stop, item.step
+        if (low or 0) < 0 or (high or 0) < 0 or (step or 1) < 1:
+            raise ValueError("Negative positions are not supported: use order_by(…).reverse() and positions from 0.")
+        if self._cache is not None:
+            return self._cache[item]
+        part = self._sliced(low or 0, high)
+        return part if step is None or step == 1 else Stepped(part, step)
+
+    def _sliced(self, low: int, high: int | None) -> Self:
+        if high is not None and high < low:
+            high = low
+        return self._chain(self.query.sliced(low, high))
+
+    # ── one row
+
+    async def get(self, *args: Any, **kwargs: Any) -> R:
+        """Return the only row that matches.
+
+        Raises:
+            DoesNotExist: None matches; each model has its own class.
+            MultipleObjectsReturned: More than one does.
+        """
+        query = self.query
+        if args or kwargs:
+            if query.extras.combined is not None or query.is_sliced:
+                self.filter(*args, **kwargs)  # type: ignore[attr-defined]  # raises what a filter would raise here
+            query = query.filtered(args, kwargs, negate=False, where="get")
+        rows = await run.get_rows(query, self._kind, run.read_database(self), self._mode)
+        if len(rows) == 1:
+            if self._known is not None:
+                self._set_known(rows)
+            if self._prefetch and self._kind == "model":
+                await prefetch_rows(rows, self._prefetch, self._db)
+            return rows[0]  # type: ignore[no-any-return]
+        name = self.model._meta.object_name
+        if not rows:
+            raise self.model.DoesNotExist(f"No {name} matches the query.")
+        found = f"more than {len(rows) - 1}" if len(rows) > 20 else str(len(rows))
+        raise self.model.MultipleObjectsReturned(f"get() matches {found} rows of {name}, not one.")
+
+    async def first(self) -> R | None:
+        """Return the first row or ``None``; by key when the queryset has no order."""
+        if self._cache is not None:
+            return self._cache[0] if self._cache else None
+        rows = await self._in_order("first")._sliced(0, 1)._fetch()
+        return rows[0] if rows else None
+
+    async def last(self) -> R | None:
+        """Return the last row or ``None``; by key when the queryset has no order."""
+        if self._cache is not None:
+            return self._cache[-1] if self._cache else None
+        queryset = self._in_order("last")
+        if queryset.query.is_sliced:
+            rows = await queryset._fetch()
+            return rows[-1] if rows else None
+        query = queryset.query.with_extras(reversed=not queryset.query.extras.reversed)
+        rows = await queryset._chain(query)._sliced(0, 1)._fetch()
+        return rows[0] if rows else None
+
+    def _in_order(self, method: str) -> Self:
+        if self.ordered or self.query.is_sliced:
+            return self
+        if self.query.extras.group_by is not None and self.query.extras.group_by is not True:
+            raise TypeError(f"{method}() of grouped rows needs an order: write order_by(…) before it.")
+        return self._chain(self.query.ordered(("pk",)))
+
+    async def latest(self, *names: str) -> R:
+        """Return the row with the greatest values of these fields (or ``Meta.get_latest_by``)."""
+        return await self._extreme(names, "latest", reverse=True)
+
+    async def earliest(self, *names: str) -> R:
+        """Return the row with the smallest values of these fields (or ``Meta.get_latest_by``)."""
+        return await self._extreme(names, "earliest", reverse=False)
+
+    async def _extreme(self, names: tuple[str, ...], method: str, *, reverse: bool) -> R:
+        if self.query.is_sliced:
+            raise TypeError(f"{method}() cannot follow a slice.")
+        if not names:
+            latest = self.model._meta.get_latest_by
+            names = (latest,) if isinstance(latest, str) else tuple(latest or ())
+        if not names:
+            raise ValueError(
+                f"{method}() needs field names, or get_latest_by in Meta of {self.model._meta.object_name}."
+            )
+        query = self.query.ordered(names).with_extras(reversed=reverse)
+        rows = await self._chain(query)._sliced(0, 1)._fetch()
+        if not rows:
+            raise self.model.DoesNotExist(f"No {self.model._meta.object_name} matches the query.")
+        return rows[0]  # type: ignore[no-any-return]
+
+    async def in_bulk(self, ids: Iterable[Any] | None = None, *, field_name: str = "pk") -> dict[Any, Any]:
+        """Return the rows by key, those of ``ids`` or all.
+
+        Args:
+            ids: The keys; an empty list runs no statement.
+            field_name: A unique field, in place of the key.
+        """
+        if self.query.is_sliced:
+            raise TypeError("in_bulk() cannot follow a slice.")
+        meta = self.model._meta
+        field = meta.pk if field_name == "pk" else meta.get_field(field_name)
+        unique_alone = any(
+            tuple(getattr(one, "fields", ())) == (field_name,) for one in getattr(meta, "total_unique_constraints", ())
+        )
+        if not (field.unique or unique_alone) and self.query.extras.distinct_on != (field_name,):
+            raise ValueError(f"in_bulk() needs a unique field, and {meta.object_name}.{field_name} is not unique.")
+        if ids is None:
+            return {self._key_of(row, field): row for row in await self._chain(self.query)._fetch()}
+        wanted = list(ids)
+        found: dict[Any, Any] = {}
+        size = max(run.read_database(self).dialect.max_params - len(self.query.all_values()) - 1, 1)
+        for start in range(0, len(wanted), size):
+            part = {f"{field_name}__in": wanted[start : start + size]}
+            query = self.query.filtered((), part, negate=False, where="in_bulk")
+            found.update({self._key_of(row, field): row for row in await self._chain(query)._fetch()})
+        return found
+
+    def _key_of(self, row: Any, field: Any) -> Any:
+        if self._kind == "model":
+            return getattr(row, field.attname)
+        outputs = self.query.extras.outputs or ()
+        names = [name for name in (field.name, field.attname, "pk") if name in outputs]
+        if not names:
+            raise FieldError(f"in_bulk() after values() needs '{field.name}' among the values.", name=field.name)
+        if self._kind == "dict":
+            return row[names[0]]
+        return row if self._kind == "flat" else row[outputs.index(names[0])]
+
+    # ── numbers
+
+    async def count(self) -> int:
+        """Return the number of rows: of those already read, or by ``SELECT COUNT``."""
+        if self._cache is not None:
+            return len(self._cache)
+        return await run.count(self.query, run.read_database(self))
+
+    async def exists(self) -> bool:
+        """Return whether there is a row."""
+        if self._cache is not None:
+            return bool(self._cache)
+        return await run.exists(self.query, run.read_database(self))
+
+    async def contains(self, row: Any) -> bool:
+        """Return whether the queryset holds this row.
+
+        Raises:
+            TypeError: ``row`` is no instance, or the queryset gives no instances.
+            ValueError: The instance is not saved.
+        """
+        if self._kind != "model":
+            raise TypeError("contains() cannot follow values() or values_list().")
+        meta = getattr(row, "_meta", None)
+        if meta is None:
+            raise TypeError(f"contains() takes an instance of {self.model._meta.object_name}, not {row!r}.")
+        if meta.concrete_model is not self.model._meta.concrete_model:
+            return False
+        if row.pk is None:
+            raise ValueError("contains() needs a saved instance.")
+        if self._cache is not None:
+            return row in self._cache
+        if self.query.is_sliced or self.query.extras.combined is not None:
+            return row in await self._fetch()
+        query = self.query.filtered((), {"pk": row.pk}, negate=False, where="contains")
+        return await run.exists(query, run.read_database(self))
+
+    async def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return aggregates over all rows: ``await Article.objects.aggregate(Sum("views"), n=Count("*"))``.
+
+        Raises:
+            TypeError: An expression has no name and none can be made.
+            FieldError: An expression holds no aggregate.
+        """
+        expressions: list[tuple[str, Any]] = []
+        for arg in args:
+            expressions.append((arg.default_alias, arg))
+        expressions += kwargs.items()
+        for name, expression in expressions:
+            if not hasattr(expression, "resolve"):
+                raise TypeError(f"aggregate({name}=…) takes an aggregate, not {expression!r}.")
+            if not expression.contains_aggregate:
+                raise TypeError(
+                    f"aggregate({name}=…) takes an aggregate such as Count(…), and {expression!r} holds none."
+                )
+        if not expressions:
+            return {}
+        return await run.aggregate(self.query, expressions, run.read_database(self))
+
+    # ── streams and plans
+
+    async def iterator(self, chunk_size: int = _CHUNK) -> AsyncIterator[R]:
+        """Stream the rows by a server-side cursor; nothing is cached, and the connection is held until the end.
+
+        Args:
+            chunk_size: How many rows are in memory at once, and how many are prefetched for together.
+
+        Raises:
+            ValueError: ``chunk_size`` is not positive.
+        """
+        if chunk_size <= 0:
+            raise ValueError("iterator(chunk_size=…) takes a positive number.")
+        database = run.read_database(self)
+        plan = run.rows_plan(self.query, self._kind, database)
+        if plan.empty or self.query.is_empty:
+            return
+        sql, args = plan.bind(self.query.all_values())
+        async for chunk in database.stream(sql, args, chunk_size=chunk_size):
+            rows = plan.make(chunk, database.alias, self._mode)
+            if self._known is not None:
+                self._set_known(rows)
+            if self._prefetch and self._kind == "model":
+                await prefetch_rows(rows, self._prefetch, self._db)
+            for row in rows:
+                yield row
+
+    async def explain(
+        self, *, format: Literal["text", "json", "xml", "yaml", "tree"] | None = None, **options: bool
+    ) -> str:
+        """Return the database's plan for reading these rows.
+
+        Args:
+            format: A format that the database knows.
+            options: Options that the database knows, such as ``analyze=True``.
+
+        Raises:
+            ValueError: The database does not know the format or an option.
+        """
+        database = run.read_database(self)
+        sql, args = run.sql_of(self.query, database)
+        return await database.explain(sql, args, format=format, options=options)

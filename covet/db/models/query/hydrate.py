@@ -1,0 +1,269 @@
+"""Rows to results by generated code: one function per model and set of columns, made once.
+
+Instances are filled by one unpacking assignment (``o.id, o.title = row``), which keeps their values inline and is about
+three times faster than a loop. All rows of a result share one ``State``, whose batch knows them by weak references.
+"""
+
+from __future__ import annotations
+
+import keyword
+import weakref
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from covet.db.models.state import LOADED, State
+
+if TYPE_CHECKING:
+    from covet.db.models.query.assemble import OutColumn, Related
+    from covet.db.sql.dialect import Dialect
+
+__all__ = ["MISSING", "Batch", "Make", "converters", "instances", "records", "single"]
+
+#: ``make(rows, alias, fetch_mode) -> list of results``.
+Make: TypeAlias = Callable[[Sequence[Any], str, Any], "list[Any]"]
+
+
+class Batch:
+    """The rows that were read together: what one of them needs is loaded for all that are still alive.
+
+    Attributes:
+        refs: Weak references to the rows.
+        locks: A lock for each thing being loaded, so that ``gather`` over all rows makes one statement.
+    """
+
+    __slots__ = ("locks", "refs")
+
+    def __init__(self, rows: Iterable[Any] = ()) -> None:
+        self.refs: list[weakref.ref[Any]] = list(map(weakref.ref, rows))
+        self.locks: dict[Any, Any] | None = None
+
+    def alive(self) -> list[Any]:
+        """Return the rows that somebody still holds."""
+        return [row for ref in self.refs if (row := ref()) is not None]
+
+    def add(self, row: Any) -> None:
+        """Count one more row in."""
+        self.refs.append(weakref.ref(row))
+
+
+def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[[Any], Any] | None]:
+    """Return what turns each driver value into Python; ``None`` where it is right already."""
+    return [None if column.field is None else column.field.converter(dialect) for column in columns]
+
+
+class _Code:
+    """Lines of a function under construction, with the objects that they name."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {"new": object.__new__, "State": State, "Batch": Batch}
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+
+    def function(self) -> Make:
+        source = "\n".join(self.lines)
+        exec(source, self.names)  # noqa: S102  # attribute names are checked to be identifiers
+        return self.names["make"]  # type: ignore[no-any-return]  # the function that the source defines
+
+
+def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Make:
+    """Return the function that makes instances, with their joined relations and annotations."""
+    code = _Code()
+    found = converters(columns, dialect)
+    plans: list[tuple[Related, str, int]] = []
+    _number(root, "o", plans, 0)
+    head = ["def make(rows, alias, mode):"]
+    targets: list[str] = []
+    after: list[str] = []
+    position = 0
+    for number, (node, variable, _depth) in enumerate(plans):
+        code.names[f"cls{number}"] = node.model
+        partial = ", partial=True" if node.partial else ""
+        head.append(f" b{number} = Batch()")
+        head.append(f" s{number} = State(False, alias, peers=b{number}, fetch_mode=mode, shared=True{partial})")
+        head.append(f" l{number} = []; a{number} = l{number}.append")
+        in_null = _is_null(node, plans)
+        for one in node.fields:
+            name = _identifier(one.attname)
+            convert = found[position]
+            if in_null or convert is not None:
+                targets.append(f"v{position}")
+            else:
+                targets.append(f"{variable}.{name}")
+            position += 1
+    extra_names = [column.name for column in columns[position:]]
+    for name in extra_names:
+        targets.append(f"o.{_identifier(name)}" if found[position] is None else f"v{position}")
+        position += 1
+    head.append(" for row in rows:")
+    made, late = _creation(plans, found, code)
+    after += late
+    body = [f"  {line}" for line in made]
+    body.append(f"  {', '.join(targets)}{',' if len(targets) == 1 else ''} = row")
+    body += [f"  {line}" for line in after]
+    offset = position - len(extra_names)
+    for index, name in enumerate(extra_names, offset):
+        if found[index] is not None:
+            code.names[f"c{index}"] = found[index]
+            body.append(f"  o.{_identifier(name)} = c{index}(v{index})")
+    body.append("  a0(o)")
+    tail = [f" b{number}.refs = list(map(ref, l{number}))" for number in range(len(plans))]
+    code.names["ref"] = weakref.ref
+    code.lines = [*head, *body, *tail, " return l0"]
+    return code.function()
+
+
+def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Callable[[Any, str], Any]:
+    """Return the function that makes one instance of one row, with the state that all such rows share."""
+    code = _Code()
+    found = converters(columns, dialect)
+    names = [one.attname for one in root.fields] + [column.name for column in columns[len(root.fields) :]]
+    targets = [
+        f"o.{_identifier(name)}" if convert is None else f"v{i}"
+        for i, (name, convert) in enumerate(zip(names, found, strict=True))
+    ]
+    code.names |= {"cls": root.model, "LOADED": LOADED, "partial": root.partial}
+    code.names |= {f"c{index}": convert for index, convert in enumerate(found) if convert is not None}
+    code.lines = [
+        "def make(row, alias):",
+        " o = new(cls)",
+        " o._row_state = LOADED(alias, partial)",
+        f" {', '.join(targets)}{',' if len(targets) == 1 else ''} = row",
+        *[
+            f" o.{name} = c{i}(v{i})"
+            for i, (name, convert) in enumerate(zip(names, found, strict=True))
+            if convert is not None
+        ],
+        " return o",
+    ]
+    return code.function()  # type: ignore[return-value]  # the one function without a list
+
+
+def _number(node: Related, variable: str, plans: list[tuple[Related, str, int]], depth: int) -> None:
+    plans.append((node, variable, depth))
+    for child in node.children:
+        _number(child, f"{variable}{len(plans)}", plans, depth + 1)
+
+
+def _parent(node: Related, plans: Sequence[tuple[Related, str, int]]) -> tuple[Related, str] | None:
+    for other, variable, _depth in plans:
+        if node in other.children:
+            return other, variable
+    return None
+
+
+def _is_null(node: Related, plans: Sequence[tuple[Related, str, int]]) -> bool:
+    """Whether the node, or one that it hangs on, may be absent."""
+    while True:
+        if node.null:
+            return True
+        found = _parent(node, plans)
+        if found is None:
+            return False
+        node = found[0]
+
+
+def _creation(
+    plans: Sequence[tuple[Related, str, int]], found: Sequence[Callable[[Any], Any] | None], code: _Code
+) -> tuple[list[str], list[str]]:
+    """Return the lines before the unpacking (objects that are there for sure) and after it (the others, and links)."""
+    made: list[str] = []
+    late: list[str] = []
+    position = 0
+    for number, (node, variable, _depth) in enumerate(plans):
+        null = _is_null(node, plans)
+        first = position
+        lines = []
+        key = first
+        for one in node.fields:
+            if one.primary_key:
+                key = position
+            convert = found[position]
+            if convert is not None:
+                code.names[f"c{position}"] = convert
+                lines.append(f"{variable}.{one.attname} = c{position}(v{position})")
+            elif null:
+                lines.append(f"{variable}.{one.attname} = v{position}")
+            position += 1
+        create = f"{variable} = new(cls{number}); {variable}._row_state = s{number}"
+        if not null:
+            made.append(create)
+            late += lines
+            if node.relation is not None:
+                late += _links(node, variable, plans)
+                late.append(f"a{number}({variable})")
+            continue
+        parent = _parent(node, plans)
+        assert parent is not None
+        late.append(f"if v{key} is None:")
+        late.append(f" {variable} = None")
+        if node.relation.auto_created:
+            # A reverse one-to-one without partner: known to be missing, so nobody asks again.
+            code.names["MISSING"] = MISSING
+            guard = f"if {parent[1]} is not None: " if _is_null(parent[0], plans) else ""
+            late.append(f" {guard}{parent[1]}.{node.relation.cache_name} = MISSING")
+        late.append("else:")
+        late.append(f" {create}")
+        late += [f" {line}" for line in [*lines, *_links(node, variable, plans)]]
+        late.append(f" a{number}({variable})")
+    return made, late
+
+
+class _Missing:
+    """The type of ``MISSING``: a reverse one-to-one that is known to have no row."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = _Missing()
+
+
+def _links(node: Related, variable: str, plans: Sequence[tuple[Related, str, int]]) -> list[str]:
+    parent = _parent(node, plans)
+    assert parent is not None
+    lines = [f"{parent[1]}.{node.relation.cache_name} = {variable}"]
+    other = node.relation.remote_field
+    if other is not None and node.relation.one_to_one and getattr(other, "cache_name", None):
+        lines.append(f"{variable}.{other.cache_name} = {parent[1]}")
+    return lines
+
+
+def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect) -> Make:
+    """Return the function that makes plain rows: ``"dict"``, ``"tuple"``, ``"flat"`` or ``"named"``."""
+    code = _Code()
+    found = converters(columns, dialect)
+    for index, convert in enumerate(found):
+        if convert is not None:
+            code.names[f"c{index}"] = convert
+    items = [f"v{index}" if convert is None else f"c{index}(v{index})" for index, convert in enumerate(found)]
+    unpack = ", ".join(f"v{index}" for index in range(len(columns))) + ("," if len(columns) == 1 else "")
+    plain = all(convert is None for convert in found)
+    if kind == "dict":
+        pairs = ", ".join(f"{column.name!r}: {item}" for column, item in zip(columns, items, strict=True))
+        result = f"[{{{pairs}}} for {unpack} in rows]"
+    elif kind == "flat":
+        result = "[row[0] for row in rows]" if plain else "[c0(row[0]) for row in rows]"
+    elif kind == "named":
+        code.names["Row"] = namedtuple("Row", [_identifier(column.name) for column in columns])
+        result = f"[Row({', '.join(items)}) for {unpack} in rows]"
+    elif plain:
+        result = "list(map(tuple, rows))"
+    else:
+        result = f"[({', '.join(items)}{',' if len(items) == 1 else ''}) for {unpack} in rows]"
+    code.lines = ["def make(rows, alias, mode):", f" return {result}"]
+    return code.function()
+
+
+def _identifier(name: str) -> str:
+    """Return the name if it can stand in code; annotations and fields were checked before, so this is the last guard."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ValueError(f"'{name}' cannot be the name of an attribute.")
+    return name

@@ -1,0 +1,129 @@
+"""The joins of one statement: aliases, what may be shared, and which must be LEFT.
+
+A join to at most one row may always be shared. A join to many rows is shared only within one ``filter()`` call (and by
+ordering, annotations and outputs), because two calls may mean two different rows. Whether a join is LEFT is decided
+last: it is, where there may be no partner, unless some condition cannot hold without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from covet.db.sql import nodes as n
+from covet.db.sql.statements import Join, TableRef
+
+if TYPE_CHECKING:
+    from covet.db.models.options import Options
+    from covet.db.models.query.paths import Hop
+
+__all__ = ["Aliases", "Joins", "Source", "hop_condition"]
+
+
+class Aliases:
+    """Hands out the aliases of one statement, subqueries included: a name never means two tables."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def take(self, table: str) -> str:
+        """Return the table's own name the first time, and ``T2``, ``T3``, … after that."""
+        alias = table
+        number = len(self.taken)
+        while alias in self.taken:
+            number += 1
+            alias = f"T{number}"
+        self.taken.add(alias)
+        return alias
+
+
+class Source:
+    """One table in ``FROM``: the first, or a join."""
+
+    __slots__ = ("alias", "hop", "meta", "parent", "required")
+
+    def __init__(self, alias: str, meta: Options, parent: Source | None = None, hop: Hop | None = None) -> None:
+        self.alias = alias
+        self.meta = meta
+        self.parent = parent
+        self.hop = hop
+        # A condition fails where this join finds no row, so INNER gives the same result.
+        self.required = False
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether the join may find no row for a row of the first table."""
+        source: Source | None = self
+        while source is not None and source.hop is not None:
+            if source.hop.null and not source.required:
+                return True
+            source = source.parent
+        return False
+
+    def require(self) -> None:
+        """Note that rows without a partner here cannot match."""
+        source: Source | None = self
+        while source is not None and not source.required:
+            source.required = True
+            source = source.parent
+
+
+class Joins:
+    """The tables of one ``SELECT``."""
+
+    __slots__ = ("_shared", "aliases", "base", "sources")
+
+    def __init__(self, meta: Options, aliases: Aliases, *, alias: str | None = None) -> None:
+        self.aliases = aliases
+        self.base = Source(alias or aliases.take(meta.db_table), meta)
+        self.sources: list[Source] = []
+        self._shared: dict[tuple[str, Hop], list[Source]] = {}
+
+    def reach(self, hops: Iterable[Hop], used: set[str] | None = None, start: Source | None = None) -> Source:
+        """Return the source at the end of the hops, joining what is not joined yet.
+
+        Args:
+            hops: The joins to make.
+            used: The aliases to many rows that may be shared; ``None`` shares all.
+            start: Where the hops begin; the first table without it.
+        """
+        source = start or self.base
+        for hop in hops:
+            source = self._step(source, hop, used)
+        return source
+
+    def _step(self, source: Source, hop: Hop, used: set[str] | None) -> Source:
+        existing = self._shared.setdefault((source.alias, hop), [])
+        for found in existing:
+            if not hop.many or used is None or found.alias in used:
+                return found
+        new = Source(self.aliases.take(hop.target.db_table), hop.target, source, hop)
+        self.sources.append(new)
+        existing.append(new)
+        if hop.many and used is not None:
+            used.add(new.alias)
+        return new
+
+    def nodes(self) -> tuple[Join, ...]:
+        """Return the ``JOIN`` clauses, in an order in which each follows what it joins to."""
+        return tuple(self._nodes())
+
+    def _nodes(self) -> Iterator[Join]:
+        for source in self.sources:
+            assert source.hop is not None and source.parent is not None
+            kind = "LEFT" if source.may_be_missing else "INNER"
+            yield Join(
+                kind,
+                TableRef(source.meta.db_table, source.alias),
+                hop_condition(source.hop, source.parent.alias, source.alias),
+            )
+
+
+def hop_condition(hop: Hop, here: str, there: str) -> n.Node:
+    """Return the condition that joins two aliases."""
+    parts: list[n.Node] = [n.Binary("=", n.Column(here, left), n.Column(there, right)) for left, right in hop.on]
+    if hop.extra is not None:
+        parts.append(hop.extra(there))
+    return parts[0] if len(parts) == 1 else n.And(tuple(parts))

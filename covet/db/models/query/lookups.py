@@ -1,0 +1,318 @@
+"""Look-ups and transforms: what ``__icontains`` or ``__year__gte`` do to a column and a value.
+
+A look-up is a function ``(operand, right, build) -> Node``. ``Right`` hands out the right-hand side: a run-time value
+as a parameter with the adaptation that the look-up wants, or an expression's node. This module reads as one table.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from covet.db.models.expressions.inference import DATE, INTEGER, TIME
+from covet.db.models.query.paths import Path, unknown_name
+from covet.db.sql import nodes as n
+from covet.db.sql.dialect import Dialect, escape_like
+from covet.exceptions import FieldError
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["LOOKUPS", "Operand", "Right", "apply_transform", "check_rest", "may_need_zone", "split_rest"]
+
+Convert: TypeAlias = Callable[[Any], Any]
+
+_TEXT = n.ColumnType("text")
+_INTEGER = n.ColumnType("integer")
+_TEXTUAL = frozenset({"char", "varchar", "text"})
+_DATE_PARTS = frozenset({"year", "iso_year", "quarter", "month", "week", "day", "week_day", "iso_week_day"})
+_TIME_PARTS = frozenset({"hour", "minute", "second"})
+_RELATION_LOOKUPS = frozenset({"exact", "in", "isnull", "gt", "gte", "lt", "lte", "range"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """The left-hand side: its SQL, the field that it holds, and the kind of its column."""
+
+    node: n.Node
+    field: Field[Any] | None
+    part: str = ""  # the date part that was taken, for bounds instead of functions
+    source: Operand | None = None  # what it was taken of
+
+    @property
+    def type(self) -> n.ColumnType | None:
+        """What the database holds there."""
+        return None if self.field is None else self.field.column_type()
+
+    @property
+    def kind(self) -> str:
+        """The kind of ``type``, or nothing."""
+        found = self.type
+        return "" if found is None else found.kind
+
+
+class Right:
+    """The right-hand side of one condition.
+
+    Args:
+        slots: The slots of its run-time values, in order.
+        node: The node of an expression, in place of a value.
+        dialect: The database's dialect.
+        field: The field of the left-hand side, whose adapter the values take.
+        unwrap: Takes the key out of an object that was given as the value.
+    """
+
+    __slots__ = ("dialect", "field", "node", "slots", "unwrap")
+
+    def __init__(
+        self,
+        slots: tuple[int, ...],
+        node: n.Node | None,
+        dialect: Dialect,
+        field: Field[Any] | None,
+        unwrap: Convert | None = None,
+    ) -> None:
+        self.slots = slots
+        self.node = node
+        self.dialect = dialect
+        self.field = field
+        self.unwrap = unwrap
+
+    def value(self, *, many: bool = False) -> n.Node:
+        """Return the value as the column takes it, or the expression."""
+        if self.node is not None:
+            return self.node
+        field = self.field
+        adapt = None if field is None else field.adapter(self.dialect)
+        if self.unwrap is not None:
+            adapt = _chain(self.unwrap, adapt)
+        return n.Param(self.slots[0], adapt, None if field is None else field.column_type(), many=many)
+
+    def mapped(self, change: Convert, type: n.ColumnType | None) -> n.Node:
+        """Return the value changed by a function of the look-up's own."""
+        return n.Param(self.slots[0], change, type)
+
+    def pattern(self, before: str, after: str, dialect: Dialect) -> n.Node:
+        """Return a ``LIKE`` pattern round the value, in which the value's own signs mean themselves."""
+        if self.node is None:
+            return self.mapped(_Pattern(before, after, self.unwrap), _TEXT)
+        escaped: n.Node = n.Cast(self.node, _TEXT)
+        for sign in ("\\", "%", "_"):
+            escaped = n.Func("REPLACE", (escaped, n.Bound(sign), n.Bound("\\" + sign)), type=_TEXT)
+        parts = [n.Bound(before)] if before else []
+        return n.Func("CONCAT", (*parts, escaped, *([n.Bound(after)] if after else [])), type=_TEXT)
+
+
+class _Pattern:
+    """Escapes a text and puts the wildcards round it."""
+
+    __slots__ = ("after", "before", "unwrap")
+
+    def __init__(self, before: str, after: str, unwrap: Convert | None) -> None:
+        self.before, self.after, self.unwrap = before, after, unwrap
+
+    def __call__(self, value: Any) -> str:
+        return f"{self.before}{escape_like(str(value))}{self.after}"
+
+
+def _chain(first: Convert, second: Convert | None) -> Convert:
+    if second is None:
+        return first
+    return lambda value: second(first(value))
+
+
+Build: TypeAlias = Any  # query.build.Builder, which stands above this module
+Lookup: TypeAlias = Callable[[Operand, Right, Build], n.Node]
+
+
+def _compare(op: str) -> Lookup:
+    def lookup(left: Operand, right: Right, build: Build) -> n.Node:
+        if left.part == "year" and right.node is None and left.source is not None:
+            return _year(op, left, right, build)
+        return n.Binary(op, left.node, right.value())
+
+    return lookup
+
+
+def _year(op: str, left: Operand, right: Right, build: Build) -> n.Node:
+    """Compare a year by the bounds of the year, so that an index on the column is used."""
+    source = left.source
+    assert source is not None and source.field is not None
+    zone = build.zone if source.kind == "datetime" else None
+    adapt = source.field.adapter(build.dialect)
+    first = n.Param(right.slots[0], _chain(_YearBound(zone, last=False), adapt), source.type)
+    last = n.Param(right.slots[0], _chain(_YearBound(zone, last=True), adapt), source.type)
+    if op == "=":
+        return n.And((n.Binary(">=", source.node, first), n.Binary("<=", source.node, last)))
+    return n.Binary(op, source.node, first if op in {"<", ">="} else last)
+
+
+class _YearBound:
+    """Turns a year into the first or last moment of it."""
+
+    __slots__ = ("last", "zone")
+
+    def __init__(self, zone: dt.tzinfo | None, *, last: bool) -> None:
+        self.zone, self.last = zone, last
+
+    def __call__(self, value: Any) -> Any:
+        year = int(value)
+        day = dt.date(year, 12, 31) if self.last else dt.date(year, 1, 1)
+        if self.zone is None:
+            return day
+        return dt.datetime.combine(day, dt.time.max if self.last else dt.time.min, tzinfo=self.zone)
+
+
+def _like(kind: str, before: str, after: str) -> Lookup:
+    def lookup(left: Operand, right: Right, build: Build) -> n.Node:
+        return n.Match(kind, _as_text(left), right.pattern(before, after, build.dialect))
+
+    return lookup
+
+
+def _iexact(left: Operand, right: Right, build: Build) -> n.Node:
+    pattern = right.node if right.node is not None else right.mapped(_as_str(right.unwrap), _TEXT)
+    return n.Match("iexact", _as_text(left), pattern)
+
+
+def _as_str(unwrap: Convert | None) -> Convert:
+    return str if unwrap is None else _chain(unwrap, str)
+
+
+def _regex(kind: str) -> Lookup:
+    def lookup(left: Operand, right: Right, build: Build) -> n.Node:
+        pattern = right.node if right.node is not None else right.mapped(str, _TEXT)
+        return n.Match(kind, _as_text(left), pattern)
+
+    return lookup
+
+
+def _as_text(left: Operand) -> n.Node:
+    return left.node if left.kind in _TEXTUAL or left.field is None else n.Cast(left.node, _TEXT)
+
+
+LOOKUPS: dict[str, Lookup] = {
+    "exact": _compare("="),
+    "gt": _compare(">"),
+    "gte": _compare(">="),
+    "lt": _compare("<"),
+    "lte": _compare("<="),
+    "iexact": _iexact,
+    "contains": _like("like", "%", "%"),
+    "icontains": _like("ilike", "%", "%"),
+    "startswith": _like("like", "", "%"),
+    "istartswith": _like("ilike", "", "%"),
+    "endswith": _like("like", "%", ""),
+    "iendswith": _like("ilike", "%", ""),
+    "regex": _regex("regex"),
+    "iregex": _regex("iregex"),
+}
+# These are written by the builder itself: their right-hand side is no single value.
+_SHAPED = frozenset({"in", "range", "isnull"})
+
+
+def may_need_zone(rest: tuple[str, ...]) -> bool:
+    """Whether names after a field may read a datetime in the current time zone."""
+    return any(name in _DATE_PARTS or name in _TIME_PARTS or name in {"date", "time"} for name in rest)
+
+
+def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Return the transforms and the look-up in the names that follow a field.
+
+    Raises:
+        LookupError: A name is neither; its argument is that name.
+    """
+    transforms: list[str] = []
+    kind = _kind(field)
+    for position, name in enumerate(rest):
+        if kind == "json" and name not in LOOKUPS and name not in _SHAPED:
+            transforms.append(name)
+            continue
+        if _is_transform(field, kind, name):
+            transforms.append(name)
+            field = _transformed(field, kind, name)
+            kind = _kind(field)
+            continue
+        last = position == len(rest) - 1
+        if last and (name in LOOKUPS or name in _SHAPED or (field is not None and field.get_lookup(name) is not None)):
+            return tuple(transforms), name
+        raise LookupError(name)
+    return tuple(transforms), "exact"
+
+
+def check_rest(path: Path, where: str) -> bool:
+    """Raise for names after a field that mean nothing; return whether a datetime's zone matters.
+
+    Raises:
+        FieldError: With the name that was probably meant.
+    """
+    rest = path.rest
+    if not rest:
+        return False
+    if path.relation is not None and rest[0] not in _RELATION_LOOKUPS:
+        raise unknown_name(path.at, rest[0], where)
+    try:
+        split_rest(path.field, rest)
+    except LookupError as error:
+        name = str(error.args[0])
+        kind = _kind(path.field)
+        known = {*LOOKUPS, *_SHAPED, *_transforms_of(kind)}
+        hint = suggest(name, known)
+        place = f" (in {where})" if where else ""
+        tail = f"Did you mean '{hint}'?" if hint else f"Look-ups are: {', '.join(sorted(known))}."
+        raise FieldError(
+            f"{path.field.model._meta.object_name}.{path.field.name} has no look-up '{name}'{place}. {tail}",
+            model=path.field.model,
+            name=name,
+            hint=hint or "",
+        ) from None
+    return _kind(path.field) == "datetime" and may_need_zone(rest)
+
+
+def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
+    """Return what a transform makes of the left-hand side."""
+    field, kind = operand.field, operand.kind
+    custom = None if field is None else field.get_transform(name)
+    if custom is not None:
+        resolved = custom(build.wrap(operand.node, field)).resolve(build)
+        return Operand(resolved.node, resolved.field)
+    if kind == "json":
+        path = operand.node.path if isinstance(operand.node, n.JSONPath) else ()
+        base = operand.node.operand if isinstance(operand.node, n.JSONPath) else operand.node
+        step: str | int = int(name) if name.lstrip("-").isdigit() else name
+        return Operand(n.JSONPath(base, (*path, step), False), field)
+    target = _transformed(field, kind, name)
+    zone = (n.Bound(str(build.zone), _TEXT),) if kind == "datetime" else ()
+    if name in {"date", "time"}:
+        return Operand(n.Func(f"TRUNC_{name.upper()}", (operand.node, *zone), type=n.ColumnType(name)), target)
+    node = n.Func(f"EXTRACT_{name.upper()}", (operand.node, *zone), type=_INTEGER)
+    return Operand(node, target, part=name, source=operand)
+
+
+def _kind(field: Field[Any] | None) -> str:
+    column_type = None if field is None else field.column_type()
+    return "" if column_type is None else column_type.kind
+
+
+def _transforms_of(kind: str) -> frozenset[str]:
+    if kind == "datetime":
+        return _DATE_PARTS | _TIME_PARTS | {"date", "time"}
+    if kind == "date":
+        return _DATE_PARTS
+    return _TIME_PARTS if kind == "time" else frozenset()
+
+
+def _is_transform(field: Field[Any] | None, kind: str, name: str) -> bool:
+    return name in _transforms_of(kind) or (field is not None and field.get_transform(name) is not None)
+
+
+def _transformed(field: Field[Any] | None, kind: str, name: str) -> Field[Any] | None:
+    """Return the field that describes a transform's result."""
+    if field is not None:
+        custom = field.get_transform(name)
+        if custom is not None:
+            return getattr(custom, "output_field", None) or field
+    return DATE if name == "date" else TIME if name == "time" else INTEGER

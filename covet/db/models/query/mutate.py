@@ -1,0 +1,452 @@
+"""``Mutate``: the methods that change rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from covet.concurrency import maybe_await
+from covet.db import transaction
+from covet.db.errors import IntegrityError, NotSupportedError
+from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.query import run, write
+from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.signals import (
+    post_bulk_create,
+    post_bulk_update,
+    post_update,
+    pre_bulk_create,
+    pre_bulk_update,
+    pre_update,
+)
+from covet.db.models.state import LOADED
+from covet.db.sql.statements import Conflict
+from covet.exceptions import FieldDoesNotExist, FieldError
+from covet.text import suggest
+
+__all__ = ["Mutate"]
+
+
+class Mutate(Chain[M, R]):
+    """Writing: create rows, change or delete those of the queryset."""
+
+    __slots__ = ()
+
+    async def create(self, **values: Any) -> M:
+        """Build an instance, insert it and return it."""
+        model: Any = self.model
+        instance = model(**values)
+        self._for_write = True
+        await instance.save(force_insert=True, using=run.write_database(self).alias)
+        return instance  # type: ignore[no-any-return]  # an instance of the model
+
+    async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[M, bool]:
+        """Return the row that matches, or create it; the flag says whether it was created.
+
+        It is safe against others who create the same row when a unique constraint covers the look-ups.
+
+        Args:
+            defaults: Further values of a new row; functions are called only when one is made.
+            lookups: What to look for, and the values of a new row (those without ``__``).
+        """
+        queryset: Any = self
+        found = await queryset.filter(**lookups)._for_writing()._get_or_none()
+        if found is not None:
+            return found, False
+        values = await self._creation_values(lookups, defaults)
+        return await self._create_or_get(lookups, values)
+
+    async def _create_or_get(self, lookups: Mapping[str, Any], values: dict[str, Any]) -> tuple[M, bool]:
+        queryset: Any = self
+        alias = run.write_database(self).alias
+        try:
+            async with transaction.atomic(using=alias):
+                return await self._using(alias).create(**values), True
+        except IntegrityError:
+            # Someone else may have been faster; if it was another rule that failed, the error stands.
+            found = await queryset.filter(**lookups)._for_writing()._get_or_none()
+            if found is None:
+                raise
+            return found, False
+
+    async def update_or_create(
+        self,
+        defaults: Mapping[str, Any] | None = None,
+        create_defaults: Mapping[str, Any] | None = None,
+        **lookups: Any,
+    ) -> tuple[M, bool]:
+        """Change the row that matches, or create it; the flag says whether it was created.
+
+        Args:
+            defaults: The values to set; functions are called.
+            create_defaults: The values of a new row, in place of ``defaults``.
+            lookups: What to look for.
+        """
+        update = dict(defaults or {})
+        alias = run.write_database(self).alias
+        async with transaction.atomic(using=alias):
+            queryset: Any = self._using(alias)
+            locked = queryset.select_for_update().filter(**lookups)
+            found = await locked._get_or_none()
+            if found is None:
+                values = await self._creation_values(lookups, update if create_defaults is None else create_defaults)
+                found, created = await self._create_or_get(lookups, values)
+                if created:
+                    return found, True
+            for name, value in update.items():
+                setattr(found, name, await maybe_await(value()) if callable(value) else value)
+            await found.save(using=alias, update_fields=self._fields_to_save(update))
+        return found, False
+
+    def _fields_to_save(self, values: Mapping[str, Any]) -> set[str] | None:
+        """Return the fields that these values change, with those that set themselves; ``None`` saves all."""
+        meta: Any = self.model._meta
+        concrete = {name for field in meta.concrete_fields for name in (field.name, field.attname)}
+        if not set(values) <= concrete or meta.pk.name in values:
+            return None
+        automatic = {
+            field.name
+            for field in meta.local_concrete_fields
+            if not field.primary_key and (getattr(field, "auto_now", False) or _overrides_pre_save(field))
+        }
+        return {*values, *automatic}
+
+    def _using(self, alias: str) -> Any:
+        new = self._chain(self.query)
+        new._db = alias
+        return new
+
+    def _for_writing(self) -> Any:
+        """Return the same queryset reading from the database that writes go to."""
+        new = self._chain(self.query)
+        new._for_write = True
+        return new
+
+    async def _get_or_none(self) -> Any:
+        """Return the only row, ``None`` without one; several are an error."""
+        queryset: Any = self
+        model: Any = self.model
+        try:
+            return await queryset.get()
+        except model.DoesNotExist:
+            return None
+
+    async def _creation_values(self, lookups: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
+        values = {name: value for name, value in lookups.items() if "__" not in name}
+        for name, value in (defaults or {}).items():
+            values[name] = await maybe_await(value()) if callable(value) else value
+        self._check_names(values)
+        return values
+
+    def _check_names(self, values: Mapping[str, Any]) -> None:
+        meta: Any = self.model._meta
+        for name in values:
+            if name == "pk" or isinstance(getattr(self.model, name, None), property):
+                continue
+            try:
+                meta.get_field(name)
+            except FieldDoesNotExist as error:
+                raise FieldError(str(error), model=self.model, name=name) from None
+
+    # ── in bulk
+
+    async def bulk_create(
+        self,
+        objs: Iterable[M],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Iterable[str] | None = None,
+        unique_fields: Iterable[str] | None = None,
+    ) -> list[M]:
+        """Insert instances in as few statements as possible, and return them with their keys where the database tells.
+
+        ``save()`` is not called, and ``pre_save``/``post_save`` are not sent; ``pre_bulk_create`` and
+        ``post_bulk_create`` are, once.
+
+        Args:
+            objs: Instances of the model.
+            batch_size: The most rows of one statement.
+            ignore_conflicts: Leave out rows that a unique constraint refuses; keys are not set then.
+            update_conflicts: Update the row that is in the way.
+            update_fields: What is updated then.
+            unique_fields: The fields of the constraint (not on MySQL).
+
+        Raises:
+            ValueError: Options that do not go together.
+        """
+        instances: list[Any] = list(objs)
+        if batch_size is not None and batch_size <= 0:
+            raise ValueError("bulk_create(batch_size=…) takes a positive number.")
+        model: Any = self.model
+        meta = model._meta
+        if any(parent._meta.concrete_model is not meta.concrete_model for parent in meta.all_parents):
+            raise ValueError(f"bulk_create() cannot insert {meta.object_name}: its rows lie in more than one table.")
+        for instance in instances:
+            if not isinstance(instance, model):
+                raise TypeError(f"bulk_create() of {meta.object_name} got {instance!r}.")
+        database = run.write_database(self)
+        conflict = _conflict(meta, database.dialect, ignore_conflicts, update_conflicts, update_fields, unique_fields)
+        if not instances:
+            return instances
+        await pre_bulk_create.send(model, instances=instances, using=database.alias)
+        for instance in instances:
+            _check_related(instance)
+        with_key = [instance for instance in instances if instance._is_pk_set()]
+        without_key = [instance for instance in instances if not instance._is_pk_set()]
+        parts = [part for part in (with_key, without_key) if part]
+        async with transaction.atomic(using=database.alias, savepoint=False):
+            for part in parts:
+                await self._insert_part(part, database, conflict, batch_size, keyed=part is with_key)
+        for instance in instances:
+            instance._row_state = LOADED(database.alias, instance._row_state.partial)
+        await post_bulk_create.send(model, instances=instances, using=database.alias)
+        return instances
+
+    async def _insert_part(
+        self, instances: list[Any], database: Any, conflict: Conflict | None, batch_size: int | None, *, keyed: bool
+    ) -> None:
+        meta: Any = self.model._meta
+        fields = [field for field in meta.local_concrete_fields if not field.generated]
+        if not keyed and meta.auto_field is not None:
+            fields = [field for field in fields if field is not meta.auto_field]
+        rows = []
+        for instance in instances:
+            rows.append([field.pre_save(instance, True) for field in fields])
+        returning = [] if conflict is not None and not conflict.update else list(meta.db_returning_fields)
+        if keyed:
+            returning = [field for field in returning if field is not meta.auto_field]
+        if not database.dialect.has_returning and not keyed and returning == [meta.auto_field] and conflict is None:
+            await self._insert_singly(instances, rows, fields, database, returning)
+            return
+        told = await write.insert_many(
+            self.model, rows, fields, database, returning=returning, conflict=conflict, batch_size=batch_size
+        )
+        for instance, values in zip(instances, told, strict=True):
+            if values is not None:
+                for field, value in zip(returning, values, strict=True):
+                    setattr(instance, field.attname, value)
+            else:
+                _forget_defaults(instance, fields)
+
+    async def _insert_singly(
+        self, instances: list[Any], rows: list[list[Any]], fields: list[Any], database: Any, returning: list[Any]
+    ) -> None:
+        """Insert without reading keys back: MySQL has no RETURNING, and its keys need not be consecutive."""
+        await write.insert_many(self.model, rows, fields, database, returning=())
+        for instance in instances:
+            _forget_defaults(instance, fields)
+
+    async def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
+        """Write some fields of many instances, and return how many rows there were.
+
+        Neither ``save()`` nor its signals run; ``pre_bulk_update`` and ``post_bulk_update`` are sent, once.
+
+        Args:
+            objs: Saved instances; of two with one key the first counts.
+            fields: The names of the fields to write.
+            batch_size: The most rows sent together.
+
+        Raises:
+            ValueError: No fields, the key among them, an unsaved instance.
+        """
+        if batch_size is not None and batch_size <= 0:
+            raise ValueError("bulk_update(batch_size=…) takes a positive number.")
+        names = list(fields)
+        if not names:
+            raise ValueError("bulk_update() needs the names of the fields to write.")
+        meta: Any = self.model._meta
+        chosen = []
+        for name in names:
+            field = meta.get_field(name)
+            if field.column_type() is None or not hasattr(field, "attname"):
+                raise ValueError(f"bulk_update() writes columns, and {meta.object_name}.{name} has none.")
+            if field.primary_key or any(field is parent._meta.pk for parent in meta.all_parents):
+                raise ValueError("bulk_update() cannot change primary keys.")
+            chosen.append(field)
+        instances: dict[Any, Any] = {}
+        for instance in objs:
+            if not instance._is_pk_set():
+                raise ValueError("bulk_update() writes saved instances; one of these has no primary key.")
+            _check_related(instance, chosen)
+            instances.setdefault(instance.pk, instance)
+        if not instances:
+            return 0
+        database = run.write_database(self)
+        given = list(instances.values())
+        await pre_bulk_update.send(self.model, instances=given, fields=names, using=database.alias)
+        total = await self._update_tables(given, chosen, database, batch_size)
+        await post_bulk_update.send(self.model, instances=given, fields=names, using=database.alias)
+        return total
+
+    async def _update_tables(
+        self, instances: list[Any], fields: list[Any], database: Any, batch_size: int | None
+    ) -> int:
+        tables: dict[Any, list[Any]] = {}
+        for field in fields:
+            tables.setdefault(field.model._meta.concrete_model, []).append(field)
+        size = batch_size or len(instances)
+        total = 0
+        async with transaction.atomic(using=database.alias, savepoint=False):
+            for model, members in tables.items():
+                count = 0
+                for start in range(0, len(instances), size):
+                    part = instances[start : start + size]
+                    rows = [
+                        (getattr(one, model._meta.pk.attname), [field.pre_save(one, False) for field in members])
+                        for one in part
+                    ]
+                    count += await write.update_many(model, rows, members, database)
+                total = max(total, count)
+        return total
+
+    # ── by condition
+
+    async def update(self, **values: Any) -> int:
+        """Change all rows of the queryset by one statement, and return how many there were.
+
+        Values may be expressions over the same table. Neither ``save()`` nor its signals run; ``pre_update`` and
+        ``post_update`` are sent, once.
+
+        Raises:
+            TypeError: The queryset is sliced.
+            FieldError: A name is no field with a column.
+        """
+        if self.query.is_sliced:
+            raise TypeError("update() cannot follow a slice: filter by the keys instead.")
+        if self.query.extras.combined is not None:
+            raise NotSupportedError("update() cannot follow union() and its kin.")
+        if self.query.extras.distinct_on:
+            raise TypeError("update() cannot follow distinct() with field names.")
+        if not values:
+            return 0
+        self._for_write = True
+        database = run.write_database(self)
+        model: Any = self.model
+        assignments = [self._assignment(name, value) for name, value in values.items()]
+        if pre_update.has_listeners(model):
+            await pre_update.send(model, queryset=self, values=values, using=database.alias)
+        rows = await self._update_rows(assignments, database)
+        self._cache = None
+        if post_update.has_listeners(model):
+            await post_update.send(model, queryset=self, values=values, using=database.alias, rows=rows)
+        return rows
+
+    async def _update_rows(self, assignments: list[tuple[Any, Any]], database: Any) -> int:
+        meta: Any = self.model._meta
+        tables: dict[Any, list[tuple[Any, Any]]] = {}
+        for field, value in assignments:
+            tables.setdefault(field.model._meta.concrete_model, []).append((field, value))
+        query = self.query
+        if query.extras.lock is not None or query.extras.select_related or query.extras.outputs is not None:
+            query = query.with_extras(lock=None, select_related=(), outputs=None)
+        if set(tables) <= {meta.concrete_model}:
+            return await write.update_where(query, assignments, database)
+        # Columns of a parent's table: by the keys of the rows, which the first update may change.
+        queryset: Any = self._chain(query)
+        keys = await queryset.values_list("pk", flat=True)
+        rows = 0
+        async with transaction.atomic(using=database.alias, savepoint=False):
+            for model, members in tables.items():
+                part = model._base_manager.using(database.alias).filter(pk__in=keys)
+                rows = max(rows, await write.update_where(part.query, members, database))
+        return rows
+
+    def _assignment(self, name: str, value: Any) -> tuple[Any, Any]:
+        meta: Any = self.model._meta
+        if name == "pk":
+            field = meta.pk
+        else:
+            field = next((one for one in meta.concrete_fields if name in (one.name, one.attname)), None)
+        if field is None:
+            names = [one.name for one in meta.concrete_fields]
+            hint = suggest(name, names)
+            tail = f"Did you mean '{hint}'?" if hint else f"Fields are: {', '.join(names)}."
+            raise FieldError(
+                f"{meta.object_name} has no field '{name}' with a column (in update({name}=…)). {tail}",
+                model=self.model,
+                name=name,
+                hint=hint or "",
+            )
+        if hasattr(value, "_meta"):
+            if field.is_relation:
+                value = field.key_of(value)
+            else:
+                raise FieldError(
+                    f"update({name}=…) takes a value of {field.get_internal_type()}, not {value!r}.", name=name
+                )
+        return field, value
+
+    async def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete all rows of the queryset, and what their relations say goes with them.
+
+        Returns:
+            How many rows were deleted, and of which models.
+
+        Raises:
+            TypeError: The queryset is sliced or gives no instances.
+            ProtectedError: A relation with ``PROTECT`` refers to one of the rows.
+        """
+        if self.query.is_sliced:
+            raise TypeError("delete() cannot follow a slice: filter by the keys instead.")
+        if self._kind != "model":
+            raise TypeError("delete() cannot follow values() or values_list().")
+        if self.query.extras.combined is not None:
+            raise NotSupportedError("delete() cannot follow union() and its kin.")
+        if self.query.extras.distinct_on:
+            raise TypeError("delete() cannot follow distinct() with field names.")
+        model: Any = self.model
+        self._cache = None
+        return await model._delete_queryset(self)  # type: ignore[no-any-return]  # what deletion returns
+
+    delete.queryset_only = True  # type: ignore[attr-defined]  # as in Django, managers do not have it
+
+
+def _overrides_pre_save(field: Any) -> bool:
+    from covet.db.models.fields.base import Field
+
+    return type(field).pre_save is not Field.pre_save
+
+
+def _check_related(instance: Any, fields: Iterable[Any] | None = None) -> None:
+    """Refuse an unsaved related object, and take over the key of one that was saved meanwhile."""
+    for field in fields if fields is not None else instance._meta.concrete_fields:
+        if field.is_relation:
+            field.prepare_save(instance)
+
+
+def _forget_defaults(instance: Any, fields: Iterable[Any]) -> None:
+    """Mark what the database filled in, and did not tell, as not loaded."""
+    own = instance.__dict__
+    for field in fields:
+        if own.get(field.attname) is DATABASE_DEFAULT:
+            del own[field.attname]
+            instance._state.partial = True
+
+
+def _conflict(
+    meta: Any,
+    dialect: Any,
+    ignore: bool,
+    update: bool,
+    update_fields: Iterable[str] | None,
+    unique_fields: Iterable[str] | None,
+) -> Conflict | None:
+    if ignore and update:
+        raise ValueError("bulk_create() takes ignore_conflicts or update_conflicts, not both.")
+    if not update:
+        return Conflict() if ignore else None
+    changed = [meta.get_field(name) for name in update_fields or ()]
+    if not changed:
+        raise ValueError("bulk_create(update_conflicts=True) needs update_fields.")
+    if any(field.column_type() is None for field in changed):
+        raise ValueError("bulk_create(update_fields=…) takes fields with a column.")
+    if any(field.primary_key for field in changed):
+        raise ValueError("bulk_create(update_fields=…) cannot change the primary key.")
+    names = list(unique_fields or ())
+    if dialect.has_conflict_target and not names:
+        raise ValueError("bulk_create(update_conflicts=True) needs unique_fields, the fields of the constraint.")
+    if not dialect.has_conflict_target and names:
+        raise ValueError(f"{dialect.title} decides by any unique key itself: leave unique_fields out.")
+    unique = [meta.pk if name == "pk" else meta.get_field(name) for name in names]
+    return Conflict(tuple([field.column for field in unique]), tuple([field.column for field in changed]))

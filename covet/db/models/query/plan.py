@@ -1,0 +1,412 @@
+"""``Query``: what a queryset asks for, immutable and cheap to copy; no SQL, no database.
+
+A query is its *shape* (the key of compiled statements) and its run-time values, gathered in one pass: names and values
+of ``filter(name=value)`` are kept apart from the start, and only the first query of a shape looks at the names. The
+values stand in the order: conditions, annotations, ordering, members of a compound, limit and offset; the builder
+counts its slots the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.expressions.leaves import SCALARS
+from covet.db.models.expressions.q import Q
+from covet.db.models.query import lookups
+from covet.db.models.query.paths import resolve_path, unknown_name
+from covet.exceptions import FieldError
+from covet.timezone import get_current_timezone
+
+if TYPE_CHECKING:
+    from covet.db.models.expressions.base import Expression
+
+__all__ = ["NO_EXTRAS", "Annotation", "Combined", "Extras", "Locking", "Query"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A named expression; ``selected`` is false for ``alias()``."""
+
+    name: str
+    expression: Expression[Any]
+    shape: Hashable
+    values: tuple[Any, ...]
+    selected: bool = True
+
+    @property
+    def key(self) -> Hashable:
+        """What the SQL depends on."""
+        return (self.name, self.shape, self.selected)
+
+
+@dataclass(frozen=True, slots=True)
+class Locking:
+    """What ``select_for_update`` was given."""
+
+    nowait: bool = False
+    skip_locked: bool = False
+    of: tuple[str, ...] = ()
+    no_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """``union`` and its kin: the operator and the member queries."""
+
+    op: str
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """The rarer parts of a query; most queries share the empty one.
+
+    Attributes:
+        annotations: Named expressions, in order.
+        select_related: Paths of relations to join and read.
+        only: Fields to read, and no others; ``defer`` names those to leave out.
+        outputs: The names of ``values()``/``values_list()``, in order; ``None`` reads instances.
+        group_by: ``True`` groups by the row itself, a tuple by these names; ``None`` not at all.
+        sticky: The first two conditions share their joins (managers of relations).
+    """
+
+    annotations: tuple[Annotation, ...] = ()
+    select_related: tuple[str, ...] = ()
+    only: frozenset[str] | None = None
+    defer: frozenset[str] = frozenset()
+    outputs: tuple[str, ...] | None = None
+    group_by: bool | tuple[str, ...] | None = None
+    distinct: bool = False
+    distinct_on: tuple[str, ...] = ()
+    lock: Locking | None = None
+    combined: Combined | None = None
+    empty: bool = False
+    reversed: bool = False
+    sticky: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """What the SQL depends on."""
+        combined = self.combined
+        return (
+            tuple([annotation.key for annotation in self.annotations]),
+            self.select_related,
+            self.only,
+            self.defer,
+            self.outputs,
+            self.group_by,
+            self.distinct,
+            self.distinct_on,
+            self.lock,
+            None if combined is None else (combined.op, tuple([query.key() for query in combined.queries])),
+            self.empty,
+            self.reversed,
+            self.sticky,
+        )
+
+
+NO_EXTRAS = Extras()
+_NO_ORDER: tuple[Any, ...] = ()
+
+
+class Query:
+    """The immutable intent behind a queryset.
+
+    Attributes:
+        model: The model whose rows are asked for.
+        where: One entry for each ``filter``/``exclude``: a tuple of names when all values are plain, else the shape of a
+            ``Q``, whose object stands in ``sources``.
+        values: The run-time values of all conditions, in order.
+        order: The shape of ``order_by``; ``None`` means the model's own ordering.
+        low: The first row wanted.
+        high: The row after the last one wanted.
+    """
+
+    __slots__ = (
+        "_key",
+        "extras",
+        "high",
+        "low",
+        "model",
+        "order",
+        "order_items",
+        "order_values",
+        "sources",
+        "values",
+        "where",
+    )
+
+    model: Any
+    where: tuple[Any, ...]
+    sources: tuple[Any, ...]
+    values: tuple[Any, ...]
+    order: tuple[Any, ...] | None
+    order_items: tuple[Any, ...]
+    order_values: tuple[Any, ...]
+    low: int
+    high: int | None
+    extras: Extras
+    _key: Hashable
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.where = self.sources = self.values = ()
+        self.order = None
+        self.order_items = self.order_values = _NO_ORDER
+        self.low = 0
+        self.high = None
+        self.extras = NO_EXTRAS
+        self._key = None
+
+    def copy(self) -> Query:
+        """Return a copy for one of the methods below to change; nobody else changes a query."""
+        new = Query.__new__(Query)
+        new.model = self.model
+        new.where = self.where
+        new.sources = self.sources
+        new.values = self.values
+        new.order = self.order
+        new.order_items = self.order_items
+        new.order_values = self.order_values
+        new.low = self.low
+        new.high = self.high
+        new.extras = self.extras
+        new._key = None
+        return new
+
+    def key(self) -> Hashable:
+        """Return the shape: two queries of one shape have one SQL text per database."""
+        key = self._key
+        if key is None:
+            extras = self.extras
+            key = self._key = (
+                self.model,
+                self.where,
+                self.order,
+                self.low != 0,
+                None if self.high is None else self.high > self.low,
+                None if extras is NO_EXTRAS else extras.key,
+            )
+        return key
+
+    def all_values(self) -> tuple[Any, ...]:
+        """Return the run-time values in the order of the builder's slots."""
+        values = self.values
+        extras = self.extras
+        if extras is not NO_EXTRAS:
+            for annotation in extras.annotations:
+                values += annotation.values
+            values += self.order_values
+            if extras.combined is not None:
+                for query in extras.combined.queries:
+                    values += query.all_values()
+        elif self.order_values:
+            values += self.order_values
+        high = self.high
+        if high is not None:
+            low = self.low
+            return (*values, high - low, low) if low else (*values, high)
+        return (*values, self.low) if self.low else values
+
+    @property
+    def is_sliced(self) -> bool:
+        """Whether rows are cut off at either end."""
+        return self.high is not None or self.low != 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row can match, so that no statement is needed."""
+        return self.extras.empty or (self.high is not None and self.high <= self.low)
+
+    def with_extras(self, **changes: Any) -> Query:
+        """Return a copy with some of the rarer parts changed."""
+        new = self.copy()
+        new.extras = replace(self.extras, **changes)
+        return new
+
+    # ── conditions
+
+    def filtered(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, negate: bool, where: str) -> Query:
+        """Return a copy with one more condition.
+
+        Args:
+            args: ``Q`` objects and conditional expressions.
+            kwargs: Look-ups by name.
+            negate: Keep the rows that do not match.
+            where: The method's name, for messages.
+
+        Raises:
+            FieldError: A name or look-up does not exist.
+            TypeError: An argument is no condition.
+        """
+        new = self.copy()
+        if not args and not negate:
+            names = tuple(kwargs)
+            values = tuple(kwargs.values())
+            for value in values:
+                if value.__class__ not in SCALARS:
+                    break
+            else:
+                zoned = self.model._meta.plans.get(names)
+                if zoned is None:
+                    zoned = self._check(names, where)
+                if not zoned:
+                    new.where = (*self.where, names)
+                    new.sources = (*self.sources, None)
+                    new.values = self.values + values
+                    return new
+        for arg in args:
+            if not isinstance(arg, Q) and not getattr(arg, "conditional", False):
+                raise TypeError(f"{where}() takes Q objects, conditional expressions and look-ups, not {arg!r}.")
+        condition = _settled(Q(*args, **kwargs))
+        if negate:
+            condition = ~condition
+        collected: list[Any] = []
+        shape = condition.shape(collected)
+        zone = get_current_timezone() if self._check_tree(condition, where) else None
+        new.where = (*self.where, _Shape(shape, negate, zone))
+        new.sources = (*self.sources, condition)
+        new.values = (*self.values, *collected)
+        return new
+
+    def _check(self, names: tuple[str, ...], where: str) -> bool:
+        zoned = False
+        for name in names:
+            zoned |= self._check_name(name, where)
+        if not self.extras.annotations and self.model._meta.apps.models_ready:
+            self.model._meta.plans[names] = zoned
+        return zoned
+
+    def _check_tree(self, condition: Q, where: str) -> bool:
+        zoned = False
+        for child in condition.children:
+            if isinstance(child, Q):
+                zoned |= self._check_tree(child, where)
+            elif isinstance(child, tuple):
+                zoned |= self._check_name(child[0], where)
+        return zoned
+
+    def _check_name(self, name: str, where: str) -> bool:
+        """Raise for an unknown name; return whether its meaning depends on the current time zone."""
+        meta = self.model._meta
+        head, _, rest = name.partition("__")
+        for annotation in self.extras.annotations:
+            if annotation.name == head:
+                return "date" in rest or lookups.may_need_zone(tuple(rest.split("__")))
+        place = f"{where}({name}=…)"
+        try:
+            path = resolve_path(meta, name, place)
+        except FieldError as error:
+            if not meta.apps.models_ready and error.name:
+                return False  # written while models are still loading: the first use checks it
+            known = [annotation.name for annotation in self.extras.annotations]
+            raise (unknown_name(meta, head, place, known) if error.name == head and known else error) from None
+        return lookups.check_rest(path, place)
+
+    def merged(self, other: Query, connector: str) -> Query:
+        """Return a copy whose conditions are this query's and the other's, joined by ``AND``, ``OR`` or ``XOR``."""
+        new = self.copy()
+        if connector == "AND":
+            new.where = self.where + other.where
+            new.sources = self.sources + other.sources
+            new.values = self.values + other.values
+            return new
+        new.where = new.sources = new.values = ()
+        left, right = self._as_q(), other._as_q()
+        if connector == "OR" and not (left.children and right.children):
+            return new  # one side has no condition, so every row fulfils it
+        return new.filtered((Q.create((left, right), connector),), {}, negate=False, where="filter")
+
+    def preceded(self, name: str, value: Any) -> Query:
+        """Return a copy with a condition before all others, whose joins later names share."""
+        first = Query(self.model).filtered((), {name: value}, negate=False, where="filter")
+        new = self.copy()
+        new.where = first.where + self.where
+        new.sources = first.sources + self.sources
+        new.values = first.values + self.values
+        return new
+
+    def _as_q(self) -> Q:
+        parts: list[Any] = []
+        offset = 0
+        for entry, source in zip(self.where, self.sources, strict=True):
+            if source is None:
+                end = offset + len(entry)
+                parts += zip(entry, self.values[offset:end], strict=True)
+                offset = end
+                continue
+            scratch: list[Any] = []
+            source.shape(scratch)
+            offset += len(scratch)
+            parts.append(source)
+        return Q.create(parts)
+
+    # ── order and slices
+
+    def ordered(self, items: Iterable[Any]) -> Query:
+        """Return a copy ordered by ``items``; none at all means no order."""
+        new = self.copy()
+        items = tuple(items)
+        values: list[Any] = []
+        new.order = tuple([item if item.__class__ is str else item.shape(values) for item in items])
+        new.order_items = items
+        new.order_values = tuple(values)
+        if new.extras.reversed:
+            new.extras = replace(new.extras, reversed=False)
+        return new
+
+    def sliced(self, low: int, high: int | None) -> Query:
+        """Return a copy with the rows ``low`` to ``high`` of this query's own rows."""
+        new = self.copy()
+        start = self.low
+        new.low = start + low
+        new.high = self.high if high is None else start + high
+        if self.high is not None:
+            new.low = min(new.low, self.high)
+            if new.high is not None:
+                new.high = min(new.high, self.high)
+        return new
+
+    def annotation(self, name: str) -> Annotation | None:
+        """Return the annotation of that name."""
+        for annotation in self.extras.annotations:
+            if annotation.name == name:
+                return annotation
+        return None
+
+
+def _settled(condition: Q) -> Q:
+    """Return the tree with every iterator among its values read into a list: shapes are taken more than once."""
+    children: list[Any] = []
+    changed = False
+    for child in condition.children:
+        new = child
+        if isinstance(child, Q):
+            new = _settled(child)
+        elif child.__class__ is tuple and hasattr(child[1], "__next__"):
+            new = (child[0], list(child[1]))
+        changed |= new is not child
+        children.append(new)
+    return Q.create(children, condition.connector, condition.negated) if changed else condition
+
+
+class _Shape:
+    """The shape of a ``Q`` beside what else its SQL depends on: the sign and, for date parts, the time zone."""
+
+    __slots__ = ("_hash", "negated", "shape", "zone")
+
+    def __init__(self, shape: Hashable, negated: bool, zone: Any) -> None:
+        self.shape = shape
+        self.negated = negated
+        self.zone = zone
+        self._hash = hash((shape, negated, str(zone)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Shape):
+            return NotImplemented
+        return self.shape == other.shape and self.negated == other.negated and str(self.zone) == str(other.zone)

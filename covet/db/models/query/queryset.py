@@ -1,0 +1,142 @@
+"""``QuerySet[M, R]``: rows of a model ``M``, each read as an ``R``; and the methods that change what a row is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from covet.db.models.query.chain import M, R
+from covet.db.models.query.fetch import Fetch
+from covet.db.models.query.mutate import Mutate
+from covet.db.models.query.paths import resolve_path, unknown_name
+from covet.db.models.query.plan import Query
+from covet.db.models.query.refine import Refine
+from covet.exceptions import FieldError
+
+if TYPE_CHECKING:
+    from covet.db.models.manager import Manager
+
+__all__ = ["QuerySet"]
+
+
+class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
+    """A lazy query over the rows of a model.
+
+    Methods that refine it return a new queryset and ask nothing; ``await queryset`` reads the rows once and keeps them::
+
+        articles = Article.objects.filter(views__gt=10).order_by("-views")
+        for article in await articles[:20]:
+            ...
+    """
+
+    __slots__ = ()
+
+    # ── what a row is
+
+    def values(self, *names: str, **expressions: Any) -> QuerySet[M, dict[str, Any]]:
+        """Return rows as dictionaries: of these fields and expressions, or of all fields.
+
+        Before ``annotate()`` of an aggregate the names are also the groups.
+        """
+        return self._as("dict", names, expressions)
+
+    @overload
+    def values_list(
+        self, *names: Any, flat: Literal[False] = False, named: bool = False
+    ) -> QuerySet[M, tuple[Any, ...]]: ...
+    @overload
+    def values_list(self, *names: Any, flat: Literal[True], named: Literal[False] = False) -> QuerySet[M, Any]: ...
+    def values_list(self, *names: Any, flat: bool = False, named: bool = False) -> QuerySet[M, Any]:
+        """Return rows as tuples; with ``flat`` the values of one field, with ``named`` named tuples.
+
+        Raises:
+            TypeError: ``flat`` with ``named``, or with more or less than one field.
+        """
+        if flat and named:
+            raise TypeError("values_list() takes flat=True or named=True, not both.")
+        if flat and len(names) > 1:
+            raise TypeError(f"values_list(flat=True) takes one field, not {len(names)}.")
+        if flat and not names:
+            names = ("pk",)
+        expressions: dict[str, Any] = {}
+        chosen: list[str] = []
+        for number, name in enumerate(names):
+            if isinstance(name, str):
+                chosen.append(name)
+                continue
+            try:
+                alias = name.default_alias
+            except TypeError:
+                alias = f"expression{number}"
+            while alias in expressions or alias in names:
+                alias += "_"
+            expressions[alias] = name
+            chosen.append(alias)
+        kind = "flat" if flat else "named" if named else "tuple"
+        return self._as(kind, tuple(chosen), expressions, mixed=bool(expressions))
+
+    def _as(
+        self, kind: str, names: tuple[str, ...], expressions: dict[str, Any], *, mixed: bool = False
+    ) -> QuerySet[M, Any]:
+        self._check_unsliced_values()
+        query = self.query
+        queryset: QuerySet[M, Any] = self._chain(query)
+        queryset._kind = kind
+        extras = query.extras
+        if extras.combined is not None and expressions:
+            raise FieldError("values() after union() and its kin takes names of selected columns only.")
+        query = query.with_extras(outputs=(), select_related=(), only=None, defer=frozenset())
+        for name, expression in expressions.items():
+            query = self._add_annotation(query, name, expression, selected=True, method="values")
+        if mixed:
+            outputs = names
+        elif names or expressions:
+            outputs = (*names, *expressions)
+        else:
+            fields = tuple([field.attname for field in self.model._meta.concrete_fields])
+            outputs = (*fields, *[one.name for one in extras.annotations if one.selected])
+        for name in names:
+            if extras.combined is None:
+                self._check_value(query, name)
+        # What an aggregate of these expressions is grouped by is every other value.
+        group: Any = extras.group_by
+        if group is None and query.extras.group_by is not None:
+            group = tuple([name for name in outputs if name not in expressions])
+        queryset.query = query.with_extras(outputs=outputs, group_by=group)
+        return queryset
+
+    def _check_unsliced_values(self) -> None:
+        if self._prefetch and self._kind != "model":
+            raise TypeError("prefetch_related() has nothing to load relations into after values().")
+
+    def _check_value(self, query: Query, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"values() takes names, and expressions by keyword, not {name!r}.")
+        head = name.partition("__")[0]
+        if query.annotation(head) is not None:
+            return
+        meta = self.model._meta
+        try:
+            path = resolve_path(meta, name, f"values('{name}')")
+        except FieldError as error:
+            if not meta.apps.models_ready:
+                return
+            known = [one.name for one in query.extras.annotations]
+            raise (unknown_name(meta, head, f"values('{name}')", known) if error.name == head else error) from None
+        if path.relation is not None and path.rest:
+            raise unknown_name(path.at, path.rest[0], f"values('{name}')")
+
+    # ── managers
+
+    @classmethod
+    def as_manager(cls) -> Self:
+        """Return a manager with this queryset's methods: ``objects = ArticleQuerySet.as_manager()``.
+
+        Checkers see the queryset itself, so its own methods keep their types.
+        """
+        from covet.db.models.manager import Manager as Base
+
+        manager: Manager[Any] = Base.from_queryset(cls)()
+        manager._built_with_as_manager = True
+        return manager  # type: ignore[return-value]  # typed as what it behaves like
+
+    as_manager.queryset_only = True  # type: ignore[attr-defined]  # managers do not copy it

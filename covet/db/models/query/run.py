@@ -1,0 +1,247 @@
+"""Queries to results: find the compiled statement by shape, gather the values, ask the database, make rows.
+
+Hot: ``fetch`` and ``get_one`` are what every read runs. Everything else happens once per shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from covet.db import connections
+from covet.db.errors import TransactionManagementError
+from covet.db.models.query.assemble import Assembler, Rows
+from covet.db.models.query.hydrate import converters, instances, records, single
+from covet.db.models.query.plan import Query
+from covet.db.routers import router
+from covet.db.sql.compiler import compile_statement
+from covet.db.sql.statements import Select
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+__all__ = [
+    "RowResult",
+    "aggregate",
+    "count",
+    "exists",
+    "explain_statement",
+    "fetch",
+    "fetch_rows",
+    "get_rows",
+    "read_database",
+    "rows_plan",
+    "sql_of",
+    "write_database",
+]
+
+# ``get`` reads this many rows at most: enough to say "more than 20" without reading a table.
+_GET_LIMIT = 21
+
+
+class RowsPlan:
+    """A compiled read: ``bind`` gives text and arguments, ``make`` turns rows into results."""
+
+    __slots__ = ("bind", "empty", "make", "one")
+
+    def __init__(self, bind: Any, make: Any, one: Any, *, empty: bool) -> None:
+        self.bind = bind
+        self.make = make
+        self.one = one
+        self.empty = empty
+
+
+def read_database(queryset: Any) -> Database:
+    """Return the database that a queryset reads from: its own alias, or the router's choice."""
+    alias = queryset._db
+    if alias is None:
+        if queryset._for_write or queryset.query.extras.lock is not None:
+            alias = router.db_for_write(queryset.model, **queryset._hints)
+        else:
+            alias = router.db_for_read(queryset.model, **queryset._hints)
+    return connections[alias]
+
+
+def write_database(queryset: Any) -> Database:
+    """Return the database that a queryset writes to."""
+    alias = queryset._db
+    if alias is None:
+        alias = router.db_for_write(queryset.model, **queryset._hints)
+    return connections[alias]
+
+
+def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None = None) -> RowsPlan:
+    """Return the compiled read of a query, from the database's cache or made now."""
+    key = (kind, limit, query.key())
+    plan: RowsPlan | None = database.statements.get(key)
+    if plan is None:
+        plan = _compile_rows(query, kind, database, limit)
+        database.statements[key] = plan
+    return plan
+
+
+def _compile_rows(query: Query, kind: str, database: Database, limit: int | None) -> RowsPlan:
+    dialect = database.dialect
+    ordered = limit is None or query.is_sliced
+    rows = Assembler(query, dialect).rows(ordered=ordered, limit=limit)
+    compiled = compile_statement(rows.statement, dialect)
+    one = None
+    if kind == "model":
+        assert rows.root is not None
+        make = instances(rows.root, rows.columns, dialect)
+        if not rows.root.children:
+            one = single(rows.root, rows.columns, dialect)
+    else:
+        make = records(kind, rows.columns, dialect)
+    return RowsPlan(compiled.bind, make, one, empty=rows.empty or query.is_empty)
+
+
+async def fetch(query: Query, kind: str, database: Database, mode: Any = None) -> list[Any]:
+    """Return the rows of a query in one of the forms: ``model dict tuple flat named``."""
+    if query.extras.lock is not None:
+        _check_lock(query, database)
+    plan = rows_plan(query, kind, database)
+    if plan.empty or query.is_empty:
+        return []
+    sql, args = plan.bind(query.all_values())
+    rows = await database.fetch(sql, args)
+    return plan.make(rows, database.alias, mode) if rows else []
+
+
+async def get_rows(query: Query, kind: str, database: Database, mode: Any = None) -> list[Any]:
+    """Return at most 21 rows, unordered: what ``get`` needs to tell one from none and from several."""
+    if query.extras.lock is not None:
+        _check_lock(query, database)
+    plan = rows_plan(query, kind, database, limit=_GET_LIMIT)
+    if plan.empty or query.is_empty:
+        return []
+    sql, args = plan.bind(query.all_values())
+    rows = await database.fetch(sql, args)
+    if len(rows) == 1 and mode is None and plan.one is not None:
+        return [plan.one(rows[0], database.alias)]
+    return plan.make(rows, database.alias, mode) if rows else []
+
+
+def _check_lock(query: Query, database: Database) -> None:
+    if database.dialect.has_select_for_update and not database.in_atomic_block:
+        raise TransactionManagementError(
+            f"select_for_update() on {query.model._meta.object_name} needs a transaction that holds the lock: "
+            "put it inside 'async with transaction.atomic():'."
+        )
+
+
+class Counted:
+    """A compiled statement whose one value is the answer."""
+
+    __slots__ = ("bind", "empty")
+
+    def __init__(self, bind: Any, *, empty: bool) -> None:
+        self.bind = bind
+        self.empty = empty
+
+
+def _statement(key: Hashable, query: Query, database: Database, build: Callable[[Assembler], Any]) -> Counted:
+    plan: Counted | None = database.statements.get(key)
+    if plan is None:
+        statement = build(Assembler(query, database.dialect))
+        plan = Counted(compile_statement(statement, database.dialect).bind, empty=False)
+        database.statements[key] = plan
+    return plan
+
+
+async def count(query: Query, database: Database) -> int:
+    """Return the number of rows."""
+    if query.is_empty:
+        return 0
+    if query.extras.lock is not None:
+        query = query.with_extras(lock=None)
+    plan = _statement(("count", query.key()), query, database, lambda build: build.count())
+    sql, args = plan.bind(query.all_values())
+    rows = await database.fetch(sql, args)
+    return int(rows[0][0])
+
+
+async def exists(query: Query, database: Database) -> bool:
+    """Return whether there is a row."""
+    if query.is_empty:
+        return False
+    if not query.is_sliced:
+        query = query.sliced(0, 1)
+    if query.extras.lock is not None:
+        query = query.with_extras(lock=None)
+    plan = _statement(("exists", query.key()), query, database, lambda build: build.exists_select())
+    sql, args = plan.bind(query.all_values())
+    return bool(await database.fetch(sql, args))
+
+
+async def aggregate(query: Query, aggregates: Sequence[tuple[str, Any]], database: Database) -> dict[str, Any]:
+    """Return the values of aggregates over the rows of a query."""
+    values = list(query.all_values())
+    start = len(values)
+    shapes = tuple([(name, expression.shape(values)) for name, expression in aggregates])
+    if query.is_empty:
+        return {name: getattr(expression, "empty_result_set_value", None) for name, expression in aggregates}
+    key = ("aggregate", query.key(), shapes)
+    plan: RowsPlan | None = database.statements.get(key)
+    if plan is None:
+        rows = Assembler(query, database.dialect).aggregate(aggregates, start)
+        compiled = compile_statement(rows.statement, database.dialect)
+        plan = RowsPlan(compiled.bind, records("dict", rows.columns, database.dialect), None, empty=rows.empty)
+        database.statements[key] = plan
+    sql, args = plan.bind(values)
+    rows_read = await database.fetch(sql, args)
+    return dict(plan.make(rows_read, database.alias, None)[0])
+
+
+# ── for interfaces that need no instances
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """Driver rows of exactly the columns asked for, with what still turns a value into Python.
+
+    Attributes:
+        rows: The driver's rows; each unpacks like a tuple.
+        fields: The field of each column.
+        converters: One for each column; ``None`` where the value is right as it is.
+    """
+
+    rows: Sequence[Any]
+    fields: tuple[Any, ...]
+    converters: tuple[Callable[[Any], Any] | None, ...]
+
+
+async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
+    """Return driver rows of a queryset: these columns, in this order, and no instances.
+
+    Args:
+        queryset: What to read; its filters, order, slices and database count.
+        names: Attribute names, ``"author__name"`` paths and annotations.
+    """
+    query = queryset.query.with_extras(outputs=tuple(names), select_related=(), only=None, defer=frozenset())
+    database = read_database(queryset)
+    key = ("raw", query.key())
+    found = database.statements.get(key)
+    if found is None:
+        rows: Rows = Assembler(query, database.dialect).rows()
+        compiled = compile_statement(rows.statement, database.dialect)
+        fields = tuple([column.field for column in rows.columns])
+        found = (compiled.bind, fields, tuple(converters(rows.columns, database.dialect)), rows.empty)
+        database.statements[key] = found
+    bind, fields, converts, empty = found
+    if empty or query.is_empty:
+        return RowResult([], fields, converts)
+    sql, args = bind(query.all_values())
+    return RowResult(await database.fetch(sql, args), fields, converts)
+
+
+def sql_of(query: Query, database: Database) -> tuple[str, list[Any]]:
+    """Return the text and arguments that reading the query would run."""
+    rows = Assembler(query, database.dialect).rows()
+    return compile_statement(rows.statement, database.dialect).bind(query.all_values())
+
+
+def explain_statement(query: Query, database: Database) -> Select | Any:
+    """Return the statement that reading the query would run, as a value."""
+    return Assembler(query, database.dialect).rows().statement

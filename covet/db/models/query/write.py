@@ -1,0 +1,448 @@
+"""Writes as plans: one-row inserts and updates, bulk inserts and updates in batches, updates and deletes by condition.
+
+Text is compiled once per shape; values are gathered in the order of the fields. An expression among the values
+(``F("views") + 1``) is part of the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.expressions.leaves import SCALARS
+from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.query.assemble import Assembler
+from covet.db.models.query.plan import Query
+from covet.db.sql import nodes as n
+from covet.db.sql.compiler import Compiled, compile_statement
+from covet.db.sql.statements import Assignment, BulkInsert, Conflict, Insert, Update
+from covet.exceptions import FieldError
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+    from covet.db.models.fields.base import Field
+
+__all__ = [
+    "delete_where",
+    "insert_many",
+    "insert_row",
+    "is_expression",
+    "read_back",
+    "update_many",
+    "update_row",
+    "update_where",
+]
+
+#: Classes of values that are neither expressions nor markers; grows with what a project stores.
+_PLAIN: set[type[Any]] = {*SCALARS, bool, type(None), dict, list, tuple, bytearray, memoryview}
+
+
+def is_expression(value: Any) -> bool:
+    """Whether a value is SQL to be, and not a value."""
+    cls = value.__class__
+    if cls in _PLAIN:
+        return False
+    if value is DATABASE_DEFAULT:
+        return True
+    if hasattr(cls, "resolve") and hasattr(cls, "shape"):
+        return True
+    if not hasattr(cls, "_meta"):
+        _PLAIN.add(cls)
+    return False
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    classes = set(map(type, values))
+    if classes <= _PLAIN:
+        return True
+    return not any(map(is_expression, values))
+
+
+class _Returned:
+    """What comes back from a write: the fields, and how each value becomes Python."""
+
+    __slots__ = ("bind", "converters", "fields", "returns")
+
+    def __init__(self, compiled: Compiled, fields: Sequence[Any], dialect: Any) -> None:
+        self.bind = compiled.bind
+        self.returns = compiled.returning
+        self.fields = tuple(fields)
+        self.converters = tuple([field.converter(dialect) for field in fields])
+
+    def set(self, instance: Any, row: Sequence[Any]) -> None:
+        """Put the values that the database made on the instance."""
+        for field, convert, value in zip(self.fields, self.converters, row, strict=True):
+            setattr(instance, field.attname, value if convert is None else convert(value))
+
+
+def read_back(model: Any) -> tuple[Any, ...]:
+    """Return the fields whose value the database makes on insert."""
+    return tuple(model._meta.db_returning_fields)
+
+
+# ── one row
+
+
+async def insert_row(
+    model: Any, instance: Any, fields: Sequence[Field[Any]], values: Sequence[Any], database: Database
+) -> None:
+    """Insert one row of ``model``'s own table and put on the instance what the database made."""
+    shapes: Hashable = None
+    returning = read_back(model)
+    arguments: list[Any] = list(values)
+    if not _are_plain(values):
+        arguments = []
+        shapes = tuple([_value_shape(value, arguments) for value in values])
+        computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
+        returning = tuple(dict.fromkeys((*returning, *computed)))
+    key = ("insert", model, tuple([field.attname for field in fields]), shapes)
+    plan: _Returned | None = database.statements.get(key)
+    if plan is None:
+        nodes = _insert_nodes(model, fields, values, database)
+        statement = Insert(
+            model._meta.db_table,
+            tuple([field.column for field in fields]),
+            (nodes,),
+            tuple([field.column for field in returning]),
+        )
+        plan = _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+        database.statements[key] = plan
+    sql, args = plan.bind(arguments)
+    rows, last_id = await database.insert(sql, args)
+    if plan.returns:
+        if rows:
+            plan.set(instance, rows[0])
+        return
+    _without_returning(model, instance, plan.fields, last_id)
+
+
+def _without_returning(model: Any, instance: Any, fields: Sequence[Any], last_id: int | None) -> None:
+    """Set the key that the driver told; what else the database made is unknown now, so it is deferred."""
+    for field in fields:
+        if field is model._meta.auto_field:
+            value = instance.__dict__.get(field.attname)
+            if value is None or value is DATABASE_DEFAULT:
+                setattr(instance, field.attname, last_id)
+        else:
+            instance.__dict__.pop(field.attname, None)
+            instance._state.partial = True
+
+
+def _value_shape(value: Any, values: list[Any]) -> Hashable:
+    if value is DATABASE_DEFAULT:
+        return "default"
+    if is_expression(value):
+        return (value.shape(values),)
+    values.append(value)
+    return None
+
+
+def _insert_nodes(
+    model: Any, fields: Sequence[Field[Any]], values: Sequence[Any], database: Database
+) -> tuple[n.Node, ...]:
+    builder = _InsertScope(Query(model), database.dialect)
+    return tuple([_node(builder, field, value) for field, value in zip(fields, values, strict=True)])
+
+
+class _InsertScope(Assembler):
+    """The scope of an insert: there is no row yet whose columns an expression could read."""
+
+    def ref(self, name: str) -> Any:
+        raise FieldError(f"F('{name}') cannot be used in an INSERT: there is no row yet to read it from.", name=name)
+
+
+def _node(builder: Assembler, field: Field[Any], value: Any) -> n.Node:
+    if value is DATABASE_DEFAULT:
+        if builder.dialect.has_default_keyword or not is_expression(field.db_default):
+            return (
+                n.Keyword("DEFAULT")
+                if builder.dialect.has_default_keyword
+                else n.Bound(field.db_default, field.column_type())
+            )
+        return field.db_default.resolve(builder).node  # type: ignore[no-any-return]  # expressions are untyped here
+    if is_expression(value):
+        return value.resolve(builder).node  # type: ignore[no-any-return]  # as above
+    return builder.param(value, field)
+
+
+async def update_row(
+    model: Any,
+    instance: Any,
+    fields: Sequence[Field[Any]],
+    values: Sequence[Any],
+    key: Any,
+    database: Database,
+) -> bool:
+    """Update the row of ``model``'s own table with that key; return whether there was one."""
+    meta = model._meta
+    shapes: Hashable = None
+    arguments: list[Any] = list(values)
+    returning: tuple[Any, ...] = ()
+    if not _are_plain(values):
+        arguments = []
+        shapes = tuple([_value_shape(value, arguments) for value in values])
+        returning = tuple([field for field, value in zip(fields, values, strict=True) if is_expression(value)])
+    generated = tuple([field for field in meta.db_returning_fields if field.generated])
+    returning = (*returning, *generated)
+    arguments.append(key)
+    cache_key = ("update_row", model, tuple([field.attname for field in fields]), shapes)
+    plan: _Returned | None = database.statements.get(cache_key)
+    if plan is None:
+        builder = Assembler(Query(model), database.dialect, update=True)
+        pairs = tuple(
+            [
+                Assignment(field.column, _node(builder, field, value))
+                for field, value in zip(fields, values, strict=True)
+            ]
+        )
+        where = n.Binary("=", n.Column(None, meta.pk.column), builder.param(key, meta.pk))
+        statement = Update(meta.db_table, pairs, where, tuple([field.column for field in returning]))
+        plan = _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+        database.statements[cache_key] = plan
+    sql, args = plan.bind(arguments)
+    if plan.returns:
+        rows, _last_id = await database.insert(sql, args)
+        if rows:
+            plan.set(instance, rows[0])
+        return bool(rows)
+    found = await database.execute(sql, args) > 0
+    for field in returning:
+        # The value is known to the database alone: reading it again must not repeat the expression.
+        instance.__dict__.pop(field.attname, None)
+        instance._state.partial = True
+    return found
+
+
+# ── by condition
+
+
+async def update_where(query: Query, assignments: Sequence[tuple[Field[Any], Any]], database: Database) -> int:
+    """Update the rows of a query; return how many there were."""
+    if query.is_empty:
+        return 0
+    values = list(query.all_values())
+    start = len(values)
+    shapes = []
+    for field, value in assignments:
+        if value is None:
+            shapes.append((field.attname, "null"))
+        else:
+            shapes.append((field.attname, _value_shape(value, values)))
+    key = ("update", query.key(), tuple(shapes))
+    plan = database.statements.get(key)
+    if plan is None:
+        statement, empty = Assembler(query, database.dialect).update(assignments, start)
+        plan = (compile_statement(statement, database.dialect).bind, empty)
+        database.statements[key] = plan
+    if plan[1]:
+        return 0
+    sql, args = plan[0](values)
+    return await database.execute(sql, args)
+
+
+async def delete_where(query: Query, database: Database) -> int:
+    """Delete the rows of a query, and nothing else; return how many there were."""
+    if query.is_empty:
+        return 0
+    key = ("delete", query.key())
+    plan = database.statements.get(key)
+    if plan is None:
+        statement, empty = Assembler(query, database.dialect).delete()
+        plan = (compile_statement(statement, database.dialect).bind, empty)
+        database.statements[key] = plan
+    if plan[1]:
+        return 0
+    sql, args = plan[0](query.all_values())
+    return await database.execute(sql, args)
+
+
+# ── many rows
+
+
+async def insert_many(
+    model: Any,
+    rows: Sequence[Sequence[Any]],
+    fields: Sequence[Field[Any]],
+    database: Database,
+    *,
+    returning: Sequence[Any] = (),
+    conflict: Conflict | None = None,
+    batch_size: int | None = None,
+) -> list[Sequence[Any] | None]:
+    """Insert rows in as few statements as the database allows.
+
+    Returns:
+        For each row the values of ``returning``, converted; ``None`` where the database did not tell.
+    """
+    found: list[Sequence[Any] | None] = []
+    plain = all(map(_are_plain, rows))
+    unnest = plain and bool(fields) and database.dialect.has_unnest_insert
+    size = len(rows) if unnest else max(database.dialect.max_params // max(len(fields), 1), 1)
+    if not fields and len(rows) > 1:
+        size = 1  # no SQL inserts several rows of defaults
+    if batch_size is not None:
+        size = min(size, batch_size)
+    for start in range(0, len(rows), max(size, 1)):
+        part = rows[start : start + size]
+        if unnest:
+            sql, args, converters, returns = _unnest(model, part, fields, database, returning, conflict)
+        else:
+            sql, args, converters, returns = _rows(model, part, fields, database, returning, conflict)
+        if not returns:
+            affected = await _insert_untold(sql, args, part, model, database, returning, conflict)
+            found += affected
+            continue
+        told, _last_id = await database.insert(sql, args)
+        converted: list[Sequence[Any] | None] = [
+            [value if convert is None else convert(value) for convert, value in zip(converters, row, strict=True)]
+            for row in told
+        ]
+        if len(converted) < len(part):
+            # Rows that were in conflict are not told, so nobody knows which ones these are.
+            converted = [None] * len(part)
+        found += converted
+    return found
+
+
+async def _insert_untold(
+    sql: str,
+    args: Sequence[Any],
+    part: Sequence[Sequence[Any]],
+    model: Any,
+    database: Database,
+    returning: Sequence[Any],
+    conflict: Conflict | None,
+) -> list[Sequence[Any] | None]:
+    """Insert without RETURNING: MySQL tells the first key, and gives the rows of one statement consecutive ones."""
+    _rows_told, last_id = await database.insert(sql, args)
+    auto = model._meta.auto_field
+    if conflict is None and last_id and len(returning) == 1 and returning[0] is auto and len(part) == 1:
+        return [[last_id]]
+    return [None] * len(part)
+
+
+def _unnest(
+    model: Any,
+    rows: Sequence[Sequence[Any]],
+    fields: Sequence[Field[Any]],
+    database: Database,
+    returning: Sequence[Any],
+    conflict: Conflict | None,
+) -> tuple[str, list[Any], tuple[Any, ...], bool]:
+    """Return one constant statement for any number of rows: each column travels as one array."""
+    key = (
+        "insert_many",
+        model,
+        tuple([field.attname for field in fields]),
+        tuple([f.attname for f in returning]),
+        conflict,
+    )
+    plan = database.statements.get(key)
+    dialect = database.dialect
+    if plan is None:
+        params = tuple(
+            [
+                n.Param(slot, _each(field.adapter(dialect)), field.column_type(), many=True)
+                for slot, field in enumerate(fields)
+            ]
+        )
+        statement = BulkInsert(
+            model._meta.db_table,
+            tuple([field.column for field in fields]),
+            params,
+            tuple([field.column for field in returning]),
+            conflict,
+        )
+        compiled = compile_statement(statement, dialect)
+        plan = (compiled.bind, tuple([field.converter(dialect) for field in returning]), compiled.returning)
+        database.statements[key] = plan
+    bind, converters, returns = plan
+    sql, args = bind(list(zip(*rows, strict=True)))
+    return sql, args, converters, returns
+
+
+def _each(adapt: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    return (lambda value: value) if adapt is None else adapt
+
+
+def _rows(
+    model: Any,
+    rows: Sequence[Sequence[Any]],
+    fields: Sequence[Field[Any]],
+    database: Database,
+    returning: Sequence[Any],
+    conflict: Conflict | None,
+) -> tuple[str, list[Any], tuple[Any, ...], bool]:
+    """Return one statement with a list of values for each row."""
+    values: list[Any] = []
+    shapes = None
+    if all(map(_are_plain, rows)):
+        for row in rows:
+            values += row
+    else:
+        shapes = tuple([tuple([_value_shape(value, values) for value in row]) for row in rows])
+    names = tuple([field.attname for field in fields])
+    key = ("insert_rows", model, names, tuple([f.attname for f in returning]), conflict, len(rows), shapes)
+    plan = database.statements.get(key)
+    dialect = database.dialect
+    if plan is None:
+        builder = _InsertScope(Query(model), dialect)
+        nodes = tuple(
+            [tuple([_node(builder, field, value) for field, value in zip(fields, row, strict=True)]) for row in rows]
+        )
+        statement = Insert(
+            model._meta.db_table,
+            tuple([field.column for field in fields]),
+            nodes,
+            tuple([field.column for field in returning]),
+            conflict,
+        )
+        compiled = compile_statement(statement, dialect)
+        plan = (compiled.bind, tuple([field.converter(dialect) for field in returning]), compiled.returning)
+        database.statements[key] = plan
+    bind, converters, returns = plan
+    sql, args = bind(values)
+    return sql, args, converters, returns
+
+
+async def update_many(
+    model: Any, rows: Sequence[tuple[Any, Sequence[Any]]], fields: Sequence[Field[Any]], database: Database
+) -> int:
+    """Update rows by key, each with values of its own, by one prepared statement run for all of them.
+
+    Rows that hold expressions are updated one by one.
+
+    Args:
+        model: The model whose table it is.
+        rows: The key and the values of each row.
+        fields: The fields, in the order of the values.
+        database: The database.
+    """
+    plain = [row for row in rows if _are_plain(row[1])]
+    total = 0
+    if plain:
+        sql, _args, bind = _update_text(model, fields, plain[0], database)
+        arguments = [bind([*values, key])[1] for key, values in plain]
+        await database.execute_many(sql, arguments)
+        total = len(plain)
+    for key, values in rows:
+        if not _are_plain(values):
+            query = Query(model).filtered((), {"pk": key}, negate=False, where="bulk_update")
+            total += await update_where(query, list(zip(fields, values, strict=True)), database)
+    return total
+
+
+def _update_text(
+    model: Any, fields: Sequence[Field[Any]], row: tuple[Any, Sequence[Any]], database: Database
+) -> tuple[str, list[Any], Callable[[Sequence[Any]], tuple[str, list[Any]]]]:
+    meta = model._meta
+    key = ("update_many", model, tuple([field.attname for field in fields]))
+    bind = database.statements.get(key)
+    if bind is None:
+        builder = Assembler(Query(model), database.dialect, update=True)
+        pairs = tuple([Assignment(field.column, builder.param(None, field)) for field in fields])
+        where = n.Binary("=", n.Column(None, meta.pk.column), builder.param(None, meta.pk))
+        bind = compile_statement(Update(meta.db_table, pairs, where), database.dialect).bind
+        database.statements[key] = bind
+    sql, args = bind([*row[1], row[0]])
+    return sql, args, bind

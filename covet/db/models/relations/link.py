@@ -1,0 +1,42 @@
+"""Linking: a relation and its target find each other, however late the target's model is registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from covet.db.models.relations.access import ManyDescriptor, ReverseManyDescriptor, ReverseOneDescriptor
+from covet.db.models.relations.spec import lazy_related
+
+__all__ = ["link"]
+
+
+def link(field: Any, model: Any) -> None:
+    """Resolve the target of ``field`` on ``model``, now or when it is registered, and give it the reverse side."""
+    lazy_related(model, field.remote_field.model, lambda target: _connect(field, model, target))
+
+
+def _connect(field: Any, model: Any, target: Any) -> None:
+    remote = field.remote_field
+    remote.model = target
+    field._hops = remote._hops = None
+    # What was worked out while the target was a name is out of date.
+    field.__dict__.pop("_adapters", None)
+    field.__dict__.pop("_converters", None)
+    model._meta.plans.clear()
+    meta = target._meta
+    if meta.swapped:
+        return
+    concrete = meta.concrete_model or target
+    concrete._meta.add_related(remote)
+    if target is not concrete:
+        meta.expire()
+    accessor = remote.get_accessor_name()
+    if accessor is None:
+        return
+    if remote.many_to_many:
+        setattr(target, accessor, ManyDescriptor(remote, reverse=True))
+    elif remote.one_to_one:
+        setattr(target, accessor, ReverseOneDescriptor(remote))
+        setattr(target, remote.cache_name, None)
+    else:
+        setattr(target, accessor, ReverseManyDescriptor(remote))

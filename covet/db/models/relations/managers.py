@@ -1,0 +1,582 @@
+"""The managers of relations to many rows: ``author.articles`` and ``article.tags``.
+
+A class is made once per relation, from the manager class of the related model, so that its own methods are there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypeVar
+
+from covet.concurrency import maybe_await
+from covet.db import transaction
+from covet.db.errors import NotSupportedError
+from covet.db.models.expressions.refs import F
+from covet.db.models.manager import Manager
+from covet.db.models.query.queryset import QuerySet
+from covet.db.models.query.run import read_database
+from covet.db.models.signals import m2m_changed
+from covet.db.routers import router
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+
+__all__ = ["RelatedManager", "many_manager_class", "reverse_manager_class", "set_prefetched", "set_prefetched_many"]
+
+M = TypeVar("M", bound="Model", default=Any)
+
+PREFETCHED = "_prefetched_objects_cache"
+# What a row of a prefetched many-to-many relation brings along: the key of the instance it belongs to.
+_OWNER = "_prefetch_owner"
+
+
+class RelatedManager(Manager[M]):
+    """What checkers know of the managers of relations; the real classes are made for each relation."""
+
+    if TYPE_CHECKING:
+
+        async def add(self, *objs: M, bulk: bool = True, through_defaults: Mapping[str, Any] | None = None) -> None: ...
+        async def remove(self, *objs: M, bulk: bool = True) -> None: ...
+        async def clear(self, *, bulk: bool = True) -> None: ...
+        async def set(
+            self,
+            objs: Iterable[M],
+            *,
+            bulk: bool = True,
+            clear: bool = False,
+            through_defaults: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
+
+class _Bound:
+    """What both kinds share: an instance, the name of the relation on it, and prefetched rows."""
+
+    instance: Any
+    accessor: str
+    model: Any
+    _db: str | None
+    _hints: dict[str, Any]
+
+    def _prefetched(self) -> Any:
+        cache = self.instance.__dict__.get(PREFETCHED)
+        return None if cache is None else cache.get(self.accessor)
+
+    def _forget(self) -> None:
+        cache = self.instance.__dict__.get(PREFETCHED)
+        if cache is not None:
+            cache.pop(self.accessor, None)
+
+    def _write_alias(self) -> str:
+        return self._db or router.db_for_write(self.model, instance=self.instance)
+
+    def _check_saved(self, key: Any) -> Any:
+        if key is None:
+            name = self.instance._meta.object_name
+            raise ValueError(
+                f"This {name} is not saved, so '{self.accessor}' has no rows yet. Save it first: 'await "
+                f"{self.instance._meta.model_name}.save()'."
+            )
+        return key
+
+
+def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
+    """Return the class of the managers of the rows that refer to an instance by a foreign key.
+
+    Args:
+        relation: The relation.
+        base: The manager class to start from; the related model's default one without it.
+    """
+    field = relation.field
+    if base is None:
+        base = type(relation.related_model._default_manager or relation.related_model._base_manager)
+
+    class ReverseManager(_Bound, base):  # type: ignore[misc]  # the base is known at run time only
+        """The rows that refer to one instance."""
+
+        def __init__(self, instance: Any) -> None:
+            super().__init__()
+            self.instance = instance
+            self.model = relation.related_model
+            self.accessor = relation.get_accessor_name() or ""
+            self.name = self.accessor
+            self._hints = {"instance": instance}
+
+        def __call__(self, *, manager: str) -> Any:
+            """Return the same rows through another manager of the related model."""
+            chosen = getattr(self.model, manager)
+            return reverse_manager_class(relation, type(chosen))(self.instance)
+
+        def _key(self) -> Any:
+            return self._check_saved(getattr(self.instance, field.target_field.attname))
+
+        def get_queryset(self) -> QuerySet[Any, Any]:
+            """Return the rows: those prefetched, or a query for them."""
+            found = self._prefetched()
+            return found if found is not None else self._rows(super().get_queryset())
+
+        def _rows(self, queryset: Any) -> QuerySet[Any, Any]:
+            queryset = queryset.filter(**{field.attname: self._key()})
+            queryset._hints = self._hints
+            queryset._known = (field, self.instance)
+            return queryset  # type: ignore[no-any-return]  # a queryset of the related model
+
+        def _unfiltered(self) -> Any:
+            queryset = super().get_queryset()
+            queryset._db = self._write_alias()
+            return queryset
+
+        def all(self) -> QuerySet[Any, Any]:
+            """Return the rows; those prefetched can be iterated at once."""
+            return self.get_queryset()
+
+        async def add(self, *objs: Any, bulk: bool = True) -> None:
+            """Let these rows refer to the instance, by one UPDATE, or with ``bulk=False`` by saving each."""
+            self._key()
+            self._forget()
+            alias = self._write_alias()
+            for one in objs:
+                self._check(one)
+            if bulk:
+                for one in objs:
+                    if one._row_state.adding or one._row_state.db != alias:
+                        raise ValueError(f"{one!r} is not saved. Use bulk=False, or save it first.")
+                keys = [one.pk for one in objs]
+                if keys:
+                    await (
+                        self.model._base_manager.using(alias).filter(pk__in=keys).update(**{field.name: self.instance})
+                    )
+                for one in objs:
+                    setattr(one, field.name, self.instance)
+                return
+            async with transaction.atomic(using=alias, savepoint=False):
+                for one in objs:
+                    setattr(one, field.name, self.instance)
+                    await one.save(using=alias)
+
+        def _check(self, one: Any) -> None:
+            if not isinstance(one, self.model):
+                raise TypeError(f"{self.accessor} takes {self.model._meta.object_name} objects, not {one!r}.")
+
+        async def create(self, **values: Any) -> Any:
+            """Create a row that refers to the instance."""
+            self._key()
+            self._forget()
+            return await self._unfiltered().create(**{**values, field.name: self.instance})
+
+        async def get_or_create(self, defaults: Any = None, **lookups: Any) -> tuple[Any, bool]:
+            """Return the row that matches, or create one that refers to the instance."""
+            self._key()
+            self._forget()
+            return await self._unfiltered().get_or_create(defaults, **{**lookups, field.name: self.instance})  # type: ignore[no-any-return]
+
+        async def update_or_create(
+            self, defaults: Any = None, create_defaults: Any = None, **lookups: Any
+        ) -> tuple[Any, bool]:
+            """Change the row that matches, or create one that refers to the instance."""
+            self._key()
+            self._forget()
+            lookups[field.name] = self.instance
+            return await self._unfiltered().update_or_create(defaults, create_defaults, **lookups)  # type: ignore[no-any-return]
+
+        async def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
+            """Insert rows that refer to the instance."""
+            self._key()
+            self._forget()
+            rows = list(objs)
+            for one in rows:
+                self._check(one)
+                setattr(one, field.name, self.instance)
+            return await self._unfiltered().bulk_create(rows, *args, **options)  # type: ignore[no-any-return]
+
+    if field.null:
+        _add_removal(ReverseManager, relation)
+    else:
+        _add_set(ReverseManager, relation)
+    return ReverseManager
+
+
+def _add_set(cls: Any, relation: Any) -> None:
+    async def set_(self: Any, objs: Iterable[Any], *, bulk: bool = True, clear: bool = False) -> None:
+        """Let these rows refer to the instance; those that do already stay."""
+        await self.add(*list(objs), bulk=bulk)
+
+    cls.set = set_
+
+
+def _add_removal(cls: Any, relation: Any) -> None:
+    """Give the manager what needs a foreign key that can be NULL: ``remove``, ``clear`` and ``set``."""
+    field = relation.field
+
+    async def remove(self: Any, *objs: Any, bulk: bool = True) -> None:
+        """Let these rows refer to nothing.
+
+        Raises:
+            DoesNotExist: A row does not refer to the instance.
+        """
+        if not objs:
+            return
+        key = self._key()
+        for one in objs:
+            self._check(one)
+            if getattr(one, field.attname) != key:
+                raise self.model.DoesNotExist(f"{one!r} does not belong to {self.instance!r}.")
+        await _release(self, objs, bulk=bulk)
+
+    async def clear(self: Any, *, bulk: bool = True) -> None:
+        """Let no row refer to the instance any more."""
+        await _release(self, None, bulk=bulk)
+
+    async def _release(self: Any, objs: Any, *, bulk: bool) -> None:
+        self._forget()
+        alias = self._write_alias()
+        queryset = self.model._base_manager.using(alias).filter(**{field.attname: self._key()})
+        if objs is not None:
+            queryset = queryset.filter(pk__in=[one.pk for one in objs])
+        if bulk:
+            await queryset.update(**{field.attname: None})
+        else:
+            async with transaction.atomic(using=alias, savepoint=False):
+                for one in await queryset:
+                    setattr(one, field.name, None)
+                    await one.save(using=alias, update_fields=[field.name])
+        for one in objs or ():
+            setattr(one, field.name, None)
+
+    async def set_(self: Any, objs: Iterable[Any], *, bulk: bool = True, clear: bool = False) -> None:
+        """Make these the rows that refer to the instance, and no others."""
+        wanted = list(objs)
+        alias = self._write_alias()
+        async with transaction.atomic(using=alias, savepoint=False):
+            if clear:
+                await self.clear(bulk=bulk)
+                await self.add(*wanted, bulk=bulk)
+                return
+            self._forget()
+            present = list(await self.using(alias).all())
+            gone = [one for one in present if one not in wanted]
+            await self.remove(*gone, bulk=bulk)
+            await self.add(*[one for one in wanted if one not in present], bulk=bulk)
+
+    cls.remove = remove
+    cls.clear = clear
+    cls.set = set_
+
+
+def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
+    """Return the class of the managers of a many-to-many relation, seen from one side."""
+    many = relation.field
+    target_model = many.model if reverse else relation.model
+    base: Any = type(target_model._default_manager or target_model._base_manager)
+
+    class ManyManager(_Bound, base):  # type: ignore[misc]  # the base is known at run time only
+        """The related rows of one instance."""
+
+        def __init__(self, instance: Any) -> None:
+            super().__init__()
+            self.instance = instance
+            self.model = target_model
+            self.through = relation.through
+            self.reverse = reverse
+            self.symmetrical = relation.symmetrical
+            self.accessor = (relation.get_accessor_name() or "") if reverse else many.name
+            self.name = self.accessor
+            self._hints = {"instance": instance}
+            # The foreign keys of the model between: one to the instance, one to the related rows.
+            source, target = many.through_keys()
+            self.source, self.target = (target, source) if reverse else (source, target)
+            self.lookup = many.name if reverse else relation.query_name
+
+        def _key(self) -> Any:
+            return self._check_saved(getattr(self.instance, self.source.target_field.attname))
+
+        def get_queryset(self) -> QuerySet[Any, Any]:
+            """Return the rows: those prefetched, or a query for them."""
+            found = self._prefetched()
+            if found is not None:
+                return found  # type: ignore[no-any-return]  # a queryset of the related model
+            queryset = super().get_queryset().filter(**{self.lookup: self._key()})
+            queryset._hints = self._hints
+            queryset.query = queryset.query.with_extras(sticky=True)
+            return queryset  # type: ignore[no-any-return]  # as above
+
+        def all(self) -> QuerySet[Any, Any]:
+            """Return the rows; those prefetched can be iterated at once."""
+            return self.get_queryset()
+
+        def _unfiltered(self) -> Any:
+            queryset = super().get_queryset()
+            queryset._db = self._write_alias()
+            return queryset
+
+        # ── writing
+
+        async def add(self, *objs: Any, through_defaults: Mapping[str, Any] | None = None) -> None:
+            """Relate these rows, or keys of rows, to the instance; those related already stay as they are.
+
+            Args:
+                objs: Instances or keys.
+                through_defaults: Further values of the rows between; functions are called once.
+            """
+            key = self._key()
+            self._forget()
+            alias = self._write_alias()
+            keys = self._keys(objs)
+            if not keys:
+                return
+            defaults = {
+                name: await maybe_await(value()) if callable(value) else value
+                for name, value in (through_defaults or {}).items()
+            }
+            async with transaction.atomic(using=alias, savepoint=False):
+                await self._add(self.source, self.target, key, keys, alias, defaults)
+                if self.symmetrical:
+                    await self._add(self.target, self.source, key, keys, alias, defaults)
+
+        async def _add(
+            self, source: Any, target: Any, key: Any, keys: list[Any], alias: str, defaults: Mapping[str, Any]
+        ) -> None:
+            through = self.through
+            listened = m2m_changed.has_listeners(through) and source is self.source
+            # The unique pair of an automatic table lets the database sort out what is there already.
+            ignore = bool(through._meta.auto_created)
+            if listened or not ignore:
+                rows = through._base_manager.using(alias)
+                present = await rows.filter(**{source.attname: key, f"{target.attname}__in": keys}).values_list(
+                    target.attname, flat=True
+                )
+                known = set(present)
+                keys = [one for one in keys if one not in known]
+            if listened:
+                await self._send("pre_add", set(keys), alias)
+            if keys:
+                made = [through(**{source.attname: key, target.attname: one, **defaults}) for one in keys]
+                await through._base_manager.using(alias).bulk_create(made, ignore_conflicts=ignore)
+            if listened:
+                await self._send("post_add", set(keys), alias)
+
+        async def remove(self, *objs: Any) -> None:
+            """Take back the relation to these rows, or keys of rows."""
+            key = self._key()
+            self._forget()
+            keys = self._keys(objs)
+            if not keys:
+                return
+            alias = self._write_alias()
+            async with transaction.atomic(using=alias, savepoint=False):
+                await self._send("pre_remove", set(keys), alias)
+                await self._delete(key, keys, alias)
+                await self._send("post_remove", set(keys), alias)
+
+        async def clear(self) -> None:
+            """Take back the relation to all rows."""
+            key = self._key()
+            self._forget()
+            alias = self._write_alias()
+            async with transaction.atomic(using=alias, savepoint=False):
+                await self._send("pre_clear", None, alias)
+                await self._delete(key, None, alias)
+                await self._send("post_clear", None, alias)
+
+        async def _delete(self, key: Any, keys: list[Any] | None, alias: str) -> None:
+            rows = self.through._base_manager.using(alias)
+            sides = [(self.source, self.target)]
+            if self.symmetrical:
+                sides.append((self.target, self.source))
+            for source, target in sides:
+                found = rows.filter(**{source.attname: key})
+                if keys is not None:
+                    found = found.filter(**{f"{target.attname}__in": keys})
+                await found.delete()
+
+        async def set(
+            self, objs: Iterable[Any], *, clear: bool = False, through_defaults: Mapping[str, Any] | None = None
+        ) -> None:
+            """Make these rows, or keys of rows, the related ones, and no others."""
+            wanted = list(objs)
+            alias = self._write_alias()
+            async with transaction.atomic(using=alias, savepoint=False):
+                if clear:
+                    await self.clear()
+                    await self.add(*wanted, through_defaults=through_defaults)
+                    return
+                rows = self.through._base_manager.using(alias).filter(**{self.source.attname: self._key()})
+                present = set(await rows.values_list(self.target.attname, flat=True))
+                keys = self._keys(wanted)
+                await self.remove(*[one for one in present if one not in keys])
+                await self.add(*[one for one in keys if one not in present], through_defaults=through_defaults)
+
+        async def create(self, *, through_defaults: Mapping[str, Any] | None = None, **values: Any) -> Any:
+            """Create a row and relate it."""
+            self._key()
+            alias = self._write_alias()
+            async with transaction.atomic(using=alias, savepoint=False):
+                made = await self._unfiltered().create(**values)
+                await self.add(made, through_defaults=through_defaults)
+            return made
+
+        async def get_or_create(
+            self, defaults: Any = None, *, through_defaults: Mapping[str, Any] | None = None, **lookups: Any
+        ) -> tuple[Any, bool]:
+            """Return the related row that matches, or create one and relate it."""
+            self._key()
+            alias = self._write_alias()
+            found = await self.get_queryset().using(alias).filter(**lookups).first()
+            if found is not None:
+                return found, False
+            async with transaction.atomic(using=alias, savepoint=False):
+                made, created = await self._unfiltered().get_or_create(defaults, **lookups)
+                await self.add(made, through_defaults=through_defaults)
+            return made, created
+
+        async def update_or_create(
+            self,
+            defaults: Any = None,
+            create_defaults: Any = None,
+            *,
+            through_defaults: Mapping[str, Any] | None = None,
+            **lookups: Any,
+        ) -> tuple[Any, bool]:
+            """Change the related row that matches, or create one and relate it."""
+            self._key()
+            async with transaction.atomic(using=self._write_alias(), savepoint=False):
+                made, created = await self._unfiltered().update_or_create(defaults, create_defaults, **lookups)
+                await self.add(made, through_defaults=through_defaults)
+            return made, created
+
+        async def _send(self, action: str, keys: Any, alias: str) -> None:
+            if not m2m_changed.has_listeners(self.through):
+                return
+            await m2m_changed.send(
+                self.through,
+                instance=self.instance,
+                action=action,
+                reverse=self.reverse,
+                model=self.model,
+                pk_set=keys,
+                using=alias,
+            )
+
+        def _keys(self, objs: Iterable[Any]) -> list[Any]:
+            """Return the keys of instances and keys, each once."""
+            found: dict[Any, None] = {}
+            field = self.target.target_field
+            for one in objs:
+                if not hasattr(one, "_meta"):
+                    found[field.get_prep_value(field.to_python(one))] = None
+                    continue
+                if not isinstance(one, self.model._meta.concrete_model):
+                    raise TypeError(f"{self.accessor} takes {self.model._meta.object_name} objects, not {one!r}.")
+                key = getattr(one, field.attname)
+                if key is None:
+                    raise ValueError(f"{one!r} is not saved, so it cannot be related. Save it first.")
+                found[key] = None
+            return list(found)
+
+    return ManyManager
+
+
+# ── prefetching
+
+
+async def set_prefetched(
+    relation: Any, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None
+) -> list[Any]:
+    """Load the rows that refer to the instances by a foreign key, and hand them out."""
+    field = relation.field
+    name = relation.get_accessor_name() or ""
+    base = queryset if queryset is not None else relation.related_model._default_manager.get_queryset()
+    waiting = _waiting(instances, name, queryset, to_attr)
+    by_key: dict[Any, list[Any]] = {getattr(one, field.target_field.attname): [] for one in waiting}
+    owners: dict[Any, Any] = {getattr(one, field.target_field.attname): one for one in waiting}
+    for row in await _read(base, field.attname, list(by_key), alias):
+        key = getattr(row, field.attname)
+        field.set_cached_value(row, owners[key])
+        by_key[key].append(row)
+    for one in waiting:
+        _hand_out(one, name, by_key[getattr(one, field.target_field.attname)], to_attr, base)
+    return _collected(instances, name, to_attr)
+
+
+async def set_prefetched_many(
+    many: Any, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None, *, reverse: bool
+) -> list[Any]:
+    """Load the related rows of a many-to-many relation for all instances, and hand them out."""
+    relation = many.remote_field
+    source, target = many.through_keys()
+    if reverse:
+        source, target = target, source
+    name = (relation.get_accessor_name() or "") if reverse else many.name
+    lookup = many.name if reverse else relation.query_name
+    model = many.model if reverse else relation.model
+    base = queryset if queryset is not None else model._default_manager.get_queryset()
+    waiting = _waiting(instances, name, queryset, to_attr)
+    by_key: dict[Any, list[Any]] = {getattr(one, source.target_field.attname): [] for one in waiting}
+    known: dict[Any, Any] = {}
+
+    def owned(start: Any) -> Any:
+        return start.annotate(**{_OWNER: F(lookup)})
+
+    for row in await _read(base, lookup, list(by_key), alias, change=owned):
+        key = row.__dict__.pop(_OWNER)
+        # One row related to several instances comes several times; it is one object.
+        by_key[key].append(known.setdefault(row.pk, row))
+    for one in waiting:
+        _hand_out(one, name, by_key[getattr(one, source.target_field.attname)], to_attr, base)
+    return _collected(instances, name, to_attr)
+
+
+def _waiting(instances: list[Any], name: str, queryset: Any, to_attr: str | None) -> list[Any]:
+    """Return the instances whose rows are not loaded yet; a queryset of its own loads anew."""
+    if queryset is not None or to_attr is not None:
+        return instances
+    return [one for one in instances if name not in one.__dict__.get(PREFETCHED, ())]
+
+
+async def _read(
+    base: Any, lookup: str, keys: list[Any], alias: str | None, change: Callable[[Any], Any] | None = None
+) -> list[Any]:
+    """Return the rows of ``base`` whose relation is among the keys; in chunks where the database needs them."""
+    if not keys:
+        return []
+    if base.query.is_sliced:
+        raise NotSupportedError("A sliced queryset cannot be prefetched: it would be cut over all instances together.")
+    if alias is not None and base._db is None:
+        base = base.using(alias)
+    size = max(read_database(base).dialect.max_params - len(base.query.all_values()) - 1, 1)
+    found: list[Any] = []
+    for start in range(0, len(keys), size):
+        part = base._chain(base.query.preceded(f"{lookup}__in", keys[start : start + size]))
+        found += await (part if change is None else change(part))
+    return found
+
+
+def _hand_out(instance: Any, name: str, rows: list[Any], to_attr: str | None, base: Any) -> None:
+    if to_attr is not None:
+        setattr(instance, to_attr, rows)
+        return
+    # A refinement of the prefetched rows is a new query of this instance's rows, so the manager makes the queryset.
+    manager = getattr(instance, name)
+    manager._forget()
+    queryset = _same_rows(manager, base)
+    queryset._cache = rows
+    queryset._prefetched = True
+    instance.__dict__.setdefault(PREFETCHED, {})[name] = queryset
+
+
+def _same_rows(manager: Any, base: Any) -> Any:
+    """Return the query for what was prefetched for one instance: the rows of ``base`` that are related to it."""
+    queryset = manager.get_queryset()
+    first = queryset.query
+    merged = base.query.copy()
+    merged.where = first.where + base.query.where
+    merged.sources = first.sources + base.query.sources
+    merged.values = first.values + base.query.values
+    return queryset._chain(merged)
+
+
+def _collected(instances: list[Any], name: str, to_attr: str | None) -> list[Any]:
+    if to_attr is not None:
+        return [row for one in instances for row in getattr(one, to_attr)]
+    return [row for one in instances for row in one.__dict__[PREFETCHED][name]._cache]

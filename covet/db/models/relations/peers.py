@@ -1,0 +1,347 @@
+"""``await article.author``: what one row needs is loaded for all rows that were read with it.
+
+Rows of one result share a ``Batch`` that knows them weakly. An instance that is not loaded knows how it is loaded (the
+loader of its state); while one task loads for the batch, others wait for it, so ``gather`` over a hundred rows runs one
+statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Any
+
+from covet.db.models.query.hydrate import Batch
+from covet.db.models.query.prefetch import accessors, prefetch_rows
+from covet.db.models.state import State
+from covet.exceptions import FieldError, NotLoaded
+from covet.text import suggest
+
+__all__ = [
+    "FETCH_ONE",
+    "FETCH_PEERS",
+    "FETCH_RAISE",
+    "Batch",
+    "FetchMode",
+    "complete",
+    "fetch",
+    "load_alone",
+    "load_reverse_one",
+    "loader_of",
+    "siblings",
+    "stub",
+]
+
+
+class FetchMode(Enum):
+    """How a relation or field that is missing is loaded."""
+
+    ONE = "one"
+    PEERS = "peers"
+    RAISE = "raise"
+
+    def __repr__(self) -> str:
+        return f"models.FETCH_{self.name}"
+
+
+FETCH_ONE = FetchMode.ONE
+FETCH_PEERS = FetchMode.PEERS
+FETCH_RAISE = FetchMode.RAISE
+
+
+def siblings(instance: Any) -> list[Any]:
+    """Return the instance and its peers that are still alive; the instance alone where it has none."""
+    state: State = instance._row_state
+    batch = state.peers
+    if batch is None or state.fetch_mode is FETCH_ONE:
+        return [instance]
+    rows: list[Any] = batch.alive()
+    return rows if any(row is instance for row in rows) else [instance, *rows]
+
+
+@asynccontextmanager
+async def _alone(state: State, name: Any) -> AsyncIterator[None]:
+    """Let one task load ``name`` for the batch; the others wait and then find it loaded."""
+    batch = state.peers
+    if batch is None:
+        yield
+        return
+    if batch.locks is None:
+        batch.locks = {}
+    lock = batch.locks.get(name)
+    if lock is None:
+        lock = batch.locks[name] = asyncio.Lock()
+    async with lock:
+        yield
+
+
+async def complete(instance: Any) -> Any:
+    """Load whatever the instance lacks; what ``await instance`` runs.
+
+    Raises:
+        DoesNotExist: The row is gone.
+        NotLoaded: The instance is not saved, or its fetch mode forbids loading.
+    """
+    state: State = instance._row_state
+    if state.loader is not None:
+        return await state.loader(instance)
+    if state.adding:
+        raise NotLoaded(
+            f"This {type(instance).__name__} is not saved, so there is no row to complete it from. "
+            f"Write 'await {instance._meta.model_name}.save()' first."
+        )
+    missing = _missing(instance)
+    if missing:
+        await _load_fields(instance, missing)
+    elif state.partial:
+        instance._state.partial = False
+    return instance
+
+
+def _missing(instance: Any) -> tuple[str, ...]:
+    own = instance.__dict__
+    return tuple([name for name in instance._meta.attnames if name not in own])
+
+
+def _check_mode(instance: Any, what: str, line: str) -> None:
+    if instance._row_state.fetch_mode is FETCH_RAISE:
+        raise NotLoaded(f"{what} is not loaded, and the queryset's fetch mode is FETCH_RAISE. {line}")
+
+
+async def _load_fields(instance: Any, missing: tuple[str, ...]) -> None:
+    """Load fields that were left out, for all peers that lack the same."""
+    meta = instance._meta
+    _check_mode(
+        instance,
+        f"{meta.object_name}.{missing[0]}",
+        f"Read it with the query: take '{missing[0]}' out of defer(), or add it to only().",
+    )
+    state: State = instance._row_state
+    async with _alone(state, ("fields", missing)):
+        if not _missing(instance):
+            return
+        rows = [row for row in siblings(instance) if type(row) is type(instance) and _missing(row) == missing]
+        queryset = type(instance)._base_manager.using(state.db)
+        keys = [row.pk for row in rows]
+        names = ("pk", *missing)
+        if len(rows) == 1:
+            found = await queryset.filter(pk=keys[0]).values_list(*names)
+        else:
+            found = await queryset.filter(pk__in=keys).values_list(*names)
+        by_key = {values[0]: values[1:] for values in found}
+        for row in rows:
+            values = by_key.get(row.pk)
+            if values is None:
+                continue
+            own = row.__dict__
+            own.update(zip(missing, values, strict=True))
+            row._state.partial = False
+    if instance.pk not in by_key:
+        raise type(instance).DoesNotExist(f"The {meta.object_name} with key {instance.pk!r} is gone.")
+
+
+async def load_alone(instance: Any) -> Any:
+    """Load an instance that knows its key only, by itself."""
+    model = type(instance)
+    state: State = instance._row_state
+    queryset = model._base_manager.using(state.db) if state.db is not None else model._base_manager.all()
+    found = await queryset.get(pk=instance.pk)
+    fill(instance, found)
+    return instance
+
+
+def fill(instance: Any, found: Any) -> None:
+    """Make ``instance`` what ``found`` is: the same values, state and peers."""
+    instance.__dict__.update(found.__dict__)
+    batch = found._row_state.peers
+    if batch is not None:
+        batch.add(instance)
+
+
+# ── relations
+
+
+def loader_of(owner: Any, load: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """Return the loader of an object that ``owner`` refers to.
+
+    The owner is held weakly: an instance and the object that it refers to must not keep each other alive.
+    """
+    reference = weakref.ref(owner)
+
+    async def loader(instance: Any) -> Any:
+        holder = reference()
+        if holder is None:
+            return await load_alone(instance)
+        await load(holder)
+        if instance._row_state.loader is loader:
+            # The holder refers to something else by now; this object still has its own key.
+            return await load_alone(instance)
+        return instance
+
+    return loader
+
+
+def stub(field: Any, owner: Any, key: Any) -> Any:
+    """Return the object that knows its key only, for a relation that was not loaded."""
+    target = field.related_model
+    state: State = owner._row_state
+    instance = object.__new__(target)
+    instance._row_state = State(
+        False,
+        state.db,
+        loader=loader_of(owner, lambda holder: load_forward(field, holder)),
+        partial=True,
+        origin=(field.model._meta.object_name, field.name),
+        fetch_mode=state.fetch_mode,
+    )
+    setattr(instance, field.target_field.attname, key)
+    return instance
+
+
+async def load_forward(field: Any, owner: Any) -> None:
+    """Load what ``field`` of ``owner`` refers to, for all peers."""
+    state: State = owner._row_state
+    _check_mode(
+        owner,
+        f"{field.model._meta.object_name}.{field.name}",
+        f'Load it with the query: select_related("{field.name}").',
+    )
+    async with _alone(state, field):
+        if not field.is_stub(field.get_cached_value(owner)):
+            return
+        rows = [row for row in siblings(owner) if isinstance(row, field.model) and _wants(field, row)]
+        await load_forward_of(field, rows, state.db, required=owner)
+
+
+def _wants(field: Any, row: Any) -> bool:
+    """Whether the relation of a row is not loaded, and there is something to load."""
+    own = row.__dict__
+    if own.get(field.attname) is None:
+        return False
+    found = field.get_cached_value(row)
+    return found is None or field.is_stub(found)
+
+
+async def load_forward_of(
+    field: Any, rows: Sequence[Any], alias: str | None, *, queryset: Any = None, required: Any = None
+) -> list[Any]:
+    """Load what ``field`` of these rows refers to by one statement; return the objects."""
+    target = field.target_field
+    keys = list({row.__dict__[field.attname] for row in rows})
+    if queryset is None:
+        hints = {"instance": rows[0]} if rows else {}
+        queryset = field.related_model._base_manager.db_manager(hints=hints).get_queryset()
+    if alias is not None and queryset._db is None:
+        queryset = queryset.using(alias)
+    mode = rows[0]._row_state.fetch_mode if rows else None
+    if mode is not None and queryset._mode is None:
+        queryset = queryset.fetch_mode(mode)
+    if len(keys) == 1:
+        found = await queryset.filter(**{target.attname: keys[0]})
+    else:
+        found = await _in_chunks(queryset, f"{target.attname}__in", keys)
+    by_key = {getattr(one, target.attname): one for one in found}
+    for row in rows:
+        one = by_key.get(row.__dict__[field.attname])
+        cached = field.get_cached_value(row)
+        if one is None:
+            if row is required:
+                raise field.related_model.DoesNotExist(
+                    f"{field.model._meta.object_name}.{field.name} refers to the {field.related_model._meta.object_name} "
+                    f"with key {row.__dict__[field.attname]!r}, and there is no such row."
+                )
+            continue
+        if cached is not None and field.is_stub(cached):
+            fill(cached, one)
+            one = cached
+        else:
+            field.set_cached_value(row, one)
+        if field.one_to_one and field.remote_field.get_accessor_name():
+            field.remote_field.set_cached_value(one, row)
+    return list(found)
+
+
+async def _in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
+    from covet.db.models.query.run import read_database
+
+    size = max(read_database(queryset).dialect.max_params - len(queryset.query.all_values()) - 1, 1)
+    if len(keys) <= size:
+        return list(await queryset.filter(**{lookup: keys}))
+    found: list[Any] = []
+    for start in range(0, len(keys), size):
+        found += await queryset.filter(**{lookup: keys[start : start + size]})
+    return found
+
+
+async def load_reverse_one(relation: Any, owner: Any) -> Any:
+    """Return the row of a reverse one-to-one, loaded for all peers.
+
+    Raises:
+        DoesNotExist: No row refers to the owner.
+    """
+    state: State = owner._row_state
+    field = relation.field
+    name = relation.get_accessor_name()
+    if relation.get_cached_value(owner) is None and not relation.is_cached(owner):
+        _check_mode(
+            owner, f"{owner._meta.object_name}.{name}", f'Load it with the query: select_related("{relation.name}").'
+        )
+        async with _alone(state, relation):
+            if not relation.is_cached(owner):
+                rows = [
+                    row for row in siblings(owner) if isinstance(row, relation.model) and not relation.is_cached(row)
+                ]
+                await load_reverse_one_of(relation, rows, state.db)
+    found = relation.get_cached_value(owner)
+    if found is None:
+        raise field.model.DoesNotExist(f"{owner._meta.object_name} {owner.pk!r} has no {name}.")
+    return found
+
+
+async def load_reverse_one_of(relation: Any, rows: Sequence[Any], alias: str | None, queryset: Any = None) -> list[Any]:
+    """Load the single rows that refer to these by one statement; note those that have none."""
+    field = relation.field
+    target = field.target_field.attname
+    if queryset is None:
+        queryset = field.model._base_manager.all()
+    if alias is not None and queryset._db is None:
+        queryset = queryset.using(alias)
+    keys = [getattr(row, target) for row in rows]
+    found = await _in_chunks(queryset, f"{field.attname}__in", keys)
+    by_key = {getattr(one, field.attname): one for one in found}
+    for row in rows:
+        one = by_key.get(getattr(row, target))
+        relation.set_cached_value(row, one)
+        if one is not None:
+            field.set_cached_value(one, row)
+    return list(found)
+
+
+async def fetch(instance: Any, *names: str) -> None:
+    """Load relations and left-out fields of an instance by name; what ``await instance.fetch("author")`` runs.
+
+    Raises:
+        FieldError: A name is neither a field nor a relation.
+    """
+    meta = instance._meta
+    relations = accessors(meta)
+    for name in names:
+        relation = relations.get(name)
+        if relation is None:
+            field = meta.fields_map.get(name)
+            if field is None or getattr(field, "attname", None) is None:
+                hint = suggest(name, [*relations, *meta.fields_map])
+                tail = f"Did you mean '{hint}'?" if hint else ""
+                raise FieldError(f"{meta.object_name} has nothing to fetch named '{name}'. {tail}".rstrip(), name=name)
+            if field.attname not in instance.__dict__:
+                await complete(instance)
+            continue
+        if relation.concrete:
+            found = getattr(instance, name)
+            if found is not None:
+                await found
+        else:
+            await prefetch_rows([instance], [name], instance._row_state.db)
