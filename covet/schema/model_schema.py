@@ -39,7 +39,8 @@ class ModelSchemaMeta(ModelMetaclass):
         source = model or next((base.__covet_model__ for base in bases if hasattr(base, "__covet_model__")), None)
         if model is None and fields is None and not exclude and not optional:
             made: type[Any] = super().__new__(mcls, name, bases, namespace, **kwargs)
-            _forget_replaced(made, bases, namespace)
+            if source is not None:
+                _forget_replaced(made, bases, namespace)
             return made
         if source is None:
             raise ImproperlyConfigured(f"{name} has no model. Write: class {name}(ModelSchema, model=…, fields=[…])")

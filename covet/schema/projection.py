@@ -39,6 +39,9 @@ _BYTES: Final = (
 )
 
 
+_MAX_PLANS: Final = 32
+
+
 class Projection:
     """How one model's rows become one schema's JSON.
 
@@ -66,6 +69,8 @@ class Projection:
         key = tuple(converters)
         found = self._plans.get(key)
         if found is None:
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
             found = self._plans[key] = RowPlan(self.keys, key, self._kinds)
         return found
 

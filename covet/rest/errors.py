@@ -1,0 +1,262 @@
+"""What goes wrong in an endpoint, as a problem document with a pointer to each wrong value.
+
+Errors of the client end here, so that an API answers a browser with a problem document too. Anything else is a fault of
+the server and goes on to ``covet.handlers.errors``, which logs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+from pydantic import ValidationError as PydanticError
+
+from covet import json
+from covet.conf import settings
+from covet.db import transaction
+from covet.db.errors import (
+    CheckViolation,
+    DatabaseError,
+    DataError,
+    ForeignKeyViolation,
+    IntegrityError,
+    NotNullViolation,
+    UniqueViolation,
+)
+from covet.exceptions import CovetError, PermissionDenied, ValidationError
+from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
+from covet.http.response import ProblemResponse
+from covet.problems import Problem, ProblemError, json_pointer, problem_for
+from covet.schema.relations import schemas_in
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+
+__all__ = ["EXPECTED", "answer", "body_errors", "invalid", "parameter_errors", "reject"]
+
+EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError)
+"""The errors that are the client's: they are answered here and never logged as faults."""
+
+_DETAIL: Final = "Some values are not valid."
+
+
+def invalid(errors: Sequence[ProblemError]) -> UnprocessableContent:
+    """Return the error that tells of wrong values: 422."""
+    return UnprocessableContent(_DETAIL, errors=errors)
+
+
+def parameter_errors(
+    errors: list[ProblemError], error: PydanticError, source: str, wire: str, names: dict[str, str] | None = None
+) -> None:
+    """Add what is wrong with a parameter.
+
+    Args:
+        errors: Where to add.
+        error: Pydantic's.
+        source: Where the parameter comes from.
+        wire: Its name on the wire.
+        names: Names on the wire by field, when a whole schema was read.
+    """
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        place = one["loc"]
+        name = wire
+        if names is not None and place:
+            name = names.get(str(place[0]), str(place[0]))
+        errors.append(_placed(source, name, one["msg"], one["type"]))
+
+
+def missing(source: str, wire: str) -> ProblemError:
+    """Return the error of a parameter that was not sent."""
+    return _placed(source, wire, "This value is required.", "missing")
+
+
+def _placed(source: str, name: str, detail: str, code: str) -> ProblemError:
+    if source == "header":
+        return ProblemError(detail, header=name, code=code)
+    if source in ("form", "file"):
+        return ProblemError(detail, pointer=json_pointer(name), code=code)
+    return ProblemError(detail, parameter=name, code=code)
+
+
+def body_errors(errors: list[ProblemError], error: PydanticError, schema: Any, raw: bytes) -> None:
+    """Add what is wrong with a JSON body, each with its pointer; an unknown field names the likely one.
+
+    Raises:
+        BadRequest: The body is no JSON at all.
+    """
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found and found[0]["type"] == "json_invalid":
+        raise BadRequest(f"The body is not valid JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}") from error
+    sent = json.loads(raw)
+    for one in found:
+        place = _real_place(one["loc"], sent)
+        detail, code = one["msg"], one["type"]
+        if code == "extra_forbidden":
+            detail = _unknown(place, schema)
+        elif code == "missing":
+            detail = "This value is required."
+        errors.append(ProblemError(detail, pointer=json_pointer(*place), code=code))
+
+
+def _real_place(place: Iterable[str | int], sent: Any) -> list[str | int]:
+    """Follow a place through what was sent: pydantic puts the names of union members and validators into it as well."""
+    real: list[str | int] = []
+    parts = list(place)
+    for index, part in enumerate(parts):
+        if isinstance(sent, dict) and isinstance(part, str):
+            if part in sent:
+                sent = sent[part]
+            elif index < len(parts) - 1:
+                continue
+            real.append(part)
+        elif isinstance(sent, list) and isinstance(part, int):
+            sent = sent[part] if part < len(sent) else None
+            real.append(part)
+    return real
+
+
+def _unknown(place: Sequence[str | int], schema: Any) -> str:
+    models: list[type[BaseModel]] = _models(schema)
+    *above, name = place or [""]
+    for part in above:
+        if isinstance(part, str):
+            models = [
+                inner
+                for model in models
+                if part in model.model_fields
+                for inner in _models(model.model_fields[part].annotation)
+            ]
+    names = [info.alias or field for model in models for field, info in model.model_fields.items()]
+    near = suggest(str(name), names)
+    hint = f" Did you mean {near!r}?" if near else f" It takes: {', '.join(names)}." if names else ""
+    return f"Unknown field {str(name)!r}.{hint}"
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return list(schemas_in(annotation))
+
+
+def reject(status: int, detail: str, errors: Sequence[ProblemError] = ()) -> HTTPException:
+    """Return an error of any status."""
+    return HTTPException(status, detail, errors=errors)
+
+
+async def answer(error: BaseException, data: Sequence[Any] = (), model: type[Model] | None = None) -> ProblemResponse:
+    """Return the answer to an expected error.
+
+    Args:
+        error: One of ``EXPECTED``.
+        data: What the body was read into; a broken rule of the database is pointed at in it.
+        model: The model that the endpoint is about.
+    """
+    _roll_back()
+    if isinstance(error, IntegrityError):
+        return ProblemResponse(await _broken_rule(error, data, model))
+    if isinstance(error, DataError):
+        return ProblemResponse(Problem(422, detail="A value is longer or larger than the database can hold."))
+    return ProblemResponse(problem_for(error))
+
+
+def _roll_back() -> None:
+    """Undo what the request wrote, where it runs in one transaction: the error ends here and never reaches that."""
+    for alias, config in settings.DATABASES.items():
+        if config.atomic_requests:
+            transaction.set_rollback(True, using=alias)
+
+
+async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[Model] | None) -> Problem:
+    names = _fields_of(error, data, model)
+    if isinstance(error, UniqueViolation):
+        shown = " and ".join(names)
+        errors = [
+            ProblemError(f"This {name} is taken already.", pointer=json_pointer(name), code="unique") for name in names
+        ]
+        if len(names) > 1:
+            errors = [
+                ProblemError(
+                    f"This combination of {shown} is taken already.", pointer=json_pointer(name), code="unique"
+                )
+                for name in names
+            ]
+        return Problem(409, detail="Something with these values exists already.", errors=errors)
+    if isinstance(error, ForeignKeyViolation):
+        return await _dangling(names, data)
+    if isinstance(error, NotNullViolation):
+        errors = [ProblemError("This value is required.", pointer=json_pointer(name), code="null") for name in names]
+        return Problem(422, detail=_DETAIL, errors=errors)
+    if isinstance(error, CheckViolation):
+        errors = [
+            ProblemError("This value breaks a rule of the database.", pointer=json_pointer(name), code="check")
+            for name in names
+        ]
+        shown = f" '{error.constraint}'" if error.constraint else ""
+        return Problem(422, detail=f"The values break the rule{shown}.", errors=errors)
+    # What protects a row from being deleted, and rules that only one database has.
+    return Problem(409, detail="This does not fit with what is there.")
+
+
+def _fields_of(error: IntegrityError, data: Sequence[Any], model: type[Model] | None) -> list[str]:
+    """Return the fields of a broken rule, as far as the database names its columns and the schema shows them."""
+    models = [candidate for candidate in (*map(_model_of, data), model) if candidate is not None]
+    for candidate in models:
+        meta = candidate._meta
+        if error.table and error.table != meta.db_table:
+            continue
+        columns = {field.column: field.name for field in meta.concrete_fields}
+        names = [columns[column] for column in error.columns if column in columns]
+        if names:
+            return names
+    return []
+
+
+def _model_of(value: Any) -> type[Model] | None:
+    found: type[Model] | None = getattr(type(value), "__covet_model__", None)
+    return found
+
+
+async def _dangling(names: Sequence[str], data: Sequence[Any]) -> Problem:
+    """Tell which key points at nothing: the column that the database named, else whichever key is not there."""
+    keys = [(name, value) for schema in data for name, value in _keys_in(schema)]
+    if not keys:
+        return Problem(409, detail="Other rows still point at this one.")
+    named = [(name, value) for name, value in keys if name in names]
+    # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
+    wrong = named or [(name, value) for name, value in keys if await _is_gone(value)]
+    errors = [
+        ProblemError(
+            f"There is no {type(value)._meta.verbose_name} with the key {value.pk!r}.",
+            pointer="/" + name,
+            code="foreign_key",
+        )
+        for name, value in wrong
+    ]
+    return Problem(422, detail="A key points at nothing.", errors=errors)
+
+
+async def _is_gone(instance: Any) -> bool:
+    try:
+        return not await type(instance)._meta.base_manager.filter(pk=instance.pk).exists()
+    except DatabaseError:  # the transaction round this is broken, so nothing can be asked: name no key
+        return False
+
+
+def _keys_in(schema: Any) -> Iterable[tuple[str, Any]]:
+    """Give the relations of a schema that were read as keys."""
+    if not isinstance(schema, BaseModel):
+        return
+    for name in type(schema).model_fields:
+        value = getattr(schema, name)
+        if hasattr(value, "_meta"):
+            yield name, value
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if hasattr(item, "_meta"):
+                    yield f"{name}/{index}", item
+
+
+class ResponseMismatch(CovetError):
+    """What a handler returned does not fit the schema of its answer: a fault of the server, so a 500."""

@@ -1,0 +1,244 @@
+"""Filters, search and ordering of a list: declared by names, typed by the model, told by OpenAPI.
+
+Only what is declared can be asked for, so no client reaches a column or relation that the API does not mean to show.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from covet.db.models.expressions.q import Q
+from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from covet.schema.field_types import python_type
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+    from covet.db.models.query.queryset import QuerySet
+
+__all__ = ["FilterParameter", "FilterSet", "Filters"]
+
+T = TypeVar("T", bound="QuerySet[Any, Any]")
+
+_TEXT: Final = frozenset(
+    {
+        "iexact",
+        "contains",
+        "icontains",
+        "startswith",
+        "istartswith",
+        "endswith",
+        "iendswith",
+        "regex",
+        "iregex",
+        "search",
+    }
+)
+_NUMBERS: Final = frozenset(
+    {"year", "iso_year", "month", "day", "week", "week_day", "iso_week_day", "quarter", "hour", "minute", "second"}
+)
+_SAME: Final = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "range", "isnull"})
+_SEARCH: Final = {"^": "istartswith", "=": "iexact", "$": "iregex"}
+_MAX_TERMS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class FilterParameter:
+    """One query parameter of a filter set: its name, type and what it does."""
+
+    name: str
+    annotation: Any
+    description: str
+    is_list: bool = False
+
+
+class FilterSet:
+    """What a list may be asked for.
+
+    Use it on an argument: ``filters: Annotated[Filters, FilterSet(Article, filters=["author"], search=["title"])]``, and
+    then ``filters.apply(queryset)``.
+
+    Args:
+        model: The model of the list.
+        filters: Field names, with relations and look-ups by double underscores: ``"email__icontains"``.
+        search: Fields that ``?search=`` looks in, each word in any of them; ``^`` in front matches the start, ``=`` the
+            whole, ``$`` a regular expression.
+        ordering: Fields that ``?ordering=-name,pk`` may name.
+
+    Raises:
+        ImproperlyConfigured: A name is no field of the model.
+    """
+
+    def __init__(
+        self,
+        model: type[Model],
+        *,
+        filters: Sequence[str] = (),
+        search: Sequence[str] = (),
+        ordering: Sequence[str] = (),
+    ) -> None:
+        self.model = model
+        self.filters = tuple(filters)
+        self.search = tuple(search)
+        self.ordering = tuple(ordering)
+        self._parameters: list[FilterParameter] | None = None
+
+    def parameters(self) -> list[FilterParameter]:
+        """Return the query parameters; worked out once all models are loaded."""
+        if self._parameters is None:
+            made = [self._filter(name) for name in self.filters]
+            if self.search:
+                for name in self.search:
+                    _follow(self.model, name.lstrip("^=$"))
+                shown = ", ".join(name.lstrip("^=$") for name in self.search)
+                limit = Annotated[str, Field(max_length=200)]
+                made.append(FilterParameter("search", limit, f"Words to look for in: {shown}."))
+            if self.ordering:
+                made.append(self._ordering())
+            self._parameters = made
+        return self._parameters
+
+    def _filter(self, name: str) -> FilterParameter:
+        field, lookups = _follow(self.model, name)
+        lookup = lookups[-1] if lookups else "exact"
+        is_list = lookup in ("in", "range")
+        if lookup == "isnull":
+            annotation: Any = bool
+        elif lookup in _TEXT:
+            annotation = str
+        elif any(part in _NUMBERS for part in lookups):
+            annotation = list[int] if is_list else int
+        elif lookup in _SAME or lookup == "exact":
+            base = _key_type(field)
+            annotation = list[base] if is_list else base  # type: ignore[valid-type]  # a type at run time
+        else:
+            annotation = str
+        if lookup == "range":
+            annotation = Annotated[annotation, Field(min_length=2, max_length=2)]
+        label = str(getattr(field, "verbose_name", "") or field.name)
+        return FilterParameter(name, annotation, f"{label}: {lookup.replace('_', ' ')}", is_list)
+
+    def _ordering(self) -> FilterParameter:
+        for name in self.ordering:
+            _follow(self.model, name.lstrip("-"))
+        allowed = [sign + name.lstrip("-") for name in self.ordering for sign in ("", "-")]
+
+        def check(values: list[str]) -> list[str]:
+            for value in values:
+                if value not in allowed:
+                    near = suggest(value, allowed)
+                    hint = f" Did you mean {near!r}?" if near else f" It takes: {', '.join(allowed)}."
+                    raise PydanticCustomError(
+                        "ordering", "{message}", {"message": f"The list cannot be ordered by {value!r}.{hint}"}
+                    )
+            return values
+
+        item = Annotated[str, Field(json_schema_extra={"enum": list(allowed)})]
+        annotation = Annotated[list[item], AfterValidator(check)]  # type: ignore[valid-type]  # a type at run time
+        return FilterParameter("ordering", annotation, "Fields to order by; a minus turns one round.", is_list=True)
+
+    def bind(self, values: dict[str, Any]) -> Filters:
+        """Return what one request asks for."""
+        return Filters(self, values)
+
+
+class Filters:
+    """What a request asks of a list; ``apply`` narrows and orders a queryset by it.
+
+    Attributes:
+        values: The values that were sent, by parameter.
+    """
+
+    __slots__ = ("_set", "values")
+
+    def __init__(self, filter_set: FilterSet, values: dict[str, Any]) -> None:
+        self._set = filter_set
+        self.values = {name: value for name, value in values.items() if value is not None}
+
+    def apply(self, queryset: T) -> T:
+        """Return the queryset narrowed and ordered; nothing is read yet."""
+        values = dict(self.values)
+        search = values.pop("search", None) if self._set.search else None
+        ordering = values.pop("ordering", None) if self._set.ordering else None
+        if values:
+            queryset = queryset.filter(**values)
+        if search:
+            queryset = self._search(queryset, search)
+        if ordering:
+            # A tie broken by the key keeps pages apart.
+            queryset = queryset.order_by(*ordering, "pk")
+        return queryset
+
+    def _search(self, queryset: T, text: str) -> T:
+        paths = [(name.lstrip("^=$"), _SEARCH.get(name[0], "icontains")) for name in self._set.search]
+        for term in text.split()[:_MAX_TERMS]:
+            queryset = queryset.filter(
+                functools.reduce(operator.or_, (Q(**{f"{path}__{lookup}": term}) for path, lookup in paths))
+            )
+        if any(_is_many(self._set.model, path) for path, _ in paths):
+            queryset = queryset.distinct()
+        return queryset
+
+
+def _follow(model: type[Model], name: str) -> tuple[Any, list[str]]:
+    """Return the field that a name ends at, and the look-ups behind it.
+
+    Raises:
+        ImproperlyConfigured: The name does not start with a field of the model.
+    """
+    current: type[Model] | None = model
+    field: Any = None
+    parts = name.split("__")
+    for index, part in enumerate(parts):
+        if current is None:
+            return field, parts[index:]
+        found = _field(current, part)
+        if found is None:
+            if field is not None:
+                return field, parts[index:]
+            names = [one.name for one in current._meta.fields]
+            near = suggest(part, names)
+            hint = f" Did you mean {near!r}?" if near else f" It has: {', '.join(names)}."
+            raise ImproperlyConfigured(
+                f"The list of {model._meta.label} cannot be asked for {name!r}: there is no field {part!r}.{hint}"
+            )
+        field = found
+        current = found.related_model if found.is_relation else None
+    return field, []
+
+
+def _field(model: type[Model], name: str) -> Any:
+    if name == "pk":
+        return model._meta.pk
+    for field in model._meta.concrete_fields:
+        if field.attname == name:
+            return field
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+
+
+def _key_type(field: Any) -> Any:
+    while field.is_relation and field.related_model is not None:
+        field = field.related_model._meta.pk
+    return python_type(field)
+
+
+def _is_many(model: type[Model], path: str) -> bool:
+    current: type[Model] | None = model
+    for part in path.split("__"):
+        field = None if current is None else _field(current, part)
+        if field is None or not field.is_relation:
+            return False
+        if field.many_to_many or field.one_to_many:
+            return True
+        current = field.related_model
+    return False

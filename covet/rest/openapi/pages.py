@@ -1,0 +1,141 @@
+"""``/openapi.json``, and two pages that show it: Swagger UI and ReDoc, from files of the wheel, under a strict policy.
+
+Where the build could not get those files, a plain page of our own lists the operations and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from covet.apps import apps
+from covet.conf import settings
+from covet.http.errors import NotFound
+from covet.http.request import Request
+from covet.http.response import HTMLResponse, JSONResponse, Response
+from covet.http.streaming import FileResponse
+from covet.urls.reverse import reverse
+
+__all__ = ["asset", "docs", "openapi_json", "redoc"]
+
+ASSETS: Final = Path(__file__).resolve().parent.parent / "_assets"
+STATIC: Final = Path(__file__).resolve().parent / "static"
+_KINDS: Final = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+_FILES: Final = {
+    "swagger-ui-bundle.js": ASSETS,
+    "swagger-ui.css": ASSETS,
+    "redoc.standalone.js": ASSETS,
+    "docs.js": STATIC,
+    "redoc.js": STATIC,
+    "docs.css": STATIC,
+}
+# Nothing from elsewhere, nothing inline; the pages' own scripts set styles by the DOM, which the policy lets them.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+async def openapi_json(request: Request) -> Response:
+    """Send the document; the same bytes until the project changes, with their hash as ``ETag``."""
+    from covet.rest.part import RestPart
+
+    body = apps.part(RestPart).document_bytes()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(b"", 304, {"ETag": tag})
+    response = JSONResponse.of_bytes(body)
+    response.headers["ETag"] = tag
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+async def docs(request: Request) -> Response:
+    """Show the API by Swagger UI."""
+    if not (ASSETS / "swagger-ui-bundle.js").is_file():
+        return _plain_page()
+    head = f'<link rel="stylesheet" href="{_url("swagger-ui.css")}"><link rel="stylesheet" href="{_url("docs.css")}">'
+    scripts = (
+        f'<script src="{_url("swagger-ui-bundle.js")}"></script><script src="{_url("docs.js")}"{_data()}></script>'
+    )
+    return _page(head, f'<div id="docs"></div>{scripts}')
+
+
+async def redoc(request: Request) -> Response:
+    """Show the API by ReDoc, for reading."""
+    if not (ASSETS / "redoc.standalone.js").is_file():
+        return _plain_page()
+    head = f'<link rel="stylesheet" href="{_url("docs.css")}">'
+    scripts = (
+        f'<script src="{_url("redoc.standalone.js")}"></script><script src="{_url("redoc.js")}"{_data()}></script>'
+    )
+    # ReDoc's styled-components write a style element.
+    return _page(head, f'<div id="docs"></div>{scripts}', styles=" 'unsafe-inline'")
+
+
+async def asset(request: Request, name: str) -> Response:
+    """Send a script or style sheet of these pages; only those that are listed.
+
+    Raises:
+        NotFound: There is no such file.
+    """
+    folder = _FILES.get(name)
+    if folder is None or not (folder / name).is_file():
+        raise NotFound("There is no such file.")
+    headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(folder / name, media_type=_KINDS[Path(name).suffix], headers=headers)
+
+
+def _url(name: str) -> str:
+    return escape(reverse("openapi-asset", kwargs={"name": name}), quote=True)
+
+
+def _data() -> str:
+    """What the pages' scripts need to know, as attributes: an inline script would need a weaker policy."""
+    values = {
+        "url": reverse("openapi"),
+        "csrf-cookie": settings.CSRF_COOKIE_NAME,
+        "csrf-header": settings.CSRF_HEADER_NAME,
+    }
+    return "".join(f' data-{name}="{escape(str(value), quote=True)}"' for name, value in values.items())
+
+
+def _page(head: str, body: str, *, styles: str = "") -> Response:
+    title = escape(_document()["info"]["title"])
+    text = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title>{head}</head><body>{body}</body></html>"
+    )
+    return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY.format(styles=styles)})
+
+
+def _document() -> dict[str, Any]:
+    from covet.rest.part import RestPart
+
+    return apps.part(RestPart).document()
+
+
+def _plain_page() -> Response:
+    """List the operations, without a script."""
+    document = _document()
+    rows = []
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            mark = " <small>deprecated</small>" if described.get("deprecated") else ""
+            rows.append(
+                f"<tr><th scope=row><code>{method.upper()}</code></th><td><code>{escape(path)}</code></td>"
+                f"<td>{escape(described['summary'])}{mark}</td></tr>"
+            )
+    listed = "".join(rows) or "<tr><td>No endpoint yet.</td></tr>"
+    body = (
+        f"<main><h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>"
+        "<p class=note>This is the plain page: Swagger UI and ReDoc are not part of this installation, because npm was "
+        "not at hand when it was built. Run <code>python scripts/fetch_assets.py</code> in a checkout, or install the "
+        f'wheel.</p><p>The whole document: <a href="{escape(reverse("openapi"), quote=True)}">openapi.json</a></p>'
+        f"<table>{listed}</table></main>"
+    )
+    return _page(f'<link rel="stylesheet" href="{_url("docs.css")}">', body)

@@ -1,0 +1,174 @@
+"""Markers that say where a handler's argument comes from: ``Annotated[str, Header()]``, ``Query(ge=1)``, ``Depends(fn)``.
+
+Without one, an argument comes from the path when the path names it, from the query string when it is a scalar or a list
+of scalars, and from the body when it is a schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+__all__ = ["REQUIRED", "Body", "Cookie", "Depends", "File", "Form", "Header", "Marker", "Path", "Query", "Source"]
+
+Source: TypeAlias = Literal["path", "query", "header", "cookie", "form", "file", "body"]
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Final = _Required()
+"""The default of an argument that must be sent."""
+
+
+class Marker:
+    """Where an argument comes from, and what holds for it.
+
+    Args:
+        default: The value when it is not sent; better written as the argument's own default.
+        alias: Its name on the wire, where that is not the argument's.
+        description: For the documentation.
+        title: For the documentation.
+        gt: Greater than.
+        ge: At least.
+        lt: Less than.
+        le: At most.
+        multiple_of: A multiple of this.
+        min_length: Of a text or list.
+        max_length: Of a text or list.
+        pattern: A regular expression that a text must match.
+        examples: For the documentation.
+        deprecated: Still taken, but not for long.
+        include_in_schema: Whether OpenAPI tells of it.
+    """
+
+    source: ClassVar[Source]
+
+    def __init__(
+        self,
+        default: Any = REQUIRED,
+        *,
+        alias: str | None = None,
+        description: str | None = None,
+        title: str | None = None,
+        gt: float | None = None,
+        ge: float | None = None,
+        lt: float | None = None,
+        le: float | None = None,
+        multiple_of: float | None = None,
+        min_length: int | None = None,
+        max_length: int | None = None,
+        pattern: str | None = None,
+        examples: Sequence[Any] | None = None,
+        deprecated: bool = False,
+        include_in_schema: bool = True,
+    ) -> None:
+        self.default = default
+        self.alias = alias
+        self.description = description
+        self.deprecated = deprecated
+        self.include_in_schema = include_in_schema
+        self.examples = None if examples is None else list(examples)
+        rules = {
+            "title": title,
+            "gt": gt,
+            "ge": ge,
+            "lt": lt,
+            "le": le,
+            "multiple_of": multiple_of,
+            "min_length": min_length,
+            "max_length": max_length,
+            "pattern": pattern,
+        }
+        self.rules = {name: value for name, value in rules.items() if value is not None}
+
+    def constraint(self) -> FieldInfo | None:
+        """Return the rules for pydantic, or None when there are none."""
+        return Field(**self.rules) if self.rules else None
+
+    def wire_name(self, name: str) -> str:
+        """Return the name on the wire of an argument of that name."""
+        return self.alias or name
+
+
+class Path(Marker):
+    """From the path."""
+
+    source = "path"
+
+
+class Query(Marker):
+    """From the query string; a list takes repeated names, a schema one parameter for each of its fields."""
+
+    source = "query"
+
+
+class Header(Marker):
+    """From a header; underscores of the argument's name are dashes: ``x_token`` is ``X-Token``."""
+
+    source = "header"
+
+    def wire_name(self, name: str) -> str:
+        """Return the header's name, lower case."""
+        return (self.alias or name.replace("_", "-")).lower()
+
+
+class Cookie(Marker):
+    """From a cookie."""
+
+    source = "cookie"
+
+
+class Form(Marker):
+    """From a form, urlencoded or multipart; a schema takes one field for each of its own."""
+
+    source = "form"
+
+
+class File(Marker):
+    """An uploaded file: ``Annotated[UploadedFile, File()]``; ``list[UploadedFile]`` takes several."""
+
+    source = "file"
+
+
+class Body(Marker):
+    """From the JSON body.
+
+    Args:
+        default: The value when no body is sent.
+        embed: Take it from a member of the argument's name, also when no other argument comes from the body.
+        options: As for ``Marker``.
+    """
+
+    source = "body"
+
+    def __init__(self, default: Any = REQUIRED, *, embed: bool = False, **options: Any) -> None:
+        super().__init__(default, **options)
+        self.embed = embed
+
+
+class Depends:
+    """A value that another function gives: ``user: Annotated[User, Depends(current_user)]``.
+
+    The function's own arguments are found as a handler's are, ``Depends`` among them. It may be sync (run in a thread),
+    async, or a generator, sync or async, that yields the value once: what follows the ``yield`` runs when the handler is
+    done, also after an error.
+
+    Args:
+        function: The function, or a class.
+        use_cache: Call it once per request however many arguments depend on it.
+    """
+
+    __slots__ = ("function", "use_cache")
+
+    def __init__(self, function: Callable[..., Any], *, use_cache: bool = True) -> None:
+        self.function = function
+        self.use_cache = use_cache
+
+    def __repr__(self) -> str:
+        return f"Depends({getattr(self.function, '__qualname__', self.function)})"

@@ -1,0 +1,326 @@
+"""What a handler returns, as the bytes of its answer: chosen per endpoint at start-up, by the answer's schema.
+
+Models and querysets take the shortest way their schema allows: rows to bytes, attributes to bytes, or pydantic.
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import logging
+import types
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic import ValidationError as PydanticError
+from pydantic_core import to_json
+
+from covet import json
+from covet.db.models.base import Model
+from covet.db.models.manager import BaseManager
+from covet.db.models.query.prefetch import prefetch_related_objects
+from covet.db.models.query.queryset import QuerySet
+from covet.exceptions import ImproperlyConfigured
+from covet.http.request import Request
+from covet.http.response import Response
+from covet.rest.errors import ResponseMismatch
+from covet.rest.pagination import Page, PageRequest, page_bytes, page_item
+from covet.rest.rows import encode_queryset
+from covet.schema import OUTPUT, Needs, Projection, Schema, needs, projection
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["UNSET", "Plan", "Render", "plan_response"]
+
+log = logging.getLogger("covet.rest")
+
+Render: TypeAlias = "Callable[[Any], bytes] | Callable[[Request, Any, PageRequest | None], Awaitable[bytes]]"
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = _Unset()
+"""No ``response=`` was given: the return annotation is the schema."""
+
+# What msgspec and pydantic write alike, and what no schema says more about.
+_PLAIN: Final = (str, int, float, bool, type(None), datetime.date, datetime.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an endpoint's answers are written.
+
+    Attributes:
+        schema: The annotation of the answer, for OpenAPI; ``UNSET`` where nothing is known, None for no body.
+        render: What writes it; a plain function of the value, or a coroutine function (see ``is_async``).
+        is_async: Whether ``render`` may read from the database.
+        is_page: Whether the answer is cut into pages.
+        model: The model that the answer shows.
+        projection: How rows go to JSON directly, where the schema allows it.
+    """
+
+    schema: Any
+    render: Any
+    is_async: bool = False
+    is_page: bool = False
+    model: type[Model] | None = None
+    projection: Projection | None = None
+
+
+def plan_response(response: Any, returns: Any, where: str) -> Plan:
+    """Choose how answers are written.
+
+    Args:
+        response: What ``response=`` says, or ``UNSET``.
+        returns: The handler's return annotation.
+        where: The handler's name, for messages.
+
+    Raises:
+        ImproperlyConfigured: The handler returns models and no schema says how they are shown.
+    """
+    annotation = response
+    if response is UNSET:
+        if returns is inspect.Signature.empty:
+            return Plan(UNSET, _write_any)
+        bare = _bare(returns)
+        if _is_rows(bare):
+            raise ImproperlyConfigured(
+                f"{where} returns {getattr(bare, '__name__', bare)}: say which fields the answer shows, by "
+                "response=ArticleOut (one), response=list[ArticleOut] or response=Page[ArticleOut]."
+            )
+        annotation = returns
+    if isinstance(annotation, dict):
+        # By status: the first of the 2xx is what the handler returns; the others are for the documentation.
+        annotation = next((schema for status, schema in annotation.items() if 200 <= int(status) < 300), None)
+    if annotation is None or annotation is type(None):
+        return Plan(None, _write_nothing)
+    return _plan(annotation)
+
+
+def _plan(annotation: Any) -> Plan:
+    bare = _bare(annotation)
+    if isinstance(bare, type) and issubclass(bare, Response):
+        return Plan(UNSET, _write_any)
+    item = page_item(bare)
+    if item is not None:
+        many = _Many(item)
+        return Plan(
+            bare, _Paged(many, bare).write, is_async=True, is_page=True, model=many.model, projection=many.projection
+        )
+    if isinstance(bare, type) and issubclass(bare, BaseModel):
+        one = _One(bare)
+        return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
+    inner = _single(bare)
+    if isinstance(inner, type) and issubclass(inner, BaseModel):  # ArticleOut | None
+        one = _One(inner)
+        return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
+    if get_origin(bare) in (list, Iterable, set, frozenset):
+        item = _bare(get_args(bare)[0])
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            many = _Many(item)
+            return Plan(annotation, many.write, is_async=True, model=many.model, projection=many.projection)
+    if _is_plain(bare):
+        return Plan(annotation, _write_any)
+    return Plan(annotation, _typed(annotation))
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _single(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [argument for argument in get_args(annotation) if argument is not type(None)]
+        return _bare(inner[0]) if len(inner) == 1 else None
+    return None
+
+
+def _is_rows(annotation: Any) -> bool:
+    """Whether an annotation is a model, a queryset, or a list or optional of models."""
+    origin = get_origin(annotation) or annotation
+    if isinstance(origin, type) and issubclass(origin, (Model, QuerySet)):
+        return True
+    return any(_is_rows(_bare(argument)) for argument in get_args(annotation))
+
+
+def _is_plain(annotation: Any) -> bool:
+    if annotation is Any or annotation is object or annotation in (dict, list):
+        return True
+    origin = get_origin(annotation)
+    if origin in (dict, list, Union, types.UnionType):
+        return all(_is_plain(_bare(argument)) for argument in get_args(annotation))
+    return isinstance(annotation, type) and annotation in _PLAIN
+
+
+def _write_nothing(value: Any) -> bytes:
+    return b""
+
+
+def _write_any(value: Any) -> bytes:
+    """Write a value that no schema says more about; what msgspec does not know, pydantic may."""
+    try:
+        return json.dumps(value)
+    except TypeError:
+        return to_json(value, bytes_mode="base64", by_alias=True)
+
+
+def _typed(annotation: Any) -> Callable[[Any], bytes]:
+    """Return what writes values of any other type, such as a dataclass: checked against it, then written by it."""
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+
+    def write(value: Any) -> bytes:
+        try:
+            checked = adapter.validate_python(value, from_attributes=True, context=OUTPUT)
+        except PydanticError as error:
+            raise _mismatch(annotation, error) from error
+        return adapter.dump_json(checked, by_alias=True)
+
+    return write
+
+
+def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
+    name = getattr(schema, "__name__", str(schema))
+    wrong = "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}"
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")
+
+
+class _Source:
+    """How instances and rows of one schema are read; shared by single values, lists and pages."""
+
+    def __init__(self, schema: type[BaseModel]) -> None:
+        self.schema = schema
+        self.model: type[Model] | None = getattr(schema, "__covet_model__", None)
+        self.projection = projection(schema) if self.model is not None else None
+        # A schema that is no ModelSchema may still be shown any model's rows; found when it first is.
+        self._others: dict[type[Model], tuple[Projection | None, Needs]] = {}
+        self._to_json = TypeAdapter(schema).serializer.to_json
+
+    def of(self, model: type[Model]) -> tuple[Projection | None, Needs]:
+        """Return projection and relations for the rows of a model."""
+        found = self._others.get(model)
+        if found is None:
+            shown = needs(self.schema, model) if issubclass(self.schema, Schema) else Needs()
+            found = self._others[model] = (projection(self.schema, model), shown)
+        return found
+
+    def read(self, value: Any) -> BaseModel:
+        """Return the value as the schema, checked; what the schema does not show is left out."""
+        if type(value) is self.schema:
+            return value
+        try:
+            return self.schema.model_validate(value, from_attributes=True, context=OUTPUT, extra="ignore")
+        except PydanticError as error:
+            raise _mismatch(self.schema, error) from error
+
+    def to_bytes(self, value: BaseModel) -> bytes:
+        """Write a value of the schema."""
+        return self._to_json(value, by_alias=True)
+
+
+class _One:
+    """Writes one value: an instance, the schema itself, or anything with its fields."""
+
+    def __init__(self, schema: type[BaseModel]) -> None:
+        self._source = _Source(schema)
+        self.model = self._source.model
+        self.projection = self._source.projection
+
+    async def write(self, request: Request, value: Any, page: PageRequest | None) -> bytes:
+        source = self._source
+        if value is None:
+            return b"null"
+        if isinstance(value, Model):
+            shown, needed = source.of(type(value))
+            if shown is not None:
+                return shown.encode_instance(value)
+            if needed:
+                await prefetch_related_objects([value], *needed.select, *needed.prefetch)
+        return source.to_bytes(source.read(value))
+
+
+class _Many:
+    """Writes a list: a queryset, or any iterable of what ``_One`` writes."""
+
+    def __init__(self, schema: Any) -> None:
+        self._adapter: TypeAdapter[Any] | None = None
+        self._source: _Source | None = None
+        if isinstance(schema, type) and issubclass(schema, BaseModel):
+            self._source = _Source(schema)
+        else:
+            self._adapter = TypeAdapter(list[schema])
+        self.model = None if self._source is None else self._source.model
+        self.projection = None if self._source is None else self._source.projection
+
+    async def write(self, request: Request, value: Any, page: PageRequest | None) -> bytes:
+        return await self.items(value)
+
+    async def items(self, value: Any) -> bytes:
+        """Return a JSON array."""
+        if isinstance(value, BaseManager):
+            value = value.all()
+        source = self._source
+        if source is None:
+            assert self._adapter is not None
+            items = await value if isinstance(value, QuerySet) else list(value)
+            return self._adapter.dump_json(self._adapter.validate_python(items), by_alias=True)
+        if isinstance(value, QuerySet):
+            if value.gives_instances and not value.is_evaluated:
+                shown, needed = source.of(value.model)
+                if shown is not None:
+                    return await encode_queryset(value, shown)
+                value = value.select_related(*needed.select) if needed.select else value
+                value = value.prefetch_related(*needed.prefetch) if needed.prefetch else value
+            value = await value
+        items = list(value)
+        if items and all(isinstance(item, Model) for item in items):
+            kinds = {type(item) for item in items}
+            if len(kinds) == 1:
+                shown, needed = source.of(kinds.pop())
+                if shown is not None:
+                    return shown.encode_instances(items)
+                if needed:
+                    await prefetch_related_objects(items, *needed.select, *needed.prefetch)
+        return self._each(source, items)
+
+    @staticmethod
+    def _each(source: _Source, items: Iterable[Any]) -> bytes:
+        return b"[" + b",".join([source.to_bytes(source.read(item)) for item in items]) + b"]"
+
+
+class _Paged:
+    """Cuts a list into pages."""
+
+    def __init__(self, many: _Many, schema: type[Any]) -> None:
+        self._many = many
+        self._schema = schema
+
+    async def write(self, request: Request, value: Any, page: PageRequest | None) -> bytes:
+        assert page is not None
+        if isinstance(value, Page):
+            if type(value) is not self._schema:
+                value = self._schema.model_validate(value, from_attributes=True, context=OUTPUT)
+            return value.model_dump_json(by_alias=True).encode()
+        if isinstance(value, BaseManager):
+            value = value.all()
+        if isinstance(value, QuerySet):
+            if not value.ordered:
+                # Pages of an unordered list would overlap.
+                value = value.order_by("pk")
+            total = await value.count()
+            links = page.links(request, total)
+            items = b"[]" if page.start >= total else await self._many.items(value[page.start : page.stop])
+        else:
+            values = list(value)
+            total = len(values)
+            links = page.links(request, total)
+            items = await self._many.items(values[page.start : page.stop])
+        return page_bytes(items, total, page, links)

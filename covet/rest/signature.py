@@ -1,0 +1,405 @@
+"""A handler's signature as a plan: which arguments there are, where each comes from, what it depends on. Read once."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import inspect
+import types
+import typing
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator
+
+from covet.exceptions import ImproperlyConfigured
+from covet.http.forms import UploadedFile
+from covet.http.request import Request
+from covet.rest.filters import FilterSet
+from covet.rest.params import REQUIRED, Body, Depends, File, Marker, Path, Query
+
+__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
+
+_SCALARS: Final = (
+    str,
+    int,
+    float,
+    bool,
+    bytes,
+    decimal.Decimal,
+    uuid.UUID,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    enum.Enum,
+)
+_LISTS: Final = (list, set, frozenset, tuple)
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(eq=False)
+class Parameter:
+    """One value that a request brings.
+
+    Attributes:
+        name: The argument's name.
+        wire: Its name on the wire.
+        marker: Where it comes from, and its rules.
+        annotation: What it must be, rules included.
+        default: Its value when it is not sent, or ``REQUIRED``.
+        is_list: Whether the name may be repeated.
+        by_comma: Whether one value may hold several, separated by commas.
+    """
+
+    name: str
+    wire: str
+    marker: Marker
+    annotation: Any
+    default: Any = REQUIRED
+    is_list: bool = False
+    by_comma: bool = False
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it must be sent."""
+        return self.default is REQUIRED
+
+
+@dataclass(eq=False)
+class Group:
+    """Several parameters that make one argument: a schema in a query, or a filter set.
+
+    Attributes:
+        parameters: The parameters.
+        make: What makes the argument of their values by name; absent ones are left out.
+        source: Where they come from.
+        model: The schema whose fields they are; its errors name them.
+    """
+
+    parameters: list[Parameter]
+    make: Callable[[dict[str, Any]], Any]
+    source: str
+    model: type[BaseModel] | None = None
+
+
+@dataclass(eq=False)
+class Call:
+    """A function and where each of its arguments comes from; a handler or a dependency."""
+
+    function: Callable[..., Any]
+    arguments: list[Argument] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Argument:
+    """One argument of a call: the request, a parameter, a group, or what another call gives."""
+
+    name: str
+    value: Parameter | Group | Call | Literal["request"]
+    is_positional: bool = False
+
+
+@dataclass(eq=False)
+class Signature:
+    """What a handler needs.
+
+    Attributes:
+        call: The handler's own call.
+        dependencies: The calls it depends on, in the order of calling.
+        parameters: All single parameters, of dependencies too.
+        groups: All groups.
+        returns: The return annotation, or ``inspect.Signature.empty``.
+    """
+
+    call: Call
+    dependencies: list[Call] = field(default_factory=list)
+    parameters: list[Parameter] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    returns: Any = inspect.Signature.empty
+
+    def of(self, *sources: str) -> list[Parameter]:
+        """Return the single parameters that come from these sources."""
+        return [parameter for parameter in self.parameters if parameter.marker.source in sources]
+
+    def described(self) -> Iterator[Parameter]:
+        """Give all parameters that OpenAPI may tell of, the groups' too."""
+        yield from self.parameters
+        for group in self.groups:
+            yield from group.parameters
+
+    @property
+    def bodies(self) -> list[Parameter]:
+        """The parameters that the JSON body brings."""
+        return self.of("body")
+
+    @property
+    def has_form(self) -> bool:
+        """Whether the body is a form."""
+        return bool(self.of("form", "file")) or any(group.source == "form" for group in self.groups)
+
+
+def read_signature(
+    handler: Callable[..., Any],
+    *,
+    method: str,
+    path_names: Collection[str] = (),
+    annotations: Mapping[str, Any] | None = None,
+) -> Signature:
+    """Read what a handler needs.
+
+    Args:
+        handler: The function or bound method.
+        method: The HTTP method; a GET takes no body.
+        path_names: What the path gives.
+        annotations: Annotations that take the place of the function's own.
+
+    Raises:
+        ImproperlyConfigured: An argument cannot be filled; the text says which, and what to write.
+    """
+    reader = _Reader(method, frozenset(path_names))
+    call = reader.read_call(handler, annotations or {}, ())
+    signature = Signature(call, reader.dependencies, reader.parameters, reader.groups, reader.returns_of(handler))
+    reader.check(signature, handler)
+    return signature
+
+
+def describe(function: Any) -> str:
+    """Return the dotted name of a function, for messages."""
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
+
+
+class _Reader:
+    def __init__(self, method: str, path_names: frozenset[str]) -> None:
+        self.method = method
+        self.path_names = path_names
+        self.parameters: list[Parameter] = []
+        self.groups: list[Group] = []
+        self.dependencies: list[Call] = []
+        self._known: dict[tuple[str, str], Parameter] = {}
+        self._cached: dict[Callable[..., Any], Call] = {}
+
+    def returns_of(self, handler: Callable[..., Any]) -> Any:
+        return _hints(handler).get("return", inspect.Signature.empty)
+
+    def read_call(
+        self, function: Callable[..., Any], annotations: Mapping[str, Any], above: tuple[Callable[..., Any], ...]
+    ) -> Call:
+        if function in above:
+            chain = " → ".join(describe(one) for one in (*above[above.index(function) :], function))
+            raise ImproperlyConfigured(f"Dependencies depend on one another in a circle: {chain}.")
+        hints = {**_hints(function), **annotations}
+        call = Call(function)
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ImproperlyConfigured(f"{describe(function)} takes *{name}; name each argument instead.")
+            annotation = hints.get(name, inspect.Parameter.empty)
+            default = REQUIRED if parameter.default is parameter.empty else parameter.default
+            value = self._value(function, name, annotation, default, above)
+            call.arguments.append(Argument(name, value, parameter.kind is parameter.POSITIONAL_ONLY))
+        return call
+
+    def _value(
+        self, function: Any, name: str, annotation: Any, default: Any, above: tuple[Callable[..., Any], ...]
+    ) -> Parameter | Group | Call | Literal["request"]:
+        bare, metadata = _split(annotation)
+        if (isinstance(bare, type) and issubclass(bare, Request)) or (
+            name == "request" and bare is inspect.Parameter.empty
+        ):
+            return "request"
+        marker = next((item for item in metadata if isinstance(item, (Marker, Depends, FilterSet))), None)
+        if isinstance(default, (Marker, Depends, FilterSet)):  # q: str = Query(…), as well
+            marker, default = default, default.default if isinstance(default, Marker) else REQUIRED
+        elif isinstance(marker, Marker) and default is REQUIRED:
+            default = marker.default
+        if isinstance(marker, Depends):
+            return self._dependency(marker, (*above, function))
+        if isinstance(marker, FilterSet):
+            return self._filters(marker)
+        if bare is inspect.Parameter.empty:
+            raise ImproperlyConfigured(
+                f"{describe(function)}: the argument '{name}' has no annotation. Write its type."
+            )
+        if marker is None:
+            marker = self._guess(function, name, bare)
+        rest = [item for item in metadata if item is not marker]
+        constraint = marker.constraint()
+        if constraint is not None:
+            rest.append(constraint)
+        full = Annotated[(bare, *rest)] if rest else bare
+        inner = _unwrap(bare)
+        if _is_model(inner) and marker.source in ("query", "header", "cookie", "form"):
+            return self._schema_group(inner, marker)
+        return self._parameter(function, name, marker, full, default)
+
+    def _guess(self, function: Any, name: str, bare: Any) -> Marker:
+        """Say where an unmarked argument comes from."""
+        if name in self.path_names:
+            return Path()
+        if _is_scalar(_unwrap(bare)):
+            return Query()
+        inner = _item(_unwrap(bare))
+        if (inner is not None and _unwrap(inner) is UploadedFile) or _unwrap(bare) is UploadedFile:
+            return File()
+        if inner is not None and _is_scalar(_unwrap(inner)):
+            return Query()
+        if self.method in _BODILESS:
+            raise ImproperlyConfigured(
+                f"{describe(function)}: the argument '{name}' would come from the body, and a {self.method} has none. "
+                f"If its fields are query parameters, write: {name}: Annotated[…, Query()]"
+            )
+        return Body()
+
+    def _parameter(self, function: Any, name: str, marker: Marker, annotation: Any, default: Any) -> Parameter:
+        if marker.source == "path":
+            wire = marker.wire_name(name)
+            if wire not in self.path_names:
+                raise ImproperlyConfigured(
+                    f"{describe(function)}: the path has no '{wire}'. It has: {', '.join(sorted(self.path_names)) or 'none'}."
+                )
+        if marker.source in ("body", "form", "file") and self.method in _BODILESS:
+            raise ImproperlyConfigured(
+                f"{describe(function)}: '{name}' comes from the body, and a {self.method} has none."
+            )
+        inner = _unwrap(_split(annotation)[0])
+        if get_origin(inner) is Literal and marker.source != "body":
+            annotation = Annotated[annotation, BeforeValidator(_literal_reader(inner))]
+        parameter = Parameter(
+            name,
+            marker.wire_name(name),
+            marker,
+            annotation,
+            default,
+            is_list=marker.source != "body" and _item(inner) is not None,
+        )
+        # A handler and its dependencies may ask for the same value; it is read once.
+        key = (marker.source, parameter.wire)
+        known = self._known.get(key)
+        if known is not None and known.annotation == annotation and known.default == default:
+            return known
+        self._known[key] = parameter
+        self.parameters.append(parameter)
+        return parameter
+
+    def _dependency(self, marker: Depends, above: tuple[Callable[..., Any], ...]) -> Call:
+        if marker.use_cache and marker.function in self._cached:
+            return self._cached[marker.function]
+        call = self.read_call(marker.function, {}, above)
+        self.dependencies.append(call)
+        if marker.use_cache:
+            self._cached[marker.function] = call
+        return call
+
+    def _filters(self, filters: FilterSet) -> Group:
+        group = Group(
+            [
+                Parameter(
+                    one.name,
+                    one.name,
+                    Query(description=one.description),
+                    one.annotation,
+                    None,
+                    is_list=one.is_list,
+                    by_comma=one.is_list,
+                )
+                for one in filters.parameters()
+            ],
+            filters.bind,
+            "query",
+        )
+        self.groups.append(group)
+        return group
+
+    def _schema_group(self, model: type[BaseModel], marker: Marker) -> Group:
+        kind = type(marker)
+        parameters = []
+        for name, info in model.model_fields.items():
+            inner = _unwrap(info.annotation)
+            parameters.append(
+                Parameter(
+                    name,
+                    kind(alias=info.alias).wire_name(name) if info.alias else kind().wire_name(name),
+                    kind(description=info.description, deprecated=bool(info.deprecated)),
+                    Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation,
+                    REQUIRED if info.is_required() else info.get_default(call_default_factory=False),
+                    is_list=_item(inner) is not None,
+                )
+            )
+        group = Group(parameters, model.model_validate, kind.source, model)
+        self.groups.append(group)
+        return group
+
+    def check(self, signature: Signature, handler: Any) -> None:
+        if signature.bodies and signature.has_form:
+            raise ImproperlyConfigured(
+                f"{describe(handler)} wants a JSON body and a form; a request has one body. "
+                "Write Annotated[…, Form()] on all of it, or on none."
+            )
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    target: Any = function
+    if inspect.isclass(function):
+        target = function.__init__
+    elif not (inspect.isfunction(function) or inspect.ismethod(function)) and hasattr(function, "__call__"):  # noqa: B004
+        target = type(function).__call__ if not hasattr(function, "func") else function.func
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError as error:
+        raise ImproperlyConfigured(
+            f"{describe(function)}: the name {error.name!r} in its annotations is not known when the module runs. "
+            "Import it outside 'if TYPE_CHECKING:'."
+        ) from error
+
+
+def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    if get_origin(annotation) is Annotated:
+        bare, *metadata = get_args(annotation)
+        return bare, tuple(metadata)
+    return annotation, ()
+
+
+def _unwrap(annotation: Any) -> Any:
+    """Return what an ``Optional`` or ``Annotated`` holds, where it holds one thing."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _unwrap(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        inner = [argument for argument in get_args(annotation) if argument is not type(None)]
+        if len(inner) == 1:
+            return _unwrap(inner[0])
+    return annotation
+
+
+def _literal_reader(annotation: Any) -> Callable[[Any], Any]:
+    """Read ``Literal[1, 2]`` from texts: pydantic compares literals as they are."""
+    values = {str(value): value for value in get_args(annotation)}
+    return lambda sent: values.get(sent, sent) if isinstance(sent, str) else sent
+
+
+def _item(annotation: Any) -> Any:
+    """Return what a list, set or tuple holds; None for anything else."""
+    if annotation in _LISTS:
+        return str
+    if get_origin(annotation) in _LISTS:
+        arguments = get_args(annotation)
+        return arguments[0] if arguments else str
+    return None
+
+
+def _is_scalar(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return True
+    if origin in (Union, types.UnionType):
+        return all(argument is type(None) or _is_scalar(_unwrap(argument)) for argument in get_args(annotation))
+    return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
+
+
+def _is_model(annotation: Any) -> bool:
+    return (
+        isinstance(annotation, type) and not dataclasses.is_dataclass(annotation) and issubclass(annotation, BaseModel)
+    )

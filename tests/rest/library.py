@@ -1,0 +1,59 @@
+"""Models that the tests of REST share, on tables of their own."""
+
+from __future__ import annotations
+
+import uuid
+
+from covet.db import models
+
+
+class Author(models.Model):
+    name = models.CharField(max_length=100, help_text="As on the cover.")
+    email = models.EmailField(unique=True)
+
+    class Meta:
+        app_label = "library"
+        ordering = ["pk"]
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=50, unique=True)
+
+    class Meta:
+        app_label = "library"
+
+
+class Article(models.Model):
+    title = models.CharField(max_length=20)
+    body = models.TextField(blank=True)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE, related_name="articles")
+    editor = models.ForeignKey(Author, on_delete=models.SET_NULL, null=True, blank=True, related_name="edited")
+    tags: models.ManyToManyField[Tag] = models.ManyToManyField(Tag, related_name="articles", blank=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+    views = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        app_label = "library"
+
+
+class Thing(models.Model):
+    """One field of each kind that JSON spells."""
+
+    key = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    text = models.TextField()
+    number = models.BigIntegerField()
+    ratio = models.FloatField()
+    price = models.DecimalField(max_digits=8, decimal_places=2)
+    flag = models.BooleanField()
+    day = models.DateField(null=True)
+    at = models.TimeField(null=True)
+    moment = models.DateTimeField(null=True)
+    took = models.DurationField(null=True)
+    raw = models.BinaryField(null=True)
+    data = models.JSONField(null=True)
+
+    class Meta:
+        app_label = "library"
+
+
+MODELS = (Author, Tag, Article, Article.tags.through, Thing)

@@ -1,0 +1,74 @@
+"""Rows, instances and pydantic write the same bytes, for every kind of field."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from covet.rest.rows import encode_queryset
+from covet.schema import ModelSchema, projection
+from tests.rest.library import Thing
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+
+class ThingOut(ModelSchema, model=Thing, fields="__all__"): ...
+
+
+VALUES: list[dict[str, Any]] = [
+    {
+        "key": uuid.UUID(int=1),
+        "text": 'é "quoted" \\ \n 😀 \u2028',
+        "number": -(2**63),
+        "ratio": 1e300,
+        "price": decimal.Decimal("-12.50"),
+        "flag": True,
+        "day": datetime.date(2024, 2, 29),
+        "at": datetime.time(23, 59, 59, 123456),
+        "moment": datetime.datetime(2026, 1, 31, 10, 0, 0, 5, tzinfo=datetime.UTC),
+        "took": datetime.timedelta(days=400, seconds=1, microseconds=5),
+        "raw": b"\x00\xff?>",
+        "data": {"a": [1, 2.5, None, {"b": "é"}], "c": 1e20},
+    },
+    {"key": uuid.UUID(int=2), "text": "", "number": 0, "ratio": 0.1, "price": decimal.Decimal("0.00"), "flag": False},
+]
+
+
+@pytest.fixture
+async def things(database: Database) -> Database:
+    from covet.db.models.table import table_of
+
+    async with database.schema_editor() as editor:
+        await editor.create_table(table_of(Thing))
+    for values in VALUES:
+        await Thing.objects.create(**values)
+    return database
+
+
+async def test_rows_instances_and_pydantic_write_the_same_bytes(things: Database) -> None:
+    shown = projection(ThingOut)
+    assert shown is not None
+    queryset = Thing.objects.order_by("key")
+    instances = await queryset
+
+    from_rows = await encode_queryset(queryset.all(), shown)
+    by_pydantic = b"[" + b",".join(ThingOut.model_validate(one).model_dump_json().encode() for one in instances) + b"]"
+
+    assert from_rows == by_pydantic
+    assert shown.encode_instances(instances) == by_pydantic
+    assert shown.encode_instance(instances[0]) == ThingOut.model_validate(instances[0]).model_dump_json().encode()
+
+
+async def test_what_was_written_is_read_back_from_json(things: Database) -> None:
+    shown = projection(ThingOut)
+    assert shown is not None
+
+    written = await encode_queryset(Thing.objects.filter(key=uuid.UUID(int=1)), shown)
+
+    read = ThingOut.model_validate_json(written[1:-1]).model_dump()
+    assert read == VALUES[0]
