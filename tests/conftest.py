@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,10 @@ async def _mysql(url: str, *statements: str, drop_tables: bool = False) -> None:
     try:
         async with connection.cursor() as cursor:
             for statement in statements:
-                await cursor.execute(statement)
+                with warnings.catch_warnings():
+                    # "Can't drop database; database doesn't exist": that is what IF EXISTS is for.
+                    warnings.simplefilter("ignore")
+                    await cursor.execute(statement)
             if drop_tables:
                 await cursor.execute("SET foreign_key_checks = 0")
                 await cursor.execute("SHOW FULL TABLES")
@@ -114,17 +118,20 @@ def vendor(request: pytest.FixtureRequest) -> str:
 async def database(vendor: str, scratch: Scratch) -> AsyncIterator[Database]:
     """The ``default`` alias on an empty database, once for each vendor."""
     from covet.conf import override
+    from covet.conf.service_url import parse_database
     from covet.db import connections
+    from covet.db.database import Database
 
-    with override(DATABASES={"default": await scratch(vendor)}):
-        opened = connections["default"]
+    url = await scratch(vendor)
+    opened = Database("default", parse_database(url))
+    # The setting for those who read it, the object for those who have asked for the alias before.
+    with override(DATABASES={"default": url}), connections.using({"default": opened}):
         yield opened
         await opened.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _settings() -> None:
-    """A minimal configuration, so that a test which needs none of its own can read settings."""
+def pytest_configure(config: pytest.Config) -> None:
+    """A minimal configuration before collection: test modules define models, which read settings."""
     from covet.conf import settings
 
     if not settings.configured:

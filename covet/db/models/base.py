@@ -161,6 +161,9 @@ class Model(metaclass=ModelBase):
                 field = type(self)._meta._forward_map.get(name)
                 if field is not None and name in (field.name, getattr(field, "attname", None)):
                     raise NotLoaded(_not_loaded(self, name))
+                if name in type(self)._meta.managers_map:
+                    cls = type(self).__name__
+                    raise AttributeError(f"Managers are reached by the class: write {cls}.{name}, not instance.{name}.")
                 if name[:1] != "_":
                     near = suggest(name, [*type(self)._meta.fields_map, "pk"])
                     if near and not near.startswith("_"):

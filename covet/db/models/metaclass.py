@@ -12,15 +12,14 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from covet.db.models.deletion import CASCADE
-from covet.db.models.relations.foreign import OneToOneField
-
 from covet.apps import apps as global_apps
 from covet.conf import settings
 from covet.db.errors import DatabaseError
+from covet.db.models.deletion import CASCADE
 from covet.db.models.fields import identity
 from covet.db.models.manager import Manager
 from covet.db.models.options import Options
+from covet.db.models.relations.foreign import OneToOneField
 from covet.db.models.signals import class_prepared
 from covet.exceptions import (
     FieldError,

@@ -47,7 +47,7 @@ class When(Expression[Any]):
         """Return the branch; only ``Case`` can stand on its own."""
         condition = scope.condition(self.sources[0])
         result = self.sources[1].resolve(scope)
-        return Resolved(nodes.When(condition, result.node), result.field)  # type: ignore[arg-type]
+        return Resolved(nodes.When(condition, result.node), result.field)
 
     def group_by(self, scope: Scope) -> list[nodes.Node]:
         """Return the nodes of the result alone."""

@@ -67,13 +67,13 @@ class Q:
     def _join(self, other: Any, connector: str) -> Q:
         if not getattr(other, "conditional", False):
             raise TypeError(f"A Q combines with another Q or a boolean expression, not with {other!r}.")
-        other = Q.of(other)
+        right = Q.of(other)
         if not self.children:
-            return other.copy()
-        if not other.children:
+            return right.copy()
+        if not right.children:
             return self.copy()
         children: list[Any] = []
-        for side in (self, other):
+        for side in (self, right):
             # Same connector and not negated: one flat level, so that ``a & b & c`` has one shape however it is bracketed.
             if not side.negated and (side.connector == connector or len(side.children) == 1):
                 children += side.children

@@ -223,7 +223,8 @@ class Trunc(_InZone):
         return Resolved(nodes.Func(self.function, args, type=column_type), field)
 
     def _result(self, source: Field[Any] | None) -> Field[Any] | None:
-        return {"date": DATE, "time": TIME}.get(_kind(source), DATETIME)
+        kind = _kind(source)
+        return DATE if kind == "date" else TIME if kind == "time" else DATETIME
 
 
 class TruncYear(Trunc):

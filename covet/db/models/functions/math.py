@@ -32,7 +32,7 @@ __all__ = [
 class _Number(Func):
     """A function whose result is a decimal for decimals, and a float for all else."""
 
-    arity = 1
+    arity: int | None = 1
 
     def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
         decimal = next((field for field in fields if field is not None and family(field) == "decimal"), None)

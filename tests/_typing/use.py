@@ -1,0 +1,159 @@
+"""What a user's models look like to mypy --strict and pyright.
+
+A line marked ``# E`` must be an error in both checkers, one marked ``# E pyright`` in pyright alone; every other line
+must be right in both (``test_typing.py`` holds this). It is never imported.
+"""
+
+from __future__ import annotations
+
+import decimal
+import uuid
+from datetime import date, datetime, time, timedelta
+from typing import Any, assert_type
+
+from covet.db import models
+
+
+class Status(models.TextChoices):
+    DRAFT = "d", "Draft"
+    PUBLISHED = "p", "Published"
+
+
+class Author(models.Model):
+    name = models.CharField(max_length=50)
+    nick = models.CharField(max_length=50, null=True)
+    articles: models.Related[Article]
+
+
+class Tag(models.Model):
+    label = models.CharField(max_length=9)
+
+
+class ArticleQuerySet(models.QuerySet["Article", "Article"]):
+    def published(self) -> ArticleQuerySet:
+        return self.filter(status="p")
+
+
+class DraftManager(models.Manager["Article"]):
+    def fresh(self) -> models.QuerySet[Article, Article]:
+        return self.filter(age=1)
+
+
+class Article(models.Model):
+    title = models.CharField("the title", max_length=200, help_text="What people see.")
+    when = models.DateTimeField(null=True)
+    views = models.IntegerField(default=0, db_index=True)
+    status = models.CharField(max_length=1, choices=Status.choices, default=Status.DRAFT)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE)
+    editor = models.ForeignKey(Author, on_delete=models.CASCADE, null=True)
+    parent: models.ForeignKey[Article] = models.ForeignKey("blog.Article", on_delete=models.CASCADE)
+    tags = models.ManyToManyField(Tag)
+    author_id: int
+    objects = ArticleQuerySet.as_manager()
+    drafts = DraftManager()
+
+
+class Everything(models.Model):
+    """One field of each kind, with and without null."""
+
+    key = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    big = models.BigIntegerField()
+    small = models.SmallIntegerField(null=True)
+    positive = models.PositiveIntegerField(default=0)
+    ratio = models.FloatField()
+    price = models.DecimalField(max_digits=8, decimal_places=2)
+    discount = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    on = models.BooleanField(default=False)
+    maybe = models.BooleanField(null=True)
+    slug = models.SlugField()
+    mail = models.EmailField(unique=True)
+    link = models.URLField(blank=True)
+    body = models.TextField(blank=True)
+    note = models.TextField(null=True)
+    day = models.DateField()
+    changed = models.DateTimeField(auto_now=True)
+    at = models.TimeField(null=True)
+    lasts = models.DurationField()
+    blob = models.BinaryField()
+    data = models.JSONField(default=dict)
+    ip = models.GenericIPAddressField(null=True)
+
+
+async def fields(it: Everything) -> None:
+    assert_type(it.key, uuid.UUID)
+    assert_type(it.big, int)
+    assert_type(it.small, int | None)
+    assert_type(it.positive, int)
+    assert_type(it.ratio, float)
+    assert_type(it.price, decimal.Decimal)
+    assert_type(it.discount, decimal.Decimal | None)
+    assert_type(it.on, bool)
+    assert_type(it.maybe, bool | None)
+    assert_type(it.slug, str)
+    assert_type(it.mail, str)
+    assert_type(it.link, str)
+    assert_type(it.body, str)
+    assert_type(it.note, str | None)
+    assert_type(it.day, date)
+    assert_type(it.changed, datetime)
+    assert_type(it.at, time | None)
+    assert_type(it.lasts, timedelta)
+    assert_type(it.blob, bytes)
+    assert_type(it.ip, str | None)
+    it.price = 3  # E
+    it.maybe = None
+    it.on = None  # E
+    it.big = models.F("big") * 2
+
+
+async def main() -> None:
+    a = await Author.objects.get(pk=1)
+    assert_type(a, Author)
+    assert_type(a.name, str)
+    assert_type(a.nick, str | None)
+    assert_type(await Author.objects.filter(name="x"), list[Author])
+    async for x in Author.objects.filter(name="x").order_by("name"):
+        assert_type(x, Author)
+    assert_type(await Author.objects.filter().values("id"), list[dict[str, Any]])
+    p = await Article.objects.published().filter(title="x").published().first()
+    assert_type(p, Article | None)
+    assert p is not None
+    assert_type(p.when, datetime | None)
+    assert_type(p.author, Author)
+    assert_type(await p.author, Author)
+    assert_type(p.editor, Author | None)
+    assert_type(p.parent, Article)
+    assert_type(p.author_id, int)
+    assert_type(await a.articles.filter(x=1), list[Article])
+    assert_type(await p.tags.all(), list[Tag])
+    assert_type(await Article.drafts.fresh(), list[Article])
+    assert_type(await p, Article)
+    a.name = 3  # E
+    a.name = None  # E
+    a.nick = None
+    p.views = models.F("views") + 1
+    await p.tags.add(a)  # E
+    a.objects  # E
+    Article.nonsense  # E pyright
+
+
+async def instances() -> None:
+    article = Article(title="Hi", author=1)
+    await article.save(update_fields=["title"])
+    assert_type(await article.delete(), tuple[int, dict[str, int]])
+    assert_type(await article.fetch("author"), Article)
+    assert_type(Article.unloaded(1), Article)
+    await article.full_clean(exclude=["title"])
+    await article.save("title")  # E
+    try:
+        await Article.objects.get(pk=1)
+    except Article.DoesNotExist as error:
+        print(error)
+    except Article.MultipleObjectsReturned:
+        raise
+    assert_type(await Article.objects.create(title="x"), Article)
+    assert_type(await Author.objects.count(), int)
+
+
+def articles() -> models.QuerySet[Article]:  # the row type defaults to the model
+    return Article.objects.filter(title="x")
