@@ -216,7 +216,7 @@ class Executor:
 
     async def _write(self, step: Step) -> None:
         """Write, or delete, the rows of a migration and, for a squashed one, of those that it replaces."""
-        keys = [tuple(item) for item in step.migration.replaces] or [step.migration.key]
+        keys = [(item[0], item[1]) for item in step.migration.replaces] or [step.migration.key]
         if step.backwards:
             for key in {*keys, step.migration.key}:
                 await self.recorder.forget(key)
@@ -362,6 +362,9 @@ async def migration_sql(database: Database, loader: Loader, key: MigrationKey, *
             added = editor.collected_sql[count:]
             nothing = "-- (Python code, which is no SQL)" if isinstance(operation, RunPython) else "-- (no SQL)"
             lines += added or [nothing]
+        count = len(editor.collected_sql)
+    if len(editor.collected_sql) > count:
+        lines += ["--", "-- Foreign keys of new tables", "--", *editor.collected_sql[count:]]
     if migration.atomic and database.features.rolls_back_ddl:
         lines = ["BEGIN;", *lines, "COMMIT;"]
     return lines

@@ -83,7 +83,7 @@ async def _mysql(database: Database, on_wait: Callable[[], None]) -> AsyncIterat
 
         async def attempt() -> bool:
             rows = await connection.fetch("SELECT GET_LOCK(%s, 0)", (name,))
-            return rows[0][0] == 1
+            return bool(rows[0][0] == 1)
 
         await _until(attempt, on_wait)
         yield

@@ -82,7 +82,7 @@ def _may_be_model(before: ModelState, after: ModelState, questioner: Questioner)
         return True
     if bool(before.options.get("proxy")) != bool(after.options.get("proxy")):
         return False
-    return _shape(before) == _shape(after)
+    return bool(_shape(before) == _shape(after))
 
 
 def _shape(model: ModelState) -> Any:

@@ -45,7 +45,7 @@ def migration_source(migration: Migration, swappable: Mapping[str, str] | None =
             )
     dependencies = [_pair(key, serializer) for key in _ordered(migration.dependencies)]
     body.append("dependencies = " + _lay_out_list(dependencies, "dependencies"))
-    operations = [serializer.operation(operation) for operation in migration.operations]
+    operations: list[Source] = [serializer.operation(operation) for operation in migration.operations]
     body.append("operations = " + _lay_out_list(operations, "operations"))
     indented = "\n\n".join(_indent(text) for text in body)
     head = _imports(serializer.imports)

@@ -103,3 +103,26 @@ def make_graph() -> Callable[..., MigrationGraph]:
         return graph
 
     return make
+
+
+def loader_of(*migrations: Any) -> Any:
+    """A loader of migrations that are no files: ``(key, operations, dependencies, attributes)``."""
+    from covet.db.migrations.loader import Loader
+
+    loader = Loader({})
+    for text, operations, *rest in migrations:
+        app_label, name = text.split(".")
+        dependencies = [tuple(item.split(".")) for item in (rest[0] if rest else [])]
+        migration = Migration.build(name, app_label, operations, dependencies)
+        for attribute, value in (rest[1] if len(rest) > 1 else {}).items():
+            setattr(migration, attribute, value)
+        loader.packages.setdefault(app_label, app_label)
+        loader.migrated.setdefault(app_label, None)
+        loader.migrations[migration.key] = migration
+    loader.build()
+    return loader
+
+
+@pytest.fixture
+def make_loader() -> Callable[..., Any]:
+    return loader_of

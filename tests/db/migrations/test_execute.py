@@ -1,0 +1,493 @@
+"""Migrations on real databases: forwards, backwards, with their data, and what is left when one fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from covet import run_sync
+from covet.db import migrations, models
+from covet.db.errors import IntegrityError
+from covet.db.migrations.errors import InconsistentHistory, InvalidPlan, Irreversible, MigrationFailed
+from covet.db.migrations.execute import Executor, migration_sql
+
+
+def fk(to, **options):
+    return models.ForeignKey(to, on_delete=models.CASCADE, **options)
+
+
+def key():
+    return ("id", models.BigAutoField(primary_key=True))
+
+
+def create_author():
+    return migrations.CreateModel("Author", [key(), ("name", models.CharField(max_length=50))])
+
+
+def create_item(**options):
+    return migrations.CreateModel(
+        "Item",
+        [
+            key(),
+            ("title", models.CharField(max_length=50, unique=True)),
+            ("views", models.PositiveIntegerField(default=0)),
+            ("author", fk("blog.author", related_name="items")),
+        ],
+        options,
+    )
+
+
+async def tables(database):
+    return sorted(name for name in await database.introspection.tables() if name != "covet_migrations")
+
+
+async def columns(database, table):
+    return {column.name for column in await database.introspection.columns(table)}
+
+
+async def fill(apps, schema_editor):
+    """Write two items."""
+    author = await apps.get_model("blog", "Author").objects.using(schema_editor.alias).create(name="Ann")
+    item = apps.get_model("blog", "Item")
+    await item.objects.using(schema_editor.alias).create(title="one", views=1, author=author)
+    await item.objects.using(schema_editor.alias).create(title="two", views=2, author=author)
+
+
+async def values(database, loader, app_label, model, *names):
+    """Rows of a historical model as tuples, in the order of the key."""
+    cls = loader.state().apps.get_model(app_label, model)
+    return [tuple(row) for row in await cls.objects.using(database.alias).order_by("pk").values_list(*names)]
+
+
+async def test_a_history_runs_forwards_and_back_to_nothing(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author(), create_item()]),
+        (
+            "blog.0002",
+            [
+                migrations.AddField("item", "body", models.TextField(default="")),
+                migrations.AddField("item", "tags", models.ManyToManyField("blog.author", related_name="tagged")),
+                migrations.AddIndex("item", models.Index(fields=["views"], name="by_views")),
+                migrations.AddConstraint(
+                    "item", models.CheckConstraint(condition=models.Q(views__lt=1000), name="few_views")
+                ),
+                migrations.AlterUniqueTogether("item", {("views", "author")}),
+            ],
+            ["blog.0001"],
+        ),
+    )
+    executor = Executor(database, loader)
+
+    steps = await executor.migrate()
+
+    assert [str(step.migration) for step in steps] == ["blog.0001", "blog.0002"]
+    assert await tables(database) == ["blog_author", "blog_item", "blog_item_tags"]
+    assert await executor.applied() == {("blog", "0001"), ("blog", "0002")}
+    assert await executor.migrate() == []
+
+    back = await executor.migrate([("blog", None)])
+
+    assert [str(step.migration) for step in back] == ["blog.0002", "blog.0001"]
+    assert await tables(database) == []
+    assert await executor.applied() == set()
+
+
+async def test_going_back_to_one_undoes_what_follows_it(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [migrations.AddField("author", "age", models.IntegerField(null=True))], ["blog.0001"]),
+        ("shop.0001", [migrations.CreateModel("Order", [key(), ("buyer", fk("blog.author"))])], ["blog.0002"]),
+    )
+    executor = Executor(database, loader)
+    await executor.migrate()
+
+    await executor.migrate([("blog", "0001")])
+
+    assert await tables(database) == ["blog_author"]
+    assert await columns(database, "blog_author") == {"id", "name"}
+    assert await executor.applied() == {("blog", "0001")}
+
+
+async def test_functions_see_the_models_of_their_time(database, make_loader):
+    seen = []
+
+    def count(apps, schema_editor):
+        model = apps.get_model("blog", "Item")
+
+        async def body():
+            seen.append((await model.objects.using(schema_editor.alias).count(), hasattr(model, "body")))
+
+        run_sync(body())
+
+    loader = make_loader(
+        ("blog.0001", [create_author(), create_item()]),
+        ("blog.0002", [migrations.RunPython(fill), migrations.RunPython(count)], ["blog.0001"]),
+        ("blog.0003", [migrations.AddField("item", "body", models.TextField(default="empty"))], ["blog.0002"]),
+    )
+
+    await Executor(database, loader).migrate()
+
+    assert seen == [(2, False)]
+    assert await values(database, loader, "blog", "item", "title", "body") == [("one", "empty"), ("two", "empty")]
+
+
+async def test_a_table_can_be_changed_after_its_rows_in_one_migration(database, make_loader):
+    loader = make_loader(
+        (
+            "blog.0001",
+            [
+                create_author(),
+                create_item(),
+                migrations.RunPython(fill),
+                migrations.AddField("item", "n", models.IntegerField(default=7)),
+                migrations.AlterField("item", "views", models.BigIntegerField(default=0)),
+            ],
+        ),
+    )
+
+    await Executor(database, loader).migrate()
+
+    assert await values(database, loader, "blog", "item", "views", "n") == [(1, 7), (2, 7)]
+
+
+async def test_renames_keep_rows_relations_and_keys(database, make_loader):
+    loader = make_loader(
+        (
+            "blog.0001",
+            [
+                create_author(),
+                create_item(),
+                migrations.AddField("item", "readers", models.ManyToManyField("blog.author", related_name="read")),
+                migrations.AddField("item", "parent", fk("blog.item", null=True)),
+            ],
+        ),
+        ("blog.0002", [migrations.RunPython(fill, migrations.RunPython.noop)], ["blog.0001"]),
+        (
+            "blog.0003",
+            [
+                migrations.RenameModel("Item", "Post"),
+                migrations.RenameModel("Author", "Writer"),
+                migrations.RenameField("post", "title", "headline"),
+                migrations.RenameField("post", "author", "writer"),
+                migrations.RenameField("post", "readers", "fans"),
+            ],
+            ["blog.0002"],
+        ),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate([("blog", "0002")])
+    state = loader.state([("blog", "0002")])
+    item = await state.apps.get_model("blog", "Item").objects.using(database.alias).get(title="one")
+    await item.readers.add(await item.author)
+    await executor.migrate()
+
+    assert await tables(database) == ["blog_post", "blog_post_fans", "blog_writer"]
+    assert await columns(database, "blog_post") == {"id", "headline", "views", "writer_id", "parent_id"}
+    assert await columns(database, "blog_post_fans") == {"id", "post_id", "writer_id"}
+    assert await values(database, loader, "blog", "post", "headline", "writer__name", "fans__name") == [
+        ("one", "Ann", "Ann"),
+        ("two", "Ann", None),
+    ]
+
+    await executor.migrate([("blog", "0002")])
+
+    rows = await state.apps.get_model("blog", "Item").objects.using(database.alias).order_by("pk").values_list("title", "readers__name")
+    assert [tuple(row) for row in rows] == [("one", "Ann"), ("two", None)]
+
+
+async def test_a_rename_of_case_only_keeps_the_table(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [migrations.CreateModel("item", [key()])]),
+        ("blog.0002", [migrations.RenameModel("item", "Item")], ["blog.0001"]),
+    )
+
+    await Executor(database, loader).migrate()
+
+    assert await tables(database) == ["blog_item"]
+
+
+async def test_a_wider_key_widens_the_columns_that_refer_to_it(database, make_loader):
+    small = ("id", models.AutoField(primary_key=True))
+    loader = make_loader(
+        (
+            "blog.0001",
+            [
+                migrations.CreateModel("Author", [small, ("name", models.CharField(max_length=50))]),
+                migrations.CreateModel(
+                    "Item",
+                    [
+                        key(),
+                        ("title", models.CharField(max_length=9)),
+                        ("views", models.IntegerField()),
+                        ("author", fk("blog.author")),
+                        ("fans", models.ManyToManyField("blog.author", related_name="+")),
+                    ],
+                ),
+                migrations.RunPython(fill, migrations.RunPython.noop),
+            ],
+        ),
+        ("blog.0002", [migrations.AlterField("author", "id", models.BigAutoField(primary_key=True))], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate()
+
+    assert await values(database, loader, "blog", "item", "title", "author__name") == [("one", "Ann"), ("two", "Ann")]
+    apps = loader.state().apps
+    author = apps.get_model("blog", "Author")
+    # asyncpg keeps prepared statements, and with them the narrow type of their parameters, as long as a connection lives.
+    await database.close()
+    big = await author.objects.using(database.alias).create(id=2**40, name="Big")
+    item = apps.get_model("blog", "Item")
+    await item.objects.using(database.alias).create(title="big", views=0, author=big)
+    assert (await author.objects.using(database.alias).create(name="next")).pk is not None
+    with pytest.raises(IntegrityError):
+        await item.objects.using(database.alias).create(title="lost", views=0, author_id=12345)
+
+
+async def test_null_rows_get_the_one_off_default(database, make_loader):
+    async def add(apps, schema_editor):
+        await apps.get_model("blog", "Thing").objects.using(schema_editor.alias).create(n=None)
+
+    loader = make_loader(
+        ("blog.0001", [migrations.CreateModel("Thing", [key(), ("n", models.IntegerField(null=True))]), migrations.RunPython(add)]),
+        (
+            "blog.0002",
+            [migrations.AlterField("thing", "n", models.IntegerField(default=5), preserve_default=False)],
+            ["blog.0001"],
+        ),
+    )
+
+    await Executor(database, loader).migrate()
+
+    assert await values(database, loader, "blog", "thing", "n") == [(5,)]
+
+
+async def test_a_failing_migration_names_the_operation_and_leaves_what_it_can(database, make_loader):
+    def fail(apps, schema_editor):
+        raise ValueError("no good")
+
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [create_item(), migrations.RunPython(fail)], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    with pytest.raises(MigrationFailed, match=r"blog\.0002 failed at 'Run Python function fail': ValueError: no good") as caught:
+        await executor.migrate()
+
+    assert await executor.applied() == {("blog", "0001")}
+    if database.features.rolls_back_ddl:
+        assert "Nothing of it was kept" in str(caught.value)
+        assert await tables(database) == ["blog_author"]
+    else:
+        assert "this stays done: Create model Item" in str(caught.value)
+
+
+async def test_an_irreversible_migration_changes_nothing(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [create_item(), migrations.RunPython(fill)], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+    await executor.migrate()
+
+    with pytest.raises(Irreversible, match=r"blog\.0002 cannot be undone.*reverse_code"):
+        await executor.migrate([("blog", "0001")])
+
+    assert await executor.applied() == {("blog", "0001"), ("blog", "0002")}
+
+
+async def test_faked_migrations_are_only_recorded(database, make_loader):
+    loader = make_loader(("blog.0001", [create_author()]))
+    executor = Executor(database, loader)
+
+    await executor.migrate(fake=True)
+
+    assert await tables(database) == []
+    assert await executor.applied() == {("blog", "0001")}
+    await executor.migrate([("blog", None)], fake=True)
+    assert await executor.applied() == set()
+
+
+async def test_a_first_migration_is_faked_when_its_tables_are_there(database, make_loader):
+    await Executor(database, make_loader(("blog.0001", [create_author()]))).migrate()
+    await database.execute("DELETE FROM covet_migrations")
+    loader = make_loader(("blog.0001", [create_author()]), ("shop.0001", [migrations.CreateModel("Order", [key()])]))
+
+    await Executor(database, loader).migrate(fake_initial=True)
+
+    assert await tables(database) == ["blog_author", "shop_order"]
+
+
+async def test_sql_runs_forwards_and_back(database, make_loader):
+    quote = database.dialect.quote
+    insert = f"INSERT INTO {quote('blog_author')} (name) VALUES (%s)"
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        (
+            "blog.0002",
+            [
+                migrations.RunSQL(
+                    [(insert, ["100%; done"]), f"INSERT INTO {quote('blog_author')} (name) VALUES ('a;b'); SELECT 1"],
+                    f"DELETE FROM {quote('blog_author')}",
+                )
+            ],
+            ["blog.0001"],
+        ),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate()
+    assert await values(database, loader, "blog", "author", "name") == [("100%; done",), ("a;b",)]
+    await executor.migrate([("blog", "0001")])
+    assert await values(database, loader, "blog", "author", "name") == []
+
+
+async def test_state_and_database_can_be_changed_apart(database, make_loader):
+    """The way from a plain many-to-many field to one with a through model, which keeps the rows."""
+    through = migrations.CreateModel(
+        "Membership",
+        [key(), ("club", fk("blog.club")), ("author", fk("blog.author"))],
+        {"db_table": "blog_club_members"},
+    )
+    loader = make_loader(
+        (
+            "blog.0001",
+            [
+                create_author(),
+                migrations.CreateModel("Club", [key(), ("members", models.ManyToManyField("blog.author"))]),
+            ],
+        ),
+        (
+            "blog.0002",
+            [
+                migrations.SeparateDatabaseAndState(
+                    state_operations=[
+                        migrations.RemoveField("club", "members"),
+                        through,
+                        migrations.AddField(
+                            "club", "members", models.ManyToManyField("blog.author", through="blog.membership")
+                        ),
+                    ]
+                ),
+                migrations.AddField("membership", "since", models.IntegerField(default=1)),
+            ],
+            ["blog.0001"],
+        ),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate()
+
+    assert await columns(database, "blog_club_members") == {"id", "club_id", "author_id", "since"}
+    await executor.migrate([("blog", "0001")])
+    assert await columns(database, "blog_club_members") == {"id", "club_id", "author_id"}
+
+
+async def test_children_have_their_own_tables(database, make_loader):
+    link = models.OneToOneField("blog.author", on_delete=models.CASCADE, parent_link=True, primary_key=True, auto_created=True)
+    loader = make_loader(
+        (
+            "blog.0001",
+            [create_author(), migrations.CreateModel("Poet", [("author_ptr", link), ("style", models.CharField(max_length=5))], bases=("blog.author",))],
+        ),
+        ("blog.0002", [migrations.AddField("author", "age", models.IntegerField(default=1))], ["blog.0001"]),
+        ("blog.0003", [migrations.DeleteModel("Poet")], ["blog.0002"]),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate([("blog", "0002")])
+    poet = loader.state([("blog", "0002")]).apps.get_model("blog", "Poet")
+    await poet.objects.using(database.alias).create(name="Bea", age=3, style="free")
+    assert [row.name for row in await poet.objects.using(database.alias)] == ["Bea"]
+    await executor.migrate()
+    assert await tables(database) == ["blog_author"]
+    await executor.migrate([("blog", "0002")])
+    assert await tables(database) == ["blog_author", "blog_poet"]
+
+
+async def test_an_index_is_renamed_and_named_back(database, make_loader):
+    async def names():
+        return {index.name for index in await database.introspection.indexes("blog_author")}
+
+    loader = make_loader(
+        ("blog.0001", [create_author(), migrations.AddIndex("author", models.Index(fields=["name"], name="old_idx"))]),
+        ("blog.0002", [migrations.RenameIndex("author", "new_idx", old_name="old_idx")], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate()
+    assert "new_idx" in await names() and "old_idx" not in await names()
+    await executor.migrate([("blog", "0001")])
+    assert "old_idx" in await names() and "new_idx" not in await names()
+
+
+async def test_a_history_that_does_not_fit_is_refused(database, make_loader):
+    loader = make_loader(("blog.0001", [create_author()]), ("blog.0002", [create_item()], ["blog.0001"]))
+    executor = Executor(database, loader)
+    await executor.recorder.ensure_table()
+    await executor.recorder.record(("blog", "0002"))
+
+    with pytest.raises(InconsistentHistory, match=r"blog\.0002 is applied, but blog\.0001"):
+        await executor.migrate()
+
+
+async def test_a_plan_that_goes_both_ways_is_refused(database, make_loader):
+    loader = make_loader(("a.0001", [migrations.CreateModel("X", [key()])]), ("b.0001", [migrations.CreateModel("Y", [key()])]))
+    executor = Executor(database, loader)
+    await executor.migrate([("a", "0001")])
+
+    with pytest.raises(InvalidPlan):
+        executor.plan(await executor.applied(), [("a", None), ("b", "0001")])
+
+
+async def test_a_squashed_migration_stands_for_those_it_replaces(database, make_loader):
+    first = ("blog.0001", [create_author()])
+    second = ("blog.0002", [migrations.AddField("author", "age", models.IntegerField(null=True))], ["blog.0001"])
+    squashed = (
+        "blog.0001_squashed",
+        [migrations.CreateModel("Author", [key(), ("name", models.CharField(max_length=50)), ("age", models.IntegerField(null=True))])],
+        [],
+        {"replaces": [("blog", "0001"), ("blog", "0002")]},
+    )
+    await Executor(database, make_loader(first, second)).migrate()
+
+    executor = Executor(database, make_loader(first, second, squashed))
+    steps = await executor.migrate()
+
+    assert steps == []
+    assert ("blog", "0001_squashed") in await executor.recorder.applied()
+
+
+async def test_the_sql_of_a_migration_needs_no_tables_and_runs_nothing(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [create_item(), migrations.RunPython(fill, migrations.RunPython.noop)], ["blog.0001"]),
+    )
+
+    forwards = "\n".join(await migration_sql(database, loader, ("blog", "0002")))
+    backwards = "\n".join(await migration_sql(database, loader, ("blog", "0002"), backwards=True))
+
+    assert "-- Create model Item" in forwards and "CREATE TABLE" in forwards
+    assert "FOREIGN KEY" in forwards or "REFERENCES" in forwards
+    assert "Python code" in forwards
+    assert "DROP TABLE" in backwards
+    assert await tables(database) == []
+
+
+async def test_the_row_of_a_migration_is_written_in_its_transaction(database, make_loader):
+    """A row that cannot be written takes its migration back with it."""
+    if not database.features.rolls_back_ddl:
+        pytest.skip("DDL commits by itself here")
+    loader = make_loader(("blog.0001", [create_author()]))
+    executor = Executor(database, loader)
+    await executor.recorder.ensure_table()
+    drop = migrations.RunSQL(f"DROP TABLE {database.dialect.quote('covet_migrations')}")
+    loader.migrations["blog", "0001"].operations.append(drop)
+
+    with pytest.raises(Exception, match="covet_migrations"):
+        await executor.migrate()
+
+    assert await tables(database) == []
+    assert await executor.recorder.has_table()

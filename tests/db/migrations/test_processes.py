@@ -1,0 +1,249 @@
+"""The commands as processes, in a project of their own: output, exit codes, and two at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+SETTINGS = """
+SECRET_KEY = "x" * 50
+INSTALLED_APPS = ["blog"]
+DATABASES = {{"default": {url!r}}}
+"""
+
+MODELS = """
+from covet.db import models
+
+class Item(models.Model):
+    title = models.CharField(max_length=200)
+"""
+
+
+class Project:
+    """A project folder, and its manage.py."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "COVET_SETTINGS_MODULE": "site_settings",
+            "PYTHONPATH": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NO_COLOR": "1",
+        }
+        (folder / "site_settings.py").write_text(SETTINGS.format(url=url))
+        (folder / "blog" / "migrations").mkdir(parents=True)
+        (folder / "blog" / "__init__.py").write_text("")
+        (folder / "blog" / "migrations" / "__init__.py").write_text("")
+        self.models(MODELS)
+
+    def models(self, source: str) -> None:
+        (self.folder / "blog" / "models.py").write_text(source)
+
+    async def run(self, *arguments: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "covet",
+            *arguments,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path, f"sqlite:///{tmp_path / 'db.sqlite3'}")
+
+
+async def test_the_first_ten_minutes(project):
+    code, out, err = await project.run("makemigrations")
+    assert (code, err) == (0, "")
+    assert out == "Migrations for 'blog':\n  blog/migrations/0001_initial.py\n    + Create model Item\n"
+
+    code, out, _ = await project.run("makemigrations", "--check")
+    assert (code, out) == (0, "No changes detected.\n")
+
+    code, out, _ = await project.run("migrate", "--check")
+    assert code == 1
+
+    code, out, err = await project.run("migrate")
+    assert (code, err) == (0, "")
+    assert out.startswith("  Applying blog.0001_initial… OK (") and out.endswith(" ms)\n")
+
+    code, out, _ = await project.run("migrate")
+    assert (code, out) == (0, "No migrations to apply.\n")
+
+    code, out, _ = await project.run("showmigrations")
+    assert out == "blog\n [X] 0001_initial\n"
+    code, out, _ = await project.run("showmigrations", "--plan", "--json")
+    (row,) = json.loads(out)
+    assert (row["app"], row["name"], row["applied"]) == ("blog", "0001_initial", True)
+
+    code, out, _ = await project.run("sqlmigrate", "blog", "0001")
+    assert "CREATE TABLE" in out and out.startswith("BEGIN;\n") and out.rstrip().endswith("COMMIT;")
+
+    code, out, _ = await project.run("migrate", "blog", "zero")
+    assert code == 0 and "Unapplying blog.0001_initial… OK" in out
+
+
+async def test_a_forgotten_migration_is_noted_by_migrate_and_found_by_check(project):
+    await project.run("makemigrations")
+    project.models(MODELS + "    body = models.TextField(default='')\n")
+
+    code, out, _ = await project.run("makemigrations", "--check", "--dry-run")
+    assert code == 1 and "+ Add field body to item" in out
+    assert len(list((project.folder / "blog" / "migrations").glob("0*.py"))) == 1
+    code, _, err = await project.run("migrate")
+    assert code == 0 and "changes that are in no migration yet" in err
+
+
+async def test_open_questions_exit_with_3_and_their_answers_work(project):
+    await project.run("makemigrations")
+    await project.run("migrate")
+    project.models(MODELS.replace("title", "headline") + "    views = models.IntegerField()\n")
+
+    code, out, err = await project.run("makemigrations")
+    assert (code, out) == (3, "")
+    assert err.startswith("Error: Was the field blog.Item.title renamed to headline? Say --rename ")
+
+    code, _, err = await project.run("makemigrations", "--rename", "blog.Item.title:headline")
+    assert code == 3 and "--default 'blog.Item.views=EXPRESSION'" in err
+
+    code, out, err = await project.run(
+        "makemigrations", "--rename", "blog.Item.title:headline", "--default", "blog.Item.views=7", "--name", "change"
+    )
+    assert (code, err) == (0, "")
+    assert "blog/migrations/0002_change.py" in out
+    assert (await project.run("migrate"))[0] == 0
+    assert (await project.run("makemigrations", "--check"))[0] == 0
+
+
+async def test_branches_are_told_and_merged(project):
+    await project.run("makemigrations")
+    for letter in "ab":
+        project.models(MODELS + f"    {letter} = models.IntegerField(null=True)\n")
+        await project.run("makemigrations", "--name", letter)
+        folder = project.folder / "blog" / "migrations"
+        (folder / f"000{'2' if letter == 'a' else '2'}_{letter}.py").rename(folder / f"_{letter}.py")
+    folder = project.folder / "blog" / "migrations"
+    for letter in "ab":
+        (folder / f"_{letter}.py").rename(folder / f"0002_{letter}.py")
+    project.models(MODELS + "    a = models.IntegerField(null=True)\n    b = models.IntegerField(null=True)\n")
+
+    code, _, err = await project.run("migrate")
+    assert code == 1 and "several latest migrations: 0002_a, 0002_b in blog" in err
+
+    code, out, _ = await project.run("makemigrations", "--merge")
+    assert code == 0 and "blog/migrations/0003_merge_a_b.py" in out
+    assert (await project.run("migrate"))[0] == 0
+    assert (await project.run("makemigrations", "--check"))[0] == 0
+
+
+async def test_an_empty_migration_is_for_filling_in(project):
+    await project.run("makemigrations")
+
+    code, out, _ = await project.run("makemigrations", "blog", "--empty", "--name", "fill")
+
+    assert code == 0 and "blog/migrations/0002_fill.py" in out
+    assert (await project.run("makemigrations", "--empty"))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("class Migration(:\n", "Migration blog.0002_x cannot be imported: SyntaxError"),
+        ("x = 1\n", "has no class Migration(migrations.Migration)"),
+        (
+            "from covet.db import migrations\nclass Migration(migrations.Migration):\n    dependencies = [('blog', '0009')]\n",
+            "Migration blog.0002_x depends on blog.0009, which does not exist.",
+        ),
+        (
+            "from covet.db import migrations\nclass Migration(migrations.Migration):\n    dependencies = [('blog', '0002_x')]\n"
+            "    run_before = [('blog', '0001_initial')]\n",
+            "Migrations wait for each other",
+        ),
+    ],
+)
+async def test_files_that_do_not_fit_are_one_clear_line(project, source, message):
+    await project.run("makemigrations")
+    if "wait for" in message:
+        initial = project.folder / "blog" / "migrations" / "0001_initial.py"
+        initial.write_text(initial.read_text().replace("dependencies = []", 'dependencies = [("blog", "0002_x")]'))
+        source = "from covet.db import migrations\nclass Migration(migrations.Migration):\n    dependencies = [('blog', '0001_initial')]\n"
+    (project.folder / "blog" / "migrations" / "0002_x.py").write_text(source)
+
+    code, _, err = await project.run("migrate")
+
+    assert code == 1
+    assert message in err and err.startswith("Error: ") and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["migrate", "blgo"], 1, "Did you mean 'blog'?"),
+        (["migrate", "blog", "0007"], 1, "blog has no migration '0007'"),
+        (["migrate", "--database", "defualt"], 2, "Did you mean 'default'?"),
+        (["sqlmigrate", "blog", "nope"], 1, "no migration 'nope'"),
+        (["makemigrations", "nope"], 1, "No installed app has the label 'nope'"),
+        (["makemigrations", "--name", "not a name"], 2, "no Python identifier"),
+    ],
+)
+async def test_wrong_arguments_are_one_clear_line(project, arguments, code, message):
+    await project.run("makemigrations")
+
+    found, _, err = await project.run(*arguments)
+
+    assert found == code
+    assert message in err and "Traceback" not in err
+
+
+async def test_a_database_that_is_down_is_one_clear_line(tmp_path):
+    project = Project(tmp_path, "postgres://nobody:x@127.0.0.1:1/nothing")
+
+    assert (await project.run("makemigrations"))[0] == 0
+    assert (await project.run("sqlmigrate", "blog", "0001"))[0] == 0
+    code, _, err = await project.run("migrate")
+
+    assert code == 1
+    assert err.startswith("Error: ") and "Traceback" not in err and len(err.splitlines()) == 1
+
+
+async def test_processes_that_migrate_at_once_apply_once(vendor, scratch, tmp_path):
+    project = Project(tmp_path, await scratch(vendor))
+    await project.run("makemigrations")
+    slow = (
+        "import asyncio\nfrom covet.db import migrations\n\n\nasync def wait(apps, schema_editor):\n    await asyncio.sleep(1)\n\n\n"
+        "class Migration(migrations.Migration):\n    dependencies = [('blog', '0001_initial')]\n"
+        "    operations = [migrations.RunPython(wait, migrations.RunPython.noop)]\n"
+    )
+    (project.folder / "blog" / "migrations" / "0002_slow.py").write_text(slow)
+
+    results = await asyncio.gather(*[project.run("migrate") for _ in range(3)])
+
+    assert [code for code, _, _ in results] == [0, 0, 0], results
+    outputs = sorted(out.count("Applying") for _, out, _ in results)
+    assert outputs == [0, 0, 2], results
+    assert sum("waiting for it" in err for _, _, err in results) == 2
+    if vendor == "sqlite":
+        path = scratch_path(project)
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("SELECT count(*) FROM covet_migrations").fetchone() == (2,)
+        assert not list(Path(path).parent.glob("*.lock"))
+
+
+def scratch_path(project):
+    source = (project.folder / "site_settings.py").read_text()
+    return source.split("sqlite:///")[1].split("'")[0]

@@ -1,0 +1,136 @@
+"""For any two sets of models, migrating from one to the other gives the schema that creating the other gives."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from covet.conf.service_url import parse_database
+from covet.db import models
+from covet.db.database import Database
+from covet.db.migrations.autodetect import detect
+from covet.db.migrations.execute import Executor
+from covet.db.migrations.graph import MigrationGraph
+from covet.db.migrations.loader import Loader
+from covet.db.migrations.migration import Migration
+from covet.db.migrations.questioner import Unasked
+from covet.db.migrations.state import ModelState, ProjectState
+
+NAMES = ("Ant", "Bee", "Cat")
+
+
+class Zero(Unasked):
+    """Existing rows get a value of the column's kind."""
+
+    def default_for_new(self, app_label, model_name, field_name, field):
+        return "x" if isinstance(field, (models.CharField, models.TextField)) else 0
+
+    default_for_not_null = default_for_new
+
+
+PLAIN = st.sampled_from(
+    [
+        lambda: models.IntegerField(),
+        lambda: models.IntegerField(null=True, db_index=True),
+        lambda: models.PositiveSmallIntegerField(default=3),
+        lambda: models.CharField(max_length=20, unique=True, null=True),
+        lambda: models.CharField(max_length=10, default="a%sb"),
+        lambda: models.TextField(null=True),
+        lambda: models.BooleanField(default=True),
+        lambda: models.DecimalField(max_digits=5, decimal_places=2, null=True),
+        lambda: models.BigIntegerField(db_default=5),
+    ]
+)
+
+
+@st.composite
+def projects(draw):
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3))
+    states = []
+    for name in names:
+        fields = {"id": draw(st.sampled_from([models.BigAutoField, models.AutoField]))(primary_key=True)}
+        for letter in draw(st.lists(st.sampled_from("abc"), unique=True)):
+            fields[letter] = draw(PLAIN)()
+        for letter in draw(st.lists(st.sampled_from("xy"), unique=True)):
+            target = f"zoo.{draw(st.sampled_from(names))}"
+            fields[letter] = draw(
+                st.sampled_from(
+                    [
+                        models.ForeignKey(target, on_delete=models.CASCADE, null=True, related_name="+"),
+                        models.OneToOneField(target, on_delete=models.SET_NULL, null=True, related_name="+"),
+                        models.ManyToManyField(target, related_name="+"),
+                    ]
+                )
+            )
+        columns = [key for key in fields if key in "abc"]
+        options = {}
+        if len(columns) >= 2 and draw(st.booleans()):
+            options["unique_together"] = {tuple(columns[:2])}
+        if columns and draw(st.booleans()):
+            options["indexes"] = [models.Index(fields=[f"-{columns[0]}"], name=f"{name.lower()}_by")]
+        if columns and draw(st.booleans()):
+            condition = models.Q(**{f"{columns[-1]}__isnull": False}) | models.Q(id__gt=0)
+            options["constraints"] = [models.CheckConstraint(condition=condition, name=f"{name.lower()}_check")]
+        states.append(ModelState("zoo", name, fields, options))
+    return ProjectState({state.key: state for state in states})
+
+
+def loader_of(migrations: list[Migration]) -> Loader:
+    loader = Loader({})
+    loader.packages = {"zoo": "zoo"}
+    loader.migrated = {"zoo": None}
+    loader.migrations = {migration.key: migration for migration in migrations}
+    loader.build()
+    return loader
+
+
+def found(old: ProjectState, new: ProjectState, graph: MigrationGraph) -> list[Migration]:
+    return detect(old, new, graph, Zero()).migrations.get("zoo", [])
+
+
+async def schema(database: Database) -> dict[str, object]:
+    """Everything that introspection sees, without the order in which things were added."""
+    reader = database.introspection
+    return {
+        table: (
+            sorted(map(repr, await reader.columns(table))),
+            sorted(map(repr, await reader.constraints(table))),
+            sorted(map(repr, await reader.indexes(table))),
+        )
+        for table in await reader.tables()
+        if table != "covet_migrations"
+    }
+
+
+async def check(first: ProjectState, second: ProjectState) -> None:
+    empty = ProjectState()
+    walked, fresh = (Database("default", parse_database("sqlite://:memory:")) for _ in range(2))
+    try:
+        one = found(empty, first, MigrationGraph())
+        loader = loader_of(one)
+        await Executor(walked, loader).migrate()
+        at_first = await schema(walked)
+        two = found(loader.state(), second, loader.graph)
+        loader = loader_of([*one, *two])
+        assert not found(loader.state(), second, loader.graph), "makemigrations finds something again"
+        executor = Executor(walked, loader)
+        await executor.migrate()
+
+        await Executor(fresh, loader_of(found(empty, second, MigrationGraph()))).migrate()
+        assert await schema(walked) == await schema(fresh)
+
+        last = one[-1].name if one else None
+        await executor.migrate([("zoo", last)])
+        assert await schema(walked) == at_first
+    finally:
+        await walked.close()
+        await fresh.close()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(projects(), projects())
+def test_migrating_is_the_same_as_creating(first, second):
+    with asyncio.Runner() as runner:
+        runner.run(check(first, second))
