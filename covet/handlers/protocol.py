@@ -121,8 +121,9 @@ class CovetProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the view: nobody waits for its answer."""
         super().connection_lost(exc)
-        if self.streaming is not None and not self.streaming.response_complete:
-            self.streaming.disconnected = True
+        if self.streaming is not None:
+            # The sender notices by itself, and closes what it reads from.
+            self.streaming.disconnected = not self.streaming.response_complete
             self.streaming.message_event.set()
         elif self.running is not None:
             self.running.cancel()

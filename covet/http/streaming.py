@@ -272,7 +272,8 @@ class FileResponse(Response):
                 ranges = parse_ranges(asked["range"], size)
             await self._send_parts(scope, receive, send, _Source(file, size, ranges))
         finally:
-            await to_thread(file.close)
+            # At once: closing a file that was only read never waits, and a cancelled task could not wait for a thread.
+            file.close()
 
     async def _send_parts(self, scope: Scope, receive: Receive, send: Send, source: _Source) -> None:
         headers, ranges, size = self.headers, source.ranges, source.size

@@ -1,0 +1,157 @@
+"""Forms and uploads, on both ways, and the limits that hold for them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from covet.http import JSONResponse, Request, Response, UploadedFile
+from covet.http.errors import BadRequest
+from covet.http.forms import parse_form
+from covet.http.policy import RequestPolicy
+from covet.urls import path
+from tests.handlers.sites import Site
+
+
+async def show(request: Request) -> Response:
+    form = await request.form()
+    shown = {}
+    for name, value in form.multi_items():
+        if isinstance(value, UploadedFile):
+            content = b"".join([chunk async for chunk in value.chunks()])
+            shown[name] = [value.name, value.content_type, value.size, len(content), content[:5].decode("latin-1")]
+        else:
+            shown[name] = value
+    return JSONResponse(shown)
+
+
+ROUTES = [path("form", show)]
+
+
+async def test_an_urlencoded_form_is_read(site: Site) -> None:
+    client = await site(ROUTES)
+
+    response = await client.post("/form", data={"a": "1 & 2", "ü": "ö"})
+
+    assert response.json() == {"a": "1 & 2", "ü": "ö"}
+
+
+async def test_a_multipart_form_is_read_with_its_files(site: Site) -> None:
+    client = await site(ROUTES)
+
+    response = await client.post(
+        "/form",
+        data={"title": "Über"},
+        files={"small": ("../a.txt", b"hello", "text/plain"), "none": ("e", b"")},
+    )
+
+    assert response.json() == {
+        "title": "Über",
+        "small": ["a.txt", "text/plain", 5, 5, "hello"],
+        "none": ["e", "application/octet-stream", 0, 0, ""],
+    }
+
+
+async def test_a_large_file_goes_to_disk_and_comes_back(site: Site) -> None:
+    client = await site(ROUTES, FILE_UPLOAD_MAX_MEMORY_SIZE=1000)
+
+    response = await client.post("/form", files={"f": ("b.bin", b"abcde" * 100_000)})
+
+    assert response.json()["f"] == ["b.bin", "application/octet-stream", 500_000, 500_000, "abcde"]
+
+
+async def test_a_body_of_another_kind_is_an_empty_form(site: Site) -> None:
+    client = await site(ROUTES)
+
+    assert (await client.post("/form", json={"a": 1})).json() == {}
+
+
+async def test_the_body_of_an_urlencoded_form_can_still_be_read(site: Site) -> None:
+    async def both(request: Request) -> Response:
+        form = await request.form()
+        return JSONResponse([form["a"], (await request.body()).decode()])
+
+    client = await site([path("both", both)])
+
+    assert (await client.post("/both", data={"a": "1"})).json() == ["1", "a=1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "files", "status"),
+    [
+        ({"MAX_FORM_FIELDS": 2}, {"a": "1", "b": "2", "c": "3"}, None, 400),
+        ({"MAX_FORM_PARTS": 2}, {"a": "1", "b": "2"}, {"f": b"x"}, 400),
+        ({"DATA_UPLOAD_MAX_MEMORY_SIZE": 100}, {"a": "x" * 200}, None, 413),
+        ({"DATA_UPLOAD_MAX_MEMORY_SIZE": 100}, {"a": "x" * 200}, {"f": b"x"}, 413),
+        ({"MAX_BODY_SIZE": 100}, {}, {"f": b"x" * 200}, 413),
+    ],
+)
+async def test_limits_of_forms(
+    site: Site, settings: dict[str, int], data: dict[str, str], files: dict[str, bytes] | None, status: int
+) -> None:
+    client = await site(ROUTES, **settings)
+
+    response = await client.post("/form", data=data, files=files)
+
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--B\r\n",
+        b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\nx',
+        b"--B\r\nContent-Type: text/plain\r\n\r\nx\r\n--B--\r\n",
+        b"nonsense",
+        b"--B\r\n" + b"x-long: " + b"a" * 9000 + b"\r\n\r\nx\r\n--B--\r\n",
+    ],
+)
+async def test_a_broken_multipart_form_is_400(site: Site, body: bytes) -> None:
+    client = await site(ROUTES)
+
+    response = await client.post("/form", content=body, headers={"content-type": "multipart/form-data; boundary=B"})
+
+    assert response.status_code == 400, response.text
+
+
+async def test_a_multipart_form_without_a_boundary_is_400(site: Site) -> None:
+    client = await site(ROUTES)
+
+    response = await client.post("/form", content=b"x", headers={"content-type": "multipart/form-data"})
+
+    assert response.status_code == 400
+
+
+@given(
+    st.lists(st.tuples(st.text("abc", min_size=1), st.binary(max_size=50)), min_size=1, max_size=4),
+    st.integers(1, 40),
+)
+async def test_a_multipart_form_is_the_same_however_it_is_cut(parts: list[tuple[str, bytes]], cut: int) -> None:
+    body = b""
+    for name, content in parts:
+        body += f'--BoUnD\r\nContent-Disposition: form-data; name="{name}"; filename="f"\r\n\r\n'.encode()
+        body += content + b"\r\n"
+    body += b"--BoUnD--\r\n"
+
+    async def pieces():  # type: ignore[no-untyped-def]
+        for place in range(0, len(body), cut):
+            yield body[place : place + cut]
+
+    if any(b"--BoUnD" in content for _, content in parts):
+        return
+    form = await parse_form("multipart/form-data; boundary=BoUnD", pieces(), RequestPolicy())
+
+    read = [(name, await value.read()) for name, value in form.files.multi_items()]
+    await form.close()
+    assert sorted(read) == sorted(parts)
+
+
+@given(st.binary(max_size=200))
+async def test_no_bytes_break_the_multipart_reader(body: bytes) -> None:
+    async def pieces():  # type: ignore[no-untyped-def]
+        yield body
+
+    with pytest.raises(BadRequest):
+        await parse_form("multipart/form-data; boundary=BoUnD", pieces(), RequestPolicy())

@@ -1,0 +1,223 @@
+"""Streams, files and events, on both ways."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from covet.http import EventStream, FileResponse, Request, Response, StreamingResponse
+from covet.http.streaming import ServerEvent
+from covet.urls import path
+from tests.handlers.sites import Site
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    target = tmp_path / "data.bin"
+    target.write_bytes(CONTENT)
+    return target
+
+
+def file_route(file: Path, **options: object) -> list[object]:
+    async def send(request: Request) -> Response:
+        return FileResponse(file, **options)  # type: ignore[arg-type]
+
+    return [path("file", send)]
+
+
+async def test_an_async_stream_arrives_in_order(site: Site) -> None:
+    async def stream(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes | str]:
+            yield b"one,"
+            await asyncio.sleep(0)
+            yield "zwei,"
+            yield b""
+            yield b"three"
+
+        return StreamingResponse(pieces(), media_type="text/plain")
+
+    client = await site([path("s", stream)])
+
+    response = await client.get("/s")
+
+    assert response.text == "one,zwei,three"
+    assert "content-length" not in response.headers
+
+
+async def test_a_plain_iterator_runs_in_a_thread_and_is_closed(site: Site) -> None:
+    closed = []
+
+    async def stream(request: Request) -> Response:
+        def pieces() -> Iterator[str]:
+            try:
+                for number in range(3):
+                    yield f"{number};"
+            finally:
+                closed.append(True)
+
+        return StreamingResponse(pieces())
+
+    client = await site([path("s", stream)])
+
+    assert (await client.get("/s")).text == "0;1;2;"
+    assert closed == [True]
+
+
+async def test_head_of_a_stream_sends_no_body(site: Site) -> None:
+    async def stream(request: Request) -> Response:
+        return StreamingResponse(iter([b"x"]))
+
+    client = await site([path("s", stream)])
+
+    assert (await client.head("/s")).content == b""
+
+
+async def test_a_file_is_sent_whole_with_its_kind(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+
+    response = await client.get("/file")
+
+    assert response.content == CONTENT
+    assert response.headers["content-length"] == str(len(CONTENT))
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["accept-ranges"] == "bytes"
+
+
+async def test_a_file_is_not_sent_again_to_who_has_it(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+    first = await client.get("/file")
+
+    by_tag = await client.get("/file", headers={"if-none-match": f'W/"x", {first.headers["etag"]}'})
+    by_date = await client.get("/file", headers={"if-modified-since": first.headers["last-modified"]})
+    other = await client.get("/file", headers={"if-none-match": '"x"'})
+
+    assert (by_tag.status_code, by_tag.content) == (304, b"")
+    assert by_date.status_code == 304
+    assert other.status_code == 200
+
+
+async def test_one_range_is_206(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+
+    response = await client.get("/file", headers={"range": "bytes=100-199"})
+
+    assert response.status_code == 206
+    assert response.content == CONTENT[100:200]
+    assert response.headers["content-range"] == f"bytes 100-199/{len(CONTENT)}"
+
+
+async def test_several_ranges_are_parts_of_one_answer(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+
+    response = await client.get("/file", headers={"range": "bytes=0-9,100-109"})
+
+    assert response.status_code == 206
+    boundary = response.headers["content-type"].split("boundary=")[1].encode()
+    parts = response.content.split(b"--" + boundary)
+    assert parts[1].split(b"\r\n\r\n")[1][:10] == CONTENT[:10]
+    assert parts[2].split(b"\r\n\r\n")[1][:10] == CONTENT[100:110]
+    assert response.headers["content-length"] == str(len(response.content))
+
+
+async def test_a_range_beyond_the_end_is_416(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+
+    response = await client.get("/file", headers={"range": f"bytes={len(CONTENT)}-"})
+
+    assert response.status_code == 416
+    assert response.headers["content-range"] == f"bytes */{len(CONTENT)}"
+
+
+async def test_if_range_of_another_version_sends_the_whole(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+
+    response = await client.get("/file", headers={"range": "bytes=0-9", "if-range": '"other"'})
+
+    assert (response.status_code, len(response.content)) == (200, len(CONTENT))
+
+
+async def test_a_file_is_offered_for_saving(site: Site, file: Path) -> None:
+    client = await site(file_route(file, as_attachment=True, filename="Bericht ä.txt"))
+
+    response = await client.head("/file")
+
+    assert response.headers["content-disposition"] == "attachment; filename*=UTF-8''Bericht%20%C3%A4.txt"
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.content == b""
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "."])
+async def test_what_is_no_file_is_404(site: Site, tmp_path: Path, name: str) -> None:
+    client = await site(file_route(tmp_path / name))
+
+    assert (await client.get("/file")).status_code == 404
+
+
+async def test_events_arrive_with_names_ids_and_lines(site: Site) -> None:
+    async def events(request: Request) -> Response:
+        async def each() -> AsyncIterator[object]:
+            yield "a\nb"
+            yield {"n": 1}
+            yield ServerEvent("x", event="named", id="7", retry_ms=100)
+
+        return EventStream(each())
+
+    client = await site([path("e", events)])
+
+    response = await client.get("/e")
+
+    assert response.headers["content-type"] == "text/event-stream"
+    assert response.headers["cache-control"] == "no-cache, no-transform"
+    assert response.text == 'data: a\ndata: b\n\ndata: {"n":1}\n\nevent: named\nid: 7\nretry: 100\ndata: x\n\n'
+
+
+async def test_silence_is_filled_with_heartbeats(site: Site) -> None:
+    async def events(request: Request) -> Response:
+        async def each() -> AsyncIterator[object]:
+            await asyncio.sleep(0.1)
+            yield "late"
+
+        return EventStream(each(), heartbeat_s=0.02)
+
+    client = await site([path("e", events)])
+
+    text = (await client.get("/e")).text
+
+    assert text.startswith(": still here\n\n")
+    assert text.endswith("data: late\n\n")
+
+
+def test_an_event_cannot_smuggle_another_one() -> None:
+    with pytest.raises(ValueError, match="line ends"):
+        ServerEvent("x", event="a\ndata: y").to_bytes()
+    assert ServerEvent("a\r\nb\rc").to_bytes() == b"data: a\ndata: b\ndata: c\n\n"
+
+
+async def test_the_end_of_a_client_closes_its_stream(site: Site) -> None:
+    closed = asyncio.Event()
+
+    async def endless(request: Request) -> Response:
+        async def each() -> AsyncIterator[object]:
+            try:
+                while True:
+                    yield "tick"
+                    await asyncio.sleep(0.001)
+            finally:
+                closed.set()
+
+        return EventStream(each())
+
+    client = await site([path("e", endless)])
+
+    async with client.stream("GET", "/e") as response:
+        async for line in response.aiter_lines():
+            assert line == "data: tick"
+            break
+
+    async with asyncio.timeout(5):
+        await closed.wait()
