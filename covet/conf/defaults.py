@@ -85,6 +85,7 @@ class Defaults:
     APP_PARTS: list[str] = setting(
         [
             "covet.management.part.ManagementPart",
+            "covet.security.part.SecurityPart",
             "covet.redis.RedisPart",
             "covet.pubsub.part.PubSubPart",
             "covet.i18n.catalog.I18nPart",

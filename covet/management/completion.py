@@ -9,8 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from covet.exceptions import CommandError, CovetError
-from covet.management.entry import COMPLETE, _known_commands
-from covet.management.find import Found, normalize
+from covet.management.find import COMPLETE, Found, known_commands, normalize
 from covet.management.load import load_command
 
 __all__ = ["SHELLS", "complete", "source"]
@@ -31,7 +30,7 @@ class _Commands(click.Group):
                 click.Option(["--version"], is_flag=True),
             ]
         )
-        self._found: dict[str, Found] = _known_commands()[0]
+        self._found: dict[str, Found] = known_commands()[0]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names; no command is imported for them."""

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from covet import __version__
 from covet.exceptions import CommandError, CovetError
-from covet.loading import module_folder
-from covet.management.find import Found, app_commands, app_package, builtin_commands, normalize
+from covet.management.find import COMPLETE, Found, known_commands, normalize
 
 if TYPE_CHECKING:
     from covet.management.decorator import Command
@@ -23,7 +21,6 @@ __all__ = ["main"]
 
 DONE, FAILED, USAGE = 0, 1, 2
 HELP = frozenset({"--help", "-h", "help"})
-COMPLETE = ("_COVET_ADMIN_COMPLETE", "_MANAGE_PY_COMPLETE")
 
 OPTIONS = """\
 Options of every command:
@@ -87,7 +84,7 @@ def _dispatch(program: str, arguments: list[str]) -> int:
     name = arguments[0]
     if name.startswith("-"):
         return _fail(f"There is no option '{name}'. `{program} --help` lists the options.", USAGE)
-    known, trouble = _known_commands()
+    known, trouble = known_commands()
     found = known.get(normalize(name))
     if found is None:
         from covet.text import suggest
@@ -175,25 +172,8 @@ def _common_options(arguments: list[str]) -> tuple[list[str], bool]:
     return rest, traceback
 
 
-def _known_commands() -> tuple[dict[str, Found], str]:
-    """Return every command by name, and why those of the apps are missing, if they are."""
-    commands = builtin_commands()
-    if not os.environ.get("COVET_SETTINGS_MODULE"):
-        return commands, ""
-    from covet.conf.holder import peek
-
-    try:
-        installed: Iterable[str] = peek(["INSTALLED_APPS"]).get("INSTALLED_APPS", ())
-        entries = [entry for entry in installed if isinstance(entry, str)]
-        missing = [entry for entry in entries if module_folder(app_package(entry)) is None]
-        trouble = f"INSTALLED_APPS names '{missing[0]}', and there is no such app." if missing else ""
-        return {**commands, **app_commands(entries)}, trouble
-    except CovetError as error:
-        return commands, str(error)
-
-
 def _help(program: str) -> str:
-    commands, trouble = _known_commands()
+    commands, trouble = known_commands()
     by_app: dict[str, list[Found]] = {}
     for found in sorted(commands.values()):
         by_app.setdefault(found.app, []).append(found)

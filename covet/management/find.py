@@ -5,15 +5,28 @@ Neither settings nor click are imported here; ``--help`` runs through this modul
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from covet.exceptions import CovetError
 from covet.loading import module_folder
 
-__all__ = ["Found", "app_commands", "app_package", "builtin_commands", "command_files", "normalize"]
+__all__ = [
+    "COMPLETE",
+    "Found",
+    "app_commands",
+    "app_package",
+    "builtin_commands",
+    "command_files",
+    "known_commands",
+    "normalize",
+]
 
 BUILTIN = "covet.commands"
+# The variables by which a shell asks for completions, as click names them after the program.
+COMPLETE = ("_COVET_ADMIN_COMPLETE", "_MANAGE_PY_COMPLETE")
 
 
 class Found(NamedTuple):
@@ -70,6 +83,26 @@ def app_commands(entries: Iterable[str]) -> dict[str, Found]:
         for found in command_files(folder / "management" / "commands", f"{name}.management.commands", name):
             commands.setdefault(found.name, found)
     return commands
+
+
+def known_commands() -> tuple[dict[str, Found], str]:
+    """Return every command by name, and why some of those of the apps are missing, if they are.
+
+    INSTALLED_APPS is read from the settings module alone: no environment, no types.
+    """
+    commands = builtin_commands()
+    if not os.environ.get("COVET_SETTINGS_MODULE"):
+        return commands, ""
+    from covet.conf.holder import peek
+
+    try:
+        installed = peek(["INSTALLED_APPS"]).get("INSTALLED_APPS", ())
+    except CovetError as error:
+        return commands, str(error)
+    entries = [entry for entry in installed if isinstance(entry, str)]
+    missing = [entry for entry in entries if module_folder(app_package(entry)) is None]
+    trouble = f"INSTALLED_APPS names '{missing[0]}', and there is no such app." if missing else ""
+    return {**commands, **app_commands(entries)}, trouble
 
 
 def command_files(folder: Path, package: str, app: str) -> list[Found]:

@@ -204,7 +204,7 @@ def test_completion_offers_commands_and_options(manage):
         assert done.returncode == 0, done.stderr
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
-    assert complete("covet-admin gr", 1) == ["greet"]
+    assert complete("covet-admin gree", 1) == ["greet"]
     assert "startproject" in complete("covet-admin ", 1)
     assert complete("covet-admin greet --ti", 2) == ["--times"]
 

@@ -1,0 +1,90 @@
+"""What check and check --deploy find in settings."""
+
+import pytest
+
+from covet.apps.registry import Apps
+from covet.checks import run_checks
+from covet.conf import override
+from covet.security.part import SecurityPart
+
+GOOD = {
+    "DEBUG": False,
+    "ALLOWED_HOSTS": ["example.com"],
+    "SECRET_KEY": "abcdefghij" * 6,
+    "SECURE_SSL_REDIRECT": True,
+    "SECURE_HSTS_SECONDS": 3600,
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": True,
+    "SECURE_HSTS_PRELOAD": True,
+    "SESSION_COOKIE_SECURE": True,
+    "CSRF_COOKIE_SECURE": True,
+    "MIDDLEWARE": ["covet.middleware.security.SecurityMiddleware", "covet.middleware.csrf.CsrfMiddleware"],
+    "CACHES": {"default": "redis://h/0"},
+    "CHANNELS": {"default": "redis://h/0"},
+}
+
+
+@pytest.fixture(scope="module")
+def registry():
+    made = Apps()
+    made.setup([], [SecurityPart])
+    return made
+
+
+async def findings(registry, deploy=True, **changes):
+    with override(**{**GOOD, **changes}):
+        found = await run_checks(registry, ["security"], deploy)
+    return {message.id.removeprefix("security."): message for message in found if message.obj == "settings"}
+
+
+async def test_a_safe_site_has_no_findings(registry):
+    assert await findings(registry) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({"DEBUG": True}, {"W018"}),
+        ({"ALLOWED_HOSTS": []}, {"W020"}),
+        ({"ALLOWED_HOSTS": ["*"]}, {"W030"}),
+        ({"SECRET_KEY": "short"}, {"W009"}),
+        ({"SECRET_KEY": "a" * 60}, {"W009"}),
+        ({"SECRET_KEY_FALLBACKS": ["x"]}, {"W025"}),
+        ({"SECURE_SSL_REDIRECT": False}, {"W008"}),
+        ({"SECURE_HSTS_SECONDS": 0}, {"W004"}),
+        ({"SECURE_HSTS_INCLUDE_SUBDOMAINS": False, "SECURE_HSTS_PRELOAD": False}, {"W005", "W021"}),
+        ({"CSRF_COOKIE_SECURE": False}, {"W016"}),
+        ({"MIDDLEWARE": []}, {"W001"}),
+        ({"SECURE_CONTENT_TYPE_NOSNIFF": False}, {"W006"}),
+        ({"X_FRAME_OPTIONS": "SAMEORIGIN"}, {"W019"}),
+        ({"SECURE_REFERRER_POLICY": None}, {"W022"}),
+        ({"CACHES": {"default": "memory://"}}, {"I001"}),
+    ],
+)
+async def test_each_weaker_choice_is_reported_with_a_hint(registry, changes, ids):
+    found = await findings(registry, **changes)
+
+    assert set(found) == ids
+    assert all(message.hint for message in found.values())
+    assert await findings(registry, deploy=False, **changes) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({"USE_TZ": False}, {"settings.E001"}),
+        ({"CSRF_TRUSTED_ORIGINS": ["example.com"]}, {"E001"}),
+        ({"SECURE_REFERRER_POLICY": "sometimes"}, {"E023"}),
+        ({"SECURE_CROSS_ORIGIN_OPENER_POLICY": "x"}, {"E024"}),
+        ({"SESSION_COOKIE_SAMESITE": "lax"}, {"E025"}),
+    ],
+)
+async def test_a_value_that_means_nothing_is_an_error_everywhere(registry, changes, ids):
+    assert set(await findings(registry, deploy=False, **changes)) == ids
+
+
+async def test_sessions_without_their_protection_are_reported(registry, monkeypatch):
+    monkeypatch.setattr(registry, "is_installed", lambda name: name == "covet.sessions")
+
+    found = await findings(registry, SESSION_COOKIE_SECURE=False, SESSION_COOKIE_HTTPONLY=False, MIDDLEWARE=[])
+
+    assert {"W012", "W015", "W003"} <= set(found)
