@@ -12,8 +12,6 @@ from covet.db.models.fields.base import DATABASE_DEFAULT
 from covet.exceptions import NON_FIELD_ERRORS, ValidationError
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from covet.db.models.base import Model
 
 __all__ = ["clean_fields", "full_clean", "unique_error", "validate_constraints", "validate_unique"]
@@ -126,7 +124,7 @@ async def validate_constraints(instance: Model, exclude: Collection[str] | None)
             try:
                 await constraint.validate(model, instance, exclude=exclude, using=using)
             except ValidationError as error:
-                names = getattr(constraint, "fields", ())
+                names: Sequence[str] = getattr(constraint, "fields", ())
                 if error.error_dict is None and error.code == "unique" and len(names) == 1:
                     errors.setdefault(names[0], []).append(error)
                 else:
@@ -210,16 +208,16 @@ def _date_rules(model: type[Model], excluded: set[str]) -> Iterator[tuple[type[M
 
 
 async def _is_taken_on_date(instance: Model, model: type[Model], kind: str, name: str, date_name: str) -> bool:
-    moment: dt.date | None = getattr(instance, date_name)
+    moment: Any = getattr(instance, date_name)
     if moment is None:
         return False
     is_datetime = hasattr(moment, "hour")
     if is_datetime and settings.USE_TZ:
-        moment = moment.astimezone(timezone.get_current_timezone())  # type: ignore[attr-defined]
+        moment = moment.astimezone(timezone.get_current_timezone())
     lookups: dict[str, Any] = {name: getattr(instance, model._meta.get_field(name).attname)}
     if kind == "date":
         # Bounds, not functions of the column: an index can serve them.
-        lookups |= {f"{date_name}__date": moment.date()} if is_datetime else {date_name: moment}  # type: ignore[attr-defined]
+        lookups |= {f"{date_name}__date": moment.date()} if is_datetime else {date_name: moment}
     else:
         lookups[f"{date_name}__{kind}"] = getattr(moment, kind)
     return await _exists(instance, model, lookups)

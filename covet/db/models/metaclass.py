@@ -372,7 +372,7 @@ def _default_key(options: Options) -> type[Any]:
             f"DEFAULT_AUTO_FIELD is {path!r}, which is no automatic key. "
             f"Use 'covet.db.models.BigAutoField' or a subclass of AutoField."
         )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _order_with_respect_to(cls: Any) -> None:

@@ -139,7 +139,8 @@ def _build(
             return _constant(part, values[part.slot])
         return part
 
-    return rewrite(node, change)
+    found: nodes.Node = rewrite(node, change)
+    return found
 
 
 def _constant(param: nodes.Param, value: Any) -> nodes.Node:

@@ -6,7 +6,7 @@ import decimal
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -122,6 +122,31 @@ class BigIntegerField(IntegerField[T]):
 
     description = "Big (8 byte) integer"
     kind = "bigint"
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: BigIntegerField[int],
+            verbose_name: Text = None,
+            *,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: BigIntegerField[int | None],
+            verbose_name: Text = None,
+            *,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
 
 class SmallIntegerField(IntegerField[T]):
@@ -129,6 +154,31 @@ class SmallIntegerField(IntegerField[T]):
 
     description = "Small integer"
     kind = "smallint"
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: SmallIntegerField[int],
+            verbose_name: Text = None,
+            *,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: SmallIntegerField[int | None],
+            verbose_name: Text = None,
+            *,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
 
 class PositiveIntegerField(IntegerField[T]):
@@ -136,6 +186,32 @@ class PositiveIntegerField(IntegerField[T]):
 
     description = "Positive integer"
     unsigned = True
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: PositiveIntegerField[int],
+            verbose_name: Text = None,
+            *,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: PositiveIntegerField[int | None],
+            verbose_name: Text = None,
+            *,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
     def rel_column_type(self) -> ColumnType | None:
         """Return the same type: MySQL's keys must agree in sign."""
@@ -147,6 +223,31 @@ class PositiveBigIntegerField(PositiveIntegerField[T]):
 
     description = "Positive big integer"
     kind = "bigint"
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: PositiveBigIntegerField[int],
+            verbose_name: Text = None,
+            *,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: PositiveBigIntegerField[int | None],
+            verbose_name: Text = None,
+            *,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
 
 class PositiveSmallIntegerField(PositiveIntegerField[T]):
@@ -154,6 +255,31 @@ class PositiveSmallIntegerField(PositiveIntegerField[T]):
 
     description = "Positive small integer"
     kind = "smallint"
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: PositiveSmallIntegerField[int],
+            verbose_name: Text = None,
+            *,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: PositiveSmallIntegerField[int | None],
+            verbose_name: Text = None,
+            *,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
 
 class FloatField(Field[T]):

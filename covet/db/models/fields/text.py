@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -130,6 +130,37 @@ class EmailField(CharField[T]):
     default_validators: ClassVar[Sequence[Callable[[Any], Any]]] = (validators.validate_email,)
     default_max_length = 254
     description = "Email address"
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: EmailField[str],
+            verbose_name: Text = None,
+            *,
+            max_length: int | None = None,
+            db_collation: str | None = None,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: EmailField[str | None],
+            verbose_name: Text = None,
+            *,
+            max_length: int | None = None,
+            db_collation: str | None = None,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            max_length: int | None = None,
+            db_collation: str | None = None,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
 
 class URLField(CharField[T]):
@@ -138,6 +169,37 @@ class URLField(CharField[T]):
     default_validators: ClassVar[Sequence[Callable[[Any], Any]]] = (validators.validate_url,)
     default_max_length = 200
     description = "URL"
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: URLField[str],
+            verbose_name: Text = None,
+            *,
+            max_length: int | None = None,
+            db_collation: str | None = None,
+            null: Literal[False] = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: URLField[str | None],
+            verbose_name: Text = None,
+            *,
+            max_length: int | None = None,
+            db_collation: str | None = None,
+            null: Literal[True],
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        def __init__(
+            self,
+            verbose_name: Text = None,
+            *,
+            max_length: int | None = None,
+            db_collation: str | None = None,
+            null: bool = False,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
 
 
 class SlugField(CharField[T]):
