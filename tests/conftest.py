@@ -67,7 +67,8 @@ async def _mysql(url: str, *statements: str, drop_tables: bool = False) -> None:
                 await cursor.execute("SET foreign_key_checks = 0")
                 await cursor.execute("SHOW FULL TABLES")
                 for name, kind in await cursor.fetchall():
-                    await cursor.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} `{name}`")
+                    quoted = name.replace("`", "``")
+                    await cursor.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} `{quoted}`")
     finally:
         await connection.ensure_closed()
 

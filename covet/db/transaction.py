@@ -125,7 +125,7 @@ def set_rollback(rollback: bool, using: str | Database | None = None) -> None:
     """
     frame = _frame(using, "set_rollback")
     if rollback:
-        frame.broken = frame.broken or ASKED
+        frame.broken = ASKED
     elif frame.broken == ASKED:
         frame.broken = ""
 

@@ -43,7 +43,7 @@ class MySQLConnection(Connection):
 
     __slots__ = ("_driver", "_set_up", "_streaming", "raw")
 
-    def __init__(self, raw: FastConnection, driver: MySQLDriver, set_up: str) -> None:
+    def __init__(self, raw: Any, driver: MySQLDriver, set_up: str) -> None:
         super().__init__()
         self.raw = raw
         self._driver = driver
@@ -52,6 +52,10 @@ class MySQLConnection(Connection):
 
     async def _query(self, sql: str, args: Sequence[Any]) -> Any:
         raw = self.raw
+        if self.is_closed:
+            # Seen before anything is sent, so the statement may safely go to another connection.
+            raw.close()
+            raise my.InterfaceError(0, "Not connected")
         if self._streaming is not None:
             await self._streaming.read_ahead()
         await raw._execute_command(COMMAND.COM_QUERY, self._text(sql, args))
@@ -331,7 +335,7 @@ class MySQLDriver(Driver):
         return isinstance(error, my.InterfaceError) and "Not connected" in str(error)
 
 
-_TABLE = re.compile(r"\s*(?:INSERT\s+INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+`((?:[^`]|``)+)`", re.IGNORECASE)
+_TABLE = re.compile(r"\s*(?:INSERT\s+INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+`?((?<=`)[^`]+|\w+)", re.IGNORECASE)
 _CONSTRAINT = re.compile(r"CONSTRAINT `([^`]+)`")
 _KEY = re.compile(r"FOREIGN KEY \(([^)]+)\)")
 _FK_TABLE = re.compile(r"fails \(`[^`]+`\.`([^`]+)`")

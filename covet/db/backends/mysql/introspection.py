@@ -100,7 +100,7 @@ class Reader(Introspection):
         """Return the constraints of a table."""
         gathered: dict[tuple[str, str], list[tuple[str, str | None, str | None, str | None]]] = {}
         for name, kind, *rest in await self.database.fetch(_KEYS, (table,)):
-            gathered.setdefault((name, kind), []).append(tuple(rest))  # type: ignore[arg-type]  # four items
+            gathered.setdefault((name, kind), []).append(tuple(rest))
         found = [
             ConstraintInfo(
                 name,

@@ -15,10 +15,10 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pymysql.err
-from aiomysql.connection import Connection, FieldDescriptorPacket, MySQLResult
+from aiomysql.connection import Connection, MySQLResult
 from pymysql.constants import FIELD_TYPE
 from pymysql.converters import convert_timedelta
-from pymysql.protocol import MysqlPacket, OKPacketWrapper
+from pymysql.protocol import FieldDescriptorPacket, MysqlPacket, OKPacketWrapper
 
 __all__ = ["Answer", "FastConnection"]
 
@@ -27,6 +27,9 @@ _KEPT_LAYOUTS = 500
 _FULL_PACKET = 0xFFFFFF
 _SERVER_LOST = 2013
 _HAS_NEXT = 8
+
+_Connection: Any = Connection
+_MySQLResult: Any = MySQLResult
 
 Parse: TypeAlias = Callable[[bytes, int], list[tuple[Any, ...]]]
 
@@ -46,7 +49,7 @@ class Answer:
         self.field_count = 0
 
 
-class FastConnection(Connection):  # type: ignore[misc]  # aiomysql is not typed
+class FastConnection(_Connection):  # type: ignore[misc]  # Any, since aiomysql is not typed
     """A connection whose buffered answers are read by ``read_answer``."""
 
     async def _read_query_result(self, unbuffered: bool = False) -> None:
@@ -298,7 +301,7 @@ _TEXT_TYPES = frozenset(
 )
 
 
-class RowStream(MySQLResult):  # type: ignore[misc]  # aiomysql is not typed
+class RowStream(_MySQLResult):  # type: ignore[misc]  # Any, since aiomysql is not typed
     """The rows of one unbuffered answer; what another statement needs out of its way waits in ``ahead``."""
 
     def __init__(self, connection: FastConnection) -> None:

@@ -74,7 +74,7 @@ class PostgreSQLConnection(Connection):
 
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return asyncpg's records."""
-        return self._fetch(sql, *args)  # type: ignore[no-any-return]  # asyncpg is not typed
+        return self._fetch(sql, *args)
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
@@ -250,7 +250,7 @@ class PostgreSQLDriver(Driver):
         return None
 
     def _server_error(self, error: pg.PostgresError, sql: str) -> e.DatabaseError:
-        state = error.sqlstate or ""
+        state = str(getattr(error, "sqlstate", None) or "")
         kind = _STATES.get(state) or _STATES.get(state[:2]) or e.DatabaseError
         message = str(error.args[0]) if error.args else type(error).__name__
         hint = getattr(error, "hint", None)

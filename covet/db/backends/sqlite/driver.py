@@ -62,7 +62,7 @@ class SQLiteConnection(Connection):
 
     __slots__ = ("_raw", "_run", "is_memory", "thread")
 
-    def __init__(self, thread: aiosqlite.Connection, *, is_memory: bool) -> None:
+    def __init__(self, thread: Any, *, is_memory: bool) -> None:
         super().__init__()
         self.thread = thread
         self._run = thread._execute
@@ -193,7 +193,7 @@ class SQLiteDriver(Driver):
         target, uri = self._target(options)
         timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))
         try:
-            thread = await aiosqlite.connect(
+            thread: Any = await aiosqlite.connect(
                 target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
             )
         except (sqlite3.Error, OSError) as error:
@@ -310,7 +310,7 @@ _VIOLATIONS: dict[str, type[e.IntegrityError]] = {
     "SQLITE_CONSTRAINT_NOTNULL": e.NotNullViolation,
     "SQLITE_CONSTRAINT_CHECK": e.CheckViolation,
 }
-_TABLE = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"([^"]+)"', re.IGNORECASE)
+_TABLE = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?((?<=")[^"]+|\w+)', re.IGNORECASE)
 
 
 def _table_of(sql: str) -> str | None:

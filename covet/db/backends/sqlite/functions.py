@@ -128,7 +128,7 @@ def _hash(name: str) -> Callable[[Any], str]:
 
 
 def _sign(value: Any) -> int:
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
 _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [

@@ -161,7 +161,8 @@ class Editor(SchemaEditor):
         """Return the statements of indexes and triggers that no definition knows: dropping the table drops them."""
         if self.collect:
             return []
-        known = {rule.name for table in (old, new) for rule in (*table.indexes, *table.uniques)}
+        known = {index.name for table in (old, new) for index in table.indexes}
+        known |= {unique.name for table in (old, new) for unique in table.uniques}
         rows = await self.database.fetch(
             "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL",
             (new.name,),

@@ -1,0 +1,304 @@
+"""Tasks and transactions: who joins, who waits, what cannot end, and what a cancellation leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from covet.db import transaction
+from covet.db.errors import TransactionError, TransactionManagementError
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+SLOW = {
+    "postgresql": "SELECT pg_sleep(30)",
+    "mysql": "SELECT SLEEP(30)",
+    "sqlite": "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000000) SELECT COUNT(*) FROM c",
+}
+
+
+@pytest.fixture
+async def db(database: Database) -> AsyncIterator[Database]:
+    await database.execute("CREATE TABLE things (id integer PRIMARY KEY)")
+    yield database
+
+
+async def add(db: Database, number: int) -> None:
+    await db.execute(f"INSERT INTO things VALUES ({db.dialect.placeholder(1)})", (number,))
+
+
+async def numbers(db: Database) -> list[int]:
+    return sorted(row[0] for row in await db.fetch("SELECT id FROM things"))
+
+
+async def test_tasks_started_inside_a_block_join_it_and_take_turns(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            await asyncio.gather(*[add(db, number) for number in range(20)])
+            assert len(await numbers(db)) == 20
+            raise ZeroDivisionError
+
+    assert await numbers(db) == []
+
+
+async def test_a_task_outside_the_block_does_not_see_it(db: Database) -> None:
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with transaction.atomic():
+            await add(db, 1)
+            inside.set()
+            await leave.wait()
+
+    task = asyncio.create_task(hold())
+    await inside.wait()
+
+    assert not db.in_atomic_block
+    assert await numbers(db) == []
+    leave.set()
+    await task
+    assert await numbers(db) == [1]
+
+
+async def test_others_wait_until_a_nested_block_has_closed(db: Database) -> None:
+    """A statement of a sibling must not land inside a savepoint that is then undone."""
+    order: list[str] = []
+    entered = asyncio.Event()
+
+    async def nested() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with transaction.atomic():
+                await add(db, 1)
+                entered.set()
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                order.append("undone")
+                raise ZeroDivisionError
+
+    async def sibling() -> None:
+        await entered.wait()
+        await add(db, 2)
+        order.append("sibling")
+
+    async with transaction.atomic():
+        await asyncio.gather(nested(), sibling())
+
+    assert order == ["undone", "sibling"]
+    assert await numbers(db) == [2]
+
+
+async def test_nested_blocks_of_siblings_open_one_after_the_other(db: Database) -> None:
+    async def nested(number: int) -> None:
+        async with transaction.atomic():
+            await add(db, number)
+            await asyncio.sleep(0)
+            if number == 3:
+                raise ZeroDivisionError
+
+    async with transaction.atomic():
+        results = await asyncio.gather(*[nested(number) for number in range(6)], return_exceptions=True)
+
+    assert [type(result) for result in results].count(ZeroDivisionError) == 1
+    assert await numbers(db) == [0, 1, 2, 4, 5]
+
+
+async def test_after_the_block_has_ended_its_tasks_get_an_error_that_names_it(db: Database) -> None:
+    gate = asyncio.Event()
+
+    async def late() -> None:
+        await gate.wait()
+        await add(db, 1)
+
+    async with transaction.atomic():
+        task = asyncio.create_task(late())
+        await asyncio.sleep(0)
+    gate.set()
+
+    with pytest.raises(
+        TransactionManagementError, match=r"opened at .*test_tasks\.py:\d+ has ended \(it was committed\)"
+    ):
+        await task
+    assert await numbers(db) == []
+
+
+@pytest.mark.parametrize("how", ["await", "gather", "wait", "shield", "wait_for", "group"])
+async def test_a_wait_that_cannot_end_names_both_places(db: Database, how: str) -> None:
+    """The task inside the nested block waits for one that waits for the block to close."""
+    go = asyncio.Event()
+
+    async def sibling() -> None:
+        await go.wait()
+        await add(db, 1)
+
+    async def dead() -> None:
+        async with transaction.atomic():
+            if how == "group":
+                async with transaction.atomic(), asyncio.TaskGroup() as group:
+                    # Started from the outer block's context by way of the task below.
+                    group.create_task(wrapper(task))
+                    go.set()
+                return
+            async with transaction.atomic():
+                go.set()
+                if how == "await":
+                    await task
+                elif how == "gather":
+                    await asyncio.gather(task)
+                elif how == "wait":
+                    await asyncio.wait([task])
+                    await task
+                elif how == "shield":
+                    await asyncio.shield(task)
+                else:
+                    await asyncio.wait_for(task, 60)
+
+    async def wrapper(inner: asyncio.Task[None]) -> None:
+        await inner
+
+    async with transaction.atomic():
+        task = asyncio.create_task(sibling())
+        with pytest.raises((TransactionError, ExceptionGroup)) as caught:
+            await asyncio.wait_for(asyncio.create_task(dead()), 10)
+        error = caught.value
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]  # type: ignore[assignment]
+        assert "cannot end" in str(error)
+        assert str(error).count("test_tasks.py:") >= 2
+
+
+async def test_a_failed_block_ends_at_once_for_tasks_that_still_run(db: Database) -> None:
+    started, gate = asyncio.Event(), asyncio.Event()
+
+    async def nested() -> None:
+        async with transaction.atomic():
+            await add(db, 1)
+            started.set()
+            await gate.wait()
+            await add(db, 2)
+
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            task = asyncio.create_task(nested())
+            await started.wait()
+            raise ZeroDivisionError
+    gate.set()
+
+    with pytest.raises(TransactionManagementError, match="rolled back after ZeroDivisionError"):
+        await task
+    assert await numbers(db) == []
+
+
+async def test_a_cancelled_statement_outside_a_block_leaves_no_bad_connection(db: Database) -> None:
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await db.fetch(SLOW[db.vendor])
+        assert await numbers(db) == []
+    await asyncio.gather(*[add(db, number) for number in range(10)])
+
+    assert len(await numbers(db)) == 10
+
+
+async def test_a_cancelled_block_is_rolled_back(db: Database) -> None:
+    async def work() -> None:
+        async with transaction.atomic():
+            await add(db, 1)
+            await db.fetch(SLOW[db.vendor])
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await work()
+
+    assert await numbers(db) == []
+    async with transaction.atomic():
+        await add(db, 2)
+    assert await numbers(db) == [2]
+
+
+async def test_a_statement_cancelled_inside_a_block_breaks_it_until_the_savepoint(db: Database) -> None:
+    async with transaction.atomic():
+        await add(db, 1)
+        try:
+            async with asyncio.timeout(0.05), transaction.atomic():
+                await add(db, 2)
+                await db.fetch(SLOW[db.vendor])
+        except TimeoutError:
+            pass
+        if db.vendor == "postgresql":
+            await add(db, 3)
+        else:
+            # MySQL closes the connection with the statement, and SQLite undoes more than a savepoint: nothing is left to save.
+            transaction.set_rollback(True)
+
+    assert await numbers(db) == ([1, 3] if db.vendor == "postgresql" else [])
+
+
+async def test_a_cancelled_task_of_a_block_that_goes_on_is_told_at_the_next_statement(db: Database) -> None:
+    with pytest.raises(TransactionManagementError, match=r"stopped half-way|connection was lost"):
+        async with transaction.atomic():
+            task = asyncio.create_task(db.fetch(SLOW[db.vendor]))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await add(db, 1)
+
+    assert await numbers(db) == []
+
+
+async def test_cancelling_a_task_that_queues_for_its_turn_harms_nobody(db: Database) -> None:
+    async with transaction.atomic():
+        tasks = [asyncio.create_task(add(db, number)) for number in range(10)]
+        await asyncio.sleep(0)
+        for task in tasks[5:]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in results[5:]] == [asyncio.CancelledError] * 5
+    assert await numbers(db) == [0, 1, 2, 3, 4]
+
+
+async def test_a_killed_server_connection_is_replaced(db: Database) -> None:
+    if db.vendor == "sqlite":
+        pytest.skip("SQLite has no server")
+    own, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
+    }[db.vendor]
+    async with transaction.atomic():
+        number = (await db.fetch(own))[0][0]
+    killer = await db.driver.connect()
+    await killer.fetch(kill.format(number), ())
+    await killer.close()
+    await asyncio.sleep(0.05)
+
+    assert await numbers(db) == []
+    async with transaction.atomic():
+        await add(db, 1)
+    assert await numbers(db) == [1]
+
+
+async def test_a_connection_killed_inside_a_block_is_told_and_the_next_block_works(db: Database) -> None:
+    if db.vendor == "sqlite":
+        pytest.skip("SQLite has no server")
+    own, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
+    }[db.vendor]
+    from covet.db.errors import DatabaseError
+
+    with pytest.raises(DatabaseError):
+        async with transaction.atomic():
+            await add(db, 1)
+            number = (await db.fetch(own))[0][0]
+            killer = await db.driver.connect()
+            await killer.fetch(kill.format(number), ())
+            await killer.close()
+            await add(db, 2)
+
+    async with transaction.atomic():
+        await add(db, 3)
+    assert await numbers(db) == [3]
