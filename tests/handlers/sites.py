@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from covet.apps.registry import Apps
+from covet.apps.registry import Apps, _current
 from covet.conf import override
 from covet.handlers.application import Application
 from covet.handlers.part import HandlersPart
@@ -38,8 +38,8 @@ def make_application(urlpatterns: Sequence[Any], *, installed: Sequence[str] = (
     from covet.conf import settings
 
     apps = Apps()
-    # Left in place: the context ends with the test.
-    contextlib.ExitStack().enter_context(apps.use())
+    # Set for good, with no way back: the context ends with the test.
+    _current.set(apps)
     with override(ROOT_URLCONF=module_of(urlpatterns)):
         apps.setup([*installed, *settings.INSTALLED_APPS], PARTS)
     return Application(apps)
