@@ -24,7 +24,7 @@ _CONTEXT_LINES = 5
 _HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization", "x-csrftoken", "sessionid"})
 _IN_TEXT = re.compile(
     r"(?i)([\w-]*(?:pass(?:word|wd)?|secret|token|api_?key|credential|authorization|signature|sessionid)[\w-]*[\"']?\s*[=:]\s*)"
-    r"(\"[^\"]*\"|'[^']*'|[^\s,)}\]&]+)"
+    r"(\"[^\"]*\"|'[^']*'|(?:(?:bearer|basic|token)\s+)?[^\s,)}\]&]+)"
 )
 _IN_URL = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
 
