@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
 
@@ -165,7 +166,7 @@ def test_ranges_lie_inside_the_whole_and_never_overlap(size: int, asked: list[tu
     if ranges is None:
         return
     assert all(0 <= start < end <= size for start, end in ranges)
-    assert all(first[1] <= second[0] for first, second in zip(ranges, ranges[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(ranges))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""Templates: what they see, how they wait, and what is told when one is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covet.http import Request, Response
+from covet.shortcuts import redirect, render
+from covet.templates.environment import Engine
+from covet.templates.errors import TemplateDoesNotExist
+from covet.urls import path
+from tests.handlers.sites import Site
+
+
+class FakeQuery:
+    """Has the shape of a queryset: awaiting it gives a list, iterating it before does not work."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self.rows = rows
+        self._result_cache: list[Any] | None = None
+
+    def __await__(self) -> Any:
+        async def load() -> list[Any]:
+            self._result_cache = self.rows
+            return self.rows
+
+        return load().__await__()
+
+    def __aiter__(self) -> Any:
+        async def each() -> Any:
+            for row in self.rows:
+                yield row
+
+        return each()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    (tmp_path / "base.html").write_text("<{% block x %}{% endblock %}>")
+    (tmp_path / "list.html").write_text(
+        '{% extends "base.html" %}{% block x %}{% for row in rows %}{{ row }},{% endfor %}{% endblock %}'
+    )
+    return Engine([str(tmp_path)])
+
+
+async def test_querysets_and_coroutines_in_the_context_are_awaited_first(engine: Engine) -> None:
+    async def title() -> str:
+        return "late"
+
+    assert await engine.render("list.html", {"rows": FakeQuery([1, 2])}) == "<1,2,>"
+    assert await engine.render_source("{{ title }}", {"title": title()}) == "late"
+
+
+async def test_values_are_escaped(engine: Engine) -> None:
+    assert await engine.render("list.html", {"rows": ["<&>"]}) == "<&lt;&amp;&gt;,>"
+
+
+async def test_a_template_that_calls_something_awaitable_waits_for_it(engine: Engine) -> None:
+    calls = []
+
+    async def answer() -> bool:
+        calls.append(1)
+        return False
+
+    source = "{% if answer() %}yes{% else %}no{% endif %}"
+
+    assert await engine.render_source(source, {"answer": answer}) == "no"
+    assert calls == [1]
+
+
+async def test_a_template_that_iterates_a_query_of_a_call_waits_for_it(engine: Engine, tmp_path: Path) -> None:
+    class Author:
+        def articles(self) -> FakeQuery:
+            return FakeQuery(["a", "b"])
+
+    (tmp_path / "author.html").write_text("{% for x in author.articles() %}{{ x }}{% endfor %}")
+
+    assert await engine.render("author.html", {"author": Author()}) == "ab"
+    assert await engine.render("author.html", {"author": Author()}) == "ab"
+
+
+async def test_a_missing_template_is_told_with_a_near_one(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "broken.html").write_text('{% extends "bas.html" %}')
+
+    with pytest.raises(TemplateDoesNotExist, match=r"'lst\.html'\. Did you mean 'list\.html'\?"):
+        await engine.render("lst.html")
+    with pytest.raises(TemplateDoesNotExist, match=r"'bas\.html'"):
+        await engine.render("broken.html")
+    assert await engine.render(["none.html", "list.html"], {"rows": []}) == "<>"
+
+
+async def test_templates_translate(engine: Engine) -> None:
+    source = "{{ _('Hello') }} {% trans n=2 %}one{% pluralize %}{{ n }} many{% endtrans %}"
+
+    assert await engine.render_source(source) == "Hello 2 many"
+
+
+async def test_a_page_knows_urls_static_files_token_and_nonce(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        "{{ url('article', pk=3, query={'a': 1}) }} {{ static('x y.css') }} {{ csrf_input }} {{ csp_nonce }} {{ request.path }}"
+    )
+
+    async def page(request: Request, pk: int) -> Response:
+        return await render(request, "page.html", status=201, headers={"X-A": "b"})
+
+    client = await site(
+        [path("a/<int:pk>/", page, name="article")],
+        middleware=["covet.middleware.csrf.CsrfMiddleware"],
+        templates=tmp_path,
+    )
+
+    response = await client.get("/a/1/")
+
+    assert (response.status_code, response.headers["x-a"]) == (201, "b")
+    assert response.text.startswith(
+        '/a/3/?a=1 /static/x%20y.css <input type="hidden" name="csrfmiddlewaretoken" value="'
+    )
+    assert response.text.endswith(" /a/1/")
+    assert "csrftoken=" in response.headers["set-cookie"]
+
+
+async def test_context_processors_of_the_project_add_their_values(tmp_path: Path) -> None:
+    (tmp_path / "p.html").write_text("{{ one }}{{ two }}")
+
+    def one(request: Request) -> dict[str, Any]:
+        return {"one": 1}
+
+    async def two(request: Request) -> dict[str, Any]:
+        return {"two": 2}
+
+    engine = Engine([str(tmp_path)], processors=[one, two])
+
+    assert await engine.render("p.html", {}, Request.from_parts("GET", "/")) == "12"
+
+
+async def test_redirect_takes_names_objects_and_addresses(site: Site) -> None:
+    class Thing:
+        def get_absolute_url(self) -> str:
+            return "/things/1/"
+
+    async def go(request: Request, how: str) -> Response:
+        targets: dict[str, Any] = {"name": "go", "object": Thing(), "address": "/x/", "full": "https://x.org/"}
+        return redirect(targets[how], **({"how": "name"} if how == "name" else {}))
+
+    client = await site([path("go/<str:how>", go, name="go")])
+
+    for how, location in (
+        ("name", "/go/name"),
+        ("object", "/things/1/"),
+        ("address", "/x/"),
+        ("full", "https://x.org/"),
+    ):
+        assert (await client.get(f"/go/{how}")).headers["location"] == location
