@@ -1,0 +1,1 @@
+"""A blog whose GraphQL schema uses everything that the room offers."""

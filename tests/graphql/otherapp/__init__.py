@@ -1,0 +1,1 @@
+"""A second app: its fields stand beside the blog's."""

@@ -1,0 +1,211 @@
+"""graphql-transport-ws: the protocol and its close codes, in process and over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import websockets
+
+from covet.conf import override
+from covet.handlers.application import Application
+from covet.pubsub import channel
+from covet.pubsub.part import broker_of
+from covet.test.websocket import WebSocketSession, connect
+from tests.graphql.blogapp import schema
+from tests.websocket.conftest import serving
+
+PROTOCOL = "graphql-transport-ws"
+
+
+@asynccontextmanager
+async def session(project: Application, user: str | None = None) -> AsyncIterator[WebSocketSession]:
+    headers = {} if user is None else {"x-user": user}
+    async with connect("/graphql", app=project, subprotocols=[PROTOCOL], headers=headers) as ws:
+        await ws.send_json({"type": "connection_init", "payload": {"token": "x"}})
+        assert await ws.receive_json() == {"type": "connection_ack"}
+        yield ws
+
+
+async def start(ws: WebSocketSession, query: str, key: str = "1", **variables: Any) -> None:
+    await ws.send_json({"id": key, "type": "subscribe", "payload": {"query": query, "variables": variables}})
+
+
+async def test_a_subscription_sends_each_event_and_says_when_it_is_complete(project: Application) -> None:
+    async with session(project) as ws:
+        await start(ws, "subscription ($to: Int!) { count(to: $to) }", to=2)
+
+        assert ws.subprotocol == PROTOCOL
+        assert await ws.receive_json() == {"type": "next", "id": "1", "payload": {"data": {"count": 0}}}
+        assert await ws.receive_json() == {"type": "next", "id": "1", "payload": {"data": {"count": 1}}}
+        assert await ws.receive_json() == {"type": "complete", "id": "1"}
+
+
+async def test_queries_and_mutations_run_over_the_socket_too(project: Application) -> None:
+    async with session(project, user="ann") as ws:
+        await start(ws, "mutation { ping }")
+        assert await ws.receive_json() == {"type": "next", "id": "1", "payload": {"data": {"ping": "pong"}}}
+        assert await ws.receive_json() == {"type": "complete", "id": "1"}
+
+    async with session(project) as ws:
+        await start(ws, "mutation { ping }")
+        refused = await ws.receive_json()
+    assert refused["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_subscription_for_members_asks_who_it_is(project: Application) -> None:
+    async with session(project) as ws:
+        await start(ws, "subscription { secrets }")
+        refused = await ws.receive_json()
+    async with session(project, user="ann") as ws:
+        await start(ws, "subscription { secrets }")
+        let_in = await ws.receive_json()
+
+    assert refused["type"] == "error"
+    assert refused["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert let_in["payload"] == {"data": {"secrets": 42}}
+
+
+async def test_several_operations_run_at_once_and_complete_ends_one(project: Application) -> None:
+    schema.ended.clear()
+    async with session(project) as ws:
+        await start(ws, "subscription { articlePublished { id } }", "a")
+        await start(ws, "subscription { count(to: 1) }", "b")
+        messages = [await ws.receive_json(), await ws.receive_json()]
+        await ws.send_json({"type": "complete", "id": "a"})
+        async with asyncio.timeout(5):
+            while "articles" in broker_of()._fan_out:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+        await start(ws, "subscription { count(to: 0) }", "a")
+        assert await ws.receive_json() == {"type": "complete", "id": "a"}
+
+    assert [message["type"] for message in messages] == ["next", "complete"]
+    assert schema.ended == [1, 0]
+
+
+async def test_leaving_ends_every_operation(project: Application) -> None:
+    async with session(project) as ws:
+        await start(ws, "subscription { articlePublished { id } }")
+        async with asyncio.timeout(5):
+            while "articles" not in broker_of()._fan_out:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+        await ws.close()
+
+    assert "articles" not in broker_of()._fan_out  # type: ignore[attr-defined]
+
+
+async def test_an_error_in_a_generator_is_told_masked_and_ends_the_operation(project: Application) -> None:
+    async with session(project) as ws:
+        await start(ws, "subscription { breaks }")
+        first, second = await ws.receive_json(), await ws.receive_json()
+
+    assert first["payload"] == {"data": {"breaks": 1}}
+    assert "a secret" not in json.dumps(second)
+    assert "INTERNAL_SERVER_ERROR" in json.dumps(second)
+
+
+@pytest.mark.parametrize(
+    "query", ["{", "{ nothing }", "subscription { nothing }", "query A { __typename } query B { __typename }"]
+)
+async def test_what_cannot_be_run_is_an_error_of_its_operation(project: Application, query: str) -> None:
+    async with session(project) as ws:
+        await start(ws, query)
+        message = await ws.receive_json()
+        await ws.send_json({"type": "ping", "payload": {"n": 1}})
+
+        assert (message["type"], message["id"]) == ("error", "1")
+        assert await ws.receive_json() == {"type": "pong", "payload": {"n": 1}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        ([{"id": "1", "type": "subscribe", "payload": {"query": "{ __typename }"}}], 4401),
+        ([{"type": "connection_init"}, {"type": "connection_init"}], 4429),
+        ([{"type": "connection_init", "payload": 3}], 4400),
+        ([{"type": "nonsense"}], 4400),
+        ([{"no": "type"}], 4400),
+        ([7], 4400),
+        ([{"type": "connection_init"}, {"type": "subscribe", "payload": {"query": "{ __typename }"}}], 4400),
+        ([{"type": "connection_init"}, {"id": "1", "type": "subscribe", "payload": {}}], 4400),
+        (
+            [
+                {"type": "connection_init"},
+                {"id": "1", "type": "subscribe", "payload": {"query": "subscription { articlePublished { id } }"}},
+                {"id": "1", "type": "subscribe", "payload": {"query": "{ __typename }"}},
+            ],
+            4409,
+        ),
+    ],
+)
+async def test_breaking_the_protocol_closes_with_its_code(project: Application, messages: list[Any], code: int) -> None:
+    async with connect("/graphql", app=project, subprotocols=[PROTOCOL]) as ws:
+        for message in messages:
+            await ws.send_json(message)
+
+        assert await ws.receive_close() == code
+
+
+async def test_text_that_is_no_json_closes_with_4400(project: Application) -> None:
+    async with connect("/graphql", app=project, subprotocols=[PROTOCOL]) as ws:
+        await ws.send("{")
+
+        assert await ws.receive_close() == 4400
+
+
+async def test_another_subprotocol_closes_with_4406(project: Application) -> None:
+    async with connect("/graphql", app=project, subprotocols=["graphql-ws"]) as ws:
+        assert await ws.receive_close() == 4406
+
+
+async def test_a_client_that_never_introduces_itself_is_closed_with_4408(project: Application) -> None:
+    with override(GRAPHQL_INIT_TIMEOUT_S=0.05):
+        async with connect("/graphql", app=project, subprotocols=[PROTOCOL]) as ws:
+            assert await ws.receive_close() == 4408
+
+
+async def test_a_connection_runs_so_many_operations_and_no_more(project: Application) -> None:
+    with override(GRAPHQL_MAX_SUBSCRIPTIONS=1):
+        async with session(project) as ws:
+            await start(ws, "subscription { articlePublished { id } }", "a")
+            await start(ws, "subscription { count(to: 1) }", "b")
+            message = await ws.receive_json()
+
+    assert (message["type"], message["id"]) == ("error", "b")
+    assert message["payload"][0]["extensions"]["code"] == "TOO_MANY_OPERATIONS"
+
+
+@pytest.mark.usefixtures("rows")
+async def test_an_event_becomes_the_row_with_what_is_selected_of_it(project: Application) -> None:
+    async with session(project) as ws:
+        await start(ws, "subscription { articlePublished { title author { name } tags { name } } }")
+        async with asyncio.timeout(5):
+            while "articles" not in broker_of()._fan_out:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+        await channel("articles").publish({"pk": 3})
+        message = await ws.receive_json()
+
+    assert message["payload"]["data"]["articlePublished"] == {
+        "title": "Title 3",
+        "author": {"name": "Ann"},
+        "tags": [{"name": "tag 1"}, {"name": "tag 2"}, {"name": "tag 3"}],
+    }
+
+
+async def test_a_real_client_subscribes_over_a_real_socket(project: Application) -> None:
+    async with (
+        serving(project) as (url, _),
+        websockets.connect(f"{url}/graphql", subprotocols=[websockets.Subprotocol(PROTOCOL)]) as ws,
+    ):
+        await ws.send('{"type":"connection_init"}')
+        assert json.loads(await ws.recv()) == {"type": "connection_ack"}
+        await ws.send(
+            json.dumps({"id": "x", "type": "subscribe", "payload": {"query": "subscription { count(to: 1) }"}})
+        )
+
+        assert json.loads(await ws.recv())["payload"] == {"data": {"count": 0}}
+        assert json.loads(await ws.recv()) == {"type": "complete", "id": "x"}
