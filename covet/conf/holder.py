@@ -223,7 +223,8 @@ class override:
     ) -> None:
         state, before = self._before.pop()
         settings._adopt(state)
-        if settings.rebuilder is not None:
+        # Nothing was built before a block in which the apps were set up first: there is nothing to put back.
+        if settings.rebuilder is not None and before is not None:
             settings.rebuilder.restore(before)
 
     async def __aenter__(self) -> Settings:
