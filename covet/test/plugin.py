@@ -76,8 +76,11 @@ def _covet_db_marker(request: pytest.FixtureRequest) -> None:
 async def covet_application(covet_databases: asyncio.AbstractEventLoop) -> AsyncIterator[Any]:
     """The project, started: every part is open until the run ends. A test never reaches the real databases."""
     from covet.apps.lifecycle import started
+    from covet.conf import override, settings
 
-    async with started():
+    # The client says that it talks to "testserver", live_server listens on the loopback: both are this site here.
+    hosts = [*settings.ALLOWED_HOSTS, "testserver", ".localhost", "127.0.0.1", "[::1]"]
+    async with override(ALLOWED_HOSTS=hosts), started():
         from covet.asgi import get_asgi_application
 
         yield get_asgi_application()
