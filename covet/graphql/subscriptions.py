@@ -23,7 +23,8 @@ from covet.graphql.part import GraphQLPart
 from covet.graphql.view import Operation, execute, read_operation
 from covet.http.errors import BadRequest
 from covet.json import JSONDecodeError, loads
-from covet.websocket.connection import WebSocket, WebSocketDisconnect
+from covet.websocket.codes import WebSocketDisconnect
+from covet.websocket.connection import WebSocket
 
 __all__ = ["PROTOCOL", "serve"]
 

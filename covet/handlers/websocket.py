@@ -17,15 +17,15 @@ from covet.conf import settings
 from covet.http.hosts import is_allowed_host
 from covet.problems import problem_for
 from covet.types import Receive, Scope, Send
-from covet.websocket.connection import (
+from covet.websocket.codes import (
     GOING_AWAY,
     INTERNAL_ERROR,
     NORMAL,
     SERVICE_RESTART,
-    WebSocket,
     WebSocketDisconnect,
     WebSocketError,
 )
+from covet.websocket.connection import WebSocket
 from covet.websocket.consumer import Consumer
 from covet.websocket.guard import is_origin_allowed, permissions_of
 from covet.websocket.part import RoutingPart

@@ -11,63 +11,31 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from covet.exceptions import CovetError, ImproperlyConfigured
+from covet.exceptions import ImproperlyConfigured
 from covet.http.cookies import parse_cookies
 from covet.http.headers import Headers, raw_name, raw_value
 from covet.http.query import QueryParams
 from covet.http.request import State
 from covet.json import JSONDecodeError, dumps, loads
 from covet.types import Message, Receive, Scope, Send
+from covet.websocket.codes import (
+    ABNORMAL,
+    INVALID_PAYLOAD,
+    NORMAL,
+    TOO_BIG,
+    UNSUPPORTED_DATA,
+    WebSocketDisconnect,
+    WebSocketError,
+)
+from covet.websocket.pump import pump
 
 if TYPE_CHECKING:
     from covet.pubsub import Channel
 
-__all__ = [
-    "ABNORMAL",
-    "GOING_AWAY",
-    "INTERNAL_ERROR",
-    "INVALID_PAYLOAD",
-    "NORMAL",
-    "SERVICE_RESTART",
-    "TOO_BIG",
-    "TRY_AGAIN_LATER",
-    "UNSUPPORTED_DATA",
-    "WebSocket",
-    "WebSocketDisconnect",
-    "WebSocketError",
-]
-
-# RFC 6455, 7.4.1, and the IANA registry of close codes.
-NORMAL = 1000
-GOING_AWAY = 1001
-UNSUPPORTED_DATA = 1003
-ABNORMAL = 1006
-INVALID_PAYLOAD = 1007
-TOO_BIG = 1009
-INTERNAL_ERROR = 1011
-SERVICE_RESTART = 1012
-TRY_AGAIN_LATER = 1013
+__all__ = ["WebSocket"]
 
 DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_REASON_BYTES = 123
-
-
-class WebSocketError(CovetError, RuntimeError):
-    """A WebSocket was used in an order that the protocol does not allow, such as sending before ``accept()``."""
-
-
-class WebSocketDisconnect(CovetError):
-    """The connection has ended; a handler may let it pass, as it is the normal end of one.
-
-    Args:
-        code: The close code; 1006 when the peer vanished without one.
-        reason: What the peer said.
-    """
-
-    def __init__(self, code: int = NORMAL, reason: str = "") -> None:
-        super().__init__(f"The WebSocket was closed with code {code}{f' ({reason})' if reason else ''}.")
-        self.code = code
-        self.reason = reason
 
 
 class _Phase(Enum):
@@ -315,8 +283,6 @@ class WebSocket:
 
     async def pump(self, channel: Channel, **options: Any) -> None:
         """Join this socket and a channel both ways; see ``covet.websocket.pump``."""
-        from covet.websocket.pump import pump
-
         await pump(self, channel, **options)
 
     # -- inside ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from covet.json import JSONDecodeError, loads
-from covet.websocket.connection import INVALID_PAYLOAD, NORMAL, WebSocket
+from covet.websocket.codes import INVALID_PAYLOAD, NORMAL
+from covet.websocket.connection import WebSocket
 
 __all__ = ["Consumer", "JSONConsumer"]
 

@@ -13,7 +13,8 @@ from covet.checks.messages import CheckMessage, Warning
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException
 from covet.urls.resolver import CompiledRoute, Resolver
-from covet.websocket.connection import SERVICE_RESTART, WebSocket
+from covet.websocket.codes import SERVICE_RESTART
+from covet.websocket.connection import WebSocket
 
 if TYPE_CHECKING:
     from covet.apps.config import AppConfig

@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.concurrency import maybe_await
 from covet.json import JSONDecodeError, dumps, loads
 from covet.pubsub.base import MessageTooLarge, SlowReader
 from covet.pubsub.channel import Channel
-from covet.websocket.connection import (
+from covet.websocket.codes import (
     INVALID_PAYLOAD,
     SERVICE_RESTART,
     TOO_BIG,
     TRY_AGAIN_LATER,
-    WebSocket,
     WebSocketDisconnect,
 )
+
+if TYPE_CHECKING:
+    from covet.websocket.connection import WebSocket
 
 __all__ = ["SKIP", "pump"]
 
