@@ -118,6 +118,15 @@ class MySQLDialect(Dialect):
     }
     functions: ClassVar = {
         "NOW": lambda func, write: "CURRENT_TIMESTAMP(6)",
+        "ADD_INTERVAL": lambda func, write: (
+            f"DATE_ADD({write(func.args[0])}, INTERVAL {write(func.args[1])} MICROSECOND)"
+        ),
+        "SUB_INTERVAL": lambda func, write: (
+            f"DATE_SUB({write(func.args[0])}, INTERVAL {write(func.args[1])} MICROSECOND)"
+        ),
+        "TIMESTAMP_DIFF": lambda func, write: (
+            f"TIMESTAMPDIFF(MICROSECOND, {write(func.args[1])}, {write(func.args[0])})"
+        ),
         "LENGTH": "CHAR_LENGTH",
         "CONCAT": lambda func, write: f"CONCAT_WS('', {', '.join(write(arg) for arg in func.args)})",
         "STRPOS": "INSTR",

@@ -31,6 +31,15 @@ def _log(func: Func, write: Write) -> str:
     return f"LOG({', '.join(f'({write(arg)})::numeric' for arg in func.args)})"
 
 
+def _moved(sign: str) -> FunctionSpelling:
+    def spell(func: Func, write: Write) -> str:
+        text = f"({write(func.args[0])} {sign} {write(func.args[1])})"
+        # A date and an interval give a timestamp without zone.
+        return f"{text}::timestamp with time zone" if func.type is not None and func.type.kind == "datetime" else text
+
+    return spell
+
+
 def _padded(name: str) -> FunctionSpelling:
     # The whole numbers of these functions are integers: a bigint parameter finds no function.
     def spell(func: Func, write: Write) -> str:
@@ -102,6 +111,9 @@ class PostgreSQLDialect(Dialect):
     }
     functions: ClassVar = {
         "NOW": lambda func, write: "STATEMENT_TIMESTAMP()",
+        "ADD_INTERVAL": _moved("+"),
+        "SUB_INTERVAL": _moved("-"),
+        "TIMESTAMP_DIFF": lambda func, write: f"({write(func.args[0])} - {write(func.args[1])})",
         "CONCAT": _concat,
         "STRING_AGG": _string_agg,
         "CHR": lambda func, write: f"CHR(({write(func.args[0])})::integer)",

@@ -99,6 +99,9 @@ class SQLiteDialect(Dialect):
     }
     functions: ClassVar = {
         "NOW": lambda func, write: "(STRFTIME('%Y-%m-%d %H:%M:%f', 'now') || '000')",
+        "ADD_INTERVAL": lambda func, write: f"COVET_MOVE({write(func.args[0])}, {write(func.args[1])})",
+        "SUB_INTERVAL": lambda func, write: f"COVET_MOVE({write(func.args[0])}, -({write(func.args[1])}))",
+        "TIMESTAMP_DIFF": "COVET_DIFF",
         "CONCAT": _concat,
         "STRPOS": "INSTR",
         "SUBSTRING": "SUBSTR",

@@ -115,6 +115,18 @@ def _truncate(unit: str, kind: str, value: Any, *zone: str) -> str:
     return cut.isoformat(" ", "microseconds")
 
 
+def _move(value: Any, microseconds: int) -> str:
+    """Return a moment moved by a duration; a date becomes a moment, a time of day turns over at midnight."""
+    moved = _parse(value) + dt.timedelta(microseconds=microseconds)
+    if str(value)[2:3] == ":":
+        return moved.time().isoformat("microseconds")
+    return moved.isoformat(" ", "microseconds")
+
+
+def _difference(later: Any, earlier: Any) -> int:
+    return (_parse(later) - _parse(earlier)) // dt.timedelta(microseconds=1)
+
+
 def _pad(text: Any, length: int, fill: str, *, left: bool) -> str:
     value = str(text)
     if len(value) >= length:
@@ -137,6 +149,8 @@ _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
         ("REGEXP", 2, _regexp),
         ("COVET_EXTRACT", 2, _extract),
         ("COVET_EXTRACT", 3, _extract),
+        ("COVET_MOVE", 2, _move),
+        ("COVET_DIFF", 2, _difference),
         ("COVET_TRUNC", 3, _truncate),
         ("COVET_TRUNC", 4, _truncate),
         ("COVET_LPAD", 3, lambda text, length, fill: _pad(text, length, fill, left=True)),

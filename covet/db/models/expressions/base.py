@@ -340,7 +340,14 @@ class CombinedExpression(Expression[Any]):
             name = "ADD_INTERVAL" if operator == "+" else "SUB_INTERVAL"
             moment, span = (right.node, left.node) if kinds[0] == "interval" else (left.node, right.node)
             return nodes.Func(name, (moment, span), type=_type(field))
-        if operator == "-" and kinds[0] == kinds[1] and kinds[0] in {"date", "time", "datetime"}:
+        if operator == "-" and kinds[0] in {"date", "time", "datetime"} and kinds[1] in {"date", "time", "datetime"}:
+            if kinds[0] != "time":
+                # Two dates differ by a number of days on some databases, by a duration as moments on all.
+                moment = nodes.ColumnType("datetime")
+                left, right = (
+                    Resolved(nodes.Cast(side.node, moment), side.field) if kind == "date" else side
+                    for side, kind in zip((left, right), kinds, strict=True)
+                )
             return nodes.Func("TIMESTAMP_DIFF", (left.node, right.node), type=nodes.ColumnType("interval"))
         return nodes.Binary(operator, left.node, right.node)
 
