@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from covet import __version__, checks
 from covet.db.models import clean as cleaning
 from covet.db.models import deletion, model_checks, persistence, rows
-from covet.db.models.constraints import referenced_names
 from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
 from covet.db.models.metaclass import ModelBase, writes_constructor
 from covet.db.models.relations import peers
+from covet.db.models.rules import referenced_names
 from covet.db.models.state import State
 from covet.exceptions import MultipleObjectsReturned, NotLoaded, ObjectDoesNotExist, ValidationError
 from covet.text import suggest

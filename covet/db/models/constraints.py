@@ -10,7 +10,7 @@ from covet import checks
 from covet.db.models.expressions.base import Expression, OrderBy
 from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.q import Q, hashable
-from covet.db.models.expressions.refs import F
+from covet.db.models.rules import check_local_fields, referenced_names
 from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 
 if TYPE_CHECKING:
@@ -317,48 +317,6 @@ def _refuse_deferrable(expressions: bool, condition: Any, include: Any, opclasse
     ):
         if given:
             raise ValueError(f"A UniqueConstraint with {what} is an index, and an index cannot be deferred.")
-
-
-def referenced_names(expression: Any) -> frozenset[str]:
-    """Return the names of the fields that an expression or ``Q`` reads, without what follows ``__``."""
-    names: set[str] = set()
-    for part in expression.walk():
-        if isinstance(part, Q):
-            names.update(lookup.split("__", 1)[0] for lookup, _value in part.leaves())
-        elif isinstance(part, F) and isinstance(part.name, str):
-            names.add(part.name.split("__", 1)[0])
-    return frozenset(names)
-
-
-def check_local_fields(model: type[Model], rule: Any, names: Collection[str], id: str) -> list[checks.CheckMessage]:
-    """Return an error for each name that is no column of the model's own table."""
-    found: list[checks.CheckMessage] = []
-    meta = model._meta
-    kind = type(rule).__name__
-    for name in sorted(names):
-        if name == "pk":
-            continue
-        try:
-            field = meta.get_field(name)
-        except FieldDoesNotExist as error:
-            found.append(checks.Error(f"{kind} '{rule.name}' names '{name}': {error}", obj=model, id="models.E012"))
-            continue
-        if getattr(field, "many_to_many", False) or not hasattr(field, "column_type"):
-            found.append(
-                checks.Error(
-                    f"{kind} '{rule.name}' names '{name}', which has no column here.", obj=model, id="models.E013"
-                )
-            )
-        elif field not in meta.local_fields:
-            found.append(
-                checks.Error(
-                    f"{kind} '{rule.name}' names '{name}', which stands in the table of a parent model.",
-                    hint="A rule covers one table: declare it in the parent.",
-                    obj=model,
-                    id="models.E016" if id == "models.E012" else id,
-                )
-            )
-    return found
 
 
 def _field_name(model: type[Model], name: str) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import checks
-from covet.db.models.constraints import check_local_fields, referenced_names
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.q import Q, hashable
+from covet.db.models.rules import check_local_fields, names_digest, referenced_names
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Index", "names_digest"]
+__all__ = ["Index"]
 
 
 class Index:
@@ -167,12 +166,3 @@ class Index:
         _path, args, kwargs = self.deconstruct()
         inside = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
         return f"<{type(self).__name__}: {', '.join(inside)}>"
-
-
-def names_digest(*parts: str, length: int = 8) -> str:
-    """Return a short digest of names, for generated identifiers that must be unique and stay the same."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for part in parts:
-        digest.update(part.encode())
-        digest.update(b"\x1f")
-    return digest.hexdigest()[:length]

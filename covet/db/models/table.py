@@ -9,8 +9,9 @@ from covet.db.models.constraints import CheckConstraint, UniqueConstraint
 from covet.db.models.expressions.base import OrderBy
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.base import NOT_PROVIDED
-from covet.db.models.indexes import Index, names_digest
+from covet.db.models.indexes import Index
 from covet.db.models.rows import column_node
+from covet.db.models.rules import names_digest
 from covet.db.sql import nodes
 from covet.db.sql.ddl import (
     CheckDef,
