@@ -85,6 +85,8 @@ class Defaults:
     APP_PARTS: list[str] = setting(
         [
             "covet.management.part.ManagementPart",
+            "covet.db.models.part.ModelsPart",
+            "covet.db.migrations.part.MigrationsPart",
             "covet.security.part.SecurityPart",
             "covet.redis.RedisPart",
             "covet.pubsub.part.PubSubPart",

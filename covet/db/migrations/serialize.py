@@ -127,7 +127,7 @@ class Serializer:
         """Whether the front door of the models offers what a module of theirs defines: then files use the front door."""
         from covet.db import models
 
-        return name in models.__all__ or f"{module}." == _MODELS
+        return name in models.__all__
 
     # ── kinds of values ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -194,15 +194,26 @@ class Serializer:
         return Atom(self.reference(value.__module__, value.__qualname__))
 
     def _deconstructed(self, value: Any) -> Source:
-        path, args, kwargs = value.deconstruct()[-3:]
-        kwargs = dict(kwargs)
+        *rest, args, kwargs = value.deconstruct()
+        if len(rest) == 3:
+            return self._manager(*rest, args, kwargs)
+        path, kwargs = rest[-1], dict(kwargs)
         if getattr(value, "is_relation", False) and self.swappable:
             for name in ("to", "through"):
                 kwargs[name] = self._setting(kwargs.get(name))
                 if kwargs[name] is None:
                     del kwargs[name]
         module, _, name = path.rpartition(".")
+        if f"{module}." == _MODELS and not self._is_public(module, name):
+            # What the front door does not offer (``F("a") + 1`` makes one) is written with the module that has it.
+            module = type(value).__module__
         return self.call(self.reference(module, name), args, kwargs)
+
+    def _manager(self, as_manager: bool, path: str, queryset_path: str, args: Any, kwargs: Any) -> Source:
+        """Return a manager: by its class, or by the queryset that it was made of."""
+        module, _, name = (queryset_path if as_manager else path).rpartition(".")
+        found = self.reference(module, name)
+        return Atom(f"{found}.as_manager()") if as_manager else self.call(found, args or (), kwargs or {})
 
     def _setting(self, target: Any) -> Any:
         if isinstance(target, str) and target.lower() in self.swappable:

@@ -103,8 +103,10 @@ def deep_deconstruct(value: Any) -> Any:
         return ("pattern", value.pattern, value.flags)
     if isinstance(value, type) or not hasattr(value, "deconstruct"):
         return value
-    path, args, kwargs = value.deconstruct()[-3:]
-    return (path, deep_deconstruct(list(args)), deep_deconstruct(dict(kwargs)))
+    *rest, args, kwargs = value.deconstruct()
+    # A field's name is no part of what it is; a manager has two paths and whether a queryset made it.
+    what = tuple(rest) if len(rest) == 3 else rest[-1]
+    return (what, deep_deconstruct(list(args or ())), deep_deconstruct(dict(kwargs or {})))
 
 
 def signature(field: Field[Any]) -> tuple[str, list[Any], dict[str, Any]]:

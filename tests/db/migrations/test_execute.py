@@ -191,7 +191,12 @@ async def test_renames_keep_rows_relations_and_keys(database, make_loader):
 
     await executor.migrate([("blog", "0002")])
 
-    rows = await state.apps.get_model("blog", "Item").objects.using(database.alias).order_by("pk").values_list("title", "readers__name")
+    rows = (
+        await state.apps.get_model("blog", "Item")
+        .objects.using(database.alias)
+        .order_by("pk")
+        .values_list("title", "readers__name")
+    )
     assert [tuple(row) for row in rows] == [("one", "Ann"), ("two", None)]
 
 
@@ -250,7 +255,13 @@ async def test_null_rows_get_the_one_off_default(database, make_loader):
         await apps.get_model("blog", "Thing").objects.using(schema_editor.alias).create(n=None)
 
     loader = make_loader(
-        ("blog.0001", [migrations.CreateModel("Thing", [key(), ("n", models.IntegerField(null=True))]), migrations.RunPython(add)]),
+        (
+            "blog.0001",
+            [
+                migrations.CreateModel("Thing", [key(), ("n", models.IntegerField(null=True))]),
+                migrations.RunPython(add),
+            ],
+        ),
         (
             "blog.0002",
             [migrations.AlterField("thing", "n", models.IntegerField(default=5), preserve_default=False)],
@@ -273,7 +284,9 @@ async def test_a_failing_migration_names_the_operation_and_leaves_what_it_can(da
     )
     executor = Executor(database, loader)
 
-    with pytest.raises(MigrationFailed, match=r"blog\.0002 failed at 'Run Python function fail': ValueError: no good") as caught:
+    with pytest.raises(
+        MigrationFailed, match=r"blog\.0002 failed at 'Run Python function fail': ValueError: no good"
+    ) as caught:
         await executor.migrate()
 
     assert await executor.applied() == {("blog", "0001")}
@@ -386,11 +399,18 @@ async def test_state_and_database_can_be_changed_apart(database, make_loader):
 
 
 async def test_children_have_their_own_tables(database, make_loader):
-    link = models.OneToOneField("blog.author", on_delete=models.CASCADE, parent_link=True, primary_key=True, auto_created=True)
+    link = models.OneToOneField(
+        "blog.author", on_delete=models.CASCADE, parent_link=True, primary_key=True, auto_created=True
+    )
     loader = make_loader(
         (
             "blog.0001",
-            [create_author(), migrations.CreateModel("Poet", [("author_ptr", link), ("style", models.CharField(max_length=5))], bases=("blog.author",))],
+            [
+                create_author(),
+                migrations.CreateModel(
+                    "Poet", [("author_ptr", link), ("style", models.CharField(max_length=5))], bases=("blog.author",)
+                ),
+            ],
         ),
         ("blog.0002", [migrations.AddField("author", "age", models.IntegerField(default=1))], ["blog.0001"]),
         ("blog.0003", [migrations.DeleteModel("Poet")], ["blog.0002"]),
@@ -434,7 +454,9 @@ async def test_a_history_that_does_not_fit_is_refused(database, make_loader):
 
 
 async def test_a_plan_that_goes_both_ways_is_refused(database, make_loader):
-    loader = make_loader(("a.0001", [migrations.CreateModel("X", [key()])]), ("b.0001", [migrations.CreateModel("Y", [key()])]))
+    loader = make_loader(
+        ("a.0001", [migrations.CreateModel("X", [key()])]), ("b.0001", [migrations.CreateModel("Y", [key()])])
+    )
     executor = Executor(database, loader)
     await executor.migrate([("a", "0001")])
 
@@ -447,7 +469,11 @@ async def test_a_squashed_migration_stands_for_those_it_replaces(database, make_
     second = ("blog.0002", [migrations.AddField("author", "age", models.IntegerField(null=True))], ["blog.0001"])
     squashed = (
         "blog.0001_squashed",
-        [migrations.CreateModel("Author", [key(), ("name", models.CharField(max_length=50)), ("age", models.IntegerField(null=True))])],
+        [
+            migrations.CreateModel(
+                "Author", [key(), ("name", models.CharField(max_length=50)), ("age", models.IntegerField(null=True))]
+            )
+        ],
         [],
         {"replaces": [("blog", "0001"), ("blog", "0002")]},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -46,8 +45,8 @@ class Project:
     def models(self, source: str) -> None:
         (self.folder / "blog" / "models.py").write_text(source)
 
-    async def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "covet",
@@ -58,6 +57,9 @@ class Project:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+
+    async def run(self, *arguments: str) -> tuple[int, str, str]:
+        process = await self.start(*arguments)
         out, err = await asyncio.wait_for(process.communicate(), 60)
         return process.returncode or 0, out.decode(), err.decode()
 
@@ -136,7 +138,7 @@ async def test_branches_are_told_and_merged(project):
         project.models(MODELS + f"    {letter} = models.IntegerField(null=True)\n")
         await project.run("makemigrations", "--name", letter)
         folder = project.folder / "blog" / "migrations"
-        (folder / f"000{'2' if letter == 'a' else '2'}_{letter}.py").rename(folder / f"_{letter}.py")
+        (folder / f"0002_{letter}.py").rename(folder / f"_{letter}.py")
     folder = project.folder / "blog" / "migrations"
     for letter in "ab":
         (folder / f"_{letter}.py").rename(folder / f"0002_{letter}.py")
@@ -221,29 +223,47 @@ async def test_a_database_that_is_down_is_one_clear_line(tmp_path):
     assert err.startswith("Error: ") and "Traceback" not in err and len(err.splitlines()) == 1
 
 
+SLOW = """
+import asyncio
+from pathlib import Path
+
+from covet.db import migrations
+
+
+async def wait(apps, schema_editor):
+    while not Path("go").exists():
+        await asyncio.sleep(0.05)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("blog", "0001_initial")]
+    operations = [migrations.RunPython(wait, migrations.RunPython.noop)]
+"""
+
+
 async def test_processes_that_migrate_at_once_apply_once(vendor, scratch, tmp_path):
+    """One applies; it is let go only when the two others have said that they wait for it."""
     project = Project(tmp_path, await scratch(vendor))
     await project.run("makemigrations")
-    slow = (
-        "import asyncio\nfrom covet.db import migrations\n\n\nasync def wait(apps, schema_editor):\n    await asyncio.sleep(1)\n\n\n"
-        "class Migration(migrations.Migration):\n    dependencies = [('blog', '0001_initial')]\n"
-        "    operations = [migrations.RunPython(wait, migrations.RunPython.noop)]\n"
-    )
-    (project.folder / "blog" / "migrations" / "0002_slow.py").write_text(slow)
+    (project.folder / "blog" / "migrations" / "0002_slow.py").write_text(SLOW)
+    waiting = 0
 
-    results = await asyncio.gather(*[project.run("migrate") for _ in range(3)])
+    async def migrate() -> tuple[int, str]:
+        nonlocal waiting
+        process = await project.start("migrate")
+        assert process.stdout is not None and process.stderr is not None
+        async for line in process.stderr:
+            waiting += b"waiting for it" in line
+            if waiting == 2:
+                (project.folder / "go").touch()
+        out = await process.stdout.read()
+        return await process.wait(), out.decode()
 
-    assert [code for code, _, _ in results] == [0, 0, 0], results
-    outputs = sorted(out.count("Applying") for _, out, _ in results)
-    assert outputs == [0, 0, 2], results
-    assert sum("waiting for it" in err for _, _, err in results) == 2
-    if vendor == "sqlite":
-        path = scratch_path(project)
-        with sqlite3.connect(path) as connection:
-            assert connection.execute("SELECT count(*) FROM covet_migrations").fetchone() == (2,)
-        assert not list(Path(path).parent.glob("*.lock"))
+    async with asyncio.timeout(90):
+        results = await asyncio.gather(*[migrate() for _ in range(3)])
 
-
-def scratch_path(project):
-    source = (project.folder / "site_settings.py").read_text()
-    return source.split("sqlite:///")[1].split("'")[0]
+    assert [code for code, _ in results] == [0, 0, 0], results
+    assert sorted(out.count("Applying") for _, out in results) == [0, 0, 2], results
+    _, out, _ = await project.run("showmigrations", "--json")
+    assert [row["applied"] for row in json.loads(out)] == [True, True]
+    assert not list(tmp_path.rglob("*.lock"))
