@@ -12,7 +12,7 @@ from covet.apps.registry import Apps, apps
 from covet.concurrency import serving_loop
 from covet.conf import settings
 
-__all__ = ["run", "setup", "started"]
+__all__ = ["prepare", "run", "setup", "started"]
 
 T = TypeVar("T")
 
@@ -29,13 +29,24 @@ def setup(parts: Iterable[type[AppPart] | str] | None = None) -> Apps:
     Raises:
         ImproperlyConfigured: Settings, an app or a part cannot be used.
     """
+    prepare()
+    apps.setup(settings.INSTALLED_APPS, settings.APP_PARTS, only=parts)
+    return apps
+
+
+def prepare() -> Apps:
+    """Load the settings and the apps' packages, and no part: enough to import a module of an app.
+
+    Raises:
+        ImproperlyConfigured: Settings or an app cannot be used.
+    """
     from covet.log import configure_logging  # the log reads settings, and so waits until they can be read
 
     settings.load()
     if not apps.apps_ready:
         configure_logging()
     settings.rebuilder = apps
-    apps.setup(settings.INSTALLED_APPS, settings.APP_PARTS, only=parts)
+    apps.populate(settings.INSTALLED_APPS)
     return apps
 
 

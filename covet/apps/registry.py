@@ -95,15 +95,32 @@ class Apps:
         Raises:
             AppError: An app or a part cannot be used.
         """
+        with self._loads():
+            if not self.apps_ready:
+                self._populate(installed)
+            self._load_parts(parts, only)
+            # Without models nothing that an app's ready() relies on is there yet: a later setup() runs it.
+            if self.models_ready:
+                self._ready_apps()
+
+    def populate(self, installed: Iterable[str | AppConfig]) -> None:
+        """Load the apps' packages and configs, and no part; after it models may be imported. Done once.
+
+        Raises:
+            AppError: An app cannot be used.
+        """
+        with self._loads():
+            if not self.apps_ready:
+                self._populate(installed)
+
+    @contextlib.contextmanager
+    def _loads(self) -> Iterator[None]:
         with self._lock:
             if self._loading:
                 raise AppError("setup() was called while the apps are being loaded; call it before, not in a module.")
             self._loading = True
             try:
-                if not self.apps_ready:
-                    self._populate(installed)
-                self._load_parts(parts, only)
-                self._ready_apps()
+                yield
             finally:
                 self._loading = False
 
@@ -145,7 +162,7 @@ class Apps:
         self._parts = {cls: self._parts.get(cls) or made[cls] for cls in ordered}
         try:
             self._collect(made.values())
-            self.models_ready = True
+            self.models_ready = self.models_ready or only is None
             for part in made.values():
                 part.ready(self)
         except BaseException:
@@ -319,8 +336,8 @@ class Apps:
         """Raise AppRegistryNotReady unless the models are loaded."""
         if not self.models_ready:
             raise AppRegistryNotReady(
-                "The models are not loaded yet. Call covet.setup() first; "
-                "inside a models module, name another model by a string ('app.Model')."
+                "The models are not loaded yet. Call covet.setup() first; inside a models module, name another model "
+                "by a string ('app.Model'); in a command, name the part: @command(parts=[ModelsPart])."
             )
 
     def get_app_configs(self) -> list[AppConfig]:

@@ -18,6 +18,11 @@ def load_command(found: Found) -> Command:
     Raises:
         CommandError: The module cannot be imported, or holds no command.
     """
+    if found.app != "covet":
+        # Its module may import the app's models, which need to know their app.
+        from covet.apps.lifecycle import prepare
+
+        prepare()
     try:
         module = importlib.import_module(found.module)
     except CovetError:

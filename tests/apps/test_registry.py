@@ -188,6 +188,31 @@ def test_ready_states_follow_one_another(package):
     assert registry.ready
 
 
+def test_apps_are_ready_only_when_models_are(package):
+    name = package(
+        "one",
+        {
+            "apps.py": """
+            from covet.apps import AppConfig
+            class C(AppConfig):
+                was_ready = 0
+                def ready(self):
+                    self.was_ready += 1
+            """
+        },
+    )
+    registry = Apps()
+
+    registry.populate([name])
+    assert (registry.apps_ready, registry.models_ready) == (True, False)
+    registry.setup([name], [First], only=[])
+    assert (registry.models_ready, registry.get_app_config(name).was_ready) == (False, 0)
+    registry.setup([name], [First])
+    registry.setup([name], [First])
+
+    assert (registry.models_ready, registry.get_app_config(name).was_ready) == (True, 1)
+
+
 # -- look-up
 
 

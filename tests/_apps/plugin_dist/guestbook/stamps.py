@@ -1,0 +1,3 @@
+"""What StampsPart finds here."""
+
+stamps = ["first", "second"]
