@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.scalars import JSON, Base64
 from strawberry.types.base import StrawberryOptional
@@ -25,7 +26,7 @@ from strawberry.types.field import StrawberryField
 
 from covet import access
 from covet.db import transaction
-from covet.db.errors import DataError, ForeignKeyViolation, IntegrityError, UniqueViolation
+from covet.db.errors import DatabaseError, DataError, ForeignKeyViolation, IntegrityError, UniqueViolation
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from covet.graphql.errors import bad_input, not_found
 from covet.graphql.fields import RootField, _argument
@@ -125,7 +126,7 @@ class CreateField(_WriteField):
                 row = await self.kind.model.objects.create(**values)
                 await _set_many(row, many)
         except IntegrityError as error:
-            raise integrity_error(error, self.kind.model) from error
+            raise await broken_rule(error, self.kind.model, {**values, **many}) from error
         return row
 
 
@@ -151,7 +152,7 @@ class UpdateField(_WriteField):
                     await row.save(update_fields=list(values))
                 await _set_many(row, many)
         except IntegrityError as error:
-            raise integrity_error(error, self.kind.model) from error
+            raise await broken_rule(error, self.kind.model, {**values, **many}) from error
         return row
 
 
@@ -175,7 +176,7 @@ class DeleteField(_WriteField):
                 await complete(row, self.kind, info._raw_info, info)
                 await row.delete()
         except IntegrityError as error:
-            raise integrity_error(error, self.kind.model) from error
+            raise await broken_rule(error, self.kind.model, {}) from error
         row.pk = key
         return row
 
@@ -292,23 +293,55 @@ async def _set_many(row: Any, many: Mapping[str, Any]) -> None:
         await getattr(row, name).set(keys)
 
 
-def integrity_error(error: IntegrityError, model: Any) -> Exception:
-    """Return what a client is told of a rule of the database that its values broke."""
+async def broken_rule(error: IntegrityError, model: Any, values: Mapping[str, Any]) -> GraphQLError:
+    """Return what a client is told of a rule of the database that its values broke.
+
+    Args:
+        error: The database's error; the transaction is rolled back already.
+        model: The model that was written.
+        values: What was to be written, many-to-many values included.
+    """
     columns = {column.column: column.name for column in model._meta.concrete_fields}
-    names = [columns[column] for column in error.columns or () if column in columns]
-    pointer = json_pointer("data", names[0]) if len(names) == 1 else json_pointer("data")
+    is_own = error.table in (None, model._meta.db_table)
+    names = [columns[column] for column in error.columns if column in columns] if is_own else []
     if isinstance(error, UniqueViolation):
-        listed = " and ".join(names) or "these values"
-        message = f"A {model._meta.verbose_name} with this {listed} exists already."
-        made = bad_input(message, errors=[{"detail": message, "pointer": pointer, "code": "unique"}])
-        assert made.extensions is not None
-        made.extensions["code"] = "CONFLICT"
-        return made
+        message = f"A {model._meta.verbose_name} with this {' and '.join(names) or 'value'} exists already."
+        return _told(message, [(json_pointer("data", name), message) for name in names], "unique", "CONFLICT")
     if isinstance(error, ForeignKeyViolation):
-        message = "A row that this one names does not exist, or one that names it still does."
-        return bad_input(message, errors=[{"detail": message, "pointer": pointer, "code": "foreign_key"}])
+        keys = list(_keys_in(values))
+        if not keys:
+            return _told("Other rows still point at this one.", [], "foreign_key", "CONFLICT")
+        # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
+        named = [key for key in keys if key[0][0] in names]
+        wrong = named or [key for key in keys if await _is_gone(key[1])]
+        told = [
+            (json_pointer("data", *where), f"There is no {row._meta.verbose_name} with the key {row.pk!r}.")
+            for where, row in wrong
+        ]
+        return _told("A key points at nothing.", told, "foreign_key", "BAD_USER_INPUT")
     message = "These values break a rule of the database."
-    return bad_input(message, errors=[{"detail": message, "pointer": pointer, "code": "constraint"}])
+    return _told(message, [(json_pointer("data", name), message) for name in names], "constraint", "BAD_USER_INPUT")
+
+
+def _told(message: str, places: Iterable[tuple[str, str]], kind: str, code: str) -> GraphQLError:
+    errors = [{"detail": detail, "pointer": pointer, "code": kind} for pointer, detail in places]
+    return GraphQLError(message, extensions={"code": code, **({"errors": errors} if errors else {})})
+
+
+def _keys_in(values: Mapping[str, Any]) -> Iterable[tuple[tuple[str | int, ...], Any]]:
+    """Give the rows that values point at, with their places."""
+    for name, value in values.items():
+        if hasattr(value, "_meta"):
+            yield (name,), value
+        elif isinstance(value, list):
+            yield from (((name, index), row) for index, row in enumerate(value) if hasattr(row, "_meta"))
+
+
+async def _is_gone(row: Any) -> bool:
+    try:
+        return not await builtins.type(row)._meta.base_manager.filter(pk=row.pk).exists()
+    except DatabaseError:  # the transaction round this is broken, so nothing can be asked
+        return False
 
 
 # -- inputs ---------------------------------------------------------------------------------------------------------

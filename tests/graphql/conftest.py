@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -74,19 +75,22 @@ async def create_tables(alias: str = "default") -> None:
             await editor.create_table(table_of(model))
 
 
-@pytest.fixture
-async def rows(project: Application) -> AsyncIterator[None]:
-    """Two authors, three tags and five articles, gone after the test."""
+@asynccontextmanager
+async def filled(*, keys: bool = True) -> AsyncIterator[None]:
+    """Two authors, three tags and five articles, gone after the block; the database makes keys unless they are given."""
     from tests.graphql.blogapp.models import Article, Author, Kind, Profile, Tag
 
-    ann = await Author.objects.create(pk=1, name="Ann", email="ann@x.org")
-    bob = await Author.objects.create(pk=2, name="Bob", email="bob@x.org")
-    await Profile.objects.create(pk=1, author=ann, bio="Writes.")
-    kind = await Kind.objects.create(pk=7, name="Essay")
-    tags = [await Tag.objects.create(pk=number, name=f"tag {number}") for number in (1, 2, 3)]
+    def key(number: int) -> dict[str, int]:
+        return {"pk": number} if keys else {}
+
+    ann = await Author.objects.create(**key(1), name="Ann", email="ann@x.org")
+    bob = await Author.objects.create(**key(2), name="Bob", email="bob@x.org")
+    await Profile.objects.create(**key(1), author=ann, bio="Writes.")
+    kind = await Kind.objects.create(**key(7), name="Essay")
+    tags = [await Tag.objects.create(**key(number), name=f"tag {number}") for number in (1, 2, 3)]
     for number in range(1, 6):
         article = await Article.objects.create(
-            pk=number,
+            **key(number),
             title=f"Title {number}",
             body=f"Body {number}",
             author=ann if number % 2 else bob,
@@ -98,6 +102,13 @@ async def rows(project: Application) -> AsyncIterator[None]:
     await Article.objects.all().delete()
     for model in (Profile, Author, Tag, Kind):
         await model.objects.all().delete()
+
+
+@pytest.fixture
+async def rows(project: Application) -> AsyncIterator[None]:
+    """The blog's rows in the project's own database."""
+    async with filled():
+        yield
 
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
