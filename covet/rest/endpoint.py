@@ -36,7 +36,7 @@ Run = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 READS: Final = frozenset({"DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"})
-"""The settings that compiled endpoints were built from."""
+"""The settings that endpoints are compiled from; ``UrlsPart`` compiles its routes anew when one changes."""
 
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
 _CONVERTED: Final = {"IntConverter": int, "StringConverter": str, "SlugConverter": str, "PathConverter": str}
@@ -141,8 +141,7 @@ class Compiled:
         self.permissions = access.effective(endpoint.permissions, self.model)
         action = endpoint.action or _ACTIONS.get(endpoint.method, "view")
         self.target = access.Target(endpoint.is_write, self.model, action, endpoint.name or "")
-        self.settings = {name: getattr(settings, name) for name in READS}
-        self.page_parameters = _page_parameters(self.settings) if self.plan.is_page else []
+        self.page_parameters = _page_parameters() if self.plan.is_page else []
         self.is_open = all(one.allows_anyone(write=endpoint.is_write) for one in self.permissions)
         trusted = {name: _CONVERTED.get(type(one).__name__) for name, one in converters.items()}
         trusted = {name: kind for name, kind in trusted.items() if kind is not None}
@@ -151,11 +150,6 @@ class Compiled:
         )
         self.run: Run = self._compile()
         self.run.compiled = self  # type: ignore[attr-defined]  # how the documentation finds the plan of a route
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether a setting that this was built from has changed."""
-        return any(getattr(settings, name) != value for name, value in self.settings.items())
 
     async def _permit(self, request: Request) -> None:
         target = self.target
@@ -245,8 +239,8 @@ def _run_bodiless(call: Any, status: int, model: Any) -> Run:
     return run
 
 
-def _page_parameters(values: Mapping[str, Any]) -> list[Parameter]:
-    size, most = values["PAGE_SIZE"], values["MAX_PAGE_SIZE"]
+def _page_parameters() -> list[Parameter]:
+    size, most = settings.PAGE_SIZE, settings.MAX_PAGE_SIZE
     return [
         Parameter("page", "page", Query(description="Which page, from 1."), Annotated[int, Field(ge=1)], 1),
         Parameter("size", "size", Query(description="Items on a page."), Annotated[int, Field(ge=1, le=most)], size),

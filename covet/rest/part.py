@@ -43,11 +43,8 @@ class RestPart(AppPart):
         self._bytes: bytes | None = None
 
     def ready(self, apps: Apps) -> None:
-        """Find the endpoints; those built from a setting that has changed since are compiled anew."""
+        """Find the endpoints; the routes have compiled them."""
         self._routes = apps.part(UrlsPart).resolver.routes
-        for route, compiled in compiled_endpoints(self._routes):
-            if compiled.is_stale:
-                route.endpoint = compiled.endpoint.covet_compile(compiled.flat)
         self.endpoints = compiled_endpoints(self._routes)
 
     def document(self) -> dict[str, Any]:

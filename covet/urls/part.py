@@ -31,7 +31,8 @@ class UrlsPart(AppPart):
     module: ClassVar[str | None] = "urls"
     # The apps' urls import views, which import models.
     after: ClassVar[tuple[type[AppPart] | str, ...]] = ("covet.db.models.part.ModelsPart",)
-    reads: ClassVar[frozenset[str]] = frozenset({"ROOT_URLCONF"})
+    # The last three are what REST endpoints are compiled from; see ``covet.rest.endpoint.READS``.
+    reads: ClassVar[frozenset[str]] = frozenset({"ROOT_URLCONF", "DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"})
 
     def __init__(self) -> None:
         self.resolver = Resolver()

@@ -53,25 +53,24 @@ KNOWN = {"X-User": "-"}
 @pytest.fixture
 async def library(vendor: str, scratch: Scratch, site: Any) -> AsyncIterator[Callable[..., Any]]:
     """``client = await library(api)``: a site of this router, on an empty library in each database."""
+    from covet.conf.service_url import parse_database
     from covet.db import connections
+    from covet.db.database import Database
     from covet.db.models.table import table_of
     from covet.urls import include, path
     from tests.rest.library import MODELS
 
     url = await scratch(vendor)
-    opened: list[Any] = []
+    database = Database("default", parse_database(url))
+    async with database.schema_editor() as editor:
+        for model in MODELS:
+            await editor.create_table(table_of(model))
 
     async def build(*routers: Any, **settings: Any) -> Any:
         settings.setdefault("middleware", ["tests.rest.conftest.UserFromHeader"])
         patterns = [path("api/", include(router)) for router in routers]
-        client = await site(patterns, DATABASES={"default": url}, **settings)
-        database = connections["default"]
-        opened.append(database)
-        async with database.schema_editor() as editor:
-            for model in MODELS:
-                await editor.create_table(table_of(model))
-        return client
+        return await site(patterns, DATABASES={"default": url}, **settings)
 
-    yield build
-    for database in opened:
+    with connections.using({"default": database}):
+        yield build
         await database.close()

@@ -15,9 +15,11 @@ from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.rest import Filters, FilterSet, Form, Header, ModelSchema, Page, Query, Router, Schema, permissions
 from covet.rest.apps import RestConfig
+from covet.rest.endpoint import READS
 from covet.rest.openapi import build_document, pages
 from covet.rest.part import RestPart
 from covet.urls import include, path
+from covet.urls.part import UrlsPart
 from covet.urls.resolver import Resolver
 from tests.rest.library import Article, Author
 from tests.rest.test_viewsets import AuthorViewSet
@@ -301,21 +303,22 @@ async def test_without_the_bundles_a_plain_page_says_so(
     assert "<script" not in page.text
 
 
-async def test_permissions_follow_the_setting_when_it_changes(site: Any) -> None:
-    from covet.conf import override
+def test_endpoints_are_compiled_anew_when_a_setting_changes_that_they_read() -> None:
+    assert UrlsPart.reads >= READS
 
+
+async def test_the_default_permissions_are_a_setting(site: Any) -> None:
     api = Router()
 
     @api.get("/")
     async def read() -> str:
         return "x"
 
-    client = await rest_site(site, api, middleware=["tests.rest.conftest.UserFromHeader"])
-    assert (await client.get("/api/")).status_code == 200
+    strict = ["covet.access.IsAuthenticated"]
+    client = await rest_site(site, api, middleware=["tests.rest.conftest.UserFromHeader"], DEFAULT_PERMISSIONS=strict)
 
-    with override(DEFAULT_PERMISSIONS=["covet.access.IsAuthenticated"]):
-        assert (await client.get("/api/")).status_code == 401
-    assert (await client.get("/api/")).status_code == 200
+    assert (await client.get("/api/")).status_code == 401
+    assert (await client.get("/api/", headers={"X-User": "-"})).status_code == 200
 
 
 class Envelope(Schema, Generic[T]):

@@ -20,7 +20,7 @@ __all__ = ["build_document", "compiled_endpoints", "get_openapi", "operation_ids
 
 def get_openapi() -> dict[str, Any]:
     """Return the document of the project's routes."""
-    return build_document(apps.part(UrlsPart).resolver.routes)
+    return build_document(apps.current().part(UrlsPart).resolver.routes)
 
 
 def compiled_endpoints(routes: Iterable[CompiledRoute]) -> list[tuple[CompiledRoute, Compiled]]:

@@ -42,7 +42,7 @@ async def openapi_json(request: Request) -> Response:
     """Send the document; the same bytes until the project changes, with their hash as ``ETag``."""
     from covet.rest.part import RestPart
 
-    body = apps.part(RestPart).document_bytes()
+    body = apps.current().part(RestPart).document_bytes()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     if tag in request.headers.get("if-none-match", ""):
         return Response(b"", 304, {"ETag": tag})
@@ -116,7 +116,7 @@ def _page(head: str, body: str, *, styles: str = "") -> Response:
 def _document() -> dict[str, Any]:
     from covet.rest.part import RestPart
 
-    return apps.part(RestPart).document()
+    return apps.current().part(RestPart).document()
 
 
 def _plain_page() -> Response:
