@@ -153,7 +153,7 @@ class _Writer:
 
     def _parameters(self) -> None:
         signature = self.signature
-        sources = {parameter.marker.source for parameter in signature.parameters}
+        sources: set[str] = {parameter.marker.source for parameter in signature.parameters}
         sources |= {group.source for group in signature.groups}
         if "query" in sources:
             self.add(1, "query = request.query")

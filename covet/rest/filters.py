@@ -141,7 +141,7 @@ class FilterSet:
             return values
 
         item = Annotated[str, Field(json_schema_extra={"enum": list(allowed)})]
-        annotation = Annotated[list[item], AfterValidator(check)]  # type: ignore[valid-type]  # a type at run time
+        annotation = Annotated[list[item], AfterValidator(check)]
         return FilterParameter("ordering", annotation, "Fields to order by; a minus turns one round.", is_list=True)
 
     def bind(self, values: dict[str, Any]) -> Filters:
@@ -180,7 +180,7 @@ class Filters:
         paths = [(name.lstrip("^=$"), _SEARCH.get(name[0], "icontains")) for name in self._set.search]
         for term in text.split()[:_MAX_TERMS]:
             queryset = queryset.filter(
-                functools.reduce(operator.or_, (Q(**{f"{path}__{lookup}": term}) for path, lookup in paths))
+                functools.reduce(operator.or_, (Q((f"{path}__{lookup}", term)) for path, lookup in paths))
             )
         if any(_is_many(self._set.model, path) for path, _ in paths):
             queryset = queryset.distinct()

@@ -74,7 +74,7 @@ class Marker:
         self.deprecated = deprecated
         self.include_in_schema = include_in_schema
         self.examples = None if examples is None else list(examples)
-        rules = {
+        rules: dict[str, Any] = {
             "title": title,
             "gt": gt,
             "ge": ge,

@@ -223,7 +223,8 @@ class _Source:
 
     def to_bytes(self, value: BaseModel) -> bytes:
         """Write a value of the schema."""
-        return self._to_json(value, by_alias=True)
+        written: bytes = self._to_json(value, by_alias=True)
+        return written
 
 
 class _One:
@@ -271,7 +272,8 @@ class _Many:
         if source is None:
             assert self._adapter is not None
             items = await value if isinstance(value, QuerySet) else list(value)
-            return self._adapter.dump_json(self._adapter.validate_python(items), by_alias=True)
+            written: bytes = self._adapter.dump_json(self._adapter.validate_python(items), by_alias=True)
+            return written
         if isinstance(value, QuerySet):
             if value.gives_instances and not value.is_evaluated:
                 shown, needed = source.of(value.model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from covet.rest.openapi import pages
+from covet.rest import pages
 from covet.urls import path
 
 __all__ = ["urlpatterns"]

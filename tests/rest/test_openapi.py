@@ -13,10 +13,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from covet.db.models import QuerySet
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
-from covet.rest import Filters, FilterSet, Form, Header, ModelSchema, Page, Query, Router, Schema, permissions
+from covet.rest import Filters, FilterSet, Form, Header, ModelSchema, Page, Query, Router, Schema, pages, permissions
 from covet.rest.apps import RestConfig
 from covet.rest.endpoint import READS
-from covet.rest.openapi import build_document, pages
+from covet.rest.openapi import build_document
 from covet.rest.part import RestPart
 from covet.urls import include, path
 from covet.urls.part import UrlsPart

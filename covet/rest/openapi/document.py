@@ -39,8 +39,7 @@ def operation_ids(endpoints: Iterable[tuple[CompiledRoute, Compiled]]) -> list[s
     ids = []
     for route, compiled in endpoints:
         endpoint = compiled.endpoint
-        wanted = endpoint.operation_id or (endpoint.name or getattr(endpoint.handler, "__name__", "operation"))
-        name = wanted.replace("-", "_")
+        name = (endpoint.operation_id or endpoint.name or "operation").replace("-", "_")
         if name in used and route.namespaces:
             name = "_".join((*route.namespaces, name))
         number, unique = 2, name

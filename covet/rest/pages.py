@@ -16,20 +16,21 @@ from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, Response
 from covet.http.streaming import FileResponse
+from covet.rest.part import RestPart
 from covet.urls.reverse import reverse
 
 __all__ = ["asset", "docs", "openapi_json", "redoc"]
 
-ASSETS: Final = Path(__file__).resolve().parent.parent / "_assets"
-STATIC: Final = Path(__file__).resolve().parent / "static"
+ASSETS: Final = Path(__file__).resolve().parent / "_assets"
+OURS: Final = Path(__file__).resolve().parent / "browser"
 _KINDS: Final = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 _FILES: Final = {
     "swagger-ui-bundle.js": ASSETS,
     "swagger-ui.css": ASSETS,
     "redoc.standalone.js": ASSETS,
-    "docs.js": STATIC,
-    "redoc.js": STATIC,
-    "docs.css": STATIC,
+    "docs.js": OURS,
+    "redoc.js": OURS,
+    "docs.css": OURS,
 }
 # Nothing from elsewhere, nothing inline; the pages' own scripts set styles by the DOM, which the policy lets them.
 _POLICY: Final = (
@@ -40,8 +41,6 @@ _POLICY: Final = (
 
 async def openapi_json(request: Request) -> Response:
     """Send the document; the same bytes until the project changes, with their hash as ``ETag``."""
-    from covet.rest.part import RestPart
-
     body = apps.current().part(RestPart).document_bytes()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     if tag in request.headers.get("if-none-match", ""):
@@ -114,8 +113,6 @@ def _page(head: str, body: str, *, styles: str = "") -> Response:
 
 
 def _document() -> dict[str, Any]:
-    from covet.rest.part import RestPart
-
     return apps.current().part(RestPart).document()
 
 
