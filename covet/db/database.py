@@ -21,7 +21,7 @@ from covet.db.backends.driver import Connection, Driver, Inserted, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
-from covet.db.errors import DatabaseError, IntegrityError, InterfaceError
+from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
 from covet.db.sql.dialect import Dialect
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
@@ -159,6 +159,7 @@ class Database:
                 except BaseException as error:
                     if not self.driver.was_not_sent(error):
                         raise await self._failed(pool, connection, error, sql) from error
+                    connection.terminate()
                     pool.release_after(connection, error)
                 else:
                     pool.release(connection)
@@ -177,6 +178,7 @@ class Database:
                 except BaseException as error:
                     if not self.driver.was_not_sent(error):
                         raise await self._failed(pool, connection, error, sql) from error
+                    connection.terminate()
                     pool.release_after(connection, error)
                 else:
                     pool.release(connection)
@@ -195,6 +197,7 @@ class Database:
                 except BaseException as error:
                     if not self.driver.was_not_sent(error):
                         raise await self._failed(pool, connection, error, sql) from error
+                    connection.terminate()
                     pool.release_after(connection, error)
                 else:
                     pool.release(connection)
@@ -256,6 +259,8 @@ class Database:
         try:
             if isinstance(found, IntegrityError) and not connection.is_closed:
                 await self.driver.complete(found, connection)
+            if isinstance(found, ConnectionLost):
+                connection.terminate()
         finally:
             pool.release_after(connection, error)
         return found
@@ -303,6 +308,7 @@ class Database:
                 if not self.driver.was_not_sent(error):
                     raise await self._failed(pool, connection, error, sql) from error
                 # The connection had died in the pool and nothing was sent: another one can do it.
+                connection.terminate()
                 pool.release_after(connection, error)
                 pool.drop_closed()
                 last = error

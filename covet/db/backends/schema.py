@@ -227,11 +227,15 @@ class SchemaEditor(ABC):
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> None:
         """Run one statement written with ``%s`` for its values, or gather it with the values written out."""
         if self.collect:
-            self.collected_sql.append(f"{_filled(sql, args, self.dialect.literal).rstrip().rstrip(';')};")
+            self.collected_sql.append(f"{_filled(sql, args, self._literal).rstrip().rstrip(';')};")
         elif args:
             await self.database.execute(self.dialect.from_format(sql), args)
         else:
             await self.database.execute(sql)
+
+    def _literal(self, value: object) -> str:
+        text = self.dialect.literal(value)
+        return text.replace("%%", "%") if self.dialect.doubles_percent else text
 
     async def run(self, sql: str) -> None:
         """Run, or gather, one finished statement."""

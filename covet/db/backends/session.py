@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Rows
 from covet.db.backends.waits import waits_for
-from covet.db.errors import DatabaseError, IntegrityError, TransactionError, TransactionManagementError
+from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, TransactionError, TransactionManagementError
 
 if TYPE_CHECKING:
     from covet.db.backends.pool import Pool
@@ -276,6 +276,8 @@ class Transaction:
         if not isinstance(error, Exception) or isinstance(error, TimeoutError):
             self._break(frame, f"its statement was stopped half-way ({type(error).__name__})")
         found = self.driver.translate(error, sql)
+        if isinstance(found, ConnectionLost):
+            self.connection.terminate()
         if self.connection.is_closed:
             self._break(frame, "its connection was lost", everything=True)
         elif not frame.is_base and (

@@ -253,6 +253,29 @@ class Dialect(ABC):
         pairs = ", ".join(f"{self.quote(name)} = EXCLUDED.{self.quote(name)}" for name in conflict.update)
         return f" ON CONFLICT{targets} DO UPDATE SET {pairs}"
 
+    #: What ``explain`` takes; both are checked against these lists, since they become part of the text.
+    explain_formats: ClassVar[tuple[str, ...]] = ()
+    explain_options: ClassVar[tuple[str, ...]] = ()
+
+    def explain(self, sql: str, format: str | None, options: Mapping[str, bool]) -> str:
+        """Return the statement that tells the database's plan for ``sql``.
+
+        Raises:
+            ValueError: This database does not know the format or an option.
+        """
+        if format is not None and format.lower() not in self.explain_formats:
+            known = ", ".join(self.explain_formats) or "none"
+            raise ValueError(f"{self.title} does not know the format {format!r} of explain(). Formats: {known}.")
+        for option in options:
+            if option.lower() not in self.explain_options:
+                known = ", ".join(self.explain_options) or "none"
+                raise ValueError(f"{self.title} does not know the option {option!r} of explain(). Options: {known}.")
+        return self.explain_text(sql, format, {name.lower(): bool(value) for name, value in options.items()})
+
+    def explain_text(self, sql: str, format: str | None, options: Mapping[str, bool]) -> str:
+        """Return the text of ``explain``; format and options are known ones."""
+        return f"EXPLAIN {sql}"
+
     def from_format(self, sql: str) -> str:
         """Return SQL written with ``%s`` places with this driver's placeholders instead; ``%%`` is one ``%``."""
         pieces = sql.split("%s")

@@ -151,7 +151,7 @@ async def test_an_error_caught_inside_the_block_is_told_at_its_end_on_postgresql
             await add(db, 2)
 
     if db.vendor == "postgresql":
-        with pytest.raises(TransactionManagementError, match="an earlier statement failed.*\n?.*SQL"):
+        with pytest.raises(TransactionManagementError, match="an earlier statement failed"):
             await work()
         assert await numbers(db) == []
     else:

@@ -68,6 +68,8 @@ class MySQLDialect(Dialect):
     """
 
     vendor = "mysql"
+    explain_formats = ("traditional", "json", "tree")
+    explain_options = ("analyze",)
     title = "MySQL"
     quote_char = "`"
     max_identifier = 64
@@ -220,6 +222,15 @@ class MySQLDialect(Dialect):
                 else f"{value} REGEXP CONCAT('(?-i)', {wanted})"
             )
         return f"REGEXP_LIKE({value}, {wanted}, '{'i' if kind == 'iregex' else 'c'}')"
+
+    def explain_text(self, sql: str, format: str | None, options: Mapping[str, bool]) -> str:
+        """Return ``EXPLAIN``; MariaDB calls the one that runs the statement ``ANALYZE``."""
+        word = "EXPLAIN"
+        if options.get("analyze"):
+            word = "ANALYZE" if self.is_mariadb else "EXPLAIN ANALYZE"
+        if format is None or (self.is_mariadb and format.lower() != "json"):
+            return f"{word} {sql}"
+        return f"{word} FORMAT={format.upper()} {sql}"
 
     def extract(self, part: str, args: Sequence[Node], write: Write) -> str:
         """Return a part of a date or time in the zone."""

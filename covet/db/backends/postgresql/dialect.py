@@ -75,6 +75,8 @@ class PostgreSQLDialect(Dialect):
     """PostgreSQL 13 and later, through asyncpg."""
 
     vendor = "postgresql"
+    explain_formats = ("text", "json", "xml", "yaml")
+    explain_options = ("analyze", "buffers", "costs", "settings", "summary", "timing", "verbose", "wal")
     title = "PostgreSQL"
     max_identifier = 63
     max_params = 32767
@@ -195,6 +197,13 @@ class PostgreSQLDialect(Dialect):
         if kind == "iexact":
             return f"UPPER({value}) = UPPER(({wanted})::text)"
         return f"{value} {'~*' if kind == 'iregex' else '~'} {wanted}"
+
+    def explain_text(self, sql: str, format: str | None, options: Mapping[str, bool]) -> str:
+        """Return ``EXPLAIN (…)``."""
+        parts = [f"{name.upper()} {'TRUE' if value else 'FALSE'}" for name, value in options.items()]
+        if format is not None:
+            parts.append(f"FORMAT {format.upper()}")
+        return f"EXPLAIN ({', '.join(parts)}) {sql}" if parts else f"EXPLAIN {sql}"
 
     def extract(self, part: str, args: Sequence[Node], write: Write) -> str:
         """Return ``EXTRACT``; days of the week count from Sunday = 1, as in Django."""

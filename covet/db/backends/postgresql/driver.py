@@ -232,17 +232,21 @@ class PostgreSQLDriver(Driver):
 
     def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
         """Return our error for an SQLSTATE, or for asyncpg's own complaints."""
-        if isinstance(error, pg.PostgresError):
-            return self._server_error(error, sql)
-        if isinstance(error, pg.DataError):
+        if isinstance(error, pg.DataError) and "query argument" in str(error):
+            # asyncpg's own complaint, before anything was sent.
             return e.DataError(
                 f"A value does not fit its parameter: {_without_value(error)}", alias=self.alias, sql=sql
             )
+        if isinstance(error, pg.PostgresError):
+            return self._server_error(error, sql)
         if isinstance(error, pg.InterfaceError):
             kind: type[e.DatabaseError] = e.InterfaceError
             if "connection is closed" in str(error) or "closed in the middle" in str(error):
                 kind = e.ConnectionLost
             return kind(str(error).partition("\n")[0], alias=self.alias, sql=sql)
+        if isinstance(error, pg.InternalClientError):
+            # The server's farewell came while nobody asked for anything, and has confused asyncpg's bookkeeping.
+            return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=self.alias, sql=sql)
         if isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
             return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=self.alias, sql=sql)
         if isinstance(error, TimeoutError):
@@ -270,7 +274,9 @@ class PostgreSQLDriver(Driver):
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether asyncpg noticed that the connection was closed before it wrote anything."""
-        return isinstance(error, pg.InterfaceError) and "connection is closed" in str(error)
+        return isinstance(error, (pg.InterfaceError, pg.InternalClientError)) and (
+            "connection is closed" in str(error) or "cannot switch to state" in str(error)
+        )
 
 
 def _detail_columns(detail: str | None) -> tuple[str, ...]:

@@ -217,6 +217,10 @@ class SQLiteDialect(Dialect):
             return f"{value} = {wanted} COLLATE NOCASE"
         return f"{value} REGEXP {wanted}" if kind == "regex" else f"{value} REGEXP ('(?i)' || {wanted})"
 
+    def explain_text(self, sql: str, format: str | None, options: Mapping[str, bool]) -> str:
+        """Return ``EXPLAIN QUERY PLAN``."""
+        return f"EXPLAIN QUERY PLAN {sql}"
+
     def extract(self, part: str, args: Sequence[Node], write: Write) -> str:
         """Return a part of a date or time by a function of our own, which knows the zones."""
         return f"COVET_EXTRACT('{part}', {', '.join([write(arg) for arg in args])})"

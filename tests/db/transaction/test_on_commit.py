@@ -1,0 +1,140 @@
+"""``on_commit``: what runs, when, in which order, and what is said when it is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+from covet.db import transaction
+from covet.db.errors import TransactionManagementError
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+ran: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _empty() -> None:
+    ran.clear()
+
+
+async def mail() -> None:
+    await asyncio.sleep(0)
+    ran.append("mail")
+
+
+async def test_functions_run_after_the_outermost_commit_in_order_before_atomic_returns(database: Database) -> None:
+    async with transaction.atomic():
+        await transaction.on_commit(mail)
+        async with transaction.atomic():
+            transaction.on_commit(lambda: ran.append("inner"))
+        transaction.on_commit(lambda: ran.append(f"outer {database.in_atomic_block}"))
+        assert ran == []
+
+    assert ran == ["mail", "inner", "outer False"]
+
+
+async def test_what_is_rolled_back_never_runs(database: Database) -> None:
+    async with transaction.atomic():
+        transaction.on_commit(lambda: ran.append("kept"))
+        with pytest.raises(ZeroDivisionError):
+            async with transaction.atomic():
+                transaction.on_commit(lambda: ran.append("lost"))
+                raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            transaction.on_commit(lambda: ran.append("lost"))
+            raise ZeroDivisionError
+
+    assert ran == ["kept"]
+
+
+async def test_outside_a_transaction_it_runs_at_once(database: Database) -> None:
+    transaction.on_commit(lambda: ran.append("sync"))
+    await transaction.on_commit(lambda: ran.append("awaited"))
+    await transaction.on_commit(mail)
+
+    assert ran == ["sync", "awaited", "mail"]
+
+
+async def test_an_async_function_that_is_never_awaited_outside_is_a_warning_with_the_place(database: Database) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        transaction.on_commit(mail)
+        gc.collect()
+
+    texts = [str(warning.message) for warning in caught if warning.category is RuntimeWarning]
+    assert len(texts) == 1
+    assert "test_on_commit.py:" in texts[0]
+    assert "mail" in texts[0]
+    assert ran == []
+
+
+async def test_inside_a_transaction_it_needs_no_await(database: Database) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with transaction.atomic():
+            transaction.on_commit(mail)
+        gc.collect()
+
+    assert ran == ["mail"]
+
+
+async def test_a_failing_function_is_told_after_the_commit_unless_it_is_robust(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await database.execute("CREATE TABLE things (id integer)")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async with transaction.atomic():
+        await database.execute("INSERT INTO things VALUES (1)")
+        transaction.on_commit(fail, robust=True)
+        transaction.on_commit(lambda: ran.append("next"))
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            await database.execute("INSERT INTO things VALUES (2)")
+            transaction.on_commit(fail)
+
+    assert ran == ["next"]
+    assert "An on_commit function failed" in caplog.text
+    assert (await database.fetch("SELECT COUNT(*) FROM things"))[0][0] == 2
+
+
+async def test_a_function_may_open_a_transaction_of_its_own(database: Database) -> None:
+    async def work() -> None:
+        async with transaction.atomic(durable=True):
+            transaction.on_commit(lambda: ran.append("second"))
+        ran.append("first done")
+
+    async with transaction.atomic():
+        transaction.on_commit(work)
+
+    assert ran == ["second", "first done"]
+
+
+async def test_after_the_block_it_raises(database: Database) -> None:
+    gate = asyncio.Event()
+
+    async def late() -> None:
+        await gate.wait()
+        transaction.on_commit(mail)
+
+    async with transaction.atomic():
+        task = asyncio.create_task(late())
+        await asyncio.sleep(0)
+    gate.set()
+
+    with pytest.raises(TransactionManagementError, match="had ended"):
+        await task
+
+
+async def test_something_that_is_no_function_is_refused(database: Database) -> None:
+    with pytest.raises(TypeError, match="takes a function"):
+        transaction.on_commit(5)  # type: ignore[arg-type]
