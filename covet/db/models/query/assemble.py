@@ -65,13 +65,15 @@ class Related:
 class Rows:
     """A statement that gives rows, and what its columns are.
 
-    ``empty`` means that no row can match: the statement need not run.
+    ``empty`` means that no row can match: the statement need not run. ``hidden`` columns follow those of ``columns``: they
+    are selected because DISTINCT rows can only be ordered by what is selected.
     """
 
     statement: Select | Compound
     columns: tuple[OutColumn, ...]
     root: Related | None = None
     empty: bool = False
+    hidden: int = 0
 
 
 class Assembler(Builder):
@@ -93,15 +95,13 @@ class Assembler(Builder):
         grouped = extras.group_by is not None
         order = self.order_by(default=not grouped) if ordered else []
         group = self._group(columns, order) if grouped else ()
-        select = self._select(
-            [Output(column.node, column.label) for column in columns],
-            where,
-            having,
-            group=group,
-            order=order,
-            limit=limit,
-        )
-        return Rows(select, tuple(columns), root, empty=where == FALSE or having == FALSE)
+        outputs = [Output(column.node, column.label) for column in columns]
+        if extras.distinct and not extras.distinct_on:
+            selected = {column.node for column in columns}
+            outputs += [Output(node) for node in dict.fromkeys(item.operand for item in order) if node not in selected]
+        select = self._select(outputs, where, having, group=group, order=order, limit=limit)
+        empty = where == FALSE or having == FALSE
+        return Rows(select, tuple(columns), root, empty=empty, hidden=len(outputs) - len(columns))
 
     def _select(
         self,

@@ -31,6 +31,7 @@ __all__ = ["FALSE", "TRUE", "Builder", "NodeExpression", "all_of"]
 TRUE: n.Node = n.And(())
 FALSE: n.Node = n.Or(())
 _ONE = n.Keyword("1")
+_TAKES = {"isnull": "True or False", "range": "the two ends of a range", "in": "a list or a queryset"}
 
 
 class _Condition(NamedTuple):
@@ -132,7 +133,7 @@ class Builder:
             operand = Operand(*self.annotation(annotation))
             names: tuple[str, ...] = tuple(rest.split("__")) if rest else ()
         else:
-            path = resolve_path(self.meta, name, f"F({name!r})" if self.is_update else "")
+            path = resolve_path(self.meta, name, f"F({name!r})")
             operand, _source = self.operand(path, self._used)
             names = path.rest
         for part in names:
@@ -301,8 +302,8 @@ class Builder:
             return self._annotated_leaf(
                 operand, name, tuple(tail.split("__")) if tail else (), value, kind, first, negated
             )
-        path = resolve_path(self.meta, name)
-        check_rest(path, name)
+        path = resolve_path(self.meta, name, f"filter({name}=…)")
+        check_rest(path, f"filter({name}=…)")
         transforms, lookup = split_rest(path.field, path.rest)
         if lookup not in LOOKUPS:
             kind = kind or lookup
@@ -374,9 +375,7 @@ class Builder:
             wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), left.field))
             return wrapped.resolve(self).node  # type: ignore[no-any-return]
         if lookup not in LOOKUPS:
-            raise ValueError(
-                f"'{lookup}' cannot be compared with {type(value).__name__}: it takes a list, a range or a truth value."
-            )
+            raise ValueError(f"The look-up '{lookup}' takes {_TAKES[lookup]}, not {type(value).__name__}.")
         return LOOKUPS[lookup](left, right, self)
 
     def _item(self, item: Any, left: Operand) -> n.Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Generic, Literal, overload
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
@@ -331,7 +331,7 @@ class Fetch(Chain[M, R]):
                 yield row
 
     async def explain(
-        self, *, format: Literal["text", "json", "xml", "yaml", "tree"] | None = None, **options: bool
+        self, *, format: str | None = None, **options: bool
     ) -> str:
         """Return the database's plan for reading these rows.
 
@@ -344,4 +344,5 @@ class Fetch(Chain[M, R]):
         """
         database = run.read_database(self)
         sql, args = run.sql_of(self.query, database)
-        return await database.explain(sql, args, format=format, options=options)
+        rows = await database.fetch(database.dialect.explain(sql, format, options), args)
+        return "\n".join([" ".join([str(value) for value in row]) for row in rows])

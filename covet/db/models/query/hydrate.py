@@ -68,7 +68,7 @@ class _Code:
         return self.names["make"]  # type: ignore[no-any-return]  # the function that the source defines
 
 
-def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Make:
+def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hidden: int = 0) -> Make:
     """Return the function that makes instances, with their joined relations and annotations."""
     code = _Code()
     found = converters(columns, dialect)
@@ -97,6 +97,7 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> 
     for name in extra_names:
         targets.append(f"o.{_identifier(name)}" if found[position] is None else f"v{position}")
         position += 1
+    targets += ["_"] * hidden
     head.append(" for row in rows:")
     made, late = _creation(plans, found, code)
     after += late
@@ -236,7 +237,7 @@ def _links(node: Related, variable: str, plans: Sequence[tuple[Related, str, int
     return lines
 
 
-def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect) -> Make:
+def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect, hidden: int = 0) -> Make:
     """Return the function that makes plain rows: ``"dict"``, ``"tuple"``, ``"flat"`` or ``"named"``."""
     code = _Code()
     found = converters(columns, dialect)
@@ -244,13 +245,14 @@ def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect) -> Make:
         if convert is not None:
             code.names[f"c{index}"] = convert
     items = [f"v{index}" if convert is None else f"c{index}(v{index})" for index, convert in enumerate(found)]
-    unpack = ", ".join(f"v{index}" for index in range(len(columns))) + ("," if len(columns) == 1 else "")
-    plain = all(convert is None for convert in found)
+    names = [f"v{index}" for index in range(len(columns))] + ["_"] * hidden
+    unpack = ", ".join(names) + ("," if len(names) == 1 else "")
+    plain = all(convert is None for convert in found) and not hidden
     if kind == "dict":
         pairs = ", ".join(f"{column.name!r}: {item}" for column, item in zip(columns, items, strict=True))
         result = f"[{{{pairs}}} for {unpack} in rows]"
     elif kind == "flat":
-        result = "[row[0] for row in rows]" if plain else "[c0(row[0]) for row in rows]"
+        result = "[row[0] for row in rows]" if found[0] is None else "[c0(row[0]) for row in rows]"
     elif kind == "named":
         code.names["Row"] = namedtuple("Row", [_identifier(column.name) for column in columns])
         result = f"[Row({', '.join(items)}) for {unpack} in rows]"

@@ -125,6 +125,19 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         if path.relation is not None and path.rest:
             raise unknown_name(path.at, path.rest[0], f"values('{name}')")
 
+    @property
+    def output_field(self) -> Any:
+        """The field of the one selected column, for ``Subquery``; ``None`` when nobody knows."""
+        outputs = self.query.extras.outputs
+        if outputs is None:
+            return self.model._meta.pk
+        if len(outputs) != 1:
+            return None
+        annotation = self.query.annotation(outputs[0].partition("__")[0])
+        if annotation is not None:
+            return annotation.expression.output_field
+        return resolve_path(self.model._meta, outputs[0]).field
+
     # ── managers
 
     @classmethod

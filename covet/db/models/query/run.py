@@ -89,11 +89,11 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
     one = None
     if kind == "model":
         assert rows.root is not None
-        make = instances(rows.root, rows.columns, dialect)
-        if not rows.root.children:
+        make = instances(rows.root, rows.columns, dialect, rows.hidden)
+        if not rows.root.children and not rows.hidden:
             one = single(rows.root, rows.columns, dialect)
     else:
-        make = records(kind, rows.columns, dialect)
+        make = records(kind, rows.columns, dialect, rows.hidden)
     return RowsPlan(compiled.bind, make, one, empty=rows.empty or query.is_empty)
 
 

@@ -1,0 +1,1 @@
+"""Authors, articles and tags: the models that most ORM tests share."""

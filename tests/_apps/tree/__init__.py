@@ -1,0 +1,1 @@
+"""Models that refer to themselves, and models in several tables."""
