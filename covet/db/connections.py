@@ -22,6 +22,18 @@ class Connections(Mapping[str, Database]):
 
     def __init__(self) -> None:
         self._databases: dict[str, Database] = {}
+        self._set_aside: list[dict[str, Database]] = []
+        settings.watchers.append(self._settings_changed)
+
+    def _settings_changed(self, names: frozenset[str], begins: bool) -> None:
+        """Give an override of DATABASES databases of its own, and take back the others when it ends."""
+        if "DATABASES" not in names:
+            return
+        if begins:
+            self._set_aside.append(self._databases)
+            self._databases = {}
+        else:
+            self._databases = self._set_aside.pop()
 
     def __getitem__(self, alias: str) -> Database:
         database = self._databases.get(alias)

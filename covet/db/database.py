@@ -465,6 +465,12 @@ class Database:
                 for table in tables:
                     await self.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
 
+    def forget_statements(self) -> None:
+        """Let the transaction's connection forget its prepared statements; those of the pool notice by themselves."""
+        frame = self._frame()
+        if frame is not None and not frame.transaction.connection.is_closed:
+            frame.transaction.connection.forget_statements()
+
     # Schema
 
     def schema_editor(self, *, collect: bool = False, atomic: bool | None = None) -> SchemaEditor:

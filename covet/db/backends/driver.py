@@ -126,6 +126,9 @@ class Connection(ABC):
     async def kill(self) -> None:  # noqa: B027  # most servers stop by themselves
         """Stop what the server still does for a statement whose connection had to be closed."""
 
+    def forget_statements(self) -> None:  # noqa: B027  # most drivers prepare nothing
+        """Forget prepared statements: the tables have changed under them."""
+
     async def defer_constraints(self, deferred: bool) -> None:  # noqa: B027  # most databases have nothing to put off
         """Inside a transaction that never commits (tests): check deferrable rules at once, or later again."""
 

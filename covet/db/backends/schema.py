@@ -243,6 +243,7 @@ class SchemaEditor(ABC):
             self.collected_sql.append(f"{sql};")
         else:
             await self.database.execute(sql)
+            self.database.forget_statements()
 
     # Tables
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.apps.part import AppPart
+from covet.db.checks import check_databases
 from covet.db.connections import connections
 from covet.db.models.model_checks import check_all
 
@@ -41,8 +42,8 @@ class ModelsPart(AppPart):
         return tuple(self._models)
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Return what is wrong with the models as they are declared."""
-        return check_all(apps)
+        """Return what is wrong with the databases' settings, and with the models as they are declared."""
+        return [*check_databases(), *check_all(apps)]
 
     async def shutdown(self) -> None:
         """Close the databases; they open themselves at their first statement, so a server starts without one."""

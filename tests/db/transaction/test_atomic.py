@@ -285,3 +285,20 @@ async def test_two_vendors_at_once_have_transactions_of_their_own(db: Database, 
         assert await numbers(other) == []
     finally:
         await other.close()
+
+
+async def test_a_column_may_change_its_type_between_two_reads_of_one_transaction(db: Database) -> None:
+    """A migration reads a table, alters it, and reads it again: a prepared statement must not stand in the way."""
+    new = TableDef(
+        "child",
+        (ColumnDef("id", INTEGER, primary_key=True), ColumnDef("n", ColumnType("bigint")), CHILD.columns[2]),
+        foreign_keys=CHILD.foreign_keys,
+        uniques=CHILD.uniques,
+        checks=CHILD.checks,
+    )
+    await add(db, 1)
+
+    async with db.schema_editor() as editor:
+        assert (await db.fetch("SELECT id, n FROM child"))[0][1] == 1
+        await editor.alter_table(CHILD, new, {})
+        assert (await db.fetch("SELECT id, n FROM child"))[0][1] == 1

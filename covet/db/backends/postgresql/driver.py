@@ -147,6 +147,10 @@ class PostgreSQLConnection(Connection):
         """Cut the connection."""
         self.raw.terminate()
 
+    def forget_statements(self) -> None:
+        """Empty asyncpg's cache: inside a transaction a plan whose result types have changed is an error."""
+        self.raw._drop_local_statement_cache()
+
     async def defer_constraints(self, deferred: bool) -> None:
         """Check deferrable rules at the commit, or at once (which also checks what was put off)."""
         await self.raw.execute(f"SET CONSTRAINTS ALL {'DEFERRED' if deferred else 'IMMEDIATE'}")
