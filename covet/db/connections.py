@@ -33,7 +33,8 @@ class Connections(Mapping[str, Database]):
             self._set_aside.append(self._databases)
             self._databases = {}
         else:
-            self._databases = self._set_aside.pop()
+            # Nothing was set aside when this module was first imported inside the override.
+            self._databases = self._set_aside.pop() if self._set_aside else {}
 
     def __getitem__(self, alias: str) -> Database:
         database = self._databases.get(alias)
