@@ -50,6 +50,10 @@ class Rebuilder(Protocol):
         """Shut down what ``open`` started."""
 
 
+Watcher = Callable[[frozenset[str], bool], None]
+"""Told the names that an override changes, and whether it begins (True) or has ended."""
+
+
 class Settings(Defaults):
     """Typed access to the project's settings; upper-case names only.
 
@@ -61,6 +65,7 @@ class Settings(Defaults):
         self._loaded: Loaded | None = None
         self._module_name = ""
         self.rebuilder: Rebuilder | None = None
+        self.watchers: list[Watcher] = []
 
     @property
     def configured(self) -> bool:
@@ -208,12 +213,14 @@ class override:
         checked = check_values(self._changes, source="override")
         names = frozenset(self._changes)
         settings._adopt(Loaded({**state.values, **checked.values}, {**state.sources, **checked.sources}))
+        _tell(names, True)
         before = None
         if settings.rebuilder is not None:
             try:
                 before = settings.rebuilder.rebuild(names)
             except BaseException:
                 settings._adopt(state)
+                _tell(names, False)
                 raise
         self._before.append((state, before))
         return settings
@@ -223,6 +230,7 @@ class override:
     ) -> None:
         state, before = self._before.pop()
         settings._adopt(state)
+        _tell(frozenset(self._changes), False)
         # Nothing was built before a block in which the apps were set up first: there is nothing to put back.
         if settings.rebuilder is not None and before is not None:
             settings.rebuilder.restore(before)
@@ -243,8 +251,9 @@ class override:
         import asyncio  # the settings are read by commands that never start a loop
 
         try:
-            if settings.rebuilder is not None:
-                await asyncio.shield(settings.rebuilder.close(self._before[-1][1]))
+            before = self._before[-1][1]
+            if settings.rebuilder is not None and before is not None:
+                await asyncio.shield(settings.rebuilder.close(before))
         finally:
             self.__exit__(kind, error, traceback)
 
@@ -266,6 +275,11 @@ class override:
                 return function(*args, **kwargs)
 
         return cast(F, run)
+
+
+def _tell(names: frozenset[str], begins: bool) -> None:
+    for watcher in settings.watchers:
+        watcher(names, begins)
 
 
 def import_settings_module() -> ModuleType:
