@@ -58,16 +58,28 @@ class AsyncClient(httpx.AsyncClient):
 
     async def force_login(self, user: Any, backend: str | None = None) -> None:
         """Log a user in without a password: the next requests carry its session's cookie."""
+        from covet.conf import settings
         from covet.test.login import session_cookie
 
-        name, value = await session_cookie(self.cookies, user, backend)
-        self.cookies.set(name, value)
+        name, value = await session_cookie(self._take_cookie(settings.SESSION_COOKIE_NAME), user, backend)
+        # The domain is spelled as the jar spells it, so that a cookie of an answer replaces this one.
+        host = self.base_url.host
+        self.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
 
     async def logout(self) -> None:
         """Forget the session."""
         from covet.conf import settings
 
-        self.cookies.delete(settings.SESSION_COOKIE_NAME)
+        self._take_cookie(settings.SESSION_COOKIE_NAME)
+
+    def _take_cookie(self, name: str) -> str | None:
+        """Remove a cookie, whatever domain set it, and return its value."""
+        value = None
+        for cookie in list(self.cookies.jar):
+            if cookie.name == name:
+                value = cookie.value
+                self.cookies.jar.clear(cookie.domain, cookie.path, cookie.name)
+        return value
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
