@@ -310,7 +310,8 @@ class _Paged:
         if isinstance(value, Page):
             if type(value) is not self._schema:
                 value = self._schema.model_validate(value, from_attributes=True, context=OUTPUT)
-            return value.model_dump_json(by_alias=True).encode()
+            written: str = value.model_dump_json(by_alias=True)
+            return written.encode()
         if isinstance(value, BaseManager):
             value = value.all()
         if isinstance(value, QuerySet):

@@ -5,6 +5,9 @@
   const colors = dark
     ? {
         primary: { main: "#8ab4f8" },
+        success: { main: "#81c995" },
+        error: { main: "#f28b82" },
+        warning: { main: "#fdd663" },
         text: { primary: "#e8eaed", secondary: "#bdc1c6" },
         border: { dark: "#5f6368", light: "#3c4043" },
       }

@@ -1,0 +1,332 @@
+"""A schema made from a model takes its fields, rules and defaults; and says when rows may go to JSON directly."""
+
+import datetime
+import decimal
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ConfigDict, Field, ValidationError, computed_field, field_serializer, field_validator
+
+from covet.db import models
+from covet.exceptions import ImproperlyConfigured
+from covet.schema import OUTPUT, ModelSchema, Schema, needs, projection
+from covet.timezone import override
+from covet.validators import RegexValidator
+from tests.rest.library import Article, Author, Tag, Thing
+
+
+class Kind(models.TextChoices):
+    SMALL = "s", "Small"
+    LARGE = "l", "Large"
+
+
+class Sample(models.Model):
+    code = models.CharField(max_length=5, validators=[RegexValidator(r"^[a-z]+$", "Small letters {only}.", "letters")])
+    kind = models.CharField(max_length=1, choices=Kind.choices, default=Kind.SMALL)
+    note = models.TextField(blank=True)
+    rank = models.PositiveSmallIntegerField(default=3)
+    price = models.DecimalField(max_digits=5, decimal_places=2, null=True)
+    seen = models.DateTimeField(null=True)
+    made = models.DateTimeField(auto_now_add=True)
+    data = models.JSONField(default=dict)
+    site = models.URLField(blank=True)
+
+    class Meta:
+        app_label = "library"
+
+
+class SampleIn(ModelSchema, model=Sample, exclude=["id", "made"]): ...
+
+
+def errors(schema: type[Schema], **values: Any) -> dict[str, str]:
+    with pytest.raises(ValidationError) as error:
+        schema.model_validate(values)
+    return {str(one["loc"][0]): one["type"] for one in error.value.errors()}
+
+
+def test_fields_exclude_and_all_choose_fields() -> None:
+    class Some(ModelSchema, model=Author, fields=["name", "pk"]): ...
+
+    class AllBut(ModelSchema, model=Author, exclude=["email"]): ...
+
+    class Everything(ModelSchema, model=Article, fields="__all__"): ...
+
+    assert list(Some.model_fields) == ["name", "pk"]
+    assert list(AllBut.model_fields) == ["id", "name"]
+    assert list(Everything.model_fields) == ["id", "title", "body", "author", "editor", "published_at", "views", "tags"]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"fields": ["nam"]}, {"exclude": ["emial"]}, {"fields": "name"}])
+def test_a_schema_that_names_nothing_or_the_wrong_thing_is_an_error(keywords: dict[str, Any]) -> None:
+    with pytest.raises(ImproperlyConfigured) as error:
+        type(ModelSchema)("Wrong", (ModelSchema,), {"__module__": __name__}, model=Author, **keywords)
+
+    assert "Wrong" in str(error.value)
+
+
+def test_a_misspelt_field_gets_a_suggestion() -> None:
+    with pytest.raises(ImproperlyConfigured, match="Did you mean 'email'"):
+
+        class Wrong(ModelSchema, model=Author, fields=["emial"]): ...
+
+
+def test_defaults_are_the_models() -> None:
+    sample = SampleIn(code="abc")
+
+    assert (sample.kind, sample.note, sample.rank, sample.price, sample.data) == ("s", "", 3, None, {})  # type: ignore[attr-defined]
+
+
+def test_rules_are_the_models() -> None:
+    wrong = errors(
+        SampleIn,
+        code="A",
+        kind="x",
+        rank=40000,
+        price="1.234",
+        site="nowhere",
+        seen="yesterday",
+        nothing=1,
+    )
+
+    assert wrong == {
+        "code": "letters",
+        "kind": "invalid_choice",
+        "rank": "less_than_equal",
+        "price": "decimal_max_places",
+        "site": "invalid",
+        "seen": "datetime_from_date_parsing",
+        "nothing": "extra_forbidden",
+    }
+    assert errors(SampleIn) == {"code": "missing"}
+    assert errors(SampleIn, code="") == {"code": "blank"}
+    assert errors(SampleIn, code="abcdef") == {"code": "string_too_long"}
+
+
+def test_braces_in_a_validators_text_stay() -> None:
+    with pytest.raises(ValidationError, match=r"Small letters \{only\}"):
+        SampleIn(code="9")
+
+
+def test_rules_do_not_hold_for_answers() -> None:
+    read = SampleIn.model_validate({"code": "OLD", "kind": "x"}, context=OUTPUT)
+
+    assert read.model_dump(include={"code", "kind"}) == {"code": "OLD", "kind": "x"}
+
+
+def test_a_naive_datetime_is_of_the_current_zone() -> None:
+    with override("Europe/Berlin"):
+        sample = SampleIn(code="a", seen="2026-01-31T12:00:00")
+
+    assert sample.seen == datetime.datetime(2026, 1, 31, 11, tzinfo=datetime.UTC)  # type: ignore[attr-defined]
+
+
+class ArticleIn(ModelSchema, model=Article, fields=["title", "author", "editor", "tags"]): ...
+
+
+def test_a_foreign_key_is_its_key_in_json_and_an_unloaded_instance_in_python() -> None:
+    article = ArticleIn.model_validate_json(b'{"title": "T", "author": 1, "tags": [2, 3]}')
+    values = article.model_dump()
+
+    assert isinstance(values["author"], Author)
+    assert values["author"].pk == 1
+    assert values["editor"] is None
+    assert [(type(tag), tag.pk) for tag in values["tags"]] == [(Tag, 2), (Tag, 3)]
+    assert article.model_dump_json() == '{"title":"T","author":1,"editor":null,"tags":[2,3]}'
+    assert Article(title=values["title"], author=values["author"]).author_id == 1  # type: ignore[attr-defined]
+
+
+def test_an_instance_is_taken_as_it_is() -> None:
+    ann = Author(pk=5, name="Ann")
+
+    assert ArticleIn(title="T", author=ann).author is ann  # type: ignore[attr-defined]
+
+
+def test_the_bare_key_stands_under_the_columns_name() -> None:
+    class Bare(ModelSchema, model=Article, fields=["author_id", "editor_id"]): ...
+
+    assert Bare(author_id="3").model_dump() == {"author_id": 3, "editor_id": None}
+
+
+def test_optional_fields_tell_sent_from_unsent() -> None:
+    class Patch(ModelSchema, model=Author, fields=["name", "email"], optional="__all__"): ...
+
+    assert Patch.model_validate({"name": "x"}).model_dump(exclude_unset=True) == {"name": "x"}
+    assert errors(Patch, name=None) == {"name": "string_type"}
+
+
+def test_what_the_class_declares_takes_the_models_place() -> None:
+    class Loud(ModelSchema, model=Author, fields=["id", "name"]):
+        name: int
+        extra: str = "-"
+
+    assert list(Loud.model_fields) == ["id", "name", "extra"]
+    assert Loud(name="5").name == 5
+
+
+def test_a_schema_can_be_extended() -> None:
+    class Short(ModelSchema, model=Author, fields=["id"]): ...
+
+    class Long(Short, fields=["email"]):
+        note: str = ""
+
+    assert list(Long.model_fields) == ["id", "email", "note"]
+    shown = projection(Short)
+    assert shown is not None
+    assert shown.names == ("id",)
+
+
+def test_a_relation_named_by_a_string_may_come_later() -> None:
+    class Early(models.Model):
+        later = models.ForeignKey("library.Later", on_delete=models.CASCADE)
+
+        class Meta:
+            app_label = "library"
+
+    class EarlyIn(ModelSchema, model=Early, fields=["later"]): ...
+
+    class Later(models.Model):
+        class Meta:
+            app_label = "library"
+
+    assert isinstance(EarlyIn.model_validate_json(b'{"later": 1}').later, Later)  # type: ignore[attr-defined]
+
+
+# ── projections
+
+
+class Plain(ModelSchema, model=Article, fields=["id", "title", "author", "published_at"]): ...
+
+
+def test_a_plain_schema_reads_its_columns() -> None:
+    shown = projection(Plain)
+
+    assert shown is not None
+    assert shown.names == ("id", "title", "author_id", "published_at")
+    assert shown.keys == ("id", "title", "author", "published_at")
+
+
+def test_a_schema_of_ones_own_projects_where_its_types_are_the_models() -> None:
+    class Own(Schema):
+        id: int
+        title: str = Field(max_length=3)
+        author_id: int
+        published_at: datetime.datetime | None
+
+    class Other(Schema):
+        id: str
+
+    class Missing(Schema):
+        nowhere: int = 0
+
+    assert projection(Own, Article) is not None
+    assert projection(Other, Article) is None
+    assert projection(Missing, Article) is None
+
+
+def test_whatever_changes_the_bytes_goes_through_pydantic() -> None:
+    class Aliased(ModelSchema, model=Author, fields=["id"]):
+        name: str = Field(serialization_alias="n")
+
+    class Computed(ModelSchema, model=Author, fields=["id"]):
+        @computed_field
+        def double(self) -> int:
+            return 2
+
+    class Serialized(ModelSchema, model=Author, fields=["id", "name"]):
+        @field_serializer("name")
+        def loud(self, value: str) -> str:
+            return value.upper()
+
+    class Validated(ModelSchema, model=Author, fields=["id", "name"]):
+        @field_validator("name")
+        @classmethod
+        def loud(cls, value: str) -> str:
+            return value.upper()
+
+    class Configured(ModelSchema, model=Thing, fields=["took"]):
+        model_config = ConfigDict(ser_json_timedelta="float")
+
+    class Retyped(ModelSchema, model=Thing, fields=["price"]):
+        price: float
+
+    class Many(ModelSchema, model=Article, fields=["id", "tags"]): ...
+
+    class Nested(ModelSchema, model=Article, fields=["id"]):
+        author: Plain
+
+    for schema in (Aliased, Computed, Serialized, Validated, Configured, Retyped, Many, Nested):
+        assert projection(schema) is None, schema
+
+
+def test_what_a_nested_schema_needs_is_known_before_anything_is_read() -> None:
+    class AuthorOut(ModelSchema, model=Author, fields=["name"]):
+        articles: list[Plain]
+
+    class Deep(ModelSchema, model=Article, fields=["tags", "editor"]):
+        author: AuthorOut | None
+
+    wanted = needs(Deep, Article)
+
+    assert wanted.select == ("author",)
+    assert set(wanted.prefetch) == {"tags", "author__articles"}
+    assert not needs(Plain, Article)
+
+
+class ThingOut(ModelSchema, model=Thing, fields="__all__"): ...
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+things = st.fixed_dictionaries(
+    {
+        "key": st.uuids(),
+        "text": st.text(),
+        "number": st.integers(-(2**63), 2**63 - 1),
+        "ratio": st.floats(),
+        "price": st.decimals(min_value=-999999, max_value=999999, places=2),
+        "flag": st.booleans(),
+        "day": st.none() | st.dates(),
+        "at": st.none() | st.times(),
+        "moment": st.none() | st.datetimes(timezones=st.just(datetime.UTC)),
+        "took": st.none() | st.timedeltas(),
+        "raw": st.none() | st.binary(),
+        "data": json_values,
+    }
+)
+
+
+@given(things)
+def test_a_projection_writes_the_bytes_of_pydantic(values: dict[str, Any]) -> None:
+    shown = projection(ThingOut)
+    assert shown is not None
+    thing = Thing(**values)
+
+    by_pydantic = ThingOut.model_validate(thing, context=OUTPUT).model_dump_json().encode()
+
+    assert shown.encode_instance(thing) == by_pydantic
+    row = [values[name] for name in shown.names]
+    assert shown.encode_rows([row], [None] * len(row)) == b"[" + by_pydantic + b"]"
+
+
+def test_a_projection_of_one_or_no_field_reads_it() -> None:
+    class One(ModelSchema, model=Author, fields=["name"]): ...
+
+    shown = projection(One)
+    assert shown is not None
+
+    assert shown.encode_instances([Author(name="a"), Author(name="b")]) == b'[{"name":"a"},{"name":"b"}]'
+
+
+def test_decimals_and_uuids_of_a_request_are_exact() -> None:
+    read = ThingOut.model_validate_json(
+        b'{"key":"00000000-0000-0000-0000-000000000001","text":"t","number":1,"ratio":1,"price":1.1,"flag":true}'
+    )
+
+    assert read.price == decimal.Decimal("1.1")  # type: ignore[attr-defined]
+    assert read.key == uuid.UUID(int=1)  # type: ignore[attr-defined]
