@@ -12,7 +12,7 @@ from covet.http.policy import DEFAULT_POLICY, RequestPolicy
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
-from covet.middleware.chain import Hooks, fold
+from covet.middleware.chain import Hooks, fold, guard
 from covet.types import Message, Receive, Scope, Send
 from covet.urls.endpoint import view_name
 from covet.urls.resolver import Resolver
@@ -55,8 +55,10 @@ class HttpHandler:
         self.errors = ErrorResponder(debug=debug)
 
         def innermost(hooks: Hooks) -> GetResponse:
-            step = _innermost(resolver, hooks)
-            return step if wrap_view is None else wrap_view(step)
+            if wrap_view is None and not hooks.view and not hooks.exception:
+                return _plain_step(resolver, self.errors)
+            step = _step_with_hooks(resolver, hooks)
+            return guard(step if wrap_view is None else wrap_view(step), self.errors)
 
         chain = fold(middleware, innermost, self.errors)
         self.handle: GetResponse = recording(chain.call) if debug else chain.call
@@ -99,21 +101,28 @@ class HttpHandler:
             await failed.send(scope, receive, send)
 
 
-def _innermost(resolver: Resolver, hooks: Hooks) -> GetResponse:
-    """Return the step that finds the view and calls it; without hooks there is nothing in it for them."""
+def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
+    """Return the step that finds the view, calls it and catches its errors, where no middleware has a hook."""
     resolve = resolver.resolve
 
     async def call_view(request: Request) -> Response:
-        route, params = resolve(request.method, request.path)
-        request.route = route
-        request.path_params = params
-        response = await route.endpoint(request, params)
-        if isinstance(response, Response):
-            return response
-        raise _not_a_response(response, route.view)
+        try:
+            route, params = resolve(request.method, request.path)
+            request.route = route
+            request.path_params = params
+            response = await route.endpoint(request, params)
+            if isinstance(response, Response):
+                return response
+            raise _not_a_response(response, route.view)
+        except Exception as error:
+            return await errors(request, error)
 
-    if not hooks.view and not hooks.exception:
-        return call_view
+    return call_view
+
+
+def _step_with_hooks(resolver: Resolver, hooks: Hooks) -> GetResponse:
+    """Return the step that finds the view, asks the hooks, and calls the view."""
+    resolve = resolver.resolve
 
     async def call_view_with_hooks(request: Request) -> Response:
         route, params = resolve(request.method, request.path)

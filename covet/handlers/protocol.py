@@ -58,6 +58,9 @@ SWEEP_S = 1.0
 _ALWAYS = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"})
 
+_LENGTHS = [b"content-length: %d\r\n" % size for size in range(4096)]
+_METHODS = {name.encode(): name for name in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")}
+
 # What a connection is doing: nothing, reading a head, reading a small body, answering.
 _IDLE, _HEAD, _BODY, _BUSY = range(4)
 
@@ -105,6 +108,7 @@ class CovetProtocol(HttpToolsProtocol):
         self.has_served = False
         self.by_uvicorn = False
         self.head_bytes = 0
+        self.is_large = False
         self.body: bytes | bytearray = b""
         self.body_bytes = 0
         self.running: asyncio.Task[None] | None = None
@@ -130,6 +134,8 @@ class CovetProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser."""
+        # Only then can a head be too large; to count each header of each request is what costs.
+        self.is_large = len(data) + self.head_bytes > MAX_HEAD_BYTES
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -148,7 +154,7 @@ class CovetProtocol(HttpToolsProtocol):
             return
         if self.stage == _HEAD:
             self.head_bytes += len(data)
-            if self.head_bytes > 2 * MAX_HEAD_BYTES:
+            if self.head_bytes > MAX_HEAD_BYTES:
                 # A head that never ends: the parser has not handed its parts over yet.
                 self._refuse(431, "The head of the request is too large.")
 
@@ -172,7 +178,6 @@ class CovetProtocol(HttpToolsProtocol):
         """Keep a header."""
         name = name.lower()
         self.headers.append((name, value))
-        self.head_bytes += len(value)
         if name in self.special:
             self._special(name, value)
 
@@ -189,21 +194,18 @@ class CovetProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide which way this request goes."""
-        if self.head_bytes + len(self.url) > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+        if len(self.headers) > MAX_HEADERS or (self.is_large and self._head_size() > MAX_HEAD_BYTES):
             self._refuse(431, "The head of the request is too large.")
             return
         if not self.by_uvicorn:
             url = self.url
             if (
-                url[:1] != b"/"
-                or url[1:2] == b"/"
+                not url.startswith(b"/")
+                or url.startswith(b"//")
                 or b"#" in url
                 or not url.isascii()
                 or self.parser.get_http_version() != "1.1"
-                or (
-                    self.limit_concurrency is not None
-                    and (len(self.connections) >= self.limit_concurrency or len(self.tasks) >= self.limit_concurrency)
-                )
+                or (self.limit_concurrency is not None and self._is_full(self.limit_concurrency))
             ):
                 self.by_uvicorn = True
         if self.by_uvicorn:
@@ -215,6 +217,12 @@ class CovetProtocol(HttpToolsProtocol):
         short.response_complete = False
         short.keep_alive = True
         self.cycle = short  # type: ignore[assignment]  # has what uvicorn asks of one
+
+    def _is_full(self, limit: int) -> bool:
+        return len(self.connections) >= limit or len(self.tasks) >= limit
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _hand_over(self) -> None:
         """Let uvicorn begin this request as if it had done so from the first byte."""
@@ -254,17 +262,19 @@ class CovetProtocol(HttpToolsProtocol):
         body = self.body
         assert self.application is not None
         handler = self.application.apps.part(HandlersPart).handler
+        method = parser.get_method()
         request = Request.from_parts(
-            parser.get_method().decode("ascii"),
+            _METHODS.get(method) or method.decode("ascii"),
             path,
             query,
             self.headers,
             body if type(body) is bytes else bytes(body),
-            scheme=self.scheme or "http",
-            client=self.client,
-            server=self.server,
-            app=handler,
-            policy=handler.policy,
+            self.scheme or "http",
+            self.client,
+            self.server,
+            "",
+            handler,
+            handler.policy,
         )
         self.stage = _BUSY
         self.short.keep_alive = parser.should_keep_alive()
@@ -304,16 +314,22 @@ class CovetProtocol(HttpToolsProtocol):
         """Write head and body at once, and make the connection ready for what comes next."""
         status = response.status
         keep_alive = self.short.keep_alive
-        if status in BODILESS:
-            response.body = b""
+        body = response.body
+        size = len(body)
         out = [STATUS_LINE[status], _default_head(self.server_state)]
-        for name, value in response.final_headers():
+        has_length = False
+        for name, value in response.raw_headers:
             if name == b"connection" and b"close" in value.lower():
                 keep_alive = False
                 continue
+            if name == b"content-length":
+                has_length = True
             out += (name, b": ", value, b"\r\n")
+        if status in BODILESS:
+            body = b""
+        elif not has_length:
+            out.append(_LENGTHS[size] if size < 4096 else b"content-length: %d\r\n" % size)
         out.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-        body = response.body
         if body and request.method != "HEAD":
             out.append(body)
         if self.access_log:

@@ -138,7 +138,6 @@ class Request:
         raw_query: bytes = b"",
         raw_headers: RawHeaders | None = None,
         body: bytes = b"",
-        *,
         scheme: str = "http",
         client: tuple[str, int] | None = None,
         server: tuple[str, int | None] | None = None,

@@ -109,9 +109,8 @@ class Response:
 
     def final_headers(self) -> RawHeaders:
         """Return the headers as they go out, ``Content-Length`` included."""
-        body = self.body
-        size = len(body)
-        if not size and self.status in BODILESS:
+        size = len(self.body)
+        if self.status in BODILESS:
             return self.raw_headers
         for name, _ in self.raw_headers:
             if name == b"content-length":

@@ -62,7 +62,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
 
     Args:
         names: Dotted names or factories, outermost first.
-        innermost: Gets the hooks, returns the step that calls the view.
+        innermost: Gets the hooks, returns the step that calls the view, which never raises an ``Exception`` itself.
         on_error: Turns an exception into a response; never raises.
 
     Raises:
@@ -73,7 +73,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
     websocket_hooks: list[Any] = []
     layers: list[str] = []
     core = _Later()
-    current: GetResponse = guard(core.call, on_error)
+    current: GetResponse = core.call
     for name in reversed(names):
         factory = import_string(name) if isinstance(name, str) else name
         shown = name if isinstance(name, str) else getattr(factory, "__qualname__", repr(factory))
@@ -93,7 +93,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
         current = guard(layer, on_error)
     step = innermost(Hooks(tuple(view_hooks), tuple(exception_hooks)))
     if not layers:
-        return Chain(guard(step, on_error), ())
+        return Chain(step, ())
     core.step = step
     return Chain(current, tuple(layers), tuple(websocket_hooks))
 
