@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -132,9 +133,18 @@ class RegexValidator:
         return hash((self.regex.pattern, self.regex.flags, self.code, self.inverse_match))
 
 
-_LABEL = r"[a-z0-9\u00a1-\uffff](?:[a-z0-9\u00a1-\uffff-]{0,61}[a-z0-9\u00a1-\uffff])?"
-_TLD = r"(?:[a-z\u00a1-\uffff](?:[a-z\u00a1-\uffff-]{0,61}[a-z\u00a1-\uffff])|xn--[a-z0-9-]{1,59})"
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+{_TLD}\.?\Z", re.IGNORECASE)
+# Both cases are spelled out: with IGNORECASE the compiler folds every letter of these ranges, which takes 20 ms; and
+# what is left takes 8 ms, so it is compiled when a domain is first checked.
+_LETTER = r"a-zA-Z\u00a1-\uffff"
+_LABEL = rf"[{_LETTER}0-9](?:[{_LETTER}0-9-]{{0,61}}[{_LETTER}0-9])?"
+_TLD = rf"(?:[{_LETTER}](?:[{_LETTER}-]{{0,61}}[{_LETTER}])|[xX][nN]--[a-zA-Z0-9-]{{1,59}})"
+
+
+@lru_cache(maxsize=1)
+def _domain() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_LABEL}\.)+{_TLD}\.?\Z")
+
+
 _ASCII = re.compile(r"\A[\x00-\x7f]*\Z")
 
 
@@ -157,7 +167,7 @@ class DomainNameValidator:
             isinstance(value, str)
             and len(value) <= self.max_length
             and (self.accept_idna or _ASCII.match(value) is not None)
-            and _DOMAIN.match(value) is not None
+            and _domain().match(value) is not None
         )
         if not valid:
             raise ValidationError(self.message, code=self.code, params={"value": value})
@@ -201,7 +211,7 @@ class EmailValidator:
             raise ValidationError(self.message, code=self.code, params={"value": value})
 
     def _is_domain(self, domain: str) -> bool:
-        if domain in self.allowlist or (len(domain) <= 255 and _DOMAIN.match(domain)):
+        if domain in self.allowlist or (len(domain) <= 255 and _domain().match(domain)):
             return True
         if domain.startswith("[") and domain.endswith("]"):
             return _is_address(domain[1:-1].removeprefix("IPv6:"))
@@ -262,7 +272,7 @@ class URLValidator:
             return _is_address(name)
         if re.fullmatch(r"[\d.]+", name):
             return _is_address(name)
-        return name == "localhost" or (len(name) <= 253 and _DOMAIN.match(name) is not None)
+        return name == "localhost" or (len(name) <= 253 and _domain().match(name) is not None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, URLValidator) and (tuple(self.schemes), self.message, self.code) == (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -29,8 +30,15 @@ def setup(parts: Iterable[type[AppPart] | str] | None = None) -> Apps:
     Raises:
         ImproperlyConfigured: Settings, an app or a part cannot be used.
     """
-    prepare()
-    apps.setup(settings.INSTALLED_APPS, settings.APP_PARTS, only=parts)
+    # Loading makes many objects that stay: collecting meanwhile finds nothing and takes a tenth of the time.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        prepare()
+        apps.setup(settings.INSTALLED_APPS, settings.APP_PARTS, only=parts)
+    finally:
+        if collects:
+            gc.enable()
     return apps
 
 
