@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 USE = HERE / "use.py"
+JOURNEYS = ROOT / "tests" / "_journeys"
 
 
 def marked(checker: str) -> set[int]:
@@ -26,10 +28,20 @@ def marked(checker: str) -> set[int]:
     }
 
 
-def run_mypy(tmp_path: Path, *files: Path) -> set[tuple[str, int, str]]:
+@pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all runs: most of the time goes into reading Covet itself."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def run_mypy(cache: Path, *files: Path, cwd: Path = ROOT) -> set[tuple[str, int, str]]:
     command = [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11"]
-    command += ["--cache-dir", str(tmp_path / "cache"), "--no-error-summary", "--hide-error-context"]
-    done = subprocess.run([*command, *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=False)
+    command += ["--cache-dir", str(cache), "--no-error-summary", "--hide-error-context"]
+    command += ["--config-file", str(ROOT / "pyproject.toml"), "--explicit-package-bases", "--namespace-packages"]
+    environment = {**os.environ, "MYPYPATH": str(cwd)}
+    done = subprocess.run(
+        [*command, *map(str, files)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     names = {file.name for file in files}
     found = set()
     for line in done.stdout.splitlines():
@@ -40,10 +52,10 @@ def run_mypy(tmp_path: Path, *files: Path) -> set[tuple[str, int, str]]:
     return found
 
 
-def run_pyright(*files: Path) -> set[tuple[str, int, str]]:
+def run_pyright(*files: Path, cwd: Path = ROOT) -> set[tuple[str, int, str]]:
     done = subprocess.run(
         [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, *map(str, files)],
-        cwd=ROOT,
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
@@ -59,11 +71,19 @@ def run_pyright(*files: Path) -> set[tuple[str, int, str]]:
     }
 
 
-def test_mypy_finds_exactly_the_marked_lines(tmp_path: Path) -> None:
-    found = run_mypy(tmp_path, USE)
+def test_mypy_finds_exactly_the_marked_lines(mypy_cache: Path) -> None:
+    found = run_mypy(mypy_cache, USE)
     assert {line for _name, line, _text in found} == marked("mypy"), found
 
 
 def test_pyright_finds_exactly_the_marked_lines() -> None:
     found = run_pyright(USE)
     assert {line for _name, line, _text in found} == marked("pyright"), found
+
+
+def test_mypy_finds_nothing_in_the_code_of_the_journeys(mypy_cache: Path) -> None:
+    assert run_mypy(mypy_cache, *sorted(JOURNEYS.rglob("*.py")), cwd=JOURNEYS) == set()
+
+
+def test_pyright_finds_nothing_in_the_code_of_the_journeys() -> None:
+    assert run_pyright(*sorted(JOURNEYS.rglob("*.py")), cwd=JOURNEYS) == set()

@@ -23,7 +23,7 @@ from covet.db.models.expressions.base import (
 from covet.db.models.expressions.conditional import Case, When
 from covet.db.models.expressions.functions import Func
 from covet.db.models.expressions.q import Q
-from covet.db.models.expressions.refs import F, JSONNull, OuterRef, RawSQL
+from covet.db.models.expressions.refs import F, JSONNull, OuterRef, RawSQL, Sliced
 from covet.db.models.expressions.subqueries import Exists, Subquery
 from covet.db.models.expressions.windows import RowRange, ValueRange, Window, WindowFrame
 
@@ -48,6 +48,7 @@ __all__ = [
     "Q",
     "RawSQL",
     "RowRange",
+    "Sliced",
     "StdDev",
     "StringAgg",
     "Subquery",

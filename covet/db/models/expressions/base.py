@@ -14,7 +14,7 @@ Two calls, made by the query room, decide how an expression takes part in a stat
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -150,6 +150,8 @@ class Expression(Combinable, Generic[T]):
 
     # The constructor's arguments, for equality, ``deconstruct`` and ``repr``.
     _constructed: tuple[tuple[Any, ...], dict[str, Any]]
+    #: Where migrations import the built-in classes from.
+    public_module: ClassVar[str] = "covet.db.models"
     sources: tuple[Any, ...] = ()
     is_aggregate = False
     is_window = False
@@ -313,6 +315,8 @@ class Value(Expression[T]):
 class CombinedExpression(Expression[Any]):
     """Two expressions and an operator between them."""
 
+    public_module = "covet.db.models.expressions"
+
     def __init__(self, lhs: Any, operator: str, rhs: Any, output_field: Field[Any] | None = None) -> None:
         super().__init__(output_field)
         self.operator = operator
@@ -370,6 +374,7 @@ class ExpressionWrapper(Expression[Any]):
 class NegatedExpression(Expression[Any]):
     """``NOT`` of a truth value: ``~F("is_active")``, ``~Exists(…)``."""
 
+    public_module = "covet.db.models.expressions"
     is_conditional = True
 
     def __init__(self, expression: Any) -> None:
@@ -431,13 +436,13 @@ class OrderBy(Expression[Any]):
         )
 
 
-def import_path(cls: type) -> str:
+def import_path(cls: Any) -> str:
     """Return the public address of an expression's class: ``covet.db.models.F``."""
     module = cls.__module__
-    if module.startswith("covet.db.models.functions"):
+    if module.startswith("covet.db.models.functions."):
         module = "covet.db.models.functions"
     elif module.startswith("covet.db.models."):
-        module = "covet.db.models"
+        module = cls.public_module
     return f"{module}.{cls.__qualname__}"
 
 

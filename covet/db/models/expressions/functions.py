@@ -100,6 +100,7 @@ class Func(Expression[Any]):
 class Cast(Func):
     """A value as another type: ``Cast("views", FloatField())``."""
 
+    public_module = "covet.db.models.functions"
     function = "CAST"
     arity = 1
 
@@ -117,6 +118,7 @@ class Cast(Func):
 class Coalesce(Func):
     """The first of the arguments that is not NULL."""
 
+    public_module = "covet.db.models.functions"
     function = "COALESCE"
 
     def __init__(self, *expressions: Any, output_field: Field[Any] | None = None) -> None:

@@ -70,6 +70,8 @@ class OuterRef(F):
 class Sliced(Expression[Any]):
     """Part of a text, counted from 0 as in Python; negative places are not offered by databases."""
 
+    public_module = "covet.db.models.expressions"
+
     def __init__(self, expression: Any, part: int | slice) -> None:
         super().__init__()
         start, stop = (part, part + 1) if isinstance(part, int) else (part.start or 0, part.stop)
