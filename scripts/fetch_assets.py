@@ -68,7 +68,10 @@ def _fill(folder: Path, packages: dict[str, Any], npm: str, scratch: Path) -> No
         _verify(archive, pin["integrity"], f"{name} {pin['version']}")
         with tarfile.open(archive) as tar:
             for inside, target in pin["files"].items():
-                source = tar.extractfile(f"package/{inside}")
+                try:
+                    source = tar.extractfile(f"package/{inside}")
+                except KeyError:
+                    source = None
                 if source is None:
                     raise AssetsMissing(f"{name} {pin['version']} has no file {inside}")
                 (fresh / target).write_bytes(source.read())
