@@ -10,9 +10,8 @@ from covet.checks.runner import run_checks
 from covet.conf import settings
 from covet.db.connections import connections
 from covet.db.errors import DatabaseError
-from covet.db.migrations.loader import Loader
+from covet.db.migrations.execute import unapplied
 from covet.db.migrations.part import MigrationsPart
-from covet.db.migrations.recorder import Recorder
 from covet.exceptions import CovetError
 from covet.text import join_words, pluralize
 
@@ -52,19 +51,17 @@ async def _look_at(alias: str, trouble: Trouble) -> None:
             "Start it, or correct DATABASES."
         )
         return
-    if alias != "default" or not apps.has_part(MigrationsPart):
+    if not apps.has_part(MigrationsPart):
         return
     try:
-        loader = Loader.from_apps(apps)
-        applied = await Recorder(database).applied()
-        loader.build(applied)
-        counted = loader.counted(applied)
-        missing = [key for key in loader.graph.full_plan() if key not in counted]
+        missing = await unapplied(database)
     except CovetError as error:
         trouble.notices.append(f"The migrations cannot be read: {error}")
         return
     if missing:
         labels = join_words(sorted({label for label, _ in missing}))
+        where = "" if alias == "default" else f" to '{alias}'"
+        option = "" if alias == "default" else f" --database {alias}"
         trouble.notices.append(
-            f"{pluralize(len(missing), 'migration')} not applied ({labels}). Run: python manage.py migrate"
+            f"{pluralize(len(missing), 'migration')} not applied{where} ({labels}). Run: python manage.py migrate{option}"
         )

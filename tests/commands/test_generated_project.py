@@ -72,6 +72,58 @@ def test_its_code_is_formatted_linted_and_typed(site):
     assert typed.returncode == 0, typed.stdout
 
 
+def test_a_server_tells_of_migrations_that_are_not_applied(site):
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONUNBUFFERED": "1",
+        "DATABASE_URL": f"sqlite:///{site / 'empty.sqlite3'}",
+    }
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "runserver", "0", "--noreload"],
+        cwd=site,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=environ,
+    ) as process:
+        try:
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if "Run:" in line:
+                    break
+        finally:
+            process.terminate()
+
+    assert lines[0] == "Covet 0.1 · settings mysite.settings · sqlite empty.sqlite3 · uvicorn\n"
+    assert [line.split()[1:] for line in lines[2:4]] == [
+        ["REST", "API", "(OpenAPI", "3.1)"],
+        ["GraphQL", "(GraphiQL)"],
+    ]
+    assert lines[-1] == (
+        "6 migrations not applied (auth, blog, contenttypes, my_notes, sessions and shop). "
+        "Run: python manage.py migrate\n"
+    )
+
+
+def test_two_models_of_one_name_are_one_clear_line(site):
+    models = site / "blog" / "models.py"
+    source = models.read_text()
+    models.write_text(source + "\nfrom shop.more import Item as Other\n")
+    (site / "shop" / "more.py").write_text(
+        "from covet.db import models\nclass Item(models.Model):\n    class Meta:\n        app_label = 'blog'\n"
+    )
+    try:
+        done = run(sys.executable, "manage.py", "check", cwd=site)
+    finally:
+        models.write_text(source)
+
+    assert done.returncode == 1
+    assert "blog.models.Item and shop.more.Item" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_it_serves_under_a_plain_asgi_server(site):
     code = "from mysite.asgi import application; print(callable(application))"
 

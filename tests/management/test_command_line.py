@@ -1,5 +1,6 @@
 """manage.py and covet-admin from the outside: output, exit codes, and what is imported."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +172,24 @@ def test_help_and_version_import_nothing_heavy(manage):
         modules = loaded(manage, *args)
         assert "covet.management.entry" in modules
         assert not modules & {"click", "pydantic", "asyncio", "uvicorn", "msgspec", "covet.apps", "shop.parts"}
+
+
+def test_help_costs_at_most_eight_bare_starts(project):
+    """CPU time of the best of several runs, so that a busy machine does not matter."""
+
+    def cost(*command):
+        def once():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(command, cwd=project, capture_output=True, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+        return min(once() for _ in range(7))
+
+    bare = cost(sys.executable, "-c", "pass")
+
+    assert cost(*ADMIN, "--help") <= 8 * bare
+    assert cost(sys.executable, "manage.py", "--help") <= 8 * bare
 
 
 def test_scaffolding_imports_neither_settings_nor_pydantic(manage):

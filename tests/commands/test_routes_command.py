@@ -1,0 +1,35 @@
+"""``manage.py routes``."""
+
+import json
+
+
+def test_routes_are_listed_with_method_path_name_and_view(manage, project):
+    (project / "site_/urls.py").write_text(
+        "from covet.http import Response\nfrom covet.urls import path\n"
+        "async def home(request): return Response()\n"
+        "async def item(request, pk): return Response()\n"
+        "urlpatterns = [path('', home, name='home'), path('items/<int:pk>', item, name='item', methods=['GET', 'PUT'])]\n"
+    )
+
+    table = manage("routes").stdout
+    (entry,) = json.loads(manage("routes", "items", "--json").stdout)
+
+    assert [line.split() for line in table.splitlines() if "site_" in line] == [
+        ["any", "/", "home", "site_.urls.home"],
+        ["GET,", "PUT", "/items/<int:pk>", "item", "site_.urls.item"],
+    ]
+    assert entry == {
+        "kind": "http",
+        "methods": ["GET", "PUT"],
+        "path": "/items/<int:pk>",
+        "name": "item",
+        "view": "site_.urls.item",
+        "app": None,
+    }
+
+
+def test_a_text_that_no_route_has_is_told(manage):
+    done = manage("routes", "nowhere")
+
+    assert done.returncode == 0
+    assert "No route has 'nowhere'." in done.stderr
