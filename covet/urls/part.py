@@ -91,6 +91,13 @@ class UrlsPart(AppPart):
                     obj=flat.text,
                     id="urls.E001",
                 )
+            if flat.text.startswith("/") and not flat.route.is_regex:
+                yield Warning(
+                    f"The route {flat.text!r} starts with a slash, so that its address has two.",
+                    hint="Take the first slash away.",
+                    obj=flat.text,
+                    id="urls.W001",
+                )
             name = flat.full_name
             if name is None:
                 continue
@@ -104,11 +111,4 @@ class UrlsPart(AppPart):
                     hint="Name one of them anew, or set app_name in the module that holds it.",
                     obj=flat.text,
                     id="urls.W002",
-                )
-            if flat.route.pattern.startswith("/") and not flat.route.is_regex:
-                yield Warning(
-                    f"The route {flat.text!r} starts with a slash, so that its address has two.",
-                    hint="Take the first slash away.",
-                    obj=flat.text,
-                    id="urls.W001",
                 )
