@@ -1,0 +1,171 @@
+"""Start-up and shutdown through ASGI, and the handler that an override builds anew."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from covet.apps import lifecycle
+from covet.apps.part import AppPart
+from covet.apps.registry import Apps
+from covet.conf import override
+from covet.conf import settings as live_settings
+from covet.handlers.application import Application
+from covet.handlers.part import HandlersPart
+from covet.http import Request, Response
+from covet.test.client import AsyncClient
+from covet.urls import path
+from covet.urls.part import UrlsPart
+from tests.handlers.sites import PARTS, make_application, module_of
+
+
+class Recorder(AppPart):
+    log: list[str] = []
+    fails = False
+    hangs = False
+
+    async def startup(self) -> None:
+        if self.fails:
+            raise ConnectionError("the database is down")
+        self.log.append("opened")
+
+    async def shutdown(self) -> None:
+        if self.hangs:
+            await asyncio.sleep(60)
+        self.log.append("closed")
+
+
+class Lifespan:
+    """The server's side of a lifespan."""
+
+    def __init__(self, application: Application) -> None:
+        self.received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+        self.task = asyncio.create_task(
+            application({"type": "lifespan", "asgi": {"version": "3.0"}}, self.received.get, self.sent.put)
+        )
+
+    async def tell(self, what: str) -> Any:
+        await self.received.put({"type": f"lifespan.{what}"})
+        async with asyncio.timeout(5):
+            return await self.sent.get()
+
+
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> Application:
+    apps = Apps()
+    apps.setup([], [Recorder])
+    monkeypatch.setattr(lifecycle, "apps", apps)
+    monkeypatch.setattr(Recorder, "log", [])
+    return Application(apps)
+
+
+async def test_parts_open_before_the_first_request_and_close_after_the_last(application: Application) -> None:
+    lifespan = Lifespan(application)
+
+    assert await lifespan.tell("startup") == {"type": "lifespan.startup.complete"}
+    assert Recorder.log == ["opened"]
+    assert await lifespan.tell("shutdown") == {"type": "lifespan.shutdown.complete"}
+    assert Recorder.log == ["opened", "closed"]
+    await lifespan.task
+
+
+async def test_a_part_that_cannot_open_stops_the_start(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recorder, "fails", True)
+
+    answer = await Lifespan(application).tell("startup")
+
+    assert answer == {"type": "lifespan.startup.failed", "message": "ConnectionError: the database is down"}
+
+
+async def test_a_part_that_hangs_does_not_keep_the_process(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recorder, "hangs", True)
+    with override(SHUTDOWN_GRACE_S=0.05):
+        lifespan = Lifespan(application)
+        await lifespan.tell("startup")
+
+        answer = await lifespan.tell("shutdown")
+
+    assert answer["type"] == "lifespan.shutdown.failed"
+    assert "SHUTDOWN_GRACE_S" in answer["message"]
+    await lifespan.task
+
+
+async def test_an_unknown_scope_is_refused() -> None:
+    with pytest.raises(ValueError, match="'tcp'"):
+        await Application(Apps())({"type": "tcp"}, None, None)  # type: ignore[arg-type]
+
+
+def add_header(get_response: Any) -> Any:
+    async def middleware(request: Request) -> Response:
+        response: Response = await get_response(request)
+        response.headers["X-Added"] = "yes"
+        return response
+
+    return middleware
+
+
+async def test_an_override_builds_routes_and_middleware_anew_and_puts_them_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def first(request: Request) -> Response:
+        return Response("first")
+
+    async def second(request: Request) -> Response:
+        return Response("second")
+
+    apps = Apps()
+    with override(ROOT_URLCONF=module_of([path("", first)]), ALLOWED_HOSTS=["testserver"], DATABASES={}, MIDDLEWARE=[]):
+        apps.setup([], PARTS)
+        monkeypatch.setattr(live_settings, "rebuilder", apps)
+        async with AsyncClient(Application(apps)) as client:
+            before = apps.part(HandlersPart)
+            assert (await client.get("/")).text == "first"
+            with override(ROOT_URLCONF=module_of([path("", second)])):
+                assert (await client.get("/")).text == "second"
+            with override(MIDDLEWARE=["tests.handlers.test_lifespan.add_header"]):
+                changed = await client.get("/")
+                assert (changed.text, changed.headers["x-added"]) == ("first", "yes")
+            assert "x-added" not in (await client.get("/")).headers
+            assert apps.part(HandlersPart) is before
+
+
+async def test_the_clients_of_tests_see_what_a_view_raised() -> None:
+    async def fail(request: Request) -> Response:
+        raise LookupError("in the view")
+
+    with override(ALLOWED_HOSTS=["testserver"], DATABASES={}, MIDDLEWARE=[]):
+        application = make_application([path("fail", fail)])
+        async with AsyncClient(application) as client:
+            with pytest.raises(LookupError, match="in the view"):
+                await client.get("/fail")
+            assert (await client.get("/nothing")).status_code == 404
+        async with AsyncClient(application, raise_request_exception=False) as client:
+            assert (await client.get("/fail")).status_code == 500
+
+
+def test_routes_that_can_never_be_reached_are_checked() -> None:
+    async def view(request: Request, **kwargs: Any) -> Response:
+        return Response()
+
+    apps = Apps()
+    routes = [
+        path("a/", view, name="a"),
+        path("a/", view),
+        path("b/", view, name="a"),
+        path("/c", view),
+        path("d", view, methods=["GET"]),
+        path("d", view, methods=["POST"]),
+    ]
+    with override(ROOT_URLCONF=module_of(routes)):
+        apps.setup([], [UrlsPart])
+
+    found = [message.id for message in apps.part(UrlsPart).check(apps)]
+
+    assert sorted(found) == ["urls.E001", "urls.W001", "urls.W002"]
