@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from covet import timezone
 from covet.apps import apps
@@ -46,7 +46,7 @@ def get_user_model() -> type[Any]:
     if name.count(".") != 1:
         raise ImproperlyConfigured(f"AUTH_USER_MODEL is {name!r}; write it as 'app_label.ModelName'.")
     try:
-        return cast(type[Any], apps.get_model(name))
+        return apps.get_model(name)
     except LookupError as error:
         raise ImproperlyConfigured(
             f"AUTH_USER_MODEL is {name!r}, and no installed app has that model. "

@@ -67,7 +67,7 @@ class BaseBackend:
 class ModelBackend(BaseBackend):
     """Users and permissions in the database, by user name and password."""
 
-    async def authenticate(  # type: ignore[override]  # names the credentials it takes; others are not asked of it
+    async def authenticate(
         self, request: Any, username: str | None = None, password: str | None = None, **credentials: Any
     ) -> Any:
         """Return the active user with this name and password."""

@@ -339,7 +339,7 @@ class AbstractUser(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(_("date joined"), default=timezone.now)
 
     if TYPE_CHECKING:
-        objects: ClassVar[UserManager[Any]]  # type: ignore[misc]
+        objects: ClassVar[UserManager[Any]]
     else:
         objects = UserManager()
 

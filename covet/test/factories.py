@@ -19,8 +19,8 @@ from typing_extensions import TypeVar
 from covet.exceptions import MissingDependency
 
 try:
-    import factory
-    from factory import builder, enums
+    from factory import builder, enums, errors
+    from factory.base import Factory as PlainFactory
     from factory.base import FactoryOptions, OptionDefault
 except ImportError as error:
     raise MissingDependency("factory-boy", extra="test", feature="covet.test.factories") from error
@@ -86,7 +86,7 @@ class _Options(FactoryOptions):
         ]
 
 
-class Factory(factory.Factory, Generic[M]):  # type: ignore[type-arg]
+class Factory(PlainFactory[Any], Generic[M]):
     """The base class of a project's factories.
 
     ``await ArticleFactory()`` and ``await ArticleFactory.create()`` write a row, ``await
@@ -109,22 +109,38 @@ class Factory(factory.Factory, Generic[M]):  # type: ignore[type-arg]
         def __await__(self) -> Generator[Any, Any, M]: ...
 
     @classmethod
-    async def create(cls, **values: Any) -> M:  # type: ignore[override]
+    def build(cls, **values: Any) -> M:
+        """Make an instance that is not saved; async post-generation hooks are for rows and are left out."""
+        plan: deque[_Entry] = deque()
+        instance: M = cls._planned(values, plan, enums.BUILD_STRATEGY)
+        while plan:
+            entry = plan.popleft()
+            for name in entry.post.sorted():
+                hook = entry.post[name]
+                result = hook.declaration.evaluate_post(
+                    instance=entry.instance, step=entry.step, overrides=hook.context
+                )
+                if inspect.iscoroutine(result):
+                    result.close()
+        return instance
+
+    @classmethod
+    async def create(cls, **values: Any) -> M:
         """Write one row, and the rows it needs, and return its instance."""
         plan: deque[_Entry] = deque()
-        instance = cls._planned(values, plan)
+        instance: M = cls._planned(values, plan)
         await _write(plan)
         return instance
 
     @classmethod
-    async def create_batch(cls, size: int, **values: Any) -> list[M]:  # type: ignore[override]
+    async def create_batch(cls, size: int, **values: Any) -> list[M]:  # type: ignore[override]  # awaited here
         """Write ``size`` rows, one after another, and return their instances."""
         return [await cls.create(**values) for _ in range(size)]
 
     @classmethod
     async def _save(cls, instance: Any) -> None:
         """Write one instance: where a project's factory saves in its own way."""
-        meta = cls._meta
+        meta: Any = cls._meta  # it has the options of _Options
         if meta.get_or_create:
             manager = type(instance)._default_manager
             names = meta.get_or_create
@@ -136,10 +152,10 @@ class Factory(factory.Factory, Generic[M]):  # type: ignore[type-arg]
         await instance.save(using=meta.using, force_insert=True)
 
     @classmethod
-    def _planned(cls, values: dict[str, Any], plan: deque[_Entry]) -> Any:
+    def _planned(cls, values: dict[str, Any], plan: deque[_Entry], strategy: str = enums.CREATE_STRATEGY) -> Any:
         if cls._meta.abstract:
-            raise factory.errors.FactoryError(f"{cls.__name__} is abstract: give it a 'class Meta' with 'model = …'.")
-        return _PlanBuilder(cls._meta, values, enums.CREATE_STRATEGY, plan).build()
+            raise errors.FactoryError(f"{cls.__name__} is abstract: give it a 'class Meta' with 'model = …'.")
+        return _PlanBuilder(cls._meta, values, strategy, plan).build()
 
 
 async def _write(plan: deque[_Entry]) -> None:

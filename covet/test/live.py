@@ -44,7 +44,7 @@ async def serve(application: ASGIApp, *, protocol: str = PROTOCOL, **options: An
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         application,
-        http=protocol,  # type: ignore[arg-type]  # any import string is taken
+        http=protocol,
         **{"lifespan": "off", "log_config": None, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2, **options},
     )
     server = _quiet_server(config)

@@ -122,10 +122,17 @@ async def db(request: pytest.FixtureRequest, covet_databases: asyncio.AbstractEv
     unknown = [alias for alias in aliases if alias not in settings.DATABASES]
     if unknown:
         pytest.fail(f"@pytest.mark.db(databases=…) names {unknown}; DATABASES has {list(settings.DATABASES)}.")
-    if asyncio.get_running_loop() is not covet_databases:
+    if not _runs_on_the_session_loop(request):
         pytest.fail(_ADVICE)
     async with isolated(aliases, transaction=transaction):
         yield
+
+
+def _runs_on_the_session_loop(request: pytest.FixtureRequest) -> bool:
+    """Tell whether the test's own coroutine runs where the databases were opened."""
+    marker = request.node.get_closest_marker("asyncio")
+    scope = marker.kwargs.get("loop_scope") if marker is not None else None
+    return (scope or request.config.getini("asyncio_default_test_loop_scope")) == "session"
 
 
 @pytest.fixture

@@ -1,0 +1,226 @@
+"""The pytest plugin, as a project uses it: a small project's own tests are run, and their outcome is read."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import repository_root
+
+SETTINGS = """
+SECRET_KEY = "plugin-tests-" + "x" * 40
+INSTALLED_APPS = ["covet.contenttypes", "covet.auth", "covet.sessions", "tests._apps.members"]
+MIDDLEWARE = [
+    "covet.sessions.middleware.SessionMiddleware",
+    "covet.middleware.csrf.CsrfMiddleware",
+    "covet.auth.middleware.AuthenticationMiddleware",
+]
+ROOT_URLCONF = "tests._apps.members.urls"
+DATABASES = {{"default": {default!r}, "other": {other!r}}}
+"""
+
+INI = """
+[pytest]
+covet_settings = project_settings
+pythonpath = .
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = session
+asyncio_default_test_loop_scope = session
+"""
+
+
+class Project:
+    """A folder with settings and tests."""
+
+    def __init__(
+        self, folder: Path, default: str = "sqlite:///real.sqlite3", other: str = "sqlite:///real2.sqlite3"
+    ) -> None:
+        self.folder = folder
+        (folder / "project_settings.py").write_text(SETTINGS.format(default=default, other=other))
+        (folder / "pytest.ini").write_text(INI)
+
+    def test(self, source: str, *options: str, ini: str | None = None) -> tuple[dict[str, int], str]:
+        """Run one file of tests; returns the counts of the outcomes, and the output."""
+        (self.folder / "test_it.py").write_text(source)
+        if ini is not None:
+            (self.folder / "pytest.ini").write_text(ini)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("COVET_SETTINGS", "PYTEST_"))}
+        environment["PYTHONPATH"] = str(repository_root())
+        environment["COVET_TEST_SUFFIX"] = (
+            f"_plugin{os.environ.get('PYTEST_XDIST_WORKER', '')}{os.environ.get('COVET_TEST_SUFFIX', '')}"
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options], cwd=self.folder, env=environment,
+            capture_output=True, text=True, timeout=180,
+        )  # fmt: skip
+        output = done.stdout + done.stderr
+        return {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error|warning)", output)}, output
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project on two SQLite files."""
+    return Project(tmp_path)
+
+
+ISOLATION = """
+import asyncio
+import pytest
+from covet.auth.models import User
+from covet.db import connections, transaction
+
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_rows_are_gone_in_the_next_test(db, turn):
+    assert await User.objects.count() == 0
+    await User.objects.create_user("ann")
+    await User.objects.using("other").create(username="bob")
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.db
+async def test_the_marker_stands_for_the_fixture(turn):
+    assert await User.objects.count() == 0
+    await User.objects.create_user("ann")
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.db(transaction=True)
+async def test_commits_are_real_with_transaction(turn):
+    assert await User.objects.count() == 0
+    from covet.auth.models import Permission
+    assert await Permission.objects.filter(codename="add_user").count() == 1
+    async with transaction.atomic():
+        user = await User.objects.create_user("ann")
+        await user.user_permissions.add(await Permission.objects.get(codename="add_user"))
+
+async def test_atomic_rolls_back_to_its_own_start(db):
+    await User.objects.create_user("ann")
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            await User.objects.create_user("bob")
+            1 / 0
+    assert [user.username for user in await User.objects.all()] == ["ann"]
+
+async def test_on_commit_runs_at_the_end_of_the_outermost_block(db):
+    ran = []
+    async with transaction.atomic():
+        async with transaction.atomic():
+            transaction.on_commit(lambda: ran.append("inner"))
+        assert ran == []
+    assert ran == ["inner"]
+
+async def test_tasks_share_the_connection(db):
+    await User.objects.create_user("ann")
+    counts = await asyncio.gather(*(User.objects.count() for _ in range(5)))
+    assert counts == [1] * 5
+"""
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", "mysql"])
+def test_each_test_has_the_databases_to_itself(vendor: str, tmp_path: Path) -> None:
+    """On every vendor: rolled back, or emptied when commits are real; the project's own database is never touched."""
+    url = {"postgresql": os.environ["COVET_TEST_POSTGRES_URL"], "mysql": os.environ["COVET_TEST_MYSQL_URL"]}.get(vendor)
+    project = Project(tmp_path, *([url] if url else []))
+
+    outcome, output = project.test(ISOLATION)
+
+    assert outcome == {"passed": 9}, output
+    assert not (tmp_path / "real.sqlite3").exists()
+
+
+CLIENTS = """
+import httpx
+import pytest
+from covet.auth.models import User
+from covet.conf import settings as live
+
+async def test_the_client_sees_the_rows_of_the_test(client, db):
+    user = await User.objects.create_user("ann", password="correct horse battery")
+    assert (await client.get("/whoami")).json()["authenticated"] is False
+    await client.force_login(user)
+    assert (await client.get("/whoami")).json()["name"] == "ann"
+    await client.logout()
+    assert (await client.get("/whoami")).json()["authenticated"] is False
+
+async def test_the_live_server_sees_the_rows_of_the_test(live_server, db):
+    await User.objects.create_user("ann", password="correct horse battery")
+    async with httpx.AsyncClient(base_url=str(live_server)) as browser:
+        answer = await browser.post("/login", json={"username": "ann", "password": "correct horse battery"})
+    assert answer.json() == {"name": "ann"}
+
+async def test_queries_are_counted(client, db, assert_queries):
+    await User.objects.create_user("ann")
+    with assert_queries(1):
+        await User.objects.count()
+    with assert_queries(2, exact=False) as records:
+        await User.objects.count()
+    assert len(records) == 1
+    with pytest.raises(AssertionError, match="1 statements ran, 3 were expected") as raised:
+        with assert_queries(3):
+            await User.objects.count()
+    assert "test_it.py" in str(raised.value)
+    assert "SELECT" in str(raised.value)
+
+def test_settings_change_for_one_test(settings):
+    settings.PAGE_SIZE = 7
+    assert live.PAGE_SIZE == 7 == settings.PAGE_SIZE
+
+def test_settings_are_back_in_the_next():
+    assert live.PAGE_SIZE == 50
+"""
+
+
+def test_clients_counts_and_settings(project: Project) -> None:
+    """The fixtures of a project's everyday tests."""
+    outcome, output = project.test(CLIENTS)
+
+    assert outcome == {"passed": 5}, output
+
+
+def test_wrong_use_is_told_in_one_message(project: Project) -> None:
+    """An unknown alias or option, and settings that cannot be loaded."""
+    outcome, output = project.test(
+        "import pytest\n"
+        "@pytest.mark.db(databases=['defualt'])\nasync def test_alias(): pass\n"
+        "@pytest.mark.db(transactional=True)\nasync def test_option(): pass\n"
+    )
+    assert outcome == {"error": 2}, output
+    assert "names ['defualt']; DATABASES has ['default', 'other']" in output
+    assert "does not take transactional" in output
+
+    _, output = project.test("def test_nothing(): pass", "--settings", "nowhere")
+    assert "no module 'nowhere'" in output
+    assert "Traceback" not in output
+
+
+def test_without_settings_the_plugin_keeps_quiet(project: Project) -> None:
+    """A package that has covet installed and no project runs its tests; the fixtures say what they need."""
+    ini = INI.replace("covet_settings = project_settings\n", "")
+    outcome, output = project.test("def test_plain(): pass\nasync def test_db(db): pass\n", ini=ini)
+
+    assert outcome == {"passed": 1, "error": 1}, output
+    assert "covet_settings" in output
+
+
+def test_a_loop_of_its_own_for_each_test_is_refused_with_the_lines_to_write(project: Project) -> None:
+    """Pools belong to one event loop."""
+    ini = "\n".join(line for line in INI.splitlines() if "loop_scope" not in line)
+    outcome, output = project.test(
+        "async def test_db(db):\n    from covet.auth.models import User\n    await User.objects.count()\n", ini=ini
+    )
+
+    assert outcome == {"error": 1}, output
+    assert 'asyncio_default_test_loop_scope = "session"' in output
+
+
+def test_a_kept_database_is_used_again(tmp_path: Path) -> None:
+    """``--reuse-db`` leaves it; ``--create-db`` makes it anew."""
+    project = Project(tmp_path, os.environ["COVET_TEST_POSTGRES_URL"])
+    source = "from covet.auth.models import User\nasync def test_it(db):\n    assert await User.objects.count() == 0\n"
+
+    for options in (["--reuse-db"], ["--reuse-db"], ["--reuse-db", "--create-db"], []):
+        outcome, output = project.test(source, *options)
+        assert outcome == {"passed": 1}, output
