@@ -42,6 +42,7 @@ class _Before:
     parts: dict[type[AppPart], AppPart]
     running: list[AppPart]
     all_parts: bool
+    flags: tuple[bool, bool, bool]
     opened: list[AppPart] = field(default_factory=list)
 
 
@@ -271,12 +272,17 @@ class Apps:
 
     # -- override (conf.holder.Rebuilder)
 
-    def rebuild(self, names: Iterable[str]) -> _Before:
-        """Build anew the parts that read one of the settings, and those behind them; returns what ``restore`` needs."""
+    def rebuild(self, names: Iterable[str]) -> _Before | None:
+        """Build anew the parts that read one of the settings, and those behind them.
+
+        Returns:
+            What ``restore`` needs; None when nothing is loaded yet, so that there is nothing to put back.
+        """
         changed = frozenset(names)
-        state = _Before(dict(self.app_configs), dict(self._parts), list(self._running), self._all_parts)
-        if not self.ready:
-            return state
+        if not self.apps_ready:
+            return None
+        flags = (self.apps_ready, self.models_ready, self.ready)
+        state = _Before(dict(self.app_configs), dict(self._parts), list(self._running), self._all_parts, flags)
         try:
             if changed & WHOLE:
                 self._rebuild_whole()
@@ -308,21 +314,24 @@ class Apps:
         for part in made.values():
             part.ready(self)
 
-    def restore(self, before: _Before) -> None:
+    def restore(self, before: _Before | None) -> None:
         """Put back the apps and parts that were there before ``rebuild``."""
+        if before is None:
+            return
         self.app_configs, self._parts = before.app_configs, before.parts
         self._running, self._all_parts = before.running, before.all_parts
+        self.apps_ready, self.models_ready, self.ready = before.flags
         self.clear_cache()
 
-    async def open(self, before: _Before) -> None:
+    async def open(self, before: _Before | None) -> None:
         """Start the parts that ``rebuild`` made, if their forerunners run."""
-        if before.running:
+        if before is not None and before.running:
             ran = {type(part) for part in before.running}
             before.opened = await self.startup([cls for cls in self._parts if cls in ran or cls not in before.parts])
 
-    async def close(self, before: _Before) -> None:
+    async def close(self, before: _Before | None) -> None:
         """Shut down what ``open`` started."""
-        if before.opened:
+        if before is not None and before.opened:
             await self.shutdown(before.opened)
 
     # -- look-up

@@ -2,8 +2,8 @@
 
 import click
 
-from covet.management.decorator import command
 from covet.management.completion import SHELLS, source
+from covet.management.decorator import command
 from covet.management.output import out
 
 __all__ = ["completion"]

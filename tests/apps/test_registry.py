@@ -539,3 +539,23 @@ def test_overriding_the_apps_loads_them_anew(registry, package):
 
     assert list(registry) == []
     assert [type(part) for part in registry.parts()] == [Reads, First, Behind]
+
+
+def test_an_app_that_fails_to_load_in_an_override_leaves_the_registry_ready(registry):
+    with pytest.raises(AppError), override(INSTALLED_APPS=["nowhere_at_all"]):
+        raise AssertionError
+
+    assert registry.apps_ready
+    assert [type(part) for part in registry.parts()] == [Reads, First, Behind]
+
+
+def test_apps_loaded_inside_an_override_stay(monkeypatch, package):
+    made = Apps()
+    monkeypatch.setattr(settings, "rebuilder", made)
+    name = package("one")
+
+    with override(PAGE_SIZE=7):
+        made.setup([name], [First])
+
+    assert made.is_installed(name)
+    assert made.has_part(First)
