@@ -8,6 +8,7 @@ by the metaclass.
 from __future__ import annotations
 
 import copy
+import inspect
 import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partialmethod
@@ -19,6 +20,7 @@ from covet import checks
 from covet.db.models.choices import ChoicesType, flatten_choices, normalize_choices
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
+from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -251,7 +253,10 @@ class Field(Generic[T]):
         error_messages: Mapping[str, Any] | None = None,
         db_comment: str | None = None,
         db_default: Any = NOT_PROVIDED,
+        **unknown: Any,
     ) -> None:
+        if unknown:
+            raise TypeError(_unknown_option(type(self), next(iter(unknown))))
         if name is not None:
             self.name = name
         self.verbose_name = verbose_name
@@ -750,6 +755,14 @@ def field_path(cls: type) -> str:
     if module.startswith(("covet.db.models.fields.", "covet.db.models.relations.")):
         module = "covet.db.models"
     return f"{module}.{cls.__qualname__}"
+
+
+def _unknown_option(cls: type[Any], name: str) -> str:
+    known = {parameter for base in cls.__mro__ for parameter in inspect.signature(base.__init__).parameters}
+    known -= {"self", "args", "kwargs", "options", "unknown"}
+    near = suggest(name, known)
+    hint = f" Did you mean '{near}'?" if near else f" Options are: {', '.join(sorted(known))}."
+    return f"{cls.__name__} has no option '{name}'.{hint}"
 
 
 def _is_empty(value: Any) -> bool:
