@@ -38,6 +38,11 @@ V = TypeVar("V")
 
 _GRACE_S = 10.0
 _SQLITE_READERS = 4
+_CLOSE_CURSOR_S = 5.0
+_ONE_WRITER = (
+    "SQLite writes by one connection at a time, and a transaction has held it all the while. Make that transaction shorter (it "
+    "should wait for nothing but the database)"
+)
 
 # What leaves the session as it found it. Anything else, and anything that may set a lock or a variable on the way,
 # makes the connection dirty: it is reset before somebody else gets it.
@@ -49,7 +54,9 @@ _CLEAN = re.compile(
 _LEAVES_TRACES = re.compile(
     r"\b(pg_(?:try_)?advisory_lock|set_config|get_lock|temp|temporary|lo_creat)|@\w+\s*:=|;\s*\S", re.IGNORECASE
 )
-_READS = re.compile(r"\s*(SELECT|VALUES|EXPLAIN)\b", re.IGNORECASE)
+_READS = re.compile(
+    r"[\s(]*(SELECT|VALUES|EXPLAIN)\b|\s*WITH\b(?!.*\b(INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
+)
 
 
 class BoundedCache(dict[K, V]):
@@ -235,7 +242,7 @@ class Database:
             raise self.explain(error, sql) from error
         finally:
             try:
-                await uncancelled(chunks.aclose())  # type: ignore[attr-defined]  # each driver's stream is a generator
+                await uncancelled(chunks.aclose(), connection.terminate, limit_s=_CLOSE_CURSOR_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
             except BaseException as error:
                 failure = failure or error
                 if not isinstance(error, asyncio.CancelledError):
@@ -363,7 +370,14 @@ class Database:
         pool = self.config.pool
         is_sqlite = self.vendor == "sqlite"
         one = driver.shares_one_connection
-        writer = Pool(self._connect, pool, alias=self.alias, max_size=1 if is_sqlite else None, keeps_forever=one)
+        writer = Pool(
+            self._connect,
+            pool,
+            alias=self.alias,
+            max_size=1 if is_sqlite else None,
+            keeps_forever=one,
+            busy=_ONE_WRITER if is_sqlite else "",
+        )
         try:
             await writer.fill()
         except BaseException:
@@ -415,8 +429,12 @@ class Database:
                         await connection.execute(statement, ())
                 await connection.begin()
             except BaseException as error:
+                again = attempt == 0 and self.driver.was_not_sent(error)
+                if again:
+                    connection.terminate()
                 pool.release_after(connection, error)
-                if attempt == 0 and self.driver.was_not_sent(error):
+                if again:
+                    pool.drop_closed()
                     continue
                 raise self.explain(error, "BEGIN") from error
             break

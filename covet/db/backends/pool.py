@@ -33,7 +33,10 @@ class Pool:
         connect: Opens a connection.
         config: The limits.
         alias: The database, for messages.
-        name: The setting to name in messages.
+        max_size: Instead of the config's.
+        min_size: Instead of the config's.
+        keeps_forever: The data lives in the connection: never close it.
+        busy: What to say and to do when no connection becomes free, in place of the usual words.
     """
 
     def __init__(
@@ -45,14 +48,17 @@ class Pool:
         max_size: int | None = None,
         min_size: int | None = None,
         keeps_forever: bool = False,
+        busy: str = "",
     ) -> None:
         self._connect = connect
         self.config = config
         self.alias = alias
         self.max_size = config.max_size if max_size is None else max_size
         self.min_size = config.min_size if min_size is None else min_size
-        # The data of an in-memory database lives in its connection.
         self.keeps_forever = keeps_forever
+        self._busy = busy or (
+            f"all {self.max_size} are in use. Close what holds them (a transaction that waits for something else?)"
+        )
         self.kept: list[Connection] = []
         self._parked: deque[Connection] = deque()
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -335,9 +341,9 @@ class Pool:
             self._all.clear()
 
     def _timeout(self) -> PoolTimeout:
+        settings = "pool.timeout_s" if self.max_size != self.config.max_size else "pool.max_size or pool.timeout_s"
         return PoolTimeout(
-            f"No connection became free in {self.config.timeout_s:g} s: all {self.max_size} are in use. Close what holds "
-            f"them (a transaction that waits for something else?), or raise pool.max_size or pool.timeout_s in "
+            f"No connection became free in {self.config.timeout_s:g} s: {self._busy}, or raise {settings} in "
             f"DATABASES['{self.alias}'].",
             alias=self.alias,
         )

@@ -29,7 +29,7 @@ T = TypeVar("T")
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # A task may come to wait for another after that one began to wait for it: look again from time to time.
 _LOOK_AGAIN_S = 0.1
-_ROLLBACK_S = 5.0
+_SETTLE_S = 5.0
 
 
 def place_of_caller(depth: int = 1) -> str:
@@ -45,36 +45,45 @@ def place_of_caller(depth: int = 1) -> str:
     return f"{found.f_code.co_filename}:{found.f_lineno}"
 
 
-async def uncancelled(awaitable: Awaitable[T]) -> T:
+async def uncancelled(awaitable: Awaitable[T], give_up: Callable[[], None], *, limit_s: float | None = None) -> T:
     """Await something that must not be cut off half-way (COMMIT, ROLLBACK); a cancellation is raised when it is done.
 
     A task of its own for each commit would cost more than the commit's own Python: so the coroutine is driven here, and
-    only a future between it and the task is ever cancelled.
+    only a future between it and the task is ever cancelled. For that reason it must not use ``asyncio.timeout``.
+
+    Args:
+        awaitable: What to await.
+        give_up: Ends it by force (cuts the connection): a while after a cancellation, or after ``limit_s``.
+        limit_s: How long it may take in any case.
     """
     steps = awaitable.__await__()
     loop = asyncio.get_running_loop()
     cancelled: asyncio.CancelledError | None = None
-    send: Callable[[Any], Any] = steps.send
-    value: Any = None
-    while True:
-        try:
-            pending = send(value)
-        except StopIteration as stop:
-            if cancelled is not None:
-                raise cancelled from None
-            return stop.value  # type: ignore[no-any-return]  # what the awaitable returns
-        send, value = steps.send, None
-        if pending is None:
-            await asyncio.sleep(0)
-            continue
-        pending._asyncio_future_blocking = False
-        while not pending.done():
-            between = loop.create_future()
-            pending.add_done_callback(lambda _, waiter=between: waiter.done() or waiter.set_result(None))
+    timer = None if limit_s is None else loop.call_later(limit_s, give_up)
+    try:
+        while True:
             try:
-                await between
-            except asyncio.CancelledError as error:
-                cancelled = error
+                pending: Any = steps.send(None)
+            except StopIteration as stop:
+                if cancelled is not None:
+                    raise cancelled from None
+                return stop.value  # type: ignore[no-any-return]  # what the awaitable returns
+            if pending is None:
+                await asyncio.sleep(0)
+                continue
+            pending._asyncio_future_blocking = False
+            while not pending.done():
+                between = loop.create_future()
+                pending.add_done_callback(lambda _, waiter=between: waiter.done() or waiter.set_result(None))
+                try:
+                    await between
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                    if timer is None:
+                        timer = loop.call_later(_SETTLE_S, give_up)
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 class Frame:
@@ -311,7 +320,7 @@ class Transaction:
                 raise violation
         except BaseException as error:
             if not connection.is_closed:
-                await uncancelled(self._undo_pinned(error))
+                await self._whole(self._undo_pinned(error), _SETTLE_S)
             raise
         if writes:
             await connection.execute("RELEASE SAVEPOINT covet_pin", ())
@@ -322,6 +331,10 @@ class Transaction:
         if not isinstance(error, Exception):
             await self.connection.settle()
         await self.connection.execute("ROLLBACK TO SAVEPOINT covet_pin", ())
+
+    def _whole(self, awaitable: Awaitable[T], limit_s: float | None = None) -> Awaitable[T]:
+        """Return what runs the awaitable to its end, unless the server does not answer."""
+        return uncancelled(awaitable, self.connection.terminate, limit_s=limit_s)
 
     async def stream(self, frame: Frame, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Give the rows of a statement in chunks; other statements of the block may run between two chunks."""
@@ -379,8 +392,8 @@ class Transaction:
         try:
             if frame.savepoint:
                 if frame.is_emulated:
-                    await uncancelled(self._check_as_commit())
-                await uncancelled(self.connection.release(frame.savepoint))
+                    await self._whole(self._check_as_commit())
+                await self._whole(self.connection.release(frame.savepoint))
         except BaseException as error:
             raise self.failed(frame, error, f"RELEASE SAVEPOINT {frame.savepoint}") from error
         else:
@@ -411,14 +424,14 @@ class Transaction:
         del self.frames[position:]
         parent = frame.parent
         if parent is None:
-            await uncancelled(self._roll_back_all(bool(frame.broken)))
+            await self._whole(self._roll_back_all(bool(frame.broken)))
             return
         if not frame.savepoint:
             self._break(parent, f"a block inside it failed ({why}) that has no savepoint")
             self.wake()
             return
         if not self.connection.is_closed:
-            await uncancelled(self._roll_back_to(frame, parent))
+            await self._whole(self._roll_back_to(frame, parent))
         self.wake()
 
     async def _wait_until_idle(self) -> None:
@@ -434,34 +447,36 @@ class Transaction:
 
     async def _roll_back_to(self, frame: Frame, parent: Frame) -> None:
         await self._wait_until_idle()
+        limit = asyncio.get_running_loop().call_later(_SETTLE_S, self.connection.terminate)
         try:
-            async with asyncio.timeout(_ROLLBACK_S):
-                if frame.broken:
-                    await self.connection.settle()
-                await self.connection.rollback_to(frame.savepoint)
-                if frame.is_emulated:
-                    await self.connection.defer_constraints(False)
+            if frame.broken:
+                await self.connection.settle()
+            await self.connection.rollback_to(frame.savepoint)
+            if frame.is_emulated:
+                await self.connection.defer_constraints(False)
             self.pin_is_stale = True
         except Exception as error:
             # The savepoint is gone (a deadlock, an interrupted SQLite write, a lost connection): so is everything.
             why = str(self.driver.translate(error, "ROLLBACK TO SAVEPOINT") or error).partition("\n")[0]
             self._break(parent, f"its savepoint could not be rolled back ({why})", everything=True)
         finally:
+            limit.cancel()
             self.busy = False
 
     async def _roll_back_all(self, broken: bool) -> None:
         """Roll the whole transaction back and give the connection away; one that does not answer is closed."""
         connection = self.connection
         await self._wait_until_idle()
+        limit = asyncio.get_running_loop().call_later(_SETTLE_S, connection.terminate)
         try:
             if not connection.is_closed:
-                async with asyncio.timeout(_ROLLBACK_S):
-                    if broken:
-                        await connection.settle()
-                    await connection.rollback()
+                if broken:
+                    await connection.settle()
+                await connection.rollback()
         except Exception:
             connection.terminate()
         finally:
+            limit.cancel()
             self._give_back()
             self.wake_all()
 
@@ -475,7 +490,7 @@ class Transaction:
         """Commit the outermost block and give the connection back."""
         await self.take_turn(frame, "COMMIT")
         try:
-            await uncancelled(self.connection.commit())
+            await self._whole(self.connection.commit())
         except asyncio.CancelledError:
             # The commit went through; only the caller is to stop.
             self._committed(frame)

@@ -12,7 +12,15 @@ import pytest
 from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
 from covet.db.database import BoundedCache, Database
-from covet.db.errors import ConnectionFailed, DataError, InterfaceError, LockTimeout, PoolTimeout, ProgrammingError
+from covet.db.errors import (
+    ConnectionFailed,
+    DatabaseError,
+    DataError,
+    InterfaceError,
+    LockTimeout,
+    PoolTimeout,
+    ProgrammingError,
+)
 from covet.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
@@ -38,9 +46,8 @@ async def test_a_full_pool_waits_and_then_names_the_setting(scratch: Any, vendor
                     pass
 
             task = asyncio.get_running_loop().create_task(write(), context=contextvars.Context())
-            with pytest.raises(
-                PoolTimeout, match=r"all 1 are in use.*pool\.max_size or pool\.timeout_s in DATABASES\['limited'\]"
-            ):
+            words = "SQLite writes by one connection" if vendor == "sqlite" else "all 1 are in use"
+            with pytest.raises(PoolTimeout, match=rf"{words}.*pool\.timeout_s in DATABASES\['limited'\]"):
                 await task
         async with transaction.atomic(db):
             pass
@@ -348,3 +355,34 @@ def test_the_statement_cache_is_bounded() -> None:
         cache[number] = number
 
     assert list(cache) == [7, 8, 9]
+
+
+async def test_options_of_the_url_reach_the_driver(scratch: Any, vendor: str) -> None:
+    url, sql, expected = {
+        "postgresql": ("?sslmode=prefer&application_name=shop&statement_cache_size=7", "SHOW application_name", "shop"),
+        "mysql": ("?sql_mode=ANSI&isolation_level=serializable", "SELECT @@transaction_isolation", "SERIALIZABLE"),
+        "sqlite": ("?cache_size=77&synchronous=FULL", "PRAGMA synchronous", 2),
+    }[vendor]
+    if vendor == "mysql":
+        sql = "SELECT @@tx_isolation"
+    db = Database("main", parse_database(f"{await scratch(vendor)}{url}"))
+    try:
+        assert (await db.fetch(sql))[0][0] == expected
+    finally:
+        await db.close()
+
+
+async def test_a_read_only_sqlite_file_reads_and_refuses_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    db = Database("main", parse_database(f"sqlite:///{path}"))
+    await db.execute("CREATE TABLE things (id integer)")
+    await db.close()
+    db = Database("main", parse_database(f"sqlite:///{path}?mode=ro"))
+    try:
+        assert await db.fetch("SELECT * FROM things") == []
+        async with transaction.atomic(db):
+            assert await db.fetch("WITH t AS (SELECT * FROM things) SELECT * FROM t") == []
+        with pytest.raises(DatabaseError):
+            await db.execute("INSERT INTO things VALUES (1)")
+    finally:
+        await db.close()

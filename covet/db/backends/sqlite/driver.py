@@ -60,14 +60,15 @@ def _rollback(raw: sqlite3.Connection) -> None:
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
-    __slots__ = ("_raw", "_run", "is_memory", "thread")
+    __slots__ = ("_raw", "_run", "is_memory", "is_read_only", "thread")
 
-    def __init__(self, thread: Any, *, is_memory: bool) -> None:
+    def __init__(self, thread: Any, *, is_memory: bool, is_read_only: bool = False) -> None:
         super().__init__()
         self.thread = thread
         self._run = thread._execute
         self._raw = thread._conn
         self.is_memory = is_memory
+        self.is_read_only = is_read_only
 
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows, in one hop."""
@@ -115,7 +116,7 @@ class SQLiteConnection(Connection):
 
     async def begin(self) -> None:
         """Take the write lock at once: a reader that turns writer half-way may fail without waiting."""
-        await self._hop(_execute, "BEGIN IMMEDIATE", ())
+        await self._hop(_execute, "BEGIN" if self.is_read_only else "BEGIN IMMEDIATE", ())
 
     async def rollback(self) -> None:
         """Roll back, if SQLite has not done it by itself."""
@@ -206,7 +207,7 @@ class SQLiteDriver(Driver):
         except BaseException:
             thread.stop()
             raise
-        return SQLiteConnection(thread, is_memory=self.is_memory)
+        return SQLiteConnection(thread, is_memory=self.is_memory, is_read_only=read_only or options.get("mode") == "ro")
 
     def _target(self, options: dict[str, Any]) -> tuple[str, bool]:
         name = str(self.config.name) or ":memory:"
