@@ -347,9 +347,9 @@ class CombinedExpression(Expression[Any]):
         if operator == "-" and kinds[0] in {"date", "time", "datetime"} and kinds[1] in {"date", "time", "datetime"}:
             if kinds[0] != "time":
                 # Two dates differ by a number of days on some databases, by a duration as moments on all.
-                moment = nodes.ColumnType("datetime")
+                as_moment = nodes.ColumnType("datetime")
                 left, right = (
-                    Resolved(nodes.Cast(side.node, moment), side.field) if kind == "date" else side
+                    Resolved(nodes.Cast(side.node, as_moment), side.field) if kind == "date" else side
                     for side, kind in zip((left, right), kinds, strict=True)
                 )
             return nodes.Func("TIMESTAMP_DIFF", (left.node, right.node), type=nodes.ColumnType("interval"))

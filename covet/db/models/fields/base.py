@@ -758,7 +758,8 @@ def field_path(cls: type) -> str:
 
 
 def _unknown_option(cls: type[Any], name: str) -> str:
-    known = {parameter for base in cls.__mro__ for parameter in inspect.signature(base.__init__).parameters}
+    constructors = [vars(base)["__init__"] for base in cls.__mro__ if base is not object and "__init__" in vars(base)]
+    known = {parameter for constructor in constructors for parameter in inspect.signature(constructor).parameters}
     known -= {"self", "args", "kwargs", "options", "unknown"}
     near = suggest(name, known)
     hint = f" Did you mean '{near}'?" if near else f" Options are: {', '.join(sorted(known))}."

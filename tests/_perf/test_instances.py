@@ -1,0 +1,86 @@
+"""Python calls on the hot path of instances; a new one must be meant, because every row pays for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from covet.apps import apps
+from covet.db import models
+from covet.db.models.state import LOADED
+
+with apps.isolate():
+
+    class Article(models.Model):
+        title = models.CharField(max_length=50)
+        body = models.TextField(blank=True)
+        views = models.PositiveIntegerField(default=0)
+        published_at = models.DateTimeField(null=True)
+
+        class Meta:
+            app_label = "counted"
+
+
+def calls(function: Callable[[], Any]) -> list[str]:
+    """Names of the Python functions that run inside ``function``."""
+    seen: list[str] = []
+
+    def note(frame: Any, event: str, arg: Any) -> None:
+        if event == "call":
+            seen.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return seen[1:]  # without ``function`` itself
+
+
+def test_building_an_instance_is_one_call() -> None:
+    Article(title="warm")
+    assert calls(lambda: Article(title="x", views=3)) == ["__init__"]
+
+
+def test_reading_and_setting_values_is_no_call() -> None:
+    article = Article(pk=1, title="x")
+
+    def use() -> None:
+        article.title
+        article.title = "y"
+        article.pk
+
+    assert calls(use) == []
+
+
+def test_awaiting_a_loaded_row_is_one_call() -> None:
+    article = Article(pk=1, title="x")
+    article._row_state = LOADED("default")
+
+    async def use() -> None:
+        await article
+
+    def run() -> None:
+        try:  # noqa: SIM105 - contextlib would be calls of its own
+            use().send(None)
+        except StopIteration:
+            pass
+
+    assert calls(run) == ["use", "__await__"]
+
+
+def test_comparing_rows_is_one_call_and_hashing_another() -> None:
+    one, two = Article(pk=1), Article(pk=1)
+    assert calls(lambda: one == two) == ["__eq__"]
+    assert calls(lambda: hash(one)) == ["__hash__"]
+
+
+def test_a_value_is_adapted_by_at_most_one_call_of_ours() -> None:
+    from covet.db.backends.postgresql.dialect import PostgreSQLDialect
+
+    dialect = PostgreSQLDialect()
+    for name, value in (("title", "x"), ("views", 3), ("published_at", None)):
+        adapt = Article._meta.get_field(name).adapter(dialect)
+        if adapt is not None:
+            assert len(calls(lambda adapt=adapt, value=value: adapt(value))) <= 1
