@@ -169,7 +169,7 @@ class Collector:
             if related is not None:
                 await self.collect(related(new, self.using), source=model, nullable=True, fail_on_restricted=False)
         if fail_on_restricted:
-            self._check_restricted()
+            await self._check_restricted()
 
     async def _collect_parents(self, model: Any, objs: list[Any]) -> None:
         for parent, link in model._meta.concrete_model._meta.parents.items():
@@ -213,11 +213,17 @@ class Collector:
             if found:
                 await rule(self, field, found, self.using)
 
-    def _check_restricted(self) -> None:
+    async def _check_restricted(self) -> None:
         """Raise for restricting rows that are not deleted by another way."""
+        if not self._restricted:
+            return
         left: dict[str, set[Any]] = {}
         for model, by_field in self._restricted.items():
             gone = set(self.data.get(model, {}).values())
+            listed = {row.pk for rows in by_field.values() for row in rows}
+            for queryset in self.fast_deletes:
+                if queryset.model is model:
+                    gone.update(await queryset.filter(pk__in=list(listed)))
             for field, rows in by_field.items():
                 staying = rows - gone
                 if staying:

@@ -269,7 +269,7 @@ class Assembler(Builder):
         for query in combined.queries:
             if self.plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
                 query = query.with_extras(outputs=self.plan.extras.outputs)
-            inner = type(self)(query, self.dialect, start=self.cursor)
+            inner = type(self)(query, self.dialect, start=self.cursor, alias=self.alias)
             self.cursor = inner.end
             rows = inner.rows(ordered=query.is_sliced)
             members.append(rows.statement)
@@ -407,7 +407,7 @@ class Assembler(Builder):
         query = self.plan.with_extras(
             outputs=(self.meta.pk.attname,), select_related=(), lock=None, only=None, defer=frozenset()
         )
-        inner = type(self)(query, self.dialect, start=self.start)
+        inner = type(self)(query, self.dialect, start=self.start, alias=self.alias)
         inner.aliases.taken.add(self.joins.base.alias)
         inner.joins.base.alias = inner.aliases.take(self.meta.db_table)
         self.joins.sources.clear()

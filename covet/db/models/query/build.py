@@ -67,16 +67,25 @@ class Builder:
         outer: The builder of the surrounding query, for ``OuterRef``.
         start: The slot of the query's first value.
         update: Refuse names that need a join, as ``UPDATE`` does.
+        alias: The database that the statement is for; nested querysets of another one are refused.
     """
 
     def __init__(
-        self, query: Query, dialect: Dialect, *, outer: Builder | None = None, start: int = 0, update: bool = False
+        self,
+        query: Query,
+        dialect: Dialect,
+        *,
+        outer: Builder | None = None,
+        start: int = 0,
+        update: bool = False,
+        alias: str | None = None,
     ) -> None:
         self.plan = query
         self.dialect = dialect
         self.meta = query.model._meta
         self.aliases = outer.aliases if outer is not None else Aliases()
         self.joins = Joins(self.meta, self.aliases)
+        self.alias = alias if outer is None else outer.alias
         self.start = start
         self.cursor = start
         self.zone: Any = get_current_timezone()
@@ -150,8 +159,17 @@ class Builder:
 
     def query(self, queryset: Any) -> Select | Compound:
         """Return the statement of a nested queryset and take its slots."""
-        query = queryset if isinstance(queryset, Query) else queryset.query
-        return self.nested(query).subselect()
+        if isinstance(queryset, Query):
+            return self.nested(queryset).subselect()
+        self._check_database(queryset)
+        return self.nested(queryset.query).subselect()
+
+    def _check_database(self, queryset: Any) -> None:
+        if queryset._db is not None and self.alias is not None and queryset._db != self.alias:
+            raise ValueError(
+                f"A queryset of database '{queryset._db}' cannot stand inside a query of database '{self.alias}'. "
+                "Read its values first: filter(…__in=list(await queryset))."
+            )
 
     def nested(self, query: Query) -> Self:
         """Return the builder of a nested query and take its slots."""
@@ -386,6 +404,7 @@ class Builder:
     def _compare_query(self, left: Operand, lookup: str, queryset: Any, path: Path | None) -> n.Node:
         if hasattr(queryset, "get_queryset"):
             queryset = queryset.get_queryset()
+        self._check_database(queryset)
         query = queryset.query
         if query.extras.outputs is None and not query.extras.combined:
             field = query.model._meta.pk

@@ -183,4 +183,6 @@ class Chain(Generic[M, R]):
     def shape(self, values: list[Any]) -> Any:
         """Append the values of a queryset that stands inside another query, and return its shape."""
         values.extend(self.query.all_values())
-        return self.query.key()
+        key = self.query.key()
+        # An alias that was chosen is part of the shape: whether it fits is checked when the shape is new.
+        return key if self._db is None else (key, self._db)

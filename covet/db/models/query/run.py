@@ -84,7 +84,7 @@ def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None 
 def _compile_rows(query: Query, kind: str, database: Database, limit: int | None) -> RowsPlan:
     dialect = database.dialect
     ordered = limit is None or query.is_sliced
-    rows = Assembler(query, dialect).rows(ordered=ordered, limit=limit)
+    rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
     compiled = compile_statement(rows.statement, dialect)
     one = None
     if kind == "model":
@@ -144,7 +144,7 @@ class Counted:
 def _statement(key: Hashable, query: Query, database: Database, build: Callable[[Assembler], Any]) -> Counted:
     plan: Counted | None = database.statements.get(key)
     if plan is None:
-        statement = build(Assembler(query, database.dialect))
+        statement = build(Assembler(query, database.dialect, alias=database.alias))
         plan = Counted(compile_statement(statement, database.dialect).bind, empty=False)
         database.statements[key] = plan
     return plan
@@ -185,7 +185,7 @@ async def aggregate(query: Query, aggregates: Sequence[tuple[str, Any]], databas
     key = ("aggregate", query.key(), shapes)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
-        rows = Assembler(query, database.dialect).aggregate(aggregates, start)
+        rows = Assembler(query, database.dialect, alias=database.alias).aggregate(aggregates, start)
         compiled = compile_statement(rows.statement, database.dialect)
         plan = RowsPlan(compiled.bind, records("dict", rows.columns, database.dialect), None, empty=rows.empty)
         database.statements[key] = plan
@@ -224,7 +224,7 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     key = ("raw", query.key())
     found = database.statements.get(key)
     if found is None:
-        rows: Rows = Assembler(query, database.dialect).rows()
+        rows: Rows = Assembler(query, database.dialect, alias=database.alias).rows()
         compiled = compile_statement(rows.statement, database.dialect)
         fields = tuple([column.field for column in rows.columns])
         found = (compiled.bind, fields, tuple(converters(rows.columns, database.dialect)), rows.empty)
@@ -238,10 +238,10 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
 
 def sql_of(query: Query, database: Database) -> tuple[str, list[Any]]:
     """Return the text and arguments that reading the query would run."""
-    rows = Assembler(query, database.dialect).rows()
+    rows = Assembler(query, database.dialect, alias=database.alias).rows()
     return compile_statement(rows.statement, database.dialect).bind(query.all_values())
 
 
 def explain_statement(query: Query, database: Database) -> Select | Any:
     """Return the statement that reading the query would run, as a value."""
-    return Assembler(query, database.dialect).rows().statement
+    return Assembler(query, database.dialect, alias=database.alias).rows().statement

@@ -231,7 +231,7 @@ async def update_where(query: Query, assignments: Sequence[tuple[Field[Any], Any
     key = ("update", query.key(), tuple(shapes))
     plan = database.statements.get(key)
     if plan is None:
-        statement, empty = Assembler(query, database.dialect).update(assignments, start)
+        statement, empty = Assembler(query, database.dialect, alias=database.alias).update(assignments, start)
         plan = (compile_statement(statement, database.dialect).bind, empty)
         database.statements[key] = plan
     if plan[1]:
@@ -247,7 +247,7 @@ async def delete_where(query: Query, database: Database) -> int:
     key = ("delete", query.key())
     plan = database.statements.get(key)
     if plan is None:
-        statement, empty = Assembler(query, database.dialect).delete()
+        statement, empty = Assembler(query, database.dialect, alias=database.alias).delete()
         plan = (compile_statement(statement, database.dialect).bind, empty)
         database.statements[key] = plan
     if plan[1]:

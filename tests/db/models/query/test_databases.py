@@ -1,0 +1,105 @@
+"""Two databases of two vendors at once: aliases, routers, and what must not cross them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.db import connections, transaction
+from covet.db.database import Database
+from covet.db.observe import record_queries
+from tests._apps.blog.models import MODELS, Article, Author, Tag
+from tests.conftest import Scratch
+from tests.db.models.conftest import create_tables
+
+
+class TagsElsewhere:
+    """Tags live on the second database; everything else on the first."""
+
+    def db_for_read(self, model: type[Any], **hints: Any) -> str | None:
+        return "other" if model is Tag else None
+
+    def db_for_write(self, model: type[Any], **hints: Any) -> str | None:
+        return self.db_for_read(model, **hints)
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+async def both(request: pytest.FixtureRequest, scratch: Scratch) -> AsyncIterator[tuple[Database, Database]]:
+    """SQLite as ``default`` beside a server as ``other``, each with the tables of the blog."""
+    urls = {"default": await scratch("sqlite"), "other": await scratch(request.param)}
+    with override(DATABASES=urls):
+        first, second = connections["default"], connections["other"]
+        for database in (first, second):
+            await create_tables(database, MODELS)
+        yield first, second
+        await first.close()
+        await second.close()
+
+
+async def test_using_chooses_the_database(both: tuple[Database, Database]) -> None:
+    here = await Author.objects.create(name="here")
+    there = await Author.objects.using("other").create(name="there")
+    assert (here._state.db, there._state.db) == ("default", "other")
+    assert [author.name for author in await Author.objects.all()] == ["here"]
+    assert [author.name for author in await Author.objects.using("other")] == ["there"]
+    assert Author.objects.using("other").db == "other"
+    assert await Author.objects.using("other").count() == 1
+    # An instance stays where it came from.
+    there.name = "changed"
+    await there.save()
+    assert await Author.objects.using("other").filter(name="changed").exists()
+    await there.refresh_from_db()
+    made = await there.articles.create(title="x")
+    assert made._state.db == "other"
+    assert await there.articles.count() == 1
+    (article,) = await Article.objects.using("other")
+    with record_queries() as queries:
+        assert (await article.author).name == "changed"
+    assert [query.alias for query in queries] == ["other"]
+    with record_queries() as queries:
+        (author,) = await Author.objects.using("other").prefetch_related("articles__tags")
+        assert len(author.articles.all()) == 1
+    assert {query.alias for query in queries} == {"other"}
+    await there.delete()
+    assert await Article.objects.using("other").count() == 0
+    assert await Author.objects.count() == 1
+
+
+async def test_a_router_sends_models_where_they_live(both: tuple[Database, Database]) -> None:
+    with override(DATABASE_ROUTERS=[TagsElsewhere()]):
+        tag = await Tag.objects.create(label="far")
+        author = await Author.objects.create(name="near")
+        assert (tag._state.db, author._state.db) == ("other", "default")
+        with record_queries() as queries:
+            assert await Tag.objects.count() == 1
+            assert await Author.objects.count() == 1
+        assert [query.alias for query in queries] == ["other", "default"]
+    assert await Tag.objects.count() == 0
+
+
+async def test_relations_across_databases_are_refused(both: tuple[Database, Database]) -> None:
+    far = await Author.objects.using("other").create(name="far")
+    article = await Article.objects.create(title="x", author=await Author.objects.create(name="near"))
+    with pytest.raises(ValueError, match="on database 'other'"):
+        article.author = far
+    with pytest.raises(ValueError, match="database"):
+        await Article.objects.filter(author__in=Author.objects.using("other"))
+
+
+async def test_a_transaction_of_one_database_is_none_of_the_other(both: tuple[Database, Database]) -> None:
+    with pytest.raises(RuntimeError, match="stop"):
+        async with transaction.atomic(using="other"):
+            await Author.objects.using("other").create(name="rolled back")
+            await Author.objects.create(name="stays")
+            raise RuntimeError("stop")
+    assert await Author.objects.using("other").count() == 0
+    assert await Author.objects.count() == 1
+
+
+async def test_the_same_shape_is_compiled_for_each_vendor(both: tuple[Database, Database]) -> None:
+    for alias in ("default", "other", "default"):
+        await Author.objects.using(alias).create(name="x", age=1)
+        assert await Author.objects.using(alias).filter(age__in=[1, 2], name__contains="x").exists()
