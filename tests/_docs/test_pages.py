@@ -30,7 +30,7 @@ def runnable(page: Path) -> list[tuple[int, str]]:
 )
 def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """Each block compiles with its own line numbers, so that a traceback points into the page."""
-    program = "namespace = {'__name__': '__main__'}\n" + "".join(
+    program = "namespace = globals()\n" + "".join(
         f"exec(compile({chr(10) * (line - 1) + text!r}, {str(page)!r}, 'exec'), namespace)\n"
         for line, text in runnable(page)
     )
