@@ -99,9 +99,12 @@ class ContentTypeManager(models.Manager["ContentType"]):
             self._keep(alias, kept)
         return kept
 
-    def clear_cache(self) -> None:
-        """Forget all content types; for tests that empty tables."""
-        self._kept.clear()
+    def clear_cache(self, using: str | None = None) -> None:
+        """Forget the content types of one database, or of all; for tests that empty tables."""
+        if using is None:
+            self._kept.clear()
+        else:
+            self._kept.pop(connections[using], None)
 
     def _alias(self) -> str:
         return getattr(self, "_db", None) or router.db_for_read(ContentType)

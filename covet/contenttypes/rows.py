@@ -44,7 +44,7 @@ async def sync_content_types(
         new_rows = missing(known, wanted)
         if new_rows:
             await rows.bulk_create(new_rows)
-    ContentType.objects.clear_cache()
+    ContentType.objects.clear_cache(using)
 
 
 def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.layout import Atom, Group, Source, flat, quoted
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.signature import plain_text
+from covet.db.models.relations.spec import SettingsReference
 from covet.i18n.lazy import LazyString
 
 __all__ = ["Serializer", "register_serializer"]
@@ -198,7 +199,7 @@ class Serializer:
         if len(rest) == 3:
             return self._manager(*rest, args, kwargs)
         path, kwargs = rest[-1], dict(kwargs)
-        if getattr(value, "is_relation", False) and self.swappable:
+        if getattr(value, "is_relation", False):
             for name in ("to", "through"):
                 kwargs[name] = self._setting(kwargs.get(name))
                 if kwargs[name] is None:
@@ -216,6 +217,8 @@ class Serializer:
         return Atom(f"{found}.as_manager()") if as_manager else self.call(found, args or (), kwargs or {})
 
     def _setting(self, target: Any) -> Any:
+        if isinstance(target, SettingsReference):
+            return _Setting(target.setting_name)
         if isinstance(target, str) and target.lower() in self.swappable:
             return _Setting(self.swappable[target.lower()])
         return target
