@@ -16,21 +16,18 @@ from covet.db import errors as e
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Rows
 from covet.db.backends.features import Features, version_tuple
 from covet.db.backends.mysql.dialect import MySQLDialect
-from covet.exceptions import MissingDependency
-
-try:
-    import pymysql.err as my
-    from pymysql.constants import CLIENT, COMMAND, SERVER_STATUS
-    from pymysql.converters import escape_string
-
-    from covet.db.backends.mysql.reader import FastConnection, RowStream
-except ImportError:  # pragma: no cover - the package is there in the test environment
-    raise MissingDependency("aiomysql", extra="mysql", feature="A MySQL or MariaDB database") from None
+from covet.db.backends.mysql.libraries import choose_library
 
 __all__ = ["MySQLConnection", "MySQLDriver"]
 
 _SQL_MODE = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+# The protocol's numbers: commands, capabilities, status flags.
+_QUERY = 0x03
 _RESET_CONNECTION = 0x1F
+_FOUND_ROWS = 0x02
+_IN_TRANSACTION = 0x01
+_NO_BACKSLASH_ESCAPES = 0x200
+_NOT_CONNECTED = "Not connected"
 _CANCELLED = "Cancelled during execution"
 _KEY_COLUMNS = """
 SELECT table_name, column_name FROM information_schema.statistics
@@ -55,10 +52,10 @@ class MySQLConnection(Connection):
         if self.is_closed:
             # Seen before anything is sent, so the statement may safely go to another connection.
             raw.close()
-            raise my.InterfaceError(0, "Not connected")
+            raise self._driver.library.error(0, _NOT_CONNECTED)
         if self._streaming is not None:
             await self._streaming.read_ahead()
-        await raw._execute_command(COMMAND.COM_QUERY, self._text(sql, args))
+        await raw._execute_command(_QUERY, self._text(sql, args))
         await raw._read_query_result()
         result = raw._result
         while raw._result.has_next:
@@ -68,7 +65,7 @@ class MySQLConnection(Connection):
 
     def _text(self, sql: str, args: Sequence[Any]) -> bytes:
         if args:
-            backslashes = not self.raw.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
+            backslashes = not self.raw.server_status & _NO_BACKSLASH_ESCAPES
             try:
                 sql = sql % tuple([_literal(value, backslashes) for value in args])
             except (TypeError, ValueError) as error:
@@ -112,20 +109,20 @@ class MySQLConnection(Connection):
         raw = self.raw
         if self._streaming is not None:
             await self._streaming.read_ahead()
-        await raw._execute_command(COMMAND.COM_QUERY, self._text(sql, args))
+        await raw._execute_command(_QUERY, self._text(sql, args))
         raw._result = None
-        rows = RowStream(raw)
+        rows = RowStream(self._driver.library.result(raw))
         self._streaming = rows
         try:
-            await rows.init_unbuffered_query()
+            await rows.result.init_unbuffered_query()
             while chunk := await rows.take(chunk_size):
                 yield chunk
         finally:
             if self._streaming is rows:
                 self._streaming = None
-            if rows.unbuffered_active and not self.is_closed:
+            if rows.result.unbuffered_active and not self.is_closed:
                 if self.in_transaction:
-                    await rows._finish_unbuffered_query()
+                    await rows.result._finish_unbuffered_query()
                 else:
                     # MySQL cannot stop sending; a new connection is cheaper than the rest of a long answer.
                     raw.close()
@@ -133,13 +130,12 @@ class MySQLConnection(Connection):
     @property
     def is_closed(self) -> bool:
         """Whether the socket is gone."""
-        raw = self.raw
-        return raw._writer is None or raw._reader._eof or raw._reader._exception is not None
+        return bool(self.raw._stream_broken)
 
     @property
     def in_transaction(self) -> bool:
         """What the server said last about its transaction."""
-        return bool(self.raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+        return bool(self.raw.server_status & _IN_TRANSACTION)
 
     async def begin(self) -> None:
         """Start a transaction."""
@@ -162,7 +158,7 @@ class MySQLConnection(Connection):
             return
         try:
             await helper.execute(f"KILL {int(self.raw.server_thread_id[0])}", ())
-        except my.MySQLError:
+        except self._driver.library.error:
             # It had ended meanwhile, or this user may not kill.
             return
         finally:
@@ -187,10 +183,37 @@ class MySQLConnection(Connection):
         self.raw.close()
 
 
-class MySQLDriver(Driver):
-    """Connects by aiomysql.
+class RowStream:
+    """The rows of one unbuffered answer; what another statement needs out of its way waits in ``ahead``."""
 
-    Options of the URL: ``unix_socket``, ``connect_timeout``, ``charset``, ``sql_mode``, ``isolation_level``, ``ssl_mode``
+    __slots__ = ("ahead", "result")
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        self.ahead: list[Any] = []
+
+    async def take(self, count: int) -> list[Any]:
+        """Return the next rows, at most ``count``."""
+        while len(self.ahead) < count and self.result.unbuffered_active:
+            await self._read_one()
+        taken, self.ahead = self.ahead[:count], self.ahead[count:]
+        return taken
+
+    async def read_ahead(self) -> None:
+        """Read all that is left, so that the connection is free for another statement."""
+        while self.result.unbuffered_active:
+            await self._read_one()
+
+    async def _read_one(self) -> None:
+        row = await self.result._read_rowdata_packet_unbuffered()
+        if row is not None:
+            self.ahead.append(row)
+
+
+class MySQLDriver(Driver):
+    """Connects by asyncmy where it is installed, else by aiomysql.
+
+    Options of the URL: ``driver`` (``asyncmy`` or ``aiomysql``), ``unix_socket``, ``connect_timeout``, ``charset``, ``sql_mode``, ``isolation_level``, ``ssl_mode``
     (``disabled``, ``required``, ``verify_ca``, ``verify_identity``), ``ssl_ca``, ``ssl_cert``, ``ssl_key``, ``init_command``.
     """
 
@@ -198,6 +221,7 @@ class MySQLDriver(Driver):
 
     def __init__(self, config: Any, alias: str) -> None:
         super().__init__(config, alias)
+        self.library = choose_library(config.options.get("driver"))
         self.features = Features(server="MySQL", rolls_back_ddl=False, defers_foreign_keys=False)
         options = config.options
         mode = _simple(options.get("sql_mode", _SQL_MODE), "sql_mode")
@@ -217,26 +241,26 @@ class MySQLDriver(Driver):
         set_up = f"{self._set_up}; {self._isolation}"
         if options.get("init_command"):
             set_up = f"{set_up}; {options['init_command']}"
-        raw = FastConnection(
+        raw = self.library.connection(
             host=config.host or "localhost",
             port=config.port or 3306,
             user=config.user or None,
             password=config.password,
-            db=config.name,
+            **{self.library.database: config.name},
             unix_socket=options.get("unix_socket") or options.get("socket"),
             charset=str(options.get("charset", "utf8mb4")),
             # An update counts the rows it found, as everywhere else, not only those that it changed.
-            client_flag=CLIENT.FOUND_ROWS,
+            client_flag=_FOUND_ROWS,
             ssl=await to_thread(_ssl_context, options) if _wants_ssl(options) else None,
             autocommit=None,
             connect_timeout=self._timeout,
         )
         try:
             async with asyncio.timeout(self._timeout):
-                await raw._connect()
+                await self.library.connect(raw)
                 connection = MySQLConnection(raw, self, set_up)
                 await connection._query(set_up, ())
-        except (my.MySQLError, OSError, TimeoutError, ssl.SSLError) as error:
+        except (self.library.error, OSError, TimeoutError, ssl.SSLError) as error:
             raw.close()
             raise self._connect_error(error) from error
         except BaseException:
@@ -260,6 +284,8 @@ class MySQLDriver(Driver):
         socket = config.options.get("unix_socket") or config.options.get("socket")
         where = str(socket or f"{config.host or 'localhost'}:{config.port or 3306}")
         code = error.args[0] if error.args and isinstance(error.args[0], int) else None
+        if code == 2003 and isinstance(error.__cause__, TimeoutError):
+            error = error.__cause__
         if code == 1049:
             what = f"There is no database '{config.name}' on {where}. Create it: CREATE DATABASE {config.name}"
         elif code in (1044, 1045, 1698):
@@ -280,15 +306,17 @@ class MySQLDriver(Driver):
 
     def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
         """Return our error for a server's number, or for aiomysql's own complaints."""
-        if isinstance(error, my.MySQLError):
+        if isinstance(error, self.library.error):
             code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
             message = str(error.args[-1]) if error.args else type(error).__name__
             if code in _INTEGRITY:
                 return self._violation(code, message, sql)
             kind = _NUMBERS.get(code)
             if kind is None:
-                kind = next((ours for theirs, ours in _CLASSES if isinstance(error, theirs)), e.DatabaseError)
-            if _CANCELLED in message or "Not connected" in message:
+                kind = next(
+                    (_CLASSES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CLASSES), e.DatabaseError
+                )
+            if _CANCELLED in message or _NOT_CONNECTED in message:
                 kind = e.ConnectionLost
             text = _without_values(message) if kind is e.DataError else message
             return kind(f"{text}.", alias=self.alias, sql=sql, code=code or None)
@@ -332,7 +360,7 @@ class MySQLDriver(Driver):
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether aiomysql noticed that the connection was closed before it wrote anything."""
-        return isinstance(error, my.InterfaceError) and "Not connected" in str(error)
+        return isinstance(error, self.library.error) and _NOT_CONNECTED in str(error)
 
 
 _TABLE = re.compile(r"\s*(?:INSERT\s+INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+`?((?<=`)[^`]+|\w+)", re.IGNORECASE)
@@ -390,14 +418,16 @@ _NUMBERS: dict[int, type[e.DatabaseError]] = {
     1305: e.ProgrammingError,
     1235: e.NotSupportedError,
 }
-_CLASSES: tuple[tuple[type[Exception], type[e.DatabaseError]], ...] = (
-    (my.IntegrityError, e.IntegrityError),
-    (my.DataError, e.DataError),
-    (my.NotSupportedError, e.NotSupportedError),
-    (my.ProgrammingError, e.ProgrammingError),
-    (my.InterfaceError, e.InterfaceError),
-    (my.OperationalError, e.OperationalError),
-)
+# By name, since each library has a tree of its own.
+_CLASSES: dict[str, type[e.DatabaseError]] = {
+    "IntegrityError": e.IntegrityError,
+    "DataError": e.DataError,
+    "NotSupportedError": e.NotSupportedError,
+    "ProgrammingError": e.ProgrammingError,
+    "InterfaceError": e.InterfaceError,
+    "OperationalError": e.OperationalError,
+    "InternalError": e.OperationalError,
+}
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
@@ -454,8 +484,11 @@ def _literal(value: Any, backslashes: bool) -> str:
     raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
 
 
+_ESCAPES = str.maketrans({"\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z", '"': '\\"', "'": "\\'", "\\": "\\\\"})
+
+
 def _text_literal(value: str, backslashes: bool) -> str:
-    return f"'{escape_string(value)}'" if backslashes else "'" + value.replace("'", "''") + "'"
+    return f"'{value.translate(_ESCAPES)}'" if backslashes else "'" + value.replace("'", "''") + "'"
 
 
 def _float_literal(value: float) -> str:

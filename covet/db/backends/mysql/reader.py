@@ -20,7 +20,7 @@ from pymysql.constants import FIELD_TYPE
 from pymysql.converters import convert_timedelta
 from pymysql.protocol import FieldDescriptorPacket, MysqlPacket, OKPacketWrapper
 
-__all__ = ["Answer", "FastConnection"]
+__all__ = ["Answer", "FastConnection", "MySQLResult"]
 
 _BINARY_CHARSET = 63
 _KEPT_LAYOUTS = 500
@@ -29,7 +29,6 @@ _SERVER_LOST = 2013
 _HAS_NEXT = 8
 
 _Connection: Any = Connection
-_MySQLResult: Any = MySQLResult
 
 Parse: TypeAlias = Callable[[bytes, int], list[tuple[Any, ...]]]
 
@@ -51,6 +50,11 @@ class Answer:
 
 class FastConnection(_Connection):  # type: ignore[misc]  # Any, since aiomysql is not typed
     """A connection whose buffered answers are read by ``read_answer``."""
+
+    @property
+    def _stream_broken(self) -> bool:
+        reader = self._reader
+        return self._writer is None or reader._eof or reader._exception is not None
 
     async def _read_query_result(self, unbuffered: bool = False) -> None:
         if unbuffered:
@@ -299,28 +303,3 @@ _TEXT_TYPES = frozenset(
         FIELD_TYPE.GEOMETRY,
     )
 )
-
-
-class RowStream(_MySQLResult):  # type: ignore[misc]  # Any, since aiomysql is not typed
-    """The rows of one unbuffered answer; what another statement needs out of its way waits in ``ahead``."""
-
-    def __init__(self, connection: FastConnection) -> None:
-        super().__init__(connection)
-        self.raw = connection
-        self.ahead: list[Any] = []
-
-    async def take(self, count: int) -> list[Any]:
-        """Return the next rows, at most ``count``."""
-        while len(self.ahead) < count and self.unbuffered_active:
-            row = await self._read_rowdata_packet_unbuffered()
-            if row is not None:
-                self.ahead.append(row)
-        taken, self.ahead = self.ahead[:count], self.ahead[count:]
-        return taken
-
-    async def read_ahead(self) -> None:
-        """Read all that is left, so that the connection is free for another statement."""
-        while self.unbuffered_active:
-            row = await self._read_rowdata_packet_unbuffered()
-            if row is not None:
-                self.ahead.append(row)

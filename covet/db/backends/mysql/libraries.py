@@ -1,0 +1,69 @@
+"""The two libraries that speak the protocol: asyncmy (Cython) where it is installed, else aiomysql with our own reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from covet.exceptions import ImproperlyConfigured, MissingDependency
+
+__all__ = ["Library", "choose_library"]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One library, as far as the driver must tell them apart.
+
+    Attributes:
+        name: The package.
+        connection: Makes an unconnected connection.
+        result: Reads an unbuffered answer of a connection.
+        error: The root of its errors.
+        database: The name of the argument that takes the database.
+    """
+
+    name: str
+    connection: Any
+    result: Any
+    error: type[Exception]
+    database: str
+
+    async def connect(self, raw: Any) -> None:
+        """Connect and log in."""
+        await (raw.connect() if self.name == "asyncmy" else raw._connect())
+
+
+def choose_library(wanted: str | None) -> Library:
+    """Return the library of that name; without one, the fastest that is installed.
+
+    Raises:
+        MissingDependency: It is not installed.
+        ImproperlyConfigured: There is no such library.
+    """
+    if wanted not in (None, "aiomysql", "asyncmy"):
+        raise ImproperlyConfigured(f"'{wanted}' is no driver for MySQL. Known: aiomysql, asyncmy.")
+    if wanted != "aiomysql":
+        try:
+            return _asyncmy()
+        except ImportError:
+            if wanted:
+                raise MissingDependency("asyncmy", extra="mysql", feature="The option driver=asyncmy") from None
+    try:
+        return _aiomysql()
+    except ImportError:
+        raise MissingDependency("aiomysql", extra="mysql", feature="A MySQL or MariaDB database") from None
+
+
+def _asyncmy() -> Library:
+    from asyncmy import errors
+    from asyncmy.connection import Connection, MySQLResult
+
+    return Library("asyncmy", Connection, MySQLResult, errors.MySQLError, "database")
+
+
+def _aiomysql() -> Library:
+    import pymysql.err
+
+    from covet.db.backends.mysql.reader import FastConnection, MySQLResult
+
+    return Library("aiomysql", FastConnection, MySQLResult, pymysql.err.MySQLError, "db")
