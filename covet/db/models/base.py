@@ -160,6 +160,10 @@ class Model(metaclass=ModelBase):
             if name[:2] != "__":
                 field = type(self)._meta._forward_map.get(name)
                 if field is not None and name in (field.name, getattr(field, "attname", None)):
+                    # ``del article.body`` leaves the field out. A ``__delattr__`` that noted it there and then would send
+                    # every assignment through Python (one type slot serves both): rows would take five times as long.
+                    if "_row_state" in self.__dict__ and not self._row_state.partial:
+                        self._state.partial = True
                     raise NotLoaded(_not_loaded(self, name))
                 if name in type(self)._meta.managers_map:
                     cls = type(self).__name__
@@ -173,11 +177,6 @@ class Model(metaclass=ModelBase):
                             obj=self,
                         )
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
-
-    def __delattr__(self, name: str) -> None:
-        object.__delattr__(self, name)
-        if not self._row_state.partial and type(self)._meta._forward_map.get(name) is not None:
-            self._state.partial = True
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Load whatever is missing, for all peers of this row in one query, and return the instance.

@@ -50,6 +50,9 @@ def clean_fields(instance: Model, exclude: Collection[str] | None) -> None:
     for field in type(instance)._meta.fields:
         if field.name in excluded or field.generated or field.attname not in own:
             continue
+        if getattr(field.remote_field, "parent_link", False):
+            # The save of the parent's row gives it.
+            continue
         value = own[field.attname]
         if value is DATABASE_DEFAULT or hasattr(value, "resolve"):
             # The database makes the value.
