@@ -163,7 +163,8 @@ class ContentType(models.Model):
             LookupError: The model is gone.
             ObjectDoesNotExist: No row matches.
         """
-        return await self._objects(using).get(**lookups)
+        found: models.Model = await self._objects(using).get(**lookups)
+        return found
 
     def get_all_objects_for_this_type(self, **lookups: Any) -> QuerySet[Any, Any]:
         """Return the instances of the model that match, as a queryset.

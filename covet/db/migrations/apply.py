@@ -21,7 +21,8 @@ from covet.db.sql.nodes import Bound
 
 if TYPE_CHECKING:
     from covet.db.backends.schema import SchemaEditor
-    from covet.db.migrations.state import ModelState, ProjectState
+    from covet.db.migrations.model_state import ModelState
+    from covet.db.migrations.state import ProjectState
     from covet.db.models.fields.base import Field
 
 __all__ = ["Moves", "Owned", "change_tables", "tables_of"]

@@ -34,7 +34,8 @@ from covet.db.migrations.questioner import NO_DEFAULT, Questioner
 from covet.db.migrations.signature import ModelKey, Reference, clone_with, deep_deconstruct, reference_of, signature
 
 if TYPE_CHECKING:
-    from covet.db.migrations.state import ModelState, ProjectState
+    from covet.db.migrations.model_state import ModelState
+    from covet.db.migrations.state import ProjectState
     from covet.db.models.fields.base import Field
 
 __all__ = ["Comparison", "changes_between"]

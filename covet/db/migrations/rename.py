@@ -16,7 +16,8 @@ from covet.db.migrations.questioner import Answers, Questioner
 from covet.db.migrations.signature import ModelKey, clone_with, reference_of, signature
 
 if TYPE_CHECKING:
-    from covet.db.migrations.state import ModelState, ProjectState
+    from covet.db.migrations.model_state import ModelState
+    from covet.db.migrations.state import ProjectState
     from covet.db.models.fields.base import Field
 
 __all__ = ["renamed_fields", "renamed_models", "require_used_renames"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from covet.apps import Apps
 from covet.db.migrations.errors import InvalidBases, StateError
+from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.signature import ModelKey
-from covet.db.migrations.state import ModelState
 
 __all__ = ["StateApps", "render"]
 

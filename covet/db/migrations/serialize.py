@@ -197,7 +197,8 @@ class Serializer:
     def _deconstructed(self, value: Any) -> Source:
         *rest, args, kwargs = value.deconstruct()
         if len(rest) == 3:
-            return self._manager(*rest, args, kwargs)
+            as_manager, manager_path, queryset_path = rest
+            return self._manager(queryset_path if as_manager else manager_path, as_manager, args, kwargs)
         path, kwargs = rest[-1], dict(kwargs)
         if getattr(value, "is_relation", False):
             for name in ("to", "through"):
@@ -210,9 +211,9 @@ class Serializer:
             module = type(value).__module__
         return self.call(self.reference(module, name), args, kwargs)
 
-    def _manager(self, as_manager: bool, path: str, queryset_path: str, args: Any, kwargs: Any) -> Source:
+    def _manager(self, path: str, as_manager: bool, args: Any, kwargs: Any) -> Source:
         """Return a manager: by its class, or by the queryset that it was made of."""
-        module, _, name = (queryset_path if as_manager else path).rpartition(".")
+        module, _, name = path.rpartition(".")
         found = self.reference(module, name)
         return Atom(f"{found}.as_manager()") if as_manager else self.call(found, args or (), kwargs or {})
 

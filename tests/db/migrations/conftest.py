@@ -11,8 +11,9 @@ from covet.db import models
 from covet.db.migrations.autodetect import Detected, detect
 from covet.db.migrations.graph import MigrationGraph
 from covet.db.migrations.migration import Migration
+from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.questioner import Answers, Questioner
-from covet.db.migrations.state import ModelState, ProjectState
+from covet.db.migrations.state import ProjectState
 
 
 def model_state(label: str, fields: dict[str, Any] | None = None, **options: Any) -> ModelState:

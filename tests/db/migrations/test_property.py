@@ -17,8 +17,9 @@ from covet.db.migrations.execute import Executor
 from covet.db.migrations.graph import MigrationGraph
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.migration import Migration
+from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.questioner import Unasked
-from covet.db.migrations.state import ModelState, ProjectState
+from covet.db.migrations.state import ProjectState
 
 NAMES = ("Ant", "Bee", "Cat")
 

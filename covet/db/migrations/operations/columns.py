@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.migrations.apply import Moves
 from covet.db.migrations.errors import StateError
+from covet.db.migrations.model_state import renamed_options
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.operations.tables import CreateModel, DeleteModel, RenameModel, TableOperation
 from covet.db.migrations.signature import ModelKey, reference_of, signature
-from covet.db.migrations.state import renamed_options
 
 if TYPE_CHECKING:
     from covet.db.migrations.state import ProjectState

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.migrations.apply import Moves, change_tables
 from covet.db.migrations.errors import StateError
+from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.signature import ModelKey, model_key, reference_of
-from covet.db.migrations.state import ModelState
 
 if TYPE_CHECKING:
     from covet.db.backends.schema import SchemaEditor
