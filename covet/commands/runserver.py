@@ -109,9 +109,10 @@ def _cannot_listen(where: Address, error: OSError) -> str:
 def _serve(where: Address, listening: socket.socket, *, watching: bool, first: bool) -> int:
     """Check the project, print the banner, and serve until told to stop; 1 if it cannot be served."""
     from covet.apps.lifecycle import run, setup
-    from covet.commands._preflight import preflight
 
     setup()
+    from covet.commands._preflight import preflight  # behind setup(): what is wrong with settings comes first
+
     trouble = run(preflight)
     if trouble.errors:
         for line in trouble.errors:

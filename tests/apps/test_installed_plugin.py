@@ -1,7 +1,6 @@
 """An app from its own distribution, installed by pip: one line in INSTALLED_APPS adds all of it, and removes all of it."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests._environ import bare
 from tests.conftest import repository_root
 
 PLUGIN = repository_root() / "tests" / "_apps" / "plugin_dist"
@@ -91,7 +91,7 @@ def manage(site, installed):
             text=True,
             timeout=120,
             stdin=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed)},
+            env=bare(PYTHONPATH=str(installed)),
         )
         return done
 

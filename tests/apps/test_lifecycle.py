@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+from tests._environ import bare
+
 PART = """
 from covet.apps import AppPart
 class Loud(AppPart):
@@ -21,7 +23,7 @@ def python(folder, code):
         capture_output=True,
         text=True,
         timeout=60,
-        env={},
+        env=bare(),
     )
 
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests._environ import bare
+
 SETTINGS = """
 from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -61,7 +63,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def environ():
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONUNBUFFERED": "1"}
+    return bare(HOME=os.environ.get("HOME", "/"), PYTHONUNBUFFERED="1")
 
 
 @pytest.fixture

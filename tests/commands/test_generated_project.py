@@ -1,11 +1,12 @@
 """A generated project with three generated apps: it migrates, passes its checks, its tests, and the type checker."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests._environ import bare
 
 BIN = Path(sys.executable).parent
 
@@ -18,7 +19,7 @@ def run(*args, cwd, **environ):
         text=True,
         timeout=300,
         stdin=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], "HOME": str(cwd), **environ},
+        env=bare(HOME=str(cwd), **environ),
     )
 
 
@@ -73,11 +74,7 @@ def test_its_code_is_formatted_linted_and_typed(site):
 
 
 def test_a_server_tells_of_migrations_that_are_not_applied(site):
-    environ = {
-        "PATH": os.environ["PATH"],
-        "PYTHONUNBUFFERED": "1",
-        "DATABASE_URL": f"sqlite:///{site / 'empty.sqlite3'}",
-    }
+    environ = bare(PYTHONUNBUFFERED="1", DATABASE_URL=f"sqlite:///{site / 'empty.sqlite3'}")
     with subprocess.Popen(
         [sys.executable, "manage.py", "runserver", "0", "--noreload"],
         cwd=site,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from covet.commands._scaffold import template_folder
+from tests._environ import bare
 
 ADMIN = [str(Path(sys.executable).parent / "covet-admin")]
 
@@ -24,7 +25,7 @@ def run(*args, cwd, program=None):
         text=True,
         timeout=60,
         stdin=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"]},
+        env=bare(),
     )
 
 

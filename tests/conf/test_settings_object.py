@@ -9,11 +9,12 @@ import pytest
 from covet import timezone
 from covet.conf import override, settings
 from covet.conf.errors import MASK, SettingsError, is_secret, mask
+from tests._environ import bare
 
 
 def python(code, **environ):
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=environ, timeout=60
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=bare(**environ), timeout=60
     )
 
 

@@ -1,11 +1,12 @@
 """A small project on disk, whose commands run in processes of their own."""
 
-import os
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
+from tests._environ import bare
 
 SETTINGS = """
 from pathlib import Path
@@ -109,7 +110,7 @@ def manage(project):
             text=True,
             timeout=60,
             stdin=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], **environ},
+            env=bare(**environ),
         )
 
     return run
