@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import struct
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pymysql.err
@@ -15,6 +17,7 @@ from covet.conf.service_url import parse_database
 from covet.db.backends.mysql.reader import FastConnection
 from covet.db.database import Database
 from covet.db.errors import DatabaseError, DataError
+from covet.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,11 +26,17 @@ TEXT_COLUMN = 253
 UTF8 = 45
 
 
-@pytest.fixture
-async def maria(scratch: Any) -> AsyncIterator[Database]:
-    db = Database("maria", parse_database(await scratch("mysql")))
+@pytest.fixture(params=["aiomysql", "asyncmy"])
+async def maria(request: pytest.FixtureRequest, scratch: Any) -> AsyncIterator[Database]:
+    """On either library; asyncmy is used when it is installed."""
+    pytest.importorskip(request.param)
+    db = Database("maria", parse_database(f"{await scratch('mysql')}?driver={request.param}"))
     yield db
     await db.close()
+
+
+async def values(db: Database, sql: str, args: Any = ()) -> list[Any]:
+    return list(await db.fetch(sql, args))
 
 
 def lenenc(value: bytes) -> bytes:
@@ -115,22 +124,20 @@ async def test_a_broken_connection_is_an_error_not_a_wait() -> None:
 
 
 async def test_an_error_in_the_middle_of_the_rows_is_told(maria: Database) -> None:
-    if not getattr(maria.dialect, "is_mariadb", False):
-        await maria.open()
     with pytest.raises(DatabaseError):
         await maria.fetch(
             "SET STATEMENT max_statement_time = 0.1 FOR "
             "SELECT a.seq, SLEEP(0.001) FROM seq_1_to_10000 a, seq_1_to_10000 b"
         )
 
-    assert await maria.fetch("SELECT 1") == [(1,)]
+    assert await values(maria, "SELECT 1") == [(1,)]
 
 
 async def test_many_columns_and_an_empty_answer(maria: Database) -> None:
     columns = ", ".join(f"{number} AS c{number}" for number in range(300))
 
-    assert await maria.fetch(f"SELECT {columns}") == [tuple(range(300))]
-    assert await maria.fetch("SELECT 1 FROM DUAL WHERE FALSE") == []
+    assert await values(maria, f"SELECT {columns}") == [tuple(range(300))]
+    assert await values(maria, "SELECT 1 FROM DUAL WHERE FALSE") == []
 
 
 async def test_half_a_surrogate_and_a_wrong_number_of_values_are_named(maria: Database) -> None:
@@ -138,7 +145,7 @@ async def test_half_a_surrogate_and_a_wrong_number_of_values_are_named(maria: Da
         await maria.fetch("SELECT %s", ("\ud800",))
     with pytest.raises(DatabaseError, match="do not fit"):
         await maria.fetch("SELECT %s, %s", (1,))
-    assert await maria.fetch("SELECT '100%'") == [("100%",)]
+    assert await values(maria, "SELECT '100%'") == [("100%",)]
 
 
 async def test_text_is_escaped_whatever_the_sql_mode(scratch: Any) -> None:
@@ -146,5 +153,24 @@ async def test_text_is_escaped_whatever_the_sql_mode(scratch: Any) -> None:
     for mode in ("STRICT_TRANS_TABLES", "NO_BACKSLASH_ESCAPES"):
         db = Database("maria", parse_database(f"{url}?sql_mode={mode}"))
         for text in ("it's", "back\\slash", "\\' OR 1=1 -- ", 'dou"ble', "nul\x00", "%s", "\n"):
-            assert await db.fetch("SELECT %s", (text,)) == [(text,)], mode
+            assert await values(db, "SELECT %s", (text,)) == [(text,)], mode
         await db.close()
+
+
+async def test_an_unknown_library_is_refused(scratch: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="Known: aiomysql, asyncmy"):
+        Database("maria", parse_database(f"{await scratch('mysql')}?driver=mysqldb"))
+
+
+async def test_every_type_arrives_as_python_knows_it(maria: Database) -> None:
+    sql = (
+        "SELECT CAST(1 AS SIGNED), 1.50, 2e0, 'ä', X'00ff', NULL, CAST('2024-02-29' AS DATE), "
+        "CAST('2024-02-29 23:59:59.5' AS DATETIME(6)), CAST('13:14:15.25' AS TIME(6)), CAST('' AS CHAR), b'1'"
+    )
+
+    found = (await values(maria, sql))[0]
+
+    assert found == (
+        1, Decimal("1.50"), 2.0, "ä", b"\x00\xff", None, dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 23, 59, 59, 500_000),
+        dt.timedelta(hours=13, minutes=14, seconds=15, microseconds=250_000), "", b"\x01",
+    )  # fmt: skip

@@ -78,7 +78,7 @@ class MySQLConnection(Connection):
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
         """Run a statement and return its rows as tuples."""
-        return (await self._query(sql, args)).rows  # type: ignore[no-any-return]
+        return (await self._query(sql, args)).rows or []
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement and return how many rows it changed (or matched, for an update)."""
@@ -87,7 +87,7 @@ class MySQLConnection(Connection):
     async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
         """Run an insert and return its RETURNING rows, or the first automatic key."""
         result = await self._query(sql, args)
-        return result.rows, result.insert_id or None
+        return result.rows or [], result.insert_id or None
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each argument list, in a transaction."""

@@ -1,0 +1,65 @@
+"""How many Python calls of ours one statement costs: exact anywhere, so a new branch on the hot path fails here first."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import covet
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from covet.db.database import Database
+
+OURS = str(Path(covet.__file__).parent)
+
+
+async def calls_of(work: Callable[[], Awaitable[Any]]) -> list[str]:
+    """The functions of ``covet`` that are entered while ``work`` runs; a resumed coroutine counts again."""
+    entered: list[str] = []
+
+    def look(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+            entered.append(frame.f_code.co_name)
+
+    sys.setprofile(look)
+    try:
+        await work()
+    finally:
+        sys.setprofile(None)
+    return entered
+
+
+async def test_a_warm_fetch_is_three_calls_of_ours(database: Database) -> None:
+    """Fetch, the connection's, and the release; asyncio resumes the coroutine once for each wait of the driver."""
+    sql = "SELECT 1"
+    for _ in range(3):
+        await database.fetch(sql)
+
+    entered = await calls_of(lambda: database.fetch(sql))
+
+    own = [name for name in dict.fromkeys(entered) if name not in ("look", "<lambda>")]
+    allowed = {
+        "postgresql": ["fetch", "release"],
+        "sqlite": ["fetch", "_hop", "_fetch", "release"],
+        "mysql": [
+            "fetch", "_query", "is_closed", "_stream_broken", "_text", "_read_query_result", "read_answer", "_wait_for_more",
+            "_take_rows", "_take", "_layout", "parse", "release", "__init__",
+        ],
+    }  # fmt: skip
+    assert set(own) <= set(allowed[database.vendor]), own
+
+
+async def test_a_warm_fetch_opens_nothing_and_resets_nothing(database: Database) -> None:
+    await database.fetch("SELECT 1")
+    pool = database._readers or database._writer
+    assert pool is not None
+    size = pool.size
+
+    for _ in range(50):
+        await database.fetch("SELECT 1")
+
+    assert pool.size == size
+    assert not pool._tasks
