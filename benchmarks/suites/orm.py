@@ -30,11 +30,12 @@ def run(rounds: int, seconds: float) -> str:
 
 async def _run(rounds: int, seconds: float) -> str:
     import asyncpg
-    from covet.rest.rows import queryset_bytes
 
     from benchmarks.apps.bench.models import Article, Author
     from benchmarks.apps.bench.urls import ArticleOut
     from covet.db import transaction
+    from covet.rest.rows import encode_queryset
+    from covet.schema.projection import projection
 
     pool = await asyncpg.create_pool(database_url(), min_size=16, max_size=16)
     encode = msgspec.json.Encoder().encode
@@ -42,6 +43,8 @@ async def _run(rounds: int, seconds: float) -> str:
     insert = f"INSERT INTO bench_article ({', '.join(COLUMNS[1:])}) VALUES ({', '.join(f'${i}' for i in range(1, len(COLUMNS)))}) RETURNING id"
     update = f"UPDATE bench_article SET {', '.join(f'{c} = ${i}' for i, c in enumerate(COLUMNS[1:], 1))} WHERE id = ${len(COLUMNS)}"
     joined = "SELECT a.*, u.* FROM bench_article a JOIN bench_author u ON u.id = a.author_id ORDER BY a.id LIMIT 100"
+    plan = projection(ArticleOut, Article)
+    assert plan is not None
     sample = await Article.objects.get(pk=1)
     values = {name: getattr(sample, name) for name in COLUMNS[1:]}
 
@@ -61,7 +64,7 @@ async def _run(rounds: int, seconds: float) -> str:
         return encode([dict(row) for row in await raw_rows()])
 
     async def our_json() -> Any:
-        return await queryset_bytes(Article.objects.order_by("pk")[:100], ArticleOut)
+        return await encode_queryset(Article.objects.order_by("pk")[:100], plan)
 
     async def raw_insert() -> Any:
         return await pool.fetchval(insert, *values.values())

@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -99,11 +101,15 @@ class Reader:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             assert self.server.poll() is None, f"{command} ended:\n{log.read_text()}"
-            with socket.socket() as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+            try:
+                # The port is open before the project is loaded; an answer is what the reader waits for.
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=60):
                     return
-        pytest.fail(f"{command} did not open its port:\n{log.read_text()}")
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                time.sleep(0.05)
+        pytest.fail(f"{command} did not answer:\n{log.read_text()}")
 
     def stop(self) -> None:
         if self.server is not None:

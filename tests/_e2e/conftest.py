@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +71,7 @@ class Machine:
                 start_new_session=True,
             )
         try:
-            _wait_for_port(port, process, log)
+            _wait_for_answer(port, process, log)
             yield log
         finally:
             process.send_signal(signal.SIGINT)
@@ -81,17 +83,20 @@ class Machine:
                 pytest.fail(f"runserver did not stop on Ctrl-C:\n{log.read_text()}")
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers a request; its port is open before the project is loaded."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
             pytest.fail(f"runserver ended with {process.returncode}:\n{log.read_text()}")
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60):
                 return
-        process.poll()
-    pytest.fail(f"runserver did not open port {port}:\n{log.read_text()}")
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"runserver did not answer on port {port}:\n{log.read_text()}")
 
 
 @pytest.fixture

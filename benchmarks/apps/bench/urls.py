@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from covet.rest import ModelSchema, Router, Schema, permissions
-
 from covet.db.models import QuerySet
 from covet.http import Request
+from covet.rest import ModelSchema, Router, Schema, permissions
 from covet.urls import include, path
 
 from .models import Article
