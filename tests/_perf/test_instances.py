@@ -84,3 +84,10 @@ def test_a_value_is_adapted_by_at_most_one_call_of_ours() -> None:
         adapt = Article._meta.get_field(name).adapter(dialect)
         if adapt is not None:
             assert len(calls(lambda adapt=adapt, value=value: adapt(value))) <= 1
+
+
+def test_assignment_goes_through_no_slot_of_ours() -> None:
+    """``__setattr__`` and ``__delattr__`` share one type slot: defining either in Python slows every assignment."""
+    for base in Article.__mro__[:-1]:
+        assert "__setattr__" not in vars(base)
+        assert "__delattr__" not in vars(base)
