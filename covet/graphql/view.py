@@ -73,7 +73,7 @@ class GraphQLView:
         if part.schema is None:
             raise NotFound("No installed app defines a GraphQL Query in its schema.py.")
         if request.method == "GET":
-            if "query" not in request.query and part.graphiql and request.accepts_html:
+            if part.graphiql and request.accepts_html:  # a link with ?query= is opened there, ready to run
                 return graphiql(request)
             return await self._single(part.schema, request, _from_query(request), is_get=True)
         content = await _content(request)

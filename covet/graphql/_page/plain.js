@@ -21,6 +21,10 @@
     }
   }
 
+  const shared = new URLSearchParams(location.search);
+  for (const name of ["query", "variables"]) {
+    if (shared.get(name)) document.getElementById(name).value = shared.get(name);
+  }
   form.addEventListener("submit", run);
   form.addEventListener("keydown", function (event) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

@@ -3,9 +3,10 @@
 (function () {
   const data = document.getElementById("start").dataset;
 
-  async function post(params) {
+  async function post(params, options) {
     const headers = { "content-type": "application/json", accept: "application/graphql-response+json, application/json" };
     headers[data.csrfHeader] = data.csrfToken;
+    Object.assign(headers, options && options.headers);
     const answer = await fetch(data.endpoint, {
       method: "POST", headers: headers, credentials: "same-origin", body: JSON.stringify(params),
     });
@@ -50,10 +51,16 @@
   }
 
   function fetcher(params, options) {
-    return isSubscription(params, options) ? subscribe(params) : post(params);
+    return isSubscription(params, options) ? subscribe(params) : post(params, options);
   }
 
+  const shared = new URLSearchParams(location.search);
   ReactDOM.createRoot(document.getElementById("graphiql")).render(
-    React.createElement(GraphiQL, { fetcher: fetcher, defaultEditorToolsVisibility: true })
+    React.createElement(GraphiQL, {
+      fetcher: fetcher,
+      defaultEditorToolsVisibility: true,
+      query: shared.get("query") || undefined,
+      variables: shared.get("variables") || undefined,
+    })
   );
 })();
