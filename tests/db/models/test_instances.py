@@ -170,9 +170,9 @@ def test_a_field_left_out_says_how_to_load_it() -> None:
     book = Book(pk=3, title="x")
     del book.title
     assert book.get_deferred_fields() == {"title"}
-    assert book._row_state.partial
     with pytest.raises(NotLoaded, match=r'`await book.fetch\("title"\)`.*refresh_from_db'):
         book.title
+    assert book._row_state.partial
     book.title = "again"
     assert book.title == "again"
 
