@@ -7,12 +7,12 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from covet import timezone
-from covet.apps import apps
 from covet.auth.anonymous import AnonymousUser
 from covet.auth.backends import get_backends, load_backend
 from covet.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from covet.auth.user_model import get_user_model
 from covet.conf import settings
-from covet.exceptions import ImproperlyConfigured, PermissionDenied
+from covet.exceptions import PermissionDenied
 from covet.security.random import constant_time_compare
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = [
     "authenticate",
     "claim",
     "get_user",
-    "get_user_model",
     "login",
     "logout",
     "update_session_auth_hash",
@@ -34,24 +33,6 @@ BACKEND_SESSION_KEY = "_auth_user_backend"
 HASH_SESSION_KEY = "_auth_user_hash"
 
 _SECRETS = ("api", "token", "key", "secret", "password", "signature", "credential")
-
-
-def get_user_model() -> type[Any]:
-    """Return the model of ``AUTH_USER_MODEL``.
-
-    Raises:
-        ImproperlyConfigured: It is not ``label.Model``, or no installed app has it.
-    """
-    name = settings.AUTH_USER_MODEL
-    if name.count(".") != 1:
-        raise ImproperlyConfigured(f"AUTH_USER_MODEL is {name!r}; write it as 'app_label.ModelName'.")
-    try:
-        return apps.get_model(name)
-    except LookupError as error:
-        raise ImproperlyConfigured(
-            f"AUTH_USER_MODEL is {name!r}, and no installed app has that model. "
-            "Add its app to INSTALLED_APPS, or correct the name."
-        ) from error
 
 
 async def authenticate(request: Any = None, **credentials: Any) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from covet.apps import apps
 from covet.auth.hashers import make_password
+from covet.auth.user_model import get_user_model
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
@@ -71,8 +73,6 @@ class ModelBackend(BaseBackend):
         self, request: Any, username: str | None = None, password: str | None = None, **credentials: Any
     ) -> Any:
         """Return the active user with this name and password."""
-        from covet.auth.authentication import get_user_model
-
         model = get_user_model()
         if username is None:
             username = credentials.get(model.USERNAME_FIELD)
@@ -94,8 +94,6 @@ class ModelBackend(BaseBackend):
 
     async def get_user(self, user_id: Any) -> Any:
         """Return the active user with this key, or ``None``."""
-        from covet.auth.authentication import get_user_model
-
         user = await get_user_model()._default_manager.filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
@@ -117,13 +115,11 @@ class ModelBackend(BaseBackend):
 
     async def _permissions(self, user: Any, obj: Any, source: str) -> set[str]:
         """Load what was granted; kept on the user, so that one request asks the database once a source."""
-        from covet.auth.models import Permission
-
         if not user.is_active or user.is_anonymous or obj is not None:
             return set()
         kept: dict[str, set[str]] = user.__dict__.setdefault("_granted", {})
         if source not in kept:
-            permissions = Permission.objects.order_by()
+            permissions = apps.get_model("auth.Permission").objects.order_by()
             if not user.is_superuser:
                 groups = await user.groups.values_list("pk", flat=True) if source == "group" else []
                 permissions = (

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from covet.auth.authentication import get_user_model
 from covet.auth.part import AuthPart
 from covet.auth.passwords import validate_password
+from covet.auth.user_model import get_user_model
 from covet.db.models.part import ModelsPart
 from covet.exceptions import CommandError, ValidationError
 from covet.management import command

@@ -1,0 +1,29 @@
+"""Which model stands for users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from covet.apps import apps
+from covet.conf import settings
+from covet.exceptions import ImproperlyConfigured
+
+__all__ = ["get_user_model"]
+
+
+def get_user_model() -> type[Any]:
+    """Return the model of ``AUTH_USER_MODEL``.
+
+    Raises:
+        ImproperlyConfigured: It is not ``label.Model``, or no installed app has it.
+    """
+    name = settings.AUTH_USER_MODEL
+    if name.count(".") != 1:
+        raise ImproperlyConfigured(f"AUTH_USER_MODEL is {name!r}; write it as 'app_label.ModelName'.")
+    try:
+        return apps.get_model(name)
+    except LookupError as error:
+        raise ImproperlyConfigured(
+            f"AUTH_USER_MODEL is {name!r}, and no installed app has that model. "
+            "Add its app to INSTALLED_APPS, or correct the name."
+        ) from error
