@@ -303,8 +303,6 @@ class Database:
         for _ in range(2):
             pool = await self._pool_for(sql)
             is_clean = _CLEAN.match(sql) is not None and _LEAVES_TRACES.search(sql) is None
-            if is_clean:
-                self._routes[sql] = pool
             connection = await pool.acquire()
             if not is_clean:
                 connection.is_dirty = True
@@ -321,6 +319,9 @@ class Database:
                 last = error
                 continue
             pool.release(connection)
+            # Not before: meanwhile the database may have been closed, or pinned by a test.
+            if is_clean and self._pinned is None and pool in (self._writer, self._readers):
+                self._routes[sql] = pool
             return result
         raise self.explain(last, sql) from last
 

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Rows
 from covet.db.backends.waits import waits_for
-from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, TransactionError, TransactionManagementError
+from covet.db.errors import (
+    ConnectionLost,
+    DatabaseError,
+    DeadlockDetected,
+    IntegrityError,
+    TransactionError,
+    TransactionManagementError,
+)
 
 if TYPE_CHECKING:
     from covet.db.backends.pool import Pool
@@ -289,6 +296,9 @@ class Transaction:
             self.connection.terminate()
         if self.connection.is_closed:
             self._break(frame, "its connection was lost", everything=True)
+        elif isinstance(found, DeadlockDetected) and not self.driver.features.error_breaks_transaction:
+            # InnoDB has undone all of it, and does not say so: further statements would commit one by one.
+            self._break(frame, "it was the victim of a deadlock, and is rolled back", everything=True)
         elif not frame.is_base and (
             self.driver.features.error_breaks_transaction or not self.connection.in_transaction
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,10 +112,8 @@ async def test_a_hundred_cancellations_at_any_moment_leave_whole_transactions(da
         if number % 3:
             await asyncio.sleep(0.0003 * (number % 7))
         task.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError, DatabaseError):
             await task
-        except (asyncio.CancelledError, DatabaseError):
-            pass
 
     counts = [row[1] for row in await database.fetch("SELECT id, COUNT(*) FROM things GROUP BY id")]
     assert set(counts) == {2}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from covet.db import transaction
-from covet.db.errors import TransactionError, TransactionManagementError
+from covet.db.errors import DeadlockDetected, TransactionError, TransactionManagementError
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -302,3 +302,44 @@ async def test_a_connection_killed_inside_a_block_is_told_and_the_next_block_wor
     async with transaction.atomic():
         await add(db, 3)
     assert await numbers(db) == [3]
+
+
+async def test_the_victim_of_a_deadlock_is_undone_as_a_whole(db: Database) -> None:
+    """Even when the block catches the error: nothing of it may be committed afterwards."""
+    if db.vendor == "sqlite":
+        pytest.skip("SQLite has one writer")
+    await add(db, 1)
+    await add(db, 2)
+    await db.execute("CREATE TABLE log (who integer)")
+    met = asyncio.Barrier(2)
+    mark = db.dialect.placeholder(1)
+
+    async def work(first: int, second: int) -> str:
+        async with transaction.atomic():
+            await db.execute(f"INSERT INTO log VALUES ({mark})", (first,))
+            await db.fetch(f"SELECT id FROM things WHERE id = {mark} FOR UPDATE", (first,))
+            await met.wait()
+            try:
+                async with transaction.atomic():
+                    await db.fetch(f"SELECT id FROM things WHERE id = {mark} FOR UPDATE", (second,))
+            except DeadlockDetected:
+                if db.vendor == "mysql":
+                    with pytest.raises(TransactionManagementError, match="victim of a deadlock"):
+                        await db.execute("INSERT INTO log VALUES (99)")
+                raise
+        return "done"
+
+    results = await asyncio.gather(work(1, 2), work(2, 1), return_exceptions=True)
+
+    assert sorted(type(result).__name__ for result in results) == ["DeadlockDetected", "str"]
+    assert len(await db.fetch("SELECT who FROM log")) == 1
+
+
+async def test_a_database_that_was_closed_meanwhile_opens_anew_for_known_statements(db: Database) -> None:
+    running = [asyncio.create_task(db.fetch("SELECT 1")) for _ in range(30)]
+    await asyncio.sleep(0)
+    await db.close()
+    await asyncio.gather(*running, return_exceptions=True)
+
+    for _ in range(3):
+        assert (await db.fetch("SELECT 1"))[0][0] == 1
