@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import __version__, checks
 from covet.db.models import clean as cleaning
-from covet.db.models import deletion, model_checks, persistence, rows
+from covet.db.models import deletion, model_checks, persistence, places, rows
 from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
 from covet.db.models.metaclass import ModelBase, writes_constructor
@@ -207,6 +207,8 @@ class Model(metaclass=ModelBase):
             using: The database alias; without one that of the instance, or the router's choice.
             update_fields: Write these fields alone; with none in it, nothing happens.
         """
+        if type(self)._meta.order_with_respect_to and self._row_state.adding and self.__dict__.get("_order") is None:
+            await places.give_place(self, using)
         await persistence.save(
             self, force_insert=force_insert, force_update=force_update, using=using, update_fields=update_fields
         )
@@ -326,6 +328,14 @@ class Model(metaclass=ModelBase):
                 f"There is no {'next' if is_next else 'previous'} {type(self).__name__} by {field.name}."
             )
         return found  # type: ignore[no-any-return]
+
+    async def get_next_in_order(self) -> Self:
+        """Return the row behind this one, by ``Meta.order_with_respect_to``."""
+        return await places.neighbour_in_order(self, is_next=True)  # type: ignore[no-any-return]
+
+    async def get_previous_in_order(self) -> Self:
+        """Return the row before this one, by ``Meta.order_with_respect_to``."""
+        return await places.neighbour_in_order(self, is_next=False)  # type: ignore[no-any-return]
 
     # ── identity
 

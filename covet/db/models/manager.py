@@ -4,11 +4,12 @@ A manager has every public method of its queryset class; each call starts from `
 a manager bound to its model; an instance has none.
 """
 
+# ruff: noqa: D102 - the signatures for checkers have their texts where the methods are written
 from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -26,7 +27,8 @@ M = TypeVar("M", bound="Model", default=Any)
 class BaseManager(Generic[M]):
     """What every manager has, whatever its queryset's methods are."""
 
-    creation_counter: ClassVar[int] = 0
+    creation_counter: int = 0
+    _next_counter: ClassVar[int] = 0
     auto_created = False
     use_in_migrations = False
     _queryset_class: ClassVar[type[QuerySet[Any, Any]]] = QuerySet
@@ -48,8 +50,8 @@ class BaseManager(Generic[M]):
         self._db: str | None = None
         self._hints: dict[str, Any] = {}
         self._start: QuerySet[Any, Any] | None = None
-        self.creation_counter = BaseManager.creation_counter
-        BaseManager.creation_counter += 1
+        self.creation_counter = BaseManager._next_counter
+        BaseManager._next_counter += 1
 
     @classmethod
     def from_queryset(cls, queryset_class: type[QuerySet[Any, Any]], class_name: str | None = None) -> type[Self]:
@@ -96,7 +98,7 @@ class BaseManager(Generic[M]):
     @property
     def db(self) -> str:
         """The alias that reads go to."""
-        return cast(str, self.get_queryset().db)
+        return self.get_queryset().db
 
     def _copy(self) -> Self:
         new = object.__new__(type(self))
@@ -268,4 +270,4 @@ class EmptyManager(Manager[M]):
 
     def get_queryset(self) -> QuerySet[M, M]:
         """Return the empty queryset."""
-        return QuerySet(self.model, Query(self.model)).none()  # type: ignore[no-any-return]
+        return QuerySet(self.model, Query(self.model)).none()

@@ -17,11 +17,15 @@ from covet.conf import settings
 from covet.db.errors import DatabaseError
 from covet.db.models.deletion import CASCADE
 from covet.db.models.fields import identity
+from covet.db.models.fields.order import OrderWrt
 from covet.db.models.manager import Manager
 from covet.db.models.options import Options
+from covet.db.models.places import add_order_methods
 from covet.db.models.relations.foreign import OneToOneField
+from covet.db.models.relations.spec import lazy_related
 from covet.db.models.signals import class_prepared
 from covet.exceptions import (
+    FieldDoesNotExist,
     FieldError,
     ImproperlyConfigured,
     MultipleObjectsReturned,
@@ -315,6 +319,8 @@ def _complete(cls: Any) -> None:
     _order_with_respect_to(cls)
     if options.pk is None:
         _add_key(cls)
+    for index in options.indexes:
+        index.set_name_with_model(cls)
     cls._base_manager_class = Manager
     if not options.managers:
         if _has_local(options, "objects"):
@@ -379,15 +385,20 @@ def _order_with_respect_to(cls: Any) -> None:
     options: Options = cls._meta
     if not options.order_with_respect_to:
         return
-    from covet.db.models.fields.order import OrderWrt
-
     name = options.order_with_respect_to
-    options.order_with_respect_to = next(
-        (field for field in options.fields if name in (field.name, field.attname)), name
-    )
+    field = next((field for field in options.fields if name in (field.name, field.attname)), None)
+    if field is None:
+        near = suggest(str(name), [field.name for field in options.fields])
+        hint = f" Did you mean '{near}'?" if near else ""
+        raise FieldDoesNotExist(
+            f"Meta.order_with_respect_to of {options.label} names '{name}', which is no field.{hint}"
+        )
+    options.order_with_respect_to = field
     options.ordering = ("_order",)
     if not _has_local(options, "_order"):
         cls.add_to_class("_order", OrderWrt())
+    if field.remote_field is not None:
+        lazy_related(cls, field.remote_field.model, lambda parent: add_order_methods(parent, cls))
 
 
 def _pk_setter(cls: Any, attname: str) -> Any:

@@ -6,18 +6,20 @@ values is made by generated code, and its text is compiled once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from covet.conf import settings
 from covet.db import transaction
-from covet.db.connections import connections
+from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.models.deletion import delete_instance
 from covet.db.models.fields.base import DATABASE_DEFAULT, Field
 from covet.db.models.query import write
+from covet.db.models.relations.access import Pending
 from covet.db.models.signals import post_save, pre_save
 from covet.db.models.state import LOADED, State
 from covet.db.routers import router
-from covet.exceptions import FieldDoesNotExist
+from covet.exceptions import FieldDoesNotExist, NotLoaded
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -51,18 +53,18 @@ async def save(
     cls = type(instance)
     meta = cls._meta
     state: State = instance._row_state
-    for field in _relations(meta):
-        field.prepare_save(instance)
+    for cache_name, field in _relations(meta):
+        if getattr(instance, cache_name).__class__ is Pending:
+            field.prepare_save(instance)
     if using is None:
-        using = router.db_for_write(cls, instance=instance)
+        using = _write_alias(cls, instance)
     if force_insert and (force_update or update_fields):
         raise ValueError("save(force_insert=…) does not go with force_update or update_fields.")
     names = _update_names(instance, update_fields, force_insert=bool(force_insert), using=using)
     if names is not None and not names:
         return
     forced = _forced(cls, force_insert)
-    listened = pre_save.has_listeners(cls) and not meta.auto_created
-    if listened:
+    if pre_save.has_listeners(cls) and not meta.auto_created:
         await pre_save.send(cls, instance=instance, raw=False, using=using, update_fields=names)
     created = await _save_tables(instance, connections[using], forced, force_update=force_update, names=names)
     # A receiver or an expression may have changed the state meanwhile.
@@ -74,12 +76,18 @@ async def save(
         await post_save.send(cls, instance=instance, created=created, raw=False, using=using, update_fields=names)
 
 
-def _relations(meta: Any) -> tuple[Any, ...]:
-    found: tuple[Any, ...] | None = meta.plans.get("relations")
+def _relations(meta: Any) -> tuple[tuple[str, Any], ...]:
+    found: tuple[tuple[str, Any], ...] | None = meta.plans.get("relations")
     if found is None:
-        found = tuple([field for field in meta.concrete_fields if field.is_relation])
+        found = tuple([(field.cache_name, field) for field in meta.concrete_fields if field.is_relation])
         meta.plans["relations"] = found
     return found
+
+
+def _write_alias(cls: Any, instance: Any) -> str:
+    if settings.DATABASE_ROUTERS:
+        return router.db_for_write(cls, instance=instance)
+    return instance._row_state.db or DEFAULT_ALIAS
 
 
 def _update_names(
@@ -142,12 +150,11 @@ async def _save_tables(
 ) -> bool:
     """Save the row in its table, after those of its parents; return whether it was created."""
     cls = type(instance)
-    concrete = cls._meta.concrete_model
-    if not any(link is not None for link in concrete._meta.parents.values()):
-        updated = await _save_table(
+    concrete: Any = cls._meta.concrete_model
+    if not concrete._meta.parents:
+        return not await _save_table(
             instance, concrete, database, force_insert=bool(forced), force_update=force_update, names=names
         )
-        return not updated
     async with transaction.atomic(using=database.alias, savepoint=False):
         inserted = await _save_parents(instance, concrete, database, forced, force_update=force_update, names=names)
         updated = await _save_table(
@@ -206,7 +213,7 @@ async def _save_table(
     key_field = meta.pk
     own = instance.__dict__
     key = own.get(key_field.attname)
-    if key is None and key_field.has_default():
+    if key is None and plan.made_key and key_field.has_default():
         key = key_field.get_default()
         setattr(instance, key_field.attname, key)
     has_key = key is not None and key is not DATABASE_DEFAULT
@@ -236,7 +243,7 @@ async def _save_table(
 
 
 def _touches(plan: _TablePlan, names: frozenset[str]) -> bool:
-    return any(field.name in names or field.attname in names for field in plan.fields)
+    return any(field.name in names or field.attname in names for field in plan.update.fields)
 
 
 async def _update(
@@ -249,64 +256,66 @@ async def _update(
     force: bool,
     names: frozenset[str] | None,
 ) -> bool:
-    if names is None:
-        fields, gather = plan.fields, plan.gather_update
-    else:
-        fields, gather = plan.some(names)
-    if not fields:
+    columns = plan.update if names is None else plan.some(names)
+    if not columns.fields:
         # Nothing to write, yet whether there is a row decides between this and an INSERT.
         if force and names is not None:
             return False
         return bool(await model._base_manager.using(database.alias).filter(pk=key).exists())
-    return await write.update_row(model, instance, fields, gather(instance, False), key, database)
+    try:
+        values = columns.gather(instance, False)
+    except NotLoaded:
+        if names is not None:
+            raise
+        # A field was deleted from the instance: what is left is written.
+        own = instance.__dict__
+        columns = plan.some(frozenset([name for name in columns.names if name in own]))
+        values = columns.gather(instance, False)
+    return await write.update_row(model, instance, columns, values, key, database)
 
 
 async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Database, *, has_key: bool) -> None:
-    fields, gather = (plan.with_key, plan.gather_with_key) if has_key else (plan.without_key, plan.gather_without_key)
-    values = gather(instance, True)
-    if any(value is DATABASE_DEFAULT for value in values):
+    columns = plan.with_key if has_key else plan.without_key
+    values = columns.gather(instance, True)
+    if DATABASE_DEFAULT in values and any(value is DATABASE_DEFAULT for value in values):
         # Columns that the database fills in are left out, which every database understands.
-        kept = [(field, value) for field, value in zip(fields, values, strict=True) if value is not DATABASE_DEFAULT]
-        fields = tuple([field for field, _value in kept])
+        kept = [
+            (field, value) for field, value in zip(columns.fields, values, strict=True) if value is not DATABASE_DEFAULT
+        ]
+        columns = write.Columns([field for field, _value in kept], columns.gather)
         values = [value for _field, value in kept]
-    await write.insert_row(model, instance, fields, values, database)
+    await write.insert_row(model, instance, columns, values, database)
 
 
 Gather = Callable[[Any, bool], "list[Any]"]
 
 
 class _TablePlan:
-    """The columns of one table, and generated functions that list an instance's values for them."""
+    """The columns of one table by what is done with them."""
 
-    __slots__ = (
-        "_some",
-        "fields",
-        "gather_update",
-        "gather_with_key",
-        "gather_without_key",
-        "made_key",
-        "with_key",
-        "without_key",
-    )
+    __slots__ = ("_some", "made_key", "update", "with_key", "without_key")
 
     def __init__(self, meta: Any) -> None:
         columns = tuple([field for field in meta.local_concrete_fields if not field.generated])
-        self.with_key = columns
-        self.without_key = tuple([field for field in columns if field is not meta.auto_field and not _is_auto(field)])
-        self.fields = tuple([field for field in columns if not field.primary_key])
-        self.gather_with_key = _gather(self.with_key)
-        self.gather_without_key = _gather(self.without_key)
-        self.gather_update = _gather(self.fields)
+        self.with_key = _columns(columns)
+        self.without_key = _columns(
+            [field for field in columns if field is not meta.auto_field and not _is_auto(field)]
+        )
+        self.update = _columns([field for field in columns if not field.primary_key])
         self.made_key = bool(meta.pk.has_default() or meta.pk.has_db_default())
-        self._some: dict[frozenset[str], tuple[tuple[Any, ...], Gather]] = {}
+        self._some: dict[frozenset[str], write.Columns] = {}
 
-    def some(self, names: frozenset[str]) -> tuple[tuple[Any, ...], Gather]:
-        """Return the columns of these names and the function that lists their values."""
+    def some(self, names: frozenset[str]) -> write.Columns:
+        """Return the columns of these names."""
         found = self._some.get(names)
         if found is None:
-            fields = tuple([field for field in self.fields if field.name in names or field.attname in names])
-            found = self._some[names] = (fields, _gather(fields))
+            fields = [field for field in self.update.fields if field.name in names or field.attname in names]
+            found = self._some[names] = _columns(fields)
         return found
+
+
+def _columns(fields: Sequence[Any]) -> write.Columns:
+    return write.Columns(fields, _gather(tuple(fields)))
 
 
 def _is_auto(field: Any) -> bool:

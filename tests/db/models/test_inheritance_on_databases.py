@@ -53,8 +53,22 @@ with apps.isolate():
         def shout(self) -> str:
             return self.name.upper()
 
+    class Question(models.Model):
+        text = models.CharField(max_length=20)
 
-MODELS = (Place, Bar, Pub)
+        class Meta:
+            app_label = "kin"
+
+    class Answer(models.Model):
+        text = models.CharField(max_length=20)
+        question = models.ForeignKey(Question, on_delete=models.CASCADE)
+
+        class Meta:
+            app_label = "kin"
+            order_with_respect_to = "question"
+
+
+MODELS = (Place, Bar, Pub, Question, Answer)
 
 
 @pytest.fixture
@@ -123,3 +137,18 @@ async def test_proxies_see_the_rows_through_their_manager(tables: Database) -> N
     club.note = "quiet"
     await club.save()
     assert await LoudPlace.objects.count() == 0
+
+
+async def test_rows_of_one_parent_have_an_order(tables: Database) -> None:
+    question = await Question.objects.create(text="?")
+    other = await Question.objects.create(text="!")
+    one, two, three = [await Answer.objects.create(text=text, question=question) for text in "abc"]
+    await Answer.objects.create(text="d", question=other)
+    assert await question.get_answer_order() == [one.pk, two.pk, three.pk]  # type: ignore[attr-defined]
+    await question.set_answer_order([three.pk, one.pk, two.pk])  # type: ignore[attr-defined]
+    assert [answer.text for answer in await Answer.objects.filter(question=question)] == ["c", "a", "b"]
+    await one.refresh_from_db()
+    assert await one.get_next_in_order() == two
+    assert await one.get_previous_in_order() == three
+    with pytest.raises(Answer.DoesNotExist):
+        await (await Answer.objects.get(pk=two.pk)).get_next_in_order()

@@ -228,7 +228,7 @@ class Field(Generic[T]):
         def __get__(self, instance: object, owner: type[Any]) -> Self | T: ...
         def __set__(self, instance: Model, value: T | Expression[T]) -> None: ...
 
-    def __init__(  # noqa: PLR0917 - the order of ported code; our own fields pass options by name
+    def __init__(
         self,
         verbose_name: Text | None = None,
         name: str | None = None,

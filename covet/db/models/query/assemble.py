@@ -100,7 +100,7 @@ class Assembler(Builder):
             selected = {column.node for column in columns}
             outputs += [Output(node) for node in dict.fromkeys(item.operand for item in order) if node not in selected]
         select = self._select(outputs, where, having, group=group, order=order, limit=limit)
-        empty = where == FALSE or having == FALSE
+        empty = FALSE in (where, having)
         return Rows(select, tuple(columns), root, empty=empty, hidden=len(outputs) - len(columns))
 
     def _select(
@@ -266,7 +266,8 @@ class Assembler(Builder):
         self.cursor = self.order_offset + len(self.plan.order_values)
         members: list[Select | Compound] = []
         first: Rows | None = None
-        for query in combined.queries:
+        for member in combined.queries:
+            query = member
             if self.plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
                 query = query.with_extras(outputs=self.plan.extras.outputs)
             inner = type(self)(query, self.dialect, start=self.cursor, alias=self.alias)

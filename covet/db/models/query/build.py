@@ -83,9 +83,9 @@ class Builder:
         self.plan = query
         self.dialect = dialect
         self.meta = query.model._meta
-        self.aliases = outer.aliases if outer is not None else Aliases()
+        self.aliases: Aliases = outer.aliases if outer is not None else Aliases()
         self.joins = Joins(self.meta, self.aliases)
-        self.alias = alias if outer is None else outer.alias
+        self.alias: str | None = alias if outer is None else outer.alias
         self.start = start
         self.cursor = start
         self.zone: Any = get_current_timezone()
@@ -372,9 +372,9 @@ class Builder:
             return self._compare_query(left, lookup, value, path)
         unwrap = _Key(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
-            right = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
-            assert isinstance(right, n.Param)
-            return n.In(left.node, right)
+            listed = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
+            assert isinstance(listed, n.Param)
+            return n.In(left.node, listed)
         if kind == leaves.ITEMS:
             return n.In(left.node, tuple([self._item(item, left) for item in value if item is not None]))
         if kind == leaves.RANGE:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Chain", "M", "R"]
 
 M = TypeVar("M", bound="Model")
-R = TypeVar("R", covariant=True, default=M)
+R = TypeVar("R", covariant=True, default=M)  # noqa: PLC0105  # short, as it stands in every signature
 
 _SHOWN = 20
 

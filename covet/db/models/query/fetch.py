@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Generic, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.models.query.prefetch import prefetch_rows
 from covet.exceptions import FieldError
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Fetch", "Pick"]
 
 _CHUNK = 2000
+Row = TypeVar("Row")
 
 
-class Pick(Generic[R]):
+class Pick(Generic[Row]):
     """``queryset[3]`` before the queryset was awaited: awaiting it gives the row, or raises ``IndexError``."""
 
     __slots__ = ("_index", "_queryset")
@@ -27,10 +29,10 @@ class Pick(Generic[R]):
         self._queryset = queryset
         self._index = index
 
-    def __await__(self) -> Generator[Any, None, R]:
+    def __await__(self) -> Generator[Any, None, Row]:
         return self._read().__await__()
 
-    async def _read(self) -> R:
+    async def _read(self) -> Row:
         rows = await self._queryset._fetch()
         if not rows:
             raise IndexError(f"The queryset has no row {self._index}.")
@@ -40,7 +42,7 @@ class Pick(Generic[R]):
         return f"<row {self._index} of {self._queryset!r}>"
 
 
-class Stepped(Generic[R]):
+class Stepped(Generic[Row]):
     """``queryset[::2]`` before the queryset was awaited: awaiting it gives the list."""
 
     __slots__ = ("_queryset", "_step")
@@ -49,10 +51,10 @@ class Stepped(Generic[R]):
         self._queryset = queryset
         self._step = step
 
-    def __await__(self) -> Generator[Any, None, list[R]]:
+    def __await__(self) -> Generator[Any, None, list[Row]]:
         return self._read().__await__()
 
-    async def _read(self) -> list[R]:
+    async def _read(self) -> list[Row]:
         return (await self._queryset._fetch())[:: self._step]  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
@@ -139,6 +141,25 @@ class Fetch(Chain[M, R]):
             MultipleObjectsReturned: More than one does.
         """
         query = self.query
+        if (
+            kwargs
+            and not args
+            and query.extras is NO_EXTRAS
+            and query.high is None
+            and not query.low
+            and self._kind == "model"
+            and self._mode is self._known is None
+            and not self._prefetch
+        ):
+            database = run.read_database(self)
+            found = run.simple_get(query, kwargs, database)
+            if found is not None:
+                plan, values = found
+                sql, arguments = plan.bind(values)
+                rows = await database.fetch(sql, arguments)
+                if len(rows) == 1:
+                    return plan.one(rows[0], database.alias)  # type: ignore[no-any-return]  # an instance
+                raise self._not_one(len(rows))
         if args or kwargs:
             if query.extras.combined is not None or query.is_sliced:
                 self.filter(*args, **kwargs)  # type: ignore[attr-defined]  # raises what a filter would raise here
@@ -150,11 +171,15 @@ class Fetch(Chain[M, R]):
             if self._prefetch and self._kind == "model":
                 await prefetch_rows(rows, self._prefetch, self._db)
             return rows[0]  # type: ignore[no-any-return]
+        raise self._not_one(len(rows))
+
+    def _not_one(self, count: int) -> Exception:
+        """Return the error of ``get`` for a number of rows that is not one."""
         name = self.model._meta.object_name
-        if not rows:
-            raise self.model.DoesNotExist(f"No {name} matches the query.")
-        found = f"more than {len(rows) - 1}" if len(rows) > 20 else str(len(rows))
-        raise self.model.MultipleObjectsReturned(f"get() matches {found} rows of {name}, not one.")
+        if not count:
+            return self.model.DoesNotExist(f"No {name} matches the query.")
+        found = f"more than {count - 1}" if count > 20 else str(count)
+        return self.model.MultipleObjectsReturned(f"get() matches {found} rows of {name}, not one.")
 
     async def first(self) -> R | None:
         """Return the first row or ``None``; by key when the queryset has no order."""
@@ -330,9 +355,7 @@ class Fetch(Chain[M, R]):
             for row in rows:
                 yield row
 
-    async def explain(
-        self, *, format: str | None = None, **options: bool
-    ) -> str:
+    async def explain(self, *, format: str | None = None, **options: bool) -> str:
         """Return the database's plan for reading these rows.
 
         Args:

@@ -33,7 +33,7 @@ class Hop:
         many: One row here may have several there.
         null: A row here may have none there.
         forward: The field whose column is on this side, when the hop follows a foreign key.
-        extra: What else joined rows must fulfil, from their alias (generic relations).
+        restrict: What else joined rows must fulfil, from their alias (generic relations).
     """
 
     name: str
@@ -42,7 +42,7 @@ class Hop:
     many: bool = False
     null: bool = False
     forward: Field[Any] | None = None
-    extra: Callable[[str], Node] | None = None
+    restrict: Callable[[str], Node] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,8 @@ def parent_hops(meta: Options, owner: Any) -> tuple[Hop, ...]:
 
 
 def _parent_hops(meta: Options, owner: Any) -> tuple[Hop, ...] | None:
-    for parent, link in meta.concrete_model._meta.parents.items():
+    concrete: Any = meta.concrete_model
+    for parent, link in concrete._meta.parents.items():
         if link is None:
             continue
         if parent._meta.concrete_model is owner:
@@ -187,7 +188,7 @@ def _walk(meta: Options, name: str, where: str) -> Path:
     if not used:
         raise unknown_name(meta, parts[0], where)
     if field is None:
-        forward = hops[-1].forward
+        forward: Any = hops[-1].forward
         field = current.pk if forward is None else forward.target_field
         assert field is not None
     while hops and hops[-1].forward is not None and len(hops[-1].on) == 1 and hops[-1].on[0][1] == field.column:

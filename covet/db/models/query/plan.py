@@ -272,10 +272,9 @@ class Query:
         return new
 
     def _check(self, names: tuple[str, ...], where: str) -> bool:
-        zoned = False
-        for name in names:
-            zoned |= self._check_name(name, where)
-        if not self.extras.annotations and self.model._meta.apps.models_ready:
+        found = [self._check_name(name, where) for name in names]
+        zoned = True in found
+        if not self.extras.annotations and None not in found:
             self.model._meta.plans[names] = zoned
         return zoned
 
@@ -285,11 +284,14 @@ class Query:
             if isinstance(child, Q):
                 zoned |= self._check_tree(child, where)
             elif isinstance(child, tuple):
-                zoned |= self._check_name(child[0], where)
+                zoned |= bool(self._check_name(child[0], where))
         return zoned
 
-    def _check_name(self, name: str, where: str) -> bool:
-        """Raise for an unknown name; return whether its meaning depends on the current time zone."""
+    def _check_name(self, name: str, where: str) -> bool | None:
+        """Raise for an unknown name; return whether its meaning depends on the current time zone.
+
+        ``None`` means that nobody can tell yet: models are still being loaded.
+        """
         meta = self.model._meta
         head, _, rest = name.partition("__")
         for annotation in self.extras.annotations:
@@ -300,7 +302,7 @@ class Query:
             path = resolve_path(meta, name, place)
         except FieldError as error:
             if not meta.apps.models_ready and error.name:
-                return False  # written while models are still loading: the first use checks it
+                return None  # the first use of the query checks it
             known = [annotation.name for annotation in self.extras.annotations]
             raise (unknown_name(meta, head, place, known) if error.name == head and known else error) from None
         return lookups.check_rest(path, place)

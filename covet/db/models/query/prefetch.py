@@ -92,7 +92,7 @@ async def prefetch_rows(rows: Sequence[Any], lookups: Iterable[Any], alias: str 
             here = (*reached, to_attr or name)
             if here not in done:
                 nested = queryset._prefetch if queryset is not None else ()
-                if nested:
+                if nested and queryset is not None:
                     # Their levels follow this one, so that one statement serves all rows of each.
                     queryset = queryset._chain(queryset.query)
                     queryset._prefetch = ()
@@ -132,10 +132,10 @@ async def _load(
             # The target of an earlier Prefetch(to_attr=…).
             related += [one for member in members for one in member.__dict__.get(name, ())]
             continue
-        relation = accessors(model._meta).get(name)  # type: ignore[attr-defined]  # rows are instances of models
+        relation = accessors(model._meta).get(name)
         if relation is None:
-            raise _unknown(model._meta, name, lookup)  # type: ignore[attr-defined]  # as above
-        if to_attr is not None and to_attr in model._meta.fields_map:  # type: ignore[attr-defined]  # as above
+            raise _unknown(model._meta, name, lookup)
+        if to_attr is not None and to_attr in model._meta.fields_map:
             raise ValueError(f"Prefetch(to_attr='{to_attr}') conflicts with a field of {model.__name__}.")
         related += await relation.prefetch(members, queryset, to_attr, alias)
     return list({id(one): one for one in related}.values())

@@ -73,15 +73,17 @@ class Refine(Chain[M, R]):
 
         Without items the rows come in no order, not even the model's own.
         """
-        self._check_unsliced("order_by")
+        query = self.query
+        if query.high is not None or query.low:
+            self._check_unsliced("order_by")
+        known = self.model._meta.plans
         for item in items:
-            if isinstance(item, str):
-                self._check_order(item)
+            if item.__class__ is str:
+                if ("order", item) not in known:
+                    self._check_order(item)
             elif not hasattr(item, "resolve"):
                 raise FieldError(f"order_by() takes names and expressions, not {item!r}.")
-        if self.query.extras.combined is not None:
-            return self._chain(self.query.ordered(items))
-        return self._chain(self.query.ordered(items))
+        return self._chain(query.ordered(items))
 
     def _check_order(self, item: str) -> None:
         name = item[1:] if item[:1] in {"-", "+"} else item
@@ -100,6 +102,7 @@ class Refine(Chain[M, R]):
             raise unknown_name(meta, head, f"order_by('{item}')", known) from None
         if path.relation is not None and path.rest:
             raise unknown_name(path.at, path.rest[0], f"order_by('{item}')")
+        meta.plans["order", item] = True
 
     def reverse(self) -> Self:
         """Return the rows in the opposite order."""
@@ -179,7 +182,7 @@ class Refine(Chain[M, R]):
 
         ``select_related(None)`` takes it back.
         """
-        if paths == (None,):
+        if len(paths) == 1 and paths[0] is None:
             return self._chain(self.query.with_extras(select_related=()))
         if not paths:
             raise TypeError("select_related() needs the names of the relations to follow.")
@@ -207,7 +210,7 @@ class Refine(Chain[M, R]):
     def only(self, *names: str) -> Self:
         """Return rows of which these fields are read, and the key; the others are loaded by ``await row``."""
         self._check_instances("only")
-        if names == (None,):
+        if None in names:
             raise TypeError("only(None) means nothing; use defer(None) to read all fields again.")
         extras = replace(self.query.extras, defer=frozenset(), only=frozenset(names))
         return self._with_loaded(extras, names, "only")

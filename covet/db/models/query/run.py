@@ -9,8 +9,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from covet.db import connections
+from covet.conf import settings
+from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import TransactionManagementError
+from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, records, single
 from covet.db.models.query.plan import Query
@@ -32,6 +34,7 @@ __all__ = [
     "get_rows",
     "read_database",
     "rows_plan",
+    "simple_get",
     "sql_of",
     "write_database",
 ]
@@ -56,7 +59,9 @@ def read_database(queryset: Any) -> Database:
     """Return the database that a queryset reads from: its own alias, or the router's choice."""
     alias = queryset._db
     if alias is None:
-        if queryset._for_write or queryset.query.extras.lock is not None:
+        if not settings.DATABASE_ROUTERS:
+            alias = _without_routers(queryset._hints)
+        elif queryset._for_write or queryset.query.extras.lock is not None:
             alias = router.db_for_write(queryset.model, **queryset._hints)
         else:
             alias = router.db_for_read(queryset.model, **queryset._hints)
@@ -67,8 +72,19 @@ def write_database(queryset: Any) -> Database:
     """Return the database that a queryset writes to."""
     alias = queryset._db
     if alias is None:
-        alias = router.db_for_write(queryset.model, **queryset._hints)
+        if not settings.DATABASE_ROUTERS:
+            alias = _without_routers(queryset._hints)
+        else:
+            alias = router.db_for_write(queryset.model, **queryset._hints)
     return connections[alias]
+
+
+def _without_routers(hints: dict[str, Any]) -> str:
+    """Return what the router would: the hinted instance's database. Most projects have no routers, and this is per query."""
+    if not hints:
+        return DEFAULT_ALIAS
+    instance = hints.get("instance")
+    return DEFAULT_ALIAS if instance is None else instance._row_state.db or DEFAULT_ALIAS
 
 
 def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None = None) -> RowsPlan:
@@ -102,7 +118,7 @@ async def fetch(query: Query, kind: str, database: Database, mode: Any = None) -
     if query.extras.lock is not None:
         _check_lock(query, database)
     plan = rows_plan(query, kind, database)
-    if plan.empty or query.is_empty:
+    if plan.empty:
         return []
     sql, args = plan.bind(query.all_values())
     rows = await database.fetch(sql, args)
@@ -114,13 +130,36 @@ async def get_rows(query: Query, kind: str, database: Database, mode: Any = None
     if query.extras.lock is not None:
         _check_lock(query, database)
     plan = rows_plan(query, kind, database, limit=_GET_LIMIT)
-    if plan.empty or query.is_empty:
+    if plan.empty:
         return []
     sql, args = plan.bind(query.all_values())
     rows = await database.fetch(sql, args)
     if len(rows) == 1 and mode is None and plan.one is not None:
         return [plan.one(rows[0], database.alias)]
     return plan.make(rows, database.alias, mode) if rows else []
+
+
+def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> tuple[RowsPlan, tuple[Any, ...]] | None:
+    """Return plan and values of a ``get`` by plain values, without building the filtered query; ``None`` for any other.
+
+    ``get(pk=…)`` is the most frequent query of all: this saves it a third of its Python.
+    """
+    names = tuple(kwargs)
+    values = tuple(kwargs.values())
+    for value in values:
+        if value.__class__ not in SCALARS:
+            return None
+    key = ("get", query.model, query.where, names)
+    plan: RowsPlan | None = database.statements.get(key)
+    if plan is None:
+        if query.model._meta.plans.get(names) is not False:
+            return None
+        filtered = query.filtered((), kwargs, negate=False, where="get")
+        plan = _compile_rows(filtered, "model", database, _GET_LIMIT)
+        if plan.empty or plan.one is None:
+            return None
+        database.statements[key] = plan
+    return plan, query.values + values
 
 
 def _check_lock(query: Query, database: Database) -> None:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
 __all__ = [
+    "Columns",
     "delete_where",
     "insert_many",
     "insert_row",
     "is_expression",
-    "read_back",
     "update_many",
     "update_row",
     "update_where",
@@ -58,8 +58,19 @@ def _are_plain(values: Iterable[Any]) -> bool:
     return not any(map(is_expression, values))
 
 
+class Columns:
+    """Some columns of one table, and a generated function that lists an instance's values for them."""
+
+    __slots__ = ("fields", "gather", "names")
+
+    def __init__(self, fields: Sequence[Any], gather: Callable[[Any, bool], list[Any]]) -> None:
+        self.fields = tuple(fields)
+        self.names = tuple([field.attname for field in fields])
+        self.gather = gather
+
+
 class _Returned:
-    """What comes back from a write: the fields, and how each value becomes Python."""
+    """A compiled write and what comes back from it: the fields, and how each value becomes Python."""
 
     __slots__ = ("bind", "converters", "fields", "returns")
 
@@ -75,37 +86,19 @@ class _Returned:
             setattr(instance, field.attname, value if convert is None else convert(value))
 
 
-def read_back(model: Any) -> tuple[Any, ...]:
-    """Return the fields whose value the database makes on insert."""
-    return tuple(model._meta.db_returning_fields)
-
-
 # ── one row
 
 
-async def insert_row(
-    model: Any, instance: Any, fields: Sequence[Field[Any]], values: Sequence[Any], database: Database
-) -> None:
+async def insert_row(model: Any, instance: Any, columns: Columns, values: Sequence[Any], database: Database) -> None:
     """Insert one row of ``model``'s own table and put on the instance what the database made."""
     shapes: Hashable = None
-    returning = read_back(model)
-    arguments: list[Any] = list(values)
+    arguments: Sequence[Any] = values
     if not _are_plain(values):
-        arguments = []
-        shapes = tuple([_value_shape(value, arguments) for value in values])
-        computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
-        returning = tuple(dict.fromkeys((*returning, *computed)))
-    key = ("insert", model, tuple([field.attname for field in fields]), shapes)
+        arguments, shapes = _shaped(values)
+    key = ("insert", model, columns.names, shapes)
     plan: _Returned | None = database.statements.get(key)
     if plan is None:
-        nodes = _insert_nodes(model, fields, values, database)
-        statement = Insert(
-            model._meta.db_table,
-            tuple([field.column for field in fields]),
-            (nodes,),
-            tuple([field.column for field in returning]),
-        )
-        plan = _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+        plan = _compile_insert(model, columns.fields, values, database)
         database.statements[key] = plan
     sql, args = plan.bind(arguments)
     rows, last_id = await database.insert(sql, args)
@@ -114,6 +107,25 @@ async def insert_row(
             plan.set(instance, rows[0])
         return
     _without_returning(model, instance, plan.fields, last_id)
+
+
+def _shaped(values: Sequence[Any]) -> tuple[list[Any], Hashable]:
+    """Return the run-time values of a list that holds expressions, and what the SQL depends on."""
+    arguments: list[Any] = []
+    shapes = tuple([_value_shape(value, arguments) for value in values])
+    return arguments, shapes
+
+
+def _compile_insert(model: Any, fields: Sequence[Any], values: Sequence[Any], database: Database) -> _Returned:
+    computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
+    returning = tuple(dict.fromkeys((*model._meta.db_returning_fields, *computed)))
+    statement = Insert(
+        model._meta.db_table,
+        tuple([field.column for field in fields]),
+        (_insert_nodes(model, fields, values, database),),
+        tuple([field.column for field in returning]),
+    )
+    return _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
 
 
 def _without_returning(model: Any, instance: Any, fields: Sequence[Any], last_id: int | None) -> None:
@@ -166,51 +178,45 @@ def _node(builder: Assembler, field: Field[Any], value: Any) -> n.Node:
 
 
 async def update_row(
-    model: Any,
-    instance: Any,
-    fields: Sequence[Field[Any]],
-    values: Sequence[Any],
-    key: Any,
-    database: Database,
+    model: Any, instance: Any, columns: Columns, values: list[Any], key: Any, database: Database
 ) -> bool:
     """Update the row of ``model``'s own table with that key; return whether there was one."""
-    meta = model._meta
     shapes: Hashable = None
-    arguments: list[Any] = list(values)
-    returning: tuple[Any, ...] = ()
+    arguments = values
     if not _are_plain(values):
-        arguments = []
-        shapes = tuple([_value_shape(value, arguments) for value in values])
-        returning = tuple([field for field, value in zip(fields, values, strict=True) if is_expression(value)])
-    generated = tuple([field for field in meta.db_returning_fields if field.generated])
-    returning = (*returning, *generated)
-    arguments.append(key)
-    cache_key = ("update_row", model, tuple([field.attname for field in fields]), shapes)
+        arguments, shapes = _shaped(values)
+    cache_key = ("update_row", model, columns.names, shapes)
     plan: _Returned | None = database.statements.get(cache_key)
     if plan is None:
-        builder = Assembler(Query(model), database.dialect, update=True)
-        pairs = tuple(
-            [
-                Assignment(field.column, _node(builder, field, value))
-                for field, value in zip(fields, values, strict=True)
-            ]
-        )
-        where = n.Binary("=", n.Column(None, meta.pk.column), builder.param(key, meta.pk))
-        statement = Update(meta.db_table, pairs, where, tuple([field.column for field in returning]))
-        plan = _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+        plan = _compile_update(model, columns.fields, values, key, database)
         database.statements[cache_key] = plan
-    sql, args = plan.bind(arguments)
+    sql, args = plan.bind([*arguments, key])
     if plan.returns:
         rows, _last_id = await database.insert(sql, args)
         if rows:
             plan.set(instance, rows[0])
         return bool(rows)
     found = await database.execute(sql, args) > 0
-    for field in returning:
+    for field in plan.fields:
         # The value is known to the database alone: reading it again must not repeat the expression.
         instance.__dict__.pop(field.attname, None)
         instance._state.partial = True
     return found
+
+
+def _compile_update(
+    model: Any, fields: Sequence[Any], values: Sequence[Any], key: Any, database: Database
+) -> _Returned:
+    meta = model._meta
+    computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
+    returning = (*computed, *[field for field in meta.db_returning_fields if field.generated])
+    builder = Assembler(Query(model), database.dialect, update=True)
+    pairs = tuple(
+        [Assignment(field.column, _node(builder, field, value)) for field, value in zip(fields, values, strict=True)]
+    )
+    where = n.Binary("=", n.Column(None, meta.pk.column), builder.param(key, meta.pk))
+    statement = Update(meta.db_table, pairs, where, tuple([field.column for field in returning]))
+    return _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
 
 
 # ── by condition
@@ -222,7 +228,7 @@ async def update_where(query: Query, assignments: Sequence[tuple[Field[Any], Any
         return 0
     values = list(query.all_values())
     start = len(values)
-    shapes = []
+    shapes: list[Hashable] = []
     for field, value in assignments:
         if value is None:
             shapes.append((field.attname, "null"))

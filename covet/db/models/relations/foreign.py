@@ -355,6 +355,57 @@ class OneToOneField(ForeignKey[T]):
     many_to_one = False
     one_to_one = True
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: OneToOneField[M],
+            to: type[M],
+            on_delete: Any,
+            *,
+            null: Literal[False] = False,
+            related_name: str | None = None,
+            related_query_name: str | None = None,
+            limit_choices_to: Any = None,
+            parent_link: bool = False,
+            to_field: str | None = None,
+            db_constraint: bool = True,
+            verbose_name: Any = None,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: OneToOneField[M | None],
+            to: type[M],
+            on_delete: Any,
+            *,
+            null: Literal[True],
+            related_name: str | None = None,
+            related_query_name: str | None = None,
+            limit_choices_to: Any = None,
+            parent_link: bool = False,
+            to_field: str | None = None,
+            db_constraint: bool = True,
+            verbose_name: Any = None,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self,
+            to: str,
+            on_delete: Any,
+            *,
+            null: bool = False,
+            related_name: str | None = None,
+            related_query_name: str | None = None,
+            limit_choices_to: Any = None,
+            parent_link: bool = False,
+            to_field: str | None = None,
+            db_constraint: bool = True,
+            verbose_name: Any = None,
+            **options: Unpack[FieldOptions],
+        ) -> None: ...
+
     def __init__(self, to: Any, on_delete: Any, **options: Any) -> None:
         options["unique"] = True
         super().__init__(to, on_delete, **options)

@@ -3,6 +3,7 @@
 A class is made once per relation, from the manager class of the related model, so that its own methods are there too.
 """
 
+# ruff: noqa: D102 - the signatures for checkers have their texts where the methods are written
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping

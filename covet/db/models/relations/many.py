@@ -240,7 +240,7 @@ def _make_through(field: ManyToManyField[Any], cls: Any) -> Any:
         "verbose_name": f"{meta.model_name}-{field.name} relationship",
     }
     auto_created = options.pop("auto_created")
-    keys = {"on_delete": CASCADE, "db_constraint": remote.db_constraint}
+    keys: dict[str, Any] = {"on_delete": CASCADE, "db_constraint": remote.db_constraint}
     namespace = {
         "Meta": type("Meta", (), options),
         "__module__": cls.__module__,

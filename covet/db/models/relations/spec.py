@@ -236,7 +236,7 @@ class RelationField(Field[T]):
     _hops: tuple[Hop, ...] | None = None
 
     @property
-    def related_model(self) -> Any:  # type: ignore[override]  # a plain attribute on other fields
+    def related_model(self) -> Any:
         """The model that the relation leads to; its name until that is registered."""
         return self.remote_field.model
 
