@@ -95,7 +95,7 @@ def tables_of(state: ProjectState, key: ModelKey) -> dict[str, Owned]:
     model = state.models.get(key)
     if model is None or not model.has_table:
         return {}
-    closure = _closure(state, model)
+    closure = _needed(state, model)
     kept = model.__dict__.get("_tables")
     if kept is not None and len(kept[0]) == len(closure) and all(a is b for a, b in zip(kept[0], closure, strict=True)):
         owned: dict[str, Owned] = kept[1]
@@ -181,17 +181,36 @@ def _owned(cls: Any) -> dict[str, Owned]:
     return owned
 
 
-def _closure(state: ProjectState, model: ModelState) -> tuple[ModelState, ...]:
-    """Return the model and all that it refers to, directly or not, in the order of their keys."""
-    found: dict[ModelKey, ModelState] = {}
-    stack = [model]
-    while stack:
-        current = stack.pop()
-        if current.key in found:
+def _needed(state: ProjectState, model: ModelState) -> tuple[ModelState, ...]:
+    """Return what must be rendered for the tables of a model: itself, and the keys of what it refers to.
+
+    Of other models only the fields count that a foreign key's column is like: with whole models a table would cost as much
+    as all that it is, however remotely, connected with.
+    """
+    own = model.without_through()
+    wanted: dict[ModelKey, set[str]] = {}
+    queue: list[tuple[ModelKey, str | None]] = [
+        (reference.to, reference.to_field) for reference in own.references.values()
+    ]
+    queue += [(key, None) for key in own.base_keys]
+    while queue:
+        key, to_field = queue.pop()
+        target = state.models.get(key)
+        if key == model.key or target is None:
+            # A missing one is reported by render(), with the field that refers to it.
             continue
-        found[current.key] = current
-        stack.extend(state.models[key] for key in current.needs() if key in state.models and key not in found)
-    return tuple(found[key] for key in sorted(found))
+        names = set(target.key_names)
+        if to_field is not None:
+            names.add(to_field)
+        fresh = names - wanted.get(key, set())
+        if key not in wanted:
+            queue += [(base, None) for base in target.base_keys]
+        wanted.setdefault(key, set()).update(names)
+        for name in fresh:
+            reference = target.references.get(name)
+            if reference is not None:
+                queue.append((reference.to, reference.to_field))
+    return (own, *(state.models[key].only(frozenset(wanted[key])) for key in sorted(wanted)))
 
 
 def _affected(old: ProjectState, new: ProjectState, moves: Moves) -> list[ModelKey]:

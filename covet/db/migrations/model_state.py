@@ -20,6 +20,7 @@ __all__ = ["ModelState", "renamed_options"]
 # Meta names that say where a class lives in the code, not what the model is.
 _CODE_ONLY = frozenset({"abstract", "app_label", "apps"})
 _RULES = ("indexes", "constraints")
+_TABLE_OPTIONS = frozenset({"db_table", "managed", "proxy", "swappable"})
 
 
 class ModelState:
@@ -107,6 +108,37 @@ class ModelState:
             if reference.through is not None:
                 keys.add(reference.through)
         return keys - {self.key}
+
+    @cached_property
+    def key_names(self) -> tuple[str, ...]:
+        """The fields of the primary key."""
+        for field in self.fields.values():
+            if field.primary_key:
+                parts = getattr(field, "field_names", None)
+                if parts:
+                    return tuple(parts)
+        return tuple(name for name, field in self.fields.items() if field.primary_key)
+
+    def without_through(self) -> ModelState:
+        """Return the state without many-to-many fields that have a model between: no table of this model is theirs."""
+        through = {name for name, reference in self.references.items() if reference.through is not None}
+        if not through:
+            return self
+        return self._kept(
+            ("own",), {name: field for name, field in self.fields.items() if name not in through}, self.options
+        )
+
+    def only(self, names: frozenset[str]) -> ModelState:
+        """Return the state with some of its fields and what says which table they are in."""
+        options = {name: value for name, value in self.options.items() if name in _TABLE_OPTIONS}
+        return self._kept(names, {name: field for name, field in self.fields.items() if name in names}, options)
+
+    def _kept(self, what: Any, fields: Mapping[str, Field[Any]], options: Mapping[str, Any]) -> ModelState:
+        """Return a reduced state, the same object each time: what is derived from it is kept with it."""
+        kept: dict[Any, ModelState] = self.__dict__.setdefault("_reduced", {})
+        if what not in kept:
+            kept[what] = ModelState(self.app_label, self.name, fields, options, self.bases)
+        return kept[what]
 
     def with_changes(self, **changes: Any) -> ModelState:
         """Return a new state with some of the constructor's arguments changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -267,3 +268,41 @@ async def test_processes_that_migrate_at_once_apply_once(vendor, scratch, tmp_pa
     _, out, _ = await project.run("showmigrations", "--json")
     assert [row["applied"] for row in json.loads(out)] == [True, True]
     assert not list(tmp_path.rglob("*.lock"))
+
+
+async def test_a_user_model_of_the_project_takes_the_place_of_the_built_in_one(tmp_path):
+    """The setting is what the files name, so that they fit any user model; the built-in user gets no table."""
+    url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    project = Project(tmp_path, url)
+    project.models(
+        "from covet.conf import settings\nfrom covet.db import models\n\n\nclass Item(models.Model):\n"
+        "    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)\n"
+    )
+    accounts = tmp_path / "accounts"
+    (accounts / "migrations").mkdir(parents=True)
+    (accounts / "__init__.py").write_text("")
+    (accounts / "migrations" / "__init__.py").write_text("")
+    (accounts / "models.py").write_text(
+        "from covet.auth.models import AbstractUser\nfrom covet.db import models\n\n\nclass User(AbstractUser):\n"
+        "    nickname = models.CharField(max_length=20, blank=True)\n"
+    )
+    settings_file = tmp_path / "site_settings.py"
+    settings_file.write_text(
+        SETTINGS.format(url=url).replace('["blog"]', '["covet.contenttypes", "covet.auth", "accounts", "blog"]')
+        + 'AUTH_USER_MODEL = "accounts.User"\n'
+    )
+
+    code, out, err = await project.run("makemigrations")
+    assert (code, err) == (0, ""), err
+    assert "Create model User" in out and "Create model Item" in out
+    source = (tmp_path / "blog" / "migrations" / "0001_initial.py").read_text()
+    assert "migrations.swappable_dependency(settings.AUTH_USER_MODEL)," in source
+    assert "to=settings.AUTH_USER_MODEL" in source
+
+    code, out, err = await project.run("migrate")
+    assert (code, err) == (0, ""), err
+    with sqlite3.connect(tmp_path / "db.sqlite3") as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert {"accounts_user", "accounts_user_groups", "blog_item"} <= tables
+    assert not {name for name in tables if name.startswith("auth_user")}
+    assert (await project.run("makemigrations", "--check"))[0] == 0
