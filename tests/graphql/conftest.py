@@ -47,10 +47,10 @@ class HeaderUser:
         ws.user = Somebody(ws.headers.get("x-user"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
     path = tmp_path_factory.mktemp("graphql") / "db.sqlite3"
-    with override(
+    async with override(
         INSTALLED_APPS=APPS,
         ROOT_URLCONF="covet.graphql.urls",
         MIDDLEWARE=["tests.graphql.conftest.HeaderUser"],
@@ -63,6 +63,7 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App
         async with started():
             await create_tables()
             yield Application(apps)
+            await connections["default"].close()
 
 
 async def create_tables(alias: str = "default") -> None:

@@ -16,9 +16,7 @@ import websockets
 
 from covet.apps.lifecycle import setup, started
 from covet.conf import override
-from covet.conf.service_url import parse_database
 from covet.db import connections
-from covet.db.database import Database
 from covet.handlers.application import Application
 from covet.pubsub.part import broker_of
 from tests.graphql.conftest import APPS, create_tables
@@ -57,7 +55,7 @@ async def shared(tmp_path: Path) -> AsyncIterator[tuple[Application, str, str]]:
     """A project on a database file and a Redis prefix that another process can use too."""
     database = f"sqlite:///{tmp_path / 'shared.sqlite3'}"
     channels = f"{os.environ['COVET_TEST_REDIS_URL']}?prefix=test-{secrets.token_hex(6)}"
-    with override(
+    async with override(
         INSTALLED_APPS=APPS,
         ROOT_URLCONF="covet.graphql.urls",
         MIDDLEWARE=[],
@@ -66,12 +64,10 @@ async def shared(tmp_path: Path) -> AsyncIterator[tuple[Application, str, str]]:
         CHANNELS={"default": channels},
     ):
         apps = setup()
-        opened = Database("default", parse_database(database))
-        with connections.using({"default": opened}):
-            async with started():
-                await create_tables()
-                yield Application(apps), database, channels
-            await opened.close()
+        async with started():
+            await create_tables()
+            yield Application(apps), database, channels
+            await connections["default"].close()
 
 
 async def test_a_write_in_another_process_reaches_a_subscriber(shared: tuple[Application, str, str]) -> None:
