@@ -6,6 +6,9 @@ from covet.db.models.choices import Choices, IntegerChoices, TextChoices
 from covet.db.models.constraints import BaseConstraint, CheckConstraint, Deferrable, UniqueConstraint
 from covet.db.models.deletion import (
     CASCADE,
+    DB_CASCADE,
+    DB_SET_DEFAULT,
+    DB_SET_NULL,
     DO_NOTHING,
     PROTECT,
     RESTRICT,
@@ -83,6 +86,9 @@ from covet.db.models.relations.peers import FETCH_ONE, FETCH_PEERS, FETCH_RAISE
 
 __all__ = [
     "CASCADE",
+    "DB_CASCADE",
+    "DB_SET_DEFAULT",
+    "DB_SET_NULL",
     "DEFERRED",
     "DO_NOTHING",
     "FETCH_ONE",

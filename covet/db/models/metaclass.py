@@ -6,6 +6,7 @@ inherits from abstract, concrete and proxied models as Django does, and register
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import operator
@@ -320,7 +321,8 @@ def _complete(cls: Any) -> None:
     if options.pk is None:
         _add_key(cls)
     for index in options.indexes:
-        index.set_name_with_model(cls)
+        with contextlib.suppress(FieldDoesNotExist):  # the checks name it
+            index.set_name_with_model(cls)
     cls._base_manager_class = Manager
     if not options.managers:
         if _has_local(options, "objects"):

@@ -27,6 +27,9 @@ def check_model(model: Any) -> list[CheckMessage]:
         found += field.check()
     for manager in meta.managers:
         found += manager.check()
+    for field in (*meta.local_fields, *meta.local_many_to_many):
+        if field.remote_field is not None and not isinstance(field.related_model, str):
+            found += _check_relation(field)
     found += _check_field_clashes(model)
     found += _check_columns(model)
     found += _check_keys(model)
@@ -150,6 +153,80 @@ _METHODS = frozenset(
         "validate_unique",
     )
 )
+
+
+def _check_relation(field: Any) -> Iterator[CheckMessage]:
+    """A relation whose target is known: it is there, its rule of deletion is possible, its reverse names are free."""
+    target = field.related_model._meta
+    remote = field.remote_field
+    if target.swapped:
+        yield checks.Error(
+            f"'{field.name}' refers to {target.label}, which is swapped for another model.",
+            hint=f"Refer to settings.{target.swappable} instead.",
+            obj=field,
+            id="fields.E301",
+        )
+        return
+    rule = getattr(remote.on_delete, "__name__", "")
+    if rule == "SET_NULL" and not field.null:
+        yield checks.Error(
+            f"'{field.name}' says on_delete=SET_NULL, and cannot be null.",
+            hint="Add null=True, or choose another on_delete.",
+            obj=field,
+            id="fields.E320",
+        )
+    if rule == "SET_DEFAULT" and not field.has_default():
+        yield checks.Error(
+            f"'{field.name}' says on_delete=SET_DEFAULT, and has no default.",
+            hint="Add default=…, or choose another on_delete.",
+            obj=field,
+            id="fields.E321",
+        )
+    if remote.related_name and not (remote.related_name.rstrip("+") or "x").isidentifier():
+        yield checks.Error(
+            f"The related_name '{remote.related_name}' of '{field.name}' is no Python name.",
+            obj=field,
+            id="fields.E306",
+        )
+    if not remote.hidden:
+        yield from _check_reverse_names(field, remote, target)
+
+
+def _check_reverse_names(field: Any, remote: Any, target: Any) -> Iterator[CheckMessage]:
+    accessor, query_name = remote.get_accessor_name(), remote.name
+    hint = f"Add related_name=… to '{field.name}', or rename the field."
+    for other in (*target.fields, *target.many_to_many):
+        if other.name == accessor:
+            yield checks.Error(
+                f"The reverse accessor '{target.object_name}.{accessor}' of '{field}' is also the name of a field.",
+                hint=hint,
+                obj=field,
+                id="fields.E302",
+            )
+        if other.name == query_name:
+            yield checks.Error(
+                f"The reverse query name '{query_name}' of '{field}' is also the name of a field of {target.object_name}.",
+                hint=hint,
+                obj=field,
+                id="fields.E303",
+            )
+    for other in target.related_objects:
+        if other is remote or other.field == field:
+            continue
+        if other.get_accessor_name() == accessor:
+            yield checks.Error(
+                f"The reverse accessor '{target.object_name}.{accessor}' of '{field}' is that of '{other.field}' too.",
+                hint="Add related_name=… to one of them.",
+                obj=field,
+                id="fields.E304",
+            )
+        if other.name == query_name:
+            yield checks.Error(
+                f"The reverse query name '{query_name}' of '{field}' is that of '{other.field}' too.",
+                hint="Add related_name=… or related_query_name=… to one of them.",
+                obj=field,
+                id="fields.E305",
+            )
 
 
 def _check_columns(model: Any) -> Iterator[CheckMessage]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.constraints import CheckConstraint, UniqueConstraint
+from covet.db.models.deletion import DB_CASCADE, DB_SET_DEFAULT, DB_SET_NULL
 from covet.db.models.expressions.base import OrderBy
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.base import NOT_PROVIDED
@@ -32,6 +33,8 @@ __all__ = ["check_of", "column_of", "index_of", "rule_of", "table_of", "unique_o
 
 # The shortest limit of the three databases is PostgreSQL's 63; MySQL has 64.
 _MAX_NAME = 60
+# Rules that the database itself carries out; all others are ours.
+_ON_DELETE: dict[Any, str] = {DB_CASCADE: "CASCADE", DB_SET_NULL: "SET NULL", DB_SET_DEFAULT: "SET DEFAULT"}
 
 
 def table_of(model: type[Model]) -> TableDef:
@@ -98,7 +101,7 @@ def _foreign_keys(table: str, fields: Any) -> Iterator[ForeignKeyDef]:
             columns=(field.column,),
             to_table=options.db_table,
             to_columns=(target.column,),
-            on_delete=getattr(remote.on_delete, "sql", "") or "",
+            on_delete=_ON_DELETE.get(remote.on_delete, ""),
         )
 
 

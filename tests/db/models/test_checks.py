@@ -10,6 +10,7 @@ import pytest
 from covet.apps import Apps, apps
 from covet.db import models
 from covet.db.models.model_checks import check_all, check_model
+from covet.exceptions import FieldDoesNotExist
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +126,44 @@ def test_a_model_may_add_checks_of_its_own() -> None:
             return [*super().check(**kwargs), CheckWarning("Mine.", id="shop.W001")]
 
     assert {message.id for message in Own.check()} == {"shop.W001"}
+
+
+def test_reverse_names_must_be_free() -> None:
+    author = model("Author", book=models.IntegerField(), book_set=models.IntegerField())
+    book = model("Book", author=models.ForeignKey(author, on_delete=models.CASCADE))
+    assert ids(book) == {"fields.E302", "fields.E303"}
+
+
+def test_two_relations_to_one_model_need_a_related_name() -> None:
+    author = model("Author")
+    book = model(
+        "Book",
+        author=models.ForeignKey(author, on_delete=models.CASCADE),
+        editor=models.ForeignKey(author, on_delete=models.CASCADE),
+    )
+    assert ids(book) == {"fields.E304", "fields.E305"}
+    fine = model(
+        "Fine",
+        author=models.ForeignKey(author, on_delete=models.CASCADE, related_name="fine"),
+        editor=models.ForeignKey(author, on_delete=models.CASCADE, related_name="+"),
+    )
+    assert ids(fine) == set()
+
+
+def test_rules_of_deletion_must_be_possible() -> None:
+    author = model("Author")
+    book = model(
+        "Book",
+        author=models.ForeignKey(author, on_delete=models.SET_NULL, related_name="a"),
+        editor=models.ForeignKey(author, on_delete=models.SET_DEFAULT, related_name="b"),
+    )
+    assert ids(book) == {"fields.E320", "fields.E321"}
+
+
+def test_an_order_with_respect_to_nothing_has_a_suggestion() -> None:
+    with pytest.raises(FieldDoesNotExist, match="Did you mean 'author'"):
+        model(
+            "Book",
+            author=models.ForeignKey("Author", on_delete=models.CASCADE),
+            meta={"order_with_respect_to": "autor"},
+        )

@@ -135,6 +135,17 @@ def test_foreign_keys_and_children() -> None:
     assert [rule.parts[0].column for rule in table_of(place).uniques] == ["code"]
 
 
+def test_rules_of_the_database_stand_in_its_keys() -> None:
+    place = model("Place")
+    visit = model(
+        "Visit",
+        one=models.ForeignKey(place, on_delete=models.DB_CASCADE, related_name="+"),
+        two=models.ForeignKey(place, on_delete=models.DB_SET_NULL, null=True, related_name="+"),
+        three=models.ForeignKey(place, on_delete=models.CASCADE, related_name="+"),
+    )
+    assert [key.on_delete for key in table_of(visit).foreign_keys] == ["CASCADE", "SET NULL", ""]
+
+
 def test_a_proxy_has_the_table_of_its_model() -> None:
     place = model("Place", code=models.CharField(max_length=3))
     assert table_of(model("Pub", (place,), meta={"proxy": True})) == table_of(place)
