@@ -132,7 +132,7 @@ def _runs_on_the_session_loop(request: pytest.FixtureRequest) -> bool:
     """Tell whether the test's own coroutine runs where the databases were opened."""
     marker = request.node.get_closest_marker("asyncio")
     scope = marker.kwargs.get("loop_scope") if marker is not None else None
-    return (scope or request.config.getini("asyncio_default_test_loop_scope")) == "session"
+    return bool((scope or request.config.getini("asyncio_default_test_loop_scope")) == "session")
 
 
 @pytest.fixture
