@@ -235,6 +235,7 @@ class Manager(BaseManager[M]):
 
 for _name, _method in _methods(BaseManager, QuerySet).items():
     setattr(Manager, _name, _method)
+QuerySet._manager_class = Manager
 
 
 class ManagerDescriptor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 from covet.db.models.query.chain import M, R
 from covet.db.models.query.fetch import Fetch
@@ -29,6 +29,9 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
     """
 
     __slots__ = ()
+
+    #: The class that ``as_manager`` starts from; managers are above this room and put theirs here.
+    _manager_class: ClassVar[type[Manager[Any]]]
 
     # ── what a row is
 
@@ -146,9 +149,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
 
         Checkers see the queryset itself, so its own methods keep their types.
         """
-        from covet.db.models.manager import Manager as Base
-
-        manager: Manager[Any] = Base.from_queryset(cls)()
+        manager: Manager[Any] = cls._manager_class.from_queryset(cls)()
         manager._built_with_as_manager = True
         return manager  # type: ignore[return-value]  # typed as what it behaves like
 

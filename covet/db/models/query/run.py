@@ -152,9 +152,9 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> tupl
     key = ("get", query.model, query.where, names)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
-        if query.model._meta.plans.get(names) is not False:
-            return None
         filtered = query.filtered((), kwargs, negate=False, where="get")
+        if query.model._meta.plans.get(names) is not False:
+            return None  # the names mean something else in another time zone
         plan = _compile_rows(filtered, "model", database, _GET_LIMIT)
         if plan.empty or plan.one is None:
             return None

@@ -12,6 +12,7 @@ from covet.db.models.query.hydrate import MISSING
 from covet.db.models.query.paths import Hop
 from covet.db.models.relations import peers
 from covet.db.models.relations.access import ForwardDescriptor, Pending
+from covet.db.models.relations.link import link
 from covet.db.models.relations.managers import set_prefetched
 from covet.db.models.relations.spec import Relation, RelationField
 from covet.db.sql.nodes import ColumnType
@@ -147,6 +148,8 @@ class ForeignKey(RelationField[T]):
         super().contribute_to_class(cls, name, private_only)
         setattr(cls, self.name, ForwardDescriptor(self))
         setattr(cls, self.cache_name, None)
+        if not cls._meta.abstract:
+            link(self, cls)
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Return what migrations write."""

@@ -11,6 +11,7 @@ from covet.db.models.fields.base import FieldOptions
 from covet.db.models.query.paths import Hop
 from covet.db.models.relations.access import ManyDescriptor
 from covet.db.models.relations.foreign import ForeignKey
+from covet.db.models.relations.link import link
 from covet.db.models.relations.managers import set_prefetched_many
 from covet.db.models.relations.rules import CASCADE
 from covet.db.models.relations.spec import Relation, RelationField, lazy_related
@@ -110,6 +111,8 @@ class ManyToManyField(RelationField[M]):
         super().contribute_to_class(cls, name, private_only)
         setattr(cls, self.name, ManyDescriptor(remote, reverse=False))
         meta = cls._meta
+        if not meta.abstract:
+            link(self, cls)
         if meta.abstract or meta.swapped:
             return
         if self._through_given:

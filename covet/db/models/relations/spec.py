@@ -276,16 +276,12 @@ class RelationField(Field[T]):
         return remote.related_query_name or remote.related_name or self.model._meta.model_name
 
     def contribute_to_class(self, cls: type[Model], name: str, private_only: bool = False) -> None:
-        """Join the model, and the target once it is known."""
+        """Join the model; the subclasses also ``link`` it to its target."""
         self._hops = None
         self.remote_field._hops = None
         self._fill_names(cls)
         super().contribute_to_class(cls, name, private_only)
         self.opts = cls._meta
-        if not cls._meta.abstract:
-            from covet.db.models.relations.link import link
-
-            link(self, cls)
 
     def _fill_names(self, cls: type[Model]) -> None:
         """Fill ``%(class)s`` and its kin into the related names."""

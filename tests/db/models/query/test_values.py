@@ -178,7 +178,7 @@ async def test_distinct_rows_can_be_ordered_by_what_is_not_selected() -> None:
 async def test_names_of_annotations_are_checked() -> None:
     with pytest.raises(ValueError, match="conflicts with a field"):
         Article.objects.annotate(title=F("views"))
-    with pytest.raises(TypeError, match="alias|name"):
+    with pytest.raises(TypeError, match=r"alias|name"):
         Article.objects.annotate(F("views") + 1)
     with pytest.raises(TypeError, match="takes an expression"):
         Article.objects.annotate(x=1)
