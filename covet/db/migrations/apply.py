@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from covet import timezone
 from covet.db.migrations.render import render
 from covet.db.migrations.signature import ModelKey
+from covet.db.models.fields.order import OrderWrt
 from covet.db.models.table import table_of
 from covet.db.sql.ddl import ColumnDef, ForeignKeyDef, TableDef
 from covet.db.sql.nodes import Bound
@@ -317,6 +318,8 @@ def _fill(column: ColumnDef, before: ColumnDef | None, owned: Owned, moves: Move
 
 def _value_for_existing_rows(item: Field[Any]) -> Any:
     """Return the value of a field for rows that are there already; ``None`` when nothing says one."""
+    if isinstance(item, OrderWrt):
+        return 0
     if item.has_default():
         return item.get_default()
     if not item.null and item.blank and item.empty_strings_allowed and not item.is_relation:

@@ -25,6 +25,7 @@ from covet.db.migrations.operations.tables import (
     AlterModelOptions,
     AlterModelTable,
     AlterModelTableComment,
+    AlterOrderWithRespectTo,
     AlterUniqueTogether,
     CreateModel,
     DeleteModel,
@@ -98,6 +99,10 @@ def changes_between(comparison: Comparison) -> Iterator[Change]:
         yield from _added_rules(before, after, pairs)
 
 
+# What may be about a field that is added later.
+_RULES = ("order_with_respect_to", "unique_together", "indexes", "constraints")
+
+
 # ── whole models ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -122,9 +127,7 @@ def _create(comparison: Comparison, model: ModelState, put_off: set[str]) -> Ite
     options = {name: value for name, value in model.options.items() if value or not isinstance(value, (list, set))}
     later_rules: dict[str, Any] = {}
     if put_off:
-        later_rules = {
-            name: options.pop(name) for name in ("unique_together", "indexes", "constraints") if name in options
-        }
+        later_rules = {name: options.pop(name) for name in _RULES if name in options}
     fields = [(name, item) for name, item in model.fields.items() if name not in put_off]
     needs: set[Fact] = {("model", *base) for base in model.base_keys} | {("gone", *key)}
     for name, reference in model.references.items():
@@ -141,6 +144,10 @@ def _create(comparison: Comparison, model: ModelState, put_off: set[str]) -> Ite
         gives = frozenset({("field", *key, name), ("fields", *key)})
         yield Change(key[0], add, gives, frozenset({("model", *key)} | _facts_of(model.references[name])))
     after_fields = frozenset({("model", *key), ("fields", *key)})
+    if later_rules.get("order_with_respect_to"):
+        yield Change(
+            key[0], AlterOrderWithRespectTo(model.name, later_rules["order_with_respect_to"]), needs=after_fields
+        )
     if later_rules.get("unique_together"):
         yield Change(key[0], AlterUniqueTogether(model.name, later_rules["unique_together"]), needs=after_fields)
     for index in later_rules.get("indexes", ()):
@@ -238,6 +245,12 @@ def _options(before: ModelState, after: ModelState) -> Iterator[Change]:
         comments = before.options.get("db_table_comment") or None, after.options.get("db_table_comment") or None
         if comments[0] != comments[1]:
             yield Change(key[0], AlterModelTableComment(after.name, comments[1]), needs=needs)
+    order = before.options.get("order_with_respect_to"), after.options.get("order_with_respect_to")
+    if order[0] != order[1]:
+        # Taken off before its field goes, put on after its field has come.
+        gives: frozenset[Fact] = frozenset({("rules gone", *key)}) if order[1] is None else frozenset()
+        after_fields = needs if order[1] is None else needs | {("fields", *key)}
+        yield Change(key[0], AlterOrderWithRespectTo(after.name, order[1]), gives, after_fields)
     if deep_deconstruct(before.managers) != deep_deconstruct(after.managers):
         yield Change(key[0], AlterModelManagers(after.name, after.managers), needs=needs)
 

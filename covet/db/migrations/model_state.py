@@ -61,7 +61,10 @@ class ModelState:
         meta = model._meta
         fields: list[tuple[str, Field[Any]]] = []
         if not meta.proxy:
-            fields = [(field.name, field.clone()) for field in [*meta.local_fields, *meta.local_many_to_many]]
+            # The hidden column of order_with_respect_to follows from the option.
+            hidden = "_order" if meta.order_with_respect_to else None
+            found = [*meta.local_fields, *meta.local_many_to_many]
+            fields = [(field.name, field.clone()) for field in found if field.name != hidden]
         options: dict[str, Any] = {}
         for name, value in meta.original_attrs.items():
             if name not in _CODE_ONLY and name not in _RULES:

@@ -457,3 +457,19 @@ def test_operations_are_equal_by_what_they_say():
     assert one == operations.AddField("item", "t", title())
     assert one != operations.AddField("item", "t", title(null=True))
     assert one != operations.AlterField("item", "t", title())
+
+
+def test_an_order_among_the_rows_of_a_parent_is_an_option(make_model, make_project, compare, describe, after):
+    def state(**options):
+        return make_project(
+            make_model("blog.Author"), make_model("blog.Item", {"author": fk("blog.Author")}, **options)
+        )
+
+    created = compare(make_project(), state(order_with_respect_to="author"))
+    added = compare(state(), state(order_with_respect_to="author"))
+    removed = compare(state(order_with_respect_to="author"), state())
+
+    assert describe(created) == {"blog": [["Create model Author", "Create model Item"]]}
+    assert describe(added) == {"blog": [["Set order_with_respect_to on Item to author"]]}
+    assert describe(removed) == {"blog": [["Set order_with_respect_to on Item to None"]]}
+    assert not compare(after(state(), added), state(order_with_respect_to="author"))

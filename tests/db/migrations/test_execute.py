@@ -240,8 +240,6 @@ async def test_a_wider_key_widens_the_columns_that_refer_to_it(database, make_lo
     assert await values(database, loader, "blog", "item", "title", "author__name") == [("one", "Ann"), ("two", "Ann")]
     apps = loader.state().apps
     author = apps.get_model("blog", "Author")
-    # asyncpg keeps prepared statements, and with them the narrow type of their parameters, as long as a connection lives.
-    await database.close()
     big = await author.objects.using(database.alias).create(id=2**40, name="Big")
     item = apps.get_model("blog", "Item")
     await item.objects.using(database.alias).create(title="big", views=0, author=big)
@@ -517,3 +515,16 @@ async def test_the_row_of_a_migration_is_written_in_its_transaction(database, ma
 
     assert await tables(database) == []
     assert await executor.recorder.has_table()
+
+
+async def test_rows_are_put_in_order_among_those_of_their_parent(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author(), create_item(), migrations.RunPython(fill, migrations.RunPython.noop)]),
+        ("blog.0002", [migrations.AlterOrderWithRespectTo("item", "author")], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate()
+    assert await values(database, loader, "blog", "item", "title", "_order") == [("one", 0), ("two", 0)]
+    await executor.migrate([("blog", "0001")])
+    assert "_order" not in await columns(database, "blog_item")

@@ -22,6 +22,7 @@ __all__ = [
     "AlterModelOptions",
     "AlterModelTable",
     "AlterModelTableComment",
+    "AlterOrderWithRespectTo",
     "AlterUniqueTogether",
     "CreateModel",
     "DeleteModel",
@@ -174,6 +175,8 @@ class CreateModel(ModelOperation):
             return [self.changed(options=_with(self.options, db_table=other.table))]
         if isinstance(other, AlterModelTableComment):
             return [self.changed(options=_with(self.options, db_table_comment=other.table_comment))]
+        if isinstance(other, AlterOrderWithRespectTo):
+            return [self.changed(options=_with(self.options, order_with_respect_to=other.order_with_respect_to))]
         if isinstance(other, AlterUniqueTogether):
             return [self.changed(options=_with(self.options, unique_together=other.unique_together or None))]
         if isinstance(other, RenameModel) and not _refers_to_itself(self):
@@ -339,6 +342,28 @@ class AlterUniqueTogether(ModelOptionOperation):
     def name_fragment(self) -> str:
         """The model's name."""
         return f"alter_{self.name.lower()}_unique_together"
+
+
+class AlterOrderWithRespectTo(ModelOptionOperation):
+    """Order a model's rows among those of one parent, or no longer; existing rows all get the place 0."""
+
+    def __init__(self, name: str, order_with_respect_to: str | None) -> None:
+        self.name = name
+        self.order_with_respect_to = order_with_respect_to
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Set the option."""
+        options = {"order_with_respect_to": self.order_with_respect_to} if self.order_with_respect_to else {}
+        state.alter_options(app_label, self.name, options, ["order_with_respect_to"])
+
+    def describe(self) -> str:
+        """Say what the order belongs to."""
+        return f"Set order_with_respect_to on {self.name} to {self.order_with_respect_to}"
+
+    @property
+    def name_fragment(self) -> str:
+        """The model's name."""
+        return f"alter_{self.name.lower()}_order_with_respect_to"
 
 
 class StateOnlyOperation(ModelOptionOperation):
