@@ -302,3 +302,29 @@ async def test_a_column_may_change_its_type_between_two_reads_of_one_transaction
         assert (await db.fetch("SELECT id, n FROM child"))[0][1] == 1
         await editor.alter_table(CHILD, new, {})
         assert (await db.fetch("SELECT id, n FROM child"))[0][1] == 1
+
+
+async def test_no_error_is_its_own_cause(db: Database) -> None:
+    """Whoever follows ``__cause__`` must come to an end."""
+    for use_block in (False, True):
+        caught: list[BaseException] = []
+        for sql in ("SELECT nothing FROM nowhere", "SELECT 1"):
+            try:
+                async with asyncio.timeout(5):
+                    if use_block:
+                        async with transaction.atomic():
+                            task = asyncio.create_task(db.fetch(sql))
+                            await asyncio.sleep(0)
+                            task.cancel()
+                            await task
+                    else:
+                        await db.fetch(sql)
+            except (Exception, asyncio.CancelledError) as error:
+                caught.append(error)
+        for error in caught:
+            seen: list[BaseException] = []
+            current: BaseException | None = error
+            while current is not None:
+                assert all(current is not other for other in seen)
+                seen.append(current)
+                current = current.__cause__

@@ -1,4 +1,7 @@
-"""MySQL and MariaDB by aiomysql with our own answer reader: values escaped by us, error numbers to our errors."""
+"""MySQL and MariaDB by asyncmy, or aiomysql with our own reader: values escaped by us, error numbers to our errors.
+
+Longer than most modules for its tables of error numbers.
+"""
 
 from __future__ import annotations
 
