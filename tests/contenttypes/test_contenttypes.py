@@ -134,3 +134,19 @@ async def test_another_database_under_the_alias_has_keys_of_its_own(site, types)
 
     assert there.pk == 77
     assert await types.get_for_model(book()) is here
+
+
+async def test_migrate_runs_as_a_command_inside_the_loop(site, types):
+    import io
+    import json
+
+    from covet.management import call_command
+
+    shown, listed = io.StringIO(), io.StringIO()
+    await call_command("migrate", "shelf", "zero", stdout=shown)
+    await call_command("migrate", stdout=shown)
+    await call_command("showmigrations", "shelf", as_json=True, stdout=listed)
+
+    assert "Unapplying shelf.0002_book… OK" in shown.getvalue()
+    assert "Applying shelf.0001_initial… OK" in shown.getvalue()
+    assert [row["applied"] for row in json.loads(listed.getvalue())] == [True, True]

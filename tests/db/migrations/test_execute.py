@@ -528,3 +528,26 @@ async def test_rows_are_put_in_order_among_those_of_their_parent(database, make_
     assert await values(database, loader, "blog", "item", "title", "_order") == [("one", 0), ("two", 0)]
     await executor.migrate([("blog", "0001")])
     assert "_order" not in await columns(database, "blog_item")
+
+
+async def test_routers_say_which_tables_belong_into_a_database(database, make_loader):
+    from covet.conf import override
+
+    class NoShop:
+        def allow_migrate(self, alias, app_label, model_name=None, **hints):
+            return app_label != "shop"
+
+    ran = []
+
+    async def note(apps, schema_editor):
+        ran.append("shop")
+
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("shop.0001", [migrations.CreateModel("Order", [key()]), migrations.RunPython(note)]),
+    )
+    with override(DATABASE_ROUTERS=[NoShop()]):
+        await Executor(database, loader).migrate()
+
+    assert await tables(database) == ["blog_author"]
+    assert ran == []

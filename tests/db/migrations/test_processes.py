@@ -306,3 +306,72 @@ async def test_a_user_model_of_the_project_takes_the_place_of_the_built_in_one(t
     assert {"accounts_user", "accounts_user_groups", "blog_item"} <= tables
     assert not {name for name in tables if name.startswith("auth_user")}
     assert (await project.run("makemigrations", "--check"))[0] == 0
+
+
+async def answer(project: Project, lines: list[str], *arguments: str) -> tuple[int, str]:
+    """Run a command at a terminal, type the lines, and return exit code and all that was shown."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "covet",
+        *arguments,
+        cwd=project.folder,
+        env={**project.environment, "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, "".join(f"{line}\n" for line in lines).encode())
+    shown = b""
+    loop = asyncio.get_running_loop()
+
+    def read() -> bytes:
+        try:
+            return os.read(ours, 4096)
+        except OSError:
+            # Linux says so when the other end is closed.
+            return b""
+
+    while chunk := await loop.run_in_executor(None, read):
+        shown += chunk
+    code = await process.wait()
+    os.close(ours)
+    return code, shown.decode()
+
+
+async def test_questions_are_asked_at_a_terminal(project):
+    await project.run("makemigrations")
+    project.models(MODELS.replace("title", "headline") + "    views = models.IntegerField()\n")
+
+    code, shown = await answer(project, ["y", "1", "nonsense(", "1 + 1"], "makemigrations", "--name", "asked")
+
+    assert code == 0, shown
+    assert "Was blog.Item.title renamed to blog.Item.headline (a CharField)?" in shown
+    assert "SyntaxError" in shown
+    source = (project.folder / "blog" / "migrations" / "0002_asked.py").read_text()
+    assert "RenameField" in source and "default=2" in source and "preserve_default=False" in source
+
+
+async def test_a_question_can_be_left_by_stopping(project):
+    await project.run("makemigrations")
+    project.models(MODELS + "    views = models.IntegerField()\n")
+
+    code, shown = await answer(project, ["2"], "makemigrations")
+
+    assert code == 3 and "no migration was written" in shown
+    assert len(list((project.folder / "blog" / "migrations").glob("0*.py"))) == 1
+
+
+async def test_rows_that_are_null_can_be_left_to_another_migration(project):
+    project.models(MODELS + "    views = models.IntegerField(null=True)\n")
+    await project.run("makemigrations")
+    project.models(MODELS + "    views = models.IntegerField()\n")
+
+    code, shown = await answer(project, ["2"], "makemigrations", "--name", "strict")
+
+    assert code == 0, shown
+    assert "preserve_default" not in (project.folder / "blog" / "migrations" / "0002_strict.py").read_text()
