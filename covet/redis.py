@@ -126,8 +126,10 @@ class RedisPart(AppPart):
 @contextmanager
 def redis_errors(url: str) -> Iterator[None]:
     """Turn the driver's connection errors into ``RedisUnavailable``."""
-    from redis.exceptions import RedisError
-
+    try:
+        from redis.exceptions import RedisError
+    except ImportError as error:
+        raise _missing(url) from error
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
@@ -147,13 +149,17 @@ def mask_url(url: str) -> str:
     return parts._replace(netloc=f"{parts.username or ''}:***@{host}").geturl()
 
 
+def _missing(url: str) -> MissingDependency:
+    return MissingDependency("redis", extra="redis", feature=f"A Redis server ({mask_url(url)})")
+
+
 def _make_client(url: str) -> Redis:
     try:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import ExponentialBackoff
     except ImportError as error:
-        raise MissingDependency("redis", extra="redis", feature=f"A Redis server ({mask_url(url)})") from error
+        raise _missing(url) from error
     try:
         return Redis.from_url(
             url,

@@ -271,6 +271,9 @@ class Defaults:
     GRAPHQL_GRAPHIQL: bool | None = setting(
         cast("bool | None", None), "Show GraphiQL to browsers at the GraphQL address; None does with DEBUG only."
     )
+    GRAPHQL_EXTENSIONS: list[str] = setting(
+        cast(list[str], []), "Strawberry schema extensions, as dotted paths; the first is the outermost."
+    )
     GRAPHQL_MAX_BATCH: int = setting(0, "Operations one GraphQL request may carry as a list; 0 takes no lists.")
     GRAPHQL_MAX_SUBSCRIPTIONS: int = setting(100, "GraphQL operations one WebSocket may run at a time.")
     GRAPHQL_INIT_TIMEOUT_S: float = setting(10.0, "Seconds a GraphQL WebSocket has to send connection_init.")

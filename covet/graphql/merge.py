@@ -5,12 +5,13 @@ A name that two apps define is an error that names both: nothing is overridden s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
 
 import strawberry
 from strawberry.exceptions import StrawberryException
+from strawberry.extensions import SchemaExtension
 from strawberry.types.base import has_object_definition
 from strawberry.utils.str_converters import capitalize_first, to_camel_case
 
@@ -94,10 +95,21 @@ class Registry:
         for kinds in self.types.values():
             for kind in kinds:
                 kind.link(self)
+                for field in kind.definition.fields:
+                    if isinstance(field, RootField):
+                        raise ImproperlyConfigured(
+                            f"{field.where}: node(), connection() and mutations belong on Query and Mutation; "
+                            "on a type, name the relation in fields=[…]."
+                        )
 
 
 def build_schema(
-    modules: Mapping[str, ModuleType], *, limits: Limits, introspection: bool, debug: bool
+    modules: Mapping[str, ModuleType],
+    *,
+    limits: Limits,
+    introspection: bool,
+    debug: bool,
+    extensions: Sequence[type[SchemaExtension]] = (),
 ) -> Schema | None:
     """Return the schema of all apps; None if no app has a Query.
 
@@ -106,6 +118,7 @@ def build_schema(
         limits: What a document may have at most.
         introspection: Whether clients may ask for the schema.
         debug: Show the text of unexpected errors.
+        extensions: Strawberry's schema extensions.
 
     Raises:
         ImproperlyConfigured: A name is defined twice, or a declaration cannot be used.
@@ -132,6 +145,7 @@ def build_schema(
             roots["Mutation"],
             roots["Subscription"],
             types=types,
+            extensions=extensions,
             limits=limits,
             introspection=introspection,
             debug=debug,

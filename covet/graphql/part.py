@@ -13,6 +13,7 @@ from covet.graphql.engine import Schema
 from covet.graphql.fields import PERMISSIONS
 from covet.graphql.limits import Limits
 from covet.graphql.merge import build_schema
+from covet.loading import import_string
 
 if TYPE_CHECKING:
     from covet.apps.config import AppConfig
@@ -38,6 +39,7 @@ class GraphQLPart(AppPart):
         {
             "DEBUG",
             "DEFAULT_PERMISSIONS",
+            "GRAPHQL_EXTENSIONS",
             "GRAPHQL_GRAPHIQL",
             "GRAPHQL_INIT_TIMEOUT_S",
             "GRAPHQL_INTROSPECTION",
@@ -85,6 +87,7 @@ class GraphQLPart(AppPart):
             ),
             introspection=self.introspection,
             debug=settings.DEBUG,
+            extensions=[import_string(path) for path in settings.GRAPHQL_EXTENSIONS],
         )
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:

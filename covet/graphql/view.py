@@ -14,6 +14,8 @@ from graphql import GraphQLError, OperationType
 from strawberry.types.graphql import OperationType as StrawberryOperation
 
 from covet.apps import apps as registry
+from covet.conf import settings
+from covet.db import transaction
 from covet.graphql.context import Context
 from covet.graphql.engine import Schema
 from covet.graphql.errors import format_error
@@ -87,6 +89,8 @@ class GraphQLView:
         if is_get and kind not in (OperationType.QUERY, None):
             raise MethodNotAllowed(["POST"], "A mutation is sent by POST: links and images must not be able to write.")
         answer = await execute(schema, operation, Context(request=request), reads_only=is_get)
+        if kind is OperationType.MUTATION and "errors" in answer.body:
+            _roll_back()
         status = 200 if answer.was_run or media_type == LEGACY else 400
         return Response(dumps(answer.body), status, media_type=f"{media_type}; charset=utf-8")
 
@@ -100,7 +104,16 @@ class GraphQLView:
         operations = [read_operation(one) for one in content]
         # One after another: the entries may be mutations, and share the request's transaction.
         bodies = [(await execute(part.schema, one, Context(request=request))).body for one in operations]
+        if any("errors" in body for body in bodies):
+            _roll_back()
         return Response(dumps(bodies), 200, media_type=f"{media_type}; charset=utf-8")
+
+
+def _roll_back() -> None:
+    """Undo what the request wrote, where it runs in one transaction: errors are answers here and never reach that."""
+    for alias, config in settings.DATABASES.items():
+        if config.atomic_requests:
+            transaction.set_rollback(True, using=alias)
 
 
 async def execute(schema: Schema, operation: Operation, context: Context, *, reads_only: bool = False) -> Answer:

@@ -6,8 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from strawberry.extensions import SchemaExtension
 
 from covet.conf import override
+from covet.json import loads
+from covet.management import call_command
 
 MODERN = "application/graphql-response+json"
 
@@ -173,3 +176,28 @@ async def test_numbers_beyond_32_bits_go_in_and_out(http: httpx.AsyncClient) -> 
 
     assert answer.json() == {"data": {"articles": {"totalCount": 0}}}
     assert "64 bits" in too_big.json()["errors"][0]["message"]
+
+
+class Timing(SchemaExtension):
+    """Adds something to every answer."""
+
+    def get_results(self) -> dict[str, Any]:
+        return {"timing": "fast"}
+
+
+async def test_extensions_of_strawberry_take_part(http: httpx.AsyncClient) -> None:
+    with override(GRAPHQL_EXTENSIONS=[f"{__name__}.Timing"]):
+        answer = await http.post("/graphql", json={"query": "{ __typename }"})
+
+    assert answer.json() == {"data": {"__typename": "Query"}, "extensions": {"timing": "fast"}}
+
+
+@pytest.mark.usefixtures("project")
+async def test_the_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    await call_command("graphql_schema")
+    language = capsys.readouterr().out
+    await call_command("graphql_schema", as_json=True)
+    introspected = loads(capsys.readouterr().out)
+
+    assert "type ArticleType {" in language
+    assert introspected["data"]["__schema"]["queryType"]["name"] == "Query"

@@ -180,3 +180,12 @@ def test_the_schema_of_the_same_modules_is_built_again_alike() -> None:
 
     assert first == second
     assert 'weather(city: String! = "Kyiv"): Weather!' in first
+
+
+def test_a_connection_on_a_type_is_an_error_that_says_what_to_write() -> None:
+    @graphql.type(Author, fields=["id"])
+    class AuthorType:
+        articles: graphql.Connection[Any] = graphql.connection()
+
+    with pytest.raises(ImproperlyConfigured, match=r"AuthorType\.articles: .* name the relation in fields"):
+        build(one=module("one.schema", AuthorType=AuthorType, Query=query(a=(AuthorType, graphql.node()))))

@@ -261,3 +261,14 @@ async def test_an_expected_error_keeps_its_words_and_gets_its_code(ask: Any) -> 
 
     assert answer["errors"][0]["message"] == "somebody was faster"
     assert answer["errors"][0]["extensions"]["code"] == "CONFLICT"
+
+
+async def test_a_type_says_which_rows_may_be_seen_at_all(ask: Any) -> None:
+    from tests.graphql.blogapp.models import Article, Tag
+
+    secret = await Tag.objects.create(pk=9, name="secret plans")
+    await (await Article.objects.get(pk=1)).tags.add(secret)
+
+    answer = await ask("{ tag(id: 9) { name } article(id: 1) { tags { name } } }")
+
+    assert answer == {"data": {"tag": None, "article": {"tags": [{"name": "tag 1"}]}}}

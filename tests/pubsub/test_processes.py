@@ -6,8 +6,11 @@ import asyncio
 import os
 import sys
 
+import pytest
+
 from covet.pubsub import channel
 from covet.pubsub.redis import RedisBroker
+from covet.redis import RedisPools, RedisUnavailable
 
 OTHER = """
 import asyncio, os, sys
@@ -81,3 +84,16 @@ async def _own_id(broker: RedisBroker) -> int:
         if entry["addr"].endswith(f":{port}"):
             return int(entry["id"])
     raise AssertionError("the listening connection is not known to the server")
+
+
+async def test_a_server_that_is_not_there_is_found_at_start_up_with_one_clear_line() -> None:
+    pools = RedisPools()
+    broker = RedisBroker(pools, "redis://:secret@127.0.0.1:1/0")
+
+    with pytest.raises(RedisUnavailable, match=r"Redis at redis://:\*\*\*@127\.0\.0\.1:1/0 cannot be used") as caught:
+        await broker.open()
+    with pytest.raises(RedisUnavailable):
+        await channel("room", broker=broker).publish("x")
+    await pools.close()
+
+    assert "\n" not in str(caught.value)

@@ -6,6 +6,7 @@ import strawberry
 
 from covet import graphql
 from covet.access import AllowAny, IsAuthenticated
+from covet.db.models import QuerySet
 from covet.http.errors import Conflict
 from covet.pubsub import channel
 from covet.schema import ModelSchema
@@ -29,7 +30,10 @@ class ProfileType: ...
 
 
 @graphql.type(Tag, fields=["id", "name"])
-class TagType: ...
+class TagType:
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[Tag], info: graphql.Info) -> QuerySet[Tag]:
+        return queryset.exclude(name__startswith="secret")
 
 
 async def lengths(texts: list[str]) -> Sequence[int]:
@@ -89,6 +93,7 @@ class Query:
         filters=["title", "title__icontains", "author", "author__name", "id__in", "kind__isnull", "reads__gte"],
         ordering=["published_at", "title", "reads"],
     )
+    tag: TagType | None = graphql.node()
     authors: graphql.Connection[AuthorType] = graphql.connection(ordering=["name"], max_size=10)
     private: ArticleType = graphql.node(permissions=[IsAuthenticated])
 
