@@ -8,6 +8,7 @@ are then completed together, by what the selection asks for (``covet.graphql.sel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from types import CoroutineType, GeneratorType
 from typing import Any, Final
@@ -32,6 +33,7 @@ from strawberry.types.field import StrawberryField
 from covet import access
 from covet.db.models import QuerySet
 from covet.db.models.base import Model
+from covet.exceptions import NotLoaded
 from covet.graphql.documents import Documents
 from covet.graphql.errors import located
 from covet.graphql.fields import PERMISSIONS, ConnectionField, NodeField, RootField
@@ -40,6 +42,7 @@ from covet.graphql.mutations import DeleteField
 from covet.graphql.scalars import SCALARS
 from covet.graphql.select import complete
 from covet.graphql.types import ModelType, model_type_of
+from covet.graphql.writers import GiveUp, Writers, is_written
 
 __all__ = ["Executor", "Schema", "is_awaitable"]
 
@@ -69,6 +72,19 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_awaitable = is_awaitable  # type: ignore[assignment]  # a TypeGuard there
+        owner: Any = getattr(self.schema, "_strawberry_schema", None)
+        # An extension that looks at every field's resolution must see every field.
+        is_watched = self.middleware_manager is not None and self.middleware_manager.middlewares
+        self._writers: Writers | None = None if is_watched else getattr(owner, "writers", None)
+
+    def complete_value(self, return_type: Any, details: Any, info: Any, path: Any, result: Any, *rest: Any) -> Any:
+        """Complete a value: by a compiled writer where there is one, else as graphql-core does."""
+        if self._writers is not None and is_written(result):
+            write = self._writers.writer(return_type, info)
+            if write is not None:
+                with contextlib.suppress(GiveUp, GraphQLError, NotLoaded, TypeError, ValueError):
+                    return write(result)
+        return super().complete_value(return_type, details, info, path, result, *rest)
 
 
 class _Prepared(SchemaExtension):
@@ -120,6 +136,7 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS, sort_schema=False, disable_field_suggestions=not introspection),
         )
         self.debug = debug
+        self.writers = Writers()
         self._rules = (*specified_rules, *(() if introspection else (NoSchemaIntrospectionCustomRule,)))
         self.documents = Documents(self._errors_of, limits or Limits())
         _prepare_resolvers(self)

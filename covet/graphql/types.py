@@ -225,12 +225,13 @@ class ManyField(_RelationField):
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
         """Return the rows, or a coroutine that loads them."""
         rows = getattr(source, self.python_name).all()
-        return self._shown(rows) if rows.is_evaluated else self._load(rows)
+        return self.shown(rows) if rows.is_evaluated else self._load(rows)
 
     async def _load(self, rows: Any) -> list[Any]:
-        return self._shown(await rows)
+        return self.shown(await rows)
 
-    def _shown(self, rows: Iterable[Any]) -> list[Any]:
+    def shown(self, rows: Iterable[Any]) -> list[Any]:
+        """Return loaded rows as they are shown: themselves, or their keys."""
         return list(rows) if self.target is not None else [row.pk for row in rows]
 
 
