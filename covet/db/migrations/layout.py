@@ -40,12 +40,14 @@ class Group:
 Source: TypeAlias = "Atom | Group"
 
 
-def quoted(text: str) -> str:
-    """Return a string literal in double quotes, unless single ones need fewer backslashes."""
+def quoted(text: str | bytes) -> str:
+    """Return a literal of text or bytes in double quotes, unless single ones need fewer backslashes."""
     literal = repr(text)
+    prefix = "b" if isinstance(text, bytes) else ""
+    literal = literal[len(prefix) :]
     if literal[0] == "'" and '"' not in literal:
-        return f'"{literal[1:-1]}"'.replace("\\'", "'")
-    return literal
+        literal = f'"{literal[1:-1]}"'.replace("\\'", "'")
+    return prefix + literal
 
 
 def flat(source: Source) -> str:

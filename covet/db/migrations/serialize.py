@@ -137,7 +137,9 @@ class Serializer:
             return Atom(quoted(str(value)))
         if isinstance(value, float) and not math.isfinite(value):
             return Atom(f'float("{value}")')
-        if isinstance(value, (int, float, bytes, range)):
+        if isinstance(value, bytes):
+            return Atom(quoted(value))
+        if isinstance(value, (int, float, range)):
             return Atom(repr(value))
         if isinstance(value, decimal.Decimal):
             self.imports.add("from decimal import Decimal")

@@ -375,3 +375,127 @@ async def test_rows_that_are_null_can_be_left_to_another_migration(project):
 
     assert code == 0, shown
     assert "preserve_default" not in (project.folder / "blog" / "migrations" / "0002_strict.py").read_text()
+
+
+EVERYTHING = """
+import datetime
+import decimal
+import uuid
+
+from covet import timezone
+from covet.db import models
+from covet.db.models import F, Q, Value
+from covet.db.models.functions import Lower, Now
+from covet.i18n import gettext_lazy as _
+from covet.validators import MaxValueValidator, RegexValidator
+
+
+class Kind(models.TextChoices):
+    SMALL = "s", _("small")
+    LARGE = "l", _("large")
+
+
+class Level(models.IntegerChoices):
+    LOW = 1
+    HIGH = 2
+
+
+def nothing():
+    return {}
+
+
+class Base(models.Model):
+    created = models.DateTimeField(auto_now_add=True)
+    changed = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["-created"]
+
+
+class Group(models.Model):
+    code = models.CharField(max_length=8, unique=True)
+
+
+class Item(Base):
+    text = models.CharField(_("the text"), max_length=20, default="a'b%s", db_index=True, help_text=_("Any text."))
+    long = models.TextField(blank=True)
+    slug = models.SlugField(unique=True)
+    mail = models.EmailField(null=True)
+    link = models.URLField(default="")
+    kind = models.CharField(max_length=1, choices=Kind, default=Kind.SMALL)
+    level = models.SmallIntegerField(choices=Level.choices, default=Level.LOW)
+    small = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(9)])
+    number = models.IntegerField(db_default=5)
+    big = models.PositiveBigIntegerField(null=True)
+    price = models.DecimalField(max_digits=8, decimal_places=2, default=decimal.Decimal("1.50"))
+    ratio = models.FloatField(default=0.5)
+    flag = models.BooleanField(default=True)
+    day = models.DateField(default=datetime.date(2026, 1, 2))
+    moment = models.DateTimeField(default=timezone.now, db_default=Now())
+    clock = models.TimeField(null=True)
+    span = models.DurationField(default=datetime.timedelta(days=1, seconds=2))
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    data = models.JSONField(default=nothing)
+    raw = models.BinaryField(default=b"x", validators=[RegexValidator("^a", flags=2)] * 0)
+    total = models.GeneratedField(
+        expression=F("number") * 2, output_field=models.IntegerField(), db_persist=True
+    )
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="children")
+    group = models.ForeignKey(Group, on_delete=models.PROTECT, to_field="code", db_column="grp")
+    friends = models.ManyToManyField("self", blank=True)
+    groups = models.ManyToManyField(Group, related_name="+", db_table="item_in_group")
+
+    class Meta(Base.Meta):
+        verbose_name = _("item")
+        db_table_comment = "all of them"
+        unique_together = [("text", "level")]
+        get_latest_by = "created"
+        permissions = [("use_item", "Can use items")]
+        indexes = [
+            models.Index(fields=["-text", "kind"]),
+            models.Index(fields=["small"], name="small_idx"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(small__lt=10) | ~Q(flag=True), name="few", violation_error_message=_("Few!")),
+            models.UniqueConstraint(fields=["mail", "kind"], name="one_mail"),
+        ]
+
+
+class Special(Item):
+    extra = models.IntegerField(default=0)
+
+
+class Seen(Item):
+    class Meta:
+        proxy = True
+        ordering = ["text"]
+
+
+class Step(models.Model):
+    group = models.ForeignKey(Group, on_delete=models.CASCADE)
+
+    class Meta:
+        order_with_respect_to = "group"
+"""
+
+
+async def test_a_model_of_everything_is_written_made_and_found_unchanged(vendor, scratch, tmp_path):
+    project = Project(tmp_path, await scratch(vendor))
+    project.models(EVERYTHING)
+
+    code, _, err = await project.run("makemigrations")
+    assert code == 0, err
+    file = tmp_path / "blog" / "migrations" / "0001_initial.py"
+    formatted = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ruff", "format", "--isolated", "--check", str(file), stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await formatted.wait() == 0
+    code, out, err = await project.run("makemigrations", "--check", "--dry-run")
+    assert code == 0, (out, err)
+    code, out, err = await project.run("migrate")
+    assert code == 0, err
+    code, out, err = await project.run("sqlmigrate", "blog", "0001", "--backwards")
+    assert code == 0, err
+    code, out, err = await project.run("migrate", "blog", "zero")
+    assert code == 0, err
