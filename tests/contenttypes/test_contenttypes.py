@@ -150,3 +150,25 @@ async def test_migrate_runs_as_a_command_inside_the_loop(site, types):
     assert "Unapplying shelf.0002_book… OK" in shown.getvalue()
     assert "Applying shelf.0001_initial… OK" in shown.getvalue()
     assert [row["applied"] for row in json.loads(listed.getvalue())] == [True, True]
+
+
+async def test_a_plan_is_shown_and_not_carried_out(site, types):
+    import io
+    import json
+
+    from covet.management import call_command
+
+    shown, listed, checked = io.StringIO(), io.StringIO(), io.StringIO()
+    await call_command("migrate", "shelf", "0001", "--plan", stdout=shown)
+    await call_command("migrate", "shelf", "zero", "--plan", as_json=True, stdout=listed)
+    code = await call_command("migrate", "shelf", "zero", "--check", stdout=checked)
+
+    assert shown.getvalue() == (
+        "Planned:\n  shelf.0002_book (undone)\n    + Undo: Create proxy model Novel\n    ~ Undo: Rename model Tome to Book\n"
+    )
+    assert [(row["name"], row["backwards"]) for row in json.loads(listed.getvalue())] == [
+        ("0002_book", True),
+        ("0001_initial", True),
+    ]
+    assert code == 1
+    assert ("shelf", "0002_book") in await Executor(site, Loader.from_apps(apps)).applied()
