@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.scope import Resolved
-from covet.db.models.query.build import FALSE, Builder
+from covet.db.models.query.build import FALSE, Builder, all_of
 from covet.db.models.query.joins import Source
 from covet.db.models.query.paths import find, resolve_path, unknown_name
 from covet.db.models.query.plan import Query
+from covet.db.models.query.qualify import qualified
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Assignment, Compound, Delete, Lock, Output, Select, TableRef, Update
 from covet.exceptions import FieldError
@@ -79,6 +80,12 @@ class Rows:
 class Assembler(Builder):
     """Puts statements together from the parts that ``Builder`` makes."""
 
+    @property
+    def may_qualify(self) -> bool:
+        """Whether a condition may be about a window function, which is computed after WHERE."""
+        plan = self.plan
+        return bool(plan.where) and any(one.expression.contains_over for one in plan.extras.annotations)
+
     # ── rows
 
     def rows(self, *, ordered: bool = True, limit: int | None = None) -> Rows:
@@ -88,6 +95,7 @@ class Assembler(Builder):
             return self._combined_rows(ordered=ordered)
         where, having = self.conditions()
         root: Related | None = None
+        columns: Sequence[OutColumn]
         if extras.outputs is not None:
             columns = self._value_columns(extras.outputs)
         else:
@@ -100,6 +108,9 @@ class Assembler(Builder):
             selected = {column.node for column in columns}
             outputs += [Output(node) for node in dict.fromkeys(item.operand for item in order) if node not in selected]
         select = self._select(outputs, where, having, group=group, order=order, limit=limit)
+        condition = all_of(self.qualify)
+        if condition is not None:
+            select, columns = qualified(select, columns, condition)
         empty = FALSE in (where, having)
         return Rows(select, tuple(columns), root, empty=empty, hidden=len(outputs) - len(columns))
 
@@ -243,7 +254,13 @@ class Assembler(Builder):
     def subselect(self) -> Select | Compound:
         """Return the query as it stands inside another statement: order only where a slice needs it."""
         plan = self.plan
-        if plan.extras.outputs is None and plan.extras.combined is None and plan.extras.group_by is None:
+        bare = plan.extras.outputs is None and plan.extras.combined is None and plan.extras.group_by is None
+        if bare and self.may_qualify:
+            assert self.meta.pk is not None
+            keys = plan.with_extras(outputs=(self.meta.pk.attname,), select_related=())
+            inner = type(self)(keys, self.dialect, outer=self._outer, start=self.start, alias=self.alias)
+            return inner.rows(ordered=plan.is_sliced).statement
+        if bare:
             where, having = self.conditions()
             order = self.order_by(default=True) if plan.is_sliced else []
             assert self.meta.pk is not None
@@ -255,7 +272,8 @@ class Assembler(Builder):
     def exists_select(self) -> Select | Compound:
         """Return the query for ``EXISTS``: whether there is a row, nothing of it."""
         plan = self.plan
-        if plan.extras.combined is not None or plan.extras.group_by is not None or plan.extras.distinct:
+        changed = plan.extras.combined is not None or plan.extras.group_by is not None or plan.extras.distinct
+        if changed or self.may_qualify:
             return self.rows(ordered=False).statement
         where, having = self.conditions()
         return self._select([Output(_ONE)], FALSE if plan.is_empty else where, having)
@@ -311,6 +329,7 @@ class Assembler(Builder):
         """Return ``SELECT COUNT(*)``, over the bare conditions where nothing else changes the number of rows."""
         extras = self.plan.extras
         plain = not (extras.distinct or extras.distinct_on or extras.combined or extras.group_by is not None)
+        plain = plain and not self.may_qualify
         if plain and not self.plan.is_sliced:
             where, having = self.conditions()
             return self._select([Output(n.Func("COUNT", (n.Star(),)))], where, having)
@@ -345,6 +364,7 @@ class Assembler(Builder):
             or extras.combined is not None
             or self.plan.is_sliced
             or extras.group_by is not None
+            or self.may_qualify
         )
         if not nested:
             where, having = self.conditions()
@@ -400,6 +420,7 @@ class Assembler(Builder):
         """Return the condition of a write: the query's own, or "its key is among" when that needs joins or a slice."""
         extras = self.plan.extras
         plain = not (self.plan.is_sliced or extras.distinct or extras.group_by is not None or extras.combined)
+        plain = plain and not self.may_qualify
         if plain:
             where, having = self.conditions()
             if not self.joins.sources and having is None:
@@ -428,7 +449,8 @@ class _Derived:
         self._rows = inner.rows(ordered=inner.plan.is_sliced or bool(inner.plan.extras.distinct_on))
         for column in self._rows.columns:
             self._outputs.setdefault(column.node, f"c{len(self._outputs)}")
-        self._fixed = inner.plan.extras.distinct or inner.plan.extras.combined is not None
+        extras = inner.plan.extras
+        self._fixed = extras.distinct or extras.combined is not None or bool(inner.qualify)
 
     @property
     def vendor(self) -> str:

@@ -93,7 +93,7 @@ class Builder:
         self._outer = outer
         self._constants = False
         self._used: set[str] | None = None
-        self._resolved: dict[str, tuple[Resolved, bool]] = {}
+        self._resolved: dict[str, tuple[Resolved, bool, bool]] = {}
         self._offsets: dict[str, int] = {}
         offset = start + len(query.values)
         for annotation in query.extras.annotations:
@@ -103,6 +103,9 @@ class Builder:
         self.end = start + len(query.all_values())
         # Whether what was just built holds an aggregate, of its own or behind a name.
         self.saw_aggregate = False
+        # The same for window functions, and the conditions over them, which hold after everything else.
+        self.saw_window = False
+        self.qualify: list[n.Node] = []
         # Aggregates that stand in ORDER BY alone: they are no part of GROUP BY.
         self.aggregate_nodes: list[n.Node] = []
 
@@ -205,14 +208,18 @@ class Builder:
         """Return an annotation, resolved once, and note whether it holds an aggregate."""
         found = self._resolved.get(annotation.name)
         if found is None:
-            cursor, seen, used = self.cursor, self.saw_aggregate, self._used
+            expression = annotation.expression
+            before = self.cursor, self.saw_aggregate, self.saw_window, self._used
             self.cursor = self._offsets[annotation.name]
-            self.saw_aggregate, self._used = False, None
-            resolved = annotation.expression.resolve(self)
-            found = (resolved, self.saw_aggregate or annotation.expression.contains_aggregate)
+            self.saw_aggregate = self.saw_window = False
+            self._used = None
+            resolved = expression.resolve(self)
+            aggregate = self.saw_aggregate or expression.contains_aggregate
+            found = (resolved, aggregate, self.saw_window or expression.contains_over)
             self._resolved[annotation.name] = found
-            self.cursor, self.saw_aggregate, self._used = cursor, seen, used
+            self.cursor, self.saw_aggregate, self.saw_window, self._used = before
         self.saw_aggregate |= found[1]
+        self.saw_window |= found[2]
         return found[0]
 
     def is_aggregate(self, annotation: Annotation) -> bool:
@@ -235,7 +242,10 @@ class Builder:
     # ── conditions
 
     def conditions(self) -> tuple[n.Node | None, n.Node | None]:
-        """Return the nodes of WHERE and HAVING; joins that they need become INNER."""
+        """Return the nodes of WHERE and HAVING; joins that they need become INNER.
+
+        Conditions over window functions are left in ``qualify``.
+        """
         where: list[n.Node] = []
         having: list[n.Node] = []
         needs: set[Source] = set()
@@ -251,9 +261,12 @@ class Builder:
                 zone, self.zone = self.zone, entry.zone or self.zone
                 children = source.children if source.connector == "AND" and not source.negated else (source,)
             for child in children:
-                self.saw_aggregate = False
+                self.saw_aggregate = self.saw_window = False
                 condition = self._child(child, negated=False, plain=source is None)
                 if condition is None:
+                    continue
+                if self.saw_window:
+                    self.qualify.append(condition.node)
                     continue
                 (having if self.saw_aggregate else where).append(condition.node)
                 needs |= condition.needs

@@ -37,7 +37,8 @@ class Mutate(Chain[M, R]):
         model: Any = self.model
         instance = model(**values)
         self._for_write = True
-        await instance.save(force_insert=True, using=run.write_database(self).alias)
+        # A model's own ``save`` may be a plain function.
+        await maybe_await(instance.save(force_insert=True, using=run.write_database(self).alias))
         return instance  # type: ignore[no-any-return]  # an instance of the model
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[M, bool]:
@@ -95,7 +96,7 @@ class Mutate(Chain[M, R]):
                     return found, True
             for name, value in update.items():
                 setattr(found, name, await maybe_await(value()) if callable(value) else value)
-            await found.save(using=alias, update_fields=self._fields_to_save(update))
+            await maybe_await(found.save(using=alias, update_fields=self._fields_to_save(update)))
         return found, False
 
     def _fields_to_save(self, values: Mapping[str, Any]) -> set[str] | None:

@@ -13,8 +13,9 @@ from typing_extensions import TypeVar
 
 from covet.concurrency import maybe_await
 from covet.db import transaction
-from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.refs import F
+from covet.db.models.expressions.windows import Window
+from covet.db.models.functions.window import RowNumber
 from covet.db.models.manager import Manager
 from covet.db.models.query.queryset import QuerySet
 from covet.db.models.query.run import read_database
@@ -31,6 +32,7 @@ M = TypeVar("M", bound="Model", default=Any)
 PREFETCHED = "_prefetched_objects_cache"
 # What a row of a prefetched many-to-many relation brings along: the key of the instance it belongs to.
 _OWNER = "_prefetch_owner"
+_PLACE = "_prefetch_place"
 
 
 class RelatedManager(Manager[M]):
@@ -154,7 +156,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             async with transaction.atomic(using=alias, savepoint=False):
                 for one in objs:
                     setattr(one, field.name, self.instance)
-                    await one.save(using=alias)
+                    await maybe_await(one.save(using=alias))
 
         def _check(self, one: Any) -> None:
             if not isinstance(one, self.model):
@@ -241,7 +243,7 @@ def _add_removal(cls: Any, relation: Any) -> None:
             async with transaction.atomic(using=alias, savepoint=False):
                 for one in await queryset:
                     setattr(one, field.name, None)
-                    await one.save(using=alias, update_fields=[field.name])
+                    await maybe_await(one.save(using=alias, update_fields=[field.name]))
         for one in objs or ():
             setattr(one, field.name, None)
 
@@ -542,7 +544,7 @@ async def _read(
     if not keys:
         return []
     if base.query.is_sliced:
-        raise NotSupportedError("A sliced queryset cannot be prefetched: it would be cut over all instances together.")
+        base = _sliced_for_each(base, lookup)
     if alias is not None and base._db is None:
         base = base.using(alias)
     size = max(read_database(base).dialect.max_params - len(base.query.all_values()) - 1, 1)
@@ -551,6 +553,20 @@ async def _read(
         part = base._chain(base.query.preceded(f"{lookup}__in", keys[start : start + size]))
         found += await (part if change is None else change(part))
     return found
+
+
+def _sliced_for_each(base: Any, lookup: str) -> Any:
+    """Return a sliced queryset that is cut for each instance on its own: by the row's number among that instance's."""
+    query = base.query
+    low, high = query.low, query.high
+    whole = query.copy()
+    whole.low, whole.high = 0, None
+    order = list(query.order_items) if query.order is not None else list(base.model._meta.ordering)
+    numbered = base._chain(whole).alias(
+        **{_PLACE: Window(RowNumber(), partition_by=F(lookup), order_by=order or ["pk"])}
+    )
+    numbered = numbered.filter(**{f"{_PLACE}__gt": low})
+    return numbered if high is None else numbered.filter(**{f"{_PLACE}__lte": high})
 
 
 def _hand_out(instance: Any, name: str, rows: list[Any], to_attr: str | None, base: Any) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from covet.db.errors import NotSupportedError
-from covet.db.models import Avg, Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
-from covet.db.models.functions import Lower
+from covet.db.models import Avg, Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When, Window
+from covet.db.models.functions import Lower, RowNumber
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError
 from tests._apps.blog.models import Article, Author, Comment, Tag
@@ -239,3 +239,22 @@ async def test_many_to_many_names_cross_the_table_between() -> None:
     assert await Tag.objects.values("label").annotate(n=Count("articles")).order_by("label").values_list(
         "label", "n"
     ) == [("blue", 2), ("red", 1)]
+
+
+async def test_filters_on_windows_filter_what_was_computed() -> None:
+    await _write()
+    place = Window(RowNumber(), partition_by=F("author"), order_by="-views")
+    rows = Article.objects.annotate(place=place)
+    assert [(row.title, row.place) for row in await rows.order_by("pk")] == [("T0", 2), ("T1", 1), ("T2", 1)]  # type: ignore[attr-defined]
+    best = rows.filter(place=1)
+    assert [row.title for row in await best.order_by("-views")] == ["T1", "T2"]
+    assert await best.count() == 2
+    assert await best.exists()
+    assert await best.filter(views__lt=10).count() == 1
+    assert (await best.order_by("views").first()).title == "T2"  # type: ignore[union-attr]
+    assert await best.order_by("views").values_list("title", "author__name") == [("T2", "Bob"), ("T1", "Ann")]
+    assert await best.aggregate(n=Count("*")) == {"n": 2}
+    joined = await best.select_related("author").order_by("title")
+    assert [row.author.name for row in joined] == ["Ann", "Bob"]
+    assert [author.name for author in await Author.objects.filter(articles__in=rows.filter(place=2))] == ["Ann"]
+    assert await best.update(views=0) == 2

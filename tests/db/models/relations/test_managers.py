@@ -248,3 +248,19 @@ async def test_a_model_between_holds_further_values(tree: Any) -> None:
     assert [found.name for found in await bob.groups.all()] == ["g"]  # type: ignore[attr-defined]
     await group.members.set([bob])
     assert await Membership.objects.count() == 1
+
+
+async def test_a_sliced_prefetch_is_cut_for_each_row(article: Article, ann: Author) -> None:
+    other = await Article.objects.create(title="two", author=ann)
+    for number in range(4):
+        await Comment.objects.create(article=article if number < 3 else other, text=str(number), stars=number)
+    newest = Prefetch("comments", Comment.objects.order_by("-stars")[:2], to_attr="newest")
+    with record_queries() as queries:
+        rows = await Article.objects.order_by("pk").prefetch_related(newest)
+    assert len(queries) == 2
+    assert [[comment.text for comment in row.newest] for row in rows] == [["2", "1"], ["3"]]  # type: ignore[attr-defined]
+    red, blue = await Tag.objects.create(label="red"), await Tag.objects.create(label="blue")
+    await article.tags.add(red, blue)
+    await other.tags.add(red)
+    rows = await Article.objects.order_by("pk").prefetch_related(Prefetch("tags", Tag.objects.order_by("-label")[:1]))
+    assert [[tag.label for tag in row.tags.all()] for row in rows] == [["red"], ["red"]]
