@@ -51,7 +51,12 @@ async def showmigrations(
     elif as_plan and not as_list:
         _print_plan(loader, keys, applied, verbose=verbose)
     else:
-        _print_list(loader, keys, app_labels or list(loader.packages), applied, times, verbose=verbose)
+        _print_list(loader, keys, app_labels or _with_tables(loader), applied, times, verbose=verbose)
+
+
+def _with_tables(loader: Loader) -> list[str]:
+    """Return the labels of the apps that have migrations, or models that could have some."""
+    return [label for label in loader.packages if label in loader.migrated or apps.all_models.get(label)]
 
 
 def _keys(loader: Loader, labels: Sequence[str], *, as_plan: bool) -> list[MigrationKey]:

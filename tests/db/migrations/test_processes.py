@@ -499,3 +499,30 @@ async def test_a_model_of_everything_is_written_made_and_found_unchanged(vendor,
     assert code == 0, err
     code, out, err = await project.run("migrate", "blog", "zero")
     assert code == 0, err
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+async def test_a_killed_process_leaves_nothing_of_its_migration_and_no_lock(vendor, scratch, tmp_path):
+    """MySQL and MariaDB commit each change of a table by itself and are left out."""
+    project = Project(tmp_path, await scratch(vendor))
+    await project.run("makemigrations")
+    add = "migrations.AddField('item', 'n', models.IntegerField(default=1)), "
+    slow = SLOW.replace("import migrations", "import migrations, models").replace(
+        "operations = [", f"operations = [{add}"
+    )
+    slow = slow.replace("    while not", '    Path("begun").touch()\n    while not')
+    (project.folder / "blog" / "migrations" / "0002_slow.py").write_text(slow)
+    process = await project.start("migrate")
+    async with asyncio.timeout(60):
+        while not (project.folder / "begun").exists():
+            await asyncio.sleep(0.02)
+
+    process.kill()
+    await process.communicate()
+    (project.folder / "go").touch()
+
+    code, out, err = await project.run("migrate")
+    assert code == 0, err
+    assert "Applying blog.0002_slow… OK" in out and "0001_initial" not in out
+    code, out, _ = await project.run("migrate", "blog", "0001")
+    assert code == 0 and "Unapplying blog.0002_slow… OK" in out
