@@ -65,12 +65,14 @@ async def library(vendor: str, scratch: Scratch, site: Any) -> AsyncIterator[Cal
     async with database.schema_editor() as editor:
         for model in MODELS:
             await editor.create_table(table_of(model))
+    await database.close()
 
-    async def build(*routers: Any, **settings: Any) -> Any:
+    async def build(*routers: Any, atomic_requests: bool = False, **settings: Any) -> Any:
         settings.setdefault("middleware", ["tests.rest.conftest.UserFromHeader"])
+        default = {"url": url, "atomic_requests": atomic_requests}
         patterns = [path("api/", include(router)) for router in routers]
-        return await site(patterns, DATABASES={"default": url}, **settings)
+        return await site(patterns, DATABASES={"default": default}, **settings)
 
-    with connections.using({"default": database}):
-        yield build
-        await database.close()
+    yield build
+    # The site's settings hold until the site goes, after this; so do their databases.
+    await connections.close_all()
