@@ -101,7 +101,7 @@ class ModelType:
             inner = strawberry.ID if target is None else target.cls
             return ManyField(name, found, target, list[inner])  # type: ignore[valid-type]
         target = registry.type_for(found.related_model, self)
-        is_reverse = not hasattr(found, "attname")
+        is_reverse = getattr(found, "attname", None) is None
         is_null = is_reverse or found.null
         if target is None and not is_reverse:
             return KeyField(found, strawberry.ID | None if is_null else strawberry.ID)

@@ -109,3 +109,27 @@ async def test_deleting_shows_the_row_as_it_was(ask: Any) -> None:
         "tags": [{"id": "1"}, {"id": "2"}, {"id": "3"}],
     }
     assert await Article.objects.filter(pk=3).count() == 0
+
+
+async def test_updating_to_a_key_that_does_not_exist_changes_nothing(ask: Any) -> None:
+    answer = await ask(
+        'mutation { updateArticle(id: 2, data: {title: "x", author: 999, tags: [1]}) { id } }', user="ann"
+    )
+
+    assert answer["errors"][0]["extensions"]["errors"][0]["pointer"] == "/data/author"
+    article = await Article.objects.get(pk=2)
+    assert article.title == "Title 2"
+    assert [tag.pk for tag in await article.tags.all()] == [1, 2]
+
+
+@pytest.mark.parametrize("key", ["abc", "99999999999999999999999"])
+async def test_writing_to_a_key_that_cannot_be_is_not_found(ask: Any, key: str) -> None:
+    answer = await ask("mutation ($id: ID!) { deleteArticle(id: $id) { id } }", user="ann", id=key)
+
+    assert answer["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_null_for_a_value_that_may_not_be_null_is_pointed_at(ask: Any) -> None:
+    answer = await ask("mutation { updateArticle(id: 2, data: {title: null}) { id } }", user="ann")
+
+    assert answer["errors"][0]["extensions"]["errors"][0]["pointer"] == "/data/title"
