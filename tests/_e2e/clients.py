@@ -70,6 +70,9 @@ async def main(url: str, session: str) -> dict[str, Any]:
         websockets.connect(f"{ws_url}/ws/rooms/lobby/", additional_headers=cookie) as one,
         websockets.connect(f"{ws_url}/ws/rooms/lobby/", additional_headers=cookie) as two,
     ):
+        # Who hears itself is in the room: accepting comes before entering.
+        await two.send(json.dumps({"text": "ready"}))
+        await asyncio.wait_for(two.recv(), 10)
         await one.send(json.dumps({"text": "hello"}))
         seen["heard"] = json.loads(await asyncio.wait_for(two.recv(), 10))
     return seen
