@@ -46,10 +46,7 @@ async def _look_at(alias: str, trouble: Trouble) -> None:
     try:
         await database.fetch("SELECT 1")
     except DatabaseError as error:
-        trouble.errors.append(
-            f"The database '{alias}' ({database.config.label}) cannot be reached: {error} "
-            "Start it, or correct DATABASES."
-        )
+        trouble.errors.append(f"The database '{alias}' ({database.config.label}) cannot be used: {error}")
         return
     if not apps.has_part(MigrationsPart):
         return

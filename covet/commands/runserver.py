@@ -168,7 +168,7 @@ def _banner(where: Address, *, watching: bool) -> None:
         pages.append(("docs", "REST API (OpenAPI 3.1)"))
     if apps.is_installed("covet.graphql"):
         pages.append(("graphql", "GraphQL (GraphiQL)"))
-    width = max(len(where.url + path) for path, _ in pages) + 4
+    width = max(len(where.url + path) for path, _ in pages) + 5
     for path, what in pages:
         out.line(f"  {where.url + path:<{width}}{what}")
     out.line("Watching for changes. Ctrl-C stops." if watching else "Ctrl-C stops.")

@@ -93,7 +93,7 @@ def test_the_banner_says_what_runs_and_where(serve):
 
     assert re.fullmatch(
         r"Covet 0\.1 · settings site_\.settings · no database · uvicorn\n"
-        r"  http://127\.0\.0\.1:\d+/    your site\n"
+        r"  http://127\.0\.0\.1:\d+/     your site\n"
         r"Ctrl-C stops\.\n",
         banner,
     ), banner

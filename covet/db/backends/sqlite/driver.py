@@ -193,11 +193,14 @@ class SQLiteDriver(Driver):
         options = dict(self.config.options)
         target, uri = self._target(options)
         timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))
+        thread: Any = aiosqlite.connect(
+            target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
+        )
         try:
-            thread: Any = await aiosqlite.connect(
-                target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
-            )
+            await thread
         except (sqlite3.Error, OSError) as error:
+            # aiosqlite has told its thread to end, and does not wait: it would report to a loop that may be closed.
+            thread._thread.join()
             raise self._connect_error(error) from error
         try:
             await thread._execute(self._prepare, thread._conn, options, read_only and not self.is_memory)
