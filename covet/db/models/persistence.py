@@ -6,14 +6,14 @@ values is made by generated code, and its text is compiled once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
 from covet.db import transaction
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.models.deletion import delete_instance
-from covet.db.models.fields.base import DATABASE_DEFAULT, Field
+from covet.db.models.fields.base import DATABASE_DEFAULT
 from covet.db.models.query import write
 from covet.db.models.relations.access import Pending
 from covet.db.models.signals import post_save, pre_save
@@ -287,9 +287,6 @@ async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Databas
     await write.insert_row(model, instance, columns, values, database)
 
 
-Gather = Callable[[Any, bool], "list[Any]"]
-
-
 class _TablePlan:
     """The columns of one table by what is done with them."""
 
@@ -297,11 +294,11 @@ class _TablePlan:
 
     def __init__(self, meta: Any) -> None:
         columns = tuple([field for field in meta.local_concrete_fields if not field.generated])
-        self.with_key = _columns(columns)
-        self.without_key = _columns(
+        self.with_key = write.columns_of(columns)
+        self.without_key = write.columns_of(
             [field for field in columns if field is not meta.auto_field and not _is_auto(field)]
         )
-        self.update = _columns([field for field in columns if not field.primary_key])
+        self.update = write.columns_of([field for field in columns if not field.primary_key])
         self.made_key = bool(meta.pk.has_default() or meta.pk.has_db_default())
         self._some: dict[frozenset[str], write.Columns] = {}
 
@@ -310,12 +307,8 @@ class _TablePlan:
         found = self._some.get(names)
         if found is None:
             fields = [field for field in self.update.fields if field.name in names or field.attname in names]
-            found = self._some[names] = _columns(fields)
+            found = self._some[names] = write.columns_of(fields)
         return found
-
-
-def _columns(fields: Sequence[Any]) -> write.Columns:
-    return write.Columns(fields, _gather(tuple(fields)))
 
 
 def _is_auto(field: Any) -> bool:
@@ -327,20 +320,6 @@ def _table_plan(meta: Any) -> _TablePlan:
     if plan is None:
         plan = meta.plans["table"] = _TablePlan(meta)
     return plan
-
-
-def _gather(fields: tuple[Any, ...]) -> Gather:
-    """Return a function that lists an instance's values; only fields with a ``pre_save`` of their own are called."""
-    names: dict[str, Any] = {}
-    items = []
-    for number, field in enumerate(fields):
-        if type(field).pre_save is Field.pre_save and field.attname.isidentifier():
-            items.append(f"o.{field.attname}")
-        else:
-            names[f"p{number}"] = field.pre_save
-            items.append(f"p{number}(o, add)")
-    exec(f"def gather(o, add):\n return [{', '.join(items)}]", names)  # noqa: S102  # identifiers, checked above
-    return names["gather"]  # type: ignore[no-any-return]  # the function defined one line above
 
 
 # ── deleting and refreshing

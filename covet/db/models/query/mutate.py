@@ -191,8 +191,9 @@ class Mutate(Chain[M, R]):
         if not instances:
             return instances
         await pre_bulk_create.send(model, instances=instances, using=database.alias)
+        relations = [field for field in meta.concrete_fields if field.is_relation]
         for instance in instances:
-            _check_related(instance)
+            _check_related(instance, relations)
         with_key = [instance for instance in instances if instance._is_pk_set()]
         without_key = [instance for instance in instances if not instance._is_pk_set()]
         parts = [part for part in (with_key, without_key) if part]
@@ -208,18 +209,18 @@ class Mutate(Chain[M, R]):
         self, instances: list[Any], database: Any, conflict: Conflict | None, batch_size: int | None, *, keyed: bool
     ) -> None:
         meta: Any = self.model._meta
-        fields = [field for field in meta.local_concrete_fields if not field.generated]
-        if not keyed and meta.auto_field is not None:
-            fields = [field for field in fields if field is not meta.auto_field]
-        rows = []
-        for instance in instances:
-            rows.append([field.pre_save(instance, True) for field in fields])
+        key = ("bulk", keyed)
+        columns = meta.plans.get(key)
+        if columns is None:
+            chosen = [field for field in meta.local_concrete_fields if not field.generated]
+            if not keyed and meta.auto_field is not None:
+                chosen = [field for field in chosen if field is not meta.auto_field]
+            columns = meta.plans[key] = write.columns_of(chosen)
+        fields = columns.fields
+        rows = [columns.gather(instance, True) for instance in instances]
         returning = [] if conflict is not None and not conflict.update else list(meta.db_returning_fields)
         if keyed:
             returning = [field for field in returning if field is not meta.auto_field]
-        if not database.dialect.has_returning and not keyed and returning == [meta.auto_field] and conflict is None:
-            await self._insert_singly(instances, rows, fields, database, returning)
-            return
         told = await write.insert_many(
             self.model, rows, fields, database, returning=returning, conflict=conflict, batch_size=batch_size
         )
@@ -229,14 +230,6 @@ class Mutate(Chain[M, R]):
                     setattr(instance, field.attname, value)
             else:
                 _forget_defaults(instance, fields)
-
-    async def _insert_singly(
-        self, instances: list[Any], rows: list[list[Any]], fields: list[Any], database: Any, returning: list[Any]
-    ) -> None:
-        """Insert without reading keys back: MySQL has no RETURNING, and its keys need not be consecutive."""
-        await write.insert_many(self.model, rows, fields, database, returning=())
-        for instance in instances:
-            _forget_defaults(instance, fields)
 
     async def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Write some fields of many instances, and return how many rows there were.
@@ -266,10 +259,11 @@ class Mutate(Chain[M, R]):
                 raise ValueError("bulk_update() cannot change primary keys.")
             chosen.append(field)
         instances: dict[Any, Any] = {}
+        relations = [field for field in chosen if field.is_relation]
         for instance in objs:
             if not instance._is_pk_set():
                 raise ValueError("bulk_update() writes saved instances; one of these has no primary key.")
-            _check_related(instance, chosen)
+            _check_related(instance, relations)
             instances.setdefault(instance.pk, instance)
         if not instances:
             return 0
@@ -409,11 +403,10 @@ def _overrides_pre_save(field: Any) -> bool:
     return type(field).pre_save is not Field.pre_save
 
 
-def _check_related(instance: Any, fields: Iterable[Any] | None = None) -> None:
+def _check_related(instance: Any, relations: Iterable[Any]) -> None:
     """Refuse an unsaved related object, and take over the key of one that was saved meanwhile."""
-    for field in fields if fields is not None else instance._meta.concrete_fields:
-        if field.is_relation:
-            field.prepare_save(instance)
+    for field in relations:
+        field.prepare_save(instance)
 
 
 def _forget_defaults(instance: Any, fields: Iterable[Any]) -> None:

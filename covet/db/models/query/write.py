@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.leaves import SCALARS
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.base import DATABASE_DEFAULT, Field
 from covet.db.models.query.assemble import Assembler
 from covet.db.models.query.plan import Query
 from covet.db.sql import nodes as n
@@ -20,10 +20,10 @@ from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
     from covet.db.database import Database
-    from covet.db.models.fields.base import Field
 
 __all__ = [
     "Columns",
+    "columns_of",
     "delete_where",
     "insert_many",
     "insert_row",
@@ -67,6 +67,20 @@ class Columns:
         self.fields = tuple(fields)
         self.names = tuple([field.attname for field in fields])
         self.gather = gather
+
+
+def columns_of(fields: Sequence[Any]) -> Columns:
+    """Return the columns of these fields; only fields with a ``pre_save`` of their own are called for a value."""
+    names: dict[str, Any] = {}
+    items = []
+    for number, field in enumerate(fields):
+        if type(field).pre_save is Field.pre_save and field.attname.isidentifier():
+            items.append(f"o.{field.attname}")
+        else:
+            names[f"p{number}"] = field.pre_save
+            items.append(f"p{number}(o, add)")
+    exec(f"def gather(o, add):\n return [{', '.join(items)}]", names)  # noqa: S102  # identifiers, checked above
+    return Columns(fields, names["gather"])
 
 
 class _Returned:

@@ -49,12 +49,14 @@ class Pending:
 class ForwardDescriptor:
     """``article.author``."""
 
-    __slots__ = ("attname", "cache_name", "field")
+    __slots__ = ("attname", "cache_name", "field", "target")
 
     def __init__(self, field: Any) -> None:
         self.field = field
         self.attname = field.attname
         self.cache_name = field.cache_name
+        # The attribute of the target that holds the key; known once the target is.
+        self.target = ""
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
@@ -68,7 +70,10 @@ class ForwardDescriptor:
             if cached.__class__ is Pending:
                 self.field.prepare_save(instance, refuse=False)
                 return cached.value
-            if cached.__dict__.get(self.field.target_field.attname) == key:
+            target = self.target
+            if not target:
+                target = self.target = self.field.target_field.attname
+            if cached.__dict__.get(target) == key:
                 return cached
         field = self.field
         if key is None:

@@ -319,11 +319,10 @@ class ForeignKey(RelationField[T]):
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:
         """Load what the instances refer to."""
         alias = alias or instances[0]._row_state.db
-        wanted = [
-            one
-            for one in instances
-            if peers._wants(self, one) or (queryset is not None and one.__dict__.get(self.attname) is not None)
-        ]
+        if queryset is None:
+            wanted = peers.wanting(self, instances)
+        else:
+            wanted = [one for one in instances if one.__dict__.get(self.attname) is not None]
         if queryset is not None:
             for one in wanted:
                 self.delete_cached_value(one)

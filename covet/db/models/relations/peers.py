@@ -212,17 +212,24 @@ async def load_forward(field: Any, owner: Any) -> None:
     async with _alone(state, field):
         if not field.is_stub(field.get_cached_value(owner)):
             return
-        rows = [row for row in siblings(owner) if isinstance(row, field.model) and _wants(field, row)]
+        rows = wanting(field, siblings(owner))
         await load_forward_of(field, rows, state.db, required=owner)
 
 
-def _wants(field: Any, row: Any) -> bool:
-    """Whether the relation of a row is not loaded, and there is something to load."""
-    own = row.__dict__
-    if own.get(field.attname) is None:
-        return False
-    found = field.get_cached_value(row)
-    return found is None or field.is_stub(found)
+def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
+    """Return the rows whose relation is not loaded, and has something to load."""
+    attname, cache_name, model = field.attname, field.cache_name, field.model
+    found = []
+    for row in rows:
+        own = row.__dict__
+        if own.get(attname) is None or not isinstance(row, model):
+            continue
+        if own.get(cache_name) is not None:
+            value = field.get_cached_value(row)
+            if value is not None and not field.is_stub(value):
+                continue
+        found.append(row)
+    return found
 
 
 async def load_forward_of(
@@ -230,7 +237,8 @@ async def load_forward_of(
 ) -> list[Any]:
     """Load what ``field`` of these rows refers to by one statement; return the objects."""
     target = field.target_field
-    keys = list({row.__dict__[field.attname] for row in rows})
+    attname, cache_name = field.attname, field.cache_name
+    keys = list({row.__dict__[attname] for row in rows})
     if queryset is None:
         hints = {"instance": rows[0]} if rows else {}
         queryset = field.related_model._base_manager.db_manager(hints=hints).get_queryset()
@@ -244,8 +252,13 @@ async def load_forward_of(
     else:
         found = await _in_chunks(queryset, f"{target.attname}__in", keys)
     by_key = {getattr(one, target.attname): one for one in found}
+    two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
     for row in rows:
-        one = by_key.get(row.__dict__[field.attname])
+        own = row.__dict__
+        one = by_key.get(own[attname])
+        if one is not None and own.get(cache_name) is None and not two_way:
+            own[cache_name] = one
+            continue
         cached = field.get_cached_value(row)
         if one is None:
             if row is required:
@@ -259,7 +272,7 @@ async def load_forward_of(
             one = cached
         else:
             field.set_cached_value(row, one)
-        if field.one_to_one and field.remote_field.get_accessor_name():
+        if two_way:
             field.remote_field.set_cached_value(one, row)
     return list(found)
 
