@@ -16,6 +16,7 @@ from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, Response
 from covet.http.streaming import FileResponse
+from covet.middleware.csrf import get_token
 from covet.rest.part import RestPart
 from covet.urls.reverse import reverse
 
@@ -55,6 +56,8 @@ async def docs(request: Request) -> Response:
     """Show the API by Swagger UI."""
     if not (ASSETS / "swagger-ui-bundle.js").is_file():
         return _plain_page()
+    # "Try it out" of someone who is logged in needs the token; its cookie goes with this page.
+    get_token(request)
     head = f'<link rel="stylesheet" href="{_url("swagger-ui.css")}"><link rel="stylesheet" href="{_url("docs.css")}">'
     scripts = (
         f'<script src="{_url("swagger-ui-bundle.js")}"></script><script src="{_url("docs.js")}"{_data()}></script>'
