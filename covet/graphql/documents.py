@@ -20,7 +20,8 @@ from covet.graphql.limits import Limits, over_limits
 __all__ = ["Documents", "Prepared"]
 
 MAX_DOCUMENTS = 500
-# Longer ones are worked on each time, so that 500 of the longest that are allowed cannot fill the memory.
+MAX_PASSING = 16
+# So that 500 of the longest that are allowed cannot fill the memory.
 MAX_CACHED_LENGTH = 20_000
 
 
@@ -60,6 +61,7 @@ class Documents:
         self._validate = validate
         self._limits = limits
         self._prepared: OrderedDict[str, Prepared] = OrderedDict()
+        self._passing: OrderedDict[str, Prepared] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._prepared)
@@ -70,12 +72,17 @@ class Documents:
         if found is not None:
             self._prepared.move_to_end(source)
             return found
+        found = self._passing.get(source)
+        if found is not None:
+            return found
         made = self._make(source)
-        # Errors are not kept: nobody sends the same wrong text often, but an attacker could fill the cache with them.
-        if not made.errors and len(source) <= MAX_CACHED_LENGTH:
-            self._prepared[source] = made
-            if len(self._prepared) > MAX_DOCUMENTS:
-                self._prepared.popitem(last=False)
+        # Nobody sends the same wrong text often, but an attacker could fill the cache with wrong or very long ones:
+        # they are kept only for the few moments in which one request asks for its document several times.
+        is_kept = not made.errors and len(source) <= MAX_CACHED_LENGTH
+        documents, limit = (self._prepared, MAX_DOCUMENTS) if is_kept else (self._passing, MAX_PASSING)
+        documents[source] = made
+        if len(documents) > limit:
+            documents.popitem(last=False)
         return made
 
     def _make(self, source: str) -> Prepared:

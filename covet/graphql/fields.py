@@ -245,11 +245,12 @@ class ConnectionField(RootField):
         rows = self.kind.queryset(info)
         if arguments.get("filters") and self.filters is not None:
             rows = rows.filter(**self.filters.conditions(arguments["filters"]))
+        # The key makes every order total, so that no row is on two pages or on none.
         if arguments.get("order_by") and self.ordering is not None:
-            # The key makes the order total, so that no row is on two pages or on none.
             rows = rows.order_by(*self.ordering.names(arguments["order_by"]), "pk")
-        elif not rows.ordered:
-            rows = rows.order_by("pk")
+        elif not rows.totally_ordered:
+            given = rows.query.order_items if rows.query.order is not None else self.kind.model._meta.ordering
+            rows = rows.order_by(*given, "pk")
         raw = info._raw_info
         total = None
         if selects(raw, raw.field_nodes, "totalCount") or (arguments.get("last") and not arguments.get("before")):

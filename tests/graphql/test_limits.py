@@ -10,7 +10,7 @@ from graphql import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covet.graphql.documents import MAX_DOCUMENTS, Documents
+from covet.graphql.documents import MAX_DOCUMENTS, MAX_PASSING, Documents
 from covet.graphql.limits import Limits, over_limits
 
 
@@ -62,10 +62,13 @@ def test_a_document_is_read_once_and_a_wrong_one_is_not_kept() -> None:
     first = documents.prepare("{ a }")
     second = documents.prepare("{ a }")
     documents.prepare("{ a")
+    for number in range(MAX_PASSING + 50):
+        documents.prepare("{ b" + " " * 20_000 + f"c{number} }}")
 
     assert first is second
-    assert len(seen) == 1
+    assert seen.count(first.document) == 1
     assert len(documents) == 1
+    assert len(documents._passing) == MAX_PASSING
 
 
 def test_the_cache_of_documents_is_bounded() -> None:

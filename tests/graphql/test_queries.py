@@ -272,3 +272,11 @@ async def test_a_type_says_which_rows_may_be_seen_at_all(ask: Any) -> None:
     answer = await ask("{ tag(id: 9) { name } article(id: 1) { tags { name } } }")
 
     assert answer == {"data": {"tag": None, "article": {"tags": [{"name": "tag 1"}]}}}
+
+
+async def test_pages_are_cut_from_a_total_order(ask: Any) -> None:
+    with record_queries() as queries:
+        await ask("{ articles(orderBy: [PUBLISHED_AT], first: 2) { edges { cursor } } }")
+        await ask("{ authors(first: 1) { edges { cursor } } }")
+
+    assert [query.sql.partition("ORDER BY")[2].count('"id"') for query in queries] == [1, 1]
