@@ -20,8 +20,6 @@ from covet.urls.tree import Leaf, Node, build_tree
 
 __all__ = ["CompiledRoute", "Match", "Resolver"]
 
-_NEVER = 1 << 60
-
 
 class CompiledRoute:
     """A route ready to run.
@@ -136,7 +134,7 @@ class Resolver:
             if route is not None:
                 return route, dict(route.kwargs)
         segments = path[1:].split("/") if path[:1] == "/" else path.split("/")
-        found = self._root.find(segments, 0, _NEVER)
+        found = self._root.walk(segments)
         if found is None:
             raise NotFound("There is nothing at this address.")
         leaf, values = found
@@ -165,7 +163,7 @@ class Resolver:
 
     def has_path(self, path: str) -> bool:
         """Return whether some route has this path, whatever the method."""
-        return path in self._direct or self._root.find(path.removeprefix("/").split("/"), 0, _NEVER) is not None
+        return path in self._direct or self._root.walk(path.removeprefix("/").split("/")) is not None
 
 
 def _leaves(root: Node) -> Iterable[Leaf]:

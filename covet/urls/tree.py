@@ -82,6 +82,33 @@ class Node:
     leaf: Leaf | None = None
     first: int = _NEVER
     by_shape: dict[Any, Node] = field(default_factory=dict)
+    # Whether only literal segments go on from here; or the one converter that does.
+    is_plain: bool = False
+    only: tuple[Callable[[str], Any], Node] | None = None
+
+    def walk(self, segments: list[str]) -> Found | None:
+        """Return what ``find`` would, without recursion as long as there is one way only."""
+        node: Node | None = self
+        values: list[Any] = []
+        for place, segment in enumerate(segments):
+            assert node is not None
+            if node.is_plain:
+                node = node.literals.get(segment)
+                if node is None:
+                    return None
+            elif node.only is not None:
+                parse, node = node.only
+                try:
+                    values.append(parse(segment))
+                except ValueError:
+                    return None
+            else:
+                found = node.find(segments, place, _NEVER)
+                if found is None or not values or isinstance(found[1], dict):
+                    return found
+                return found[0], [*values, *found[1]]
+        assert node is not None
+        return None if node.leaf is None else (node.leaf, values)
 
     def find(self, segments: list[str], place: int, best: int) -> Found | None:
         """Return the leaf of the lowest index below ``best``, with its values in order."""
@@ -185,12 +212,27 @@ def build_tree(routes: Sequence[FlatRoute]) -> tuple[Node, dict[str, Leaf]]:
             node.leaf.routes.append(flat)
             if all(piece.converter is None for piece in flat.pieces):
                 literals["".join(piece.text for piece in flat.pieces)] = node.leaf
+    _finish(root)
     direct = {}
     for text, leaf in literals.items():
         found = root.find(text.split("/"), 0, _NEVER)
         if found is not None and found[0] is leaf:
             direct[text] = leaf
     return root, direct
+
+
+def _finish(root: Node) -> None:
+    """Mark the nodes from which there is one way only."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if not node.mixed and not node.tails:
+            node.is_plain = not node.dynamic
+            if len(node.dynamic) == 1 and not node.literals:
+                node.only = node.dynamic[0]
+        pending.extend(node.literals.values())
+        pending.extend(child for _, child in node.dynamic)
+        pending.extend(child for _, _, child in node.mixed)
 
 
 def split_segments(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
