@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import urllib.parse
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
@@ -55,7 +56,7 @@ MAX_HEADERS = 128
 HEAD_TIMEOUT_S = 30.0
 SWEEP_S = 1.0
 
-_ALWAYS = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+_ALWAYS = frozenset({b"connection", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"})
 
 _LENGTHS = [b"content-length: %d\r\n" % size for size in range(4096)]
@@ -103,14 +104,15 @@ class CovetProtocol(HttpToolsProtocol):
         self.special = _ALWAYS | _FORWARDED if is_proxied else _ALWAYS
         self.short = _Cycle()
         self.stage = _IDLE
-        # When the present stage began, by the loop's clock.
+        # Counts what happens, so that the sweep sees that nothing did: no request asks for the time.
+        self.turns = 0
+        self.seen = (-1, _IDLE)
         self.since = 0.0
-        self.has_served = False
         self.by_uvicorn = False
         self.head_bytes = 0
         self.is_large = False
+        self.says_connection = False
         self.body: bytes | bytearray = b""
-        self.body_bytes = 0
         self.running: asyncio.Task[None] | None = None
         self.streaming: RequestResponseCycle | None = None
 
@@ -119,7 +121,6 @@ class CovetProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection in, and see that the sweep runs."""
         super().connection_made(transport)
-        self.since = self.loop.time()
         _Sweeper.watch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -164,15 +165,13 @@ class CovetProtocol(HttpToolsProtocol):
         """Start a request; one that comes while another is answered is uvicorn's."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self.head_bytes = 0
-        self.body_bytes = 0
-        self.by_uvicorn = self.application is None or self.stage == _BUSY
-        if not self.by_uvicorn:
+        self.says_connection = False
+        if self.stage == _BUSY or self.application is None:
+            self.by_uvicorn = True
+        else:
+            self.by_uvicorn = False
             self.stage = _HEAD
-            if self.has_served:
-                # The sweep needs no better than the last second's clock for the first one.
-                self.since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
@@ -184,19 +183,19 @@ class CovetProtocol(HttpToolsProtocol):
     def _special(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
             # The parser has refused what is no number, or one beyond 64 bits.
-            self.body_bytes = int(value)
-            if self.body_bytes > MAX_SMALL_BODY:
+            if int(value) > MAX_SMALL_BODY:
                 self.by_uvicorn = True
-            return
-        self.by_uvicorn = True
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
+        elif name == b"connection":
+            self.says_connection = True
+        else:
+            self.by_uvicorn = True
 
     def on_headers_complete(self) -> None:
         """Decide which way this request goes."""
         if len(self.headers) > MAX_HEADERS or (self.is_large and self._head_size() > MAX_HEAD_BYTES):
             self._refuse(431, "The head of the request is too large.")
             return
+        keep_alive = self.parser.should_keep_alive()
         if not self.by_uvicorn:
             url = self.url
             if (
@@ -204,7 +203,8 @@ class CovetProtocol(HttpToolsProtocol):
                 or url.startswith(b"//")
                 or b"#" in url
                 or not url.isascii()
-                or self.parser.get_http_version() != "1.1"
+                # HTTP/1.0 stays open only if the client says so; to ask for the version builds a text each time.
+                or ((self.says_connection or not keep_alive) and self.parser.get_http_version() != "1.1")
                 or (self.limit_concurrency is not None and self._is_full(self.limit_concurrency))
             ):
                 self.by_uvicorn = True
@@ -215,7 +215,7 @@ class CovetProtocol(HttpToolsProtocol):
         self.body = b""
         short = self.short
         short.response_complete = False
-        short.keep_alive = True
+        short.keep_alive = keep_alive
         self.cycle = short  # type: ignore[assignment]  # has what uvicorn asks of one
 
     def _is_full(self, limit: int) -> bool:
@@ -228,10 +228,13 @@ class CovetProtocol(HttpToolsProtocol):
         """Let uvicorn begin this request as if it had done so from the first byte."""
         if self.stage != _BUSY:
             self.stage = _BUSY
-        headers, url, expects = self.headers, self.url, self.expect_100_continue
+        headers, url = self.headers, self.url
         super().on_message_begin()
         self.headers.extend(headers)
-        self.url, self.expect_100_continue = url, expects
+        self.url = url
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -277,13 +280,10 @@ class CovetProtocol(HttpToolsProtocol):
             handler.policy,
         )
         self.stage = _BUSY
-        self.short.keep_alive = parser.should_keep_alive()
-        self.running = task = self._start(self._answer(handler, request))
+        task = start(self.loop, self._answer(handler, request))
         if not task.done():
+            self.running = task
             self.tasks.add(task)
-
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self.loop.create_task(coroutine)
 
     # The answer
 
@@ -316,7 +316,9 @@ class CovetProtocol(HttpToolsProtocol):
         keep_alive = self.short.keep_alive
         body = response.body
         size = len(body)
-        out = [STATUS_LINE[status], _default_head(self.server_state)]
+        # uvicorn makes a new list each second; while it is the same object, so are its bytes.
+        defaults = self.server_state.default_headers
+        out = [STATUS_LINE[status], _head.joined if _head.source is defaults else _head.join(defaults)]
         has_length = False
         for name, value in response.raw_headers:
             if name == b"connection" and b"close" in value.lower():
@@ -337,13 +339,11 @@ class CovetProtocol(HttpToolsProtocol):
         self.transport.write(b"".join(out))
         self.short.response_complete = True
         self.stage = _IDLE
-        self.has_served = True
+        self.turns += 1
         self.server_state.total_requests += 1
         if not keep_alive:
             self.transport.close()
-            return
-        self.since = self.loop.time()
-        if self.pipeline:
+        elif self.pipeline:
             self._next()
 
     def _log(self, request: Request, status: int) -> None:
@@ -392,11 +392,10 @@ class CovetProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on after an answer that uvicorn sent; the sweep takes the place of its timer."""
         self.server_state.total_requests += 1
-        self.has_served = True
+        self.turns += 1
         self.stage = _IDLE
         if self.transport.is_closing():
             return
-        self.since = self.loop.time()
         self.flow.resume_reading()
         self._next()
 
@@ -420,7 +419,7 @@ class CovetProtocol(HttpToolsProtocol):
         self.by_uvicorn = False
         self.stage = _IDLE
         self.short.response_complete = True
-        out = [STATUS_LINE[response.status], _default_head(self.server_state)]
+        out = [STATUS_LINE[response.status], _head.join(self.server_state.default_headers)]
         for name, value in response.final_headers():
             if name != b"connection":
                 out += (name, b": ", value, b"\r\n")
@@ -432,9 +431,12 @@ class CovetProtocol(HttpToolsProtocol):
         """Close this connection if it waits for nothing any more; called once a second."""
         if self.transport is None or self.transport.is_closing():
             return
+        seen = (self.turns, self.stage)
+        if seen != self.seen:
+            self.seen, self.since = seen, now
         waited = now - self.since
         if self.stage == _IDLE:
-            if waited >= (self.timeout_keep_alive if self.has_served else HEAD_TIMEOUT_S):
+            if waited >= (self.timeout_keep_alive if self.turns else HEAD_TIMEOUT_S):
                 self.transport.close()
         elif self.stage == _HEAD:
             if waited >= HEAD_TIMEOUT_S:
@@ -443,6 +445,19 @@ class CovetProtocol(HttpToolsProtocol):
             assert self.application is not None
             if waited >= self.application.handler.policy.body_timeout_s:
                 self._send_last(ProblemResponse(problem_for(RequestTimeout())))
+
+
+if sys.version_info >= (3, 12):
+
+    def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Return a task that has run up to its first wait already; most small views have none."""
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+
+else:
+
+    def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Return a task that runs next."""
+        return loop.create_task(coroutine)
 
 
 def find_application(app: Any) -> tuple[Application | None, bool]:
@@ -462,17 +477,14 @@ class _Head:
         self.source: list[tuple[bytes, bytes]] | None = None
         self.joined = b""
 
+    def join(self, source: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the bytes of these headers, and keep them."""
+        self.source = source
+        self.joined = b"".join(b"%b: %b\r\n" % pair for pair in source)
+        return self.joined
+
 
 _head = _Head()
-
-
-def _default_head(state: ServerState) -> bytes:
-    # uvicorn makes a new list each second; while it is the same object, so are its bytes.
-    source = state.default_headers
-    if _head.source is not source:
-        _head.source = source
-        _head.joined = b"".join(b"%b: %b\r\n" % pair for pair in source)
-    return _head.joined
 
 
 class _Sweeper:
