@@ -6,6 +6,7 @@ the one of the moment, in which a model class registers when it is defined.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import threading
@@ -35,12 +36,20 @@ class ModelConflict(AppError, RuntimeError):
 
 
 @dataclass(slots=True)
+class _Run:
+    """A part that is started, or being started: when it is open, and how many use it."""
+
+    opened: asyncio.Future[None]
+    users: int = 1
+
+
+@dataclass(slots=True)
 class _Before:
     """What a rebuild replaced, and what it opened."""
 
     app_configs: dict[str, AppConfig]
     parts: dict[type[AppPart], AppPart]
-    running: list[AppPart]
+    running: dict[AppPart, _Run]
     all_parts: bool
     flags: tuple[bool, bool, bool]
     opened: list[AppPart] = field(default_factory=list)
@@ -66,7 +75,7 @@ class Apps:
         self._parts: dict[type[AppPart], AppPart] = {}
         self._all_parts = False
         self._pending: list[tuple[Callable[..., Any], tuple[ModelKey, ...]]] = []
-        self._running: list[AppPart] = []
+        self._running: dict[AppPart, _Run] = {}
         self._readied: set[str] = set()
         self._lock = threading.RLock()
         self._loading = False
@@ -215,19 +224,19 @@ class Apps:
         return list(self._parts.values())
 
     async def startup(self, only: Iterable[type[AppPart]] | None = None) -> list[AppPart]:
-        """Start parts that are not running, in order, then apps whose ``ready`` is async; returns what was started.
+        """Start parts in order, then apps whose ``ready`` is async; give what was returned to ``shutdown``.
 
-        If one fails, those started before it are shut down again and its error is raised.
+        A part that runs already is not started again: it gains a user, and runs until the last one has gone. One that
+        another task is just starting is waited for. If one fails, those started before it are shut down again and its
+        error is raised.
         """
         wanted = None if only is None else set(sort_parts(only))
         started: list[AppPart] = []
         try:
             for cls, part in list(self._parts.items()):
-                if part in self._running or (wanted is not None and cls not in wanted):
-                    continue
-                started.append(part)
-                self._running.append(part)
-                await part.startup()
+                if wanted is None or cls in wanted:
+                    started.append(part)
+                    await self._start(part)
             for label, config in self.app_configs.items():
                 if config.has_async_ready and label not in self._readied:
                     self._readied.add(label)
@@ -240,21 +249,41 @@ class Apps:
             raise
         return started
 
+    async def _start(self, part: AppPart) -> None:
+        run = self._running.get(part)
+        if run is not None:
+            run.users += 1
+            # Shielded: this task's cancellation must not cancel the start of another one's part.
+            await asyncio.shield(run.opened)
+            return
+        run = self._running[part] = _Run(asyncio.get_running_loop().create_future())
+        try:
+            await part.startup()
+        except BaseException as error:
+            run.opened.set_exception(error if isinstance(error, Exception) else RuntimeError(f"{part} did not start"))
+            run.opened.exception()  # seen: nobody may be waiting for it
+            raise
+        run.opened.set_result(None)
+
     async def shutdown(self, started: Iterable[AppPart] | None = None, *, quiet: bool = False) -> None:
         """Shut down running parts in reverse order; each one is, whatever the others raise.
 
         Args:
-            started: Only these, as ``startup`` returned them; None is all that run.
+            started: Only these, as ``startup`` returned them, and unless others use them; None is all that run.
             quiet: Leave out errors, because a worse one is being raised.
 
         Raises:
             ExceptionGroup: What parts raised, when several did; a single error is raised as it is.
         """
-        wanted = list(self._running) if started is None else list(started)
         errors: list[BaseException] = []
-        for part in reversed(wanted):
-            if part in self._running:
-                self._running.remove(part)
+        for part in reversed(list(self._running) if started is None else list(started)):
+            run = self._running.get(part)
+            if run is None:
+                continue
+            run.users -= 1
+            if run.users > 0 and started is not None:
+                continue
+            del self._running[part]
             try:
                 await part.shutdown()
             except BaseException as error:
@@ -282,7 +311,7 @@ class Apps:
         if not self.apps_ready:
             return None
         flags = (self.apps_ready, self.models_ready, self.ready)
-        state = _Before(dict(self.app_configs), dict(self._parts), list(self._running), self._all_parts, flags)
+        state = _Before(dict(self.app_configs), dict(self._parts), dict(self._running), self._all_parts, flags)
         try:
             if changed & WHOLE:
                 self._rebuild_whole()
@@ -297,7 +326,7 @@ class Apps:
         from covet.conf import settings
 
         loaded = None if self._all_parts else list(self._parts)
-        self._parts, self._running, self._all_parts, self.apps_ready = {}, [], False, False
+        self._parts, self._running, self._all_parts, self.apps_ready = {}, {}, False, False
         self.setup(settings.INSTALLED_APPS, settings.APP_PARTS, only=loaded)
 
     def _rebuild_parts(self, changed: frozenset[str]) -> None:
@@ -309,7 +338,7 @@ class Apps:
         made = {cls: cls() for cls in self._parts if cls in affected}
         self._parts = {cls: made.get(cls, part) for cls, part in self._parts.items()}
         kept = set(self._parts.values())
-        self._running = [part for part in self._running if part in kept]
+        self._running = {part: run for part, run in self._running.items() if part in kept}
         self._collect(made.values())
         for part in made.values():
             part.ready(self)

@@ -372,9 +372,60 @@ async def test_parts_start_in_order_and_stop_in_reverse():
     started = await registry.startup()
     again = await registry.startup()
     await registry.shutdown(started)
+    assert registry.running
+    await registry.shutdown(again)
 
-    assert again == []
     assert events == ["First up", "Second up", "Third up", "Third down", "Second down", "First down"]
+    assert not registry.running
+
+
+async def test_a_part_that_another_task_is_starting_is_waited_for_and_kept_for_the_last_user():
+    gate = asyncio.Event()
+
+    class Slow(Recorded):
+        async def startup(self):
+            await gate.wait()
+            await super().startup()
+
+    registry = Apps()
+    registry.setup([], [Slow])
+    events.clear()
+
+    one, two = asyncio.create_task(registry.startup()), asyncio.create_task(registry.startup())
+    cancelled = asyncio.create_task(registry.startup())
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.sleep(0)
+    assert not two.done()
+    gate.set()
+    first, second = await one, await two
+    await registry.shutdown(first)
+    assert events == ["Slow up"]
+    await registry.shutdown(second)
+
+    assert events == ["Slow up", "Slow down"]
+    assert cancelled.cancelled()
+
+
+async def test_a_part_that_fails_fails_for_everyone_who_waits():
+    gate = asyncio.Event()
+
+    class Fails(Recorded):
+        async def startup(self):
+            await gate.wait()
+            raise KeyError("no")
+
+    registry = Apps()
+    registry.setup([], [Fails])
+    events.clear()
+    tasks = [asyncio.create_task(registry.startup()) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.set()
+
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in results] == [KeyError, KeyError]
+    assert events == ["Fails down"]
     assert not registry.running
 
 
