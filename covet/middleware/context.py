@@ -41,15 +41,20 @@ class _LazyNonce(_LazyToken):
         return self._request.csp_nonce
 
 
-def request_values(request: Request) -> dict[str, Any]:
-    """Return ``user`` and ``session`` where middleware set them, ``csrf_token``, ``csrf_input`` and ``csp_nonce``."""
+async def request_values(request: Request) -> dict[str, Any]:
+    """Return ``user`` and ``session`` where middleware set them, ``csrf_token``, ``csrf_input`` and ``csp_nonce``.
+
+    The user is loaded and checked, since a template asks it what a mere claim cannot answer (``is_authenticated``); without
+    credentials that costs nothing.
+    """
     values: dict[str, Any] = {
         "csrf_token": _LazyToken(request),
         "csrf_input": _LazyInput(request),
         "csp_nonce": _LazyNonce(request),
     }
     if request.has_user:
-        values["user"] = request.user
+        user = request.user
+        values["user"] = await user if hasattr(type(user), "__await__") else user
     if request.has_session:
         values["session"] = request.session
     return values

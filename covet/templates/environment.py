@@ -33,10 +33,9 @@ class _PlainContext(jinja2.runtime.Context):
 
     def call(self, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = super().call(obj, *args, **kwargs)
-        if inspect.iscoroutine(result):
-            result.close()
-            raise _MustWait
-        if _is_query(result):
+        if _must_wait(result):
+            if inspect.iscoroutine(result):
+                result.close()
             raise _MustWait
         return result
 
@@ -45,13 +44,14 @@ class _PlainEnvironment(jinja2.Environment):
     context_class = _PlainContext
 
 
-def _is_query(value: Any) -> bool:
-    """Return whether a value is a queryset that was not awaited; known by shape, so that no database is loaded here."""
-    return (
-        hasattr(type(value), "__aiter__")
-        and hasattr(type(value), "__await__")
-        and getattr(value, "_result_cache", None) is None
-    )
+def _must_wait(value: Any) -> bool:
+    """Return whether a value has to be awaited: a coroutine, or a query that was not.
+
+    Known by shape, so that no database is loaded here. A model instance can be awaited too, but is a value already
+    (``_meta`` tells it); a query that was awaited holds its rows in ``_cache``.
+    """
+    kind = type(value)
+    return hasattr(kind, "__await__") and not hasattr(kind, "_meta") and getattr(value, "_cache", None) is None
 
 
 class Engine:
@@ -148,11 +148,7 @@ class Engine:
                 else:
                     values.update(await maybe_await(processor(request)))
         for name, value in context.items():
-            if inspect.iscoroutine(value):
-                value = await value  # noqa: PLW2901  # the value itself
-            elif _is_query(value):
-                value = await value  # noqa: PLW2901
-            values[name] = value
+            values[name] = await value if _must_wait(value) else value
         return values
 
 

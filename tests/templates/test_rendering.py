@@ -20,11 +20,11 @@ class FakeQuery:
 
     def __init__(self, rows: list[Any]) -> None:
         self.rows = rows
-        self._result_cache: list[Any] | None = None
+        self._cache: list[Any] | None = None
 
     def __await__(self) -> Any:
         async def load() -> list[Any]:
-            self._result_cache = self.rows
+            self._cache = self.rows
             return self.rows
 
         return load().__await__()
