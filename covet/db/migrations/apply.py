@@ -112,6 +112,10 @@ async def change_tables(editor: SchemaEditor, old: ProjectState, new: ProjectSta
     pairs: list[_Pair] = []
     for key in _affected(old, new, moves):
         pairs.extend(_pairs(old, new, key, moves))
+    if any(pair.old is not None for pair in pairs):
+        # Foreign keys of tables that this migration has made wait for its end; they must be there, under the names of
+        # this moment, before a table is dropped, renamed or altered.
+        await editor.finish()
     for pair in reversed(pairs):
         if pair.old is not None and pair.new is None:
             await editor.drop_table(pair.old.table.name)
@@ -135,9 +139,6 @@ async def _alter(editor: SchemaEditor, pairs: list[_Pair], renamed_tables: dict[
     Where the type of a column changes that foreign keys refer to, those keys are taken off first and put on last: no
     database checks them in between, and MariaDB refuses otherwise.
     """
-    if pairs:
-        # Foreign keys of tables that this migration has made wait for its end; an ALTER must find them.
-        await editor.finish()
     befores = [_followed(pair.old, pair.new, renamed_tables) for pair in pairs if pair.old and pair.new]
     afters = [_filled(pair, moves) for pair in pairs]
     retyped = {

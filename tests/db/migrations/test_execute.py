@@ -551,3 +551,18 @@ async def test_routers_say_which_tables_belong_into_a_database(database, make_lo
 
     assert await tables(database) == ["blog_author"]
     assert ran == []
+
+
+async def test_a_new_foreign_key_follows_a_table_that_is_renamed_in_the_same_migration(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [create_item(), migrations.AlterModelTable("author", "people")], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate()
+
+    (found,) = [c for c in await database.introspection.constraints("blog_item") if c.kind == "foreign_key"]
+    assert found.to_table == "people"
+    await executor.migrate([("blog", "0001")])
+    assert await tables(database) == ["blog_author"]

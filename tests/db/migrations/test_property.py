@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from covet.conf.service_url import parse_database
 from covet.db import models
-from covet.db.backends.introspection import ConstraintInfo
+from covet.db.backends.introspection import ConstraintInfo, IndexInfo
 from covet.db.database import Database
 from covet.db.migrations.autodetect import detect
 from covet.db.migrations.execute import Executor
@@ -48,12 +48,22 @@ PLAIN = st.sampled_from(
 )
 
 
+KEYS = st.sampled_from(
+    [
+        lambda: models.BigAutoField(primary_key=True),
+        lambda: models.AutoField(primary_key=True),
+        lambda: models.IntegerField(primary_key=True),
+        lambda: models.CharField(max_length=20, primary_key=True),
+    ]
+)
+
+
 @st.composite
 def projects(draw):
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3))
     states = []
     for name in names:
-        fields = {"id": draw(st.sampled_from([models.BigAutoField, models.AutoField]))(primary_key=True)}
+        fields = {"id": draw(KEYS)()}
         for letter in draw(st.lists(st.sampled_from("abc"), unique=True)):
             fields[letter] = draw(PLAIN)()
         for letter in draw(st.lists(st.sampled_from("xy"), unique=True)):
@@ -76,7 +86,16 @@ def projects(draw):
         if columns and draw(st.booleans()):
             condition = models.Q(**{f"{columns[-1]}__isnull": False}) | models.Q(**{f"{columns[0]}__isnull": True})
             options["constraints"] = [models.CheckConstraint(condition=condition, name=f"{name.lower()}_check")]
+        if draw(st.booleans()):
+            options["db_table"] = f"the_{name.lower()}s"
+        if "x" in fields and not fields["x"].many_to_many and draw(st.booleans()):
+            options["order_with_respect_to"] = "x"
         states.append(ModelState("zoo", name, fields, options))
+    if "Ant" in names and draw(st.booleans()):
+        # Always of one parent: migrations cannot follow a change of bases, and say so.
+        link = models.OneToOneField("zoo.Ant", on_delete=models.CASCADE, parent_link=True, primary_key=True)
+        child = ModelState("zoo", "Kid", {"link": link, "k": draw(PLAIN)()}, bases=("zoo.ant",))
+        states.append(child)
     return ProjectState({state.key: state for state in states})
 
 
@@ -100,15 +119,22 @@ async def schema(database: Database) -> dict[str, object]:
         table: (
             sorted(map(repr, await reader.columns(table))),
             sorted(repr(_unordered(constraint)) for constraint in await reader.constraints(table)),
-            sorted(map(repr, await reader.indexes(table))),
+            sorted(repr(_unnumbered(index)) for index in await reader.indexes(table)),
         )
         for table in await reader.tables()
         if table != "covet_migrations"
     }
 
 
+def _unnumbered(index: IndexInfo) -> IndexInfo:
+    """SQLite numbers the indexes of its unique rules by their place; PostgreSQL's keys keep the table's former name."""
+    return replace(index, name="auto") if index.primary_key or index.name.startswith("sqlite_autoindex") else index
+
+
 def _unordered(constraint: ConstraintInfo) -> ConstraintInfo:
     """MariaDB tells the columns of a check in the order in which they stand in the table."""
+    if constraint.kind == "primary":
+        return replace(constraint, name="")
     return replace(constraint, columns=tuple(sorted(constraint.columns))) if constraint.kind == "check" else constraint
 
 
