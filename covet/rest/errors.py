@@ -24,6 +24,7 @@ from covet.db.errors import (
     NotNullViolation,
     UniqueViolation,
 )
+from covet.db.models.deletion import ProtectedError, RestrictedError
 from covet.exceptions import CovetError, PermissionDenied, ValidationError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
@@ -195,7 +196,9 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         ]
         shown = f" '{error.constraint}'" if error.constraint else ""
         return Problem(422, detail=f"The values break the rule{shown}.", errors=errors)
-    # What protects a row from being deleted, and rules that only one database has.
+    if isinstance(error, (ProtectedError, RestrictedError)):
+        return Problem(409, detail="Other rows still point at this one, so it stays.")
+    # Rules that only one database has.
     return Problem(409, detail="This does not fit with what is there.")
 
 
@@ -222,7 +225,7 @@ async def _dangling(names: Sequence[str], data: Sequence[Any]) -> Problem:
     """Tell which key points at nothing: the column that the database named, else whichever key is not there."""
     keys = [(name, value) for schema in data for name, value in _keys_in(schema)]
     if not keys:
-        return Problem(409, detail="Other rows still point at this one.")
+        return Problem(409, detail="Other rows still point at this one, so it stays.")
     named = [(name, value) for name, value in keys if name in names]
     # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
     wrong = named or [(name, value) for name, value in keys if await _is_gone(value)]

@@ -36,6 +36,13 @@ class Article(models.Model):
         app_label = "library"
 
 
+class Loan(models.Model):
+    article = models.ForeignKey(Article, on_delete=models.PROTECT)
+
+    class Meta:
+        app_label = "library"
+
+
 class Thing(models.Model):
     """One field of each kind that JSON spells."""
 
@@ -56,4 +63,4 @@ class Thing(models.Model):
         app_label = "library"
 
 
-MODELS = (Author, Tag, Article, Article.tags.through, Thing)
+MODELS = (Author, Tag, Article, Article.tags.through, Loan, Thing)

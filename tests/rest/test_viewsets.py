@@ -11,7 +11,7 @@ from covet.http.request import Request
 from covet.rest import ModelSchema, ModelViewSet, ReadOnlyModelViewSet, Router, action, permissions
 from covet.urls import reverse
 from tests.rest.conftest import KNOWN
-from tests.rest.library import Article, Author, Tag, Thing
+from tests.rest.library import Article, Author, Loan, Tag, Thing
 
 ALL = {"X-User": "library.add_author library.change_author library.delete_author"}
 
@@ -159,6 +159,19 @@ async def test_relations_go_through_a_viewset(library: Any) -> None:
     assert patched.json()["tags"] == []
     assert [e["pointer"] for e in wrong.json()["errors"]] == ["/author"]
     assert wrong.status_code == 422
+
+
+async def test_a_protected_row_is_409_and_stays(library: Any) -> None:
+    client = await library(make_api())
+    ann = await Author.objects.create(name="Ann", email="a@example.org")
+    article = await Article.objects.create(title="T", author=ann)
+    await Loan.objects.create(article=article)
+
+    response = await client.delete(f"/api/articles/{article.pk}/")
+
+    assert response.status_code == 409
+    assert "still point" in response.json()["detail"]
+    assert await Article.objects.filter(pk=article.pk).exists()
 
 
 async def test_routes_have_names(library: Any) -> None:
