@@ -12,6 +12,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, State
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class _Code:
 
 def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hidden: int = 0) -> Make:
     """Return the function that makes instances, with their joined relations and annotations."""
+    if any(_overrides_from_db(node.model) for node in _all_nodes(root)):
+        return _by_hook(root, columns, dialect)
     code = _Code()
     found = converters(columns, dialect)
     plans: list[tuple[Related, str, int]] = []
@@ -111,13 +114,85 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
             body.append(f"  o.{_identifier(name)} = c{index}(v{index})")
     body.append("  a0(o)")
     tail = [f" b{number}.refs = list(map(ref, l{number}))" for number in range(len(plans))]
-    code.names["ref"] = weakref.ref
+    tail += [f" if hooks: tell(cls{number}, l{number})" for number in range(len(plans))]
+    code.names |= {"ref": weakref.ref, "hooks": _PostInit(), "tell": _tell}
     code.lines = [*head, *body, *tail, " return l0"]
     return code.function()
 
 
+class _PostInit:
+    """True while anybody listens to ``post_init``: rows that are read count as built."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(post_init._entries)
+
+
+def _tell(model: Any, rows: Iterable[Any]) -> None:
+    if post_init.has_listeners(model):
+        for row in rows:
+            post_init.send_sync(model, instance=row)
+
+
+def _all_nodes(node: Related) -> list[Related]:
+    return [node, *[found for child in node.children for found in _all_nodes(child)]]
+
+
+def _overrides_from_db(model: Any) -> bool:
+    """Whether a model, or a class between it and ``Model``, wants to see every row that is read."""
+    return getattr(model.from_db, "__qualname__", "") != "Model.from_db"
+
+
+def _by_hook(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Make:
+    """Return the slow twin of ``instances``, which builds each instance by its model's ``from_db``."""
+    found = converters(columns, dialect)
+
+    def build(node: Related, values: list[Any], position: int, alias: str, mode: Any, batches: Any) -> tuple[Any, int]:
+        fields = node.fields
+        part = values[position : position + len(fields)]
+        position += len(fields)
+        key = next((value for field, value in zip(fields, part, strict=True) if field.primary_key), None)
+        instance = None
+        if key is not None or not node.null:
+            names = [field.attname for field in fields]
+            instance = node.model.from_db(alias, names, part, fetch_mode=mode)
+            rows = batches.setdefault(id(node), [])
+            rows.append(instance)
+        for child in node.children:
+            joined, position = build(child, values, position, alias, mode, batches)
+            if instance is None:
+                continue
+            if joined is not None:
+                setattr(instance, child.relation.cache_name, joined)
+            elif child.relation.auto_created:
+                setattr(instance, child.relation.cache_name, MISSING)
+        return instance, position
+
+    def make(rows: Sequence[Any], alias: str, mode: Any) -> list[Any]:
+        made: list[Any] = []
+        batches: dict[int, list[Any]] = {}
+        for row in rows:
+            values = [value if convert is None else convert(value) for convert, value in zip(found, row, strict=False)]
+            instance, position = build(root, values, 0, alias, mode, batches)
+            for column, value in zip(columns[position:], values[position:], strict=True):
+                setattr(instance, column.name, value)
+            made.append(instance)
+        for instances_read in batches.values():
+            batch = Batch(instances_read)
+            for instance in instances_read:
+                instance._state.peers = batch
+            _tell(type(instances_read[0]), instances_read)
+        return made
+
+    return make
+
+
 def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Callable[[Any, str], Any]:
     """Return the function that makes one instance of one row, with the state that all such rows share."""
+    if _overrides_from_db(root.model):
+        make = _by_hook(root, columns, dialect)
+        return lambda row, alias: make([row], alias, None)[0]
     code = _Code()
     found = converters(columns, dialect)
     names = [one.attname for one in root.fields] + [column.name for column in columns[len(root.fields) :]]
@@ -137,8 +212,10 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
             for i, (name, convert) in enumerate(zip(names, found, strict=True))
             if convert is not None
         ],
+        " if hooks: tell(cls, (o,))",
         " return o",
     ]
+    code.names |= {"hooks": _PostInit(), "tell": _tell}
     return code.function()  # type: ignore[return-value]  # the one function without a list
 
 

@@ -82,7 +82,7 @@ def resolve_path(meta: Options, name: str, where: str = "") -> Path:
     Raises:
         FieldError: The model has no such field; the message suggests one.
     """
-    key = ("path", name)
+    key = ("path ", name)  # no field is called that, so it is no pair of look-ups
     path: Path | None = meta.plans.get(key)
     if path is None:
         path = meta.plans[key] = _walk(meta, name, where)
@@ -109,7 +109,7 @@ def parent_hops(meta: Options, owner: Any) -> tuple[Hop, ...]:
     """Return the hops from a child's table to the parent's table that holds a field of ``owner``."""
     if owner is None or owner._meta.concrete_model is meta.concrete_model or owner._meta.abstract:
         return ()
-    key = ("parent", owner)
+    key = ("parent ", owner)
     hops: tuple[Hop, ...] | None = meta.plans.get(key)
     if hops is None:
         hops = meta.plans[key] = _parent_hops(meta, owner._meta.concrete_model) or ()

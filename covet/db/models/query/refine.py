@@ -79,7 +79,7 @@ class Refine(Chain[M, R]):
         known = self.model._meta.plans
         for item in items:
             if item.__class__ is str:
-                if ("order", item) not in known:
+                if ("order ", item) not in known:
                     self._check_order(item)
             elif not hasattr(item, "resolve"):
                 raise FieldError(f"order_by() takes names and expressions, not {item!r}.")
@@ -102,7 +102,7 @@ class Refine(Chain[M, R]):
             raise unknown_name(meta, head, f"order_by('{item}')", known) from None
         if path.relation is not None and path.rest:
             raise unknown_name(path.at, path.rest[0], f"order_by('{item}')")
-        meta.plans["order", item] = True
+        meta.plans["order ", item] = True
 
     def reverse(self) -> Self:
         """Return the rows in the opposite order."""
