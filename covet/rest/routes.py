@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from typing_extensions import Unpack
 
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.endpoint import Endpoint
@@ -14,9 +16,26 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.rest.viewsets import ViewSet
 
-__all__ = ["Router"]
+__all__ = ["RouteOptions", "Router"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RouteOptions(TypedDict, total=False):
+    """What may be said of a route; see ``Router.route``."""
+
+    response: Any
+    status: int | None
+    permissions: Sequence[Any] | None
+    name: str | None
+    tags: Sequence[str]
+    summary: str | None
+    description: str | None
+    operation_id: str | None
+    deprecated: bool
+    include_in_schema: bool
+    responses: Mapping[int, Any] | None
+    model: type[Model] | None
 
 
 class Router:
@@ -58,23 +77,23 @@ class Router:
         self.endpoints: list[Endpoint] = []
         self._included: list[tuple[str, Router]] = []
 
-    def get(self, route: str, **options: Any) -> Callable[[F], F]:
+    def get(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer GET and HEAD at a path; options as for ``route``."""
         return self.route("GET", route, **options)
 
-    def post(self, route: str, **options: Any) -> Callable[[F], F]:
+    def post(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer POST at a path; options as for ``route``."""
         return self.route("POST", route, **options)
 
-    def put(self, route: str, **options: Any) -> Callable[[F], F]:
+    def put(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer PUT at a path; options as for ``route``."""
         return self.route("PUT", route, **options)
 
-    def patch(self, route: str, **options: Any) -> Callable[[F], F]:
+    def patch(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer PATCH at a path; options as for ``route``."""
         return self.route("PATCH", route, **options)
 
-    def delete(self, route: str, **options: Any) -> Callable[[F], F]:
+    def delete(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer DELETE at a path; options as for ``route``."""
         return self.route("DELETE", route, **options)
 

@@ -97,6 +97,10 @@ class ModelSchema(Schema, metaclass=ModelSchemaMeta):
     __covet_model__: ClassVar[type[Model]]
     __covet_fields__: ClassVar[dict[str, Any]]
 
+    if TYPE_CHECKING:
+        # An honest limit: a checker does not know which fields the model gives.
+        def __getattr__(self, name: str) -> Any: ...
+
 
 def _declared(namespace: dict[str, Any]) -> set[str]:
     annotations = namespace.get("__annotations__")

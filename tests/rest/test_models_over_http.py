@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import pytest
 
+from covet.db import connections
 from covet.db.models import QuerySet
 from covet.db.models.query import run
 from covet.http.request import Request
@@ -275,3 +276,20 @@ async def test_a_number_beyond_the_database_is_no_fault_of_the_server(library: A
     response = await client.get(f"/api/articles/{number}")
 
     assert response.status_code in (404, 422)
+
+
+async def test_broken_rules_are_told_inside_a_tests_transaction_too(library: Any) -> None:
+    """A project's own tests run in one transaction; a broken rule must neither hide nor spoil it."""
+    client = await library(make_api())
+
+    async with connections["default"].pinned():
+        ann = await author()
+        dangling = await client.post("/api/articles/", json={"title": "Hi", "author": 999}, headers=KNOWN)
+        tags = await client.post("/api/articles/", json={"title": "Hi", "author": ann.pk, "tags": [998]}, headers=KNOWN)
+        taken = await client.post("/api/authors/", json={"name": "Ann", "email": ann.email})
+        fine = await client.post("/api/articles/", json={"title": "Hi", "author": ann.pk}, headers=KNOWN)
+
+    assert (dangling.status_code, [e["pointer"] for e in dangling.json()["errors"]]) == (422, ["/author"])
+    assert (tags.status_code, [e["pointer"] for e in tags.json()["errors"]]) == (422, ["/tags/0"])
+    assert (taken.status_code, [e["pointer"] for e in taken.json()["errors"]]) == (409, ["/email"])
+    assert fine.status_code == 201
