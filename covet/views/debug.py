@@ -11,7 +11,7 @@ from covet.conf.errors import MASK, is_secret
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.problems import Problem
-from covet.text import suggest
+from covet.text import pluralize, suggest
 from covet.views.debug_frames import ExceptionView, FrameView, mask_text, read_exception, safe_repr
 from covet.views.page import escape, page
 
@@ -51,7 +51,9 @@ def _exception(view: ExceptionView, *, is_first: bool) -> str:
     if others:
         inside = "".join(_frame(frame, is_open=not own and place == 0) for place, frame in enumerate(others))
         is_open = "" if own else " open"
-        parts.append(f"<details{is_open}><summary>{len(others)} frames of libraries</summary>{inside}</details>")
+        parts.append(
+            f"<details{is_open}><summary>{_count(len(others), 'frame')} of libraries</summary>{inside}</details>"
+        )
     return "".join(parts)
 
 
@@ -83,7 +85,11 @@ def _queries(queries: list[Any] | None) -> str:
     if not queries:
         return "<h2>Statements</h2><p>None ran before the error.</p>"
     more = f"<p>… and {len(queries) - 200} more.</p>" if len(queries) > 200 else ""
-    return f"<details><summary>{len(queries)} statements, {total:.1f} ms</summary><table>{rows}</table>{more}</details>"
+    return f"<details><summary>{_count(len(queries), 'statement')}, {total:.1f} ms</summary><table>{rows}</table>{more}</details>"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else pluralize(noun)}"
 
 
 def _request(request: Request) -> str:
