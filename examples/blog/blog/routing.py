@@ -1,9 +1,8 @@
 """The blog's WebSocket routes."""
 
-from covet.websocket import WebSocket
-
 from covet.pubsub import channel
 from covet.urls import path
+from covet.websocket import WebSocket
 
 
 async def room(ws: WebSocket, name: str) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from covet.rest import ModelSchema, ModelViewSet, Page, Query, Router, action, permissions
-from covet.shortcuts import get_object_or_404, render
-
 from covet.db.models import F, QuerySet
 from covet.http import Request, Response
 from covet.pubsub import channel
+from covet.rest import ModelSchema, ModelViewSet, Page, Query, Router, action, permissions
+from covet.shortcuts import get_object_or_404, render
 
 from .models import Article, Author, Tag
 

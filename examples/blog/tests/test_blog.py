@@ -1,6 +1,7 @@
 """The blog, reached by HTML, REST and GraphQL."""
 
 from blog.models import Article
+
 from covet.management import call_command
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import click
-from covet.management import command
-from covet.management.output import out
 from faker import Faker
 
 from blog.models import Article, Author, Tag
 from covet.db import transaction
+from covet.management import command
+from covet.management.output import out
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
