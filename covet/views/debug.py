@@ -88,10 +88,6 @@ def _queries(queries: list[Any] | None) -> str:
     return f"<details><summary>{_count(len(queries), 'statement')}, {total:.1f} ms</summary><table>{rows}</table>{more}</details>"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun if number == 1 else pluralize(noun)}"
-
-
 def _request(request: Request) -> str:
     headers = "".join(
         f"<tr><th>{escape(name)}</th><td>"

@@ -25,11 +25,16 @@ _KNOWN = {
 
 def welcome_page(request: Request, routes: Sequence[CompiledRoute]) -> Response:
     """Return the page; it links what is there already."""
-    links = []
+    found: dict[str, str] = {}
     for route in routes:
-        known = _KNOWN.get(route.pattern.strip("/"))
-        if known is not None:
-            links.append(f'<li><a href="/{escape(route.pattern)}"><strong>{known[0]}</strong>{known[1]}</a></li>')
+        key = route.pattern.strip("/")
+        if key in _KNOWN:
+            # Some stand there twice, with a slash and without.
+            found.setdefault(key, route.pattern)
+    links = [
+        f'<li><a href="/{escape(pattern)}"><strong>{_KNOWN[key][0]}</strong>{_KNOWN[key][1]}</a></li>'
+        for key, pattern in found.items()
+    ]
     others = sorted(
         {
             route.pattern
