@@ -52,7 +52,7 @@ def _exception(view: ExceptionView, *, is_first: bool) -> str:
         inside = "".join(_frame(frame, is_open=not own and place == 0) for place, frame in enumerate(others))
         is_open = "" if own else " open"
         parts.append(
-            f"<details{is_open}><summary>{_count(len(others), 'frame')} of libraries</summary>{inside}</details>"
+            f"<details{is_open}><summary>{pluralize(len(others), 'frame')} of libraries</summary>{inside}</details>"
         )
     return "".join(parts)
 
@@ -85,7 +85,7 @@ def _queries(queries: list[Any] | None) -> str:
     if not queries:
         return "<h2>Statements</h2><p>None ran before the error.</p>"
     more = f"<p>… and {len(queries) - 200} more.</p>" if len(queries) > 200 else ""
-    return f"<details><summary>{_count(len(queries), 'statement')}, {total:.1f} ms</summary><table>{rows}</table>{more}</details>"
+    return f"<details><summary>{pluralize(len(queries), 'statement')}, {total:.1f} ms</summary><table>{rows}</table>{more}</details>"
 
 
 def _request(request: Request) -> str:
