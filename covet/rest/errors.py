@@ -90,7 +90,10 @@ def body_errors(errors: list[ProblemError], error: PydanticError, schema: Any, r
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found and found[0]["type"] == "json_invalid":
         raise BadRequest(f"The body is not valid JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}") from error
-    sent = json.loads(raw)
+    try:
+        sent = json.loads(raw)
+    except ValueError:  # pydantic's reader takes NaN, which is no JSON
+        raise BadRequest("The body is not valid JSON.") from error
     for one in found:
         place = _real_place(one["loc"], sent)
         detail, code = one["msg"], one["type"]

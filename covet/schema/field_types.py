@@ -131,7 +131,7 @@ def _scalar(field: Any) -> Any:
         metadata.append(Field(**limits))
     # An empty text of a field that is not blank is the one rule that full_clean has and columns do not.
     not_blank = base is str and not field.blank and not choices
-    if rest or choices or not_blank or column.kind == "datetime":
+    if rest or choices or base is str or column.kind == "datetime":
         if choices and field.blank and base is str and "" not in choices:
             choices.append("")
         metadata.append(
@@ -245,6 +245,9 @@ class FieldRules:
             return value
         if self.is_datetime and not timezone.is_aware(value):
             value = timezone.make_aware(value)
+        if isinstance(value, str) and "\x00" in value:
+            # PostgreSQL cannot hold it, so no database is given it.
+            raise PydanticCustomError("null_character", "Null characters are not allowed.")
         if value == "" and self.not_blank:
             raise PydanticCustomError("blank", "This field cannot be blank.")
         if self.choices and value not in self.choices:

@@ -161,6 +161,8 @@ async def test_wrong_values_of_a_body_have_pointers_and_unknown_fields_suggestio
         (b"{", "application/json", 400, "not valid JSON"),
         (b"\xff", "application/json", 400, "not valid JSON"),
         (b'{"title":', "application/json", 400, "not valid JSON"),
+        (b'{"title": NaN}', "application/json", 400, "not valid JSON"),
+        (b"[" * 5000, "application/json", 400, "not valid JSON"),
         (b"", "application/json", 422, "not valid"),
         (b"[]", "application/json", 422, "not valid"),
         (b"title=T", "application/x-www-form-urlencoded", 415, "application/json"),

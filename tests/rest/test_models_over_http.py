@@ -293,3 +293,13 @@ async def test_broken_rules_are_told_inside_a_tests_transaction_too(library: Any
     assert (tags.status_code, [e["pointer"] for e in tags.json()["errors"]]) == (422, ["/tags/0"])
     assert (taken.status_code, [e["pointer"] for e in taken.json()["errors"]]) == (409, ["/email"])
     assert fine.status_code == 201
+
+
+async def test_a_null_character_is_no_fault_of_the_server(library: Any) -> None:
+    client = await library(make_api())
+
+    written = await client.post("/api/authors/", json={"name": "a\0b", "email": "a@example.org"})
+    asked = await client.get("/api/articles/?title__icontains=%00")
+
+    assert written.status_code == 422
+    assert asked.status_code in (200, 422)
