@@ -83,7 +83,11 @@ def clone_with(field: Field[Any], **changes: Any) -> Field[Any]:
 
 def plain_text(value: LazyString) -> str:
     """Return the untranslated text of a lazy one: what a migration holds must not depend on anyone's language."""
-    path, args, _ = value.deconstruct()
+    try:
+        path, args, _ = value.deconstruct()
+    except TypeError:
+        # Filled in with values: only the finished text is left.
+        return str(value)
     return str(args[1] if path.rpartition(".")[2].startswith(("pgettext", "npgettext")) else args[0])
 
 

@@ -566,3 +566,45 @@ async def test_a_new_foreign_key_follows_a_table_that_is_renamed_in_the_same_mig
     assert found.to_table == "people"
     await executor.migrate([("blog", "0001")])
     assert await tables(database) == ["blog_author"]
+
+
+async def test_three_levels_of_inheritance_are_renamed_and_deleted_and_come_back(database, make_loader):
+    def child(name, parent):
+        link = models.OneToOneField(
+            f"blog.{parent}", on_delete=models.CASCADE, parent_link=True, primary_key=True, auto_created=True
+        )
+        fields = [(f"{parent}_ptr", link), (f"of_{name.lower()}", models.CharField(max_length=9, default="x"))]
+        return migrations.CreateModel(name, fields, bases=(f"blog.{parent}",))
+
+    async def write(apps, schema_editor):
+        await apps.get_model("blog", "Sonnet").objects.using(schema_editor.alias).create(name="Ann", of_sonnet="s")
+
+    loader = make_loader(
+        ("blog.0001", [create_author(), child("Poet", "author"), child("Sonnet", "poet")]),
+        ("blog.0002", [migrations.RunPython(write, migrations.RunPython.noop)], ["blog.0001"]),
+        (
+            "blog.0003",
+            [migrations.RenameModel("Author", "Person"), migrations.RenameModel("Poet", "Bard")],
+            ["blog.0002"],
+        ),
+        (
+            "blog.0004",
+            [
+                migrations.AlterField("person", "id", models.AutoField(primary_key=True)),
+                migrations.DeleteModel("Sonnet"),
+            ],
+            ["blog.0003"],
+        ),
+    )
+    executor = Executor(database, loader)
+
+    await executor.migrate([("blog", "0003")])
+    sonnet = loader.state([("blog", "0003")]).apps.get_model("blog", "Sonnet")
+    rows = await sonnet.objects.using(database.alias).values_list("name", "of_poet", "of_sonnet")
+    assert [tuple(row) for row in rows] == [("Ann", "x", "s")]
+    await executor.migrate()
+    assert await tables(database) == ["blog_bard", "blog_person"]
+    await executor.migrate([("blog", "0002")])
+    assert await tables(database) == ["blog_author", "blog_poet", "blog_sonnet"]
+    poet = loader.state([("blog", "0002")]).apps.get_model("blog", "Poet")
+    assert [row.name for row in await poet.objects.using(database.alias)] == ["Ann"]

@@ -155,6 +155,10 @@ def test_a_lazy_text_is_written_untranslated():
     assert Serializer().text(gettext_lazy("Title")) == '"Title"'
 
 
+def test_a_lazy_text_with_values_is_written_filled_in():
+    assert Serializer().text(gettext_lazy("%(n)d titles") % {"n": 3}) == '"3 titles"'
+
+
 def test_sets_are_written_in_one_order():
     assert Serializer().text({"b", "a", "c"}) == '{"a", "b", "c"}'
 
