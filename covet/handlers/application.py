@@ -5,6 +5,7 @@ from __future__ import annotations
 from covet.apps.registry import Apps
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
+from covet.http.request import Request
 from covet.types import Receive, Scope, Send
 
 __all__ = ["Application"]
@@ -29,7 +30,16 @@ class Application:
         """Serve one scope."""
         kind = scope["type"]
         if kind == "http":
-            await self.apps.part(HandlersPart).handler.serve(scope, receive, send)
+            # Written out here and not in a method of the handler: a coroutine less for each request.
+            handler = self.apps.part(HandlersPart).handler
+            request = Request(scope, receive, app=handler, policy=handler.policy)
+            response = await handler.handle(request)
+            if response.is_streaming:
+                await handler.stream(request, response, scope, receive, send)
+            else:
+                await response.send(scope, receive, send)
+            if request._form is not None:
+                await request.close()
         elif kind == "websocket":
             from covet.handlers.websocket import handle_websocket
 

@@ -69,17 +69,6 @@ class HttpHandler:
         """Return the answer to a request."""
         return self.handle(request)
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one ASGI request."""
-        request = Request(scope, receive, app=self, policy=self.policy)
-        response = await self.handle(request)
-        if response.is_streaming:
-            await self.stream(request, response, scope, receive, send)
-        else:
-            await response.send(scope, receive, send)
-        if request._form is not None:
-            await request.close()
-
     async def stream(self, request: Request, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an answer that is made while it is sent; what goes wrong before its head is an answer still."""
         has_started = False
