@@ -24,6 +24,9 @@ def _load() -> tuple[ModuleType | None, str]:
         return None, "covet-rust is not installed"
     except ImportError as error:  # built for another platform or Python: say so, and go on with the twins
         return None, f"covet-rust cannot be loaded: {error}"
+    if getattr(covet_rust, "__file__", None) is None:
+        # The folder of its sources, in a checkout on the path: a namespace to Python, and nothing that was built.
+        return None, "covet-rust is not installed"
     return covet_rust, f"covet-rust {covet_rust.__version__}"
 
 

@@ -19,11 +19,15 @@ from pydantic import ConfigDict, RootModel
 
 from covet import accel
 from covet.accel.twins import rows as twin
+from tests._environ import bare
 
 try:
     import covet_rust
 except ImportError:  # the Rust half is left out here; CI builds it
     covet_rust = None  # type: ignore[assignment]
+else:
+    if covet_rust.__file__ is None:  # the folder of its sources
+        covet_rust = None  # type: ignore[assignment]
 
 HALVES = [pytest.param(twin.encode_rows, id="python")]
 if covet_rust is not None:
@@ -190,6 +194,18 @@ def test_the_native_half_is_taken_where_it_is_installed() -> None:
 
     assert half == "rust"
     assert why.startswith("covet-rust ")
+
+
+def test_the_folder_of_its_sources_is_not_taken_for_it() -> None:
+    """A checkout on the path, as an editable install puts it there: the demo runs without cargo."""
+    script = (
+        "import sys, types; sys.modules['covet_rust'] = types.ModuleType('covet_rust')\n"
+        "from covet import accel; print(accel.active()['encode_rows'], accel.reason(), sep='\\n')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], env=bare(), capture_output=True, text=True)
+
+    assert done.stdout.splitlines() == ["python", "covet-rust is not installed"], done.stderr
 
 
 def test_a_uuid_and_a_decimal_are_texts() -> None:
