@@ -6,25 +6,25 @@ What comes back beside a ``Select`` says which column holds what, so that ``hydr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from covet.db.errors import NotSupportedError
-from covet.db.models.expressions.scope import Resolved
-from covet.db.models.query.build import FALSE, Builder, all_of
+from covet.db.models.query.build import Builder
+from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
-from covet.db.models.query.paths import find, resolve_path, unknown_name
-from covet.db.models.query.plan import Query
+from covet.db.models.query.logic import FALSE, all_of
+from covet.db.models.query.paths import resolve_path
 from covet.db.models.query.qualify import qualified
+from covet.db.models.query.related import Related, loaded_fields, single_relation
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Assignment, Compound, Delete, Lock, Output, Select, TableRef, Update
 from covet.exceptions import FieldError
-from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["Assembler", "OutColumn", "Related", "Rows", "loaded_fields", "single_relation"]
+__all__ = ["Assembler", "OutColumn", "Rows"]
 
 _ONE = n.Keyword("1")
 
@@ -37,29 +37,6 @@ class OutColumn:
     node: n.Node
     field: Field[Any] | None
     label: str | None = None
-
-
-@dataclass(slots=True)
-class Related:
-    """A model in the result: the row's own, or one that ``select_related`` joined.
-
-    Attributes:
-        model: The model.
-        fields: The fields read, in the order of their columns.
-        partial: Fields of the model are left out.
-        name: The relation's name on the parent.
-        relation: The relation itself; ``None`` for the row's own model.
-        null: The join may have found no row.
-        children: The models joined to this one.
-    """
-
-    model: Any
-    fields: tuple[Field[Any], ...]
-    partial: bool = False
-    name: str = ""
-    relation: Any = None
-    null: bool = False
-    children: list[Related] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -372,7 +349,7 @@ class Assembler(Builder):
             columns = [self._aggregate_column(name, expression, self) for name, expression in aggregates]
             select = self._select([Output(one.node, one.label) for one in columns], where, having)
             return Rows(select, tuple(columns), empty=where == FALSE)
-        scope = _Derived(self)
+        scope = Derived(self)
         self.cursor = start
         columns = [self._aggregate_column(name, expression, scope) for name, expression in aggregates]
         outer = Select(tuple([Output(one.node, one.label) for one in columns]), TableRef(scope.select(), "subquery"))
@@ -435,132 +412,6 @@ class Assembler(Builder):
         self.joins.sources.clear()
         rows = inner.rows(ordered=query.is_sliced)
         return n.In(n.Column(self.joins.base.alias, self.meta.pk.column), rows.statement), rows.empty
-
-
-class _Derived:
-    """The scope of ``aggregate()`` over a query that must be a derived table: names become its columns."""
-
-    contains_aggregate = False
-
-    def __init__(self, inner: Assembler) -> None:
-        self.inner = inner
-        self.dialect = inner.dialect
-        self._outputs: dict[n.Node, str] = {}
-        self._rows = inner.rows(ordered=inner.plan.is_sliced or bool(inner.plan.extras.distinct_on))
-        for column in self._rows.columns:
-            self._outputs.setdefault(column.node, f"c{len(self._outputs)}")
-        extras = inner.plan.extras
-        self._fixed = extras.distinct or extras.combined is not None or bool(inner.qualify)
-
-    @property
-    def vendor(self) -> str:
-        return self.dialect.vendor
-
-    @property
-    def outer(self) -> Any:
-        return self.inner.outer
-
-    def ref(self, name: str) -> Any:
-        for column in self._rows.columns:
-            if column.name == name:
-                return Resolved(n.Column("subquery", self._outputs[column.node]), column.field)
-        resolved = self.inner.ref(name)
-        if resolved.node not in self._outputs and self._fixed:
-            raise FieldError(f"aggregate() after distinct() or union() knows the selected columns only, not '{name}'.")
-        alias = self._outputs.setdefault(resolved.node, f"c{len(self._outputs)}")
-        return Resolved(n.Column("subquery", alias), resolved.field)
-
-    def param(self, value: Any, field: Any = None) -> n.Node:
-        return self.inner.param(value, field)
-
-    def condition(self, q: Any) -> n.Node:
-        raise NotSupportedError("aggregate(…, filter=…) over a distinct, sliced or grouped queryset is not supported.")
-
-    def ordering(self, item: Any) -> n.Ordering:
-        descending = isinstance(item, str) and item.startswith("-")
-        if isinstance(item, str):
-            return n.Ordering(self.ref(item.lstrip("-")).node, descending)
-        return n.Ordering(item.resolve(self).node, bool(getattr(item, "descending", False)))
-
-    def query(self, queryset: Any) -> Select | Compound:
-        return self.inner.query(queryset)
-
-    def select(self) -> Select | Compound:
-        """Return the derived table, with every column that was asked for."""
-        statement = self._rows.statement
-        if isinstance(statement, Compound):
-            return statement
-        outputs = tuple([Output(node, alias) for node, alias in self._outputs.items()])
-        group = statement.group_by
-        if group:
-            selected = {column.node for column in self._rows.columns}
-            group = (*group, *[node for node in self._outputs if node not in selected and node not in group])
-        return replace(statement, outputs=outputs, joins=self.inner.joins.nodes(), group_by=group, lock=None)
-
-
-def loaded_fields(plan: Query, prefix: tuple[str, ...], meta: Any = None) -> tuple[tuple[Any, ...], bool]:
-    """Return the fields to read of the model at ``prefix``, and whether some are left out."""
-    extras = plan.extras
-    meta = meta or plan.model._meta
-    fields = tuple(meta.concrete_fields)
-    if extras.only is None and not extras.defer:
-        return fields, False
-    here = "__".join(prefix)
-    start = f"{here}__" if here else ""
-    wanted = _names_at(extras.only, start, meta) if extras.only is not None else None
-    deferred = _names_at(extras.defer, start, meta)
-    traversed = {path[len(start) :].partition("__")[0] for path in extras.select_related if path.startswith(start)}
-    kept = []
-    for one in fields:
-        if one.primary_key or one.name in traversed:
-            if one.name in traversed and {one.name, one.attname} & deferred:
-                raise FieldError(
-                    f"{meta.object_name}.{one.name} is deferred and named in select_related(): choose one."
-                )
-            kept.append(one)
-        elif {one.name, one.attname} & deferred:
-            continue
-        elif wanted is None or {one.name, one.attname} & wanted or (prefix and not wanted):
-            kept.append(one)
-    return tuple(kept), len(kept) != len(fields)
-
-
-def _names_at(names: Iterable[str], start: str, meta: Any) -> set[str]:
-    found = set()
-    for name in names:
-        if not name.startswith(start):
-            continue
-        tail = name[len(start) :]
-        head, deeper, _ = tail.partition("__")
-        if deeper:
-            continue
-        if head != "pk" and find(meta, head) is None:
-            raise unknown_name(meta, head, "only() or defer()")
-        found.add(head)
-    return found
-
-
-def single_relation(meta: Any, name: str) -> Any:
-    """Return the relation to at most one row, or raise for what ``select_related`` cannot follow."""
-    found = find(meta, name)
-    relation = found if found is not None and getattr(found, "is_relation", False) and hasattr(found, "hops") else None
-    if relation is not None and not any(hop.many for hop in relation.hops):
-        return relation
-    choices = sorted(
-        one.name
-        for one in [*meta.fields, *meta.related_objects]
-        if one.is_relation and hasattr(one, "hops") and not any(hop.many for hop in one.hops)
-    )
-    if found is None:
-        hint = suggest(name, choices)
-        tail = f"Did you mean '{hint}'?" if hint else f"Choices are: {', '.join(choices) or 'none'}."
-        raise FieldError(f"{meta.object_name} has no field '{name}' (in select_related('{name}')). {tail}", name=name)
-    raise FieldError(
-        f"select_related('{name}') follows relations to one row; {meta.object_name}.{name} is none. "
-        f"Use prefetch_related('{name}') for many rows. Choices are: {', '.join(choices) or 'none'}.",
-        model=meta.model,
-        name=name,
-    )
 
 
 def _alias(node: n.Node) -> str | None:

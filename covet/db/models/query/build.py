@@ -14,7 +14,8 @@ from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
-from covet.db.models.query.lookups import LOOKUPS, Operand, Right, apply_transform, check_rest, split_rest
+from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
+from covet.db.models.query.lookups import LOOKUPS, KeyOf, Operand, Right, apply_transform, check_rest, split_rest
 from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
 from covet.db.sql import nodes as n
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
     from covet.db.sql.dialect import Dialect
 
-__all__ = ["FALSE", "TRUE", "Builder", "NodeExpression", "all_of"]
+__all__ = ["Builder", "NodeExpression"]
 
-TRUE: n.Node = n.And(())
-FALSE: n.Node = n.Or(())
 _ONE = n.Keyword("1")
 _TAKES = {"isnull": "True or False", "range": "the two ends of a range", "in": "a list or a queryset"}
 
@@ -289,14 +288,14 @@ class Builder:
             node = all_of(nodes) or TRUE
             needs = frozenset().union(*[part.needs for part in parts])
         elif q.connector == "OR":
-            node = _any_of(nodes)
+            node = any_of(nodes)
             possible = [part.needs for part in parts if part.node != FALSE]
             needs = frozenset.intersection(*possible) if possible else needs
         else:
-            node = _odd_of(nodes)
+            node = odd_of(nodes)
             needs = parts[0].needs if len(parts) == 1 else needs
         if q.negated:
-            return _Condition(_negate(node), frozenset())
+            return _Condition(negate(node), frozenset())
         return _Condition(node, needs)
 
     def _child(self, child: Any, *, negated: bool, plain: bool = False) -> _Condition | None:
@@ -383,7 +382,7 @@ class Builder:
             return FALSE
         if kind == leaves.QUERY:
             return self._compare_query(left, lookup, value, path)
-        unwrap = _Key(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
+        unwrap = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
             assert isinstance(listed, n.Param)
@@ -536,78 +535,6 @@ class Builder:
         for part in path.rest:
             operand = self._transform(operand, part, full)
         return [n.Ordering(operand.node, descending)]
-
-
-class _Key:
-    """Takes the key out of an instance that was given as the value of a condition."""
-
-    __slots__ = ("attname", "model", "name")
-
-    def __init__(self, path: Path | None) -> None:
-        relation = None if path is None else path.relation
-        self.name = "" if path is None else "__".join(path.names)
-        self.model: Any = None
-        self.attname = "pk"
-        if relation is not None and path is not None:
-            self.model = path.at.concrete_model
-            forward = relation if relation.many_to_one or (relation.one_to_one and relation.concrete) else None
-            if forward is not None:
-                self.model = forward.related_model._meta.concrete_model
-                self.attname = forward.target_field.attname
-
-    def __call__(self, value: Any) -> Any:
-        if not hasattr(value, "_meta"):
-            return value
-        if self.model is not None and not issubclass(value._meta.concrete_model, self.model):
-            raise ValueError(
-                f"{self.name} takes {self.model._meta.object_name} objects, not {value._meta.object_name}: {value!r}"
-            )
-        key = getattr(value, self.attname)
-        if key is None:
-            raise ValueError(
-                f"An unsaved {value._meta.object_name} cannot be the value of {self.name or 'a condition'}: save it first."
-            )
-        return key
-
-
-def all_of(nodes: Sequence[n.Node]) -> n.Node | None:
-    """Return the conjunction, flattened and folded; ``None`` when there is nothing to fulfil."""
-    flat: list[n.Node] = []
-    for node in nodes:
-        flat += node.items if isinstance(node, n.And) else (node,)
-    if FALSE in flat:
-        return FALSE
-    if not flat:
-        return None
-    return flat[0] if len(flat) == 1 else n.And(tuple(flat))
-
-
-def _any_of(nodes: Sequence[n.Node]) -> n.Node:
-    kept = [node for node in nodes if node != FALSE]
-    if TRUE in kept:
-        return TRUE
-    if not kept:
-        return FALSE
-    return kept[0] if len(kept) == 1 else n.Or(tuple(kept))
-
-
-def _odd_of(nodes: Sequence[n.Node]) -> n.Node:
-    """Return XOR as "an odd number of them holds", which every database can say."""
-    if len(nodes) == 1:
-        return nodes[0]
-    cases = [n.Case((n.When(node, n.Keyword("1")),), n.Keyword("0")) for node in nodes]
-    total: n.Node = cases[0]
-    for case in cases[1:]:
-        total = n.Binary("+", total, case)
-    return n.Binary("=", n.Binary("%", total, n.Keyword("2")), n.Keyword("1"))
-
-
-def _negate(node: n.Node) -> n.Node:
-    if node == FALSE:
-        return TRUE
-    if node == TRUE:
-        return FALSE
-    return n.Not(node)
 
 
 def _nulls(item: Any) -> str | None:

@@ -16,7 +16,8 @@ from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, State
 
 if TYPE_CHECKING:
-    from covet.db.models.query.assemble import OutColumn, Related
+    from covet.db.models.query.assemble import OutColumn
+    from covet.db.models.query.related import Related
     from covet.db.sql.dialect import Dialect
 
 __all__ = ["MISSING", "Batch", "Make", "converters", "instances", "records", "single"]

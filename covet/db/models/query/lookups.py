@@ -21,7 +21,7 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["LOOKUPS", "Operand", "Right", "apply_transform", "check_rest", "may_need_zone", "split_rest"]
+__all__ = ["LOOKUPS", "KeyOf", "Operand", "Right", "apply_transform", "check_rest", "may_need_zone", "split_rest"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
@@ -316,3 +316,36 @@ def _transformed(field: Field[Any] | None, kind: str, name: str) -> Field[Any] |
         if custom is not None:
             return getattr(custom, "output_field", None) or field
     return DATE if name == "date" else TIME if name == "time" else INTEGER
+
+
+class KeyOf:
+    """Takes the key out of an instance that was given as the value of a condition."""
+
+    __slots__ = ("attname", "model", "name")
+
+    def __init__(self, path: Path | None) -> None:
+        relation = None if path is None else path.relation
+        self.name = "" if path is None else "__".join(path.names)
+        self.model: Any = None
+        self.attname = "pk"
+        if relation is not None and path is not None:
+            self.model = path.at.concrete_model
+            forward = relation if relation.many_to_one or (relation.one_to_one and relation.concrete) else None
+            if forward is not None:
+                self.model = forward.related_model._meta.concrete_model
+                self.attname = forward.target_field.attname
+
+    def __call__(self, value: Any) -> Any:
+        """Return the key; a value that is a key already stays one."""
+        if not hasattr(value, "_meta"):
+            return value
+        if self.model is not None and not issubclass(value._meta.concrete_model, self.model):
+            raise ValueError(
+                f"{self.name} takes {self.model._meta.object_name} objects, not {value._meta.object_name}: {value!r}"
+            )
+        key = getattr(value, self.attname)
+        if key is None:
+            raise ValueError(
+                f"An unsaved {value._meta.object_name} cannot be the value of {self.name or 'a condition'}: save it first."
+            )
+        return key

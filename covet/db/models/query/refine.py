@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.errors import NotSupportedError
-from covet.db.models.query.assemble import single_relation
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Combined, Locking, Query
+from covet.db.models.query.related import single_relation
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:

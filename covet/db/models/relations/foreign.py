@@ -13,7 +13,7 @@ from covet.db.models.query.paths import Hop
 from covet.db.models.relations import peers
 from covet.db.models.relations.access import ForwardDescriptor, Pending
 from covet.db.models.relations.link import link
-from covet.db.models.relations.managers import set_prefetched
+from covet.db.models.relations.prefetching import set_prefetched
 from covet.db.models.relations.spec import Relation, RelationField
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import FieldDoesNotExist

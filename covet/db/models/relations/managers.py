@@ -6,33 +6,26 @@ A class is made once per relation, from the manager class of the related model, 
 # ruff: noqa: D102 - the signatures for checkers have their texts where the methods are written
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeVar
 
 from covet.concurrency import maybe_await
 from covet.db import transaction
-from covet.db.models.expressions.refs import F
-from covet.db.models.expressions.windows import Window
-from covet.db.models.functions.window import RowNumber
 from covet.db.models.manager import Manager
 from covet.db.models.query.queryset import QuerySet
-from covet.db.models.query.run import read_database
 from covet.db.models.signals import m2m_changed
 from covet.db.routers import router
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["RelatedManager", "many_manager_class", "reverse_manager_class", "set_prefetched", "set_prefetched_many"]
+__all__ = ["RelatedManager", "many_manager_class", "reverse_manager_class"]
 
 M = TypeVar("M", bound="Model", default=Any)
 
 PREFETCHED = "_prefetched_objects_cache"
-# What a row of a prefetched many-to-many relation brings along: the key of the instance it belongs to.
-_OWNER = "_prefetch_owner"
-_PLACE = "_prefetch_place"
 
 
 class RelatedManager(Manager[M]):
@@ -478,122 +471,3 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
             return list(found)
 
     return ManyManager
-
-
-# ── prefetching
-
-
-async def set_prefetched(
-    relation: Any, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None
-) -> list[Any]:
-    """Load the rows that refer to the instances by a foreign key, and hand them out."""
-    field = relation.field
-    name = relation.get_accessor_name() or ""
-    base = queryset if queryset is not None else relation.related_model._default_manager.get_queryset()
-    waiting = _waiting(instances, name, queryset, to_attr)
-    by_key: dict[Any, list[Any]] = {getattr(one, field.target_field.attname): [] for one in waiting}
-    owners: dict[Any, Any] = {getattr(one, field.target_field.attname): one for one in waiting}
-    for row in await _read(base, field.attname, list(by_key), alias):
-        key = getattr(row, field.attname)
-        field.set_cached_value(row, owners[key])
-        by_key[key].append(row)
-    for one in waiting:
-        _hand_out(one, name, by_key[getattr(one, field.target_field.attname)], to_attr, base)
-    return _collected(instances, name, to_attr)
-
-
-async def set_prefetched_many(
-    many: Any, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None, *, reverse: bool
-) -> list[Any]:
-    """Load the related rows of a many-to-many relation for all instances, and hand them out."""
-    relation = many.remote_field
-    source, target = many.through_keys()
-    if reverse:
-        source, target = target, source
-    name = (relation.get_accessor_name() or "") if reverse else many.name
-    lookup = many.name if reverse else relation.query_name
-    model = many.model if reverse else relation.model
-    base = queryset if queryset is not None else model._default_manager.get_queryset()
-    waiting = _waiting(instances, name, queryset, to_attr)
-    by_key: dict[Any, list[Any]] = {getattr(one, source.target_field.attname): [] for one in waiting}
-    known: dict[Any, Any] = {}
-
-    def owned(start: Any) -> Any:
-        return start.annotate(**{_OWNER: F(lookup)})
-
-    for row in await _read(base, lookup, list(by_key), alias, change=owned):
-        key = row.__dict__.pop(_OWNER)
-        # One row related to several instances comes several times; it is one object.
-        by_key[key].append(known.setdefault(row.pk, row))
-    for one in waiting:
-        _hand_out(one, name, by_key[getattr(one, source.target_field.attname)], to_attr, base)
-    return _collected(instances, name, to_attr)
-
-
-def _waiting(instances: list[Any], name: str, queryset: Any, to_attr: str | None) -> list[Any]:
-    """Return the instances whose rows are not loaded yet; a queryset of its own loads anew."""
-    if queryset is not None or to_attr is not None:
-        return instances
-    return [one for one in instances if name not in one.__dict__.get(PREFETCHED, ())]
-
-
-async def _read(
-    base: Any, lookup: str, keys: list[Any], alias: str | None, change: Callable[[Any], Any] | None = None
-) -> list[Any]:
-    """Return the rows of ``base`` whose relation is among the keys; in chunks where the database needs them."""
-    if not keys:
-        return []
-    if base.query.is_sliced:
-        base = _sliced_for_each(base, lookup)
-    if alias is not None and base._db is None:
-        base = base.using(alias)
-    size = max(read_database(base).dialect.max_params - len(base.query.all_values()) - 1, 1)
-    found: list[Any] = []
-    for start in range(0, len(keys), size):
-        part = base._chain(base.query.preceded(f"{lookup}__in", keys[start : start + size]))
-        found += await (part if change is None else change(part))
-    return found
-
-
-def _sliced_for_each(base: Any, lookup: str) -> Any:
-    """Return a sliced queryset that is cut for each instance on its own: by the row's number among that instance's."""
-    query = base.query
-    low, high = query.low, query.high
-    whole = query.copy()
-    whole.low, whole.high = 0, None
-    order = list(query.order_items) if query.order is not None else list(base.model._meta.ordering)
-    numbered = base._chain(whole).alias(
-        **{_PLACE: Window(RowNumber(), partition_by=F(lookup), order_by=order or ["pk"])}
-    )
-    numbered = numbered.filter(**{f"{_PLACE}__gt": low})
-    return numbered if high is None else numbered.filter(**{f"{_PLACE}__lte": high})
-
-
-def _hand_out(instance: Any, name: str, rows: list[Any], to_attr: str | None, base: Any) -> None:
-    if to_attr is not None:
-        setattr(instance, to_attr, rows)
-        return
-    # A refinement of the prefetched rows is a new query of this instance's rows, so the manager makes the queryset.
-    manager = getattr(instance, name)
-    manager._forget()
-    queryset = _same_rows(manager, base)
-    queryset._cache = rows
-    queryset._prefetched = True
-    instance.__dict__.setdefault(PREFETCHED, {})[name] = queryset
-
-
-def _same_rows(manager: Any, base: Any) -> Any:
-    """Return the query for what was prefetched for one instance: the rows of ``base`` that are related to it."""
-    queryset = manager.get_queryset()
-    first = queryset.query
-    merged = base.query.copy()
-    merged.where = first.where + base.query.where
-    merged.sources = first.sources + base.query.sources
-    merged.values = first.values + base.query.values
-    return queryset._chain(merged)
-
-
-def _collected(instances: list[Any], name: str, to_attr: str | None) -> list[Any]:
-    if to_attr is not None:
-        return [row for one in instances for row in getattr(one, to_attr)]
-    return [row for one in instances for row in one.__dict__[PREFETCHED][name]._cache]

@@ -12,7 +12,7 @@ from covet.db.models.query.paths import Hop
 from covet.db.models.relations.access import ManyDescriptor
 from covet.db.models.relations.foreign import ForeignKey
 from covet.db.models.relations.link import link
-from covet.db.models.relations.managers import set_prefetched_many
+from covet.db.models.relations.prefetching import set_prefetched_many
 from covet.db.models.relations.rules import CASCADE
 from covet.db.models.relations.spec import Relation, RelationField, lazy_related
 from covet.exceptions import ImproperlyConfigured

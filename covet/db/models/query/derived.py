@@ -1,0 +1,85 @@
+"""The scope of aggregates over a query that must be a derived table first: distinct, sliced, grouped or combined."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from covet.db.errors import NotSupportedError
+from covet.db.models.expressions.scope import Resolved
+from covet.db.sql import nodes as n
+from covet.db.sql.statements import Compound, Output, Select
+from covet.exceptions import FieldError
+
+if TYPE_CHECKING:
+    from covet.db.models.query.assemble import Assembler
+
+__all__ = ["Derived"]
+
+
+class Derived:
+    """The scope of ``aggregate()`` over a query that must be a derived table: names become its columns."""
+
+    contains_aggregate = False
+
+    def __init__(self, inner: Assembler) -> None:
+        self.inner = inner
+        self.dialect = inner.dialect
+        self._outputs: dict[n.Node, str] = {}
+        self._rows = inner.rows(ordered=inner.plan.is_sliced or bool(inner.plan.extras.distinct_on))
+        for column in self._rows.columns:
+            self._outputs.setdefault(column.node, f"c{len(self._outputs)}")
+        extras = inner.plan.extras
+        self._fixed = extras.distinct or extras.combined is not None or bool(inner.qualify)
+
+    @property
+    def vendor(self) -> str:
+        """The database's kind."""
+        return self.dialect.vendor
+
+    @property
+    def outer(self) -> Any:
+        """The builder of the surrounding query."""
+        return self.inner.outer
+
+    def ref(self, name: str) -> Any:
+        """Return a column of the derived table; what it lacks is selected for it."""
+        for column in self._rows.columns:
+            if column.name == name:
+                return Resolved(n.Column("subquery", self._outputs[column.node]), column.field)
+        resolved = self.inner.ref(name)
+        if resolved.node not in self._outputs and self._fixed:
+            raise FieldError(f"aggregate() after distinct() or union() knows the selected columns only, not '{name}'.")
+        alias = self._outputs.setdefault(resolved.node, f"c{len(self._outputs)}")
+        return Resolved(n.Column("subquery", alias), resolved.field)
+
+    def param(self, value: Any, field: Any = None) -> n.Node:
+        """Return the node of the next run-time value."""
+        return self.inner.param(value, field)
+
+    def condition(self, q: Any) -> n.Node:
+        """Refuse: conditions belong to the rows inside."""
+        raise NotSupportedError("aggregate(…, filter=…) over a distinct, sliced or grouped queryset is not supported.")
+
+    def ordering(self, item: Any) -> n.Ordering:
+        """Return one item of an aggregate's own order."""
+        descending = isinstance(item, str) and item.startswith("-")
+        if isinstance(item, str):
+            return n.Ordering(self.ref(item.lstrip("-")).node, descending)
+        return n.Ordering(item.resolve(self).node, bool(getattr(item, "descending", False)))
+
+    def query(self, queryset: Any) -> Select | Compound:
+        """Return the statement of a nested queryset."""
+        return self.inner.query(queryset)
+
+    def select(self) -> Select | Compound:
+        """Return the derived table, with every column that was asked for."""
+        statement = self._rows.statement
+        if isinstance(statement, Compound):
+            return statement
+        outputs = tuple([Output(node, alias) for node, alias in self._outputs.items()])
+        group = statement.group_by
+        if group:
+            selected = {column.node for column in self._rows.columns}
+            group = (*group, *[node for node in self._outputs if node not in selected and node not in group])
+        return replace(statement, outputs=outputs, joins=self.inner.joins.nodes(), group_by=group, lock=None)

@@ -1,0 +1,54 @@
+"""AND, OR, XOR and NOT of finished nodes, folded: what is always true or never true leaves no trace in the SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from covet.db.sql import nodes as n
+
+__all__ = ["FALSE", "TRUE", "all_of", "any_of", "negate", "odd_of"]
+
+TRUE: n.Node = n.And(())
+FALSE: n.Node = n.Or(())
+
+
+def all_of(nodes: Sequence[n.Node]) -> n.Node | None:
+    """Return the conjunction, flattened and folded; ``None`` when there is nothing to fulfil."""
+    flat: list[n.Node] = []
+    for node in nodes:
+        flat += node.items if isinstance(node, n.And) else (node,)
+    if FALSE in flat:
+        return FALSE
+    if not flat:
+        return None
+    return flat[0] if len(flat) == 1 else n.And(tuple(flat))
+
+
+def any_of(nodes: Sequence[n.Node]) -> n.Node:
+    """Return the disjunction, folded."""
+    kept = [node for node in nodes if node != FALSE]
+    if TRUE in kept:
+        return TRUE
+    if not kept:
+        return FALSE
+    return kept[0] if len(kept) == 1 else n.Or(tuple(kept))
+
+
+def odd_of(nodes: Sequence[n.Node]) -> n.Node:
+    """Return XOR as "an odd number of them holds", which every database can say."""
+    if len(nodes) == 1:
+        return nodes[0]
+    cases = [n.Case((n.When(node, n.Keyword("1")),), n.Keyword("0")) for node in nodes]
+    total: n.Node = cases[0]
+    for case in cases[1:]:
+        total = n.Binary("+", total, case)
+    return n.Binary("=", n.Binary("%", total, n.Keyword("2")), n.Keyword("1"))
+
+
+def negate(node: n.Node) -> n.Node:
+    """Return the negation, folded."""
+    if node == FALSE:
+        return TRUE
+    if node == TRUE:
+        return FALSE
+    return n.Not(node)
