@@ -1,7 +1,7 @@
 """Signals: receivers that are told when something happens.
 
-Receivers run one after another in the order in which they were connected, sync or async. A sync receiver is called
-directly, on the loop's thread: it must not block.
+Receivers run one after another in the order in which they were connected, sync or async. A sync receiver runs in a
+thread, so it may block, and reaches the database by ``covet.run_sync``; an async one costs less.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import logging
 import weakref
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
+
+from covet.concurrency import is_async, to_thread
 
 __all__ = ["Signal", "receiver"]
 
@@ -57,7 +59,7 @@ class Signal:
         """Call ``receiver(sender, signal=…, **named)`` whenever the signal is sent; returns the receiver.
 
         Args:
-            receiver: A sync or async function that accepts ``**kwargs``.
+            receiver: A sync or async function that accepts ``**kwargs``; a sync one runs in a thread.
             sender: Only for this sender; None is for all.
             weak: Forget the receiver when nothing else holds it. A lambda or inner function needs ``weak=False``.
             dispatch_uid: Identifies the receiver, so that connecting it twice connects it once.
@@ -107,10 +109,7 @@ class Signal:
             return []
         responses: list[tuple[Receiver, Any]] = []
         for call in self._live(sender):
-            response = call(sender, signal=self, **named)
-            if inspect.iscoroutine(response) or asyncio.isfuture(response):
-                response = await response
-            responses.append((call, response))
+            responses.append((call, await self._tell(call, sender, named)))
         return responses
 
     async def send_robust(self, sender: Any, **named: Any) -> list[tuple[Receiver, Any]]:
@@ -118,14 +117,20 @@ class Signal:
         responses: list[tuple[Receiver, Any]] = []
         for call in self._live(sender):
             try:
-                response = call(sender, signal=self, **named)
-                if inspect.iscoroutine(response) or asyncio.isfuture(response):
-                    response = await response
+                response = await self._tell(call, sender, named)
             except Exception as error:  # its purpose: one receiver's failure must not stop the others
                 logger.exception("Receiver %s failed", getattr(call, "__qualname__", call))
                 response = error
             responses.append((call, response))
         return responses
+
+    async def _tell(self, call: Receiver, sender: Any, named: dict[str, Any]) -> Any:
+        if is_async(call):
+            return await call(sender, signal=self, **named)
+        response = await to_thread(call, sender, signal=self, **named)
+        if inspect.iscoroutine(response) or asyncio.isfuture(response):
+            response = await response
+        return response
 
     def send_sync(self, sender: Any, **named: Any) -> list[tuple[Receiver, Any]]:
         """Call the receivers where nothing can be awaited (``pre_init``, ``post_init``, ``class_prepared``).

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jinja2
+import jinja2.async_utils
 import jinja2.runtime
 
 from covet.concurrency import is_async, maybe_await, to_thread
@@ -42,6 +43,29 @@ class _PlainContext(jinja2.runtime.Context):
 
 class _PlainEnvironment(jinja2.Environment):
     context_class = _PlainContext
+
+
+class _WaitingContext(jinja2.runtime.Context):
+    """Calls a project's own sync functions in a thread, as the plain environment does: they may block, or ``run_sync``."""
+
+    def call(self, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        function = inspect.unwrap(obj.__func__ if inspect.ismethod(obj) else obj) if callable(obj) else obj
+        if (
+            not inspect.isfunction(function)
+            or inspect.iscoroutinefunction(function)
+            or function.__module__.partition(".")[0] in {"covet", "jinja2"}
+        ):
+            return super().call(obj, *args, **kwargs)
+        # The generated code awaits what a call gives.
+        return _call_in_thread(super().call, obj, *args, **kwargs)
+
+
+async def _call_in_thread(call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    return await jinja2.async_utils.auto_await(await to_thread(call, *args, **kwargs))
+
+
+class _WaitingEnvironment(jinja2.Environment):
+    context_class = _WaitingContext
 
 
 def _must_wait(value: Any) -> bool:
@@ -83,8 +107,9 @@ class Engine:
             **(options or {}),
         }
         self.plain = _PlainEnvironment(**settings)
-        self.waiting = jinja2.Environment(**{**settings, "enable_async": True})  # noqa: S701  # settings say autoescape
-        for environment in (self.plain, self.waiting):
+        self.waiting = _WaitingEnvironment(**{**settings, "enable_async": True})  # settings say autoescape
+        environments: tuple[jinja2.Environment, ...] = (self.plain, self.waiting)
+        for environment in environments:
             environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
                 gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
             )
@@ -146,7 +171,7 @@ class Engine:
                 if is_async(processor):
                     values.update(await processor(request))
                 else:
-                    values.update(await maybe_await(processor(request)))
+                    values.update(await maybe_await(await to_thread(processor, request)))
         for name, value in context.items():
             values[name] = await value if _must_wait(value) else value
         return values

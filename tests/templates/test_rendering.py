@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from covet.concurrency import run_sync
 from covet.http import Request, Response
 from covet.shortcuts import redirect, render
 from covet.templates.environment import Engine
@@ -134,6 +135,40 @@ async def test_context_processors_of_the_project_add_their_values(tmp_path: Path
     engine = Engine([str(tmp_path)], processors=[one, two])
 
     assert await engine.render("p.html", {}, Request.from_parts("GET", "/")) == "12"
+
+
+async def test_sync_functions_of_a_template_may_block_and_reach_the_loop(tmp_path: Path) -> None:
+    """In both environments, and in context processors: they run in threads, where ``run_sync`` works."""
+
+    async def load(name: str) -> str:
+        return f"loaded {name}"
+
+    def function(name: str) -> str:
+        return run_sync(load(name))
+
+    class Thing:
+        def method(self) -> str:
+            return run_sync(load("by a method"))
+
+        def later(self) -> Any:
+            return load("later")
+
+    def processor(request: Request) -> dict[str, Any]:
+        return {"processed": run_sync(load("by a processor"))}
+
+    values = {"function": function, "thing": Thing(), "load": load}
+    (tmp_path / "plain.html").write_text("{{ function('a') }}, {{ thing.method() }}, {{ processed }}")
+    (tmp_path / "waits.html").write_text(
+        "{{ load('b') }}, {{ function('a') }}, {{ thing.method() }}, {{ thing.later() }}"
+    )
+    engine = Engine([str(tmp_path)], processors=[processor])
+    request = Request.from_parts("GET", "/")
+
+    plain = await engine.render("plain.html", values, request)
+    waits = [await engine.render("waits.html", values) for _ in range(2)]
+
+    assert plain == "loaded a, loaded by a method, loaded by a processor"
+    assert waits == ["loaded b, loaded a, loaded by a method, loaded later"] * 2
 
 
 async def test_redirect_takes_names_objects_and_addresses(site: Site) -> None:
