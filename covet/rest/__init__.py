@@ -1,14 +1,17 @@
 """Typed handlers, schemas, viewsets and the OpenAPI document of them."""
 
-from covet.http.forms import UploadedFile
-from covet.http.request import Request
-from covet.rest import permissions
-from covet.rest.filters import Filters, FilterSet
-from covet.rest.pagination import Page
-from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
-from covet.rest.routes import Router
-from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet, action
-from covet.schema import ModelSchema, Schema
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from covet.http.forms import UploadedFile
+    from covet.http.request import Request
+    from covet.rest import permissions
+    from covet.rest.filters import Filters, FilterSet
+    from covet.rest.pagination import Page
+    from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
+    from covet.rest.routes import Router
+    from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet, action
+    from covet.schema import ModelSchema, Schema
 
 __all__ = [
     "Body",
@@ -33,3 +36,41 @@ __all__ = [
     "action",
     "permissions",
 ]
+
+# Looked up late: every command imports the packages of the installed apps, and most need no endpoints.
+_HOMES = {
+    "UploadedFile": "covet.http.forms",
+    "Request": "covet.http.request",
+    "FilterSet": "covet.rest.filters",
+    "Filters": "covet.rest.filters",
+    "Page": "covet.rest.pagination",
+    "Body": "covet.rest.params",
+    "Cookie": "covet.rest.params",
+    "Depends": "covet.rest.params",
+    "File": "covet.rest.params",
+    "Form": "covet.rest.params",
+    "Header": "covet.rest.params",
+    "Path": "covet.rest.params",
+    "Query": "covet.rest.params",
+    "permissions": "covet.rest.permissions",
+    "Router": "covet.rest.routes",
+    "ModelViewSet": "covet.rest.viewsets",
+    "ReadOnlyModelViewSet": "covet.rest.viewsets",
+    "ViewSet": "covet.rest.viewsets",
+    "action": "covet.rest.viewsets",
+    "ModelSchema": "covet.schema",
+    "Schema": "covet.schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name from the module that holds it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'covet.rest' has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module(home)
+    found = module if name == "permissions" else getattr(module, name)
+    globals()[name] = found
+    return found

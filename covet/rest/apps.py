@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from covet.apps import AppConfig
-from covet.rest.part import RestPart
 
 __all__ = ["RestConfig"]
 
@@ -13,4 +12,4 @@ class RestConfig(AppConfig):
 
     name = "covet.rest"
     verbose_name = "REST"
-    parts = (RestPart,)
+    parts = ("covet.rest.part.RestPart",)

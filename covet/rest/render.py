@@ -28,7 +28,7 @@ from covet.http.response import Response
 from covet.rest.errors import ResponseMismatch
 from covet.rest.pagination import Page, PageRequest, page_bytes, page_item
 from covet.rest.rows import encode_queryset
-from covet.schema import OUTPUT, Needs, Projection, Schema, needs, projection
+from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -202,7 +202,8 @@ class _Source:
         self.projection = projection(schema) if self.model is not None else None
         # A schema that is no ModelSchema may still be shown any model's rows; found when it first is.
         self._others: dict[type[Model], tuple[Projection | None, Needs]] = {}
-        self._to_json = TypeAdapter(schema).serializer.to_json
+        self.writer = Writer(schema)
+        self._list: TypeAdapter[Any] = TypeAdapter(list[schema])  # type: ignore[valid-type]  # a type at run time
 
     def of(self, model: type[Model]) -> tuple[Projection | None, Needs]:
         """Return projection and relations for the rows of a model."""
@@ -221,10 +222,18 @@ class _Source:
         except PydanticError as error:
             raise _mismatch(self.schema, error) from error
 
-    def to_bytes(self, value: BaseModel) -> bytes:
-        """Write a value of the schema."""
-        written: bytes = self._to_json(value, by_alias=True)
-        return written
+    def read_all(self, values: list[Any]) -> list[BaseModel]:
+        """Return all values as the schema; see ``read``."""
+        schema = self.schema
+        if all([type(value) is schema for value in values]):
+            return values
+        try:
+            read: list[BaseModel] = self._list.validate_python(
+                values, from_attributes=True, context=OUTPUT, extra="ignore"
+            )
+        except PydanticError as error:
+            raise _mismatch(list[schema], error) from error  # type: ignore[valid-type]
+        return read
 
 
 class _One:
@@ -245,7 +254,7 @@ class _One:
                 return shown.encode_instance(value)
             if needed:
                 await prefetch_related_objects([value], *needed.select, *needed.prefetch)
-        return source.to_bytes(source.read(value))
+        return source.writer.one(source.read(value))
 
 
 class _Many:
@@ -291,11 +300,7 @@ class _Many:
                     return shown.encode_instances(items)
                 if needed:
                     await prefetch_related_objects(items, *needed.select, *needed.prefetch)
-        return self._each(source, items)
-
-    @staticmethod
-    def _each(source: _Source, items: Iterable[Any]) -> bytes:
-        return b"[" + b",".join([source.to_bytes(source.read(item)) for item in items]) + b"]"
+        return source.writer.many(source.read_all(items))
 
 
 class _Paged:

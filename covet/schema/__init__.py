@@ -7,5 +7,6 @@ from covet.schema.base import OUTPUT, Schema
 from covet.schema.model_schema import ModelSchema
 from covet.schema.projection import Projection, projection
 from covet.schema.relations import Needs, needs
+from covet.schema.writer import Writer
 
-__all__ = ["OUTPUT", "ModelSchema", "Needs", "Projection", "Schema", "needs", "projection"]
+__all__ = ["OUTPUT", "ModelSchema", "Needs", "Projection", "Schema", "Writer", "needs", "projection"]

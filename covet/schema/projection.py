@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from covet.db.models.base import Model
 
-__all__ = ["Projection", "projection"]
+__all__ = ["Projection", "projection", "writes_plainly"]
 
 # Options of pydantic's that change the bytes of an answer.
 _BYTES: Final = (
@@ -110,7 +110,7 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
     if not (isinstance(schema, type) and issubclass(schema, Schema)):
         return None
     model = model or getattr(schema, "__covet_model__", None)
-    if model is None or not _writes_plainly(schema):
+    if model is None or not writes_plainly(schema):
         return None
     names: list[str] = []
     kinds: list[Kind] = []
@@ -126,7 +126,8 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
     return Projection(model, names, list(schema.model_fields), kinds)
 
 
-def _writes_plainly(schema: type[Schema]) -> bool:
+def writes_plainly(schema: type[Schema]) -> bool:
+    """Tell whether nothing in a schema changes how its values are written."""
     decorators = schema.__pydantic_decorators__
     if decorators.field_serializers or decorators.model_serializers or decorators.computed_fields:
         return False
