@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from covet.apps.config import AppConfig
+from covet.exceptions import MissingDependency
 
 __all__ = ["GraphQLConfig"]
+
+
+if importlib.util.find_spec("strawberry") is None:
+    raise MissingDependency("strawberry-graphql", extra="graphql", feature="The app covet.graphql")
 
 
 class GraphQLConfig(AppConfig):
