@@ -1,4 +1,4 @@
-"""``python -m benchmarks [http] [orm] [--peers] [--rounds N] [--seconds S] [--save]``."""
+"""``python -m benchmarks [http] [orm] [--peers] [--rounds N] [--seconds S] [--only TEXT] [--save]``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument(
         "--save", action="store_true", help="keep the tables in benchmarks/results/, with date and versions"
     )
+    parser.add_argument("--only", default="", help="rows of the ORM whose name holds this text")
     options = parser.parse_args()
     suites = options.suites or ["http", "orm"]
     tables = []
@@ -32,7 +33,7 @@ def main() -> None:
     if "orm" in suites:
         from benchmarks.suites import orm
 
-        tables.append(orm.run(options.rounds, options.seconds))
+        tables.append(orm.run(options.rounds, options.seconds, options.only))
         print(tables[-1])
     if options.save:
         day = dt.date.today().isoformat()

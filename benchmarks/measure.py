@@ -1,8 +1,9 @@
-"""How things are measured: interleaved rounds, medians, ratios; never a lone time."""
+"""How things are measured: contenders in short turns, medians of ratios; never a lone time."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,43 +11,76 @@ from dataclasses import dataclass, field
 
 Work = Callable[[], Awaitable[object]]
 
+# Turns are short, so that the moods of a shared machine meet all contenders alike.
+_TURN_S = 0.05
+
 
 @dataclass
 class Result:
-    """Operations per second of one contender, a figure a round."""
+    """One contender's figures, one of each a round.
+
+    Attributes:
+        rates: Operations per second.
+        costs: Seconds of this process's own CPU per operation: the client's part alone, and steadier than the rate.
+    """
 
     name: str
     rates: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         return statistics.median(self.rates)
 
+    def faster(self, other: Result) -> float:
+        """How many times as many operations as another: the median over the rounds."""
+        return statistics.median([mine / theirs for mine, theirs in zip(self.rates, other.rates, strict=True)])
 
-async def throughput(work: Work, seconds: float, tasks: int) -> float:
-    """Operations per second of ``work`` repeated by so many tasks at once."""
-    done = 0
-    end = time.perf_counter() + seconds
+    def cheaper(self, other: Result) -> float:
+        """How many times less CPU in this process than another: the median over the rounds."""
+        return statistics.median([theirs / mine for mine, theirs in zip(self.costs, other.costs, strict=True)])
+
+
+@dataclass
+class _Sum:
+    done: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+async def _turn(work: Work, seconds: float, tasks: int, into: _Sum) -> None:
+    """Repeat ``work`` by so many tasks at once."""
+    started, cpu = time.perf_counter(), time.process_time()
+    end = started + seconds
 
     async def repeat() -> None:
-        nonlocal done
-        while time.perf_counter() < end:
+        while True:
             await work()
-            done += 1
+            into.done += 1
+            if time.perf_counter() >= end:
+                return
 
-    started = time.perf_counter()
     await asyncio.gather(*(repeat() for _ in range(tasks)))
-    return done / (time.perf_counter() - started)
+    into.wall_s += time.perf_counter() - started
+    into.cpu_s += time.process_time() - cpu
 
 
 async def compare(contenders: Mapping[str, Work], *, rounds: int, seconds: float, tasks: int) -> list[Result]:
-    """Run the contenders in turn, round by round: the machine's moods meet them all alike."""
+    """Run the contenders in turn until each has had ``seconds`` in each of the rounds."""
     results = {name: Result(name) for name in contenders}
     for work in contenders.values():
-        await throughput(work, seconds / 4, tasks)
+        await _turn(work, seconds / 4, tasks, _Sum())
+    order = list(contenders)
     for _ in range(rounds):
-        for name, work in contenders.items():
-            results[name].rates.append(await throughput(work, seconds, tasks))
+        gc.collect()
+        sums = {name: _Sum() for name in contenders}
+        while min(one.wall_s for one in sums.values()) < seconds:
+            for name in order:
+                await _turn(contenders[name], _TURN_S, tasks, sums[name])
+            order.reverse()
+        for name, one in sums.items():
+            results[name].rates.append(one.done / one.wall_s)
+            results[name].costs.append(one.cpu_s / one.done)
     return list(results.values())
 
 

@@ -8,4 +8,5 @@ ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = ["covet.rest", "benchmarks.apps.bench"]
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "benchmarks.apps.bench.urls"
-DATABASES = {"default": database_url()}
+# As many connections as the peers' pools have.
+DATABASES = {"default": f"{database_url()}?pool_max_size=16"}

@@ -1,34 +1,47 @@
-"""The ORM beside asyncpg's own pool, in one process, in turns."""
+"""The ORM beside bare drivers, in one process, in turns: PostgreSQL here, the other databases and fixed costs beside it.
+
+Both sides do the same work: the same columns of the same rows, values given by name, keys read back. ``row.author`` over
+a hundred rows is the loop that everybody writes first: a hundred statements for who has nothing better.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from benchmarks.data import COLUMNS, ROWS, database_url, prepare
-from benchmarks.measure import compare, table
+from benchmarks.measure import Work, compare, table
+from benchmarks.suites import orm_costs, orm_others
 
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM bench_article"
+AUTHOR = "SELECT id, name FROM bench_author WHERE id = $1"
+MANY = 1000
 AIMS = {
     "get by pk": "2.5 / 2.2", "100 rows to instances": "1.3 / 1.3", "100 rows to JSON": "1.5 / 1.5", "insert": "2 / 2",
     "load, change, save": "1.8 / 2", "join to author": "1 / 1", "row.author over 100": "40 / 20", "transaction": "1.4 / 1.4",
+    f"insert {MANY} rows": "0.75", f"update {MANY} rows": "1",
 }  # fmt: skip
 
 
-def run(rounds: int, seconds: float) -> str:
-    """Print the table of ratios, at 1 and at 16 tasks."""
+def run(rounds: int, seconds: float, only: str = "") -> str:
+    """Return the tables of ratios; rows whose name holds ``only``."""
     os.environ["COVET_SETTINGS_MODULE"] = "benchmarks.apps.covet_settings"
     import covet
 
     asyncio.run(prepare())
-    return covet.run(_run(rounds, seconds))
+    tables = [covet.run(_run(rounds, seconds, only))]
+    tables += covet.run(orm_others.run(rounds, seconds, only))
+    if not only:
+        tables.append(covet.run(orm_costs.run()))
+    return "\n\n".join(tables)
 
 
-async def _run(rounds: int, seconds: float) -> str:
+async def _run(rounds: int, seconds: float, only: str) -> str:
     import asyncpg
 
     from benchmarks.apps.bench.models import Article, Author
@@ -47,6 +60,8 @@ async def _run(rounds: int, seconds: float) -> str:
     assert plan is not None
     sample = await Article.objects.get(pk=1)
     values = {name: getattr(sample, name) for name in COLUMNS[1:]}
+    batch = [values] * MANY
+    loaded = await Article.objects.order_by("pk")[:MANY]
 
     async def raw_get() -> Any:
         return await pool.fetchrow(SELECT + " WHERE id = $1", key.randint(1, ROWS))
@@ -90,7 +105,7 @@ async def _run(rounds: int, seconds: float) -> str:
 
     async def raw_touch() -> Any:
         for row in await raw_rows():
-            await pool.fetchrow("SELECT id, name FROM bench_author WHERE id = $1", row["author_id"])
+            await pool.fetchrow(AUTHOR, row["author_id"])
 
     async def our_touch() -> Any:
         for row in await our_rows():
@@ -98,26 +113,59 @@ async def _run(rounds: int, seconds: float) -> str:
 
     async def raw_transaction() -> Any:
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("UPDATE bench_author SET name = name WHERE id = $1", key.randint(1, 200))
-            await connection.fetchrow("SELECT id, name FROM bench_author WHERE id = $1", key.randint(1, 200))
+            await connection.execute("UPDATE bench_author SET name = $1 WHERE id = $2", "x", key.randint(1, 200))
+            await connection.fetchrow(AUTHOR, key.randint(1, 200))
 
     async def our_transaction() -> Any:
         async with transaction.atomic():
             await Author.objects.filter(pk=key.randint(1, 200)).update(name="x")
             await Author.objects.get(pk=key.randint(1, 200))
 
-    pairs = {
+    async def raw_insert_many() -> Any:
+        rows = [tuple(row.values()) for row in batch]
+        async with pool.acquire() as connection:
+            return await connection.fetchmany(insert, rows)
+
+    async def our_insert_many() -> Any:
+        return await Article.objects.bulk_create([Article(**row) for row in batch])
+
+    async def raw_update_many() -> Any:
+        async with pool.acquire() as connection:
+            await connection.executemany(
+                "UPDATE bench_article SET views = $1, title = $2 WHERE id = $3",
+                [(row.views, row.title, row.pk) for row in loaded],
+            )
+
+    async def our_update_many() -> Any:
+        return await Article.objects.bulk_update(loaded, ["views", "title"])
+
+    pairs: Mapping[str, tuple[Work, Work]] = {
         "get by pk": (raw_get, our_get), "100 rows to instances": (raw_rows, our_rows), "100 rows to JSON": (raw_json, our_json),
-        "insert": (raw_insert, our_insert), "load, change, save": (raw_save, our_save), "join to author": (raw_join, our_join),
-        "row.author over 100": (raw_touch, our_touch), "transaction": (raw_transaction, our_transaction),
+        "join to author": (raw_join, our_join), "row.author over 100": (raw_touch, our_touch), "insert": (raw_insert, our_insert),
+        "load, change, save": (raw_save, our_save), "transaction": (raw_transaction, our_transaction),
+        f"insert {MANY} rows": (raw_insert_many, our_insert_many), f"update {MANY} rows": (raw_update_many, our_update_many),
     }  # fmt: skip
     rows = []
     for name, (raw, ours) in pairs.items():
-        ratios = []
-        for tasks in (1, 16):
-            bare, covet_ = await compare({"asyncpg": raw, "covet": ours}, rounds=rounds, seconds=seconds, tasks=tasks)
-            ratios.append(covet_.rate / bare.rate)
-        rows.append((name, [f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", AIMS[name]]))
-        print(f"  {name}: {ratios[0]:.2f} / {ratios[1]:.2f}", flush=True)
+        if only not in name:
+            continue
+        cells = await ratios(
+            name, {"asyncpg": raw, "covet": ours}, rounds, seconds, (1,) if str(MANY) in name else (1, 16)
+        )
+        rows.append((name, [*cells, AIMS[name]]))
     await pool.close()
-    return table("PostgreSQL, asyncpg's pool = 1", ["1 task", "16 tasks", "aim"], rows)
+    return table("PostgreSQL, asyncpg's pool = 1", HEADS, rows)
+
+
+HEADS = ["1 task", "16 tasks", "client CPU", "aim"]
+
+
+async def ratios(name: str, pair: Mapping[str, Work], rounds: int, seconds: float, tasks: tuple[int, ...]) -> list[str]:
+    """Return the cells of a row: operations per second at 1 and at 16 tasks, and the client's CPU at 1; bare = 1."""
+    rates, costs = [], []
+    for count in tasks:
+        bare, ours = await compare(pair, rounds=rounds, seconds=seconds, tasks=count)
+        rates.append(f"{ours.faster(bare):.2f}")
+        costs.append(f"{ours.cheaper(bare):.2f}")
+    print(f"  {name}: {' / '.join(rates)}, CPU {' / '.join(costs)}", flush=True)
+    return [*rates, *[""] * (2 - len(rates)), costs[0]]
