@@ -2,6 +2,7 @@
 
 A ``Builder`` is the ``Scope`` that expressions resolve in. It runs only for a shape that was not compiled before, so it
 is written for clarity. Run-time values are slots, counted in the order in which ``Query.all_values`` lists them.
+Names, conditions and ordering lean on one another, so they read better in one place than in three.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Builder:
         self.alias: str | None = alias if outer is None else outer.alias
         self.start = start
         self.cursor = start
-        self.zone: Any = get_current_timezone()
+        self.zone: Any = query.extras.zone or get_current_timezone()
         self.is_update = update
         self._outer = outer
         self._constants = False

@@ -21,7 +21,17 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["LOOKUPS", "KeyOf", "Operand", "Right", "apply_transform", "check_rest", "may_need_zone", "split_rest"]
+__all__ = [
+    "LOOKUPS",
+    "KeyOf",
+    "Operand",
+    "Right",
+    "apply_transform",
+    "check_rest",
+    "may_need_zone",
+    "reads_zone",
+    "split_rest",
+]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
@@ -217,6 +227,16 @@ _SHAPED = frozenset({"in", "range", "isnull"})
 def may_need_zone(rest: tuple[str, ...]) -> bool:
     """Whether names after a field may read a datetime in the current time zone."""
     return any(name in _DATE_PARTS or name in _TIME_PARTS or name in {"date", "time"} for name in rest)
+
+
+def reads_zone(item: Any) -> bool:
+    """Whether a name, or an expression with names in it, reads a part of a date or moment."""
+    if item.__class__ is str:
+        return "__" in item and may_need_zone(tuple(item.split("__")[1:]))
+    if not hasattr(item, "walk"):
+        return False
+    names = [getattr(part, "name", None) for part in item.walk()]
+    return any(isinstance(name, str) and reads_zone(name) for name in names)
 
 
 def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -36,7 +36,6 @@ class Mutate(Chain[M, R]):
         """Build an instance, insert it and return it."""
         model: Any = self.model
         instance = model(**values)
-        self._for_write = True
         # A model's own ``save`` may be a plain function.
         await maybe_await(instance.save(force_insert=True, using=run.write_database(self).alias))
         return instance  # type: ignore[no-any-return]  # an instance of the model
@@ -315,7 +314,6 @@ class Mutate(Chain[M, R]):
             raise TypeError("update() cannot follow distinct() with field names.")
         if not values:
             return 0
-        self._for_write = True
         database = run.write_database(self)
         model: Any = self.model
         assignments = [self._assignment(name, value) for name, value in values.items()]

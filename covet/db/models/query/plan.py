@@ -70,6 +70,7 @@ class Extras:
         outputs: The names of ``values()``/``values_list()``, in order; ``None`` reads instances.
         group_by: ``True`` groups by the row itself, a tuple by these names; ``None`` not at all.
         sticky: The first two conditions share their joins (managers of relations).
+        zone: The time zone in which names such as ``published_at__hour`` are read, where there are any.
     """
 
     annotations: tuple[Annotation, ...] = ()
@@ -85,6 +86,7 @@ class Extras:
     empty: bool = False
     reversed: bool = False
     sticky: bool = False
+    zone: Any = None
 
     @property
     def key(self) -> Hashable:
@@ -104,6 +106,7 @@ class Extras:
             self.empty,
             self.reversed,
             self.sticky,
+            None if self.zone is None else str(self.zone),
         )
 
 
@@ -284,7 +287,9 @@ class Query:
             if isinstance(child, Q):
                 zoned |= self._check_tree(child, where)
             elif isinstance(child, tuple):
-                zoned |= bool(self._check_name(child[0], where))
+                zoned |= bool(self._check_name(child[0], where)) or lookups.reads_zone(child[1])
+            else:
+                zoned |= lookups.reads_zone(child)
         return zoned
 
     def _check_name(self, name: str, where: str) -> bool | None:
@@ -357,7 +362,13 @@ class Query:
         new.order_values = tuple(values)
         if new.extras.reversed:
             new.extras = replace(new.extras, reversed=False)
-        return new
+        return new.zoned(items)
+
+    def zoned(self, items: Iterable[Any]) -> Query:
+        """Return this query, bound to the current time zone if one of the names and expressions depends on it."""
+        if self.extras.zone is None and any(map(lookups.reads_zone, items)):
+            return self.with_extras(zone=get_current_timezone())
+        return self
 
     def sliced(self, low: int, high: int | None) -> Query:
         """Return a copy with the rows ``low`` to ``high`` of this query's own rows."""

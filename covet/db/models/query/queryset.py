@@ -104,7 +104,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         group: Any = extras.group_by
         if group is None and query.extras.group_by is not None:
             group = tuple([name for name in outputs if name not in expressions])
-        queryset.query = query.with_extras(outputs=outputs, group_by=group)
+        queryset.query = query.with_extras(outputs=outputs, group_by=group).zoned(names)
         return queryset
 
     def _check_unsliced_values(self) -> None:

@@ -173,7 +173,7 @@ class Refine(Chain[M, R]):
             changes["group_by"] = True if extras.outputs is None else extras.outputs
         if extras.outputs is not None and selected and name not in extras.outputs:
             changes["outputs"] = (*extras.outputs, name)
-        return query.with_extras(**changes)
+        return query.with_extras(**changes).zoned((expression,))
 
     # ── what is read
 

@@ -103,3 +103,27 @@ async def test_the_same_shape_is_compiled_for_each_vendor(both: tuple[Database, 
     for alias in ("default", "other", "default"):
         await Author.objects.using(alias).create(name="x", age=1)
         assert await Author.objects.using(alias).filter(age__in=[1, 2], name__contains="x").exists()
+
+
+class ReadsElsewhere:
+    """Reads go to a replica, writes to the first database."""
+
+    def db_for_read(self, model: type[Any], **hints: Any) -> str:
+        return "other"
+
+    def db_for_write(self, model: type[Any], **hints: Any) -> str:
+        return "default"
+
+
+async def test_a_write_does_not_send_later_reads_to_the_writer(both: tuple[Database, Database]) -> None:
+    with override(DATABASE_ROUTERS=[ReadsElsewhere()]):
+        await Author.objects.create(name="written")
+        await Author.objects.update(age=1)
+        with record_queries() as queries:
+            assert await Author.objects.count() == 0
+            await Author.objects.get_or_create(name="written")
+            async with transaction.atomic():
+                await Author.objects.select_for_update().filter(name="written")
+    assert queries[0].alias == "other"
+    assert {query.alias for query in queries if "SELECT" in query.sql} == {"other", "default"}
+    assert await Author.objects.using("default").count() == 1

@@ -503,3 +503,19 @@ async def test_a_cancelled_read_leaves_the_database_usable(blog: Database) -> No
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await Article.objects.count() == 4
+
+
+async def test_lists_may_be_longer_than_the_database_has_places_for_values() -> None:
+    await _write()
+    keys = await Article.objects.order_by("pk").values_list("pk", flat=True)
+    many = [*keys, *range(1_000_000, 1_040_000)]
+    assert await Article.objects.filter(pk__in=many).count() == 4
+    assert await Article.objects.exclude(pk__in=many).count() == 0
+    assert len(await Article.objects.in_bulk(many)) == 4
+
+
+async def test_the_same_queryset_may_be_awaited_twice_at_once() -> None:
+    await _write()
+    rows = Article.objects.order_by("views")
+    first, second = await asyncio.gather(rows, rows)
+    assert [row.views for row in first] == [row.views for row in second] == [0, 10, 20, 30]

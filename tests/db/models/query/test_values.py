@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from covet import timezone
 from covet.db.errors import NotSupportedError
 from covet.db.models import Avg, Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When, Window
 from covet.db.models.functions import Lower, RowNumber
@@ -258,3 +259,18 @@ async def test_filters_on_windows_filter_what_was_computed() -> None:
     assert [row.author.name for row in joined] == ["Ann", "Bob"]
     assert [author.name for author in await Author.objects.filter(articles__in=rows.filter(place=2))] == ["Ann"]
     assert await best.update(views=0) == 2
+
+
+async def test_parts_of_moments_are_those_of_the_current_time_zone() -> None:
+    await _write()
+    for zone, hour, day in (("UTC", 12, 14), ("Asia/Tokyo", 21, 14), ("Pacific/Auckland", 1, 15)):
+        with timezone.override(zone):
+            first = Article.objects.filter(title="T0")
+            assert await first.filter(published_at__hour=hour).count() == 1
+            assert await first.filter(published_at__date=dt.date(2026, 3, day)).exists()
+            assert await first.annotate(hour=F("published_at__hour")).values_list("hour", flat=True) == [hour]
+            assert await first.values_list("published_at__day", flat=True) == [day]
+            assert await first.filter(views__lt=F("published_at__hour") + 100).exists()
+            assert await first.filter(Q(published_at__hour=hour) & ~Q(published_at__day=day + 1)).exists()
+    by_hour = Article.objects.order_by("published_at__hour", "title").values_list("title", flat=True)
+    assert await by_hour == ["T0", "T1", "T2"]
