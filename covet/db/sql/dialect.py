@@ -93,6 +93,7 @@ class Dialect(ABC):
     has_comments: bool = False
     reuses_placeholders: bool = False
     wraps_write_subqueries: bool = False
+    plans_by_limit: bool = False
     ignores_unique_on_empty: bool = False
 
     def quote(self, name: str) -> str:

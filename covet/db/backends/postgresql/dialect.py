@@ -91,6 +91,7 @@ class PostgreSQLDialect(Dialect):
     has_comments = True
     has_nulls_distinct = True
     reuses_placeholders = True
+    plans_by_limit = True
 
     types: ClassVar = {
         "smallint": "smallint",

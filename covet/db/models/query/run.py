@@ -6,7 +6,7 @@ Hot: ``fetch`` and ``get_one`` are what every read runs. Everything else happens
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
@@ -17,8 +17,9 @@ from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, records, single
 from covet.db.models.query.plan import Query
 from covet.db.routers import router
+from covet.db.sql import nodes as n
 from covet.db.sql.compiler import compile_statement
-from covet.db.sql.statements import Select
+from covet.db.sql.statements import Compound, Select
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -41,6 +42,8 @@ __all__ = [
 
 # ``get`` reads this many rows at most: enough to say "more than 20" without reading a table.
 _GET_LIMIT = 21
+# So many different limits of one shape get a text of their own, where that makes the server's plans better.
+_OWN_TEXTS = 16
 
 
 class RowsPlan:
@@ -90,18 +93,51 @@ def _without_routers(hints: dict[str, Any]) -> str:
 def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None = None) -> RowsPlan:
     """Return the compiled read of a query, from the database's cache or made now."""
     key = (kind, limit, query.key())
-    plan: RowsPlan | None = database.statements.get(key)
+    plan: Any = database.statements.get(key)
+    if plan.__class__ is dict:
+        plan = plan.get(query.high - query.low)  # type: ignore[operator]  # kept by limit: so the query is sliced
     if plan is None:
-        plan = _compile_rows(query, kind, database, limit)
-        database.statements[key] = plan
+        plan = _kept(key, query, database, lambda size: _compile_rows(query, kind, database, limit, size))
+    return plan  # type: ignore[no-any-return]  # what _compile_rows returned, now or before
+
+
+def _kept(key: Hashable, query: Query, database: Database, build: Callable[[int | None], Any]) -> Any:
+    """Compile a read and keep it.
+
+    PostgreSQL guesses that a limit it does not know takes a tenth of the table, finds that plan worse than one for the
+    values at hand, and so plans anew for every execution. A limit that stands in the text is planned once. The texts of
+    one shape are bounded: a page size from outside must not fill the caches.
+    """
+    if query.high is None or not database.dialect.plans_by_limit:
+        plan = database.statements[key] = build(None)
+        return plan
+    by_limit = database.statements.get(key)
+    if by_limit is None:
+        by_limit = database.statements[key] = {}
+    size = query.high - query.low
+    if len(by_limit) < _OWN_TEXTS:
+        plan = by_limit[size] = build(size)
+        return plan
+    plan = by_limit.get(None)
+    if plan is None:
+        plan = by_limit[None] = build(None)
     return plan
 
 
-def _compile_rows(query: Query, kind: str, database: Database, limit: int | None) -> RowsPlan:
+def _with_limit(statement: Select | Compound, size: int | None) -> Select | Compound:
+    """Return the statement with its limit written into the text."""
+    if size is None or statement.limit is None:
+        return statement
+    return replace(statement, limit=n.Keyword(str(size)))
+
+
+def _compile_rows(query: Query, kind: str, database: Database, limit: int | None, size: int | None = None) -> RowsPlan:
     dialect = database.dialect
     ordered = limit is None or query.is_sliced
     rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
-    compiled = compile_statement(rows.statement, dialect)
+    if limit is not None and query.high is None:
+        size = limit
+    compiled = compile_statement(_with_limit(rows.statement, size), dialect)
     one = None
     if kind == "model":
         assert rows.root is not None
@@ -205,11 +241,17 @@ async def exists(query: Query, database: Database) -> bool:
     """Return whether there is a row."""
     if query.is_empty:
         return False
-    if not query.is_sliced:
+    one = not query.is_sliced
+    if one:
         query = query.sliced(0, 1)
     if query.extras.lock is not None:
         query = query.with_extras(lock=None)
-    plan = _statement(("exists", query.key()), query, database, lambda build: build.exists_select())
+    plan = _statement(
+        ("exists", one, query.key()),
+        query,
+        database,
+        lambda build: _with_limit(build.exists_select(), 1 if one else None),
+    )
     sql, args = plan.bind(query.all_values())
     return bool(await database.fetch(sql, args))
 
@@ -262,17 +304,22 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     database = read_database(queryset)
     key = ("raw", query.key())
     found = database.statements.get(key)
+    if found.__class__ is dict:
+        found = found.get(query.high - query.low)  # type: ignore[operator]  # as in rows_plan
     if found is None:
-        rows: Rows = Assembler(query, database.dialect, alias=database.alias).rows()
-        compiled = compile_statement(rows.statement, database.dialect)
-        fields = tuple([column.field for column in rows.columns])
-        found = (compiled.bind, fields, tuple(converters(rows.columns, database.dialect)), rows.empty)
-        database.statements[key] = found
+        found = _kept(key, query, database, lambda size: _compile_columns(query, database, size))
     bind, fields, converts, empty = found
     if empty or query.is_empty:
         return RowResult([], fields, converts)
     sql, args = bind(query.all_values())
     return RowResult(await database.fetch(sql, args), fields, converts)
+
+
+def _compile_columns(query: Query, database: Database, size: int | None) -> tuple[Any, ...]:
+    rows: Rows = Assembler(query, database.dialect, alias=database.alias).rows()
+    compiled = compile_statement(_with_limit(rows.statement, size), database.dialect)
+    fields = tuple([column.field for column in rows.columns])
+    return compiled.bind, fields, tuple(converters(rows.columns, database.dialect)), rows.empty
 
 
 def sql_of(query: Query, database: Database) -> tuple[str, list[Any]]:
