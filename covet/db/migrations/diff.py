@@ -185,6 +185,8 @@ def _cut_off(model: ModelState, names: list[str]) -> Iterator[Change]:
     """Yield the removal of fields by which models that all go refer to each other, and of the rules about them."""
     key, lower = model.key, model.name.lower()
     gone = frozenset({("rules gone", *key)})
+    if model.options.get("order_with_respect_to") in names:
+        yield Change(key[0], AlterOrderWithRespectTo(model.name, None), gone)
     if any(set(names) & set(together) for together in model.options["unique_together"]):
         kept = {together for together in model.options["unique_together"] if not set(names) & set(together)}
         yield Change(key[0], AlterUniqueTogether(model.name, kept), gone)
@@ -247,10 +249,10 @@ def _options(before: ModelState, after: ModelState) -> Iterator[Change]:
             yield Change(key[0], AlterModelTableComment(after.name, comments[1]), needs=needs)
     order = before.options.get("order_with_respect_to"), after.options.get("order_with_respect_to")
     if order[0] != order[1]:
-        # Taken off before its field goes, put on after its field has come.
-        gives: frozenset[Fact] = frozenset({("rules gone", *key)}) if order[1] is None else frozenset()
-        after_fields = needs if order[1] is None else needs | {("fields", *key)}
-        yield Change(key[0], AlterOrderWithRespectTo(after.name, order[1]), gives, after_fields)
+        # Before the old field goes, and after the new one has come.
+        there: frozenset[Fact] = frozenset({("field", *key, order[1])}) if order[1] is not None else frozenset()
+        operation = AlterOrderWithRespectTo(after.name, order[1])
+        yield Change(key[0], operation, frozenset({("order", *key)}), needs | there)
     if deep_deconstruct(before.managers) != deep_deconstruct(after.managers):
         yield Change(key[0], AlterModelManagers(after.name, after.managers), needs=needs)
 
@@ -314,6 +316,8 @@ def _removed_fields(before: ModelState, pairs: _Pairs) -> Iterator[Change]:
     for name in pairs.removed:
         gives = frozenset({("field gone", *key, name)})
         needs: set[Fact] = {("model", *key), ("rules gone", *key)}
+        if name == before.options.get("order_with_respect_to"):
+            needs.add(("order", *key))
         if not before.fields[name].generated:
             needs |= generated
         yield Change(key[0], RemoveField(before.name.lower(), name), gives, frozenset(needs - gives))

@@ -473,3 +473,27 @@ def test_an_order_among_the_rows_of_a_parent_is_an_option(make_model, make_proje
     assert describe(added) == {"blog": [["Set order_with_respect_to on Item to author"]]}
     assert describe(removed) == {"blog": [["Set order_with_respect_to on Item to None"]]}
     assert not compare(after(state(), added), state(order_with_respect_to="author"))
+
+
+def test_an_order_goes_before_the_field_that_it_is_by(make_model, make_project, compare, describe, after):
+    author = make_model("blog.Author", {"first": fk("blog.Item", null=True)})
+    ordered = make_model("blog.Item", {"author": fk("blog.Author")}, order_with_respect_to="author")
+    plain = make_project(make_model("blog.Author"), make_model("blog.Item"))
+
+    emptied = compare(make_project(author, ordered), make_project())
+    taken_off = compare(make_project(make_model("blog.Author"), ordered), plain)
+    many = make_model("blog.Item", {"author": models.ManyToManyField("blog.Author")})
+    changed = compare(
+        make_project(make_model("blog.Author"), many), make_project(make_model("blog.Author"), ordered), Unasked()
+    )
+
+    assert describe(taken_off) == {
+        "blog": [["Set order_with_respect_to on Item to None", "Remove field author from item"]]
+    }
+    steps = describe(changed)["blog"][0]
+    assert steps == [
+        "Remove field author from item",
+        "Add field author to item",
+        "Set order_with_respect_to on Item to author",
+    ]
+    assert not compare(after(make_project(author, ordered), emptied), make_project())

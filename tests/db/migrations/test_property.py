@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from covet.conf.service_url import parse_database
-from covet.db import models
+from covet.db import connections, models
 from covet.db.backends.introspection import ConstraintInfo, IndexInfo
 from covet.db.database import Database
 from covet.db.migrations.autodetect import detect
@@ -19,6 +20,7 @@ from covet.db.migrations.loader import Loader
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.questioner import Unasked
+from covet.db.migrations.signature import signature
 from covet.db.migrations.state import ProjectState
 
 NAMES = ("Ant", "Bee", "Cat")
@@ -84,7 +86,7 @@ def projects(draw):
         if columns and draw(st.booleans()):
             options["indexes"] = [models.Index(fields=[f"-{columns[0]}"], name=f"{name.lower()}_by")]
         if columns and draw(st.booleans()):
-            condition = models.Q(**{f"{columns[-1]}__isnull": False}) | models.Q(**{f"{columns[0]}__isnull": True})
+            condition = models.Q(**{f"{columns[-1]}__isnull": False}) | models.Q(**{f"{columns[-1]}__isnull": True})
             options["constraints"] = [models.CheckConstraint(condition=condition, name=f"{name.lower()}_check")]
         if draw(st.booleans()):
             options["db_table"] = f"the_{name.lower()}s"
@@ -138,22 +140,71 @@ def _unordered(constraint: ConstraintInfo) -> ConstraintInfo:
     return replace(constraint, columns=tuple(sorted(constraint.columns))) if constraint.kind == "check" else constraint
 
 
+def surviving(first: ProjectState, second: ProjectState) -> dict[str, list[str]]:
+    """The fields, by model, that are the same before and after: what they hold must survive."""
+    found: dict[str, list[str]] = {}
+    for key in first.models.keys() & second.models.keys():
+        old, new = first.models[key].fields, second.models[key].fields
+        names = [name for name in old if name in new and signature(old[name]) == signature(new[name])]
+        plain = [name for name in names if not old[name].is_relation]
+        if plain and key[1] != "kid":
+            found[key[1]] = plain
+    return found
+
+
+async def write_rows(database: Database, state: ProjectState) -> None:
+    """One row in each table."""
+    for _, name in state.models:
+        if name != "kid":
+            values = {
+                key: "7" if isinstance(field, (models.CharField, models.TextField)) else 7
+                for key, field in state.models["zoo", name].fields.items()
+                if not (
+                    field.is_relation
+                    or field.has_default()
+                    or isinstance(field, models.AutoField | models.BigAutoField)
+                )
+            }
+            await state.apps.get_model("zoo", name).objects.using(database.alias).create(**values)
+
+
+async def read_rows(database: Database, state: ProjectState, names: dict[str, list[str]]) -> dict[str, list[Any]]:
+    """What these fields hold."""
+    return {
+        name: [
+            tuple(row)
+            for row in await state.apps.get_model("zoo", name).objects.using(database.alias).values_list(*fields)
+        ]
+        for name, fields in sorted(names.items())
+    }
+
+
 async def check(first: ProjectState, second: ProjectState, walked: Database, fresh: Database) -> None:
+    with connections.using({"default": walked}):
+        await compare(first, second, walked, fresh)
+
+
+async def compare(first: ProjectState, second: ProjectState, walked: Database, fresh: Database) -> None:
     empty = ProjectState()
     try:
         one = found(empty, first, MigrationGraph())
         loader = loader_of(one)
         await Executor(walked, loader).migrate()
         at_first = await schema(walked)
+        await write_rows(walked, first)
+        before = await read_rows(walked, first, surviving(first, second))
         two = found(loader.state(), second, loader.graph)
         loader = loader_of([*one, *two])
         assert not found(loader.state(), second, loader.graph), "makemigrations finds something again"
         executor = Executor(walked, loader)
         await executor.migrate()
+        assert await read_rows(walked, second, surviving(first, second)) == before
 
         await Executor(fresh, loader_of(found(empty, second, MigrationGraph()))).migrate()
         assert await schema(walked) == await schema(fresh)
 
+        # A column that may not be NULL cannot come back to rows that have no value for it.
+        await walked.truncate([name for name in await walked.introspection.tables() if name != "covet_migrations"])
         last = one[-1].name if one else None
         await executor.migrate([("zoo", last)])
         assert await schema(walked) == at_first
