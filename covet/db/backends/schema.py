@@ -295,7 +295,8 @@ class SchemaEditor(ABC):
         """
         if old.name != new.name:
             await self.rename_table(old.name, new.name)
-        changes = compare(old, new, renamed or {})
+        # An index that the database cannot have on a column of the new type goes, though its definition is the same.
+        changes = compare(self.indexable(old), self.indexable(new), renamed or {})
         await self.settle()
         await self.apply(changes, old, new)
 

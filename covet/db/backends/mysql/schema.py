@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from covet.db.backends.schema import Changes, SchemaEditor
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, IndexPart, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
 
 __all__ = ["Editor"]
 
@@ -41,6 +45,11 @@ class Editor(SchemaEditor):
     """The schema editor of MySQL and MariaDB; each statement commits by itself."""
 
     writer_class = _Writer
+
+    def __init__(self, database: Database, *, collect: bool = False, atomic: bool | None = None) -> None:
+        super().__init__(database, collect=collect, atomic=atomic)
+        # Indexes made for foreign keys whose own was dropped: name and columns.
+        self._helpers: list[tuple[str, tuple[str, ...]]] = []
 
     def indexable(self, table: TableDef) -> TableDef:
         """Leave out indexes on columns without a length."""
@@ -182,6 +191,17 @@ class Editor(SchemaEditor):
             if len(others) < 2:
                 parts = tuple(IndexPart(column) for column in constraint.columns)
                 await self.run(self.writer.index(table.name, IndexDef(constraint.name, parts)))
+                self._helpers.append((constraint.name, constraint.columns))
+
+    async def apply(self, changes: Changes, old: TableDef, new: TableDef) -> None:
+        """Make the changes, and drop the indexes made for a key in between that another one has made needless."""
+        self._helpers.clear()
+        await super().apply(changes, old, new)
+        for name, columns in self._helpers:
+            there = await self.database.introspection.indexes(new.name)
+            names = [index.name for index in there if index.columns[: len(columns)] == columns]
+            if name in names and len(names) > 1:
+                await self.run(self.drop_index_sql(new.name, name))
 
     def drop_index_sql(self, table: str, name: str) -> str:
         """Return the statement that drops an index: its name is the table's own."""
