@@ -89,8 +89,8 @@ class ModelBackend(BaseBackend):
         return None
 
     def user_can_authenticate(self, user: AbstractBaseUser) -> bool:
-        """Tell whether the account is in use; user models without ``is_active`` always are."""
-        return bool(getattr(user, "is_active", True))
+        """Tell whether the account is in use."""
+        return bool(user.is_active)
 
     async def get_user(self, user_id: Any) -> Any:
         """Return the active user with this key, or ``None``."""

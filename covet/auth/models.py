@@ -198,6 +198,12 @@ class AbstractBaseUser(models.Model):
         self._refuse_claim("is_anonymous")
         return False
 
+    @property
+    def is_active(self) -> bool:
+        """Whether the account is in use: always, unless the model has a field of this name."""
+        self._refuse_claim("is_active")
+        return True
+
     def _refuse_claim(self, name: str) -> None:
         if self._state.loader is not None:
             raise NotLoaded(

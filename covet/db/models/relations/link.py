@@ -24,7 +24,8 @@ def _connect(field: Any, model: Any, target: Any) -> None:
     field.__dict__.pop("_converters", None)
     model._meta.plans.clear()
     meta = target._meta
-    if meta.swapped:
+    if meta.swapped or model._meta.swapped:
+        # A model that another one stands in for has no table: nothing leads to it, or from it back.
         return
     concrete = meta.concrete_model or target
     concrete._meta.add_related(remote)
