@@ -21,6 +21,7 @@ class AuthPart(AppPart):
     """What ``covet.auth`` wants to hold true of a project."""
 
     after = (ModelsPart,)
+    tags = ("auth",)
     reads = frozenset({"AUTH_USER_MODEL", "AUTHENTICATION_BACKENDS"})
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:

@@ -11,6 +11,7 @@ import click
 
 from covet.apps.lifecycle import setup
 from covet.apps.registry import apps
+from covet.commands._models import require_sound_models
 from covet.commands._questions import TerminalQuestioner
 from covet.db.migrations.autodetect import detect, next_number
 from covet.db.migrations.loader import Loader, migration_packages, swappable_models
@@ -62,6 +63,7 @@ async def makemigrations(
     setup([MigrationsPart])
     if name is not None and not name.isidentifier():
         raise CommandError(f"--name {name!r} is no Python identifier.", exit_code=2)
+    require_sound_models()
     loader = Loader.from_apps(apps)
     for label in app_labels:
         loader.require_app(label, migrated=False)

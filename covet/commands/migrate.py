@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from covet.apps.registry import apps
+from covet.commands._models import require_sound_models
 from covet.db.connections import connections
 from covet.db.migrations.autodetect import detect
 from covet.db.migrations.execute import Executor, Step
@@ -54,6 +55,7 @@ async def migrate(
     as_json: bool,
 ) -> int:
     """Apply all migrations, those of one app, or go to one of its migrations ('zero': before the first)."""
+    require_sound_models()
     loader = Loader.from_apps(apps)
     loader.require_no_conflicts()
     executor = Executor(database_of(database), loader, None if as_json else _Lines())

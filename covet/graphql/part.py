@@ -34,6 +34,7 @@ class GraphQLPart(AppPart):
     """
 
     module: ClassVar[str | None] = "schema"
+    tags: ClassVar[tuple[str, ...]] = ("graphql",)
     after: ClassVar[tuple[type[AppPart] | str, ...]] = (ModelsPart,)
     reads: ClassVar[frozenset[str]] = frozenset(
         {

@@ -23,6 +23,7 @@ class PubSubPart(AppPart):
     """Owns the brokers of the process."""
 
     after: ClassVar[tuple[type[AppPart], ...]] = (RedisPart,)
+    tags: ClassVar[tuple[str, ...]] = ("pubsub",)
     reads: ClassVar[frozenset[str]] = frozenset({"CHANNELS", "REDIS_URL"})
 
     def __init__(self) -> None:

@@ -28,6 +28,7 @@ class StaticFilesPart(AppPart):
     """
 
     folder: ClassVar[str | None] = "static"
+    tags: ClassVar[tuple[str, ...]] = ("staticfiles",)
     reads: ClassVar[frozenset[str]] = frozenset({"STATICFILES_DIRS"})
 
     def __init__(self) -> None:

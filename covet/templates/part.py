@@ -34,6 +34,7 @@ class TemplatesPart(AppPart):
     """
 
     folder: ClassVar[str | None] = "templates"
+    tags: ClassVar[tuple[str, ...]] = ("templates",)
     reads: ClassVar[frozenset[str]] = frozenset({"TEMPLATES", "DEBUG"})
 
     def __init__(self) -> None:

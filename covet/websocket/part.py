@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["HandshakeRules", "RoutingPart"]
 
 CLOSE_TIMEOUT_S = 2.0
+LIBRARIES = ("websockets", "wsproto")
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,6 +41,7 @@ class RoutingPart(AppPart):
     """Collects ``websocket_urlpatterns`` from each app's ``routing`` module."""
 
     module: ClassVar[str | None] = "routing"
+    tags: ClassVar[tuple[str, ...]] = ("websocket",)
     reads: ClassVar[frozenset[str]] = frozenset(
         {
             "ALLOWED_HOSTS",
@@ -81,7 +84,13 @@ class RoutingPart(AppPart):
         )
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report two routes of one pattern: the second can never be reached."""
+        """Report two routes of one pattern, of which the second can never be reached, and a server without WebSocket."""
+        if self.resolver.routes and not any(importlib.util.find_spec(name) for name in LIBRARIES):
+            yield Warning(
+                "There are WebSocket routes, and no library with which uvicorn could serve them.",
+                hint="pip install 'covet[websocket]'",
+                id="websocket.W003",
+            )
         seen: set[str] = set()
         for route in self.resolver.routes:
             if route.pattern in seen:

@@ -22,6 +22,7 @@ class ModelsPart(AppPart):
     """The models of all apps."""
 
     module: ClassVar[str | None] = "models"
+    tags: ClassVar[tuple[str, ...]] = ("models", "database")
     reads: ClassVar[frozenset[str]] = frozenset({"DATABASES", "DATABASE_ROUTERS"})
 
     def __init__(self) -> None:
