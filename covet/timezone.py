@@ -132,7 +132,7 @@ def _zone(zone: Zone) -> dt.tzinfo:
         return utc
     try:
         return zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a folder
         raise ImproperlyConfigured(
             f"'{zone}' is no known time zone. Write a name such as 'Europe/Berlin'; "
             "where the system has no zone data, install the package 'tzdata'."

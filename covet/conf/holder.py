@@ -298,7 +298,9 @@ def import_settings_module() -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise ImproperlyConfigured(f"The settings module '{name}' cannot be imported: {error}.") from error
+            raise ImproperlyConfigured(
+                f"The settings module '{name}' cannot be imported{_place(error)}: {error}."
+            ) from error
         raise ImproperlyConfigured(
             f"{ENVIRONMENT_VARIABLE} is '{name}', and there is no module '{error.name}'. "
             "Is the name right, and is the project's folder the current one?"
@@ -309,8 +311,20 @@ def import_settings_module() -> ModuleType:
         ) from error
     except Exception as error:
         raise ImproperlyConfigured(
-            f"The settings module '{name}' cannot be imported: {type(error).__name__}: {error}"
+            f"The settings module '{name}' cannot be imported{_place(error)}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _place(error: Exception) -> str:
+    """The last line of the project's own that ran, behind the import system's."""
+    found = ""
+    current = error.__traceback__
+    while current is not None:
+        file = current.tb_frame.f_code.co_filename
+        if not file.startswith("<") and file not in (__file__, importlib.__file__):
+            found = f" ({file}, line {current.tb_lineno})"
+        current = current.tb_next
+    return found
 
 
 def module_names(module: ModuleType) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from dotenv import dotenv_values
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from covet import timezone
 from covet.conf.defaults import Defaults, Setting, declared
 from covet.conf.errors import MASK, SettingProblem, SettingsError, is_secret, mask
+from covet.exceptions import ImproperlyConfigured
 from covet.text import distance, suggest
 
 __all__ = ["Loaded", "check_values", "load"]
@@ -316,11 +318,31 @@ def _typed(draft: _Draft) -> Loaded:
     except ValidationError as error:
         draft.problems += _problems(error, draft)
         checked = {}
+    draft.problems += _zone_problems(draft)
     if draft.problems:
         raise SettingsError(draft.problems)
     loaded.values = {**{k: v for k, v in draft.values.items() if k not in known}, **checked}
     loaded.sources = {name: " + ".join(sources) for name, sources in draft.sources.items()}
     return loaded
+
+
+def _zone_problems(draft: _Draft) -> Iterator[SettingProblem]:
+    """The zone's name is looked up here, so that it is told with the rest; a wrong type is told already."""
+    zone = draft.values.get("TIME_ZONE")
+    if not isinstance(zone, str):
+        return
+    try:
+        timezone.override(zone)
+    except ImproperlyConfigured as error:
+        source = ", ".join(draft.sources.get("TIME_ZONE", ())) or None
+        yield SettingProblem("TIME_ZONE", repr(zone), str(error), _near_zone(zone), source)
+
+
+def _near_zone(zone: str) -> str | None:
+    import zoneinfo  # only a mistake needs the list
+
+    near = suggest(zone, zoneinfo.available_timezones())
+    return f"Did you mean '{near}'?" if near else None
 
 
 def _problems(error: ValidationError, draft: _Draft) -> Iterator[SettingProblem]:
@@ -352,8 +374,8 @@ def _instead(name: str, value: Any) -> str | None:
     origin = typing.get_origin(hint)
     if _secret(name):
         return None
-    if origin is list and isinstance(value, str):
-        return f"Write {name} = [{value!r}]."
+    if origin is list and (isinstance(value, str) or (hint == list[str] and type(value) is int)):
+        return f"Write {name} = [{str(value)!r}]."
     if origin is dict and isinstance(value, str) and name in ALIASED:
         return f"Write {name} = {{'default': {mask(name, value)!r}}}."
     if hint is bool:
