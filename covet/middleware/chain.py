@@ -75,7 +75,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
     core = _Later()
     current: GetResponse = core.call
     for name in reversed(names):
-        factory = import_string(name) if isinstance(name, str) else name
+        factory = _import(name) if isinstance(name, str) else name
         shown = name if isinstance(name, str) else getattr(factory, "__qualname__", repr(factory))
         try:
             layer, instance = _make(factory, current, shown)
@@ -96,6 +96,13 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
         return Chain(step, ())
     core.step = step
     return Chain(current, tuple(layers), tuple(websocket_hooks))
+
+
+def _import(name: str) -> Any:
+    try:
+        return import_string(name)
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(f"MIDDLEWARE: {error}") from error
 
 
 class _Later:

@@ -32,6 +32,7 @@ class UrlsPart(AppPart):
     # The apps' urls import views, which import models.
     after: ClassVar[tuple[type[AppPart] | str, ...]] = ("covet.db.models.part.ModelsPart",)
     # The last three are what REST endpoints are compiled from; see ``covet.rest.endpoint.READS``.
+    tags: ClassVar[tuple[str, ...]] = ("urls",)
     reads: ClassVar[frozenset[str]] = frozenset({"ROOT_URLCONF", "DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"})
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class UrlsPart(AppPart):
                 raise ImproperlyConfigured(
                     f"ROOT_URLCONF names {root!r}, which has no urlpatterns. Add to it: urlpatterns = [*autodiscover()]"
                 )
+            _require_patterns(patterns, f"{root}.urlpatterns")
         else:
             # Tests and single-file programs hand over the list itself.
             patterns = getattr(root, "urlpatterns", root)
@@ -72,6 +74,7 @@ class UrlsPart(AppPart):
                 raise ImproperlyConfigured(
                     f"{module.__name__} of the app {name!r} has no urlpatterns. Add: urlpatterns = [path(…)], or remove the module."
                 )
+            _require_patterns(patterns, f"{module.__name__}.urlpatterns")
             found.extend(patterns)
         return found
 
@@ -112,3 +115,8 @@ class UrlsPart(AppPart):
                     obj=flat.text,
                     id="urls.W002",
                 )
+
+
+def _require_patterns(patterns: Any, what: str) -> None:
+    if not isinstance(patterns, (list, tuple)):
+        raise ImproperlyConfigured(f"{what} is a list of path(…), not {patterns!r}.")
