@@ -50,6 +50,8 @@ def check_name(name: str, kind: str, *, folder: Path) -> None:
         )
     if not name.isascii():
         raise CommandError(f"'{name}' has letters beyond ASCII; they make trouble in paths and labels.", exit_code=2)
+    if name == "tests":
+        raise CommandError(f"'tests' is where a project's tests lie; call the {kind} something else.", exit_code=2)
     target = folder / name
     if target.is_dir() and any(target.iterdir()):
         raise CommandError(f"The folder {target} exists already and is not empty.")

@@ -10,7 +10,7 @@ from covet.commands.migrate import database_of
 from covet.db.migrations.execute import migration_sql
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.part import MigrationsPart
-from covet.management.decorator import command
+from covet.management.decorator import command, json_option
 from covet.management.output import out
 
 __all__ = ["sqlmigrate"]
@@ -21,11 +21,16 @@ __all__ = ["sqlmigrate"]
 @click.argument("migration_name")
 @click.option("--backwards", is_flag=True, help="The SQL that undoes the migration.")
 @click.option("--database", default="default", show_default=True, help="The alias of the database.")
-async def sqlmigrate(*, app_label: str, migration_name: str, backwards: bool, database: str) -> None:
+@json_option
+async def sqlmigrate(*, app_label: str, migration_name: str, backwards: bool, database: str, as_json: bool) -> None:
     """Print the SQL of a migration for a database. Nothing is run, and no table has to be there."""
     # The parts are collected and not started: the SQL follows from the files alone.
     setup([MigrationsPart])
     loader = Loader.from_apps(apps)
     key = loader.find(app_label, migration_name)
-    for line in await migration_sql(database_of(database), loader, key, backwards=backwards):
+    lines = await migration_sql(database_of(database), loader, key, backwards=backwards)
+    if as_json:
+        out.json(lines)
+        return
+    for line in lines:
         out.line(line)
