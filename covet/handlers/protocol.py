@@ -11,14 +11,14 @@ Handed over to uvicorn's own ASGI way, request by request:
 - a ``Content-Length`` above 64 KiB,
 - a request that arrives while an earlier one of the same connection is being answered (pipelining),
 - HTTP versions other than 1.1, targets that are no plain path (``*``, ``http://…``, ``//…``, with ``#`` or not ASCII),
-- ``X-Forwarded-*`` headers while uvicorn is to believe proxies, a ``root_path``, more requests than
-  ``limit_concurrency``, trace logging, ``reset_contextvars``,
+- ``X-Forwarded-*`` headers while uvicorn is to believe proxies, a ``root_path``, trace logging, ``reset_contextvars``,
 - an answer that is streamed (``StreamingResponse``, ``FileResponse``, ``EventStream``) is sent by uvicorn's sender.
 
 What uvicorn does with a timer per request is done by one sweep per second over all connections: idle ones are closed
 after ``timeout_keep_alive``, and so are heads and small bodies that do not arrive in time, which uvicorn waits for
-without end. A head larger than 64 KiB, or of more than 128 headers, is answered with 431. When the client goes away, the
-view that works for it is cancelled.
+without end. A head larger than 64 KiB, or of more than 128 headers, is answered with 431, a request beyond
+``limit_concurrency`` with 503, what is no HTTP with 400: all of them problem documents. When the client goes away, the view
+that works for it is cancelled.
 """
 
 from __future__ import annotations
@@ -150,8 +150,10 @@ class CovetProtocol(HttpToolsProtocol):
             if self.stage == _BUSY:
                 # An answer is on its way; bytes in front of it would be taken for it.
                 self.transport.close()
-            else:
+            elif self.application is None:
                 self.send_400_response(message)
+            else:
+                self._refuse(400, message)
             return
         if self.stage == _HEAD:
             self.head_bytes += len(data)
@@ -195,6 +197,9 @@ class CovetProtocol(HttpToolsProtocol):
         if len(self.headers) > MAX_HEADERS or (self.is_large and self._head_size() > MAX_HEAD_BYTES):
             self._refuse(431, "The head of the request is too large.")
             return
+        if self.limit_concurrency is not None and self.stage == _HEAD and self._is_full(self.limit_concurrency):
+            self._refuse(503, "The server has as many requests at once as it takes. Try again later.")
+            return
         keep_alive = self.parser.should_keep_alive()
         if not self.by_uvicorn:
             url = self.url
@@ -205,7 +210,6 @@ class CovetProtocol(HttpToolsProtocol):
                 or not url.isascii()
                 # HTTP/1.0 stays open only if the client says so; to ask for the version builds a text each time.
                 or ((self.says_connection or not keep_alive) and self.parser.get_http_version() != "1.1")
-                or (self.limit_concurrency is not None and self._is_full(self.limit_concurrency))
             ):
                 self.by_uvicorn = True
         if self.by_uvicorn:

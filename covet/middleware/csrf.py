@@ -1,8 +1,8 @@
 """CsrfMiddleware: an unsafe request that carries a session cookie must prove that it comes from this site.
 
 Only such requests can be forged by another site, so only they are checked: never one without a session cookie, and
-never one with an ``Authorization`` header, which no form and no other site's script can send without being asked first
-(a CORS preflight). The proof is the ``Origin`` (or ``Referer``) header, and a token that stands in a cookie and again in
+never one with a token in its ``Authorization`` header, which no form and no other site's script can send without being asked
+first (a CORS preflight); a password that browsers add by themselves (``Basic`` and the like) is no token. The proof is the ``Origin`` (or ``Referer``) header, and a token that stands in a cookie and again in
 a header or a form field.
 """
 
@@ -26,6 +26,8 @@ __all__ = ["CsrfMiddleware", "csrf_exempt", "get_token", "rotate_token"]
 
 FORM_FIELD = "csrfmiddlewaretoken"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+# A browser that knows a password for the site adds these by itself, whoever made it send the request.
+_SENT_BY_BROWSERS = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
 _SECRET_BYTES = 20
 
 logger = logging.getLogger("covet.security.csrf")
@@ -141,7 +143,7 @@ class CsrfMiddleware:
         for name, value in request.raw_headers:
             if name == b"cookie" and self.session_cookie in value:
                 carries = True
-            elif name == b"authorization":
+            elif name == b"authorization" and value.partition(b" ")[0].lower() not in _SENT_BY_BROWSERS:
                 return False
         return carries and settings.SESSION_COOKIE_NAME in request.cookies
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -290,8 +291,30 @@ async def test_forwarded_headers_are_believed_as_uvicorn_is_told() -> None:
 async def test_limit_concurrency_is_kept() -> None:
     async with served([path("n/<int:number>", number)], config={"limit_concurrency": 1}) as server:
         answer = await talk(server, b"GET /n/1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        large = await talk(server, b"POST /n/1 HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 503 ")
+    assert large.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_what_the_server_itself_refuses_is_a_problem_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any request is there to be handled: 400, 408, 431, 503."""
+    monkeypatch.setattr("covet.handlers.protocol.HEAD_TIMEOUT_S", 0.01)
+    routes = [path("n/<int:number>", number)]
+    async with served(routes) as server:
+        answers = {
+            400: await talk(server, b"what is this?\r\n\r\n"),
+            408: await talk(server, b"GET / HTTP/1.1\r\nhost"),
+            431: await talk(server, b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 200 + b"\r\n"),
+        }
+    async with served(routes, config={"limit_concurrency": 1}) as server:
+        answers[503] = await talk(server, b"GET /n/1 HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    for status, answer in answers.items():
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert b"content-type: application/problem+json" in head.lower()
+        assert json.loads(body)["status"] == status
 
 
 async def test_a_stranger_application_is_served_by_uvicorn_alone() -> None:

@@ -278,6 +278,17 @@ async def test_an_anonymous_or_token_request_is_not_asked_for_a_token(site: Site
     assert (await client.post("/save", headers=bearer)).status_code == 200
 
 
+@pytest.mark.parametrize("scheme", ["Basic YTpi", "basic YTpi", "Digest username=a", "Negotiate abc", "NTLM abc"])
+async def test_a_password_that_browsers_add_by_themselves_is_no_token(site: Site, scheme: str) -> None:
+    """A site behind a password of the server in front: another site's form carries it, and the session cookie too."""
+    client = await site(FORMS, middleware=[CSRF])
+
+    forged = await client.post("/save", headers={"authorization": scheme, "cookie": "sessionid=abc"})
+    anonymous = await client.post("/save", headers={"authorization": scheme})
+
+    assert (forged.status_code, anonymous.status_code) == (403, 200)
+
+
 async def test_a_request_with_a_session_needs_the_token(site: Site) -> None:
     client = await site(FORMS, middleware=[CSRF])
     client.cookies.set("sessionid", "abc")
