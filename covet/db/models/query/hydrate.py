@@ -1,7 +1,7 @@
 """Rows to results by generated code: one function per model and set of columns, made once.
 
 Instances are filled by one unpacking assignment (``o.id, o.title = row``), which keeps their values inline and is about
-three times faster than a loop. All rows of a result share one ``State``, whose batch knows them by weak references.
+three times faster than a loop. All rows of a result share one ``State``, whose batch knows them weakly.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import keyword
 import weakref
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.db.models.signals import post_init
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from covet.db.models.query.related import Related
     from covet.db.sql.dialect import Dialect
 
-__all__ = ["MISSING", "Batch", "Make", "converters", "instances", "records", "single"]
+__all__ = ["MISSING", "Batch", "Make", "Result", "converters", "instances", "records", "single"]
 
 #: ``make(rows, alias, fetch_mode) -> list of results``.
 Make: TypeAlias = Callable[[Sequence[Any], str, Any], "list[Any]"]
@@ -30,23 +31,76 @@ class Batch:
     """The rows that were read together: what one of them needs is loaded for all that are still alive.
 
     Attributes:
-        refs: Weak references to the rows.
+        refs: Weak references to rows whose list is gone, or that were added later.
+        result: A weak reference to the list of the rows; ``None`` where there is none.
+        number: Which rows of the result these are: 0 its own, from 1 those joined to them.
         locks: A lock for each thing being loaded, so that ``gather`` over all rows makes one statement.
     """
 
-    __slots__ = ("locks", "refs")
+    __slots__ = ("locks", "number", "refs", "result")
 
-    def __init__(self, rows: Iterable[Any] = ()) -> None:
+    def __init__(self, rows: Iterable[Any] = (), number: int = 0) -> None:
         self.refs: list[weakref.ref[Any]] = list(map(weakref.ref, rows))
+        self.result: weakref.ref[Result] | None = None
+        self.number = number
         self.locks: dict[Any, Any] | None = None
 
     def alive(self) -> list[Any]:
         """Return the rows that somebody still holds."""
-        return [row for ref in self.refs if (row := ref()) is not None]
+        rows = [row for ref in self.refs if (row := ref()) is not None]
+        result = None if self.result is None else self.result()
+        if result is None:
+            return rows
+        if self.number:
+            return result.joined[self.number - 1] + rows
+        # The list is in the hands of the project, which may have put other things into it.
+        return [row for row in result if getattr(getattr(row, "_row_state", None), "peers", None) is self] + rows
 
     def add(self, row: Any) -> None:
         """Count one more row in."""
         self.refs.append(weakref.ref(row))
+
+
+class Result(list[Any]):
+    """The list that a query gives; while it lives, it is what its rows know each other by.
+
+    A weak reference to every row would cost more time and memory than the row itself, and most rows die with their
+    list. So only the rows that outlive it (``rows[::2]`` was kept) get one, when the list goes.
+
+    Attributes:
+        batches: The batch of the rows, and of each relation that was joined.
+        joined: The rows of those relations.
+    """
+
+    __slots__ = ("__weakref__", "batches", "joined")
+
+    batches: tuple[Batch, ...]
+    joined: tuple[list[Any], ...]
+
+    def __del__(self) -> None:
+        if not self.joined:
+            if max(map(getrefcount, self), default=0) > _HELD_ONCE:
+                self.batches[0].refs += [weakref.ref(row) for row in self if _is_row(row)]
+            return
+        if any(max(map(getrefcount, rows), default=0) > held for rows, held in self._held()):
+            for batch, (rows, _held) in zip(self.batches, self._held(), strict=True):
+                batch.refs += [weakref.ref(row) for row in rows if _is_row(row)]
+
+    def _held(self) -> list[tuple[list[Any], int]]:
+        """Return the lists of rows, each with how often a row is referred to that nobody else holds."""
+        return [(self, _HELD_ONCE), *[(rows, _HELD_ONCE + 1) for rows in self.joined]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles are plain lists.
+        return list, (list(self),)
+
+
+def _is_row(value: Any) -> bool:
+    return hasattr(value, "_row_state")
+
+
+#: What ``getrefcount`` says of something that one list refers to.
+_HELD_ONCE = max(map(getrefcount, [object()]))
 
 
 def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[[Any], Any] | None]:
@@ -59,7 +113,7 @@ class _Code:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.names: dict[str, Any] = {"new": object.__new__, "State": State, "Batch": Batch}
+        self.names: dict[str, Any] = {"new": object.__new__, "State": State, "Batch": Batch, "Result": Result}
 
     def add(self, line: str) -> None:
         self.lines.append(line)
@@ -85,9 +139,9 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     for number, (node, variable, _depth) in enumerate(plans):
         code.names[f"cls{number}"] = node.model
         partial = ", partial=True" if node.partial else ""
-        head.append(f" b{number} = Batch()")
+        head.append(f" b{number} = Batch((), {number})")
         head.append(f" s{number} = State(False, alias, peers=b{number}, fetch_mode=mode, shared=True{partial})")
-        head.append(f" l{number} = []; a{number} = l{number}.append")
+        head.append(f" l{number} = {'[]' if number else 'Result()'}; a{number} = l{number}.append")
         in_null = _is_null(node, plans)
         for one in node.fields:
             name = _identifier(one.attname)
@@ -102,6 +156,10 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
         targets.append(f"o.{_identifier(name)}" if found[position] is None else f"v{position}")
         position += 1
     targets += ["_"] * hidden
+    numbers = range(len(plans))
+    head.append(f" l0.batches = ({''.join(f'b{number},' for number in numbers)})")
+    head.append(f" l0.joined = ({''.join(f'l{number},' for number in numbers[1:])})")
+    head.append(f" {''.join(f'b{number}.result = ' for number in numbers)}ref(l0)")
     head.append(" for row in rows:")
     made, late = _creation(plans, found, code)
     after += late
@@ -114,8 +172,7 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
             code.names[f"c{index}"] = found[index]
             body.append(f"  o.{_identifier(name)} = c{index}(v{index})")
     body.append("  a0(o)")
-    tail = [f" b{number}.refs = list(map(ref, l{number}))" for number in range(len(plans))]
-    tail += [f" if hooks: tell(cls{number}, l{number})" for number in range(len(plans))]
+    tail = [f" if hooks: tell(cls{number}, l{number})" for number in numbers]
     code.names |= {"ref": weakref.ref, "hooks": _PostInit(), "tell": _tell}
     code.lines = [*head, *body, *tail, " return l0"]
     return code.function()
