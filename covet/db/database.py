@@ -157,7 +157,10 @@ class Database:
         Raises:
             DatabaseError: One of its subclasses, with alias and SQL.
         """
-        if self._scope.get() is None and not recorders.get():
+        if not recorders.get():
+            frame = self._scope.get()
+            if frame is not None:
+                return await frame.transaction.run(frame, "fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
             if pool is not None:
                 kept = pool.kept
@@ -179,7 +182,10 @@ class Database:
 
     async def insert(self, sql: str, args: Sequence[Any] = ()) -> Inserted:
         """Run an insert and return ``(rows of RETURNING, automatic key)``; which of them is filled hangs on the database."""
-        if self._scope.get() is None and not recorders.get():
+        if not recorders.get():
+            frame = self._scope.get()
+            if frame is not None:
+                return await frame.transaction.run(frame, "insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
             if pool is not None:
                 kept = pool.kept
@@ -201,7 +207,10 @@ class Database:
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         """Run a statement and return how many rows it changed."""
-        if self._scope.get() is None and not recorders.get():
+        if not recorders.get():
+            frame = self._scope.get()
+            if frame is not None:
+                return await frame.transaction.run(frame, "execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
             if pool is not None:
                 kept = pool.kept
@@ -307,12 +316,7 @@ class Database:
     async def _run_routed(self, method: str, sql: str, args: Sequence[Any]) -> Any:
         frame = self._frame()
         if frame is not None:
-            try:
-                return await frame.transaction.run(frame, method, sql, args)
-            except DatabaseError as error:
-                error.alias = error.alias or self.alias
-                error.sql = error.sql or sql
-                raise
+            return await frame.transaction.run(frame, method, sql, args)
         for _ in range(2):
             pool = await self._pool_for(sql)
             is_clean = _CLEAN.match(sql) is not None and _LEAVES_TRACES.search(sql) is None
@@ -434,11 +438,13 @@ class Database:
             place: Where the block stands, for messages.
             before: Statements that change the session first; the connection is closed, or reset, afterwards.
         """
-        await self.open()
         pool = self._writer
-        assert pool is not None
+        if pool is None or pool.loop is not asyncio.get_running_loop():
+            await self.open()
+            pool = self._writer
+            assert pool is not None
         for attempt in range(2):
-            connection = await pool.acquire()
+            connection = pool.kept.pop() if pool.kept else await pool.acquire()
             try:
                 if before:
                     connection.is_dirty = connection.must_close = True

@@ -96,7 +96,7 @@ class Atomic:
             raise
         finally:
             scope.set(frame.outside)
-        if frame.parent is None or frame.is_emulated:
+        if frame.hooks and (frame.parent is None or frame.is_emulated):
             await run_hooks(frame)
 
     async def _finish(self, frame: Frame) -> bool:

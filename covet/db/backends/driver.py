@@ -78,7 +78,7 @@ class Connection(ABC):
         """Whether the server has a transaction open."""
 
     @abstractmethod
-    async def begin(self) -> None:
+    def begin(self) -> Awaitable[Any]:
         """Start a transaction that may write."""
 
     async def commit(self) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Rows
@@ -74,11 +74,42 @@ def _task_place(frame: FrameType) -> str:
     return f"task '{task.get_name()}' ({getattr(task.get_coro(), '__qualname__', task.get_coro())})"
 
 
+class _Wait:
+    """What a task waits for in place of a future: a cancellation ends up here, and is raised when the future is done.
+
+    It is all that asyncio asks of a future that is awaited. A second future between the two would cost every commit
+    another turn of the loop.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_future", "_tell", "is_cancelled")
+
+    def __init__(self, future: asyncio.Future[Any], tell: Callable[[], None]) -> None:
+        self._future = future
+        self._tell = tell
+        self._asyncio_future_blocking = False
+        self.is_cancelled = False
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._future.get_loop()
+
+    def add_done_callback(self, callback: Callable[..., Any], *, context: Any = None) -> None:
+        self._future.add_done_callback(callback, context=context)
+
+    def cancel(self, msg: Any = None) -> bool:
+        self.is_cancelled = True
+        self._tell()
+        return False
+
+
 async def uncancelled(awaitable: Awaitable[T], give_up: Callable[[], None], *, limit_s: float | None = None) -> T:
     """Await something that must not be cut off half-way (COMMIT, ROLLBACK); a cancellation is raised when it is done.
 
     A task of its own for each commit would cost more than the commit's own Python: so the coroutine is driven here, and
-    only a future between it and the task is ever cancelled. For that reason it must not use ``asyncio.timeout``.
+    none of the futures that it waits for is ever cancelled. For that reason it must not use ``asyncio.timeout``.
 
     Args:
         awaitable: What to await.
@@ -89,6 +120,12 @@ async def uncancelled(awaitable: Awaitable[T], give_up: Callable[[], None], *, l
     loop = asyncio.get_running_loop()
     cancelled: asyncio.CancelledError | None = None
     timer = None if limit_s is None else loop.call_later(limit_s, give_up)
+
+    def start_timer() -> None:
+        nonlocal timer
+        if timer is None:
+            timer = loop.call_later(_SETTLE_S, give_up)
+
     try:
         while True:
             try:
@@ -98,18 +135,20 @@ async def uncancelled(awaitable: Awaitable[T], give_up: Callable[[], None], *, l
                     raise cancelled from None
                 return stop.value  # type: ignore[no-any-return]  # what the awaitable returns
             if pending is None:
-                await asyncio.sleep(0)
-                continue
-            pending._asyncio_future_blocking = False
-            while not pending.done():
-                between = loop.create_future()
-                pending.add_done_callback(lambda _, waiter=between: waiter.done() or waiter.set_result(None))
                 try:
-                    await between
+                    await asyncio.sleep(0)
                 except asyncio.CancelledError as error:
                     cancelled = error
-                    if timer is None:
-                        timer = loop.call_later(_SETTLE_S, give_up)
+                    start_timer()
+                continue
+            pending._asyncio_future_blocking = False
+            wait = _Wait(pending, start_timer)
+            try:
+                await wait
+            except BaseException as error:
+                # The future's own error reaches the awaitable by the next step.
+                if wait.is_cancelled and isinstance(error, asyncio.CancelledError):
+                    cancelled = error
     finally:
         if timer is not None:
             timer.cancel()
@@ -294,20 +333,29 @@ class Transaction:
 
     async def run(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
         """Run a statement by the connection's ``fetch``, ``execute``, ``insert`` or ``execute_many``."""
-        await self.take_turn(frame, sql)
+        if self.busy or frame.ended or frame.broken or self.frames[-1] is not frame:
+            await self.take_turn(frame, sql)
+        else:
+            # An open block that nobody else works in: the same as take_turn, without a coroutine of its own.
+            self.busy = True
         try:
             if frame.is_base:
                 return await self._run_pinned(method, sql, args)
             return await getattr(self.connection, method)(sql, args)
         except BaseException as error:
             found = self.failed(frame, error, sql)
+            if isinstance(found, DatabaseError):
+                found.alias = found.alias or self.alias
+                found.sql = found.sql or sql
             if isinstance(found, IntegrityError) and not self.connection.is_closed:
                 await self.driver.complete(found, self.connection)
             if found is error:
                 raise
             raise found from error
         finally:
-            self.end_turn()
+            self.busy = False
+            if self._queue:
+                self.wake()
 
     def failed(self, frame: Frame, error: BaseException, sql: str) -> BaseException:
         """Note what a failure means for the block, and return what to raise."""
@@ -531,7 +579,10 @@ class Transaction:
 
     async def commit(self, frame: Frame) -> None:
         """Commit the outermost block and give the connection back."""
-        await self.take_turn(frame, "COMMIT")
+        if self.busy or frame.ended or frame.broken or self.frames[-1] is not frame:
+            await self.take_turn(frame, "COMMIT")
+        else:
+            self.busy = True
         try:
             await self._whole(self.connection.commit())
         except asyncio.CancelledError:

@@ -113,9 +113,9 @@ class PostgreSQLConnection(Connection):
         """What the server said last about its transaction."""
         return self.raw.is_in_transaction()  # type: ignore[no-any-return]
 
-    async def begin(self) -> None:
+    def begin(self) -> Awaitable[Any]:
         """Start a transaction."""
-        await self.raw.execute("BEGIN")
+        return self.raw.execute("BEGIN")  # type: ignore[no-any-return]  # asyncpg is not typed
 
     async def commit(self) -> None:
         """Commit; a transaction that is broken would be rolled back silently, so it is refused."""
