@@ -25,9 +25,10 @@ class Context:
         websocket: The WebSocket; None over HTTP.
         params: What the client sent with ``connection_init``; empty over HTTP.
         state: A place for what extensions and resolvers hand on.
+        written: The models that mutations of ours wrote, each with the values; a failed commit is told by them.
     """
 
-    __slots__ = ("_loaders", "params", "request", "state", "websocket")
+    __slots__ = ("_loaders", "params", "request", "state", "websocket", "written")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Context:
         self.websocket = websocket
         self.params = params or {}
         self.state: dict[str, Any] = {}
+        self.written: list[tuple[Any, dict[str, Any]]] = []
         self._loaders: dict[Any, DataLoader[Any, Any]] = {}
 
     @property

@@ -27,6 +27,7 @@ from strawberry.types.field import StrawberryField
 from covet import access
 from covet.db import transaction
 from covet.db.errors import DatabaseError, DataError, ForeignKeyViolation, IntegrityError, UniqueViolation
+from covet.db.routers import router
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from covet.graphql.errors import bad_input, not_found
 from covet.graphql.fields import RootField, _argument
@@ -122,11 +123,12 @@ class CreateField(_WriteField):
         values = self._values(arguments["data"])
         many = _take_many(self.kind.model, values)
         try:
-            async with transaction.atomic():
+            async with transaction.atomic(using=router.db_for_write(self.kind.model)):
                 row = await self.kind.model.objects.create(**values)
                 await _set_many(row, many)
         except IntegrityError as error:
             raise await broken_rule(error, self.kind.model, {**values, **many}) from error
+        info.context.written.append((self.kind.model, {**values, **many}))
         return row
 
 
@@ -147,12 +149,13 @@ class UpdateField(_WriteField):
         for name, value in values.items():
             setattr(row, name, value)
         try:
-            async with transaction.atomic():
+            async with transaction.atomic(using=router.db_for_write(self.kind.model, instance=row)):
                 if values:
                     await row.save(update_fields=list(values))
                 await _set_many(row, many)
         except IntegrityError as error:
             raise await broken_rule(error, self.kind.model, {**values, **many}) from error
+        info.context.written.append((self.kind.model, {**values, **many}))
         return row
 
 
@@ -171,7 +174,7 @@ class DeleteField(_WriteField):
         row = await self._found(info, arguments["id"])
         key = row.pk
         try:
-            async with transaction.atomic():
+            async with transaction.atomic(using=router.db_for_write(self.kind.model, instance=row)):
                 # Relations have to be read while they are there.
                 await complete(row, self.kind, info._raw_info, info)
                 await row.delete()

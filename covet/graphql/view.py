@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from graphql import GraphQLError, OperationType
@@ -16,9 +17,11 @@ from strawberry.types.graphql import OperationType as StrawberryOperation
 from covet.apps import apps as registry
 from covet.conf import settings
 from covet.db import transaction
+from covet.db.errors import IntegrityError
 from covet.graphql.context import Context
 from covet.graphql.engine import Schema
 from covet.graphql.errors import format_error
+from covet.graphql.mutations import broken_rule
 from covet.graphql.pages import graphiql
 from covet.graphql.part import GraphQLPart
 from covet.http.errors import (
@@ -88,9 +91,13 @@ class GraphQLView:
         kind = schema.documents.prepare(operation.query).operation_type(operation.name)
         if is_get and kind not in (OperationType.QUERY, None):
             raise MethodNotAllowed(["POST"], "A mutation is sent by POST: links and images must not be able to write.")
-        answer = await execute(schema, operation, Context(request=request), reads_only=is_get)
-        if kind is OperationType.MUTATION and "errors" in answer.body:
-            _roll_back()
+        context = Context(request=request)
+        answer = await execute(schema, operation, context, reads_only=is_get)
+        if kind is OperationType.MUTATION:
+            if "errors" in answer.body:
+                _roll_back()
+            else:
+                request.state.commit_failed = partial(_commit_failed, context, media_type)
         status = 200 if answer.was_run or media_type == LEGACY else 400
         return Response(dumps(answer.body), status, media_type=f"{media_type}; charset=utf-8")
 
@@ -107,6 +114,16 @@ class GraphQLView:
         if any("errors" in body for body in bodies):
             _roll_back()
         return Response(dumps(bodies), 200, media_type=f"{media_type}; charset=utf-8")
+
+
+async def _commit_failed(context: Context, media_type: str, error: IntegrityError) -> Response:
+    """Return the answer to a mutation of which the commit found that it breaks a rule: nothing of it stands."""
+    told = [await broken_rule(error, model, values) for model, values in context.written]
+    # Of several writes the database does not say which one it was; the one with a place in its input is.
+    pointed = [one for one in told if one.extensions and "errors" in one.extensions] or told
+    found = pointed[0] if pointed else GraphQLError("The values break a rule of the database.")
+    body = {"errors": [format_error(found, "CONFLICT")], "data": None}
+    return Response(dumps(body), 200, media_type=f"{media_type}; charset=utf-8")
 
 
 def _roll_back() -> None:

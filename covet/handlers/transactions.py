@@ -1,4 +1,8 @@
-"""ATOMIC_REQUESTS: every view of a project inside a transaction of each database that asks for it."""
+"""ATOMIC_REQUESTS: every view of a project inside a transaction of each database that asks for it.
+
+Some rules are checked by the commit alone, after the view: foreign keys on PostgreSQL and SQLite. What broke one answers by
+``request.state.commit_failed``, an async function of the error, where it has set one; else it is a fault of the server.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +23,29 @@ def transaction_per_request(databases: Mapping[str, Any]) -> Callable[[GetRespon
         return None
     # The database rooms are loaded only where a database asks for it.
     from covet.db import transaction
+    from covet.db.errors import IntegrityError
 
     def wrap(step: GetResponse) -> GetResponse:
         for alias in aliases:
-            step = _in_transaction(step, transaction, alias)
+            step = _in_transaction(step, transaction, alias, IntegrityError)
         return step
 
     return wrap
 
 
-def _in_transaction(step: GetResponse, transaction: Any, alias: str) -> GetResponse:
+def _in_transaction(step: GetResponse, transaction: Any, alias: str, broken: type[Exception]) -> GetResponse:
     async def call(request: Request) -> Response:
-        async with transaction.atomic(using=alias):
-            return await step(request)
+        answered = False
+        try:
+            async with transaction.atomic(using=alias):
+                response = await step(request)
+                answered = True
+            return response
+        except broken as error:
+            explain = getattr(request.state, "commit_failed", None) if answered else None
+            if explain is None:
+                raise
+            failed: Response = await explain(error)
+            return failed
 
     return call

@@ -19,7 +19,7 @@ from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.problems import ProblemError
 from covet.rest.bind import Binding, compile_binding
-from covet.rest.errors import EXPECTED, answer, invalid, parameter_errors
+from covet.rest.errors import EXPECTED, answer, broken_rule, invalid, parameter_errors
 from covet.rest.pagination import PageRequest
 from covet.rest.params import Query
 from covet.rest.render import UNSET, Plan, plan_response
@@ -165,6 +165,8 @@ class Compiled:
     def _compile(self) -> Run:
         """Choose the shortest of four runs: with or without a body, read from the database or not, in pages or not."""
         call, model, status = self.binding.call, self.model, self.status
+        if self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values()):
+            call = _explaining_commits(call, model)
         render = self.plan.render
         if self.plan.schema is None:
             return _run_bodiless(call, status, model)
@@ -173,6 +175,16 @@ class Compiled:
         if self.plan.is_async:
             return _run_async(call, render, status, model)
         return _run_plain(call, render, status, model)
+
+
+def _explaining_commits(call: Any, model: Any) -> Any:
+    """Return ``call`` for requests in one transaction: a rule that only its commit finds broken is told like any other."""
+
+    async def explained(request: Request, params: dict[str, Any], notes: list[Any]) -> Any:
+        request.state.commit_failed = lambda error: broken_rule(error, notes, model)
+        return await call(request, params, notes)
+
+    return explained
 
 
 def _run_plain(call: Any, render: Any, status: int, model: Any) -> Run:

@@ -35,7 +35,7 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["EXPECTED", "answer", "body_errors", "invalid", "parameter_errors", "reject"]
+__all__ = ["EXPECTED", "answer", "body_errors", "broken_rule", "invalid", "parameter_errors", "reject"]
 
 EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError)
 """The errors that are the client's: they are answered here and never logged as faults."""
@@ -150,19 +150,29 @@ def reject(status: int, detail: str, errors: Sequence[ProblemError] = ()) -> HTT
 
 
 async def answer(error: BaseException, data: Sequence[Any] = (), model: type[Model] | None = None) -> ProblemResponse:
-    """Return the answer to an expected error.
+    """Return the answer to an expected error; what the request wrote is undone where it runs in one transaction.
 
     Args:
         error: One of ``EXPECTED``.
         data: What the body was read into; a broken rule of the database is pointed at in it.
         model: The model that the endpoint is about.
     """
-    _roll_back()
     if isinstance(error, IntegrityError):
-        return ProblemResponse(await _broken_rule(error, data, model))
-    if isinstance(error, DataError):
-        return ProblemResponse(Problem(422, detail="A value is longer or larger than the database can hold."))
-    return ProblemResponse(problem_for(error))
+        # Before the rollback is asked for: after it nothing can be looked up any more.
+        response = await broken_rule(error, data, model)
+    elif isinstance(error, DataError):
+        response = ProblemResponse(Problem(422, detail="A value is longer or larger than the database can hold."))
+    else:
+        response = ProblemResponse(problem_for(error))
+    _roll_back()
+    return response
+
+
+async def broken_rule(
+    error: IntegrityError, data: Sequence[Any] = (), model: type[Model] | None = None
+) -> ProblemResponse:
+    """Return the answer to a rule of the database that was broken; the arguments are those of ``answer``."""
+    return ProblemResponse(await _broken_rule(error, data, model))
 
 
 def _roll_back() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db import transaction
+from covet.db.routers import router
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -33,7 +34,7 @@ async def create(model: type[M], data: BaseModel, **values: Any) -> M:
     plain, many = _split(model, {**values_of(data), **values})
     if not many:
         return await model.objects.create(**plain)
-    async with transaction.atomic():
+    async with transaction.atomic(using=router.db_for_write(model)):
         instance = await model.objects.create(**plain)
         await _relate(instance, many)
     return instance
@@ -56,7 +57,7 @@ async def update(instance: M, data: BaseModel, *, partial: bool = False, **value
         if plain:
             await instance.save(update_fields=_columns(instance, plain))
         return instance
-    async with transaction.atomic():
+    async with transaction.atomic(using=router.db_for_write(type(instance), instance=instance)):
         if plain:
             await instance.save(update_fields=_columns(instance, plain))
         await _relate(instance, many)

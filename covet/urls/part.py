@@ -33,7 +33,9 @@ class UrlsPart(AppPart):
     after: ClassVar[tuple[type[AppPart] | str, ...]] = ("covet.db.models.part.ModelsPart",)
     # The last three are what REST endpoints are compiled from; see ``covet.rest.endpoint.READS``.
     tags: ClassVar[tuple[str, ...]] = ("urls",)
-    reads: ClassVar[frozenset[str]] = frozenset({"ROOT_URLCONF", "DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"})
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {"ROOT_URLCONF", "DATABASES", "DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"}
+    )
 
     def __init__(self) -> None:
         self.resolver = Resolver()

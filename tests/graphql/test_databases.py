@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from covet.conf import override
 from covet.conf.service_url import parse_database
 from covet.db import connections
 from covet.db.database import Database
@@ -76,3 +77,27 @@ async def test_what_only_the_database_knows_is_told_alike_on_every_database(blog
     assert taken["errors"][0]["extensions"]["code"] == "CONFLICT"
     assert taken["errors"][0]["extensions"]["errors"][0]["pointer"] == "/data/email"
     assert await Article.objects.filter(title="x").count() == 0
+
+
+async def test_a_key_that_the_commit_of_the_request_finds_missing_is_told_like_any_other(
+    vendor: str, scratch: Any, project: Any, ask: Any
+) -> None:
+    """With ATOMIC_REQUESTS, PostgreSQL and SQLite check foreign keys when the mutation is long answered."""
+    async with override(DATABASES={"default": {"url": await scratch(vendor), "atomic_requests": True}}):
+        await create_tables()
+        async with filled(keys=False):
+            unknown = await ask('mutation { createArticle(data: {title: "x", author: 999}) { id } }', user="x")
+            tag = await ask(
+                'mutation { createArticle(data: {title: "x", author: 1, tags: [1, 999]}) { id } }', user="x"
+            )
+            changed = await ask('mutation { updateArticle(id: "1", data: {author: 999}) { id } }', user="x")
+            fine = await ask('mutation { createArticle(data: {title: "y", author: 1, tags: [1]}) { title } }', user="x")
+
+        for answer, pointer in ((unknown, "/data/author"), (tag, "/data/tags/1"), (changed, "/data/author")):
+            assert answer["data"] is None
+            assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+            assert [one["pointer"] for one in answer["errors"][0]["extensions"]["errors"]] == [pointer]
+        assert fine == {"data": {"createArticle": {"title": "y"}}}
+        assert await Article.objects.filter(title="x").count() == 0
+        assert await Article.objects.filter(author_id=999).count() == 0
+        await connections["default"].close()
