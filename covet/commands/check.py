@@ -26,7 +26,7 @@ _TITLES = {
 }
 
 
-@command(parts=ALL)
+@command(parts=ALL, starts=["covet.db.models.part.ModelsPart"])  # databases open at first use; no broker is asked for
 @click.argument("app_labels", nargs=-1)
 @click.option("--tag", "-t", "tags", multiple=True, help="Only checks with this tag; may be given again.")
 @click.option("--list-tags", is_flag=True, help="List the tags and stop.")

@@ -15,7 +15,7 @@ from covet.urls.resolver import CompiledRoute
 __all__ = ["routes"]
 
 
-@command(parts=ALL)
+@command(parts=ALL, starts=[])
 @click.argument("text", default="")
 @json_option
 async def routes(text: str, as_json: bool) -> None:

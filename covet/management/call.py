@@ -20,7 +20,7 @@ from covet.management.output import redirected
 from covet.management.part import ManagementPart
 from covet.text import suggest
 
-__all__ = ["call_command", "find_command", "loaded_parts"]
+__all__ = ["call_command", "find_command", "started_parts"]
 
 
 async def call_command(
@@ -65,7 +65,7 @@ async def call_command(
         if not command.needs_settings:
             return await command.run(context)
         setup(command.parts)
-        async with started(loaded_parts(command)):
+        async with started(started_parts(command)):
             return await command.run(context)
 
 
@@ -91,8 +91,8 @@ def unknown_command(name: str, known: Iterable[str]) -> str:
     return f"There is no command '{name}'." + (f" Did you mean '{near}'?" if near else "")
 
 
-def loaded_parts(command: Command) -> list[type[AppPart]] | None:
-    """Return the part classes that a command needs started; None is all."""
-    if command.parts is None:
+def started_parts(command: Command) -> list[type[AppPart]] | None:
+    """Return the part classes that run while a command does; None is all."""
+    if command.starts is None:
         return None
-    return [import_string(part) if isinstance(part, str) else part for part in command.parts]
+    return [import_string(part) if isinstance(part, str) else part for part in command.starts]

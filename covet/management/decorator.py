@@ -40,11 +40,13 @@ class Command(click.Command):
 
     Attributes:
         parts: The parts it needs; None is all.
+        starts: Those of them that run while it does; None is all.
         needs_settings: Whether settings and apps are loaded before it runs.
         owns_loop: Whether it runs on the main thread with no event loop, because it starts its own.
     """
 
     parts: tuple[type[AppPart] | str, ...] | None
+    starts: tuple[type[AppPart] | str, ...] | None
     needs_settings: bool
     owns_loop: bool
 
@@ -52,12 +54,14 @@ class Command(click.Command):
         self,
         *args: Any,
         parts: tuple[type[AppPart] | str, ...] | None,
+        starts: tuple[type[AppPart] | str, ...] | None,
         needs_settings: bool,
         owns_loop: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.parts = parts
+        self.starts = starts
         self.needs_settings = needs_settings
         self.owns_loop = owns_loop
 
@@ -83,6 +87,7 @@ class Command(click.Command):
 def command(
     *,
     parts: PartNames | _All | None = ALL,
+    starts: PartNames | None = None,
     help: str | None = None,
     owns_loop: bool = False,
     **attributes: Any,
@@ -92,6 +97,8 @@ def command(
     Args:
         parts: The app parts that the command needs, as classes or dotted paths. ``ALL`` is every part, an empty list
             is settings and apps alone, and None is nothing: neither settings nor apps are loaded.
+        starts: Which of these parts run while the command does; by default all of them. A command that only looks at what
+            was collected starts fewer, and then works while a broker is down.
         help: What ``--help`` says; by default the function's docstring.
         owns_loop: Call the function on the main thread with no event loop; for a command that runs its own.
         attributes: Further attributes of ``click.Command``, such as ``epilog`` or ``context_settings``.
@@ -108,6 +115,7 @@ def command(
             params=params,
             help=inspect.cleandoc(help or inspect.getdoc(function) or ""),
             parts=needed,
+            starts=needed if starts is None else tuple(starts),
             needs_settings=parts is not None,
             owns_loop=owns_loop,
             **attributes,

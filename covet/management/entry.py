@@ -130,14 +130,14 @@ def _execute(command: Command, context: Any) -> Any:
             return command.start(context)
         return asyncio.run(command.run(context))
     from covet.apps.lifecycle import setup, started
-    from covet.management.call import loaded_parts
+    from covet.management.call import started_parts
 
     setup(command.parts)
     if command.owns_loop:
         return command.start(context)
 
     async def body() -> Any:
-        async with started(loaded_parts(command)):
+        async with started(started_parts(command)):
             return await command.run(context)
 
     return asyncio.run(body())

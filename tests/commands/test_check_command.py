@@ -74,3 +74,13 @@ def test_wrong_names_are_wrong_usage(manage, args, words):
 
 def test_findings_about_one_app_only(manage):
     assert manage("check", "shop", "-t", "shopping").stdout == "The check found no issues.\n"
+
+
+def test_looking_asks_no_broker(manage):
+    """What only looks at the project works while Redis is down."""
+    down = {"COVET_CHANNELS": '{"default": "redis://127.0.0.1:1/0"}'}
+
+    check, routes = manage("check", **down), manage("routes", **down)
+
+    assert check.returncode == 0, check.stderr
+    assert routes.returncode == 0, routes.stderr
