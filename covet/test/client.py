@@ -7,7 +7,8 @@ the test made the request, CSRF is not asked for unless the test wants it, and a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -20,6 +21,8 @@ from covet.types import ASGIApp, Message, Scope
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+    from covet.test.websocket import WebSocketSession
 
 __all__ = ["AsyncClient", "InProcessTransport"]
 
@@ -71,6 +74,19 @@ class AsyncClient(httpx.AsyncClient):
         from covet.conf import settings
 
         self._take_cookie(settings.SESSION_COOKIE_NAME)
+
+    def websocket(
+        self, url: str, *, headers: Mapping[str, str] | None = None, subprotocols: Sequence[str] = ()
+    ) -> AbstractAsyncContextManager[WebSocketSession]:
+        """Open a WebSocket to the same project, with this client's cookies: ``async with client.websocket("/ws/") as ws``.
+
+        Raises:
+            WebSocketRejected: The handshake was refused; it has the ``status``.
+        """
+        from covet.test.websocket import connect
+
+        cookies = {cookie.name: cookie.value or "" for cookie in self.cookies.jar}
+        return connect(url, app=self.app, headers=headers, cookies=cookies, subprotocols=subprotocols)
 
     def _take_cookie(self, name: str) -> str | None:
         """Remove a cookie, whatever domain set it, and return its value."""
