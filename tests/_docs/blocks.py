@@ -12,12 +12,18 @@ _TITLE = re.compile(r'title="([^"]+)"')
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language, its ``title="…"``, its text and its line in the page."""
+    """One fenced block: its language, its ``title="…"``, its text, its line in the page, and its other words."""
 
     language: str
     title: str | None
     text: str
     line: int
+    words: frozenset[str] = frozenset()
+
+    @property
+    def is_of_a_project(self) -> bool:
+        """Marked ``.project``: it runs in a project whose app ``blog`` is there."""
+        return "project" in self.words
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -28,16 +34,17 @@ def blocks_of(page: Path) -> list[Block]:
         info = match["info"].strip()
         if "notest" in info:
             continue
-        words = info.strip("{} ").replace(".", "").split()
+        title = _TITLE.search(info)
+        words = _TITLE.sub("", info).strip("{} ").replace(".", "").split()
         indent = match["indent"]
         lines = [line.removeprefix(indent) for line in match["body"].splitlines()]
-        title = _TITLE.search(info)
         found.append(
             Block(
                 words[0] if words else "",
                 title[1] if title else None,
                 "\n".join(lines) + "\n",
                 source[: match.start()].count("\n") + 2,
+                frozenset(words[1:]),
             )
         )
     return found

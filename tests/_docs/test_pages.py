@@ -1,7 +1,7 @@
 """The Python blocks of every page run, one after another, in one fresh interpreter a page.
 
-A block is left out by marking it ``{ .python .notest }``: a fragment that shows a shape, not a program. Pages whose
-blocks have titles are walked by ``test_tutorials.py`` instead.
+A block marked ``{ .python .project }`` runs in a project (``test_fragments.py``), one marked ``{ .python .notest }`` is
+left out: a fragment that shows a shape, not a program. Tutorials are walked by ``test_tutorials.py`` instead.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from tests._docs.blocks import blocks_of
 from tests.conftest import repository_root
 
 ROOT = repository_root()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "tutorial"),
+]
 
 
 def runnable(page: Path) -> list[tuple[int, str]]:
-    blocks = [block for block in blocks_of(page) if block.language == "python"]
-    return [] if any(block.title for block in blocks) else [(block.line, block.text) for block in blocks]
+    return [
+        (block.line, block.text)
+        for block in blocks_of(page)
+        if block.language == "python" and not block.title and not block.is_of_a_project
+    ]
 
 
 @pytest.mark.parametrize(
