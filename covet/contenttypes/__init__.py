@@ -2,16 +2,23 @@
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["ContentType", "ContentTypeManager"]
+__all__ = ["ContentType", "ContentTypeManager", "GenericForeignKey", "GenericPrefetch", "GenericRelation"]
 
 if TYPE_CHECKING:
+    from covet.contenttypes.fields import GenericForeignKey, GenericPrefetch, GenericRelation
     from covet.contenttypes.models import ContentType, ContentTypeManager
+
+_FIELDS = {"GenericForeignKey", "GenericPrefetch", "GenericRelation"}
 
 
 def __getattr__(name: str) -> Any:
     """Return a public name; late, since models can be imported only once the apps are known."""
     if name not in __all__:
         raise AttributeError(f"module 'covet.contenttypes' has no attribute {name!r}")
+    if name in _FIELDS:
+        from covet.contenttypes import fields
+
+        return getattr(fields, name)
     from covet.contenttypes import models
 
     return getattr(models, name)

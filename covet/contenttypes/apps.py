@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from covet import checks
 from covet.apps import AppConfig
 from covet.db.models.signals import post_migrate
 
@@ -17,7 +18,8 @@ class ContentTypesConfig(AppConfig):
     default_auto_field = "covet.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listen to ``post_migrate``."""
-        from covet.contenttypes.rows import sync_content_types
+        """Listen to ``post_migrate``, and check the names of models."""
+        from covet.contenttypes.rows import check_model_names, sync_content_types
 
         post_migrate.connect(sync_content_types, dispatch_uid="covet.contenttypes")
+        checks.register(checks.Tags.models)(check_model_names)

@@ -86,6 +86,25 @@ class ContentTypeManager(models.Manager["ContentType"]):
             self._keep(alias, kept)
         return kept
 
+    async def get_for_ids(self, ids: Iterable[int]) -> dict[int, ContentType]:
+        """Return the content types with these keys, those not known yet in one query; keys without a row are left out."""
+        alias = self._alias()
+        cache = self._cache(alias)
+        ids = set(ids)
+        unknown = [one for one in ids if one not in cache]
+        if unknown:
+            for found in await self.using(alias).filter(pk__in=unknown):
+                self._keep(alias, found)
+        return {one: cache[one] for one in ids if one in cache}
+
+    def known(self, model: _Model | models.Model, for_concrete_model: bool = True) -> ContentType | None:
+        """Return the content type of a model if it was read before; nothing is awaited."""
+        return self._cache(self._alias()).get(_key_of(model, for_concrete_model))
+
+    def known_by_id(self, id: int) -> ContentType | None:
+        """Return the content type with that key if it was read before; nothing is awaited."""
+        return self._cache(self._alias()).get(id)
+
     async def get_by_natural_key(self, app_label: str, model: str) -> ContentType:
         """Return the content type of a model by its app's label and its lower-case name.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from covet import checks
 from covet.contenttypes.models import ContentType, missing
 from covet.db import transaction
 from covet.db.migrations.operations.tables import RenameModel
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from covet.db.migrations.migration import Migration
     from covet.db.migrations.state import ProjectState
 
-__all__ = ["sync_content_types"]
+__all__ = ["check_model_names", "sync_content_types"]
 
 
 async def sync_content_types(
@@ -59,3 +60,16 @@ def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[s
             if names[0] != names[1]:
                 found.append((names[1], names[0]) if backwards else names)
     return found
+
+
+def check_model_names(apps: Any) -> Iterator[checks.CheckMessage]:
+    """Yield an error for each model whose name does not fit into the column of content types."""
+    limit = ContentType._meta.get_field("model").max_length
+    for model in apps.get_models():
+        if len(model._meta.model_name) > limit:
+            yield checks.Error(
+                f"The name of the model {model._meta.label} is longer than the {limit} characters that content types hold.",
+                hint="Give the class a shorter name; Meta.db_table can keep the table's.",
+                obj=model,
+                id="contenttypes.E005",
+            )

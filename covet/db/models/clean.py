@@ -23,6 +23,10 @@ async def full_clean(instance: Model, *, exclude: Collection[str] | None, unique
     """Run all checks of an instance and raise their errors at once; later steps skip fields that have failed."""
     errors: Errors = {}
     excluded = set(exclude or ())
+    for field in type(instance)._meta.private_fields_with_parents:
+        if field.many_to_one:
+            # A generic relation learns the key of a type here, so that its column is not found empty.
+            await field.settle(instance)
     _collect(errors, lambda: clean_fields(instance, excluded))
     excluded |= set(errors)
     steps: list[Any] = [validate_relations(instance, excluded), _own_clean(instance)]

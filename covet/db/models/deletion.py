@@ -166,8 +166,10 @@ class Collector:
         await self._collect_related(model, new, keep_parents=keep_parents)
         for field in model._meta.private_fields:
             related = getattr(field, "bulk_related_objects", None)
-            if related is not None:
-                await self.collect(related(new, self.using), source=model, nullable=True, fail_on_restricted=False)
+            if related is None:
+                continue
+            for part in _chunks(new, connections[self.using]):
+                await self.collect(related(part, self.using), source=model, nullable=True, fail_on_restricted=False)
         if fail_on_restricted:
             await self._check_restricted()
 
@@ -350,7 +352,8 @@ def _unset_key(instance: Any) -> None:
 
 
 def _chunks(keys: list[Any], database: Any) -> Iterable[list[Any]]:
-    size = max(database.dialect.max_params - 1, 1)
+    # A few parameters stand beside the keys.
+    size = max(database.dialect.max_params - 8, 1)
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 

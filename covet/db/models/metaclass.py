@@ -305,8 +305,11 @@ def _copy_private(cls: Any, base: Any, own: set[str]) -> None:
                     model=cls,
                     name=field.name,
                 )
-        elif base._meta.abstract:
+        elif base._meta.abstract or field.one_to_many:
             clone = copy.deepcopy(field)
+            if not base._meta.abstract:
+                # Rows refer to a child by the child's own type; in queries the reverse name is the parent's.
+                clone.remote_field.related_name, clone.remote_field.related_query_name = "+", None
             cls.add_to_class(field.name, clone)
 
 

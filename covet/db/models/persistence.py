@@ -55,7 +55,9 @@ async def save(
     state: State = instance._row_state
     for cache_name, field in _relations(meta):
         if getattr(instance, cache_name).__class__ is Pending:
-            field.prepare_save(instance)
+            waiting = field.prepare_save(instance)
+            if waiting is not None:
+                await waiting
     if using is None:
         using = _write_alias(cls, instance)
     if force_insert and (force_update or update_fields):
@@ -79,7 +81,8 @@ async def save(
 def _relations(meta: Any) -> tuple[tuple[str, Any], ...]:
     found: tuple[tuple[str, Any], ...] | None = meta.plans.get("relations")
     if found is None:
-        found = tuple([(field.cache_name, field) for field in meta.concrete_fields if field.is_relation])
+        fields = [field for field in (*meta.concrete_fields, *meta.private_fields_with_parents) if field.is_relation]
+        found = tuple([(field.cache_name, field) for field in fields if field.many_to_one or field.one_to_one])
         meta.plans["relations"] = found
     return found
 

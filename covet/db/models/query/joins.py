@@ -125,5 +125,5 @@ def hop_condition(hop: Hop, here: str, there: str) -> n.Node:
     """Return the condition that joins two aliases."""
     parts: list[n.Node] = [n.Binary("=", n.Column(here, left), n.Column(there, right)) for left, right in hop.on]
     if hop.restrict is not None:
-        parts.append(hop.restrict(there))
+        parts.append(hop.restrict(here, there))
     return parts[0] if len(parts) == 1 else n.And(tuple(parts))

@@ -191,8 +191,9 @@ class Mutate(Chain[M, R]):
             return instances
         await pre_bulk_create.send(model, instances=instances, using=database.alias)
         relations = [field for field in meta.concrete_fields if field.is_relation]
+        relations += [field for field in meta.private_fields if field.many_to_one]
         for instance in instances:
-            _check_related(instance, relations)
+            await _check_related(instance, relations)
         with_key = [instance for instance in instances if instance._is_pk_set()]
         without_key = [instance for instance in instances if not instance._is_pk_set()]
         parts = [part for part in (with_key, without_key) if part]
@@ -262,7 +263,7 @@ class Mutate(Chain[M, R]):
         for instance in objs:
             if not instance._is_pk_set():
                 raise ValueError("bulk_update() writes saved instances; one of these has no primary key.")
-            _check_related(instance, relations)
+            await _check_related(instance, relations)
             instances.setdefault(instance.pk, instance)
         if not instances:
             return 0
@@ -401,10 +402,12 @@ def _overrides_pre_save(field: Any) -> bool:
     return type(field).pre_save is not Field.pre_save
 
 
-def _check_related(instance: Any, relations: Iterable[Any]) -> None:
+async def _check_related(instance: Any, relations: Iterable[Any]) -> None:
     """Refuse an unsaved related object, and take over the key of one that was saved meanwhile."""
     for field in relations:
-        field.prepare_save(instance)
+        waiting = field.prepare_save(instance)
+        if waiting is not None:
+            await waiting
 
 
 def _forget_defaults(instance: Any, fields: Iterable[Any]) -> None:

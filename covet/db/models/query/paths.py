@@ -33,7 +33,7 @@ class Hop:
         many: One row here may have several there.
         null: A row here may have none there.
         forward: The field whose column is on this side, when the hop follows a foreign key.
-        restrict: What else joined rows must fulfil, from their alias (generic relations).
+        restrict: What else joined rows must fulfil, from the two aliases (generic relations).
     """
 
     name: str
@@ -42,7 +42,7 @@ class Hop:
     many: bool = False
     null: bool = False
     forward: Field[Any] | None = None
-    restrict: Callable[[str], Node] | None = None
+    restrict: Callable[[str, str], Node] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +97,16 @@ def find(meta: Options, name: str) -> Any:
 def unknown_name(meta: Options, name: str, where: str = "", known: Iterable[str] = ()) -> FieldError:
     """Return the error for a name that the model does not have."""
     names = {name for name in _names(meta) if name.isidentifier()} | {*known}
-    hint = suggest(name, names)
     place = f" (in {where})" if where else ""
+    pair = getattr(meta._forward_map.get(name), "pair", None)
+    if pair is not None:
+        return FieldError(
+            f"{meta.object_name}.{name} may refer to any model, so that no query can join it{place}. Name its columns, "
+            f"'{pair[0]}' and '{pair[1]}', or go by a GenericRelation of the other model.",
+            model=meta.model,
+            name=name,
+        )
+    hint = suggest(name, names)
     tail = f"Did you mean '{hint}'?" if hint else f"Choices are: {', '.join(sorted(names))}."
     return FieldError(
         f"{meta.object_name} has no field '{name}'{place}. {tail}", model=meta.model, name=name, hint=hint or ""

@@ -21,7 +21,7 @@ from covet.db.routers import router
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["RelatedManager", "many_manager_class", "reverse_manager_class"]
+__all__ = ["BoundManager", "RelatedManager", "many_manager_class", "reverse_manager_class"]
 
 M = TypeVar("M", bound="Model", default=Any)
 
@@ -46,7 +46,7 @@ class RelatedManager(Manager[M]):
         ) -> None: ...
 
 
-class _Bound:
+class BoundManager:
     """What both kinds share: an instance, the name of the relation on it, and prefetched rows."""
 
     instance: Any
@@ -88,7 +88,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
     if base is None:
         base = type(relation.related_model._default_manager or relation.related_model._base_manager)
 
-    class ReverseManager(_Bound, base):  # type: ignore[misc]  # the base is known at run time only
+    class ReverseManager(BoundManager, base):  # type: ignore[misc]  # the base is known at run time only
         """The rows that refer to one instance."""
 
         def __init__(self, instance: Any) -> None:
@@ -266,7 +266,7 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
     target_model = many.model if reverse else relation.model
     base: Any = type(target_model._default_manager or target_model._base_manager)
 
-    class ManyManager(_Bound, base):  # type: ignore[misc]  # the base is known at run time only
+    class ManyManager(BoundManager, base):  # type: ignore[misc]  # the base is known at run time only
         """The related rows of one instance."""
 
         def __init__(self, instance: Any) -> None:

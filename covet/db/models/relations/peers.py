@@ -26,11 +26,15 @@ __all__ = [
     "FETCH_RAISE",
     "Batch",
     "FetchMode",
+    "check_mode",
     "complete",
     "fetch",
+    "fill",
+    "in_chunks",
     "load_alone",
     "load_reverse_one",
     "loader_of",
+    "one_loader",
     "siblings",
     "stub",
 ]
@@ -63,7 +67,7 @@ def siblings(instance: Any) -> list[Any]:
 
 
 @asynccontextmanager
-async def _alone(state: State, name: Any) -> AsyncIterator[None]:
+async def one_loader(state: State, name: Any) -> AsyncIterator[None]:
     """Let one task load ``name`` for the batch; the others wait and then find it loaded."""
     batch = state.peers
     if batch is None:
@@ -106,7 +110,8 @@ def _missing(instance: Any) -> tuple[str, ...]:
     return tuple([name for name in instance._meta.attnames if name not in own])
 
 
-def _check_mode(instance: Any, what: str, line: str) -> None:
+def check_mode(instance: Any, what: str, line: str) -> None:
+    """Raise ``NotLoaded`` when the instance's fetch mode forbids to load what is missing."""
     if instance._row_state.fetch_mode is FETCH_RAISE:
         raise NotLoaded(f"{what} is not loaded, and the queryset's fetch mode is FETCH_RAISE. {line}")
 
@@ -114,13 +119,13 @@ def _check_mode(instance: Any, what: str, line: str) -> None:
 async def _load_fields(instance: Any, missing: tuple[str, ...]) -> None:
     """Load fields that were left out, for all peers that lack the same."""
     meta = instance._meta
-    _check_mode(
+    check_mode(
         instance,
         f"{meta.object_name}.{missing[0]}",
         f"Read it with the query: take '{missing[0]}' out of defer(), or add it to only().",
     )
     state: State = instance._row_state
-    async with _alone(state, ("fields", missing)):
+    async with one_loader(state, ("fields", missing)):
         if not _missing(instance):
             return
         rows = [row for row in siblings(instance) if type(row) is type(instance) and _missing(row) == missing]
@@ -204,12 +209,12 @@ def stub(field: Any, owner: Any, key: Any) -> Any:
 async def load_forward(field: Any, owner: Any) -> None:
     """Load what ``field`` of ``owner`` refers to, for all peers."""
     state: State = owner._row_state
-    _check_mode(
+    check_mode(
         owner,
         f"{field.model._meta.object_name}.{field.name}",
         f'Load it with the query: select_related("{field.name}").',
     )
-    async with _alone(state, field):
+    async with one_loader(state, field):
         if not field.is_stub(field.get_cached_value(owner)):
             return
         rows = wanting(field, siblings(owner))
@@ -250,7 +255,7 @@ async def load_forward_of(
     if len(keys) == 1:
         found = await queryset.filter(**{target.attname: keys[0]})
     else:
-        found = await _in_chunks(queryset, f"{target.attname}__in", keys)
+        found = await in_chunks(queryset, f"{target.attname}__in", keys)
     by_key = {getattr(one, target.attname): one for one in found}
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
     for row in rows:
@@ -277,7 +282,8 @@ async def load_forward_of(
     return list(found)
 
 
-async def _in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
+async def in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
+    """Return the rows whose ``lookup`` is among the keys; in several statements where there are very many."""
     from covet.db.models.query.run import read_database
 
     size = max(read_database(queryset).dialect.max_params - len(queryset.query.all_values()) - 1, 1)
@@ -299,10 +305,10 @@ async def load_reverse_one(relation: Any, owner: Any) -> Any:
     field = relation.field
     name = relation.get_accessor_name()
     if relation.get_cached_value(owner) is None and not relation.is_cached(owner):
-        _check_mode(
+        check_mode(
             owner, f"{owner._meta.object_name}.{name}", f'Load it with the query: select_related("{relation.name}").'
         )
-        async with _alone(state, relation):
+        async with one_loader(state, relation):
             if not relation.is_cached(owner):
                 rows = [
                     row for row in siblings(owner) if isinstance(row, relation.model) and not relation.is_cached(row)
@@ -323,7 +329,7 @@ async def load_reverse_one_of(relation: Any, rows: Sequence[Any], alias: str | N
     if alias is not None and queryset._db is None:
         queryset = queryset.using(alias)
     keys = [getattr(row, target) for row in rows]
-    found = await _in_chunks(queryset, f"{field.attname}__in", keys)
+    found = await in_chunks(queryset, f"{field.attname}__in", keys)
     by_key = {getattr(one, field.attname): one for one in found}
     for row in rows:
         one = by_key.get(getattr(row, target))

@@ -11,7 +11,7 @@ from covet.db.models.functions.window import RowNumber
 from covet.db.models.query.run import read_database
 from covet.db.models.relations.managers import PREFETCHED
 
-__all__ = ["set_prefetched", "set_prefetched_many"]
+__all__ = ["set_prefetched", "set_prefetched_by_key", "set_prefetched_many"]
 
 # What a row brings along: the key of the instance it belongs to, and its place among that instance's rows.
 _OWNER = "_prefetch_owner"
@@ -34,6 +34,49 @@ async def set_prefetched(
         by_key[key].append(row)
     for one in waiting:
         _hand_out(one, name, by_key[getattr(one, field.target_field.attname)], to_attr, base)
+    return _collected(instances, name, to_attr)
+
+
+async def set_prefetched_by_key(
+    name: str,
+    instances: list[Any],
+    queryset: Any,
+    to_attr: str | None,
+    alias: str | None,
+    *,
+    base: Any,
+    lookup: str,
+    given: dict[str, Any],
+    key_of: Callable[[Any], Any],
+    owner_key: Callable[[Any], Any],
+    known: Callable[[Any, Any], None],
+) -> list[Any]:
+    """Load the rows that name the instances' keys in a plain field, and hand them out.
+
+    Args:
+        name: The relation's name on the instances.
+        instances: Instances of one model.
+        queryset: The user's own queryset; ``None`` without one.
+        to_attr: The attribute that gets the list, in place of the manager.
+        alias: The database.
+        base: The queryset to read.
+        lookup: The field that holds the key.
+        given: What else the rows must have.
+        key_of: The key of an instance, as the field holds it.
+        owner_key: The key that a row found names.
+        known: Tells a row found which instance it belongs to.
+    """
+    waiting = _waiting(instances, name, queryset, to_attr)
+    by_key: dict[Any, list[Any]] = {key_of(one): [] for one in waiting}
+    owners = {key_of(one): one for one in waiting}
+    for field, value in given.items():
+        base = base._chain(base.query.preceded(field, value))
+    for row in await _read(base, lookup, list(by_key), alias):
+        key = owner_key(row)
+        known(row, owners[key])
+        by_key[key].append(row)
+    for one in waiting:
+        _hand_out(one, name, by_key[key_of(one)], to_attr, base)
     return _collected(instances, name, to_attr)
 
 

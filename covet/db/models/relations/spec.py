@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeVar
@@ -344,5 +344,6 @@ class RelationField(Field[T]):
                 f"not {instance!r}."
             )
 
-    def prepare_save(self, instance: Any) -> None:
+    def prepare_save(self, instance: Any) -> Awaitable[None] | None:
         """Take over the key of a related object that was saved after it was assigned; nothing for other relations."""
+        return None
