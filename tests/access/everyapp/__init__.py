@@ -1,0 +1,1 @@
+"""An app that is reached by REST, GraphQL and WebSocket, and says nothing about permissions but where it must."""
