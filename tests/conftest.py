@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 VENDORS = ("sqlite", "postgresql", "mysql")
 _POSTGRES = os.environ.setdefault("COVET_TEST_POSTGRES_URL", "postgres://covet:covet@127.0.0.1:54329/covet")
-_MYSQL = os.environ.setdefault("COVET_TEST_MYSQL_URL", "mysql://covet:covet@127.0.0.1:33069/covet")
+_MYSQL = os.environ.setdefault("COVET_TEST_MYSQL_URL", "mysql://covet:covet@127.0.0.1:33069/covet?driver=aiomysql")
 os.environ.setdefault("COVET_TEST_REDIS_URL", "redis://127.0.0.1:63799/0")
 os.environ.setdefault("COVET_TEST_MEMCACHED_URL", "memcached://127.0.0.1:21219")
 
@@ -150,12 +150,30 @@ def repository_root() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
-    """Long runs are for ``make soak``: left out unless ``-m soak`` asks for them."""
-    if "soak" in (config.getoption("-m") or ""):
-        return
+    """Leave out what is not for this run: long runs unless ``-m soak`` asks for them, and vendors a test is not about."""
+    soaking = "soak" in (config.getoption("-m") or "")
     kept, left = [], []
     for item in items:
-        (left if item.get_closest_marker("soak") else kept).append(item)
+        (kept if (soaking or not item.get_closest_marker("soak")) and _is_for_its_vendor(item) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def _is_for_its_vendor(item: Any) -> bool:
+    marker = item.get_closest_marker("vendors")
+    return marker is None or item.callspec.params["vendor"] in marker.args
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """In CI nothing is skipped: a test that could not run is named, and ``pytest_sessionfinish`` fails the run."""
+    if os.environ.get("CI") and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("In CI nothing may be skipped; see the lines above.", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in CI that skipped something."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -315,9 +315,8 @@ async def test_an_index_that_a_foreign_key_leans_on_can_go(db: Database) -> None
         await db.execute("INSERT INTO book (title, author_id) VALUES ('x', 99)")
 
 
+@pytest.mark.vendors("postgresql", "mysql")  # SQLite has no comments
 async def test_comments_are_written_where_there_are_some(db: Database) -> None:
-    if not db.dialect.has_comments:
-        pytest.skip("SQLite has no comments")
     new = replace(AUTHOR, columns=(ID, replace(AUTHOR.columns[1], comment="who's 100% it")), comment="people")
 
     await alter(db, AUTHOR, new)
@@ -365,9 +364,8 @@ async def test_an_on_delete_rule_of_the_database(db: Database) -> None:
     assert await rows(db, "SELECT COUNT(*) FROM book") == [(0,)]
 
 
+@pytest.mark.vendors("sqlite")  # only SQLite makes tables anew
 async def test_sqlite_keeps_indexes_and_triggers_made_by_hand(db: Database) -> None:
-    if db.vendor != "sqlite":
-        pytest.skip("only SQLite makes tables anew")
     await db.execute("CREATE INDEX by_hand ON book (pages, title)")
     await db.execute("CREATE TRIGGER t AFTER INSERT ON author BEGIN UPDATE book SET pages = 1; END")
     await db.execute("CREATE TRIGGER b AFTER INSERT ON book BEGIN UPDATE author SET name = 'Zoe'; END")
@@ -379,9 +377,8 @@ async def test_sqlite_keeps_indexes_and_triggers_made_by_hand(db: Database) -> N
     assert await rows(db, "SELECT name FROM author") == [("Zoe",)]
 
 
+@pytest.mark.vendors("sqlite")  # only SQLite makes tables anew
 async def test_sqlite_refuses_a_rebuild_that_would_break_keys_or_rows(db: Database) -> None:
-    if db.vendor != "sqlite":
-        pytest.skip("only SQLite makes tables anew")
     new = replace(AUTHOR, columns=(ID, ColumnDef("name", T("text"))))
     async with transaction.atomic():
         with pytest.raises(NotSupportedError, match="outside of atomic"):

@@ -64,9 +64,8 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
         await uncancelled(rollback(), lambda: never.set_exception(ConnectionError()), limit_s=0.05)
 
 
+@pytest.mark.vendors("postgresql")  # needs a commit that takes long: a deferred trigger of PostgreSQL
 async def test_a_commit_that_is_cancelled_half_way_is_still_a_commit(database: Database) -> None:
-    if database.vendor != "postgresql":
-        pytest.skip("needs a commit that takes long: a deferred trigger of PostgreSQL")
     await database.execute("CREATE TABLE things (id integer)")
     await database.execute(
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"

@@ -261,9 +261,8 @@ async def test_cancelling_a_task_that_queues_for_its_turn_harms_nobody(db: Datab
     assert await numbers(db) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.vendors("postgresql", "mysql")  # SQLite has no server
 async def test_a_killed_server_connection_is_replaced(db: Database) -> None:
-    if db.vendor == "sqlite":
-        pytest.skip("SQLite has no server")
     own, kill = {
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
         "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
@@ -281,9 +280,8 @@ async def test_a_killed_server_connection_is_replaced(db: Database) -> None:
     assert await numbers(db) == [1]
 
 
+@pytest.mark.vendors("postgresql", "mysql")  # SQLite has no server
 async def test_a_connection_killed_inside_a_block_is_told_and_the_next_block_works(db: Database) -> None:
-    if db.vendor == "sqlite":
-        pytest.skip("SQLite has no server")
     own, kill = {
         "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
         "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
@@ -304,10 +302,9 @@ async def test_a_connection_killed_inside_a_block_is_told_and_the_next_block_wor
     assert await numbers(db) == [3]
 
 
+@pytest.mark.vendors("postgresql", "mysql")  # SQLite has one writer
 async def test_the_victim_of_a_deadlock_is_undone_as_a_whole(db: Database) -> None:
     """Even when the block catches the error: nothing of it may be committed afterwards."""
-    if db.vendor == "sqlite":
-        pytest.skip("SQLite has one writer")
     await add(db, 1)
     await add(db, 2)
     await db.execute("CREATE TABLE log (who integer)")
