@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Seque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Rows
-from covet.db.backends.waits import waits_for
+from covet.db.backends.waits import blocked, waits_for
 from covet.db.errors import (
     ConnectionLost,
     DatabaseError,
@@ -274,11 +274,16 @@ class Transaction:
         self._queue.append(entry)
         place = ""
         waited_s = 0.0
+        me = asyncio.current_task()
         try:
             while not future.done():
-                if not self._may_run(frame, nests):
+                if self._may_run(frame, nests):
+                    blocked.pop(me, None)  # type: ignore[arg-type]  # there is always a task; no key is None
+                else:
                     place = place or place_of_caller(3)
                     self._refuse_endless(frame, place, sql, waited_s)
+                    if me is not None:
+                        blocked[me] = self
                 await asyncio.wait((future,), timeout=_LOOK_AGAIN_S)
                 waited_s += _LOOK_AGAIN_S
             future.result()
@@ -288,6 +293,8 @@ class Transaction:
             else:
                 self._queue.remove(entry)
             raise
+        finally:
+            blocked.pop(me, None)  # type: ignore[arg-type]  # as above
 
     def _refuse_endless(self, frame: Frame, place: str, sql: str, waited_s: float) -> None:
         """Raise when the nested block that is waited for can never close, because it waits for this task."""

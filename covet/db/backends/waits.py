@@ -1,7 +1,7 @@
 """Whether one task waits for another, as far as asyncio can tell.
 
-Seen are ``await task``, ``gather``, ``wait``, ``shield``, ``wait_for`` and ``TaskGroup``; a wait through an Event or a Queue
-leaves no trace.
+Seen are ``await task``, ``gather``, ``wait``, ``shield``, ``wait_for`` and ``TaskGroup``, and a wait for the nested block of
+another task, in whichever database; a wait through an Event or a Queue leaves no trace.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["waits_for"]
+__all__ = ["blocked", "waits_for"]
+
+blocked: dict[asyncio.Task[Any], Any] = {}
+"""Tasks that wait until a nested block closes, and the transaction whose innermost block it is."""
 
 
 def waits_for(waiter: asyncio.Task[Any], awaited: asyncio.Future[Any]) -> bool:
@@ -25,6 +28,11 @@ def waits_for(waiter: asyncio.Task[Any], awaited: asyncio.Future[Any]) -> bool:
         if id(future) in seen or future.done():
             continue
         seen.add(id(future))
+        for task, transaction in blocked.items():
+            if transaction.frames and transaction.frames[-1].owner is future:
+                if task is waiter:
+                    return True
+                todo.append(task)
         for callback in _callbacks(future):
             for found in _behind(callback):
                 if found is waiter:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from covet.db import transaction
+from covet.conf import override
+from covet.db import connections, transaction
 from covet.db.errors import DeadlockDetected, TransactionError, TransactionManagementError
 
 if TYPE_CHECKING:
     from covet.db.database import Database
+    from tests.conftest import Scratch
 
 SLOW = {
     "postgresql": "SELECT pg_sleep(30)",
@@ -340,3 +342,31 @@ async def test_a_database_that_was_closed_meanwhile_opens_anew_for_known_stateme
 
     for _ in range(3):
         assert (await db.fetch("SELECT 1"))[0][0] == 1
+
+
+async def test_blocks_of_two_databases_that_wait_for_each_other_are_told(scratch: Scratch) -> None:
+    """Each task is inside a nested block of one database, and wants to run a statement in the other."""
+    with override(DATABASES={"default": await scratch("postgresql"), "other": await scratch("mysql")}):
+        inside = {"default": asyncio.Event(), "other": asyncio.Event()}
+
+        async def cross(mine: str, theirs: str) -> str:
+            async with transaction.atomic(using=mine):
+                inside[mine].set()
+                await inside[theirs].wait()
+                await connections[theirs].fetch("SELECT 1")
+            return "done"
+
+        async with transaction.atomic(), transaction.atomic(using="other"):
+            async with asyncio.timeout(10):
+                results = await asyncio.gather(
+                    cross("default", "other"), cross("other", "default"), return_exceptions=True
+                )
+        await connections["default"].close()
+        await connections["other"].close()
+
+    # One of them is told, and lets the other go on.
+    refused = [result for result in results if isinstance(result, TransactionError)]
+    assert len(refused) == 1
+    assert "cannot end" in str(refused[0])
+    assert str(refused[0]).count("test_tasks.py:") == 2
+    assert results.count("done") == 1
