@@ -53,8 +53,12 @@ class Batch:
             return rows
         if self.number:
             return result.joined[self.number - 1] + rows
-        # The list is in the hands of the project, which may have put other things into it.
-        return [row for row in result if getattr(getattr(row, "_row_state", None), "peers", None) is self] + rows
+        try:
+            found = [row for row in result if row._row_state.peers is self]
+        except AttributeError:
+            # The list is in the hands of the project, which has put other things into it.
+            found = [row for row in result if _is_row(row) and row._row_state.peers is self]
+        return found + rows if rows else found
 
     def add(self, row: Any) -> None:
         """Count one more row in."""
@@ -80,11 +84,11 @@ class Result(list[Any]):
     def __del__(self) -> None:
         if not self.joined:
             if max(map(getrefcount, self), default=0) > _HELD_ONCE:
-                self.batches[0].refs += [weakref.ref(row) for row in self if _is_row(row)]
+                self.batches[0].refs += _references(self)
             return
         if any(max(map(getrefcount, rows), default=0) > held for rows, held in self._held()):
             for batch, (rows, _held) in zip(self.batches, self._held(), strict=True):
-                batch.refs += [weakref.ref(row) for row in rows if _is_row(row)]
+                batch.refs += _references(rows)
 
     def _held(self) -> list[tuple[list[Any], int]]:
         """Return the lists of rows, each with how often a row is referred to that nobody else holds."""
@@ -93,6 +97,12 @@ class Result(list[Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles are plain lists.
         return list, (list(self),)
+
+
+def _references(rows: list[Any]) -> list[weakref.ref[Any]]:
+    if all(hasattr(kind, "_meta") for kind in set(map(type, rows))):
+        return list(map(weakref.ref, rows))
+    return [weakref.ref(row) for row in rows if _is_row(row)]
 
 
 def _is_row(value: Any) -> bool:

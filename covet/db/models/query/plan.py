@@ -9,7 +9,7 @@ counts its slots the same way.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.leaves import SCALARS
@@ -87,10 +87,16 @@ class Extras:
     reversed: bool = False
     sticky: bool = False
     zone: Any = None
+    _key: Hashable = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> Hashable:
         """What the SQL depends on."""
+        if self._key is None:
+            object.__setattr__(self, "_key", self._make_key())
+        return self._key
+
+    def _make_key(self) -> Hashable:
         combined = self.combined
         return (
             tuple([annotation.key for annotation in self.annotations]),

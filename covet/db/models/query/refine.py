@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from covet.db.errors import NotSupportedError
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.paths import resolve_path, unknown_name
-from covet.db.models.query.plan import Annotation, Combined, Locking, Query
+from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
 from covet.exceptions import FieldError
 
@@ -182,20 +182,30 @@ class Refine(Chain[M, R]):
 
         ``select_related(None)`` takes it back.
         """
+        query = self.query
+        meta: Any = self.model._meta
+        known = meta.plans.get(("joined", paths)) if query.extras is NO_EXTRAS and not query.is_sliced else None
+        if known is not None and self._kind == "model":
+            joined = query.copy()
+            joined.extras = known
+            return self._chain(joined)
         if len(paths) == 1 and paths[0] is None:
-            return self._chain(self.query.with_extras(select_related=()))
+            return self._chain(query.with_extras(select_related=()))
         if not paths:
             raise TypeError("select_related() needs the names of the relations to follow.")
         if self._kind != "model":
             raise TypeError("select_related() after values() or values_list() has nothing to load relations into.")
         self._check_refinable("select_related")
-        if self.model._meta.apps.models_ready:
+        if meta.apps.models_ready:
             for path in paths:
-                meta: Any = self.model._meta
+                at = meta
                 for name in path.split("__"):
-                    meta = single_relation(meta, name).hops[-1].target
-        merged = dict.fromkeys((*self.query.extras.select_related, *paths))
-        return self._chain(self.query.with_extras(select_related=tuple(merged)))
+                    at = single_relation(at, name).hops[-1].target
+        merged = dict.fromkeys((*query.extras.select_related, *paths))
+        joined = query.with_extras(select_related=tuple(merged))
+        if query.extras is NO_EXTRAS and meta.apps.models_ready:
+            meta.plans["joined", paths] = joined.extras
+        return self._chain(joined)
 
     def prefetch_related(self, *lookups: Any) -> Self:
         """Return rows whose relations to many rows are loaded too, one statement for each level.

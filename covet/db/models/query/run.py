@@ -15,7 +15,7 @@ from covet.db.errors import TransactionManagementError
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, records, single
-from covet.db.models.query.plan import Query
+from covet.db.models.query.plan import NO_EXTRAS, Query
 from covet.db.routers import router
 from covet.db.sql import nodes as n
 from covet.db.sql.compiler import compile_statement
@@ -31,6 +31,7 @@ __all__ = [
     "exists",
     "explain_statement",
     "fetch",
+    "fetch_among",
     "fetch_rows",
     "get_rows",
     "read_database",
@@ -159,6 +160,29 @@ async def fetch(query: Query, kind: str, database: Database, mode: Any = None) -
     sql, args = plan.bind(query.all_values())
     rows = await database.fetch(sql, args)
     return plan.make(rows, database.alias, mode) if rows else []
+
+
+async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
+    """Return the rows of ``queryset.filter(lookup=keys)``, for an ``…__in``: what loading relations asks again and again.
+
+    The filtered query of plain keys is built for the first statement of its shape alone.
+    """
+    query: Query = queryset.query
+    plain = query.extras is NO_EXTRAS and query.high is None and not query.low and not query.order_values
+    plain = plain and queryset._kind == "model" and queryset._known is None and not queryset._prefetch
+    if not plain or not keys or not SCALARS.issuperset(map(type, keys)):
+        return await queryset.filter(**{lookup: keys})  # type: ignore[no-any-return]  # a queryset gives its rows
+    database = read_database(queryset)
+    key = ("among", lookup, query.key())
+    plan: RowsPlan | None = database.statements.get(key)
+    if plan is None:
+        filtered = query.filtered((), {lookup: keys}, negate=False, where="filter")
+        plan = database.statements[key] = _compile_rows(filtered, "model", database, None)
+    if plan.empty:
+        return []
+    sql, args = plan.bind((*query.values, keys))
+    rows = await database.fetch(sql, args)
+    return plan.make(rows, database.alias, queryset._mode) if rows else []
 
 
 async def get_rows(query: Query, kind: str, database: Database, mode: Any = None) -> list[Any]:

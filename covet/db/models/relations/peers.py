@@ -12,10 +12,12 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from covet.db.models.query.hydrate import Batch
 from covet.db.models.query.prefetch import accessors, prefetch_rows
+from covet.db.models.query.run import fetch_among, read_database
 from covet.db.models.state import State
 from covet.exceptions import FieldError, NotLoaded
 from covet.text import suggest
@@ -226,10 +228,16 @@ def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
     attname, cache_name, model = field.attname, field.cache_name, field.model
     found = []
     for row in rows:
-        own = row.__dict__
-        if own.get(attname) is None or not isinstance(row, model):
+        if not isinstance(row, model):
             continue
-        if own.get(cache_name) is not None:
+        try:
+            # ``__dict__`` only where something may be missing: asking for it makes Python build one.
+            key = row.__dict__.get(attname) if row._row_state.partial else getattr(row, attname)
+        except NotLoaded:
+            continue
+        if key is None:
+            continue
+        if getattr(row, cache_name) is not None:
             value = field.get_cached_value(row)
             if value is not None and not field.is_stub(value):
                 continue
@@ -243,7 +251,8 @@ async def load_forward_of(
     """Load what ``field`` of these rows refers to by one statement; return the objects."""
     target = field.target_field
     attname, cache_name = field.attname, field.cache_name
-    keys = list({row.__dict__[attname] for row in rows})
+    key_of = attrgetter(attname)
+    keys = list(set(map(key_of, rows)))
     if queryset is None:
         hints = {"instance": rows[0]} if rows else {}
         queryset = field.related_model._base_manager.db_manager(hints=hints).get_queryset()
@@ -256,13 +265,12 @@ async def load_forward_of(
         found = await queryset.filter(**{target.attname: keys[0]})
     else:
         found = await in_chunks(queryset, f"{target.attname}__in", keys)
-    by_key = {getattr(one, target.attname): one for one in found}
+    by_key = dict(zip(map(attrgetter(target.attname), found), found, strict=True))
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
     for row in rows:
-        own = row.__dict__
-        one = by_key.get(own[attname])
-        if one is not None and own.get(cache_name) is None and not two_way:
-            own[cache_name] = one
+        one = by_key.get(key_of(row))
+        if one is not None and not two_way and getattr(row, cache_name) is None:
+            setattr(row, cache_name, one)
             continue
         cached = field.get_cached_value(row)
         if one is None:
@@ -279,19 +287,17 @@ async def load_forward_of(
             field.set_cached_value(row, one)
         if two_way:
             field.remote_field.set_cached_value(one, row)
-    return list(found)
+    return found  # type: ignore[no-any-return]  # the rows of the queryset
 
 
 async def in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     """Return the rows whose ``lookup`` is among the keys; in several statements where there are very many."""
-    from covet.db.models.query.run import read_database
-
     size = max(read_database(queryset).dialect.max_params - len(queryset.query.all_values()) - 1, 1)
     if len(keys) <= size:
-        return list(await queryset.filter(**{lookup: keys}))
+        return await fetch_among(queryset, lookup, keys)
     found: list[Any] = []
     for start in range(0, len(keys), size):
-        found += await queryset.filter(**{lookup: keys[start : start + size]})
+        found += await fetch_among(queryset, lookup, keys[start : start + size])
     return found
 
 
