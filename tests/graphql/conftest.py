@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from covet.apps.lifecycle import setup, started
 from covet.conf import override
 from covet.db import connections
 from covet.handlers.application import Application
+from covet.test.live import serve
 
 APPS = ["covet.websocket", "covet.graphql", "tests.graphql.blogapp", "tests.graphql.otherapp"]
 
@@ -115,8 +117,20 @@ async def rows(project: Application) -> AsyncIterator[None]:
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Send what goes by HTTP both ways; statements are counted in the test's own context, where no server's task runs."""
+    if "http" in metafunc.fixturenames:
+        is_counted = "record_queries" in inspect.getsource(metafunc.function)
+        metafunc.parametrize("http", ["asgi"] if is_counted else ["asgi", "protocol"], indirect=True)
+
+
 @pytest.fixture
-async def http(project: Application) -> AsyncIterator[httpx.AsyncClient]:
+async def http(request: pytest.FixtureRequest, project: Application) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the project: in this process, or over a real server with Covet's protocol class."""
+    if request.param == "protocol":
+        async with serve(project, log_level="critical") as server, httpx.AsyncClient(base_url=server.url) as client:
+            yield client
+        return
     async with httpx.AsyncClient(transport=httpx.ASGITransport(project), base_url="http://testserver") as client:
         yield client
 
