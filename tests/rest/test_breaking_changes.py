@@ -1,0 +1,176 @@
+"""The comparison of two OpenAPI documents names what breaks clients, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from covet.rest.openapi.breaking import breakages
+
+OLD: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/books/{pk}": {
+            "get": {
+                "parameters": [
+                    {"name": "pk", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}},
+                    {"name": "size", "in": "query", "schema": {"type": "integer", "maximum": 200}},
+                    {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+                ],
+                "responses": {
+                    "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Book"}}}}
+                },
+            },
+            "put": {
+                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/BookIn"}}}},
+                "responses": {"204": {}},
+            },
+        }
+    },
+    "components": {
+        "schemas": {
+            "Book": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "integer"},
+                    "title": {"type": "string"},
+                    "note": {"type": "string"},
+                    "kind": {"enum": ["novel", "poem"]},
+                    "sequel": {"anyOf": [{"$ref": "#/components/schemas/Book"}, {"type": "null"}]},
+                },
+                "required": ["id", "title", "sequel"],
+            },
+            "BookIn": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "title": {"type": "string", "maxLength": 50},
+                    "kind": {"enum": ["novel", "poem"]},
+                    "year": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+                },
+                "required": ["title"],
+            },
+        }
+    },
+}
+
+
+def changed(change: Callable[[dict[str, Any]], Any]) -> list[str]:
+    new = copy.deepcopy(OLD)
+    change(new)
+    return [str(one) for one in breakages(OLD, new)]
+
+
+def book(document: dict[str, Any], name: str = "Book") -> Any:
+    return document["components"]["schemas"][name]["properties"]
+
+
+def get(document: dict[str, Any]) -> Any:
+    return document["paths"]["/books/{pk}"]["get"]
+
+
+def test_nothing_breaks_where_nothing_changed() -> None:
+    assert breakages(OLD, OLD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda d: d["paths"]["/books/{pk}"].pop("put"), "PUT /books/{pk}: is gone."),
+        (lambda d: get(d)["parameters"].pop(1), "GET /books/{pk}: query parameter 'size': is not read any more."),
+        (
+            lambda d: get(d)["parameters"][1].update(required=True),
+            "GET /books/{pk}: query parameter 'size': is required now.",
+        ),
+        (
+            lambda d: get(d)["parameters"].append({"name": "q", "in": "query", "required": True, "schema": {}}),
+            "GET /books/{pk}: query parameter 'q': is new and required.",
+        ),
+        (
+            lambda d: get(d)["parameters"][1]["schema"].update(maximum=100),
+            "GET /books/{pk}: query parameter 'size': maximum is 100, and was 200.",
+        ),
+        (
+            lambda d: get(d)["parameters"][0].update(schema={"type": "string", "format": "uuid"}),
+            "GET /books/{pk}: path parameter 'pk': integer is not taken any more.",
+        ),
+        (lambda d: book(d).pop("note"), "GET /books/{pk}: answer 200 /note: is gone."),
+        (
+            lambda d: d["components"]["schemas"]["Book"]["required"].remove("title"),
+            "GET /books/{pk}: answer 200 /title: may be missing now.",
+        ),
+        (
+            lambda d: book(d).update(title={"anyOf": [{"type": "string"}, {"type": "null"}]}),
+            "GET /books/{pk}: answer 200 /title: may be null now.",
+        ),
+        (
+            lambda d: book(d).update(id={"type": "string"}),
+            "GET /books/{pk}: answer 200 /id: may be string now.",
+        ),
+        (
+            lambda d: book(d)["kind"]["enum"].append("play"),
+            'GET /books/{pk}: answer 200 /kind: may be "play" now.',
+        ),
+        (
+            lambda d: book(d, "BookIn")["kind"]["enum"].remove("poem"),
+            'PUT /books/{pk}: body /kind: "poem" is not taken any more.',
+        ),
+        (
+            lambda d: book(d, "BookIn").update(year={"type": "integer"}),
+            "PUT /books/{pk}: body /year: null is not taken any more.",
+        ),
+        (lambda d: book(d, "BookIn").pop("year"), "PUT /books/{pk}: body /year: is not taken any more."),
+        (
+            lambda d: d["components"]["schemas"]["BookIn"]["required"].append("year"),
+            "PUT /books/{pk}: body /year: is required now.",
+        ),
+        (
+            lambda d: d["paths"]["/books/{pk}"]["put"]["requestBody"].update(required=True),
+            "PUT /books/{pk}: body: is required now.",
+        ),
+        (lambda d: get(d).update(security=[{"session": []}]), "GET /books/{pk}: asks for credentials now."),
+        (
+            lambda d: get(d)["responses"].update({"201": get(d)["responses"].pop("200")}),
+            "GET /books/{pk}: answer 200: is gone.",
+        ),
+        (
+            lambda d: get(d)["responses"]["200"]["content"].pop("application/json"),
+            "GET /books/{pk}: answer 200: application/json is not given any more.",
+        ),
+    ],
+)
+def test_a_change_that_breaks_is_named(change: Callable[[dict[str, Any]], Any], text: str) -> None:
+    assert changed(change) == [text]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: get(d)["parameters"].append({"name": "q", "in": "query", "schema": {}}),
+        lambda d: get(d)["parameters"][1]["schema"].update(maximum=500),
+        lambda d: get(d)["parameters"][1]["schema"].update(type="number"),
+        lambda d: get(d)["parameters"][2].update(name="x-trace"),
+        lambda d: book(d).update(pages={"type": "integer"}),
+        lambda d: book(d)["kind"]["enum"].remove("poem"),
+        lambda d: d["components"]["schemas"]["Book"]["required"].append("note"),
+        lambda d: book(d, "BookIn").update(pages={"type": "integer"}),
+        lambda d: book(d, "BookIn")["kind"]["enum"].append("play"),
+        lambda d: book(d, "BookIn").update(title={"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        lambda d: d["paths"].update({"/books/{id}": d["paths"].pop("/books/{pk}")}),
+        lambda d: d["paths"].update({"/new": get(d)}),
+    ],
+)
+def test_what_gives_more_or_asks_less_breaks_nobody(change: Callable[[dict[str, Any]], Any]) -> None:
+    assert changed(change) == []
+
+
+def test_each_operation_tells_of_its_own_place() -> None:
+    found = breakages(OLD, {"openapi": "3.1.0", "paths": {}})
+
+    assert [one.to_dict() for one in found] == [
+        {"operation": "GET /books/{pk}", "place": "", "text": "is gone."},
+        {"operation": "PUT /books/{pk}", "place": "", "text": "is gone."},
+    ]
