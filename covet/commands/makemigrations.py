@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,15 @@ from covet.apps.lifecycle import setup
 from covet.apps.registry import apps
 from covet.commands._models import require_sound_models
 from covet.commands._questions import TerminalQuestioner
+from covet.db.connections import connections
+from covet.db.errors import DatabaseError
 from covet.db.migrations.autodetect import detect, next_number
 from covet.db.migrations.loader import Loader, migration_packages, swappable_models
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.part import MigrationsPart
 from covet.db.migrations.questioner import Answers, parse_default, parse_rename
+from covet.db.migrations.recorder import Recorder
+from covet.db.migrations.squash import updated
 from covet.db.migrations.state import ProjectState
 from covet.db.migrations.write import write_migration
 from covet.exceptions import CommandError
@@ -27,7 +31,7 @@ from covet.management.output import is_interactive, note, out, style
 if TYPE_CHECKING:
     from covet.db.migrations.graph import MigrationKey
 
-__all__ = ["makemigrations"]
+__all__ = ["makemigrations", "shown_path"]
 
 
 @command(parts=[])
@@ -36,6 +40,9 @@ __all__ = ["makemigrations"]
 @click.option("--check", "check_only", is_flag=True, help="Exit with 1 if migrations are missing, and write nothing.")
 @click.option("--name", "-n", default=None, help="The name of the new migration, without its number.")
 @click.option("--empty", is_flag=True, help="Write a migration without operations, to be filled in.")
+@click.option(
+    "--update", is_flag=True, help="Put the changes into the app's latest migration, which is not applied yet."
+)
 @click.option("--merge", is_flag=True, help="Join several latest migrations of an app.")
 @click.option("--rename", "renames", multiple=True, metavar="APP.OLD:NEW", help="A model or field was renamed.")
 @click.option("--no-rename", is_flag=True, help="Nothing was renamed: what went was removed, what came is new.")
@@ -50,6 +57,7 @@ async def makemigrations(
     check_only: bool,
     name: str | None,
     empty: bool,
+    update: bool,
     merge: bool,
     renames: tuple[str, ...],
     no_rename: bool,
@@ -81,9 +89,15 @@ async def makemigrations(
     else:
         loader.require_no_conflicts()
         migrations, notes = _detected(loader, answers, app_labels, name)
+        if update:
+            migrations = await _updates(loader, migrations, name)
     for text in notes:
         note(style(f"Note: {text}", "yellow"))
-    results = _write(loader, migrations, write=not (dry_run or check_only))
+    write = not (dry_run or check_only)
+    before = {migration.app_label: loader.graph.leaf_nodes(migration.app_label) for migration in migrations}
+    results = _write(loader, migrations, write=write)
+    if update and write:
+        _delete_replaced(loader, migrations, before)
     if as_json:
         out.json([{k: v for k, v in result.items() if k != "source" or verbose} for result in results])
     else:
@@ -114,6 +128,38 @@ def _detected(
             f"manage.py makemigrations {unmigrated[0]}"
         )
     return [migration for found in detected.migrations.values() for migration in found], notes
+
+
+async def _updates(loader: Loader, migrations: Sequence[Migration], name: str | None) -> list[Migration]:
+    """Return the latest migrations of the apps with what was found put into them."""
+    made = updated(loader, migrations, name) if migrations else []
+    for alias in connections if made else ():
+        database = connections[alias]
+        try:
+            applied = await Recorder(database).applied()
+        except DatabaseError as error:
+            note(style(f"Note: database '{alias}' cannot be asked what it has applied: {error}", "yellow"))
+            continue
+        finally:
+            await database.close()
+        for migration in made:
+            latest = loader.graph.leaf_nodes(migration.app_label)[0]
+            if latest in applied:
+                raise CommandError(
+                    f"{'.'.join(latest)} is applied to database '{alias}' and cannot be updated. Undo it first, or leave "
+                    "--update out."
+                )
+    return made
+
+
+def _delete_replaced(
+    loader: Loader, migrations: Sequence[Migration], before: Mapping[str, Sequence[MigrationKey]]
+) -> None:
+    """Delete the files whose content stands in a file of another name now."""
+    for migration in migrations:
+        for _, name in before[migration.app_label]:
+            if name != migration.name:
+                (Path(loader.migrated[migration.app_label].__file__).parent / f"{name}.py").unlink()
 
 
 def _empty(loader: Loader, labels: Sequence[str], name: str | None) -> list[Migration]:
@@ -158,7 +204,7 @@ def _write(loader: Loader, migrations: Sequence[Migration], *, write: bool) -> l
             {
                 "app": migration.app_label,
                 "name": migration.name,
-                "path": _shown(path),
+                "path": shown_path(path),
                 "operations": [f"{operation.symbol} {operation.describe()}" for operation in migration.operations],
                 "source": source,
                 "written": write,
@@ -184,7 +230,7 @@ def _new_folder(label: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / last
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """Return a path as people read it: from the current folder, where that is shorter."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()

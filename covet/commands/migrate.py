@@ -39,6 +39,7 @@ __all__ = ["migrate"]
     "--check", "check_only", is_flag=True, help="Exit with 1 if migrations are to be applied, and do nothing."
 )
 @click.option("--run-syncdb", is_flag=True, help="Make the tables of apps without migrations, too.")
+@click.option("--prune", is_flag=True, help="Forget an app's applied migrations that have no file any more.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; migrate asks nothing.")
 @json_option
 async def migrate(
@@ -51,6 +52,7 @@ async def migrate(
     plan_only: bool,
     check_only: bool,
     run_syncdb: bool,
+    prune: bool,
     noinput: bool,
     as_json: bool,
 ) -> int:
@@ -59,6 +61,8 @@ async def migrate(
     loader = Loader.from_apps(apps)
     loader.require_no_conflicts()
     executor = Executor(database_of(database), loader, None if as_json else _Lines())
+    if prune:
+        return await _prune(executor, app_label, as_json=as_json)
     if plan_only or check_only:
         applied = await executor.applied()
         steps = executor.plan(applied, _targets(loader, app_label, migration_name))
@@ -78,6 +82,21 @@ async def migrate(
     if not steps:
         out.line("No migrations to apply.")
     _note_missing(loader)
+    return 0
+
+
+async def _prune(executor: Executor, app_label: str | None, *, as_json: bool) -> int:
+    if app_label is None:
+        raise CommandError("--prune needs the app: manage.py migrate blog --prune", exit_code=2)
+    executor.loader.require_app(app_label)
+    gone = await executor.prune(app_label)
+    if as_json:
+        out.json([list(key) for key in gone])
+    elif not gone:
+        out.line("No migrations to prune.")
+    else:
+        for _, name in gone:
+            out.line(f"  Pruned {app_label}.{name}")
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from covet.apps import apps as global_apps
 from covet.db.migrations.apply import tables_of
-from covet.db.migrations.errors import InvalidPlan
+from covet.db.migrations.errors import InvalidPlan, MigrationError
 from covet.db.migrations.graph import MigrationKey
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.lock import migration_lock
@@ -230,6 +230,25 @@ class Executor:
         for key, migration in self.loader.graph.nodes.items():
             if migration.replaces and key not in recorded and all(tuple(i) in recorded for i in migration.replaces):
                 await self.recorder.record(key)
+
+    async def prune(self, app_label: str) -> list[MigrationKey]:
+        """Delete the rows of an app's migrations that have no file any more, and return them.
+
+        Raises:
+            MigrationError: A squashed migration still stands for some of them.
+        """
+        async with migration_lock(self.database, self.progress.waiting):
+            recorded = await self.recorder.applied()
+            gone = [key for key in recorded if key[0] == app_label and key not in self.loader.migrations]
+            for key, migration in sorted(self.loader.migrations.items()):
+                if key[0] == app_label and any(tuple(item) in gone for item in migration.replaces):
+                    raise MigrationError(
+                        f"{key[0]}.{key[1]} still stands for migrations that are to be pruned, and other databases may need "
+                        "that. When all of them have it applied, take 'replaces' out of it and prune again."
+                    )
+            for key in gone:
+                await self.recorder.forget(key)
+        return gone
 
     async def _tables_exist(self, migration: Migration, state: ProjectState) -> bool:
         """Whether everything that an app's first migration makes is in the database already."""

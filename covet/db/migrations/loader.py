@@ -149,6 +149,11 @@ class Loader:
                 found.update(dict.fromkeys(there, key))
             elif there:
                 found[key] = there[-1]
+        # A squashed migration may be squashed again: what stands for it stands for its parts, too.
+        for key, last in found.items():
+            while last in found:
+                last = found[last]
+            found[key] = last
         return found
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
