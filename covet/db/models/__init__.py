@@ -3,6 +3,7 @@
 from covet.db.models import signals
 from covet.db.models.base import DEFERRED, Model
 from covet.db.models.choices import Choices, IntegerChoices, TextChoices
+from covet.db.models.conflicts import ObjectNotUpdated, VersionConflict
 from covet.db.models.constraints import BaseConstraint, CheckConstraint, Deferrable, UniqueConstraint
 from covet.db.models.deletion import (
     CASCADE,
@@ -77,6 +78,7 @@ from covet.db.models.fields import (
     TimeField,
     URLField,
     UUIDField,
+    VersionField,
 )
 from covet.db.models.indexes import Index
 from covet.db.models.manager import Manager
@@ -140,6 +142,7 @@ __all__ = [
     "Max",
     "Min",
     "Model",
+    "ObjectNotUpdated",
     "OneToOneField",
     "OrderBy",
     "OuterRef",
@@ -170,6 +173,8 @@ __all__ = [
     "Value",
     "ValueRange",
     "Variance",
+    "VersionConflict",
+    "VersionField",
     "When",
     "Window",
     "WindowFrame",

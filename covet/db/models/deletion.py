@@ -8,6 +8,7 @@ from typing import Any
 
 from covet.db import transaction
 from covet.db.connections import connections
+from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.query import run, write
 from covet.db.models.query.plan import Query
 from covet.db.models.relations.rules import (
@@ -62,6 +63,9 @@ async def delete_queryset(queryset: Any) -> tuple[int, dict[str, int]]:
 async def delete_instance(instance: Any, using: str, *, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
     """Delete one row; what ``await instance.delete()`` runs."""
     collector = Collector(using, origin=instance)
+    version = version_field(type(instance)._meta)
+    if version is not None and version.attname in instance.__dict__:
+        collector.guard = _Guard(instance, version)
     await collector.collect([instance], keep_parents=keep_parents)
     return await collector.delete()
 
@@ -84,6 +88,8 @@ class Collector:
         self.fast_deletes: list[Any] = []
         self.dependencies: dict[Any, set[Any]] = {}
         self._restricted: dict[Any, dict[Any, set[Any]]] = {}
+        # The row that must still have the version it was read with.
+        self.guard: _Guard | None = None
 
     # ── what rules call
 
@@ -263,6 +269,10 @@ class Collector:
         single = self._single()
         if single is not None:
             model, instance = single
+            if self.guard is not None:
+                counts[model._meta.label] = await self.guard.delete(database)
+                _unset_key(instance)
+                return _result(counts)
             query = Query(model).filtered((), {"pk": instance.pk}, negate=False, where="delete")
             counts[model._meta.label] = await write.delete_where(query, database)
             _unset_key(instance)
@@ -304,7 +314,11 @@ class Collector:
                 await write.update_where(query, [(field, value.value)], database)
         for model in models:
             # Rows found later refer to those found before, so they go first.
-            keys = [one.pk for one in reversed(list(self.data[model].values()))]
+            rows = self.data[model]
+            keys = [one.pk for one in reversed(list(rows.values()))]
+            if self.guard is not None and self.guard.model is model and self.guard.key in rows:
+                keys.remove(self.guard.key)
+                counts[model._meta.label] += await self.guard.delete(database)
             for part in _chunks(keys, database):
                 query = Query(model).filtered((), {"pk__in": part}, negate=False, where="delete")
                 count = await write.delete_where(query, database)
@@ -313,6 +327,37 @@ class Collector:
             if post_delete.has_listeners(model) and not model._meta.auto_created:
                 for one in self.data[model].values():
                     await post_delete.send(model, instance=one, using=self.using, origin=self.origin)
+
+
+class _Guard:
+    """The row of an instance with a version: it is deleted only as it was read."""
+
+    __slots__ = ("_field", "_instance", "_version", "key", "model")
+
+    def __init__(self, instance: Any, field: Any) -> None:
+        self._instance = instance
+        self._field = field
+        self._version = instance.__dict__[field.attname]
+        self.model = (
+            field.model
+            if field.model._meta.concrete_model is not type(instance)._meta.concrete_model
+            else type(instance)
+        )
+        self.key = instance.pk
+
+    async def delete(self, database: Any) -> int:
+        """Delete the row.
+
+        Raises:
+            VersionConflict: It was changed since it was read.
+        """
+        model = self._field.model
+        here = {"pk": self.key, self._field.attname: self._version}
+        query = Query(model).filtered((), here, negate=False, where="delete")
+        count = await write.delete_where(query, database)
+        if not count and await model._base_manager.using(database.alias).filter(pk=self.key).exists():
+            raise conflict(self._instance, self._version, action="deleted")
+        return count
 
 
 class _Value:

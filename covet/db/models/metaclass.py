@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from covet.apps import apps as global_apps
 from covet.conf import settings
-from covet.db.errors import DatabaseError
+from covet.db.models.conflicts import ObjectNotUpdated
 from covet.db.models.deletion import CASCADE
 from covet.db.models.fields import identity
 from covet.db.models.fields.order import OrderWrt
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["ModelBase", "ObjectNotUpdated", "writes_constructor"]
 
 M = TypeVar("M", bound="Model")
-
-
-class ObjectNotUpdated(ObjectDoesNotExist, DatabaseError):
-    """An update of one row found no row; every model has its own subclass, ``Model.NotUpdated``."""
 
 
 class ModelBase(type):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from covet.conf import settings
 from covet.db import transaction
 from covet.db.connections import DEFAULT_ALIAS, connections
+from covet.db.models.conflicts import conflict
 from covet.db.models.deletion import delete_instance
 from covet.db.models.fields.base import DATABASE_DEFAULT
 from covet.db.models.query import write
@@ -230,19 +231,28 @@ async def _save_table(
         and instance._row_state.adding
         and names is None
         and not force_update
-        and plan.made_key
+        and (plan.made_key or plan.version is not None)
     ):
-        # The key of a new instance was just made, so no row can have it.
+        # The key of a new instance was just made, so no row can have it; and with a version nothing is overwritten blindly.
         force_insert = True
     if has_key and not force_insert:
         if await _update(instance, model, plan, key, database, force=force_update or names is not None, names=names):
             return True
+        if plan.version is not None:
+            await _refuse_stale(instance, model, plan.version, key, database)
         if force_update or (names is not None and _touches(plan, names)):
             raise type(instance).NotUpdated(f"There is no {meta.object_name} with key {key!r} to update.")
         if names is not None:
             return True
     await _insert(instance, model, plan, database, has_key=has_key)
     return False
+
+
+async def _refuse_stale(instance: Any, model: Any, version: Any, key: Any, database: Database) -> None:
+    """Raise for a row that was changed since it was read, or that is gone."""
+    there = await model._base_manager.using(database.alias).filter(pk=key).exists()
+    if there or not instance._row_state.adding:
+        raise conflict(instance, instance.__dict__[version.attname], is_gone=not there)
 
 
 def _touches(plan: _TablePlan, names: frozenset[str]) -> bool:
@@ -274,7 +284,15 @@ async def _update(
         own = instance.__dict__
         columns = plan.some(frozenset([name for name in columns.names if name in own]))
         values = columns.gather(instance, False)
-    return await write.update_row(model, instance, columns, values, key, database)
+    version = plan.version
+    if version is None:
+        return await write.update_row(model, instance, columns, values, key, database)
+    if not await write.update_row(
+        model, instance, columns, values, key, database, version=(version, getattr(instance, version.attname))
+    ):
+        return False
+    setattr(instance, version.attname, values[columns.fields.index(version)])
+    return True
 
 
 async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Database, *, has_key: bool) -> None:
@@ -293,7 +311,7 @@ async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Databas
 class _TablePlan:
     """The columns of one table by what is done with them."""
 
-    __slots__ = ("_some", "made_key", "update", "with_key", "without_key")
+    __slots__ = ("_some", "made_key", "update", "version", "with_key", "without_key")
 
     def __init__(self, meta: Any) -> None:
         columns = tuple([field for field in meta.local_concrete_fields if not field.generated])
@@ -303,13 +321,18 @@ class _TablePlan:
         )
         self.update = write.columns_of([field for field in columns if not field.primary_key])
         self.made_key = bool(meta.pk.has_default() or meta.pk.has_db_default())
+        self.version = next((field for field in columns if field.is_version), None)
         self._some: dict[frozenset[str], write.Columns] = {}
 
     def some(self, names: frozenset[str]) -> write.Columns:
         """Return the columns of these names."""
         found = self._some.get(names)
         if found is None:
-            fields = [field for field in self.update.fields if field.name in names or field.attname in names]
+            fields = [
+                field
+                for field in self.update.fields
+                if field.name in names or field.attname in names or field is self.version
+            ]
             found = self._some[names] = write.columns_of(fields)
         return found
 

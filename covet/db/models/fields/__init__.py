@@ -24,6 +24,7 @@ from covet.db.models.fields.text import (
     TextField,
     URLField,
 )
+from covet.db.models.fields.version import VersionField
 
 __all__ = [
     "NOT_PROVIDED",
@@ -54,4 +55,5 @@ __all__ = [
     "TimeField",
     "URLField",
     "UUIDField",
+    "VersionField",
 ]

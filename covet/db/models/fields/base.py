@@ -198,6 +198,7 @@ class Field(Generic[T]):
     many_to_many: bool = False
     many_to_one: bool = False
     one_to_many: bool = False
+    is_version: bool = False
     one_to_one: bool = False
     related_model: Any = None
     remote_field: Any = None

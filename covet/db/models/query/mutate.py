@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.errors import IntegrityError, NotSupportedError
+from covet.db.models.conflicts import conflict, version_field
+from covet.db.models.expressions.refs import F
 from covet.db.models.fields.base import DATABASE_DEFAULT
 from covet.db.models.query import run, write
 from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.plan import NO_EXTRAS, Query
 from covet.db.models.signals import (
     post_bulk_create,
     post_bulk_update,
@@ -282,7 +285,12 @@ class Mutate(Chain[M, R]):
             tables.setdefault(field.model._meta.concrete_model, []).append(field)
         size = batch_size or len(instances)
         total = 0
+        version = version_field(self.model._meta)
+        if version is not None and version not in fields:
+            tables.setdefault(version.model._meta.concrete_model, []).append(version)
         async with transaction.atomic(using=database.alias, savepoint=False):
+            if version is not None:
+                await self._check_versions(instances, version, database)
             for model, members in tables.items():
                 count = 0
                 for start in range(0, len(instances), size):
@@ -293,7 +301,26 @@ class Mutate(Chain[M, R]):
                     ]
                     count += await write.update_many(model, rows, members, database)
                 total = max(total, count)
+        if version is not None:
+            for one in instances:
+                setattr(one, version.attname, getattr(one, version.attname) + 1)
         return total
+
+    async def _check_versions(self, instances: list[Any], version: Any, database: Any) -> None:
+        """Lock the rows, and raise for the first that is not as its instance was read."""
+        model: Any = self.model
+        rows = model._base_manager.using(database.alias)
+        if database.dialect.has_select_for_update:
+            rows = rows.select_for_update()
+        size = max(database.dialect.max_params - 1, 1)
+        found: dict[Any, Any] = {}
+        for start in range(0, len(instances), size):
+            keys = [one.pk for one in instances[start : start + size]]
+            found |= dict(await rows.filter(pk__in=keys).values_list("pk", version.attname))
+        for one in instances:
+            current = found.get(one.pk)
+            if current is not None and current != getattr(one, version.attname):
+                raise conflict(one, getattr(one, version.attname))
 
     # ── by condition
 
@@ -318,6 +345,10 @@ class Mutate(Chain[M, R]):
         database = run.write_database(self)
         model: Any = self.model
         assignments = [self._assignment(name, value) for name, value in values.items()]
+        version = version_field(model._meta)
+        if version is not None and all(field is not version for field, _value in assignments):
+            # Whoever holds one of the rows must see that it has changed.
+            assignments.append((version, F(version.attname) + 1))
         if pre_update.has_listeners(model):
             await pre_update.send(model, queryset=self, values=values, using=database.alias)
         rows = await self._update_rows(assignments, database)
@@ -326,15 +357,20 @@ class Mutate(Chain[M, R]):
             await post_update.send(model, queryset=self, values=values, using=database.alias, rows=rows)
         return rows
 
-    async def _update_rows(self, assignments: list[tuple[Any, Any]], database: Any) -> int:
+    def _update_rows(self, assignments: list[tuple[Any, Any]], database: Any) -> Awaitable[int]:
         meta: Any = self.model._meta
+        query = self.query
+        if query.extras is not NO_EXTRAS:
+            query = query.with_extras(lock=None, select_related=(), outputs=None)
+        if not meta.concrete_model._meta.parents:
+            return write.update_where(query, assignments, database)
+        return self._update_parents(query, assignments, database)
+
+    async def _update_parents(self, query: Query, assignments: list[tuple[Any, Any]], database: Any) -> int:
         tables: dict[Any, list[tuple[Any, Any]]] = {}
         for field, value in assignments:
             tables.setdefault(field.model._meta.concrete_model, []).append((field, value))
-        query = self.query
-        if query.extras.lock is not None or query.extras.select_related or query.extras.outputs is not None:
-            query = query.with_extras(lock=None, select_related=(), outputs=None)
-        if set(tables) <= {meta.concrete_model}:
+        if set(tables) <= {self.model._meta.concrete_model}:
             return await write.update_where(query, assignments, database)
         # Columns of a parent's table: by the keys of the rows, which the first update may change.
         queryset: Any = self._chain(query)
@@ -348,10 +384,7 @@ class Mutate(Chain[M, R]):
 
     def _assignment(self, name: str, value: Any) -> tuple[Any, Any]:
         meta: Any = self.model._meta
-        if name == "pk":
-            field = meta.pk
-        else:
-            field = next((one for one in meta.concrete_fields if name in (one.name, one.attname)), None)
+        field = _written_fields(meta).get(name)
         if field is None:
             names = [one.name for one in meta.concrete_fields]
             hint = suggest(name, names)
@@ -394,6 +427,16 @@ class Mutate(Chain[M, R]):
         return await model._delete_queryset(self)  # type: ignore[no-any-return]  # what deletion returns
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as in Django, managers do not have it
+
+
+def _written_fields(meta: Any) -> dict[str, Any]:
+    """Return the fields with a column by every name that ``update()`` takes."""
+    found: dict[str, Any] | None = meta.plans.get("written")
+    if found is None:
+        found = {name: field for field in reversed(meta.concrete_fields) for name in (field.attname, field.name)}
+        found["pk"] = meta.pk
+        meta.plans["written"] = found
+    return found
 
 
 def _overrides_pre_save(field: Any) -> bool:

@@ -192,9 +192,26 @@ def _node(builder: Assembler, field: Field[Any], value: Any) -> n.Node:
 
 
 async def update_row(
-    model: Any, instance: Any, columns: Columns, values: list[Any], key: Any, database: Database
+    model: Any,
+    instance: Any,
+    columns: Columns,
+    values: list[Any],
+    key: Any,
+    database: Database,
+    *,
+    version: tuple[Any, Any] | None = None,
 ) -> bool:
-    """Update the row of ``model``'s own table with that key; return whether there was one."""
+    """Update the row of ``model``'s own table with that key; return whether there was one.
+
+    Args:
+        model: The model whose table it is.
+        instance: What is written; it gets what the database computes.
+        columns: The columns to write.
+        values: Their values.
+        key: The key of the row.
+        database: The database.
+        version: A field that the row must hold this value in; its column is among those written.
+    """
     shapes: Hashable = None
     arguments = values
     if not _are_plain(values):
@@ -202,9 +219,9 @@ async def update_row(
     cache_key = ("update_row", model, columns.names, shapes)
     plan: _Returned | None = database.statements.get(cache_key)
     if plan is None:
-        plan = _compile_update(model, columns.fields, values, key, database)
+        plan = _compile_update(model, columns.fields, values, key, database, version)
         database.statements[cache_key] = plan
-    sql, args = plan.bind([*arguments, key])
+    sql, args = plan.bind([*arguments, key] if version is None else [*arguments, key, version[1]])
     if plan.returns:
         rows, _last_id = await database.insert(sql, args)
         if rows:
@@ -219,7 +236,7 @@ async def update_row(
 
 
 def _compile_update(
-    model: Any, fields: Sequence[Any], values: Sequence[Any], key: Any, database: Database
+    model: Any, fields: Sequence[Any], values: Sequence[Any], key: Any, database: Database, version: Any = None
 ) -> _Returned:
     meta = model._meta
     computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
@@ -228,7 +245,10 @@ def _compile_update(
     pairs = tuple(
         [Assignment(field.column, _node(builder, field, value)) for field, value in zip(fields, values, strict=True)]
     )
-    where = n.Binary("=", n.Column(None, meta.pk.column), builder.param(key, meta.pk))
+    where: n.Node = n.Binary("=", n.Column(None, meta.pk.column), builder.param(key, meta.pk))
+    if version is not None:
+        field, value = version
+        where = n.And((where, n.Binary("=", n.Column(None, field.column), builder.param(value, field))))
     statement = Update(meta.db_table, pairs, where, tuple([field.column for field in returning]))
     return _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
 
