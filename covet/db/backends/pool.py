@@ -90,6 +90,15 @@ class Pool:
         """
         if self.kept and not self._closed:
             return self.kept.pop()
+        if not self._parked and self.size >= self.max_size and not self._closed:
+            # All are lent: a plain timer is a third of what asyncio.timeout costs, and a busy server comes here often.
+            timer = self.loop.call_later(self.config.timeout_s, self._give_up, waiter := self.loop.create_future())
+            try:
+                found = await self._wait(waiter)
+            finally:
+                timer.cancel()
+            if found is not None:
+                return found
         try:
             async with asyncio.timeout(self.config.timeout_s) as limit:
                 return await self._acquire()
@@ -107,7 +116,14 @@ class Pool:
                 return connection
         if self.size < self.max_size:
             return await self._open()
-        waiter: asyncio.Future[Connection | None] = self.loop.create_future()
+        return await self._wait(self.loop.create_future()) or await self._open()
+
+    def _give_up(self, waiter: asyncio.Future[Connection | None]) -> None:
+        if not waiter.done():
+            waiter.set_exception(self._timeout())
+
+    async def _wait(self, waiter: asyncio.Future[Connection | None]) -> Connection | None:
+        """Queue for the next connection that comes back; ``None`` is leave to open one, at once."""
         self._waiting.append(waiter)
         try:
             connection_or_leave = await waiter
@@ -115,13 +131,12 @@ class Pool:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 # Served and cancelled in the same turn of the loop: the next one gets it.
                 self._pass_on(waiter.result())
-            else:
+            elif waiter in self._waiting:
                 self._waiting.remove(waiter)
             raise
-        if connection_or_leave is not None:
-            return connection_or_leave
-        self._opening -= 1
-        return await self._open()
+        if connection_or_leave is None:
+            self._opening -= 1
+        return connection_or_leave
 
     async def _open(self) -> Connection:
         self._opening += 1

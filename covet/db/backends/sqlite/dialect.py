@@ -249,6 +249,10 @@ def _json_key(key: str) -> str:
     return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+# "2024-01-01 12:00:00.000000"
+_WRITTEN = 26
+
+
 def _datetime_text(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return naive_utc(value).isoformat(" ", "microseconds")
@@ -266,6 +270,12 @@ def _time_text(value: Any) -> Any:
 def _datetime(value: Any) -> Any:
     if value is None:
         return None
+    if len(value) == _WRITTEN:
+        try:
+            # As we write it: read with the zone at once it takes a fifth of the time.
+            return dt.datetime.fromisoformat(value + "+00:00")
+        except ValueError:
+            pass  # another text of that length
     found = dt.datetime.fromisoformat(value)
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
@@ -60,12 +61,12 @@ def _rollback(raw: sqlite3.Connection) -> None:
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
-    __slots__ = ("_raw", "_run", "is_memory", "is_read_only", "thread")
+    __slots__ = ("_put", "_raw", "is_memory", "is_read_only", "thread")
 
     def __init__(self, thread: Any, *, is_memory: bool, is_read_only: bool = False) -> None:
         super().__init__()
         self.thread = thread
-        self._run = thread._execute
+        self._put = thread._tx.put_nowait
         self._raw = thread._conn
         self.is_memory = is_memory
         self.is_read_only = is_read_only
@@ -87,9 +88,17 @@ class SQLiteConnection(Connection):
         return self._hop(_execute_many, sql, args_list)
 
     async def _hop(self, function: Any, *args: Any) -> Any:
-        """Run a function in the connection's thread. A cancelled one is interrupted, or it would run on unseen."""
+        """Run a function in the connection's thread. A cancelled one is interrupted, or it would run on unseen.
+
+        It is what aiosqlite does for its own methods, without their coroutine.
+        """
+        thread = self.thread
+        if not thread._running or thread._connection is None:
+            raise ValueError("Connection closed")
+        future = asyncio.get_running_loop().create_future()
+        self._put((future, partial(function, self._raw, *args)))
         try:
-            return await self._run(function, self._raw, *args)
+            return await future
         except asyncio.CancelledError:
             self._raw.interrupt()
             raise
