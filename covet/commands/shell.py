@@ -93,17 +93,19 @@ def _ipython(names: dict[str, Any], get_loop: Callable[[], asyncio.AbstractEvent
 
 def _plain(names: dict[str, Any]) -> None:
     with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        with _open(loop), _completion(names):
-            _Console(names, loop).interact(banner=f"Python {sys.version.split()[0]}, await works.", exitmsg="")
+        console = _Console(names, runner)
+        with _open(runner.get_loop()), _completion(console.locals):
+            console.interact(banner=f"Python {sys.version.split()[0]}, await works.", exitmsg="")
 
 
 class _Console(code.InteractiveConsole):
     """Python's console whose lines may use await; each runs on the one loop of this shell."""
 
-    def __init__(self, names: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    locals: dict[str, Any]
+
+    def __init__(self, names: dict[str, Any], runner: asyncio.Runner) -> None:
         super().__init__({"__name__": "__console__", "__doc__": None, **names})
-        self.loop = loop
+        self.runner = runner
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
     def runcode(self, code: types.CodeType) -> None:
@@ -111,11 +113,22 @@ class _Console(code.InteractiveConsole):
         try:
             result = types.FunctionType(code, self.locals)()
             if inspect.iscoroutine(result):
-                self.loop.run_until_complete(result)
+                # The runner cancels it on Ctrl-C; the loop alone would leave it running behind the next line.
+                self.runner.run(result)
         except SystemExit:
             raise
-        except BaseException:
-            traceback.print_exc()
+        except KeyboardInterrupt:
+            print("KeyboardInterrupt", file=sys.stderr)
+        except BaseException as error:
+            traceback.print_exception(error.with_traceback(_from_console(error.__traceback__)))
+
+
+def _from_console(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """The traceback from the typed line on: how the shell ran it is of no interest."""
+    found = trace
+    while found is not None and found.tb_frame.f_code.co_filename != "<console>":
+        found = found.tb_next
+    return found or trace
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -71,3 +72,41 @@ def test_lines_typed_at_a_terminal_share_one_loop(project, environ, plain):
 
     assert b"same True 42" in output, output.decode(errors="replace")
     assert process.returncode == 0
+
+
+def test_ctrl_c_cancels_what_is_awaited_and_the_shell_goes_on(project, environ):
+    """Nothing is left running behind the next line; errors show the typed line and not the shell's own frames."""
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "shell", "--plain"],
+        cwd=project, stdin=child, stdout=child, stderr=child, close_fds=True,
+        env={**environ, "TERM": "dumb", "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(child)
+    output = b""
+
+    def until(text):
+        nonlocal output
+        while text not in output:
+            try:
+                chunk = os.read(parent, 65536)
+            except OSError:  # the child has closed its end
+                chunk = b""
+            assert chunk, output.decode(errors="replace")
+            output += chunk
+
+    try:
+        os.write(parent, b"import asyncio; print('wait' + 'ing'); await asyncio.sleep(60)\n")
+        until(b"waiting\r\n")
+        process.send_signal(signal.SIGINT)
+        until(b"KeyboardInterrupt")
+        os.write(parent, b"await asyncio.sleep(0, print(len(asyncio.all_tasks()), 'task', 'left'))\n1 / 0\nexit()\n")
+        until(b"ZeroDivisionError")
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(parent)
+
+    assert b"1 task left" in output
+    assert b"shell.py" not in output
