@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from covet.exceptions import CommandError
 
-__all__ = ["CannotEdit", "add_app"]
+__all__ = ["CannotEdit", "add_app", "installed_apps"]
 
 NAME = "INSTALLED_APPS"
 
@@ -44,6 +44,21 @@ def add_app(source: str, app: str) -> str:
     raw = source.encode()
     edit = _edit(raw, lists[-1], app)
     return (raw[: edit.at] + edit.text.encode() + raw[edit.at :]).decode()
+
+
+def installed_apps(source: str) -> list[str]:
+    """Return the entries of INSTALLED_APPS that are written as texts; none of a module that is no valid Python."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    return [
+        element.value
+        for statement in tree.body
+        for found in _lists(statement)
+        for element in found.elts
+        if isinstance(element, ast.Constant) and isinstance(element.value, str)
+    ]
 
 
 def _lists(statement: ast.stmt) -> list[ast.List | ast.Tuple]:

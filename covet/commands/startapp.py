@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from covet.commands._installed_apps import CannotEdit, add_app
+from covet.commands._installed_apps import CannotEdit, add_app, installed_apps
 from covet.commands._scaffold import check_name, copy_template, template_folder
 from covet.conf.holder import ENVIRONMENT_VARIABLE
 from covet.exceptions import CommandError
 from covet.management.decorator import command
+from covet.management.find import app_package
 from covet.management.output import note
 
 __all__ = ["startapp"]
@@ -32,6 +33,7 @@ def startapp(name: str, directory: Path | None) -> None:
     elif target.is_dir() and any(target.iterdir()):
         raise CommandError(f"The folder {target} exists already and is not empty.")
     dotted = _dotted(target, root)
+    _check_label(name, dotted, settings_file)
     values = {
         "app_name": dotted,
         "app_label": name,
@@ -47,6 +49,25 @@ def startapp(name: str, directory: Path | None) -> None:
         note(f'No settings module is named, so add "{dotted}" to INSTALLED_APPS yourself.')
         return
     _install(settings_file, dotted)
+
+
+def _check_label(name: str, dotted: str, settings_file: Path | None) -> None:
+    """Refuse a label from which two apps could make the same names: of tables, paths, GraphQL types."""
+    if name.strip("_") != name or "__" in name:
+        raise CommandError(
+            f"'{name}' cannot be an app's label: leave out underscores at its ends, and double ones.", exit_code=2
+        )
+    if settings_file is None:
+        return
+    folded = name.replace("_", "").lower()
+    for entry in installed_apps(settings_file.read_text(encoding="utf-8")):
+        package = app_package(entry)
+        label = package.rpartition(".")[2]
+        if package != dotted and label.replace("_", "").lower() == folded:
+            raise CommandError(
+                f"INSTALLED_APPS holds '{entry}' already, whose names those of '{name}' would meet; choose another one.",
+                exit_code=2,
+            )
 
 
 def _install(settings_file: Path, dotted: str) -> None:

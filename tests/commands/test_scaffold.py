@@ -198,6 +198,13 @@ def test_startapp_below_a_folder_takes_the_dotted_name(site):
         ("json", 2, "existing Python module"),
         ("a-b", 2, "Try 'a_b'"),
         ("mysite", 1, "exists"),
+        ("tests", 2, "a project's tests"),
+        ("class", 2, "cannot be the name of a Python package"),
+        ("_shop", 2, "underscores"),
+        ("my__shop", 2, "underscores"),
+        ("Blog", 2, "'blog' already"),
+        ("b_log", 2, "'blog' already"),
+        ("auth", 2, "'covet.auth' already"),
     ],
 )
 def test_a_name_that_cannot_be_an_app_is_refused(site, name, code, words):
@@ -233,3 +240,21 @@ def test_the_templates_hold_only_files_that_are_written():
     for kind in ("project", "app"):
         folder = template_folder(kind)
         assert not [p for p in folder.rglob("*") if p.suffix == ".py" and p.parent.name != "migrations"]
+
+
+def test_an_app_that_is_listed_before_it_is_made_may_be_made(site):
+    settings = site / "mysite/settings.py"
+    settings.write_text(settings.read_text().replace('"covet.websocket",', '"covet.websocket",\n    "blog",'))
+
+    done = manage("startapp", "blog", cwd=site)
+
+    assert done.returncode == 0, done.stderr
+    assert settings.read_text().count('"blog"') == 1
+
+
+def test_a_project_called_tests_would_meet_its_own_tests(tmp_path):
+    done = run("startproject", "tests", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "call the project something else" in done.stderr
+    assert files(tmp_path) == set()
