@@ -1,5 +1,6 @@
 """A generated project with three generated apps: it migrates, passes its checks, its tests, and the type checker."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,88 @@ def test_it_serves_under_a_plain_asgi_server(site):
     code = "from mysite.asgi import application; print(callable(application))"
 
     assert run(sys.executable, "-c", code, cwd=site).stdout == "True\n"
+
+
+@pytest.mark.parametrize("command", ["makemigrations", "migrate"])
+def test_models_with_errors_get_no_migration(site, command):
+    """A field without its required option, and a foreign key to nowhere: told together, and nothing is written."""
+    models = site / "blog" / "models.py"
+    source = models.read_text()
+    before = sorted((site / "blog/migrations").glob("*.py"))
+    models.write_text(
+        source
+        + "\nclass Thing(models.Model):\n    name = models.CharField()\n"
+        + "    item = models.ForeignKey('Itm', on_delete=models.CASCADE)\n"
+    )
+    try:
+        done = run(sys.executable, "manage.py", command, cwd=site)
+        silenced = run(
+            sys.executable, "manage.py", "makemigrations", "--dry-run", cwd=site,
+            COVET_SILENCED_SYSTEM_CHECKS="fields.E120,fields.E307",
+        )  # fmt: skip
+    finally:
+        models.write_text(source)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "max_length" in done.stderr
+    assert "Did you mean 'blog.Item'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted((site / "blog/migrations").glob("*.py")) == before
+    assert silenced.returncode == 0, silenced.stderr
+
+
+def test_whatever_lists_inspects_or_plans_gives_json(site):
+    for command in (
+        ["showmigrations"],
+        ["makemigrations", "--dry-run"],
+        ["migrate", "--plan"],
+        ["sqlmigrate", "blog", "0001"],
+        ["routes"],
+        ["settings"],
+        ["check"],
+        ["check", "--list-tags"],
+        ["graphql_schema"],
+    ):
+        done = run(sys.executable, "manage.py", *command, "--json", cwd=site)
+
+        assert done.returncode == 0, done.stderr
+        assert isinstance(json.loads(done.stdout), list | dict), command
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("mysite/urls.py", "urlpatterns = 5", "mysite.urls.urlpatterns is a list of path(…), not 5."),
+        ("mysite/urls.py", "urlpatterns = [1]", "urlpatterns holds 1."),
+        ("blog/urls.py", "urlpatterns = 'home'", "blog.urls.urlpatterns is a list of path(…), not 'home'."),
+        ("mysite/urls.py", "import nowhere", "mysite/urls.py, line "),
+        (
+            "mysite/settings.py",
+            "ROOT_URLCONF = 'mysite.urlz'",
+            "ROOT_URLCONF cannot be loaded: there is no module 'mysite.urlz'",
+        ),
+        ("mysite/settings.py", "MIDDLEWARE = ['a.b.C']", "MIDDLEWARE: 'a.b.C' cannot be loaded"),
+        ("mysite/settings.py", "import nowhere", "mysite/settings.py, line "),
+        ("mysite/settings.py", "x = (", "was never closed"),
+        ("blog/models.py", "import nowhere", "blog/models.py, line "),
+        ("blog/models.py", "from shop.models import Nothing", "cannot import name 'Nothing'"),
+        ("blog/apps.py", "raise ValueError('boom')", "ValueError: boom"),
+        ("blog/routing.py", "websocket_urlpatterns = 3", "websocket_urlpatterns is a list"),
+        ("blog/views.py", "from mysite.nowhere import x", "blog/views.py, line "),
+    ],
+)
+def test_a_broken_module_is_one_line_that_names_it(site, file, text, words):
+    path = site / file
+    source = path.read_text()
+    path.write_text(f"{source}\n{text}\n")
+    try:
+        done = run(sys.executable, "manage.py", "check", cwd=site)
+        helped = run(sys.executable, "manage.py", "--help", cwd=site)
+    finally:
+        path.write_text(source)
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert (helped.returncode, helped.stderr) == (0, "")

@@ -47,6 +47,8 @@ def test_without_a_module_the_first_read_says_what_to_do():
         ("import nothing_of_that_name", "nothing_of_that_name"),
         ("x = ", "line 1"),
         ("1 / 0", "ZeroDivisionError"),
+        ("x = 1\n1 / 0", "site_settings.py, line 2"),
+        ("x = 1\nimport nothing_of_that_name", "site_settings.py, line 2"),
     ],
 )
 def test_a_module_that_cannot_be_imported_says_why(tmp_path, module, words):

@@ -145,6 +145,16 @@ def test_all_problems_are_reported_at_once():
     assert "JSON object" in found["LOGGING"].reason
 
 
+def test_a_zone_that_nobody_knows_is_told_with_the_rest():
+    found = problems({"TIME_ZONE": "Europe/Berlim", "DEBUG": "perhaps", "ALLOWED_HOSTS": 5})
+
+    assert set(found) == {"TIME_ZONE", "DEBUG", "ALLOWED_HOSTS"}
+    assert found["TIME_ZONE"].suggestion == "Did you mean 'Europe/Berlin'?"
+    assert found["TIME_ZONE"].source == "mysite.settings"
+    assert found["ALLOWED_HOSTS"].suggestion == "Write ALLOWED_HOSTS = ['5']."
+    assert "Europe" in problems({"TIME_ZONE": "Europe"})["TIME_ZONE"].reason  # a folder of zones
+
+
 def test_a_wrong_item_of_a_list_is_pointed_at():
     assert "[1]" in problems({"ALLOWED_HOSTS": ["a", 3]})["ALLOWED_HOSTS"].reason
 
