@@ -150,10 +150,8 @@ class Loader:
             elif there:
                 found[key] = there[-1]
         # A squashed migration may be squashed again: what stands for it stands for its parts, too.
-        for key, last in found.items():
-            while last in found:
-                last = found[last]
-            found[key] = last
+        while any(last in found for last in found.values()):
+            found = {key: found.get(last, last) for key, last in found.items()}
         return found
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
