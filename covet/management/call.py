@@ -14,7 +14,7 @@ from covet.conf import settings
 from covet.exceptions import CommandError
 from covet.loading import import_string
 from covet.management.decorator import Command
-from covet.management.find import app_commands, builtin_commands, normalize
+from covet.management.find import app_commands, builtin_commands, hint_for, normalize
 from covet.management.load import load_command
 from covet.management.output import redirected
 from covet.management.part import ManagementPart
@@ -87,8 +87,7 @@ def find_command(name: str) -> Command:
 
 def unknown_command(name: str, known: Iterable[str]) -> str:
     """Say that there is no such command, and which one may be meant."""
-    near = suggest(normalize(name), known)
-    return f"There is no command '{name}'." + (f" Did you mean '{near}'?" if near else "")
+    return f"There is no command '{name}'. {hint_for(name, known)}".rstrip()
 
 
 def started_parts(command: Command) -> list[type[AppPart]] | None:

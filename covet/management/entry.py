@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from covet import __version__
 from covet.exceptions import CommandError, CovetError
-from covet.management.find import COMPLETE, Found, known_commands, normalize
+from covet.management.find import COMPLETE, Found, hint_for, known_commands, normalize
 
 if TYPE_CHECKING:
     from covet.management.decorator import Command
@@ -87,12 +87,9 @@ def _dispatch(program: str, arguments: list[str]) -> int:
     known, trouble = known_commands()
     found = known.get(normalize(name))
     if found is None:
-        from covet.text import suggest
-
-        near = suggest(normalize(name), known)
-        hint = f" Did you mean '{near}'?" if near else f" `{program} --help` lists the commands."
+        hint = hint_for(name, known) or f"`{program} --help` lists the commands."
         also = f"\nNot all commands of the project's apps are known: {trouble}" if trouble else ""
-        return _fail(f"There is no command '{name}'.{hint}{also}", USAGE)
+        return _fail(f"There is no command '{name}'. {hint}{also}", USAGE)
     return _run_command(program, found, arguments[1:])
 
 

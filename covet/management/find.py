@@ -20,6 +20,7 @@ __all__ = [
     "app_package",
     "builtin_commands",
     "command_files",
+    "hint_for",
     "known_commands",
     "normalize",
 ]
@@ -27,6 +28,13 @@ __all__ = [
 BUILTIN = "covet.commands"
 # The variables by which a shell asks for completions, as click names them after the program.
 COMPLETE = ("_COVET_ADMIN_COMPLETE", "_MANAGE_PY_COMPLETE")
+
+# What a Django user types by habit, and what is there for it.
+_ELSEWHERE = {
+    "test": "Tests are run by pytest: `pytest`.",
+    "diffsettings": "Write `settings --changed`.",
+    "show_urls": "Write `routes`.",
+}
 
 
 class Found(NamedTuple):
@@ -122,3 +130,13 @@ def app_package(entry: str) -> str:
     if parent and last[:1].isupper():
         return parent.removesuffix(".apps")
     return entry
+
+
+def hint_for(name: str, known: Iterable[str]) -> str:
+    """Return what somebody who typed an unknown name may have meant; empty when nothing is near."""
+    from covet.text import suggest
+
+    if (elsewhere := _ELSEWHERE.get(normalize(name))) is not None:
+        return elsewhere
+    near = suggest(normalize(name), known)
+    return f"Did you mean '{near}'?" if near else ""
