@@ -54,7 +54,7 @@ class BaseBackend:
         return set()
 
     async def get_all_permissions(self, user: Any, obj: Any = None) -> set[str]:
-        """Return both."""
+        """Return what the user may do, by own permissions and by those of groups."""
         return await self.get_user_permissions(user, obj) | await self.get_group_permissions(user, obj)
 
     async def has_perm(self, user: Any, perm: str, obj: Any = None) -> bool:

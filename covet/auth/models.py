@@ -286,7 +286,7 @@ class PermissionsMixin(models.Model):
         return await self._granted_by("group", obj)
 
     async def get_all_permissions(self, obj: Any = None) -> set[str]:
-        """Return both."""
+        """Return what the user may do, by own permissions and by those of groups, as ``app.codename``."""
         return await self._granted_by("all", obj)
 
     async def has_perm(self, perm: str, obj: Any = None) -> bool:

@@ -164,9 +164,12 @@ def re_path(
     name: str | None = None,
     methods: Iterable[str] | None = None,
 ) -> Route | Include:
-    """Map a regular expression to a view; named groups become arguments, or else all groups in order are refused.
+    """Map a regular expression to a view; its named groups become the view's arguments, as texts.
 
     Prefer ``path()``: an expression is tried for each request that reaches its place.
+
+    Raises:
+        ImproperlyConfigured: The expression cannot be read, or has a group without a name.
     """
     return _build(route, view, kwargs, name, methods, is_regex=True)
 

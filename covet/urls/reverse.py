@@ -88,6 +88,7 @@ def resolve(path: str, method: str = "GET") -> Match:
 
     Raises:
         NotFound: No route has this path.
+        MethodNotAllowed: A route has it, for other methods.
     """
     if not path.startswith("/"):
         raise NotFound("A path starts with a slash.")
