@@ -3,8 +3,8 @@
 ``covet_settings = "mysite.settings"`` names the settings; the environment's ``COVET_SETTINGS_MODULE`` wins. Without
 either the plugin does nothing.
 
-Fixtures: ``db`` (or ``@pytest.mark.db``), ``client``, ``live_server``, ``settings``, ``assert_queries``, ``mailoutbox``
-later. Database and application live on one event loop for the whole run.
+Fixtures: ``db`` (or ``@pytest.mark.db``), ``client``, ``live_server``, ``settings``, ``assert_queries``.
+Database and application live on one event loop for the whole run.
 """
 
 from __future__ import annotations
