@@ -13,9 +13,10 @@ from covet import json
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import Dialect, unsupported
 from covet.db.sql.expressions import PLACE, Bind, Writer
-from covet.db.sql.nodes import Node
+from covet.db.sql.nodes import Node, Param
 from covet.db.sql.statements import (
     BulkInsert,
+    BulkUpdate,
     Compound,
     Delete,
     Insert,
@@ -184,18 +185,24 @@ def _insert(insert: Insert, writer: Writer) -> tuple[str, bool]:
     return text + returning, returns
 
 
+def _arrays(params: Sequence[Param], writer: Writer) -> str:
+    """Return the arrays that the columns of many rows travel as, for ``unnest``."""
+    arrays = []
+    for param in params:
+        if param.type is None or not param.many:
+            raise NotSupportedError("A statement of many rows needs params with many=True and a type.")
+        arrays.append(f"{writer(param)}::{writer.dialect.cast_type(param.type)}[]")
+    return ", ".join(arrays)
+
+
 def _bulk_insert(insert: BulkInsert, writer: Writer) -> tuple[str, bool]:
     dialect = writer.dialect
     if not dialect.has_unnest_insert:
         raise unsupported("an insert from arrays; use Insert with rows", dialect)
     quote = dialect.quote
-    arrays = []
-    for param in insert.params:
-        if param.type is None or not param.many:
-            raise NotSupportedError("BulkInsert needs params with many=True and a type.")
-        arrays.append(f"{writer(param)}::{dialect.cast_type(param.type)}[]")
+    arrays = _arrays(insert.params, writer)
     columns = ", ".join([quote(name) for name in insert.columns])
-    text = f"INSERT INTO {quote(insert.table)} ({columns}) SELECT * FROM unnest({', '.join(arrays)})"
+    text = f"INSERT INTO {quote(insert.table)} ({columns}) SELECT * FROM unnest({arrays})"
     if insert.conflict is not None:
         text += dialect.conflict(insert.conflict, insert.columns)
     returning, returns = _returning(insert.returning, dialect.has_returning, writer)
@@ -212,6 +219,22 @@ def _update(update: Update, writer: Writer) -> tuple[str, bool]:
         text += f" WHERE {writer.condition(update.where)}"
     returning, returns = _returning(update.returning, dialect.has_update_returning, writer)
     return text + returning, returns
+
+
+def _bulk_update(update: BulkUpdate, writer: Writer) -> tuple[str, bool]:
+    dialect = writer.dialect
+    if not dialect.has_unnest_insert:
+        raise unsupported("an update from arrays; use Update once for each row", dialect)
+    quote = dialect.quote
+    table = quote(update.table)
+    names = [f"v{number}" for number in range(len(update.params))]
+    pairs = ", ".join(
+        [f"{quote(column)} = covet_given.{name}" for column, name in zip(update.columns, names, strict=False)]
+    )
+    found = zip(update.keys, names[len(update.columns) :], strict=True)
+    where = " AND ".join([f"{table}.{quote(key)} = covet_given.{name}" for key, name in found])
+    given = f"unnest({_arrays(update.params, writer)}) AS covet_given({', '.join(names)})"
+    return f"UPDATE {table} SET {pairs} FROM {given} WHERE {where}", False
 
 
 def _delete(delete: Delete, writer: Writer) -> tuple[str, bool]:
@@ -236,6 +259,7 @@ _STATEMENTS: dict[type[Any], Callable[[Any, Writer], tuple[str, bool]]] = {
     Insert: _insert,
     BulkInsert: _bulk_insert,
     Update: _update,
+    BulkUpdate: _bulk_update,
     Delete: _delete,
 }
 

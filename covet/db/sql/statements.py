@@ -11,6 +11,7 @@ __all__ = [
     "CTE",
     "Assignment",
     "BulkInsert",
+    "BulkUpdate",
     "Compound",
     "Conflict",
     "Delete",
@@ -133,6 +134,19 @@ class BulkInsert:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkUpdate:
+    """Rows found by their keys, each given values of its own: one constant statement, like ``BulkInsert``.
+
+    ``columns[i]`` and then ``keys[i]`` take the list of values of the ``params``, in order.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    params: tuple[Param, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """``column = value`` in an ``UPDATE``."""
 
@@ -161,4 +175,4 @@ class Delete:
     alias: str | None = None
 
 
-Statement: TypeAlias = Select | Compound | Insert | BulkInsert | Update | Delete
+Statement: TypeAlias = Select | Compound | Insert | BulkInsert | Update | BulkUpdate | Delete

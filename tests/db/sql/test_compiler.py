@@ -143,6 +143,18 @@ def test_bulk_insert_is_one_constant_text_on_postgresql_only() -> None:
         compile_statement(insert, SQLITE)
 
 
+def test_bulk_update_is_one_constant_text_on_postgresql_only() -> None:
+    params = (n.Param(0, type=n.ColumnType("varchar", 10), many=True), n.Param(1, type=BIGINT, many=True))
+    update = s.BulkUpdate("t", ("a",), ("id",), params)
+
+    assert compile_statement(update, PG).sql == (
+        'UPDATE "t" SET "a" = covet_given.v0 FROM unnest($1::varchar[], $2::bigint[]) AS covet_given(v0, v1) '
+        'WHERE "t"."id" = covet_given.v1'
+    )
+    with pytest.raises(NotSupportedError, match="update from arrays"):
+        compile_statement(update, SQLITE)
+
+
 def test_filter_of_an_aggregate_becomes_a_case_on_mysql() -> None:
     count = n.Func("COUNT", (n.Star(),), filter=n.Binary(">", ID, n.Bound(1)))
 
