@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from covet.http.request import Request
     from covet.rest import permissions
     from covet.rest.filters import Filters, FilterSet
-    from covet.rest.pagination import Page
+    from covet.rest.pagination import CursorPage, OffsetPage, Page
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
     from covet.rest.routes import Router
     from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet, action
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Body",
     "Cookie",
+    "CursorPage",
     "Depends",
     "File",
     "FilterSet",
@@ -24,6 +25,7 @@ __all__ = [
     "Header",
     "ModelSchema",
     "ModelViewSet",
+    "OffsetPage",
     "Page",
     "Path",
     "Query",
@@ -43,6 +45,8 @@ _HOMES = {
     "Request": "covet.http.request",
     "FilterSet": "covet.rest.filters",
     "Filters": "covet.rest.filters",
+    "CursorPage": "covet.rest.pagination",
+    "OffsetPage": "covet.rest.pagination",
     "Page": "covet.rest.pagination",
     "Body": "covet.rest.params",
     "Cookie": "covet.rest.params",

@@ -19,8 +19,16 @@ from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.problems import ProblemError
 from covet.rest.bind import Binding, compile_binding
+from covet.rest.cursor import MAX_LENGTH
 from covet.rest.errors import EXPECTED, answer, broken_rule, invalid, parameter_errors
-from covet.rest.pagination import PageRequest
+from covet.rest.pagination import (
+    AnyRequest,
+    CursorPage,
+    CursorRequest,
+    OffsetPage,
+    OffsetRequest,
+    PageRequest,
+)
 from covet.rest.params import Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
@@ -39,6 +47,8 @@ READS: Final = frozenset({"DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"})
 """The settings that endpoints are compiled from; ``UrlsPart`` compiles its routes anew when one changes."""
 
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
+# What databases take for OFFSET: more would be an error of theirs.
+_OFFSETS: Final = Annotated[int, Field(ge=0, le=2**62)]
 _CONVERTED: Final = {"IntConverter": int, "StringConverter": str, "SlugConverter": str, "PathConverter": str}
 
 
@@ -141,7 +151,7 @@ class Compiled:
         self.permissions = access.effective(endpoint.permissions, self.model)
         action = endpoint.action or _ACTIONS.get(endpoint.method, "view")
         self.target = access.Target(endpoint.is_write, self.model, action, endpoint.name or "")
-        self.page_parameters = _page_parameters() if self.plan.is_page else []
+        self.page_parameters = _page_parameters(self.plan.page)
         self.is_open = all(one.allows_anyone(write=endpoint.is_write) for one in self.permissions)
         trusted = {name: _CONVERTED.get(type(one).__name__) for name, one in converters.items()}
         trusted = {name: kind for name, kind in trusted.items() if kind is not None}
@@ -170,8 +180,8 @@ class Compiled:
         render = self.plan.render
         if self.plan.schema is None:
             return _run_bodiless(call, status, model)
-        if self.plan.is_page:
-            return _run_paged(call, render, status, model, _page_reader(self.page_parameters))
+        if self.plan.page is not None:
+            return _run_paged(call, render, status, model, _page_reader(self.plan.page, self.page_parameters))
         if self.plan.is_async:
             return _run_async(call, render, status, model)
         return _run_plain(call, render, status, model)
@@ -221,7 +231,7 @@ def _run_async(call: Any, render: Any, status: int, model: Any) -> Run:
     return run
 
 
-def _run_paged(call: Any, render: Any, status: int, model: Any, read_page: Callable[[Request], PageRequest]) -> Run:
+def _run_paged(call: Any, render: Any, status: int, model: Any, read_page: Callable[[Request], AnyRequest]) -> Run:
     of_bytes = JSONResponse.of_bytes
 
     async def run(request: Request, params: dict[str, Any]) -> Response:
@@ -251,23 +261,37 @@ def _run_bodiless(call: Any, status: int, model: Any) -> Run:
     return run
 
 
-def _page_parameters() -> list[Parameter]:
+def _page_parameters(kind: type[Any] | None) -> list[Parameter]:
+    """Return what a kind of pages is asked for by."""
+    if kind is None:
+        return []
     size, most = settings.PAGE_SIZE, settings.MAX_PAGE_SIZE
-    return [
-        Parameter("page", "page", Query(description="Which page, from 1."), Annotated[int, Field(ge=1)], 1),
-        Parameter("size", "size", Query(description="Items on a page."), Annotated[int, Field(ge=1, le=most)], size),
-    ]
+    sizes = Annotated[int, Field(ge=1, le=most)]
+    if kind is OffsetPage:
+        return [
+            Parameter("limit", "limit", Query(description="How many items at most."), sizes, size),
+            Parameter("offset", "offset", Query(description="How many to leave out."), _OFFSETS, 0),
+        ]
+    sized = Parameter("size", "size", Query(description="Items on a page."), sizes, size)
+    if kind is CursorPage:
+        text = Annotated[str, Field(max_length=MAX_LENGTH)]
+        return [
+            Parameter("cursor", "cursor", Query(description="A place, from 'next' or 'previous'."), text, None),
+            sized,
+        ]
+    return [Parameter("page", "page", Query(description="Which page, from 1."), Annotated[int, Field(ge=1)], 1), sized]
 
 
-def _page_reader(parameters: Sequence[Parameter]) -> Callable[[Request], PageRequest]:
+def _page_reader(kind: type[Any], parameters: Sequence[Parameter]) -> Callable[[Request], AnyRequest]:
+    make: Any = OffsetRequest if kind is OffsetPage else CursorRequest if kind is CursorPage else PageRequest
     validators = [TypeAdapter(parameter.annotation).validator.validate_python for parameter in parameters]
-    first = PageRequest(*(parameter.default for parameter in parameters))
+    first: AnyRequest = make(*(parameter.default for parameter in parameters))
 
-    def read(request: Request) -> PageRequest:
+    def read(request: Request) -> AnyRequest:
         if not request.raw_query:
             return first
         errors: list[ProblemError] = []
-        values: list[int] = []
+        values: list[Any] = []
         for parameter, validate in zip(parameters, validators, strict=True):
             raw = request.query.get(parameter.wire)
             try:
@@ -276,6 +300,7 @@ def _page_reader(parameters: Sequence[Parameter]) -> Callable[[Request], PageReq
                 parameter_errors(errors, error, "query", parameter.wire)
         if errors:
             raise invalid(errors)
-        return PageRequest(*values)
+        wanted: AnyRequest = make(*values)
+        return wanted
 
     return read

@@ -1,9 +1,9 @@
-"""Page: a part of a list with its total and the way to the next and the previous part."""
+"""Parts of a list: ``Page`` by number, ``OffsetPage`` by offset, ``CursorPage`` by the place in the order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from pydantic import Field
@@ -13,9 +13,21 @@ from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.schema.base import Schema
 
-__all__ = ["Page", "PageRequest", "page_bytes"]
+__all__ = [
+    "AnyRequest",
+    "CursorPage",
+    "CursorRequest",
+    "OffsetPage",
+    "OffsetRequest",
+    "Page",
+    "PageRequest",
+    "page_bytes",
+    "page_item",
+    "page_kind",
+]
 
 T = TypeVar("T")
+_LINK: Final[Any] = {"format": "uri-reference"}
 
 
 class Page(Schema, Generic[T]):
@@ -29,8 +41,30 @@ class Page(Schema, Generic[T]):
     total: int = Field(ge=0, description="How many items there are on all pages.")
     page: int = Field(ge=1)
     size: int = Field(ge=1)
-    next: str | None = Field(json_schema_extra={"format": "uri-reference"})
-    previous: str | None = Field(json_schema_extra={"format": "uri-reference"})
+    next: str | None = Field(json_schema_extra=_LINK)
+    previous: str | None = Field(json_schema_extra=_LINK)
+
+
+class OffsetPage(Schema, Generic[T]):
+    """A part of a list by its place: ``?limit=20&offset=40``; an offset behind the end is an empty part."""
+
+    items: list[T]
+    total: int = Field(ge=0, description="How many items there are in all.")
+    limit: int = Field(ge=1)
+    offset: int = Field(ge=0)
+    next: str | None = Field(json_schema_extra=_LINK)
+    previous: str | None = Field(json_schema_extra=_LINK)
+
+
+class CursorPage(Schema, Generic[T]):
+    """A part of a list by its place in the order: what is written meanwhile shows no row twice, and hides none.
+
+    ``next`` and ``previous`` carry the cursor; nothing is counted, so the last page costs no more than the first.
+    """
+
+    items: list[T]
+    next: str | None = Field(json_schema_extra=_LINK)
+    previous: str | None = Field(json_schema_extra=_LINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +93,89 @@ class PageRequest:
         if self.page > 1 and self.start >= total:
             last = max(1, -(-total // self.size))
             raise NotFound(f"There is no page {self.page}; the last is {last}.")
-        forward = _address(request, self.page + 1) if self.stop < total else None
-        return forward, _address(request, self.page - 1) if self.page > 1 else None
+        forward = address(request, page=self.page + 1) if self.stop < total else None
+        return forward, address(request, page=self.page - 1) if self.page > 1 else None
+
+    def numbers(self, total: int) -> bytes:
+        """Return the members of the answer that are numbers, as JSON."""
+        return b'"total":%d,"page":%d,"size":%d' % (total, self.page, self.size)
 
 
-def _address(request: Request, page: int) -> str:
-    # Without scheme and host: right behind any proxy, and no Host header of a client's finds its way into an answer.
+@dataclass(frozen=True, slots=True)
+class OffsetRequest:
+    """Which part a request asks for."""
+
+    limit: int
+    offset: int
+
+    @property
+    def start(self) -> int:
+        """The place of the first item."""
+        return self.offset
+
+    @property
+    def stop(self) -> int:
+        """The place behind the last item."""
+        return self.offset + self.limit
+
+    def links(self, request: Request, total: int) -> tuple[str | None, str | None]:
+        """Return the addresses of the next and the previous part."""
+        forward = address(request, offset=self.stop, limit=self.limit) if self.stop < total else None
+        if not self.offset:
+            return forward, None
+        # From behind the end, back to what there is.
+        before = max(0, min(self.offset, total) - self.limit)
+        return forward, address(request, offset=before, limit=self.limit)
+
+    def numbers(self, total: int) -> bytes:
+        """Return the members of the answer that are numbers, as JSON."""
+        return b'"total":%d,"limit":%d,"offset":%d' % (total, self.limit, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class CursorRequest:
+    """Which place a request asks for, and how many items from there."""
+
+    cursor: str | None
+    size: int
+
+
+AnyRequest: TypeAlias = PageRequest | OffsetRequest | CursorRequest
+
+
+def address(request: Request, **changes: Any) -> str:
+    """Return the request's own address with other parameters.
+
+    Without scheme and host: right behind any proxy, and no Host header of a client's finds its way into an answer.
+    """
     path = quote(request.root_path + request.path, safe="/~!$&'()*+,;=:@")
-    return f"{path}?{request.query.replace(page=page).urlencode()}"
+    return f"{path}?{request.query.replace(**changes).urlencode()}"
 
 
-def page_bytes(items: bytes, total: int, wanted: PageRequest, links: tuple[str | None, str | None]) -> bytes:
-    """Return a page round items that are JSON already."""
-    forward, back = (b"null" if link is None else json.dumps(link) for link in links)
-    return b'{"items":%b,"total":%d,"page":%d,"size":%d,"next":%b,"previous":%b}' % (
-        items,
-        total,
-        wanted.page,
-        wanted.size,
-        forward,
-        back,
-    )
+def link_bytes(link: str | None) -> bytes:
+    """Return an address or null, as JSON."""
+    return b"null" if link is None else json.dumps(link)
+
+
+def page_bytes(
+    items: bytes, total: int, wanted: PageRequest | OffsetRequest, links: tuple[str | None, str | None]
+) -> bytes:
+    """Return a part of a list round items that are JSON already."""
+    forward, back = map(link_bytes, links)
+    return b'{"items":%b,%b,"next":%b,"previous":%b}' % (items, wanted.numbers(total), forward, back)
+
+
+def page_kind(annotation: Any) -> type[Any] | None:
+    """Return ``Page``, ``OffsetPage`` or ``CursorPage`` for one of their schemas; None for any other annotation."""
+    for kind in (Page, OffsetPage, CursorPage):
+        if isinstance(annotation, type) and issubclass(annotation, kind):
+            return kind
+    return None
 
 
 def page_item(annotation: Any) -> Any:
     """Return what the pages of ``Page[T]`` hold; None for any other annotation."""
-    if not (isinstance(annotation, type) and issubclass(annotation, Page)):
+    if page_kind(annotation) is None:
         return None
     arguments = annotation.__pydantic_generic_metadata__["args"]
     return arguments[0] if arguments else Any

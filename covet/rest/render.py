@@ -9,7 +9,7 @@ import datetime
 import inspect
 import logging
 import types
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
@@ -26,7 +26,8 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.rest.errors import ResponseMismatch
-from covet.rest.pagination import Page, PageRequest, page_bytes, page_item
+from covet.rest.paged import paged
+from covet.rest.pagination import AnyRequest, page_item, page_kind
 from covet.rest.rows import encode_queryset
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
 
@@ -37,7 +38,7 @@ __all__ = ["UNSET", "Plan", "Render", "plan_response"]
 
 log = logging.getLogger("covet.rest")
 
-Render: TypeAlias = "Callable[[Any], bytes] | Callable[[Request, Any, PageRequest | None], Awaitable[bytes]]"
+Render: TypeAlias = "Callable[[Any], bytes] | Callable[[Request, Any, AnyRequest | None], Awaitable[bytes]]"
 
 
 class _Unset:
@@ -60,7 +61,7 @@ class Plan:
         schema: The annotation of the answer, for OpenAPI; ``UNSET`` where nothing is known, None for no body.
         render: What writes it; a plain function of the value, or a coroutine function (see ``is_async``).
         is_async: Whether ``render`` may read from the database.
-        is_page: Whether the answer is cut into pages.
+        page: How the answer is cut: ``Page``, ``OffsetPage``, ``CursorPage``, or not.
         model: The model that the answer shows.
         projection: How rows go to JSON directly, where the schema allows it.
     """
@@ -68,7 +69,7 @@ class Plan:
     schema: Any
     render: Any
     is_async: bool = False
-    is_page: bool = False
+    page: type[Any] | None = None
     model: type[Model] | None = None
     projection: Projection | None = None
 
@@ -111,7 +112,7 @@ def _plan(annotation: Any) -> Plan:
     if item is not None:
         many = _Many(item)
         return Plan(
-            bare, _Paged(many, bare).write, is_async=True, is_page=True, model=many.model, projection=many.projection
+            bare, paged(many, bare), is_async=True, page=page_kind(bare), model=many.model, projection=many.projection
         )
     if isinstance(bare, type) and issubclass(bare, BaseModel):
         one = _One(bare)
@@ -244,7 +245,7 @@ class _One:
         self.model = self._source.model
         self.projection = self._source.projection
 
-    async def write(self, request: Request, value: Any, page: PageRequest | None) -> bytes:
+    async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         source = self._source
         if value is None:
             return b"null"
@@ -270,8 +271,16 @@ class _Many:
         self.model = None if self._source is None else self._source.model
         self.projection = None if self._source is None else self._source.projection
 
-    async def write(self, request: Request, value: Any, page: PageRequest | None) -> bytes:
+    async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         return await self.items(value)
+
+    def shown(self, model: type[Model]) -> Projection | None:
+        """Return how rows of a model go to JSON directly, where the schema allows it."""
+        return None if self._source is None else self._source.of(model)[0]
+
+    def related(self, model: type[Model]) -> Sequence[str]:
+        """Return the relations that rows are joined with for the schema."""
+        return () if self._source is None else self._source.of(model)[1].select
 
     async def items(self, value: Any) -> bytes:
         """Return a JSON array."""
@@ -288,7 +297,8 @@ class _Many:
                 shown, needed = source.of(value.model)
                 if shown is not None:
                     return await encode_queryset(value, shown)
-                value = value.select_related(*needed.select) if needed.select else value
+                if needed.select and not value.query.is_sliced:  # a slice was joined before, or is filled in below
+                    value = value.select_related(*needed.select)
                 value = value.prefetch_related(*needed.prefetch) if needed.prefetch else value
             value = await value
         items = list(value)
@@ -301,34 +311,3 @@ class _Many:
                 if needed:
                     await prefetch_related_objects(items, *needed.select, *needed.prefetch)
         return source.writer.many(source.read_all(items))
-
-
-class _Paged:
-    """Cuts a list into pages."""
-
-    def __init__(self, many: _Many, schema: type[Any]) -> None:
-        self._many = many
-        self._schema = schema
-
-    async def write(self, request: Request, value: Any, page: PageRequest | None) -> bytes:
-        assert page is not None
-        if isinstance(value, Page):
-            if type(value) is not self._schema:
-                value = self._schema.model_validate(value, from_attributes=True, context=OUTPUT)
-            written: str = value.model_dump_json(by_alias=True)
-            return written.encode()
-        if isinstance(value, BaseManager):
-            value = value.all()
-        if isinstance(value, QuerySet):
-            if not value.ordered:
-                # Pages of an unordered list would overlap.
-                value = value.order_by("pk")
-            total = await value.count()
-            links = page.links(request, total)
-            items = b"[]" if page.start >= total else await self._many.items(value[page.start : page.stop])
-        else:
-            values = list(value)
-            total = len(values)
-            links = page.links(request, total)
-            items = await self._many.items(values[page.start : page.stop])
-        return page_bytes(items, total, page, links)

@@ -199,6 +199,7 @@ class ReadOnlyModelViewSet(ViewSet):
         search: What ``?search=`` looks in.
         ordering: What ``?ordering=-name`` may name.
         paginated: Whether the list is cut into pages.
+        pagination: How: ``Page``, ``OffsetPage`` or ``CursorPage``.
     """
 
     schema: ClassVar[type[Schema] | None] = None
@@ -206,6 +207,7 @@ class ReadOnlyModelViewSet(ViewSet):
     search: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Sequence[str]] = ()
     paginated: ClassVar[bool] = True
+    pagination: ClassVar[Any] = Page
     filter_set: ClassVar[FilterSet]
 
     def __init_subclass__(cls, *, model: type[Model] | None = None, **kwargs: Any) -> None:
@@ -256,7 +258,7 @@ class ReadOnlyModelViewSet(ViewSet):
             return None
         if name == "list":
             schema: Any = self.schema
-            return Page[schema] if self.paginated else _list_of(schema)
+            return self.pagination[schema] if self.paginated else _list_of(schema)
         return self.schema
 
     def _shown(self, handler: Callable[..., Any]) -> Any:
@@ -265,7 +267,7 @@ class ReadOnlyModelViewSet(ViewSet):
         origin = getattr(returns, "__origin__", returns)
         if isinstance(origin, type) and issubclass(origin, QuerySet):
             schema: Any = self.schema
-            return Page[schema]
+            return self.pagination[schema]
         if isinstance(origin, type) and issubclass(origin, Model) and issubclass(self.model, origin):
             return self.schema
         return UNSET

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from covet.problems import phrase
 from covet.rest.endpoint import Compiled
 from covet.rest.openapi.components import Components, problem_response
+from covet.rest.pagination import Page
 from covet.rest.params import Marker
 from covet.rest.render import UNSET
 from covet.rest.signature import Parameter
@@ -233,7 +234,7 @@ def _problems(compiled: Compiled) -> Iterator[tuple[int, str]]:
     if not compiled.is_open:
         yield 401, "Nobody is logged in."
         yield 403, "This user may not."
-    if compiled.converters or compiled.plan.is_page:
+    if compiled.converters or compiled.plan.page is Page:
         yield 404, "Nothing is there."
     if compiled.model is not None and compiled.endpoint.is_write:
         yield 409, "It does not fit with what is there, such as a value that must be unique."

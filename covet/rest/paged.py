@@ -1,0 +1,167 @@
+"""Writes parts of lists: counts, cuts, and puts the addresses of the neighbours round the items."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from covet.db.models.manager import BaseManager
+from covet.db.models.query.queryset import QuerySet
+from covet.db.models.query.run import fetch_rows
+from covet.exceptions import ImproperlyConfigured
+from covet.rest.cursor import Cursor, Place, keys_of
+from covet.rest.pagination import AnyRequest, CursorPage, CursorRequest, address, link_bytes, page_bytes, page_kind
+from covet.schema import OUTPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from covet.db.models.base import Model
+    from covet.http.request import Request
+    from covet.schema import Projection
+
+__all__ = ["Items", "paged"]
+
+
+class Items(Protocol):
+    """What writes the items of a part."""
+
+    async def items(self, value: Any) -> bytes:
+        """Return a JSON array."""
+
+    def shown(self, model: type[Model]) -> Projection | None:
+        """Return how rows of a model go to JSON directly, where the schema allows it."""
+
+    def related(self, model: type[Model]) -> Sequence[str]:
+        """Return the relations that rows are joined with for the schema."""
+
+
+def paged(many: Items, schema: type[Any]) -> Callable[[Request, Any, Any], Awaitable[bytes]]:
+    """Return what writes the parts of one of the page schemas."""
+    kind = _Cursored if page_kind(schema) is CursorPage else _Counted
+    return kind(many, schema).write
+
+
+class _Written(ABC):
+    """Writes a page that the handler made itself, and leaves the rest to those below."""
+
+    def __init__(self, many: Items, schema: type[Any]) -> None:
+        self._many = many
+        self._schema = schema
+        self._kind = page_kind(schema)
+
+    async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
+        assert page is not None
+        if self._kind is not None and isinstance(value, self._kind):
+            if type(value) is not self._schema:
+                value = self._schema.model_validate(value, from_attributes=True, context=OUTPUT)
+            written: str = value.model_dump_json(by_alias=True)
+            return written.encode()
+        return await self.cut(request, value.all() if isinstance(value, BaseManager) else value, page)
+
+    @abstractmethod
+    async def cut(self, request: Request, value: Any, page: Any) -> bytes:
+        """Return the part that a request asks for."""
+
+
+class _Counted(_Written):
+    """Cuts by numbers."""
+
+    async def cut(self, request: Request, value: Any, page: Any) -> bytes:
+        if isinstance(value, QuerySet):
+            if not value.ordered:
+                # Pages of an unordered list would overlap.
+                value = value.order_by("pk")
+            total = await value.count()
+            if value.gives_instances and not value.is_evaluated and self._many.shown(value.model) is None:
+                # What the schema shows of other rows is joined before the slice, since nothing can be after it.
+                related = self._many.related(value.model)
+                value = value.select_related(*related) if related else value
+        else:
+            value = list(value)
+            total = len(value)
+        links = page.links(request, total)
+        items = b"[]" if page.start >= total else await self._many.items(value[page.start : page.stop])
+        return page_bytes(items, total, page, links)
+
+
+class _Cursored(_Written):
+    """Cuts by places in the order; one query, of one row more than is shown."""
+
+    async def cut(self, request: Request, value: Any, page: CursorRequest) -> bytes:
+        if not isinstance(value, QuerySet) or value.query.is_sliced or not value.gives_instances:
+            raise ImproperlyConfigured(
+                "CursorPage cuts a queryset of instances that is not sliced; Page and OffsetPage cut any list."
+            )
+        cursor = keys_of(value)
+        place = None if page.cursor is None else cursor.place(page.cursor)
+        wanted = cursor.narrow(value, place)
+        is_back = place is not None and place.is_back
+        items, keys, has_more = await self._read(wanted, cursor, page.size, is_back)
+        forward, back = self._links(cursor, place, keys, has_more)
+        links = [link_bytes(None if text is None else address(request, cursor=text)) for text in (forward, back)]
+        if forward is None and is_back:  # everything before is gone: from the start again
+            links[0] = link_bytes(address(request, cursor=None)) if not keys else links[0]
+        return b'{"items":%b,"next":%b,"previous":%b}' % (items, *links)
+
+    async def _read(
+        self, wanted: QuerySet[Any, Any], cursor: Cursor, size: int, is_back: bool
+    ) -> tuple[bytes, list[tuple[Any, ...]], bool]:
+        """Return the items as JSON, the keys of the first and the last, and whether there are more."""
+        names = [key.name for key in cursor.keys]
+        shown = self._many.shown(wanted.model)
+        if shown is None:
+            related = [*self._many.related(wanted.model), *[name.rpartition("__")[0] for name in names if "__" in name]]
+            joined = wanted.select_related(*related) if related else wanted
+            instances = list(await joined[: size + 1])
+            has_more = len(instances) > size
+            instances = instances[:size][::-1] if is_back else instances[:size]
+            ends = [tuple(_value(one, name) for name in names) for one in _ends(instances)]
+            return await self._many.items(instances), ends, has_more
+        # The order's fields that the schema does not show are read beside it, and left out of the answer.
+        hidden = [name for name in names if name not in shown.names]
+        result = await fetch_rows(wanted[: size + 1], (*shown.names, *hidden))
+        rows: Sequence[Any] = result.rows
+        has_more = len(rows) > size
+        rows = rows[:size][::-1] if is_back else rows[:size]
+        columns = [*shown.names, *hidden]
+        places = [columns.index(name) for name in names]
+        ends = [
+            tuple([_converted(row[place], result.converters[place]) for place in places]) for row in _ends(list(rows))
+        ]
+        count = len(shown.names)
+        cut = [tuple(row)[:count] for row in rows] if hidden else rows
+        return shown.encode_rows(cut, result.converters[:count]), ends, has_more
+
+    @staticmethod
+    def _links(
+        cursor: Cursor, place: Place | None, keys: list[tuple[Any, ...]], has_more: bool
+    ) -> tuple[str | None, str | None]:
+        """Return the cursors of the next and the previous part."""
+        is_back = place is not None and place.is_back
+        if not keys:
+            # Behind the last row there is nothing to point at but the end itself.
+            return None, None if place is None or is_back else cursor.text(Place((), is_back=True))
+        first, last = keys
+        forward = cursor.text(Place(last)) if (has_more if not is_back else bool(place and place.values)) else None
+        has_before = has_more if is_back else place is not None
+        return forward, cursor.text(Place(first, is_back=True)) if has_before else None
+
+
+def _ends(rows: list[Any]) -> list[Any]:
+    return [rows[0], rows[-1]] if rows else []
+
+
+def _converted(value: Any, convert: Any) -> Any:
+    return value if convert is None else convert(value)
+
+
+def _value(instance: Any, name: str) -> Any:
+    if "__" not in name:
+        return getattr(instance, name)
+    try:
+        return attrgetter(name.replace("__", "."))(instance)
+    except AttributeError:  # a relation on the way is null, and so is what lies beyond it
+        return None
