@@ -340,16 +340,22 @@ class Model(metaclass=ModelBase):
     # ── identity
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if not isinstance(other, Model):
             return NotImplemented
         mine, theirs = type(self)._meta, type(other)._meta
         if mine is not theirs and mine.concrete_model is not theirs.concrete_model:
             return False
         pk = self.pk
-        return self is other if pk is None else pk == other.pk
+        return pk is not None and pk == other.pk
 
     def __hash__(self) -> int:
-        pk = self.pk
+        try:
+            pk = self.pk
+        except NotLoaded:
+            # ``place.restaurant`` before it is awaited: its key is not known, and ``gather`` hashes what it awaits.
+            return object.__hash__(self)
         if pk is None:
             raise TypeError(
                 f"This {type(self).__name__} has no primary key yet and cannot be hashed. Save it before it goes into a "
@@ -364,7 +370,10 @@ class Model(metaclass=ModelBase):
         try:
             text = str(self)
         except NotLoaded:
-            text = f"pk={self.pk!r}, not loaded"
+            try:
+                text = f"pk={self.pk!r}, not loaded"
+            except NotLoaded:
+                text = "not loaded"
         return f"<{type(self).__name__}: {text}>"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -422,15 +431,18 @@ def _not_loaded(instance: Any, name: str) -> str:
     pk_name = getattr(cls._meta.pk, "attname", "pk")
     who = f"{cls.__name__}(pk={own[pk_name]!r})" if own.get(pk_name) is not None else cls.__name__
     loaded = [attname for attname in cls._meta.attnames if attname in own]
-    if state is not None and loaded in ([pk_name], []) and len(cls._meta.attnames) > 1:
+    has_key = own.get(pk_name) is not None
+    is_bare = loaded in ([pk_name], []) or (not has_key and state is not None and state.loader is not None)
+    if state is not None and is_bare and len(cls._meta.attnames) > 1:
+        unknown = f"'{name}' is unknown, only its key is" if has_key else f"'{name}' is unknown"
         if state.origin is not None:
             source, relation = state.origin
             holder = source.rpartition(".")[2].lower()
             return (
-                f"{who} is not loaded: '{name}' is unknown, only its key is. Write `await {holder}.{relation}` first, or "
+                f"{who} is not loaded: {unknown}. Write `await {holder}.{relation}` first, or "
                 f'load it with the query: select_related("{relation}").'
             )
-        return f"{who} is not loaded: '{name}' is unknown, only its key is. Write `await {variable}` first."
+        return f"{who} is not loaded: {unknown}. Write `await {variable}` first."
     return (
         f"The field '{name}' of {who} was not loaded. Write `await {variable}.fetch(\"{name}\")` or "
         f'`await {variable}.refresh_from_db(fields=["{name}"])`, or load it with the query (only/defer leave it out).'

@@ -283,6 +283,8 @@ async def _update(
         # A field was deleted from the instance: what is left is written.
         own = instance.__dict__
         columns = plan.some(frozenset([name for name in columns.names if name in own]))
+        if not columns.fields:
+            return bool(await model._base_manager.using(database.alias).filter(pk=key).exists())
         values = columns.gather(instance, False)
     version = plan.version
     if version is None:
@@ -393,7 +395,8 @@ async def refresh_from_db(
         if not wanted:
             return
     elif state.partial and state.loader is None:
-        loaded = [field for field in meta.concrete_fields if field.attname in own]
+        untold = own.get("_untold", ())
+        loaded = [field for field in meta.concrete_fields if field.attname in own or field.attname in untold]
         wanted = loaded if len(loaded) < len(meta.concrete_fields) else None
     alias = using or state.db
     queryset = (

@@ -9,7 +9,7 @@ from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.models.query.prefetch import prefetch_rows
-from covet.exceptions import FieldError
+from covet.exceptions import FieldError, QueryNotAwaited
 
 if TYPE_CHECKING:
     from typing import Self
@@ -37,6 +37,15 @@ class Pick(Generic[Row]):
         if not rows:
             raise IndexError(f"The queryset has no row {self._index}.")
         return rows[0]  # type: ignore[no-any-return]  # a row of the queryset
+
+    def __getattr__(self, name: str) -> Any:
+        # What inspects an object asks for names such as these, and wants to hear that there are none.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise QueryNotAwaited(
+            f"This row of a {self._queryset.model.__name__} queryset was not awaited yet, so it has no '{name}'. Write "
+            f"'(await queryset[{self._index}]).{name}'."
+        )
 
     def __repr__(self) -> str:
         return f"<row {self._index} of {self._queryset!r}>"

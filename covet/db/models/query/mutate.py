@@ -458,8 +458,7 @@ def _forget_defaults(instance: Any, fields: Iterable[Any]) -> None:
     own = instance.__dict__
     for field in fields:
         if own.get(field.attname) is DATABASE_DEFAULT:
-            del own[field.attname]
-            instance._state.partial = True
+            write.forget(instance, field)
 
 
 def _conflict(

@@ -25,6 +25,7 @@ __all__ = [
     "Columns",
     "columns_of",
     "delete_where",
+    "forget",
     "insert_many",
     "insert_row",
     "is_expression",
@@ -150,8 +151,15 @@ def _without_returning(model: Any, instance: Any, fields: Sequence[Any], last_id
             if value is None or value is DATABASE_DEFAULT:
                 setattr(instance, field.attname, last_id)
         else:
-            instance.__dict__.pop(field.attname, None)
-            instance._state.partial = True
+            forget(instance, field)
+
+
+def forget(instance: Any, field: Any) -> None:
+    """Leave out a value that the database made and did not tell; other than a deferred one, ``refresh_from_db`` reads it."""
+    own = instance.__dict__
+    own.pop(field.attname, None)
+    own["_untold"] = {*own.get("_untold", ()), field.attname}
+    instance._state.partial = True
 
 
 def _value_shape(value: Any, values: list[Any]) -> Hashable:
@@ -230,8 +238,7 @@ async def update_row(
     found = await database.execute(sql, args) > 0
     for field in plan.fields:
         # The value is known to the database alone: reading it again must not repeat the expression.
-        instance.__dict__.pop(field.attname, None)
-        instance._state.partial = True
+        forget(instance, field)
     return found
 
 

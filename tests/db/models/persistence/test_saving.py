@@ -343,3 +343,33 @@ async def test_constraints_of_the_database_are_named_errors(ann: Author) -> None
         async with transaction.atomic():
             await Article.objects.create(title="x", author=Author.unloaded(999_999))
     assert await Article.objects.count() == 0
+
+
+async def test_what_an_expression_made_is_there_after_a_refresh(ann: Author) -> None:
+    """The usual way to count up; on databases that do not tell the new value as well, and a deferred field stays so."""
+    article = await Article.objects.create(title="x", author=ann, views=1)
+    article.views = F("views") + 1  # type: ignore[assignment]
+    await article.save(update_fields=["views"])
+    await article.save()
+    await article.refresh_from_db()
+    assert article.views == 2
+    partly = await Article.objects.defer("body").get(pk=article.pk)
+    partly.views = F("views") + 1  # type: ignore[assignment]
+    await partly.save(update_fields=["views"])
+    await partly.refresh_from_db()
+    assert partly.views == 3
+    assert partly.get_deferred_fields() == {"body"}
+
+
+async def test_an_instance_of_which_nothing_is_known_writes_nothing(ann: Author) -> None:
+    row = Author.unloaded(ann.pk)
+    await row.save()
+    assert (await Author.objects.get(pk=ann.pk)).name == "Ann"
+    row.name = "only the name"
+    await row.save()
+    found = await Author.objects.get(pk=ann.pk)
+    assert (found.name, found.email) == ("only the name", "ann@example.com")
+    article = await Article.objects.create(title="x", author=ann)
+    stub = (await Article.objects.get(pk=article.pk)).author
+    await stub.save()
+    assert (await Author.objects.get(pk=ann.pk)).name == "only the name"

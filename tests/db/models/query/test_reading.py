@@ -257,6 +257,13 @@ async def test_an_unawaited_queryset_says_what_to_write() -> None:
     assert repr(rows) == "<ArticleQuerySet Article (not evaluated)>"
 
 
+async def test_a_row_by_position_that_was_not_awaited_says_what_to_write(blog: Any) -> None:
+    row: Any = Article.objects.order_by("pk")[3]
+    with pytest.raises(QueryNotAwaited, match=r"Write '\(await queryset\[3\]\)\.title'"):
+        row.title
+    assert not hasattr(row, "__len__")
+
+
 async def test_an_awaited_queryset_keeps_its_rows_and_is_like_a_list() -> None:
     await _write()
     rows = Article.objects.order_by("views")

@@ -122,6 +122,58 @@ async def test_a_reverse_one_to_one_is_awaited_and_raises_when_missing() -> None
     assert len(queries) == 0
 
 
+async def test_gather_over_reverse_one_to_ones_makes_one_statement() -> None:
+    """A row that is not loaded has no key yet, and ``gather`` hashes what it awaits."""
+    for author in await _write(articles=0, authors=10):
+        await Profile.objects.create(author=author, bio=author.name)
+    rows = await Author.objects.all()
+    with record_queries() as queries:
+        profiles = await asyncio.gather(*[author.profile for author in list(rows)[::2]])
+    assert len(queries) == 1
+    assert [profile.bio for profile in profiles] == [author.name for author in list(rows)[::2]]
+    other = (await Author.objects.all())[0].profile
+    assert repr(other) in {"<Profile: not loaded>", "<Profile: Profile object (None)>"}
+    with pytest.raises(NotLoaded, match=r"'bio' is unknown\. Write `await author\.profile` first"):
+        other.bio
+
+
+async def test_peers_survive_however_rows_were_read() -> None:
+    """By a stream (chunk by chunk), in_bulk, a union, annotations, a many-to-many set, ``async for``, ``select_related``."""
+    await _write(articles=12, authors=4)
+    tag = await Tag.objects.create(label="red")
+    await tag.articles.add(*await Article.objects.all())  # type: ignore[attr-defined]
+    half = Article.objects.filter(views__lt=6)
+
+    async def stream() -> list[Article]:
+        return [article async for article in Article.objects.iterator(chunk_size=100)]
+
+    async def each() -> list[Article]:
+        return [article async for article in Article.objects.all()]
+
+    async def in_bulk() -> list[Article]:
+        return list((await Article.objects.in_bulk()).values())
+
+    async def through_tag() -> list[Article]:
+        return [article async for article in tag.articles.all()]  # type: ignore[attr-defined]
+
+    async def awaited(queryset: Any) -> list[Article]:
+        return list(await queryset)
+
+    reads = [
+        stream(), each(), in_bulk(), through_tag(),
+        awaited(half.union(Article.objects.filter(views__gte=6))),
+        awaited(Article.objects.annotate(n=models.Count("tags"))),
+        awaited(Article.objects.select_related("editor").order_by("-pk")[:10]),
+        awaited(Article.objects.prefetch_related("tags")),
+    ]  # fmt: skip
+    for read in reads:
+        rows = await read
+        with record_queries() as queries:
+            for row in {row.pk: row for row in rows}.values():
+                assert (await row.author).name == f"author {row.views % 4:02}"
+        assert len(queries) == 1, read
+
+
 async def test_fetch_modes_choose_one_all_or_none() -> None:
     await _write(articles=5, authors=5)
     one = await Article.objects.fetch_mode(models.FETCH_ONE)
