@@ -11,6 +11,7 @@ from covet.auth.anonymous import AnonymousUser
 from covet.auth.backends import get_backends, load_backend
 from covet.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from covet.auth.user_model import get_user_model
+from covet.concurrency import maybe_await
 from covet.conf import settings
 from covet.exceptions import PermissionDenied
 from covet.security.random import constant_time_compare
@@ -88,7 +89,7 @@ async def login(request: Any, user: Any, backend: str | None = None) -> None:
     _rotate_csrf_token(request)
     if hasattr(user, "last_login"):
         user.last_login = timezone.now()
-        await user.save(update_fields=["last_login"])
+        await maybe_await(user.save(update_fields=["last_login"]))
     await user_logged_in.send(type(user), request=request, user=user)
 
 

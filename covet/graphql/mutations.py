@@ -25,6 +25,7 @@ from strawberry.types.base import StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from covet import access
+from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.errors import DatabaseError, DataError, ForeignKeyViolation, IntegrityError, UniqueViolation
 from covet.db.routers import router
@@ -151,7 +152,7 @@ class UpdateField(_WriteField):
         try:
             async with transaction.atomic(using=router.db_for_write(self.kind.model, instance=row)):
                 if values:
-                    await row.save(update_fields=list(values))
+                    await maybe_await(row.save(update_fields=list(values)))
                 await _set_many(row, many)
         except IntegrityError as error:
             raise await broken_rule(error, self.kind.model, {**values, **many}) from error
@@ -177,7 +178,7 @@ class DeleteField(_WriteField):
             async with transaction.atomic(using=router.db_for_write(self.kind.model, instance=row)):
                 # Relations have to be read while they are there.
                 await complete(row, self.kind, info._raw_info, info)
-                await row.delete()
+                await maybe_await(row.delete())
         except IntegrityError as error:
             raise await broken_rule(error, self.kind.model, {}) from error
         row.pk = key

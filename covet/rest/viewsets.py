@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from covet import access
+from covet.concurrency import maybe_await
 from covet.db.models.base import Model
 from covet.db.models.query.queryset import QuerySet
 from covet.exceptions import ImproperlyConfigured
@@ -329,7 +330,7 @@ class ModelViewSet(ReadOnlyModelViewSet):
 
     async def perform_delete(self, request: Request, instance: Any) -> None:
         """Delete a row."""
-        await instance.delete()
+        await maybe_await(instance.delete())
 
     def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
         filled = super()._annotations(handler, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.routers import router
 
@@ -55,13 +56,19 @@ async def update(instance: M, data: BaseModel, *, partial: bool = False, **value
         setattr(instance, name, value)
     if not many:
         if plain:
-            await instance.save(update_fields=_columns(instance, plain))
+            await _save(instance, plain)
         return instance
     async with transaction.atomic(using=router.db_for_write(type(instance), instance=instance)):
         if plain:
-            await instance.save(update_fields=_columns(instance, plain))
+            await _save(instance, plain)
         await _relate(instance, many)
     return instance
+
+
+async def _save(instance: Model, values: Collection[str]) -> None:
+    # Any: a model's own save may be a plain function.
+    saving: Any = instance.save(update_fields=_columns(instance, values))
+    await maybe_await(saving)
 
 
 def _split(model: type[Model], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
+from covet.concurrency import maybe_await
 from covet.exceptions import MissingDependency
 
 try:
@@ -149,7 +150,7 @@ class Factory(PlainFactory[Any], Generic[M]):
                 instance.__dict__.clear()
                 instance.__dict__.update(found.__dict__)
                 return
-        await instance.save(using=meta.using, force_insert=True)
+        await maybe_await(instance.save(using=meta.using, force_insert=True))
 
     @classmethod
     def _planned(cls, values: dict[str, Any], plan: deque[_Entry], strategy: str = enums.CREATE_STRATEGY) -> Any:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from covet.db import transaction
+from covet.db import connections, models, transaction
+from covet.db.models.table import table_of
 from covet.http.request import Request
 from covet.rest import ModelSchema, ModelViewSet, Router, permissions, write
 from tests.rest.conftest import KNOWN
@@ -153,3 +154,43 @@ async def test_a_key_costs_no_query_before_the_write(library: Any) -> None:
     assert isinstance(data.author, Author)
     assert data.author.pk == ann.pk
     assert data.author.get_deferred_fields() == {"name", "email"}
+
+
+class Keeper(models.Model):
+    """Its hooks are plain functions."""
+
+    name = models.CharField(max_length=20)
+    is_gone = models.BooleanField(default=False)
+
+    class Meta:
+        app_label = "keepers"
+
+    def save(self, **options: Any) -> Any:  # type: ignore[override]  # a hook may be sync or async
+        self.name = self.name.title()
+        return super().save(**options)
+
+    def delete(self, **options: Any) -> Any:  # type: ignore[override]
+        """Keep the row."""
+        return None
+
+    def clean(self) -> None:
+        raise AssertionError("nobody asked for it")
+
+
+class KeeperViewSet(ModelViewSet, model=Keeper):
+    permissions = [permissions.AllowAny]
+
+
+async def test_hooks_of_a_model_may_be_plain_functions(library: Any) -> None:
+    api = Router()
+    api.register("keepers", KeeperViewSet)
+    client = await library(api)
+    async with connections["default"].schema_editor() as editor:
+        await editor.create_table(table_of(Keeper))
+
+    made = await client.post("/api/keepers/", json={"name": "ann lee", "is_gone": False})
+    changed = await client.patch(f"/api/keepers/{made.json()['id']}/", json={"name": "bob lee"})
+    kept = await client.delete(f"/api/keepers/{made.json()['id']}/")
+
+    assert (made.json()["name"], changed.json()["name"], kept.status_code) == ("Ann Lee", "Bob Lee", 204)
+    assert await Keeper.objects.count() == 1

@@ -9,6 +9,7 @@ import click
 from covet.auth.part import AuthPart
 from covet.auth.passwords import validate_password
 from covet.auth.user_model import get_user_model
+from covet.concurrency import maybe_await
 from covet.db.models.part import ModelsPart
 from covet.exceptions import CommandError, ValidationError
 from covet.management import command
@@ -43,5 +44,5 @@ async def changepassword(username: str, database: str) -> None:
             continue
         password = typed
     await user.set_password(password)
-    await user.save(using=database, update_fields=["password"])
+    await maybe_await(user.save(using=database, update_fields=["password"]))
     out.line(f"The password of {username} was changed; all sessions of theirs have ended.")

@@ -384,7 +384,7 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
                 found = rows.filter(**{source.attname: key})
                 if keys is not None:
                     found = found.filter(**{f"{target.attname}__in": keys})
-                await found.delete()
+                await maybe_await(found.delete())
 
         async def set(
             self, objs: Iterable[Any], *, clear: bool = False, through_defaults: Mapping[str, Any] | None = None
