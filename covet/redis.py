@@ -118,6 +118,10 @@ class RedisPart(AppPart):
         """Ping the servers that other parts have asked for."""
         await self.pools.open()
 
+    async def probe(self) -> None:
+        """Ping the servers that are in use."""
+        await self.pools.open()
+
     async def shutdown(self) -> None:
         """Close all pools."""
         await self.pools.close()

@@ -59,5 +59,8 @@ class AppPart:
     async def startup(self) -> None:
         """Open what serving, or a command that needs this part, uses."""
 
+    async def probe(self) -> None:
+        """Find out whether what this part needs can be used now; raise if not. ``/readyz`` asks, at most once a second."""
+
     async def shutdown(self) -> None:
         """Close what ``startup`` opened; called in reverse order, and always."""

@@ -18,7 +18,7 @@ from types import FrameType
 
 from covet.management.output import note
 
-__all__ = ["FIRST", "SOCKET", "is_watched", "serve_and_watch"]
+__all__ = ["FIRST", "SOCKET", "interpreter_options", "is_watched", "program", "serve_and_watch"]
 
 SOCKET = "COVET_RUNSERVER_SOCKET"
 FIRST = "COVET_RUNSERVER_FIRST"
@@ -86,11 +86,12 @@ def _start(listening: socket.socket, address: str, *, first: bool) -> subprocess
     number = listening.fileno()
     environ = {**os.environ, SOCKET: str(number), FIRST: "1" if first else "0"}
     # The same command line again, but for the address: port 0 has become a real one.
-    command = [sys.executable, *_interpreter_options(), *_program(), "runserver", address]
+    command = [sys.executable, *interpreter_options(), *program(), "runserver", address]
     return subprocess.Popen(command, env=environ, pass_fds=(number,))  # noqa: S603 - our own command line
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
+    """Return how this command line was started, after the interpreter."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name in ("covet.__main__", "covet"):
@@ -98,7 +99,8 @@ def _program() -> list[str]:
     return [sys.argv[0]]
 
 
-def _interpreter_options() -> list[str]:
+def interpreter_options() -> list[str]:
+    """Return the options of the interpreter that a child gets too."""
     return ["-X", "dev"] if sys.flags.dev_mode else []
 
 

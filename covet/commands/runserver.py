@@ -19,9 +19,7 @@ from covet.exceptions import CommandError, CovetError
 from covet.management.decorator import command
 from covet.management.output import note, out, style
 
-__all__ = ["runserver"]
-
-PROTOCOL = "covet.handlers.protocol:CovetProtocol"
+__all__ = ["Address", "open_socket", "parse_address", "runserver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,12 @@ def parse_address(text: str, *, ipv6: bool = False) -> Address:
     return Address(host.strip("[]"), port)
 
 
-def open_socket(where: Address) -> socket.socket:
+def open_socket(where: Address, *, shares_port: bool = False) -> socket.socket:
     """Return a socket that listens.
+
+    Args:
+        where: On which address.
+        shares_port: Only hold the port, for servers that each open it themselves by ``SO_REUSEPORT``.
 
     Raises:
         CommandError: The port is in use, or the address cannot be used.
@@ -84,8 +86,11 @@ def open_socket(where: Address) -> socket.socket:
         if os.name == "posix":
             # Without it the port stays taken for a minute after a stop. On Windows it would let two servers share it.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shares_port and hasattr(socket, "SO_REUSEPORT"):
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.bind((where.host, where.port))
-        listening.listen(2048)
+        if not shares_port:
+            listening.listen(2048)
     except OSError as error:
         listening.close()
         raise CommandError(_cannot_listen(where, error)) from error
@@ -124,31 +129,10 @@ def _serve(where: Address, listening: socket.socket, *, watching: bool, first: b
         note("Reloaded.")
     for line in trouble.notices:
         note(style(line, "yellow"))
-    return _run_uvicorn(listening)
+    from covet.asgi import served_application
+    from covet.handlers.server import serve_uvicorn
 
-
-def _run_uvicorn(listening: socket.socket) -> int:
-    import uvicorn
-
-    from covet.asgi import get_asgi_application
-    from covet.conf import settings
-
-    has_protocol = importlib.util.find_spec("httptools") is not None
-    config = uvicorn.Config(
-        get_asgi_application(),
-        http=PROTOCOL if has_protocol else "auto",
-        lifespan="on",
-        log_config=None,  # logging is set up already, by the project's settings
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.SHUTDOWN_GRACE_S)),
-    )
-    server = uvicorn.Server(config)
-    try:
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        return 0
-    return 0 if server.started else 1
+    return serve_uvicorn(served_application(), listening, access_log=True)
 
 
 def _banner(where: Address, *, watching: bool) -> None:

@@ -106,10 +106,17 @@ class Defaults:
     LOGGING: dict[str, Any] = setting(cast(dict[str, Any], {}), "A logging dictConfig, laid over Covet's own.")
     LOG_FORMAT: str = setting("auto", "'human', 'json', or 'auto': human with DEBUG, JSON without.")
     SHUTDOWN_GRACE_S: float = setting(10.0, "Seconds that running requests and pools get to finish at shutdown.")
+    SHUTDOWN_DELAY_S: float = setting(
+        0.0,
+        "Seconds for which a server that was told to stop still takes requests, so that balancers see /readyz fail.",
+    )
     BASE_DIR: Path | None = setting(cast("Path | None", None), "The project's folder; '.env' is looked for in it.")
 
     # -- URLs and HTTP
     ROOT_URLCONF: str = setting("", "The module whose urlpatterns are the site's.")
+    ASGI_APPLICATION: str = setting(
+        "", "What runserver and serve run, as a dotted path such as 'mysite.asgi.application'; empty is Covet itself."
+    )
     MIDDLEWARE: list[str] = setting(cast(list[str], []), "Middleware, outermost first, as dotted paths.")
     APPEND_SLASH: bool = setting(True, "Redirect to the path with a slash where only that one exists.")
     PREPEND_WWW: bool = setting(False, "Redirect to the host with 'www.'.")
@@ -143,6 +150,9 @@ class Defaults:
     DATABASE_ROUTERS: list[Any] = setting([], "Routers, first answer wins, as dotted paths.")
     MIGRATION_MODULES: dict[str, str | None] = setting(
         cast(dict[str, "str | None"], {}), "Migration packages by app label, where not '<app>.migrations'."
+    )
+    FIXTURE_DIRS: list[Path] = setting(
+        cast(list[Path], []), "Folders where loaddata looks for fixtures, beside the apps' fixtures folders."
     )
     CACHES: dict[str, CacheConfig] = setting(
         cast(dict[str, CacheConfig], {"default": "memory://"}),
@@ -257,6 +267,14 @@ class Defaults:
     # -- REST, GraphQL
     DEFAULT_PERMISSIONS: list[str] = setting(
         ["covet.access.IsAuthenticatedOrReadOnly"], "Who may do what where an endpoint does not say."
+    )
+    DEFAULT_THROTTLES: list[str] = setting(
+        cast(list[str], []),
+        "Limits of endpoints that name none: rates such as '1000/hour', or dotted names of throttles.",
+    )
+    THROTTLE_STORE: str = setting(
+        "memory://",
+        "Where requests are counted: memory:// for each process alone, a redis:// URL, or a name of REDIS_URL.",
     )
     PAGE_SIZE: int = setting(50, "Items on a page where the client does not ask.")
     MAX_PAGE_SIZE: int = setting(200, "Items a client may ask for at most.")

@@ -32,7 +32,7 @@ __all__ = ["Loaded", "check_values", "load"]
 PREFIX = "COVET_"
 # Names of other parts of Covet that begin alike and are no settings.
 RESERVED = frozenset({"SETTINGS_MODULE", "ENV_FILE", "ACCEL", "NO_ENV", "NEW_PASSWORD"})
-RESERVED_PREFIXES = ("RUNSERVER_", "TEST_", "SUPERUSER_", "BENCH_", "DEMO_")
+RESERVED_PREFIXES = ("RUNSERVER_", "SERVE_", "TEST_", "SUPERUSER_", "BENCH_", "DEMO_")
 # Names that hosts and tools set, and where they belong.
 PLAIN = {
     "SECRET_KEY": ("SECRET_KEY", ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from covet.apps.draining import draining
 from covet.apps.lifecycle import started
 from covet.conf import settings
 from covet.types import Receive, Scope, Send
@@ -17,6 +18,7 @@ logger = logging.getLogger("covet.server")
 async def handle_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve the lifespan scope: start-up, wait, shut-down."""
     await receive()
+    draining.end()
     parts = started()
     try:
         await parts.__aenter__()
@@ -27,8 +29,11 @@ async def handle_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        # Servers other than ours tell the end here first.
+        draining.begin()
     finally:
         failure = await _close(parts)
+        draining.end()
     if failure:
         await send({"type": "lifespan.shutdown.failed", "message": failure})
     else:

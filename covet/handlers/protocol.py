@@ -35,6 +35,7 @@ from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from covet.apps.draining import draining
 from covet.handlers.application import Application
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
@@ -55,6 +56,8 @@ MAX_HEAD_BYTES = 65536
 MAX_HEADERS = 128
 HEAD_TIMEOUT_S = 30.0
 SWEEP_S = 1.0
+# A connection that came just before the end gets this long for the request that is on its way.
+LAST_REQUEST_S = 1.0
 
 _ALWAYS = frozenset({b"connection", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"})
@@ -108,6 +111,7 @@ class CovetProtocol(HttpToolsProtocol):
         self.turns = 0
         self.seen = (-1, _IDLE)
         self.since = 0.0
+        self.is_last = False
         self.by_uvicorn = False
         self.head_bytes = 0
         self.is_large = False
@@ -121,7 +125,20 @@ class CovetProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection in, and see that the sweep runs."""
         super().connection_made(transport)
+        self.is_last = draining.is_draining
         _Sweeper.watch(self)
+
+    def shutdown(self) -> None:
+        """Stop after the answer that is being made, or after the request that is on its way; else at once."""
+        self.is_last = True
+        if self.application is None or self.stage == _BUSY or (self.stage == _IDLE and self.turns):
+            super().shutdown()
+        else:
+            self.loop.call_later(LAST_REQUEST_S, self._close_unless_busy)
+
+    def _close_unless_busy(self) -> None:
+        if self.stage != _BUSY:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the view: nobody waits for its answer."""
@@ -200,7 +217,7 @@ class CovetProtocol(HttpToolsProtocol):
         if self.limit_concurrency is not None and self.stage == _HEAD and self._is_full(self.limit_concurrency):
             self._refuse(503, "The server has as many requests at once as it takes. Try again later.")
             return
-        keep_alive = self.parser.should_keep_alive()
+        keep_alive = self.parser.should_keep_alive() and not self.is_last
         if not self.by_uvicorn:
             url = self.url
             if (
@@ -240,6 +257,8 @@ class CovetProtocol(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+        if self.is_last:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body."""

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, ClassVar
 from urllib.parse import quote
 
 from covet import json
+from covet.apps.draining import draining
 from covet.concurrency import to_thread
 from covet.http.errors import NotFound
 from covet.http.headers import Headers
@@ -29,6 +30,7 @@ from covet.types import Receive, Scope, Send
 __all__ = ["EventStream", "FileResponse", "ServerEvent", "StreamingResponse", "parse_ranges"]
 
 _CHUNK = 65536
+RETRY_MS = 1000
 
 
 class StreamingResponse(Response):
@@ -168,6 +170,8 @@ class ServerEvent:
 class EventStream(StreamingResponse):
     """Server-sent events (``EventSource`` in a browser).
 
+    A server that stops ends the stream with a ``retry``, so that the browser comes back to another process.
+
     Args:
         events: An async iterable of ``ServerEvent``, or of values that become the data of one.
         heartbeat_s: A comment is sent after this long without an event, so that proxies keep the connection.
@@ -190,20 +194,26 @@ class EventStream(StreamingResponse):
     async def _encode(self) -> AsyncIterator[bytes]:
         events = aiter(self.events)
         following: asyncio.Future[Any] | None = None
+        ending = draining.join()
         try:
             while True:
                 if following is None:
                     following = asyncio.ensure_future(anext(events, _END))
-                done, _ = await asyncio.wait([following], timeout=self.heartbeat_s)
-                if not done:
+                await asyncio.wait([following, ending], timeout=self.heartbeat_s, return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    event = following.result()
+                    following = None
+                    if event is _END:
+                        return
+                    yield (event if isinstance(event, ServerEvent) else ServerEvent(event)).to_bytes()
+                elif not ending.done():
                     yield b": still here\n\n"
-                    continue
-                event = following.result()
-                following = None
-                if event is _END:
+                if ending.done():
+                    # Not all at the same moment: each client waits for a time of its own.
+                    yield b"retry: %d\n\n" % (RETRY_MS + secrets.randbelow(RETRY_MS))
                     return
-                yield (event if isinstance(event, ServerEvent) else ServerEvent(event)).to_bytes()
         finally:
+            draining.leave(ending)
             if following is not None:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)

@@ -46,6 +46,11 @@ class ModelsPart(AppPart):
         """Return what is wrong with the databases' settings, and with the models as they are declared."""
         return [*check_databases(), *check_all(apps)]
 
+    async def probe(self) -> None:
+        """Ask each database of the settings for an answer."""
+        for alias in connections:
+            await connections[alias].fetch("SELECT 1")
+
     async def shutdown(self) -> None:
         """Close the databases; they open themselves at their first statement, so a server starts without one."""
         await connections.close_all()

@@ -1,0 +1,315 @@
+"""``manage.py serve``: one process or several, on either server; draining, replacing, dying with the parent."""
+
+import contextlib
+import importlib.util
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+VIEWS = """
+import asyncio
+import os
+from covet.http import EventStream, Response
+from covet.urls import autodiscover, path
+
+async def home(request):
+    return Response(str(os.getpid()))
+
+async def slow(request):
+    await asyncio.sleep(0.7)
+    return Response("done")
+
+async def endless(request):
+    await asyncio.sleep(60)
+
+async def blocking(request):
+    __import__("time").sleep(60)
+
+async def events(request):
+    async def all():
+        yield "first"
+        await asyncio.sleep(60)
+    return EventStream(all())
+
+urlpatterns = [
+    autodiscover(), path("", home), path("slow", slow), path("endless", endless), path("events", events),
+    path("blocking", blocking),
+]
+"""
+ROUTING = """
+from covet.access import AllowAny
+from covet.urls import path
+
+async def talk(ws):
+    await ws.accept()
+    async for message in ws:
+        await ws.send(message)
+talk.permissions = [AllowAny]
+
+websocket_urlpatterns = [path("talk", talk)]
+"""
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="several workers need a socket that processes inherit")
+
+SERVERS = ["uvicorn", *(["granian"] if importlib.util.find_spec("granian") else [])]
+
+
+@pytest.fixture
+def project(project):
+    (project / "site_/urls.py").write_text(VIEWS)
+    (project / "shop/routing.py").write_text(ROUTING)
+    settings = project / "site_/settings.py"
+    settings.write_text(
+        settings.read_text().replace('["shop"]', '["shop", "covet.health", "covet.websocket"]')
+        + '\nDEFAULT_PERMISSIONS = ["covet.access.AllowAny"]\n'
+    )
+    return project
+
+
+@pytest.fixture
+def serve(project, environ):
+    running = []
+
+    class Serving:
+        def __init__(self, *args, **more):
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve", "0", *args],
+                cwd=project,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env={**environ, **more},
+            )
+            running.append(self.process)
+            self.output = ""
+            self._lines = queue.Queue()
+            threading.Thread(target=self._read, daemon=True).start()
+            self.url = re.search(r"http://\S+?:\d+", self.until("Serving on"))[0]
+
+        def _read(self):
+            for line in self.process.stdout:
+                self._lines.put(line)
+            self._lines.put(None)
+
+        def until(self, text):
+            while text not in self.output:
+                line = self._lines.get(timeout=40)
+                if line is None:
+                    raise AssertionError(f"It ended before {text!r} came:\n{self.output}")
+                self.output += line
+            return self.output
+
+        def pid(self):
+            return int(httpx.get(self.url).text)
+
+        def pids(self, count):
+            """The workers that answer, once there are so many; each question comes on a connection of its own."""
+            found = set()
+            deadline = time.monotonic() + 20
+            while len(found) < count and time.monotonic() < deadline:
+                found.add(self.pid())
+            return found
+
+        def stop(self, number=signal.SIGTERM):
+            self.process.send_signal(number)
+            return self.process.wait(30)
+
+    yield Serving
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_until(condition, timeout=15.0):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def is_gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("server", SERVERS)
+def test_one_process_serves_and_stops(serve, server, number):
+    serving = serve("--server", server)
+
+    assert serving.pid() == serving.process.pid
+    assert httpx.get(serving.url + "/healthz").json() == {"status": "ok"}
+    assert httpx.get(serving.url + "/readyz").json()["status"] == "ok"
+    assert serving.stop(number) == 0
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_several_workers_share_the_port_and_end_together(serve, server):
+    serving = serve("--workers", "2", "--server", server)
+    assert f"· {server} · 2 workers" in serving.output
+
+    pids = serving.pids(2)
+
+    assert len(pids) == 2
+    assert serving.process.pid not in pids
+    assert serving.stop() == 0
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_workers_die_with_a_parent_that_is_killed(serve):
+    serving = serve("--workers", "2")
+    pids = serving.pids(2)
+
+    serving.process.kill()
+
+    wait_until(lambda: all(is_gone(pid) for pid in pids))
+
+
+def test_a_worker_that_dies_is_replaced(serve):
+    serving = serve("--workers", "2")
+    first, second = serving.pids(2)
+
+    os.kill(first, signal.SIGKILL)
+    serving.until(f"Worker {first} ended with -9")
+
+    wait_until(lambda: serving.pids(2) - {first, second})
+    assert serving.stop() == 0
+
+
+def test_a_hangup_replaces_all_workers_while_requests_are_answered(serve):
+    serving = serve("--workers", "2")
+    before = serving.pids(2)
+
+    with httpx.Client() as client:
+        serving.process.send_signal(signal.SIGHUP)
+        while "Replaced." not in serving.output:
+            assert client.get(serving.url, headers={"connection": "close"}).status_code == 200
+            with contextlib.suppress(queue.Empty):
+                serving.output += serving._lines.get_nowait()
+
+    assert len(serving.pids(2) - before) == 2
+    assert serving.stop() == 0
+
+
+def test_workers_that_cannot_start_are_told_once(project, environ):
+    (project / "site_/urls.py").write_text("import nothing_there\n")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve", "0", "--workers", "2"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environ,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("nothing_there") == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_stop_finishes_requests_and_ends_event_streams_with_a_retry(serve, server):
+    serving = serve("--server", server)
+    answers = {}
+
+    def ask_slowly():
+        answers["slow"] = httpx.get(serving.url + "/slow").text
+
+    with httpx.Client() as client, client.stream("GET", serving.url + "/events", timeout=20) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "data: first"
+        asking = threading.Thread(target=ask_slowly)
+        asking.start()
+        time.sleep(0.2)
+        started = time.monotonic()
+        serving.process.send_signal(signal.SIGTERM)
+        rest = [line for line in lines if line]
+        asking.join()
+
+    assert re.fullmatch(r"retry: \d{4}", rest[-1])
+    assert answers == {"slow": "done"}
+    assert serving.process.wait(20) == 0
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_stop_closes_websockets(serve, server):
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    serving = serve("--server", server)
+    with connect(serving.url.replace("http", "ws") + "/talk", origin=serving.url) as ws:
+        ws.send("hello")
+        assert ws.recv(timeout=10) == "hello"
+        serving.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(timeout=20)
+
+    if server == "uvicorn":
+        assert closed.value.rcvd.code == 1012
+    # granian may cut a connection from which a message is being waited for, before its close frame is out.
+    assert serving.process.wait(20) == 0
+
+
+def test_readiness_is_off_during_the_delay_while_requests_are_still_taken(serve):
+    serving = serve(COVET_SHUTDOWN_DELAY_S="1.5")
+    with httpx.Client() as client:
+        assert client.get(serving.url + "/readyz").status_code == 200
+        serving.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: client.get(serving.url + "/readyz").status_code == 503)
+
+        assert client.get(serving.url + "/readyz").json() == {"status": "draining"}
+        assert client.get(serving.url + "/healthz").status_code == 200
+        assert httpx.get(serving.url).status_code == 200
+    assert serving.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("address", ["endless", "blocking"])
+def test_a_stop_ends_what_does_not_end_by_itself(serve, address):
+    serving = serve(COVET_SHUTDOWN_GRACE_S="0.5")
+    host, port = serving.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"GET /{address} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        time.sleep(0.3)
+        started = time.monotonic()
+        if address == "endless":
+            assert serving.stop() == 0
+        else:
+            # The loop hears nothing while a view blocks it: the watch beside it ends the process.
+            assert serving.stop() == 1
+    assert time.monotonic() - started < 15
+
+
+def test_the_application_of_the_setting_is_served(serve, project):
+    (project / "site_/asgi.py").write_text(
+        "from covet.asgi import get_asgi_application\n"
+        "inner = get_asgi_application()\n"
+        "async def application(scope, receive, send):\n"
+        "    async def adding(message):\n"
+        "        if message['type'] == 'http.response.start':\n"
+        "            message = {**message, 'headers': [*message['headers'], (b'x-outer', b'yes')]}\n"
+        "        await send(message)\n"
+        "    await inner(scope, receive, adding)\n"
+    )
+    serving = serve(COVET_ASGI_APPLICATION="site_.asgi.application")
+
+    answer = httpx.get(serving.url)
+
+    assert answer.headers["x-outer"] == "yes"
+    assert answer.text == str(serving.process.pid)
+    assert serving.stop() == 0
