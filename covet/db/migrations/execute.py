@@ -291,6 +291,10 @@ class Executor:
             state = self.loader.graph.nodes[key].mutate_state(state)
         return state
 
+    async def announce(self) -> None:
+        """Send ``post_migrate`` with an empty plan: what migrations leave in tables that were emptied is made again."""
+        await self._signal(post_migrate, [], self._states(await self.applied()))
+
     async def _signal(self, signal: Any, steps: list[Step], state: ProjectState) -> None:
         """Send a signal once for each installed app that has models.
 
