@@ -1,4 +1,4 @@
-"""``python -m benchmarks [http] [orm] [--peers] [--rounds N] [--seconds S] [--only TEXT] [--save]``."""
+"""``python -m benchmarks [http] [orm] [rows] [--peers] [--rounds N] [--seconds S] [--only TEXT] [--save]``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 def main() -> None:
     """Run the suites that were named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("suites", nargs="*", choices=["http", "orm", []], help="all when none is named")
+    parser.add_argument("suites", nargs="*", choices=["http", "orm", "rows", []], help="all when none is named")
     parser.add_argument(
         "--peers", action="store_true", help="FastAPI, SQLAlchemy and Django too (benchmarks/peers.txt)"
     )
@@ -23,7 +23,7 @@ def main() -> None:
     )
     parser.add_argument("--only", default="", help="rows of the ORM whose name holds this text")
     options = parser.parse_args()
-    suites = options.suites or ["http", "orm"]
+    suites = options.suites or ["http", "orm", "rows"]
     tables = []
     if "http" in suites:
         from benchmarks.suites import http
@@ -34,6 +34,11 @@ def main() -> None:
         from benchmarks.suites import orm
 
         tables.append(orm.run(options.rounds, options.seconds, options.only))
+        print(tables[-1])
+    if "rows" in suites:
+        from benchmarks.suites import rows
+
+        tables.append(rows.run(options.rounds, options.seconds))
         print(tables[-1])
     if options.save:
         day = dt.date.today().isoformat()

@@ -1,6 +1,6 @@
 """Writer: values of a schema as JSON, by msgspec over what they hold where that gives pydantic's bytes, else by pydantic.
 
-Measured on 100 flat values of eight fields: a fifth of pydantic's time.
+Measured on 100 flat values of eight fields: 0.4 of pydantic's time (benchmarks/suites/rows.py).
 """
 
 from __future__ import annotations
