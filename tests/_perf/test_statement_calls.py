@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import covet
+from covet.conf.service_url import parse_database
+from covet.db import transaction
+from covet.db.database import Database
+from tests.conftest import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from covet.db.database import Database
 
 OURS = str(Path(covet.__file__).parent)
 
@@ -63,3 +65,31 @@ async def test_a_warm_fetch_opens_nothing_and_resets_nothing(database: Database)
 
     assert pool.size == size
     assert not pool._tasks
+
+
+async def test_a_statement_in_a_transaction_is_one_call_more(database: Database) -> None:
+    """``Transaction.run`` takes the turn and gives it back by itself where nobody else waits."""
+    sql = "SELECT 1"
+    await database.fetch(sql)
+    outside = await calls_of(lambda: database.fetch(sql))
+    async with transaction.atomic(using=database):
+        await database.fetch(sql)
+        inside = await calls_of(lambda: database.fetch(sql))
+
+    assert set(inside) - set(outside) <= {"run"}
+
+
+async def test_a_commit_takes_one_turn_of_the_loop(scratch: Scratch) -> None:
+    """What keeps a cancellation away from COMMIT stands in the driver's own wait: no second future, no second turn."""
+    database = Database("default", parse_database(await scratch("postgresql")))
+    for _ in range(2):
+        async with transaction.atomic(using=database):
+            await database.fetch("SELECT 1")
+    block = transaction.atomic(using=database)
+    await block.__aenter__()
+    entered = await calls_of(lambda: block.__aexit__(None, None, None))
+    await database.close()
+
+    # Once when it begins, and once when the server has answered.
+    assert entered.count("uncancelled") == 2
+    assert len(entered) <= 23
