@@ -15,7 +15,7 @@ from covet.auth.validators import UnicodeUsernameValidator
 from covet.conf import settings
 from covet.contenttypes.models import ContentType
 from covet.db import models
-from covet.exceptions import NotLoaded
+from covet.exceptions import ImproperlyConfigured, NotLoaded
 from covet.i18n import gettext_lazy as _
 from covet.security.random import salted_hmac
 
@@ -246,6 +246,10 @@ class AbstractBaseUser(models.Model):
             yield self._session_hash(key)
 
     def _session_hash(self, secret: str) -> str:
+        if not secret:
+            raise ImproperlyConfigured(
+                "SECRET_KEY is empty, and sessions are bound to it. Set it in .env: SECRET_KEY=… (50 random characters)."
+            )
         return salted_hmac("covet.auth.session", self.password, secret=secret, algorithm="sha256").hexdigest()
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SecurityPart"]
 
+KEY_HINT = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 MIN_KEY_LENGTH = 50
 MIN_KEY_LETTERS = 5
 YEAR_S = 31_536_000
@@ -39,6 +40,8 @@ class SecurityPart(AppPart):
 
     def check(self, apps: Apps) -> Iterator[CheckMessage]:
         """Report what is wrong everywhere."""
+        if not settings.SECRET_KEY:
+            yield _warn("W009", "SECRET_KEY is empty, so nobody can log in and nothing can be signed.", KEY_HINT)
         if not settings.USE_TZ:
             yield Error(
                 "USE_TZ is off, and datetimes are always aware.", "Leave USE_TZ out.", "settings", "settings.E001"
@@ -86,17 +89,13 @@ def _hosts() -> Iterator[CheckMessage]:
 
 
 def _keys() -> Iterator[CheckMessage]:
-    hint = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-    if not _is_strong(settings.SECRET_KEY):
-        text = (
-            "is empty"
-            if not settings.SECRET_KEY
-            else f"is short or has few different characters (at least {MIN_KEY_LENGTH})"
+    if settings.SECRET_KEY and not _is_strong(settings.SECRET_KEY):
+        yield _warn(
+            "W009", f"SECRET_KEY is short or has few different characters (at least {MIN_KEY_LENGTH}).", KEY_HINT
         )
-        yield _warn("W009", f"SECRET_KEY {text}.", hint)
     for number, key in enumerate(settings.SECRET_KEY_FALLBACKS):
         if not _is_strong(key):
-            yield _warn("W025", f"SECRET_KEY_FALLBACKS[{number}] is short or has few different characters.", hint)
+            yield _warn("W025", f"SECRET_KEY_FALLBACKS[{number}] is short or has few different characters.", KEY_HINT)
 
 
 def _https() -> Iterator[CheckMessage]:

@@ -8,7 +8,7 @@ import pytest
 
 from covet.conf import override
 from covet.db.errors import UniqueViolation
-from covet.exceptions import CommandError, ValidationError
+from covet.exceptions import CommandError, ImproperlyConfigured, ValidationError
 from covet.management import call_command
 
 PASSWORD = "correct horse battery"
@@ -122,3 +122,11 @@ def test_the_anonymous_user_is_nobody() -> None:
     assert not nobody.is_authenticated
     assert nobody.is_anonymous
     assert nobody.pk is None
+
+
+def test_no_session_is_bound_to_an_empty_key() -> None:
+    """Without SECRET_KEY anybody could work out the digest."""
+    from covet.auth.models import User
+
+    with override(SECRET_KEY=""), pytest.raises(ImproperlyConfigured, match="SECRET_KEY is empty"):
+        User(username="ann").get_session_auth_hash()

@@ -82,6 +82,14 @@ async def test_a_value_that_means_nothing_is_an_error_everywhere(registry, chang
     assert set(await findings(registry, deploy=False, **changes)) == ids
 
 
+async def test_a_site_without_a_key_is_told_in_development_too(registry):
+    found = await findings(registry, deploy=False, SECRET_KEY="")
+
+    assert set(found) == {"W009"}
+    assert "empty" in found["W009"].msg
+    assert set(await findings(registry, SECRET_KEY="")) == {"W009"}
+
+
 async def test_sessions_without_their_protection_are_reported(registry, monkeypatch):
     monkeypatch.setattr(registry, "is_installed", lambda name: name == "covet.sessions")
 
