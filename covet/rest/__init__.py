@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from covet.rest.pagination import CursorPage, OffsetPage, Page
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
     from covet.rest.routes import Router
+    from covet.rest.throttle import Throttle
     from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet, action
     from covet.schema import ModelSchema, Schema
 
@@ -33,6 +34,7 @@ __all__ = [
     "Request",
     "Router",
     "Schema",
+    "Throttle",
     "UploadedFile",
     "ViewSet",
     "action",
@@ -58,6 +60,7 @@ _HOMES = {
     "Query": "covet.rest.params",
     "permissions": "covet.rest.permissions",
     "Router": "covet.rest.routes",
+    "Throttle": "covet.rest.throttle",
     "ModelViewSet": "covet.rest.viewsets",
     "ReadOnlyModelViewSet": "covet.rest.viewsets",
     "ViewSet": "covet.rest.viewsets",

@@ -32,6 +32,7 @@ from covet.rest.pagination import (
 from covet.rest.params import Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
+from covet.rest.throttle import effective_throttles, throttled
 
 if TYPE_CHECKING:
     from covet.access.permissions import Action
@@ -43,7 +44,7 @@ __all__ = ["READS", "Compiled", "Endpoint", "Run"]
 Run = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-READS: Final = frozenset({"DEFAULT_PERMISSIONS", "PAGE_SIZE", "MAX_PAGE_SIZE"})
+READS: Final = frozenset({"DEFAULT_PERMISSIONS", "DEFAULT_THROTTLES", "PAGE_SIZE", "MAX_PAGE_SIZE"})
 """The settings that endpoints are compiled from; ``UrlsPart`` compiles its routes anew when one changes."""
 
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
@@ -64,6 +65,7 @@ class Endpoint:
         response: The answer's schema, or ``UNSET``; a mapping of statuses to schemas.
         status: The status of the answer; 200, or 204 where there is no body.
         permissions: Who may; None for the model's policy or the default.
+        throttles: How often it may be asked; None for ``DEFAULT_THROTTLES``, an empty list for no limit.
         tags: Groups in the documentation.
         summary: One line; made of the name when left out.
         description: The handler's docstring when left out.
@@ -83,6 +85,7 @@ class Endpoint:
     response: Any = UNSET
     status: int | None = None
     permissions: Sequence[Any] | None = None
+    throttles: Sequence[Any] | None = None
     tags: Sequence[str] = ()
     summary: str | None = None
     description: str | None = None
@@ -128,6 +131,7 @@ class Compiled:
         plan: How answers are written.
         permissions: Who may, in force.
         target: What permissions are asked about.
+        throttles: How often it may be asked, in force.
         binding: The code that was written.
         run: What runs per request.
     """
@@ -158,7 +162,10 @@ class Compiled:
         self.binding: Binding = compile_binding(
             self.signature, name=where, permit=None if self.is_open else self._permit, trusted=trusted
         )
+        self.throttles = effective_throttles(endpoint.throttles)
         self.run: Run = self._compile()
+        if self.throttles:
+            self.run = throttled(self.run, self.throttles)
         self.run.compiled = self  # type: ignore[attr-defined]  # how the documentation finds the plan of a route
 
     async def _permit(self, request: Request) -> None:

@@ -27,6 +27,7 @@ class RouteOptions(TypedDict, total=False):
     response: Any
     status: int | None
     permissions: Sequence[Any] | None
+    throttles: Sequence[Any] | None
     name: str | None
     tags: Sequence[str]
     summary: str | None
@@ -52,6 +53,7 @@ class Router:
     Args:
         tags: Groups in the documentation, for all endpoints.
         permissions: Who may, where an endpoint does not say; None for the model's policy or ``DEFAULT_PERMISSIONS``.
+        throttles: How often each may be asked, where it does not say; None for ``DEFAULT_THROTTLES``.
         include_in_schema: Whether OpenAPI tells of the endpoints.
         deprecated: All of them are still there, but not for long.
         app_name: A namespace for ``reverse("blog:list_articles")``.
@@ -63,6 +65,7 @@ class Router:
         *,
         tags: Sequence[str] = (),
         permissions: Sequence[Any] | None = None,
+        throttles: Sequence[Any] | None = None,
         include_in_schema: bool = True,
         deprecated: bool = False,
         app_name: str | None = None,
@@ -70,6 +73,7 @@ class Router:
     ) -> None:
         self.tags = tuple(tags)
         self.permissions = permissions
+        self.throttles = throttles
         self.include_in_schema = include_in_schema
         self.deprecated = deprecated
         self.app_name = app_name
@@ -105,6 +109,7 @@ class Router:
         response: Any = UNSET,
         status: int | None = None,
         permissions: Sequence[Any] | None = None,
+        throttles: Sequence[Any] | None = None,
         name: str | None = None,
         tags: Sequence[str] = (),
         summary: str | None = None,
@@ -124,6 +129,7 @@ class Router:
                 a mapping of statuses to schemas tells OpenAPI of several.
             status: The status of the answer; 200, or 204 where there is no body.
             permissions: Who may; ``[]`` or ``[AllowAny]`` is everybody.
+            throttles: How often it may be asked: rates, or ``Throttle(…)``; ``[]`` is no limit.
             name: For ``reverse()``; the function's name when left out.
             tags: Further groups in the documentation.
             summary: One line for the documentation.
@@ -145,6 +151,7 @@ class Router:
                     response=response,
                     status=status,
                     permissions=permissions,
+                    throttles=throttles,
                     tags=tuple(tags),
                     summary=summary,
                     description=description,
@@ -163,6 +170,8 @@ class Router:
         """Add an endpoint; what it does not say itself, the router says."""
         if endpoint.permissions is None:
             endpoint.permissions = self.permissions
+        if endpoint.throttles is None:
+            endpoint.throttles = self.throttles
         endpoint.tags = (*self.tags, *(tag for tag in endpoint.tags if tag not in self.tags))
         endpoint.include_in_schema = endpoint.include_in_schema and self.include_in_schema
         endpoint.deprecated = endpoint.deprecated or self.deprecated

@@ -101,11 +101,13 @@ class ViewSet:
 
     Attributes:
         permissions: Who may; None for the model's policy or the router's.
+        throttles: How often each endpoint may be asked; None for the router's or ``DEFAULT_THROTTLES``.
         tags: Groups in the documentation.
         model: The model it is about, if there is one.
     """
 
     permissions: ClassVar[Sequence[Any] | None] = None
+    throttles: ClassVar[Sequence[Any] | None] = None
     tags: ClassVar[Sequence[str]] = ()
     model: ClassVar[Any] = None
 
@@ -148,6 +150,7 @@ class ViewSet:
         options = dict(marked.options)
         options.setdefault("response", self._shown(handler))
         options.setdefault("permissions", self.permissions)
+        options.setdefault("throttles", self.throttles)
         suffix = name if len(marked.methods) == 1 else f"{method.lower()}_{name}"
         options.setdefault("operation_id", f"{basename.replace('-', '_')}_{suffix}")
         return Endpoint(
@@ -171,6 +174,7 @@ class ViewSet:
             response=self._response(name, handler),
             status=standard.status,
             permissions=self.permissions,
+            throttles=self.throttles,
             tags=tuple(self.tags),
             operation_id=f"{basename.replace('-', '_')}_{name}",
             model=self.model,

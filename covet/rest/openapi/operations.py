@@ -243,3 +243,5 @@ def _problems(compiled: Compiled) -> Iterator[tuple[int, str]]:
         yield 415, "The body is of another kind."
     if has_body or signature.parameters or signature.groups or compiled.page_parameters:
         yield 422, "Some values are not valid."
+    if compiled.throttles:
+        yield 429, "Too many requests; Retry-After says when to come back."
