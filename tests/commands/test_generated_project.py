@@ -157,6 +157,23 @@ def test_models_with_errors_get_no_migration(site, command):
     assert silenced.returncode == 0, silenced.stderr
 
 
+def test_every_room_has_a_tag_by_which_its_checks_are_chosen(site):
+    tags = json.loads(run(sys.executable, "manage.py", "check", "--list-tags", "--json", cwd=site).stdout)
+    models = site / "blog" / "models.py"
+    source = models.read_text()
+    models.write_text(source + "\nclass Thing(models.Model):\n    name = models.CharField()\n")
+    try:
+        found = run(sys.executable, "manage.py", "check", "--tag", "models", "--json", cwd=site)
+        others = run(sys.executable, "manage.py", "check", "--tag", "urls", "--json", cwd=site)
+    finally:
+        models.write_text(source)
+
+    assert {"auth", "commands", "database", "graphql", "migrations", "models", "pubsub", "rest", "security",
+            "settings", "staticfiles", "templates", "urls", "websocket"} <= set(tags)  # fmt: skip
+    assert [message["id"] for message in json.loads(found.stdout)["messages"]] == ["fields.E120"]
+    assert json.loads(others.stdout)["messages"] == []
+
+
 def test_whatever_lists_inspects_or_plans_gives_json(site):
     for command in (
         ["showmigrations"],

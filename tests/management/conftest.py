@@ -42,6 +42,18 @@ COMMANDS = {
             """Greet NAME."""
             out.line(f"hello {name} " * times + str(apps.part(Loud).opened))
         ''',
+    "waits": '''
+        """Wait."""
+        import asyncio
+        from covet.management import command, out
+        @command(parts=[])
+        async def waits():
+            out.line("ready")
+            try:
+                await asyncio.sleep(60)
+            finally:
+                out.line("closed")
+        ''',
     "sync_one": '''
         """A sync command."""
         import asyncio, threading, covet

@@ -1,5 +1,6 @@
 """manage.py and covet-admin from the outside: output, exit codes, and what is imported."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import covet
+from tests._environ import bare
 
 ADMIN = [str(Path(sys.executable).parent / "covet-admin")]
 
@@ -153,6 +155,24 @@ def test_a_reader_that_has_gone_is_no_error(manage, project):
     )
     assert process.stdout == "hello Ann "
     assert process.stderr == ""
+
+
+def test_ctrl_c_ends_a_command_quietly_behind_its_cleaning_up(project):
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "waits"],
+        cwd=project,
+        env=bare(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=60)
+
+    assert (process.returncode, printed, said) == (130, "closed\n", "")
 
 
 def loaded(manage, *args, program=None):
