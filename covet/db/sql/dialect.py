@@ -15,7 +15,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from covet import json
 from covet.db.errors import NotSupportedError
@@ -24,13 +24,39 @@ from covet.db.sql.nodes import ColumnType, Func, Node
 if TYPE_CHECKING:
     from covet.db.sql.statements import Conflict, Lock
 
-__all__ = ["Convert", "Dialect", "FunctionSpelling", "RawJSON", "Write", "escape_like", "unsupported"]
+__all__ = [
+    "INLINE",
+    "Convert",
+    "Dialect",
+    "FunctionSpelling",
+    "Inline",
+    "RawJSON",
+    "Write",
+    "escape_like",
+    "unsupported",
+]
 
 Convert: TypeAlias = Callable[[Any], Any]
 Write: TypeAlias = Callable[[Node], str]
 FunctionSpelling: TypeAlias = "str | Callable[[Func, Write], str]"
 
 UTC = dt.UTC
+
+
+class Inline(NamedTuple):
+    """How generated code writes a converter out, for each row of a result: half of what a call takes.
+
+    Attributes:
+        code: An expression with ``{v}`` for the name of the value, and ``{call}`` for the call of the converter.
+        names: What else the expression names.
+    """
+
+    code: str
+    names: dict[str, Any]
+
+
+#: Converters that are written out.
+INLINE: dict[Convert, Inline] = {}
 
 
 class RawJSON(str):

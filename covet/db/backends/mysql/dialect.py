@@ -9,10 +9,12 @@ from uuid import UUID
 
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import (
+    INLINE,
     UTC,
     Convert,
     Dialect,
     FunctionSpelling,
+    Inline,
     Write,
     interval_microseconds,
     json_text,
@@ -347,3 +349,8 @@ _CONVERTERS: dict[str, Convert] = {
     "json": json_value,
     "boolean": _bool,
 }
+INLINE[_bool] = Inline("None if {v} is None else not not {v}", {})
+INLINE[_aware] = Inline(
+    "combine({v}, time_of({v}), UTC) if {v}.__class__ is datetime else {call}",
+    {"combine": dt.datetime.combine, "time_of": dt.datetime.time, "datetime": dt.datetime, "UTC": UTC},
+)

@@ -14,9 +14,11 @@ from uuid import UUID
 
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import (
+    INLINE,
     UTC,
     Convert,
     Dialect,
+    Inline,
     Write,
     interval_microseconds,
     json_text,
@@ -345,3 +347,4 @@ _CONVERTERS: dict[str, Convert] = {
     "json": json_value,
     "boolean": _bool,
 }
+INLINE[_bool] = Inline("None if {v} is None else not not {v}", {})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, State
+from covet.db.sql.dialect import INLINE
 
 if TYPE_CHECKING:
     from covet.db.models.query.assemble import OutColumn
@@ -118,6 +119,16 @@ def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[
     return [None if column.field is None else column.field.converter(dialect) for column in columns]
 
 
+def _converted(number: int, convert: Callable[[Any], Any], names: dict[str, Any]) -> str:
+    """Return the code that converts the value ``v<number>``: written out where the dialect says how, else a call."""
+    names[f"c{number}"] = convert
+    found = INLINE.get(convert)
+    if found is None:
+        return f"c{number}(v{number})"
+    names.update(found.names)
+    return found.code.format(v=f"v{number}", call=f"c{number}(v{number})")
+
+
 class _Code:
     """Lines of a function under construction, with the objects that they name."""
 
@@ -179,8 +190,7 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     offset = position - len(extra_names)
     for index, name in enumerate(extra_names, offset):
         if found[index] is not None:
-            code.names[f"c{index}"] = found[index]
-            body.append(f"  o.{_identifier(name)} = c{index}(v{index})")
+            body.append(f"  o.{_identifier(name)} = {_converted(index, found[index], code.names)}")
     body.append("  a0(o)")
     tail = [f" if hooks: tell(cls{number}, l{number})" for number in numbers]
     code.names |= {"ref": weakref.ref, "hooks": _PostInit(), "tell": _tell}
@@ -269,14 +279,13 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
         for i, (name, convert) in enumerate(zip(names, found, strict=True))
     ]
     code.names |= {"cls": root.model, "LOADED": LOADED, "partial": root.partial}
-    code.names |= {f"c{index}": convert for index, convert in enumerate(found) if convert is not None}
     code.lines = [
         "def make(row, alias):",
         " o = new(cls)",
         " o._row_state = LOADED(alias, partial)",
         f" {', '.join(targets)}{',' if len(targets) == 1 else ''} = row",
         *[
-            f" o.{name} = c{i}(v{i})"
+            f" o.{name} = {_converted(i, convert, code.names)}"
             for i, (name, convert) in enumerate(zip(names, found, strict=True))
             if convert is not None
         ],
@@ -328,8 +337,7 @@ def _creation(
                 key = position
             convert = found[position]
             if convert is not None:
-                code.names[f"c{position}"] = convert
-                lines.append(f"{variable}.{one.attname} = c{position}(v{position})")
+                lines.append(f"{variable}.{one.attname} = {_converted(position, convert, code.names)}")
             elif null:
                 lines.append(f"{variable}.{one.attname} = v{position}")
             position += 1
@@ -386,10 +394,10 @@ def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect, hidden: i
     """Return the function that makes plain rows: ``"dict"``, ``"tuple"``, ``"flat"`` or ``"named"``."""
     code = _Code()
     found = converters(columns, dialect)
-    for index, convert in enumerate(found):
-        if convert is not None:
-            code.names[f"c{index}"] = convert
-    items = [f"v{index}" if convert is None else f"c{index}(v{index})" for index, convert in enumerate(found)]
+    items = [
+        f"v{index}" if convert is None else f"({_converted(index, convert, code.names)})"
+        for index, convert in enumerate(found)
+    ]
     names = [f"v{index}" for index in range(len(columns))] + ["_"] * hidden
     unpack = ", ".join(names) + ("," if len(names) == 1 else "")
     plain = all(convert is None for convert in found) and not hidden
