@@ -133,6 +133,12 @@ class Defaults:
     BODY_TIMEOUT_S: float = setting(
         60.0, "Seconds in which a request body must have arrived; later is answered with 408."
     )
+    MEDIA_ROOT: Path | None = setting(cast("Path | None", None), "The folder of the files that users upload.")
+    MEDIA_URL: str = setting("/media/", "The address of that folder for browsers.")
+    STORAGES: dict[str, Any] = setting(
+        cast(dict[str, Any], {"default": "covet.files.FileSystemStorage"}),
+        "Storages by name: a dotted path, or BACKEND and OPTIONS; FileField uses 'default'.",
+    )
     STATIC_URL: str = setting("/static/", "Where static files are served.")
     STATIC_ROOT: Path | None = setting(cast("Path | None", None), "Where collectstatic puts them.")
     STATICFILES_DIRS: list[Path] = setting(cast(list[Path], []), "Folders of static files beside those of the apps.")

@@ -1,0 +1,170 @@
+"""``FileSystemStorage``: files in a folder. All that touches the disk runs in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from covet.concurrency import to_thread
+from covet.conf import settings
+from covet.exceptions import ImproperlyConfigured
+from covet.files.file import File, chunks_of
+from covet.files.names import SuspiciousFileOperation, available, check_name
+from covet.files.storage import BaseStorage
+
+__all__ = ["FileSystemStorage"]
+
+
+class FileSystemStorage(BaseStorage):
+    """Keeps files in a folder, by default ``MEDIA_ROOT``.
+
+    Args:
+        location: The folder.
+        base_url: The address of the folder for browsers, by default ``MEDIA_URL``.
+        file_permissions: The mode of new files; ``None`` leaves it to the system.
+        allow_overwrite: Replace a file of the same name, in place of taking another name.
+    """
+
+    def __init__(
+        self,
+        location: str | os.PathLike[str] | None = None,
+        base_url: str | None = None,
+        file_permissions: int | None = 0o644,
+        allow_overwrite: bool = False,
+    ) -> None:
+        self._location = location
+        self._base_url = base_url
+        self.file_permissions = file_permissions
+        self.allow_overwrite = allow_overwrite
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Return what migrations write."""
+        given = {
+            "location": None if self._location is None else str(self._location),
+            "base_url": self._base_url,
+            "file_permissions": None if self.file_permissions == 0o644 else self.file_permissions,
+            "allow_overwrite": self.allow_overwrite or None,
+        }
+        return "covet.files.FileSystemStorage", (), {name: value for name, value in given.items() if value is not None}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FileSystemStorage) and self.deconstruct() == other.deconstruct()
+
+    def __hash__(self) -> int:
+        return hash(str(self._location))
+
+    @property
+    def location(self) -> Path:
+        """The folder.
+
+        Raises:
+            ImproperlyConfigured: Neither the storage nor ``MEDIA_ROOT`` names one.
+        """
+        place = self._location if self._location is not None else settings.MEDIA_ROOT
+        if place is None:
+            raise ImproperlyConfigured(
+                "There is no folder for uploaded files. Set MEDIA_ROOT, as in MEDIA_ROOT = BASE_DIR / 'media'."
+            )
+        return Path(os.path.abspath(place))
+
+    @property
+    def base_url(self) -> str:
+        """The address of the folder, with a slash at its end."""
+        url = self._base_url if self._base_url is not None else settings.MEDIA_URL
+        return url if url.endswith("/") else f"{url}/"
+
+    # ── names
+
+    def path(self, name: str) -> str:
+        """Return the path on the disk.
+
+        Raises:
+            SuspiciousFileOperation: It is not in the folder.
+        """
+        root = self.location
+        found = os.path.abspath(root / check_name(name))
+        if os.path.commonpath([root, found]) != str(root) or found == str(root):
+            raise SuspiciousFileOperation("The name of a file leads out of its storage.")
+        return found
+
+    def url(self, name: str) -> str:
+        """Return the address at which a browser finds the file."""
+        return self.base_url + quote(check_name(name))
+
+    # ── files
+
+    async def save(self, name: str, content: Any, max_length: int | None = None) -> str:
+        """Keep the content and return its name; one that is taken gets a random part.
+
+        A file that could not be written to its end is removed again.
+        """
+        name = self.generate_filename(name)
+        taken, file = await to_thread(self._create, name, max_length)
+        is_whole = False
+        try:
+            async for chunk in chunks_of(content):
+                await to_thread(file.write, chunk)
+            is_whole = True
+        finally:
+            await asyncio.shield(to_thread(self._finish, file, self.path(taken), is_whole))
+        return taken
+
+    def _create(self, name: str, max_length: int | None) -> tuple[str, IO[bytes]]:
+        attempt = 0
+        while True:
+            tried = available(name, max_length, attempt)
+            path = self.path(tried)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # O_EXCL: of two that save the same name at once, one gets another name.
+            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+            flags |= os.O_TRUNC if self.allow_overwrite else os.O_EXCL
+            try:
+                descriptor = os.open(path, flags, 0o666)
+            except FileExistsError:
+                attempt += 1
+                continue
+            return tried, os.fdopen(descriptor, "wb")
+
+    def _finish(self, file: IO[bytes], path: str, is_whole: bool) -> None:
+        file.close()
+        if not is_whole:
+            os.unlink(path)
+        elif self.file_permissions is not None:
+            os.chmod(path, self.file_permissions)
+
+    async def open(self, name: str, mode: str = "rb") -> File:
+        """Return the file, open.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        return File(await to_thread(open, self.path(name), mode), name)
+
+    async def delete(self, name: str) -> None:
+        """Remove the file; nothing happens when there is none."""
+        await to_thread(Path(self.path(name)).unlink, missing_ok=True)
+
+    async def exists(self, name: str) -> bool:
+        """Return whether there is such a file or folder."""
+        return await to_thread(os.path.lexists, self.path(name))
+
+    async def size(self, name: str) -> int:
+        """Return the file's length in bytes."""
+        return await to_thread(os.path.getsize, self.path(name))
+
+    async def listdir(self, path: str = "") -> tuple[list[str], list[str]]:
+        """Return the names of the folders and files in a folder of the storage."""
+        return await to_thread(self._listdir, self.path(path) if path else str(self.location))
+
+    def _listdir(self, path: str) -> tuple[list[str], list[str]]:
+        with os.scandir(path) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+            return [one.name for one in found if one.is_dir()], [one.name for one in found if not one.is_dir()]
+
+    async def get_modified_time(self, name: str) -> datetime.datetime:
+        """Return when the file was changed last."""
+        return self.aware(await to_thread(os.path.getmtime, self.path(name)))

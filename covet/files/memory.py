@@ -1,0 +1,69 @@
+"""``InMemoryStorage``: files of this process alone, for tests."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from urllib.parse import quote
+
+from covet.files.file import File, chunks_of
+from covet.files.names import available, check_name
+from covet.files.storage import BaseStorage
+
+__all__ = ["InMemoryStorage"]
+
+
+class InMemoryStorage(BaseStorage):
+    """Keeps files in memory, until the process ends.
+
+    Args:
+        base_url: The address that ``url`` starts with.
+    """
+
+    def __init__(self, base_url: str = "/media/") -> None:
+        self.base_url = base_url
+        self.files: dict[str, bytes] = {}
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Return what migrations write."""
+        return "covet.files.InMemoryStorage", (), {} if self.base_url == "/media/" else {"base_url": self.base_url}
+
+    def url(self, name: str) -> str:
+        """Return the address at which a browser would find the file."""
+        return self.base_url + quote(check_name(name))
+
+    async def save(self, name: str, content: Any, max_length: int | None = None) -> str:
+        """Keep the content and return its name; one that is taken gets a random part."""
+        data = b"".join([chunk async for chunk in chunks_of(content)])
+        name = self.generate_filename(name)
+        attempt = 0
+        while (tried := available(name, max_length, attempt)) in self.files:
+            attempt += 1
+        self.files[tried] = data
+        return tried
+
+    async def open(self, name: str, mode: str = "rb") -> File:
+        """Return the file, open for reading.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It is to be written.
+        """
+        if mode != "rb":
+            raise ValueError(f"InMemoryStorage opens files with mode 'rb' alone, not {mode!r}: save() writes them.")
+        try:
+            return File(io.BytesIO(self.files[check_name(name)]), name)
+        except KeyError:
+            raise FileNotFoundError(f"There is no file '{name}' in this storage.") from None
+
+    async def delete(self, name: str) -> None:
+        """Remove the file; nothing happens when there is none."""
+        self.files.pop(check_name(name), None)
+
+    async def exists(self, name: str) -> bool:
+        """Return whether there is such a file."""
+        return check_name(name) in self.files
+
+    async def size(self, name: str) -> int:
+        """Return the file's length in bytes."""
+        return len(self.files[check_name(name)])
