@@ -47,6 +47,7 @@ class GenericForeignKey:
     is_relation = True
     many_to_one = True
     many_to_many = one_to_many = one_to_one = False
+    needs_preparing = True
     auto_created = concrete = editable = generated = hidden = primary_key = unique = False
     blank = null = True
     attname = column = related_model = remote_field = None

@@ -135,6 +135,8 @@ class ProjectState:
         fields = {(new_name if name == old_name else name): field for name, field in model.fields.items()}
         options = renamed_options(model.options, old_name, new_name)
         for name, field in fields.items():
+            if field.is_composite:
+                fields[name] = _renamed_key(field, model, old_name, new_name)
             if getattr(field, "expression", None) is not None:
                 expression = renamed_rule(field.deconstruct()[3].get("expression"), old_name, new_name)
                 fields[name] = clone_with(field, expression=expression)
@@ -173,3 +175,12 @@ def _repoint(changed: ModelState, model: ModelState, old_key: ModelKey, new_labe
     if bases == model.bases and all(fields[name] is field for name, field in model.fields.items()):
         return changed
     return changed.with_changes(fields=fields, bases=bases)
+
+
+def _renamed_key(key: Any, model: ModelState, old_name: str, new_name: str) -> Any:
+    """Return a composite key in which a field has its new name."""
+    names = {old_name: new_name}
+    if old_name in model.references:
+        names[f"{old_name}_id"] = f"{new_name}_id"
+    _, _, args, kwargs = key.deconstruct()
+    return type(key)(*[names.get(name, name) for name in args], **kwargs)

@@ -15,6 +15,7 @@ from covet.db.models import clean as cleaning
 from covet.db.models import deletion, model_checks, persistence, places, rows
 from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
+from covet.db.models.fields.base import DATABASE_DEFAULT
 from covet.db.models.metaclass import ModelBase, writes_constructor
 from covet.db.models.relations import peers
 from covet.db.models.rules import referenced_names
@@ -364,7 +365,10 @@ class Model(metaclass=ModelBase):
         return hash(pk)
 
     def __str__(self) -> str:
-        return f"{type(self).__name__} object ({self.__dict__.get(type(self)._meta.pk.attname)})"
+        meta = type(self)._meta
+        return (
+            f"{type(self).__name__} object ({self.pk if meta.pk.is_composite else self.__dict__.get(meta.pk.attname)})"
+        )
 
     def __repr__(self) -> str:
         try:
@@ -408,7 +412,8 @@ def _get_pk(instance: Any) -> Any:
     fields = type(instance)._meta.pk_fields
     if len(fields) == 1:
         return getattr(instance, fields[0].attname)
-    return tuple(getattr(instance, field.attname) for field in fields)
+    key = tuple([getattr(instance, field.attname) for field in fields])
+    return None if None in key or DATABASE_DEFAULT in key else key
 
 
 def _set_pk(instance: Any, value: Any) -> None:

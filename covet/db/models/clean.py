@@ -166,6 +166,10 @@ def _unique_rules(model: type[Model], excluded: set[str]) -> Iterator[_Rule]:
         for names in meta.unique_together:
             if not set(names) & excluded:
                 yield _Rule(owner, tuple(names))
+        if meta.pk.is_composite:
+            names = tuple([field.name for field in meta.pk_fields])
+            if not set(names) & excluded:
+                yield _Rule(owner, names)
         for field in meta.local_fields:
             if field.name in excluded or not field.unique or field.generated:
                 continue
@@ -196,7 +200,7 @@ async def _is_taken(instance: Model, rule: _Rule) -> bool:
 
 async def _exists(instance: Model, model: type[Model], lookups: dict[str, Any]) -> bool:
     rows = model._default_manager.using(instance._row_state.db).filter(**lookups)
-    key = instance.__dict__.get(model._meta.pk.attname)
+    key = instance.pk if model._meta.pk.is_composite else instance.__dict__.get(model._meta.pk.attname)
     if not instance._row_state.adding and key is not None:
         rows = rows.exclude(pk=key)
     return bool(await rows.exists())

@@ -397,8 +397,10 @@ def _unset_key(instance: Any) -> None:
 
 
 def _chunks(keys: list[Any], database: Any) -> Iterable[list[Any]]:
-    # A few parameters stand beside the keys.
+    # A few parameters stand beside the keys; keys of several parts make long conditions.
     size = max(database.dialect.max_params - 8, 1)
+    if keys and isinstance(keys[0], tuple):
+        size = 500
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 

@@ -167,6 +167,14 @@ def _check_relation(field: Any) -> Iterator[CheckMessage]:
             id="fields.E301",
         )
         return
+    if target.pk is not None and target.pk.is_composite and field.to_field_is_key:
+        yield checks.Error(
+            f"'{field.name}' refers to {target.label}, whose primary key has several parts; a relation has one column.",
+            hint="Refer to a unique field of it by to_field, or give the model a key of one column.",
+            obj=field,
+            id="fields.E347",
+        )
+        return
     rule = getattr(remote.on_delete, "__name__", "")
     if rule == "SET_NULL" and not field.null:
         yield checks.Error(

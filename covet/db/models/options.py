@@ -374,7 +374,8 @@ class Options:
         if self.pk is None:
             return []
         parts = getattr(self.pk, "field_names", None)
-        return [self.pk] if parts is None else [self.get_field(name) for name in parts]
+        # A name that leads nowhere is one of the findings of the checks.
+        return [self.pk] if parts is None else [self._forward_map[name] for name in parts if name in self._forward_map]
 
     @cached_property
     def db_returning_fields(self) -> tuple[Any, ...]:

@@ -82,8 +82,14 @@ async def save(
 def _relations(meta: Any) -> tuple[tuple[str, Any], ...]:
     found: tuple[tuple[str, Any], ...] | None = meta.plans.get("relations")
     if found is None:
-        fields = [field for field in (*meta.concrete_fields, *meta.private_fields_with_parents) if field.is_relation]
-        found = tuple([(field.cache_name, field) for field in fields if field.many_to_one or field.one_to_one])
+        fields = (*meta.concrete_fields, *meta.private_fields_with_parents)
+        found = tuple(
+            [
+                (field.cache_name, field)
+                for field in fields
+                if field.many_to_one or field.one_to_one or field.needs_preparing
+            ]
+        )
         meta.plans["relations"] = found
     return found
 
@@ -118,13 +124,17 @@ def _update_names(
     if len(loaded) == len(meta.concrete_fields):
         return None
     # An instance of which fields were left out writes those that it has.
-    return frozenset([field.attname for field in loaded if not field.primary_key])
+    return frozenset([field.attname for field in loaded if not _is_key(field, meta)])
+
+
+def _is_key(field: Any, meta: Any) -> bool:
+    return bool(field.primary_key) or (meta.pk.is_composite and field in meta.pk_fields)
 
 
 def _updatable(meta: Any) -> frozenset[str]:
     found: frozenset[str] | None = meta.plans.get("updatable")
     if found is None:
-        fields = [field for field in meta.concrete_fields if not field.primary_key]
+        fields = [field for field in meta.concrete_fields if not _is_key(field, meta)]
         found = frozenset([name for field in fields for name in (field.name, field.attname)])
         meta.plans["updatable"] = found
     return found
@@ -216,7 +226,7 @@ async def _save_table(
     plan = _table_plan(meta)
     key_field = meta.pk
     own = instance.__dict__
-    key = own.get(key_field.attname)
+    key = instance.pk if key_field.is_composite else own.get(key_field.attname)
     if key is None and plan.made_key and key_field.has_default():
         key = key_field.get_default()
         setattr(instance, key_field.attname, key)
@@ -321,7 +331,7 @@ class _TablePlan:
         self.without_key = write.columns_of(
             [field for field in columns if field is not meta.auto_field and not _is_auto(field)]
         )
-        self.update = write.columns_of([field for field in columns if not field.primary_key])
+        self.update = write.columns_of([field for field in columns if not _is_key(field, meta)])
         self.made_key = bool(meta.pk.has_default() or meta.pk.has_db_default())
         self.version = next((field for field in columns if field.is_version), None)
         self._some: dict[frozenset[str], write.Columns] = {}

@@ -10,9 +10,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-__all__ = ["LOADED", "Loader", "State", "new_state"]
+__all__ = ["LOADED", "Loader", "Pending", "State", "new_state"]
 
 Loader: TypeAlias = Callable[[Any], Awaitable[Any]]
+
+
+class Pending:
+    """What was assigned and is not in the database or storage yet: an object without a key, a file. Saving takes it over."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class State:

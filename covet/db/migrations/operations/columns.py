@@ -70,6 +70,14 @@ class FieldOperation(TableOperation):
         return super().reduce(other, app_label) or not other.references_field(self.key(app_label), self.name, app_label)
 
 
+def _refuse_composite(field: Any, where: str) -> None:
+    if field.is_composite:
+        raise ValueError(
+            f"{where}: a CompositePrimaryKey can only be made with its table. Make a new model with the key, copy the rows "
+            "by RunPython, and delete the old model."
+        )
+
+
 class AddField(FieldOperation):
     """Add a field; existing rows get its default, which is evaluated once.
 
@@ -79,6 +87,7 @@ class AddField(FieldOperation):
     symbol = "+"
 
     def __init__(self, model_name: str, name: str, field: Field[Any], preserve_default: bool = True) -> None:
+        _refuse_composite(field, f"{model_name}.{name}")
         self.model_name = model_name
         self.name = name
         self.field: Field[Any] = field
@@ -130,6 +139,7 @@ class RemoveField(FieldOperation):
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Take the field out."""
+        _refuse_composite(state.model(app_label, self.model_name).field(self.name), f"{self.model_name}.{self.name}")
         state.remove_field(app_label, self.model_name, self.name)
 
     def fold_into(self, create: CreateModel, app_label: str) -> Operation | None:
@@ -161,6 +171,7 @@ class AlterField(FieldOperation):
     """
 
     def __init__(self, model_name: str, name: str, field: Field[Any], preserve_default: bool = True) -> None:
+        _refuse_composite(field, f"{model_name}.{name}")
         self.model_name = model_name
         self.name = name
         self.field: Field[Any] = field

@@ -11,7 +11,9 @@ from covet.db.models.expressions.inference import REAL, TEXT, WHOLE, family
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.sql import nodes
+from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
@@ -133,6 +135,18 @@ class Count(Aggregate):
         super().__init__(_STAR if expression == "*" else expression, distinct=distinct, filter=filter, **extra)
         if expression == "*" and distinct:
             raise ValueError("Count('*', distinct=True) means nothing: count a field.")
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the call; of a key of several parts the first is counted."""
+        source: Any = self.sources[0]
+        countable = getattr(scope, "countable", None) if CompositePrimaryKey.in_use and source.__class__ is F else None
+        if countable is not None:
+            counted = countable(source.name)
+            if counted != source.name:
+                if self.distinct:
+                    raise FieldError("Count('pk', distinct=True) cannot count keys of several parts.", name="pk")
+                return Count(F(counted), filter=self.filter).resolve(scope)
+        return super().resolve(scope)
 
 
 class _Star(Expression[Any]):

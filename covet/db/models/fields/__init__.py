@@ -1,6 +1,8 @@
 """The fields of models; ``from covet.db import models`` offers them all."""
 
 from covet.db.models.fields.base import NOT_PROVIDED, Field
+from covet.db.models.fields.composite import CompositePrimaryKey
+from covet.db.models.fields.files import FieldFile, FileField, ImageField, ImageFieldFile
 from covet.db.models.fields.generated import GeneratedField
 from covet.db.models.fields.identity import AutoField, BigAutoField, SmallAutoField, UUIDField
 from covet.db.models.fields.numbers import (
@@ -34,15 +36,20 @@ __all__ = [
     "BinaryField",
     "BooleanField",
     "CharField",
+    "CompositePrimaryKey",
     "DateField",
     "DateTimeField",
     "DecimalField",
     "DurationField",
     "EmailField",
     "Field",
+    "FieldFile",
+    "FileField",
     "FloatField",
     "GeneratedField",
     "GenericIPAddressField",
+    "ImageField",
+    "ImageFieldFile",
     "IntegerField",
     "JSONField",
     "PositiveBigIntegerField",

@@ -199,6 +199,9 @@ class Field(Generic[T]):
     many_to_one: bool = False
     one_to_many: bool = False
     is_version: bool = False
+    is_composite: bool = False
+    #: Saving calls ``prepare_save`` while ``cache_name`` holds something ``Pending``.
+    needs_preparing: bool = False
     one_to_one: bool = False
     related_model: Any = None
     remote_field: Any = None

@@ -37,6 +37,8 @@ class OutColumn:
     node: n.Node
     field: Field[Any] | None
     label: str | None = None
+    #: How many columns from here on are one value, a tuple; 0 for those that follow the first of these.
+    width: int = 1
 
 
 @dataclass(slots=True)
@@ -151,8 +153,18 @@ class Assembler(Builder):
     def _value_columns(self, names: Iterable[str]) -> list[OutColumn]:
         columns = []
         for name in names:
-            resolved = self.ref(name)
             annotation = self.plan.annotation(name)
+            if annotation is None and name.endswith("pk"):
+                path = resolve_path(self.meta, name, f"values({name!r})")
+                if path.field.is_composite:
+                    nodes = self.key_columns(path)
+                    widths = [len(nodes), *[0] * (len(nodes) - 1)]
+                    columns += [
+                        OutColumn(name, node, field, width=width)
+                        for node, field, width in zip(nodes, path.at.pk_fields, widths, strict=True)
+                    ]
+                    continue
+            resolved = self.ref(name)
             columns.append(OutColumn(name, resolved.node, resolved.field, None if annotation is None else name))
         return columns
 
@@ -203,11 +215,11 @@ class Assembler(Builder):
         group: list[n.Node] = []
         if extras.group_by is True:
             assert self.meta.pk is not None
-            group.append(self.column(self.meta.pk))
+            group += [self.column(field) for field in self.meta.pk_fields]
             covered = {self.joins.base.alias}
             for source in self.joins.sources:
                 if any(_alias(column.node) == source.alias for column in columns) and source.meta.pk is not None:
-                    group.append(n.Column(source.alias, source.meta.pk.column))
+                    group += [n.Column(source.alias, field.column) for field in source.meta.pk_fields]
                     covered.add(source.alias)
         else:
             covered = set()
@@ -234,14 +246,15 @@ class Assembler(Builder):
         bare = plan.extras.outputs is None and plan.extras.combined is None and plan.extras.group_by is None
         if bare and self.may_qualify:
             assert self.meta.pk is not None
-            keys = plan.with_extras(outputs=(self.meta.pk.attname,), select_related=())
+            names = tuple([field.attname for field in self.meta.pk_fields])
+            keys = plan.with_extras(outputs=names, select_related=())
             inner = type(self)(keys, self.dialect, outer=self._outer, start=self.start, alias=self.alias)
             return inner.rows(ordered=plan.is_sliced).statement
         if bare:
             where, having = self.conditions()
             order = self.order_by(default=True) if plan.is_sliced else []
             assert self.meta.pk is not None
-            outputs: list[Output] = [Output(self.column(self.meta.pk))]
+            outputs: list[Output] = [Output(self.column(field)) for field in self.meta.pk_fields]
             return self._select(outputs, FALSE if plan.is_empty else where, having, order=order)
         rows = self.rows(ordered=plan.is_sliced or bool(plan.extras.distinct_on))
         return rows.statement
@@ -403,15 +416,21 @@ class Assembler(Builder):
             if not self.joins.sources and having is None:
                 return where, where == FALSE
         assert self.meta.pk is not None
+        keys = self.meta.pk_fields
         query = self.plan.with_extras(
-            outputs=(self.meta.pk.attname,), select_related=(), lock=None, only=None, defer=frozenset()
+            outputs=tuple([field.attname for field in keys]),
+            select_related=(),
+            lock=None,
+            only=None,
+            defer=frozenset(),
         )
         inner = type(self)(query, self.dialect, start=self.start, alias=self.alias)
         inner.aliases.taken.add(self.joins.base.alias)
         inner.joins.base.alias = inner.aliases.take(self.meta.db_table)
         self.joins.sources.clear()
         rows = inner.rows(ordered=query.is_sliced)
-        return n.In(n.Column(self.joins.base.alias, self.meta.pk.column), rows.statement), rows.empty
+        columns = [n.Column(self.joins.base.alias, field.column) for field in keys]
+        return n.In(columns[0] if len(columns) == 1 else n.Row(tuple(columns)), rows.statement), rows.empty
 
 
 def _alias(node: n.Node) -> str | None:

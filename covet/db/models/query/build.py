@@ -201,8 +201,29 @@ class Builder:
                 model=self.plan.model,
                 name="__".join(path.names),
             )
+        if path.field.is_composite:
+            raise FieldError(
+                f"The primary key of {path.at.object_name} has several parts and is no single value: name one of "
+                f"{', '.join(field.attname for field in path.at.pk_fields)}.",
+                model=path.at.model,
+                name="__".join(path.names),
+            )
         source = self.joins.reach(path.hops, used)
         return Operand(n.Column(source.alias, path.field.column), path.field), source
+
+    def key_columns(self, path: Path) -> list[n.Node]:
+        """Return the columns of the composite key at the end of a path."""
+        source = self.joins.reach(path.hops, self._used)
+        return [self.column(field, source) for field in path.at.pk_fields]
+
+    def countable(self, name: str) -> str:
+        """Return a name whose values can be counted: for a composite key that of its first part, which is never NULL."""
+        if self.plan.annotation(name.partition("__")[0]) is None:
+            path = resolve_path(self.meta, name, f"Count({name!r})")
+            if path.field.is_composite:
+                first = str(path.at.pk_fields[0].attname)
+                return name.removesuffix("pk") + first if path.names[-1] == "pk" else f"{name}__{first}"
+        return name
 
     def annotation(self, annotation: Annotation) -> Resolved:
         """Return an annotation, resolved once, and note whether it holds an aggregate."""
@@ -532,6 +553,8 @@ class Builder:
             names = tuple(full.split("__"))
             if target.ordering and len(names) < 12 and target is not self.meta:
                 return self.order_items(target.ordering, names, flip=descending)
+        if path.field.is_composite:
+            return [n.Ordering(node, descending) for node in self.key_columns(path)]
         operand, _source = self.operand(path, None)
         for part in path.rest:
             operand = self._transform(operand, part, full)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetch", "Pick"]
 
+# Keys of several parts in one statement: each makes a condition of its own.
+_FEW_KEYS = 500
+
 _CHUNK = 2000
 Row = TypeVar("Row")
 
@@ -261,6 +264,8 @@ class Fetch(Chain[M, R]):
         wanted = list(ids)
         found: dict[Any, Any] = {}
         size = max(run.read_database(self).dialect.max_params - len(self.query.all_values()) - 1, 1)
+        if field.is_composite:
+            size = _FEW_KEYS
         for start in range(0, len(wanted), size):
             part = {f"{field_name}__in": wanted[start : start + size]}
             query = self.query.filtered((), part, negate=False, where="in_bulk")

@@ -230,7 +230,7 @@ def _by_hook(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> M
         fields = node.fields
         part = values[position : position + len(fields)]
         position += len(fields)
-        key = next((value for field, value in zip(fields, part, strict=True) if field.primary_key), None)
+        key = next((value for field, value in zip(fields, part, strict=True) if _tells(field, node)), None)
         instance = None
         if key is not None or not node.null:
             names = [field.attname for field in fields]
@@ -333,7 +333,7 @@ def _creation(
         lines = []
         key = first
         for one in node.fields:
-            if one.primary_key:
+            if _tells(one, node):
                 key = position
             convert = found[position]
             if convert is not None:
@@ -390,6 +390,23 @@ def _links(node: Related, variable: str, plans: Sequence[tuple[Related, str, int
     return lines
 
 
+def _tells(field: Any, node: Related) -> bool:
+    """Whether a joined row is there if this field of it is not NULL: a key, or the first part of one."""
+    return bool(field.primary_key) or field is node.model._meta.pk_fields[0]
+
+
+def _folded(columns: Sequence[OutColumn], items: list[str]) -> tuple[list[str], list[str]]:
+    """Return names and sources of the values, those of several columns as tuples."""
+    names: list[str] = []
+    sources: list[str] = []
+    for index, column in enumerate(columns):
+        if column.width:
+            names.append(column.name)
+            wide = column.width > 1
+            sources.append(f"({', '.join(items[index : index + column.width])})" if wide else items[index])
+    return names, sources
+
+
 def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect, hidden: int = 0) -> Make:
     """Return the function that makes plain rows: ``"dict"``, ``"tuple"``, ``"flat"`` or ``"named"``."""
     code = _Code()
@@ -400,14 +417,18 @@ def records(kind: str, columns: Sequence[OutColumn], dialect: Dialect, hidden: i
     ]
     names = [f"v{index}" for index in range(len(columns))] + ["_"] * hidden
     unpack = ", ".join(names) + ("," if len(names) == 1 else "")
-    plain = all(convert is None for convert in found) and not hidden
+    is_wide = any(column.width != 1 for column in columns)
+    plain = all(convert is None for convert in found) and not hidden and not is_wide
+    keys, items = _folded(columns, items)
     if kind == "dict":
-        pairs = ", ".join(f"{column.name!r}: {item}" for column, item in zip(columns, items, strict=True))
+        pairs = ", ".join(f"{key!r}: {item}" for key, item in zip(keys, items, strict=True))
         result = f"[{{{pairs}}} for {unpack} in rows]"
+    elif kind == "flat" and is_wide:
+        result = f"[{items[0]} for {unpack} in rows]"
     elif kind == "flat":
         result = "[row[0] for row in rows]" if found[0] is None else "[c0(row[0]) for row in rows]"
     elif kind == "named":
-        code.names["Row"] = namedtuple("Row", [_identifier(column.name) for column in columns])
+        code.names["Row"] = namedtuple("Row", [_identifier(key) for key in keys])
         result = f"[Row({', '.join(items)}) for {unpack} in rows]"
     elif plain:
         result = "list(map(tuple, rows))"

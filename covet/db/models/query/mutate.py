@@ -193,7 +193,7 @@ class Mutate(Chain[M, R]):
         if not instances:
             return instances
         await pre_bulk_create.send(model, instances=instances, using=database.alias)
-        relations = [field for field in meta.concrete_fields if field.is_relation]
+        relations = [field for field in meta.concrete_fields if field.is_relation or field.needs_preparing]
         relations += [field for field in meta.private_fields if field.many_to_one]
         for instance in instances:
             await _check_related(instance, relations)
@@ -258,11 +258,11 @@ class Mutate(Chain[M, R]):
             field = meta.get_field(name)
             if field.column_type() is None or not hasattr(field, "attname"):
                 raise ValueError(f"bulk_update() writes columns, and {meta.object_name}.{name} has none.")
-            if field.primary_key or any(field is parent._meta.pk for parent in meta.all_parents):
+            if field in meta.pk_fields or any(field is parent._meta.pk for parent in meta.all_parents):
                 raise ValueError("bulk_update() cannot change primary keys.")
             chosen.append(field)
         instances: dict[Any, Any] = {}
-        relations = [field for field in chosen if field.is_relation]
+        relations = [field for field in chosen if field.is_relation or field.needs_preparing]
         for instance in objs:
             if not instance._is_pk_set():
                 raise ValueError("bulk_update() writes saved instances; one of these has no primary key.")
@@ -478,12 +478,12 @@ def _conflict(
         raise ValueError("bulk_create(update_conflicts=True) needs update_fields.")
     if any(field.column_type() is None for field in changed):
         raise ValueError("bulk_create(update_fields=…) takes fields with a column.")
-    if any(field.primary_key for field in changed):
+    if any(field in meta.pk_fields for field in changed):
         raise ValueError("bulk_create(update_fields=…) cannot change the primary key.")
     names = list(unique_fields or ())
     if dialect.has_conflict_target and not names:
         raise ValueError("bulk_create(update_conflicts=True) needs unique_fields, the fields of the constraint.")
     if not dialect.has_conflict_target and names:
         raise ValueError(f"{dialect.title} decides by any unique key itself: leave unique_fields out.")
-    unique = [meta.pk if name == "pk" else meta.get_field(name) for name in names]
+    unique = [field for name in names for field in (meta.pk_fields if name == "pk" else [meta.get_field(name)])]
     return Conflict(tuple([field.column for field in unique]), tuple([field.column for field in changed]))

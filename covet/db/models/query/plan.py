@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import Q
+from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.query import lookups
+from covet.db.models.query.composite import key_values, split_keys
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.exceptions import FieldError
 from covet.timezone import get_current_timezone
@@ -270,6 +272,8 @@ class Query:
             if not isinstance(arg, Q) and not getattr(arg, "conditional", False):
                 raise TypeError(f"{where}() takes Q objects, conditional expressions and look-ups, not {arg!r}.")
         condition = _settled(Q(*args, **kwargs))
+        if CompositePrimaryKey.in_use:
+            condition = split_keys(condition, self.model._meta)
         if negate:
             condition = ~condition
         collected: list[Any] = []
@@ -316,6 +320,10 @@ class Query:
                 return None  # the first use of the query checks it
             known = [annotation.name for annotation in self.extras.annotations]
             raise (unknown_name(meta, head, place, known) if error.name == head and known else error) from None
+        if path.field.is_composite:
+            if path.rest == ("isnull",):
+                return True  # as a tree, whose names become those of the parts
+            key_values(path.at, None, name)  # one value cannot be a key of several parts
         return lookups.check_rest(path, place)
 
     def merged(self, other: Query, connector: str) -> Query:

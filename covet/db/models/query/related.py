@@ -53,8 +53,9 @@ def loaded_fields(plan: Query, prefix: tuple[str, ...], meta: Any = None) -> tup
     deferred = _names_at(extras.defer, start, meta)
     traversed = {path[len(start) :].partition("__")[0] for path in extras.select_related if path.startswith(start)}
     kept = []
+    keys = meta.pk_fields
     for one in fields:
-        if one.primary_key or one.name in traversed:
+        if one.primary_key or one in keys or one.name in traversed:
             if one.name in traversed and {one.name, one.attname} & deferred:
                 raise FieldError(
                     f"{meta.object_name}.{one.name} is deferred and named in select_related(): choose one."

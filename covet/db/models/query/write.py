@@ -229,7 +229,8 @@ async def update_row(
     if plan is None:
         plan = _compile_update(model, columns.fields, values, key, database, version)
         database.statements[cache_key] = plan
-    sql, args = plan.bind([*arguments, key] if version is None else [*arguments, key, version[1]])
+    keys = key if model._meta.pk.is_composite else (key,)
+    sql, args = plan.bind([*arguments, *keys] if version is None else [*arguments, *keys, version[1]])
     if plan.returns:
         rows, _last_id = await database.insert(sql, args)
         if rows:
@@ -252,12 +253,20 @@ def _compile_update(
     pairs = tuple(
         [Assignment(field.column, _node(builder, field, value)) for field, value in zip(fields, values, strict=True)]
     )
-    where: n.Node = n.Binary("=", n.Column(None, meta.pk.column), builder.param(key, meta.pk))
+    where = _key_is(meta, builder)
     if version is not None:
         field, value = version
         where = n.And((where, n.Binary("=", n.Column(None, field.column), builder.param(value, field))))
     statement = Update(meta.db_table, pairs, where, tuple([field.column for field in returning]))
     return _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+
+
+def _key_is(meta: Any, builder: Assembler) -> n.Node:
+    """Return the condition that the key is the one given, by the next parameters."""
+    parts: list[n.Node] = [
+        n.Binary("=", n.Column(None, field.column), builder.param(None, field)) for field in meta.pk_fields
+    ]
+    return parts[0] if len(parts) == 1 else n.And(tuple(parts))
 
 
 # ── by condition
@@ -471,7 +480,8 @@ async def update_many(
         total = await _update_from_arrays(model, plain, fields, database)
     elif plain:
         sql, _args, bind = _update_text(model, fields, plain[0], database)
-        arguments = [bind([*values, key])[1] for key, values in plain]
+        wide = model._meta.pk.is_composite
+        arguments = [bind([*values, *(key if wide else (key,))])[1] for key, values in plain]
         await database.execute_many(sql, arguments)
         total = len(plain)
     for key, values in rows:
@@ -518,8 +528,8 @@ def _update_text(
     if bind is None:
         builder = Assembler(Query(model), database.dialect, update=True)
         pairs = tuple([Assignment(field.column, builder.param(None, field)) for field in fields])
-        where = n.Binary("=", n.Column(None, meta.pk.column), builder.param(None, meta.pk))
+        where = _key_is(meta, builder)
         bind = compile_statement(Update(meta.db_table, pairs, where), database.dialect).bind
         database.statements[key] = bind
-    sql, args = bind([*row[1], row[0]])
+    sql, args = bind([*row[1], *(row[0] if meta.pk.is_composite else (row[0],))])
     return sql, args, bind

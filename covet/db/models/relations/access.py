@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from covet.db.models.query.hydrate import MISSING
 from covet.db.models.relations import peers
 from covet.db.models.relations.managers import many_manager_class, reverse_manager_class
-from covet.db.models.state import State
+from covet.db.models.state import Pending, State
 from covet.db.routers import router
 from covet.exceptions import NotLoaded
 
@@ -38,15 +38,6 @@ class Related(Generic[M]):
         @overload
         def __get__(self, instance: Model, owner: type[Any]) -> RelatedManager[M]: ...
         def __get__(self, instance: Model | None, owner: type[Any]) -> Self | RelatedManager[M]: ...
-
-
-class Pending:
-    """A related object that was assigned before it was saved: its key is taken over once it has one."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
 
 
 class ForwardDescriptor:

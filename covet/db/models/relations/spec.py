@@ -263,6 +263,11 @@ class RelationField(Field[T]):
         """Load the rows that refer to the instances."""
         raise TypeError(f"{type(self).__name__} does not say how it is prefetched.")
 
+    @property
+    def to_field_is_key(self) -> bool:
+        """Whether the relation is to the target's primary key, and not to another field of it."""
+        return not getattr(self, "to_field", None)
+
     def _check_resolved(self) -> None:
         if isinstance(self.remote_field.model, str):
             raise ImproperlyConfigured(

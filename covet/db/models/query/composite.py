@@ -1,0 +1,150 @@
+"""Conditions on keys of several columns: ``pk=(1, 2)`` becomes conditions on the fields, before any SQL is thought of.
+
+No database compares rows of values in all the ways that ``pk`` may be compared, so none is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.refs import OuterRef
+from covet.db.models.expressions.subqueries import Exists
+from covet.db.models.query.paths import resolve_path
+from covet.exceptions import FieldError
+
+if TYPE_CHECKING:
+    from covet.db.models.options import Options
+
+__all__ = ["expanded_names", "key_values", "split_keys"]
+
+# SQL parsers limit how deep a tree may be, and read a long chain of OR as a deep one.
+_WIDTH = 50
+
+
+def split_keys(condition: Q, meta: Options) -> Q:
+    """Return a tree in which conditions on composite keys are conditions on their fields."""
+    children = []
+    changed = False
+    for child in condition.children:
+        new = child
+        if isinstance(child, Q):
+            new = split_keys(child, meta)
+        elif child.__class__ is tuple:
+            new = _split(child[0], child[1], meta) or child
+        changed |= new is not child
+        children.append(new)
+    return Q.create(children, condition.connector, condition.negated) if changed else condition
+
+
+def _split(name: str, value: Any, meta: Options) -> Q | None:
+    try:
+        path = resolve_path(meta, name, f"filter({name}=…)")
+    except FieldError:
+        return None  # an annotation, or a mistake that the query itself names
+    if not path.field.is_composite:
+        return None
+    prefix = list(path.names)
+    if prefix[-1] == "pk":
+        prefix.pop()
+    owner = path.at
+    names = ["__".join([*prefix, field.attname]) for field in owner.pk_fields]
+    lookup = "__".join(path.rest) or "exact"
+    if lookup == "isnull":
+        return Q((f"{names[0]}__isnull", value))
+    if lookup == "exact":
+        return Q((f"{names[0]}__in", [])) if value is None else _equal(names, key_values(owner, value, name))
+    if lookup == "in":
+        return _among(names, value, owner, name)
+    if lookup in {"gt", "gte", "lt", "lte"}:
+        return _beside(names, key_values(owner, value, name), lookup)
+    if lookup == "range":
+        low, high = value
+        return _beside(names, key_values(owner, low, name), "gte") & _beside(
+            names, key_values(owner, high, name), "lte"
+        )
+    raise FieldError(
+        f"The primary key of {owner.object_name} has several parts, and '{lookup}' cannot compare it. Use exact, in, gt, "
+        "gte, lt, lte, range or isnull, or name one of the fields.",
+        model=owner.model,
+        name=name,
+    )
+
+
+def key_values(meta: Options, value: Any, where: str) -> Sequence[Any]:
+    """Return the parts of a key that was given as a tuple, a list or an instance.
+
+    Raises:
+        ValueError: It has another number of parts.
+    """
+    if hasattr(value, "_meta"):
+        value = value.pk
+    count = len(meta.pk_fields)
+    if not isinstance(value, (tuple, list)) or len(value) != count:
+        names = ", ".join(field.attname for field in meta.pk_fields)
+        raise ValueError(
+            f"The primary key of {meta.object_name} is a tuple of {count} values ({names}), not {value!r} (in {where}=…)."
+        )
+    return value
+
+
+def _equal(names: Sequence[str], values: Sequence[Any]) -> Q:
+    return Q.create(list(zip(names, values, strict=True)))
+
+
+def _among(names: Sequence[str], value: Any, meta: Options, where: str) -> Q:
+    if hasattr(value, "query") or hasattr(value, "get_queryset"):
+        queryset = value.get_queryset() if hasattr(value, "get_queryset") else value
+        return Q(_in_queryset(names, queryset, where))
+    keys = [key_values(meta, one, where) for one in value]
+    if not keys:
+        return Q((f"{names[0]}__in", []))
+    return _any([_equal(names, one) for one in dict.fromkeys(map(tuple, keys))])
+
+
+def _in_queryset(names: Sequence[str], queryset: Any, where: str) -> Exists:
+    query = queryset.query
+    outputs = query.extras.outputs
+    if outputs is None:
+        outputs = [field.attname for field in queryset.model._meta.pk_fields]
+    else:
+        outputs = expanded_names(queryset.model._meta, outputs)
+    if len(outputs) != len(names):
+        raise ValueError(f"{where} takes a queryset of {len(names)} columns, not of {len(outputs)}.")
+    if query.is_sliced:
+        raise ValueError(f"{where} cannot take a sliced queryset: await it, and give the list of keys.")
+    plain = queryset._chain(query.with_extras(outputs=None))
+    plain._kind = "model"
+    return Exists(
+        plain.order_by().filter(**{inner: OuterRef(outer) for inner, outer in zip(outputs, names, strict=True)})
+    )
+
+
+def expanded_names(meta: Options, names: Sequence[str]) -> list[str]:
+    """Return names of values in which ``pk`` of a composite key is replaced by its fields."""
+    found: list[str] = []
+    for name in names:
+        if name == "pk" and meta.pk is not None and meta.pk.is_composite:
+            found += [field.attname for field in meta.pk_fields]
+        else:
+            found.append(name)
+    return found
+
+
+def _any(conditions: list[Q]) -> Q:
+    """Return the conditions joined by OR, as a tree that is wide and not deep."""
+    while len(conditions) > 1:
+        conditions = [Q.create(conditions[start : start + _WIDTH], "OR") for start in range(0, len(conditions), _WIDTH)]
+    return conditions[0]
+
+
+def _beside(names: Sequence[str], values: Sequence[Any], lookup: str) -> Q:
+    """Return the condition that a key comes before or after another, the first part counting most."""
+    strict = lookup.removesuffix("e")
+    steps = []
+    for position, name in enumerate(names):
+        last = position == len(names) - 1
+        same = list(zip(names[:position], values[:position], strict=True))
+        steps.append(Q.create([*same, (f"{name}__{lookup if last else strict}", values[position])]))
+    return Q.create(steps, "OR")

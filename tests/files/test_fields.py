@@ -1,0 +1,254 @@
+"""``FileField`` and ``ImageField`` on the three databases: what is assigned is stored when the row is saved."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from PIL import Image
+
+from covet import timezone
+from covet.apps import apps
+from covet.conf import override
+from covet.db import models
+from covet.db.database import Database
+from covet.db.migrations.model_state import ModelState
+from covet.db.models.table import table_of
+from covet.exceptions import NotLoaded, ValidationError
+from covet.files import ContentFile, FileSystemStorage, InMemoryStorage, SuspiciousFileOperation
+
+other = InMemoryStorage("/other/")
+
+
+def give_other() -> InMemoryStorage:
+    return other
+
+
+async def by_owner(instance: models.Model, filename: str) -> str:
+    return f"{instance.title}/{filename}"
+
+
+with apps.isolate():
+
+    class Document(models.Model):
+        title = models.CharField(max_length=20)
+        file = models.FileField(upload_to="docs/%Y", blank=True)
+        draft = models.FileField(upload_to=by_owner, storage=give_other, null=True, blank=True, max_length=40)
+
+        class Meta:
+            app_label = "archive"
+
+    class Picture(models.Model):
+        image = models.ImageField(width_field="width", height_field="height")
+        width = models.IntegerField(null=True)
+        height = models.IntegerField(null=True)
+
+        class Meta:
+            app_label = "archive"
+
+
+def png(width: int = 3, height: int = 2) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (width, height)).save(data, "png")
+    return data.getvalue()
+
+
+@pytest.fixture
+def memory() -> Iterator[InMemoryStorage]:
+    with override(STORAGES={"default": "covet.files.InMemoryStorage"}):
+        from covet.files import storages
+
+        other.files.clear()
+        found = storages["default"]
+        assert isinstance(found, InMemoryStorage)
+        found.files.clear()
+        yield found
+
+
+@pytest.fixture
+async def archive(database: Database, memory: InMemoryStorage) -> AsyncIterator[InMemoryStorage]:
+    async with database.schema_editor() as editor:
+        for model in (Document, Picture):
+            await editor.create_table(table_of(model))
+    yield memory
+
+
+async def test_an_assigned_file_is_stored_with_the_row(archive):
+    document = Document(title="a", file=ContentFile(b"hello", name="some/where/a b.txt"))
+    assert document.file
+    assert document.file.name == "a b.txt"
+    assert archive.files == {}
+
+    await document.save()
+
+    name = f"docs/{timezone.now():%Y}/a_b.txt"
+    assert archive.files == {name: b"hello"}
+    found = await Document.objects.get()
+    assert (found.file.name, str(found.file), found.file.url) == (name, name, f"/media/{name}")
+    assert await found.file.read() == b"hello"
+    assert await found.file.size() == 5
+    assert found.file == document.file
+    await document.save()
+    assert len(archive.files) == 1
+    assert await Document.objects.filter(file=name).values_list("file", flat=True) == [name]
+
+
+async def test_a_row_without_a_file_has_a_false_one(archive):
+    document = await Document.objects.create(title="a")
+
+    assert not document.file
+    assert not document.draft
+    assert (await Document.objects.get()).draft.name == ""
+    with pytest.raises(ValueError, match="has no file"):
+        document.file.url
+    with pytest.raises(ValueError, match="has no file"):
+        await document.file.read()
+    await document.file.delete()
+
+
+async def test_a_field_file_saves_and_deletes(archive):
+    document = await Document.objects.create(title="a")
+
+    await document.file.save("x.txt", b"1")
+    first = document.file.name
+    assert (await Document.objects.get()).file.name == first
+    await document.file.save("x.txt", b"2", save=False)
+    assert (await Document.objects.get()).file.name == first
+    assert await document.file.read() == b"2"
+    await document.file.delete()
+
+    assert not (await Document.objects.get()).file
+    assert list(archive.files) == [first]
+
+
+async def test_a_function_chooses_name_and_storage(archive):
+    document = await Document.objects.create(title="own", draft=ContentFile("x", name="d.txt"))
+
+    assert document.draft.name == "own/d.txt"
+    assert other.files == {"own/d.txt": b"x"}
+    long = await Document.objects.create(title="own", draft=ContentFile("x", name=f"{'y' * 90}.txt"))
+    assert len(long.draft.name) == 40
+    with pytest.raises(SuspiciousFileOperation):
+        await Document.objects.create(title="../..", draft=ContentFile("x", name="d.txt"))
+    assert await Document.objects.count() == 2
+
+
+async def test_bulk_writes_store_files_too(archive):
+    rows = await Document.objects.bulk_create(
+        [Document(title=str(number), file=ContentFile(str(number), name="n.txt")) for number in range(3)]
+    )
+    assert len(archive.files) == 3
+    rows = list(await Document.objects.order_by("title"))
+    rows[0].file = ContentFile("new", name="new.txt")
+    await Document.objects.bulk_update(rows, ["file"])
+
+    assert await (await Document.objects.get(title="0")).file.read() == b"new"
+
+
+async def test_two_rows_at_once_get_two_names(archive):
+    await asyncio.gather(
+        *[
+            Document.objects.create(title=str(number), file=ContentFile(str(number), name="n.txt"))
+            for number in range(5)
+        ]
+    )
+
+    for row in await Document.objects.all():
+        assert await row.file.read() == row.title.encode()
+
+
+async def test_a_file_goes_to_another_row(archive):
+    one = Document(title="a", file=ContentFile("x", name="a.txt"))
+    two = Document(title="b", file=one.file)
+    await one.save()
+    await two.save()
+    three = await Document.objects.create(title="c", file=one.file)
+
+    assert one.file != two.file
+    assert three.file == one.file
+
+
+async def test_wrong_values_are_named(archive):
+    for value, message in ((b"x", "ContentFile"), (ContentFile(b"x"), "with a name"), (object(), "a file or the name")):
+        with pytest.raises(TypeError, match=message):
+            Document(file=value)
+    document = Document(title="a", file="../secret")
+    with pytest.raises(SuspiciousFileOperation):
+        await document.full_clean()
+    with pytest.raises(SuspiciousFileOperation):
+        document.file.url
+    part = await Document.objects.only("title").get(pk=(await Document.objects.create(title="b")).pk)
+    with pytest.raises(NotLoaded):
+        part.file
+
+
+async def test_deleting_a_row_leaves_its_file(archive):
+    document = await Document.objects.create(title="a", file=ContentFile("x", name="a.txt"))
+
+    await document.delete()
+
+    assert len(archive.files) == 1
+
+
+async def test_an_image_tells_its_size(archive):
+    picture = await Picture.objects.create(image=ContentFile(png(3, 2), name="p.png"))
+
+    found = await Picture.objects.get()
+    assert (picture.width, picture.height, found.width, found.height) == (3, 2, 3, 2)
+    assert await found.image.dimensions() == (3, 2)
+    await found.image.save("q.png", png(5, 4))
+    assert ((await Picture.objects.get()).width, found.height) == (5, 4)
+
+
+async def test_what_is_no_image_is_refused_and_not_kept(archive):
+    with pytest.raises(ValidationError, match="valid image"):
+        await Picture.objects.create(image=ContentFile(b"GIF89a no image", name="p.png"))
+    with pytest.raises(ValidationError):
+        await Picture(image=ContentFile(png(), name="p.exe")).full_clean()
+
+    assert archive.files == {}
+    assert await Picture.objects.count() == 0
+
+
+async def test_files_lie_on_the_disk_by_default(tmp_path):
+    with override(MEDIA_ROOT=tmp_path):
+        document = Document(title="a", file=ContentFile("x", name="a.txt"))
+        await Document._meta.get_field("file").prepare_save(document)
+
+        assert (tmp_path / document.file.name).read_text() == "x"
+        assert document.file.path == str(tmp_path / document.file.name)
+
+
+def test_fields_are_deconstructed_with_their_functions():
+    field = Document._meta.get_field("draft").clone()
+    assert field.deconstruct()[3] == {
+        "upload_to": by_owner,
+        "storage": give_other,
+        "null": True,
+        "blank": True,
+        "max_length": 40,
+    }
+    assert ModelState.from_model(Picture).fields["image"].deconstruct()[3] == {
+        "upload_to": "",
+        "width_field": "width",
+        "height_field": "height",
+    }
+    storage = FileSystemStorage("/srv", allow_overwrite=True)
+    path, args, kwargs = storage.deconstruct()
+    assert path == "covet.files.FileSystemStorage"
+    assert FileSystemStorage(*args, **kwargs) == storage
+
+
+def test_checks_refuse_what_means_nothing():
+    with apps.isolate():
+
+        class Bad(models.Model):
+            file = models.FileField(primary_key=True, upload_to="/abs")
+
+            class Meta:
+                app_label = "archive"
+
+        assert [error.id for error in Bad.check()] == ["fields.E201", "fields.E202"]
+    assert Picture.check() == Document.check() == []
