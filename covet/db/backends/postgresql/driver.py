@@ -115,7 +115,7 @@ class PostgreSQLConnection(Connection):
 
     def begin(self) -> Awaitable[Any]:
         """Start a transaction."""
-        return self.raw.execute("BEGIN")  # type: ignore[no-any-return]  # asyncpg is not typed
+        return self.raw.execute("BEGIN")
 
     async def commit(self) -> None:
         """Commit; a transaction that is broken would be rolled back silently, so it is refused."""

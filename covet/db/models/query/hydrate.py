@@ -189,8 +189,9 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     body += [f"  {line}" for line in after]
     offset = position - len(extra_names)
     for index, name in enumerate(extra_names, offset):
-        if found[index] is not None:
-            body.append(f"  o.{_identifier(name)} = {_converted(index, found[index], code.names)}")
+        convert = found[index]
+        if convert is not None:
+            body.append(f"  o.{_identifier(name)} = {_converted(index, convert, code.names)}")
     body.append("  a0(o)")
     tail = [f" if hooks: tell(cls{number}, l{number})" for number in numbers]
     code.names |= {"ref": weakref.ref, "hooks": _PostInit(), "tell": _tell}

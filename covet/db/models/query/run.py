@@ -329,7 +329,7 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     key = ("raw", query.key())
     found = database.statements.get(key)
     if found.__class__ is dict:
-        found = found.get(query.high - query.low)  # type: ignore[operator]  # as in rows_plan
+        found = found.get(query.high - query.low)
     if found is None:
         found = _kept(key, query, database, lambda size: _compile_columns(query, database, size))
     bind, fields, converts, empty = found
