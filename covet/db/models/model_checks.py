@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from covet import checks
+from covet.db.models.relation_checks import check_deletion, check_many, check_target_field
 from covet.exceptions import FieldDoesNotExist
 from covet.text import suggest
 
@@ -175,6 +176,11 @@ def _check_relation(field: Any) -> Iterator[CheckMessage]:
             id="fields.E347",
         )
         return
+    if field.many_to_many:
+        yield from check_many(field)
+    else:
+        yield from check_target_field(field)
+        yield from check_deletion(field)
     rule = getattr(remote.on_delete, "__name__", "")
     if rule == "SET_NULL" and not field.null:
         yield checks.Error(

@@ -10,6 +10,7 @@ from covet.apps.part import AppPart
 from covet.db.checks import check_databases
 from covet.db.connections import connections
 from covet.db.models.model_checks import check_all
+from covet.db.models.vendor_checks import check_vendors
 
 if TYPE_CHECKING:
     from covet.apps import AppConfig, Apps
@@ -44,7 +45,7 @@ class ModelsPart(AppPart):
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Return what is wrong with the databases' settings, and with the models as they are declared."""
-        return [*check_databases(), *check_all(apps)]
+        return [*check_databases(), *check_all(apps), *check_vendors(apps)]
 
     async def probe(self) -> None:
         """Ask each database of the settings for an answer."""

@@ -12,7 +12,7 @@ from typing import Any
 from covet.db import transaction
 from covet.db.models.expressions.aggregates import Max
 
-__all__ = ["add_order_methods", "give_place", "neighbour_in_order"]
+__all__ = ["add_order_methods", "give_place", "give_places", "neighbour_in_order"]
 
 
 def _siblings(model: Any, instance: Any, using: str | None) -> Any:
@@ -26,6 +26,23 @@ async def give_place(instance: Any, using: str | None) -> None:
     model = type(instance)
     found = await _siblings(model, instance, using).order_by().aggregate(last=Max("_order"))
     instance._order = 0 if found["last"] is None else found["last"] + 1
+
+
+async def give_places(model: Any, instances: list[Any], using: str) -> None:
+    """Set the places of new rows of a bulk insert, by one query for the last places of all their parents."""
+    attname = model._meta.order_with_respect_to.attname
+    waiting = [one for one in instances if one.__dict__.get("_order") is None]
+    if not waiting:
+        return
+    parents = {getattr(one, attname) for one in waiting}
+    rows = model._default_manager.using(using).filter(**{f"{attname}__in": list(parents)}).order_by()
+    last = dict(await rows.values(attname).annotate(_last=Max("_order")).values_list(attname, "_last"))
+    for one in instances:
+        parent, place = getattr(one, attname), one.__dict__.get("_order")
+        if place is None:
+            before = last.get(parent)
+            place = one._order = 0 if before is None else before + 1
+        last[parent] = max(place, last.get(parent) or 0)
 
 
 async def neighbour_in_order(instance: Any, *, is_next: bool) -> Any:

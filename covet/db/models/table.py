@@ -33,6 +33,7 @@ __all__ = ["check_of", "column_of", "index_of", "rule_of", "table_of", "unique_o
 
 # The shortest limit of the three databases is PostgreSQL's 63; MySQL has 64.
 _MAX_NAME = 60
+_PATTERN_CLASSES = {"varchar": "varchar_pattern_ops", "text": "text_pattern_ops"}
 # Rules that the database itself carries out; all others are ours.
 _ON_DELETE: dict[Any, str] = {DB_CASCADE: "CASCADE", DB_SET_NULL: "SET NULL", DB_SET_DEFAULT: "SET DEFAULT"}
 
@@ -168,8 +169,19 @@ def _indexes(model: type[Model]) -> Iterator[IndexDef]:
     for field in meta.local_concrete_fields:
         if field.db_index and not field.unique:
             yield IndexDef(identifier(meta.db_table, [field.column], ""), (IndexPart(field.column),))
+        yield from _pattern_index(meta.db_table, field)
     for index in meta.indexes:
         yield index_of(model, index)
+
+
+def _pattern_index(table: str, field: Any) -> Iterator[IndexDef]:
+    """Give the second index of an indexed text on PostgreSQL: under most collations its first cannot serve ``LIKE 'a%'``."""
+    kind = field.column_type()
+    opclass = _PATTERN_CLASSES.get(kind.kind)
+    if opclass is None or kind.collation or not (field.db_index or field.unique or field.primary_key):
+        return
+    part = IndexPart(field.column, opclass=opclass)
+    yield IndexDef(identifier(table, [field.column], "_like"), (part,), vendor="postgresql")
 
 
 def index_of(model: type[Model], index: Index) -> IndexDef:

@@ -82,13 +82,14 @@ class CheckDef:
 
 @dataclass(frozen=True, slots=True)
 class IndexDef:
-    """An index of a table."""
+    """An index of a table; with a ``vendor`` only that kind of database has it."""
 
     name: str
     parts: tuple[IndexPart, ...]
     condition: Node | None = None
     include: tuple[str, ...] = ()
     method: str = ""
+    vendor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class DDLWriter:
     def can(self, rule: UniqueDef | IndexDef) -> bool:
         """Whether this database has such an index; one that it has not is left out (the model checks say so)."""
         dialect = self.dialect
+        if isinstance(rule, IndexDef) and rule.vendor and rule.vendor != dialect.vendor:
+            return False
         if rule.condition is not None and not dialect.has_partial_indexes:
             return False
         if isinstance(rule, UniqueDef):

@@ -11,6 +11,7 @@ from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.places import give_places
 from covet.db.models.query import run, write
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS, Query
@@ -197,6 +198,8 @@ class Mutate(Chain[M, R]):
         relations += [field for field in meta.private_fields if field.many_to_one]
         for instance in instances:
             await _check_related(instance, relations)
+        if meta.order_with_respect_to:
+            await give_places(model, instances, database.alias)
         with_key = [instance for instance in instances if instance._is_pk_set()]
         without_key = [instance for instance in instances if not instance._is_pk_set()]
         parts = [part for part in (with_key, without_key) if part]

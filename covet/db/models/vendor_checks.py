@@ -1,0 +1,117 @@
+"""What models ask for and one of the project's databases cannot have, or quietly leaves out; no database is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from covet import checks
+from covet.conf import settings
+from covet.conf.service_url import parse_database
+from covet.db.models.deletion import DB_SET_DEFAULT
+from covet.db.routers import router
+
+if TYPE_CHECKING:
+    from covet.apps import Apps
+    from covet.checks import CheckMessage
+
+__all__ = ["check_vendors"]
+
+_TITLES = {"mysql": "MySQL and MariaDB", "sqlite": "SQLite", "postgresql": "PostgreSQL"}
+# InnoDB's keys have 3072 bytes, and a character of utf8mb4 takes up to 4 of them.
+_LONGEST_KEY = 768
+_SAFE_KEY = 255
+
+
+def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
+    """Yield what does not fit the databases of the settings, for the models that have tables there."""
+    for alias, vendor in _vendors():
+        for model in apps.get_models(include_auto_created=True):
+            meta = model._meta
+            if not meta.managed or meta.proxy or meta.swapped or not router.allow_migrate_model(alias, model):
+                continue
+            if vendor == "mysql":
+                yield from _check_mysql(model)
+            if vendor == "sqlite":
+                yield from _check_comments(model)
+            yield from _check_rules(model, vendor)
+
+
+def _vendors() -> Iterator[tuple[str, str]]:
+    for alias, entry in settings.DATABASES.items():
+        yield alias, parse_database(entry).backend
+
+
+def _check_comments(model: Any) -> Iterator[CheckMessage]:
+    if model._meta.db_table_comment:
+        yield checks.Warning(
+            "SQLite has no comments on tables (db_table_comment): this one is left out.", obj=model, id="models.W046"
+        )
+    for field in model._meta.local_concrete_fields:
+        if field.db_comment:
+            yield checks.Warning(
+                f"SQLite has no comments on columns (db_comment): that of '{field.name}' is left out.",
+                obj=field,
+                id="fields.W163",
+            )
+
+
+def _check_rules(model: Any, vendor: str) -> Iterator[CheckMessage]:
+    """Yield a warning for each index and constraint, or part of one, that this kind of database has not."""
+    for rule, number in [(one, 0) for one in model._meta.constraints] + [(one, 1) for one in model._meta.indexes]:
+        is_unique = not number and hasattr(rule, "nulls_distinct")
+        if not (is_unique or number):
+            continue
+        missing = []
+        if vendor == "mysql" and rule.condition is not None:
+            missing.append(("a condition, so it is left out altogether", ("models.W036", "models.W037")[number]))
+        if vendor != "postgresql" and rule.include:
+            missing.append(("further columns (include), so they are left out", ("models.W039", "models.W040")[number]))
+        if is_unique and vendor != "postgresql" and rule.deferrable is not None:
+            missing.append(("a check at the commit (deferrable), so it is left out altogether", "models.W038"))
+        if is_unique and vendor != "postgresql" and rule.nulls_distinct is not None:
+            missing.append(("a choice about NULL (nulls_distinct), so it is left out altogether", "models.W047"))
+        for what, id in missing:
+            yield checks.Warning(
+                f"'{rule.name}' has {what} on {_TITLES[vendor]}.",
+                hint="Silence it by SILENCED_SYSTEM_CHECKS where the project can do without.",
+                obj=model,
+                id=id,
+            )
+
+
+def _check_mysql(model: Any) -> Iterator[CheckMessage]:
+    for field in model._meta.local_concrete_fields:
+        if getattr(field.remote_field, "on_delete", None) is DB_SET_DEFAULT:
+            yield checks.Error(
+                f"MySQL and MariaDB cannot set a key to its default when the target goes (DB_SET_DEFAULT): {field}.",
+                hint="Use on_delete=models.SET_DEFAULT.",
+                obj=field,
+                id="fields.E324",
+            )
+        if not field.unique or field.remote_field is not None:
+            continue
+        kind = field.column_type()
+        if kind.kind == "text" or (kind.kind == "varchar" and kind.length is None):
+            yield checks.Error(
+                f"MySQL and MariaDB have no unique index on a text without a greatest length: {field}.",
+                hint="Use CharField(max_length=255), or make a unique hash of the text a field of its own.",
+                obj=field,
+                id="mysql.E001",
+            )
+        elif kind.kind == "varchar" and kind.length > _LONGEST_KEY:
+            yield checks.Error(
+                f"MySQL and MariaDB have no unique index on more than {_LONGEST_KEY} characters, and {field} has "
+                f"{kind.length}.",
+                hint="Use max_length=255 or less.",
+                obj=field,
+                id="mysql.E001",
+            )
+        elif kind.kind == "varchar" and kind.length > _SAFE_KEY:
+            yield checks.Warning(
+                f"MySQL and MariaDB may not take a unique index on {kind.length} characters: {field}. It depends on the "
+                "row format of the table.",
+                hint="Use max_length=255 or less.",
+                obj=field,
+                id="mysql.W003",
+            )
