@@ -16,7 +16,13 @@ EXTRAS: dict[str, list[Requirement]] = {
     name: [Requirement(text) for text in texts] for name, texts in PROJECT["optional-dependencies"].items()
 }
 # Where the module is not called like the distribution; what is loaded by uvicorn or pytest rather than by us.
-MODULES = {"strawberry-graphql": "strawberry", "factory-boy": "factory", "pytest-asyncio": "pytest_asyncio"}
+MODULES = {
+    "factory-boy": "factory",
+    "pillow": "PIL",
+    "pytest-asyncio": "pytest_asyncio",
+    "PyYAML": "yaml",
+    "strawberry-graphql": "strawberry",
+}
 BY_NAME = {"websockets", "httptools", "watchfiles", "uvloop", "pytest-xdist", "covet-rust"}
 
 
