@@ -13,6 +13,7 @@ from covet.apps.lifecycle import setup
 from covet.apps.registry import apps
 from covet.commands._models import require_sound_models
 from covet.commands._questions import TerminalQuestioner
+from covet.commands._safety import examine_new, print_new
 from covet.db.connections import connections
 from covet.db.errors import DatabaseError
 from covet.db.migrations.autodetect import detect, next_number
@@ -98,10 +99,12 @@ async def makemigrations(
     results = _write(loader, migrations, write=write)
     if update and write:
         _delete_replaced(loader, migrations, before)
+    effects = await examine_new(loader, migrations)
     if as_json:
         out.json([{k: v for k, v in result.items() if k != "source" or verbose} for result in results])
     else:
         _print(results, app_labels, verbose=verbose, merge=merge)
+        print_new(effects)
     return 1 if check_only and results else 0
 
 

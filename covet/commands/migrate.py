@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from covet.apps.registry import apps
 from covet.commands._models import require_sound_models
+from covet.commands._safety import effects_as_dict, lint_files, print_effects, refuse_unsafe
 from covet.db.connections import connections
 from covet.db.migrations.autodetect import detect
 from covet.db.migrations.execute import Executor, Step
 from covet.db.migrations.loader import Loader, swappable_models
 from covet.db.migrations.part import MigrationsPart
 from covet.db.migrations.questioner import Unasked
+from covet.db.migrations.safety import OperationEffects, examine_all
 from covet.db.migrations.state import ProjectState
 from covet.exceptions import CommandError
 from covet.management.decorator import command, json_option
@@ -39,6 +41,10 @@ __all__ = ["migrate"]
     "--check", "check_only", is_flag=True, help="Exit with 1 if migrations are to be applied, and do nothing."
 )
 @click.option("--run-syncdb", is_flag=True, help="Make the tables of apps without migrations, too.")
+@click.option(
+    "--lint", is_flag=True, help="Say what would hurt a database in use; exit with 1 for errors. Needs no database."
+)
+@click.option("--safe", is_flag=True, help="Apply nothing if --lint finds errors in what is to be applied.")
 @click.option("--prune", is_flag=True, help="Forget an app's applied migrations that have no file any more.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; migrate asks nothing.")
 @json_option
@@ -52,6 +58,8 @@ async def migrate(
     plan_only: bool,
     check_only: bool,
     run_syncdb: bool,
+    lint: bool,
+    safe: bool,
     prune: bool,
     noinput: bool,
     as_json: bool,
@@ -61,18 +69,27 @@ async def migrate(
     loader = Loader.from_apps(apps)
     loader.require_no_conflicts()
     executor = Executor(database_of(database), loader, None if as_json else _Lines())
+    if lint:
+        keys = [key for key in _targets(loader, app_label, migration_name) or () if key[1] is not None]
+        return await lint_files(
+            database_of(database), loader, keys if migration_name else None, app_label, as_json=as_json
+        )
     if prune:
         return await _prune(executor, app_label, as_json=as_json)
     if plan_only or check_only:
         applied = await executor.applied()
         steps = executor.plan(applied, _targets(loader, app_label, migration_name))
+        forwards = [step.migration.key for step in steps if not step.backwards]
+        effects = await examine_all(executor.database, loader, forwards, one_run=True) if plan_only else {}
         if as_json:
-            out.json([_as_dict(step) for step in steps])
+            out.json([{**_as_dict(step), **effects_as_dict(effects.get(step.migration.key, ()))} for step in steps])
         else:
-            _print_plan(steps)
+            _print_plan(steps, effects)
         return 1 if check_only and steps else 0
     # The graph depends on what is applied where squashed migrations are, so it is fitted before names are looked up.
     loader.build(await executor.recorder.applied())
+    if safe:
+        await refuse_unsafe(executor, _targets(loader, app_label, migration_name))
     steps = await executor.migrate(
         _targets(loader, app_label, migration_name), fake=fake, fake_initial=fake_initial, sync=run_syncdb
     )
@@ -138,7 +155,7 @@ def _note_missing(loader: Loader) -> None:
         )
 
 
-def _print_plan(steps: Sequence[Step]) -> None:
+def _print_plan(steps: Sequence[Step], effects: Mapping[MigrationKey, Sequence[OperationEffects]]) -> None:
     if not steps:
         out.line("No migrations to apply.")
         return
@@ -148,6 +165,9 @@ def _print_plan(steps: Sequence[Step]) -> None:
         operations = reversed(step.migration.operations) if step.backwards else step.migration.operations
         for operation in operations:
             out.line(f"    {operation.symbol} {'Undo: ' if step.backwards else ''}{operation.describe()}")
+            for item in effects.get(step.migration.key, ()):
+                if item.operation is operation:
+                    print_effects(item)
 
 
 def _as_dict(step: Step) -> dict[str, object]:

@@ -157,6 +157,10 @@ class Defaults:
     MIGRATION_MODULES: dict[str, str | None] = setting(
         cast(dict[str, "str | None"], {}), "Migration packages by app label, where not '<app>.migrations'."
     )
+    MIGRATION_LINT: dict[str, Any] = setting(
+        cast(dict[str, Any], {}),
+        "What migrate --lint leaves out: 'ignore' is a list of codes, 'start_after' maps apps to their last unchecked migration.",
+    )
     FIXTURE_DIRS: list[Path] = setting(
         cast(list[Path], []), "Folders where loaddata looks for fixtures, beside the apps' fixtures folders."
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from covet.db.migrations.errors import Irreversible, MigrationError, MigrationFailed
@@ -47,6 +48,7 @@ class Migration:
         replaces: Migrations that this one stands for.
         initial: Whether it creates the app's first tables; ``None``: when it depends on none of its own app.
         atomic: Whether it runs in one transaction, where the database can.
+        safe: Findings of ``migrate --lint`` that are known and do no harm here: their codes, each with the reason.
     """
 
     operations: Sequence[Operation] = ()
@@ -55,6 +57,7 @@ class Migration:
     replaces: Sequence[tuple[str, str]] = ()
     initial: bool | None = None
     atomic: bool = True
+    safe: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, app_label: str) -> None:
         self.name = name

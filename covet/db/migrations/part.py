@@ -18,6 +18,31 @@ if TYPE_CHECKING:
 __all__ = ["MigrationsPart"]
 
 
+@checks.register("migrations", deploy=True)
+async def unsafe_migrations(apps: Apps) -> list[checks.CheckMessage]:
+    """Report what is to be applied to the databases and would hurt one in use; a database that is down is passed over."""
+    from covet.db.connections import connections
+    from covet.db.errors import DatabaseError
+    from covet.db.migrations.execute import Executor
+    from covet.db.migrations.safety import examine_all, findings_of
+
+    found: list[checks.CheckMessage] = []
+    for alias in connections:
+        try:
+            executor = Executor(connections[alias], Loader.from_apps(apps))
+            steps = executor.plan(await executor.applied())
+        except (DatabaseError, MigrationError):
+            # Others report these.
+            continue
+        keys = [step.migration.key for step in steps]
+        for item in findings_of(await examine_all(executor.database, executor.loader, keys, one_run=True)):
+            if item.is_error:
+                hint = " ".join(item.safe) or None
+                text = f"{item.operation}: {item.message} ({item.code})"
+                found.append(checks.Warning(text, hint=hint, obj=item.migration, id="migrations.W001"))
+    return found
+
+
 class MigrationsPart(AppPart):
     """Which apps have migrations.
 

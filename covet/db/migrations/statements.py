@@ -1,0 +1,291 @@
+"""What one DDL statement does to a table in use, on each of the three databases: its lock, and how long it is held."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+__all__ = ["Effect", "effect_of"]
+
+_QUOTED = r"(?:[\"`](?:[^\"`]|\"\"|``)+[\"`]|\w+)"
+_REBUILT = "covet_new_"  # how SQLite's editor calls the table that takes another one's place
+_UNCHECKED = re.compile(r"SET foreign_key_checks = 0; (.*); SET foreign_key_checks = 1;?", re.IGNORECASE)
+_MOMENT = "for a moment"
+_ALL = "all reads and writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a statement does.
+
+    Attributes:
+        sql: The statement.
+        table: The table, without quotes.
+        other: Another table that is locked, too.
+        lock: The lock, in the database's own words; empty when nobody notices.
+        blocks: What has to wait meanwhile.
+        rewrites: The whole table is written anew.
+        scans: The whole table is read under the lock.
+        creates: The table is made by it.
+        code: The finding that it is worth; empty for none.
+        is_error: Whether that finding is an error.
+        why: What happens.
+        safe: What to do in its place.
+    """
+
+    sql: str
+    table: str = ""
+    other: str = ""
+    lock: str = ""
+    blocks: str = ""
+    rewrites: bool = False
+    scans: bool = False
+    creates: bool = False
+    code: str = ""
+    is_error: bool = True
+    why: str = ""
+    safe: tuple[str, ...] = ()
+
+    @property
+    def matters(self) -> bool:
+        """Whether others may notice it."""
+        return bool(self.lock)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes the longer the larger the table is."""
+        return self.matters and (self.rewrites or self.scans)
+
+    def harmless(self) -> Effect:
+        """Return the effect on a table that nobody uses yet."""
+        return replace(self, lock="", blocks="", rewrites=False, scans=False, code="", safe=())
+
+    def describe(self) -> str:
+        """Say it in a line."""
+        long = "; rewrites the table" if self.rewrites else "; reads the whole table" if self.scans else f" {_MOMENT}"
+        where = f"{self.table} and {self.other}" if self.other else self.table
+        return f"{self.lock} on {where}: blocks {self.blocks}{long}"
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it for JSON."""
+        names = ("sql", "table", "lock", "blocks", "rewrites", "scans")
+        return {name: getattr(self, name) for name in names}
+
+
+def effect_of(sql: str, vendor: str) -> Effect:
+    """Return what a statement does on that kind of database."""
+    text = " ".join(sql.split())
+    unchecked = _UNCHECKED.fullmatch(text)
+    text = unchecked[1] if unchecked else text
+    upper = text.upper()
+    created = re.match(rf"CREATE TABLE (?:IF NOT EXISTS )?({_QUOTED})", text, re.IGNORECASE)
+    if created and vendor == "sqlite" and _bare(created[1]).startswith(_REBUILT):
+        table = _bare(created[1]).removeprefix(_REBUILT)
+        return Effect(sql, table, lock="write lock of the file", blocks="all other writes", rewrites=True)
+    if created:
+        return Effect(sql, _bare(created[1]), creates=True)
+    found = re.match(
+        rf"(?:ALTER TABLE|DROP TABLE|UPDATE|CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?{_QUOTED} ON|DROP INDEX {_QUOTED} ON) "
+        rf"(?:IF EXISTS )?(?:ONLY )?({_QUOTED})",
+        text,
+        re.IGNORECASE,
+    )
+    table = _bare(found[1]) if found else ""
+    if vendor == "postgresql":
+        return _postgresql(Effect(sql, table), upper, text)
+    if vendor == "mysql":
+        return _mysql(Effect(sql, table), upper, text)
+    return _sqlite(Effect(sql, table), upper)
+
+
+def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
+    exclusive = replace(bare, lock="ACCESS EXCLUSIVE", blocks=_ALL)
+    name = re.search(rf"CONSTRAINT ({_QUOTED})", text, re.IGNORECASE)
+    if upper.startswith("CREATE") and " INDEX " in upper[:40]:
+        if "CONCURRENTLY" in upper:
+            return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", scans=True)
+        safe: tuple[str, ...] = (
+            "In a migration with atomic = False, SeparateDatabaseAndState with the operation in its state_operations and, in its "
+            f"database_operations, RunSQL({_concurrently(text)!r})",
+        )
+        why = "Nothing can be written to the table until the index is built."
+        return replace(
+            bare, lock="SHARE", blocks="all writes", scans=True, code="index-not-concurrent", why=why, safe=safe
+        )
+    if upper.startswith("DROP INDEX"):
+        if "CONCURRENTLY" in upper:
+            return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", table="the index")
+        return replace(exclusive, table="the index's table")
+    if upper.startswith("UPDATE"):
+        why = "All rows are changed in one statement and stay locked until the transaction ends."
+        safe = ("Fill them in batches, in a migration of its own with atomic = False.",)
+        return replace(
+            bare,
+            lock="ROW EXCLUSIVE",
+            blocks="writes to the same rows",
+            scans=True,
+            code="update-all",
+            is_error=False,
+            why=why,
+            safe=safe,
+        )
+    if not upper.startswith(("ALTER TABLE", "DROP TABLE")):
+        return bare
+    if "NOT VALID" in upper:
+        return (
+            replace(exclusive, lock="SHARE ROW EXCLUSIVE", blocks="all writes") if "FOREIGN KEY" in upper else exclusive
+        )
+    if "VALIDATE CONSTRAINT" in upper:
+        return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", scans=True)
+    validate = f"RunSQL('ALTER TABLE \"{bare.table}\" VALIDATE CONSTRAINT {name[1] if name else '…'}')"
+    if re.search(r"ADD (CONSTRAINT \S+ )?FOREIGN KEY|\bREFERENCES\b", upper):
+        target = re.search(rf"REFERENCES ({_QUOTED})", text, re.IGNORECASE)
+        why = "Every row is checked while nothing can be written to either table."
+        return replace(
+            bare,
+            other=_bare(target[1]) if target else "",
+            lock="SHARE ROW EXCLUSIVE",
+            blocks="all writes",
+            scans=True,
+            code="foreign-key-validates",
+            why=why,
+            safe=(f"Migration 1: RunSQL({text.rstrip(';') + ' NOT VALID'!r})", f"Migration 2: {validate}"),
+        )
+    if re.search(r" ADD (CONSTRAINT \S+ )?CHECK", upper):
+        why = "Every row is checked while the table can be neither read nor written."
+        return replace(
+            exclusive,
+            scans=True,
+            code="check-validates",
+            why=why,
+            safe=(
+                "Migration 1: SeparateDatabaseAndState with the operation in its state_operations and, in its "
+                f"database_operations, RunSQL({text.rstrip(';') + ' NOT VALID'!r})",
+                f"Migration 2: {validate}",
+            ),
+        )
+    if re.search(r" ADD (CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY|EXCLUDE)", upper):
+        columns = re.search(r"\(([^)]*)\)", text)
+        index = f"{_bare(name[1]) if name else bare.table + '_uniq'}"
+        why = "The table can be neither read nor written until the index is built."
+        return replace(
+            exclusive,
+            scans=True,
+            code="unique-builds-index",
+            why=why,
+            safe=(
+                f'Migration 1, atomic = False: RunSQL(\'CREATE UNIQUE INDEX CONCURRENTLY "{index}" ON "{bare.table}" '
+                f"({columns[1] if columns else '…'})')",
+                f'Migration 2: RunSQL(\'ALTER TABLE "{bare.table}" ADD CONSTRAINT "{index}" UNIQUE USING INDEX "{index}"\'), '
+                "with the operation in its state_operations.",
+            ),
+        )
+    if " SET NOT NULL" in upper:
+        column = re.search(rf"ALTER COLUMN ({_QUOTED})", text, re.IGNORECASE)
+        what = column[1] if column else "…"
+        rule = f'"{bare.table}_{_bare(what)}_nn"'
+        why = "Every row is read while the table can be neither read nor written."
+        return replace(
+            exclusive,
+            scans=True,
+            code="set-not-null",
+            why=why,
+            safe=(
+                f"Migration 1: RunSQL('ALTER TABLE \"{bare.table}\" ADD CONSTRAINT {rule} CHECK ({what} IS NOT NULL) NOT VALID')",
+                "Migration 2, atomic = False: fill the rows that are NULL in batches, then "
+                f"RunSQL('ALTER TABLE \"{bare.table}\" VALIDATE CONSTRAINT {rule}')",
+                f'Migration 3: AlterField to null=False (the check saves the reading), then RunSQL(\'ALTER TABLE "{bare.table}" '
+                f"DROP CONSTRAINT {rule}'), and name 'set-not-null' in its safe.",
+            ),
+        )
+    if re.search(r"ALTER COLUMN \S+ TYPE", upper):
+        if re.search(r" TYPE (VARCHAR|TEXT)\b[^:]*$", upper):
+            # Only longer, or without a limit: the catalogue changes alone. A shorter one reads every row.
+            return exclusive
+        why = "The table and its indexes are written anew while it can be neither read nor written."
+        return replace(
+            exclusive,
+            rewrites=True,
+            code="change-type",
+            why=why,
+            safe=("Add a column of the new type, write both, fill it in batches, read the new one, drop the old one.",),
+        )
+    if " ADD COLUMN " in upper:
+        volatile = re.search(r"DEFAULT \(?(\w+)\(", upper)
+        if "GENERATED" in upper or (
+            volatile and volatile[1] not in ("NOW", "STATEMENT_TIMESTAMP", "CAST", "LOWER", "UPPER")
+        ):
+            why = (
+                "Each row gets a value of its own: the table is written anew while it can be neither read nor written."
+            )
+            return replace(
+                exclusive,
+                rewrites=True,
+                code="add-rewrites",
+                why=why,
+                safe=("Add it without default, deploy the code that writes it, fill the old rows in batches.",),
+            )
+        if " UNIQUE" in upper:
+            return replace(exclusive, scans=True)
+        return exclusive
+    return exclusive
+
+
+def _mysql(bare: Effect, upper: str, text: str) -> Effect:
+    metadata = replace(bare, lock="metadata lock", blocks=_ALL)
+    if upper.startswith("CREATE") and " INDEX " in upper[:30]:
+        return replace(bare, lock="metadata lock at its ends", blocks="other changes of the table", scans=True)
+    if upper.startswith("UPDATE"):
+        safe = ("Fill them in batches, in a migration of its own.",)
+        why = "All rows are changed in one statement and stay locked until it ends."
+        return replace(
+            bare,
+            lock="row locks",
+            blocks="writes to the same rows",
+            scans=True,
+            code="update-all",
+            is_error=False,
+            why=why,
+            safe=safe,
+        )
+    if not upper.startswith(("ALTER TABLE", "DROP TABLE", "DROP INDEX", "RENAME TABLE")):
+        return bare
+    copies = replace(metadata, lock="shared lock (ALGORITHM=COPY)", blocks="all writes", rewrites=True)
+    tool = ("On a large table use gh-ost or pt-online-schema-change, and record the migration with --fake.",)
+    if "FOREIGN KEY" in upper and " ADD " in upper:
+        target = re.search(rf"REFERENCES ({_QUOTED})", text, re.IGNORECASE)
+        why = "The table is copied while nothing can be written to it."
+        return replace(
+            copies, other=_bare(target[1]) if target else "", code="foreign-key-validates", why=why, safe=tool
+        )
+    if re.search(r" ADD (CONSTRAINT \S+ )?CHECK", upper):
+        why = "The table is copied while nothing can be written to it."
+        return replace(copies, code="check-validates", why=why, safe=tool)
+    if re.search(r" ADD (CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY)", upper):
+        return replace(bare, lock="metadata lock at its ends", blocks="other changes of the table", scans=True)
+    if " MODIFY " in upper or " CHANGE " in upper:
+        why = "Unless only the default or comment changes, the table is copied while nothing can be written to it."
+        return replace(copies, code="change-type", why=why, safe=tool)
+    if " ADD COLUMN " in upper and ("STORED" in upper or "AUTO_INCREMENT" in upper):
+        return replace(
+            copies, code="add-rewrites", why="The table is copied while nothing can be written to it.", safe=tool
+        )
+    return metadata
+
+
+def _sqlite(bare: Effect, upper: str) -> Effect:
+    if upper.startswith(("ALTER TABLE", "DROP TABLE", "UPDATE", "CREATE INDEX", "CREATE UNIQUE INDEX", "DROP INDEX")):
+        scans = "INDEX" in upper[:20] and upper.startswith("CREATE")
+        table = bare.table or "the database"
+        if table.startswith(_REBUILT):
+            return bare
+        return replace(bare, table=table, lock="write lock of the file", blocks="all other writes", scans=scans)
+    return bare
+
+
+def _concurrently(text: str) -> str:
+    return re.sub(r"\bINDEX\b", "INDEX CONCURRENTLY", text, count=1).rstrip(";")
+
+
+def _bare(name: str) -> str:
+    return name[1:-1].replace('""', '"').replace("``", "`") if name[:1] in '"`' else name
