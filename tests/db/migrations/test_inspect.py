@@ -208,3 +208,15 @@ async def test_the_command(vendor, scratch, tmp_path):
     code, out, err = await project.run("migrate", "--fake-initial")
     assert code == 0 and "FAKED" in out, err
     assert (await project.run("makemigrations", "--check"))[0] == 0
+
+
+async def test_a_key_of_several_columns(database, vendor):
+    await database.execute(
+        "CREATE TABLE seat (place varchar(2) NOT NULL, number integer NOT NULL, guest varchar(20) NOT NULL, "
+        "PRIMARY KEY (place, number))"
+    )
+    source = models_source((await read_tables(database))[0], vendor, managed=True)
+
+    assert '    pk = models.CompositePrimaryKey("place", "number")\n' in source
+    (table,) = run(source).tables
+    assert table.primary_key == ("place", "number")
