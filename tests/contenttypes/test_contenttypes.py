@@ -69,7 +69,10 @@ async def test_a_proxy_stands_for_its_model_unless_asked(types):
 
 
 async def test_a_missing_row_is_made_and_forgotten_with_its_transaction(types):
-    await types.filter(model="book").delete()
+    # By SQL: the collector would look into the tables of every app whose models refer to content types.
+    table = connections["default"].dialect.quote(types.model._meta.db_table)
+    await connections["default"].execute(f"DELETE FROM {table} WHERE model = 'book'")
+    types.clear_cache()
 
     with pytest.raises(ValueError, match="stop"):
         async with transaction.atomic():
