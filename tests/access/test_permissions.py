@@ -170,9 +170,10 @@ def test_what_lets_anybody_in_is_known_before_any_request() -> None:
 
 
 def test_a_wrong_setting_is_an_error_that_names_it() -> None:
+    # Where REST's plans are compiled already, the override itself says it.
     with (
-        override(DEFAULT_PERMISSIONS=["covet.access.Target"]),
         pytest.raises(ImproperlyConfigured, match="DEFAULT_PERMISSIONS"),
+        override(DEFAULT_PERMISSIONS=["covet.access.Target"]),
     ):
         access.effective()
 
