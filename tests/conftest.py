@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -133,6 +135,9 @@ async def database(vendor: str, scratch: Scratch) -> AsyncIterator[Database]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A minimal configuration before collection: test modules define models, which read settings."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        # A shell lets what it starts in the background ignore Ctrl-C, and so would every process the tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     from covet.conf import settings
 
     if not settings.configured:
