@@ -166,8 +166,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
 
 
 def _is_for_its_vendor(item: Any) -> bool:
-    marker = item.get_closest_marker("vendors")
-    return marker is None or item.callspec.params["vendor"] in marker.args
+    vendors, ways = item.get_closest_marker("vendors"), item.get_closest_marker("ways")
+    if vendors is not None and item.callspec.params["vendor"] not in vendors.args:
+        return False
+    return ways is None or any(way in item.callspec.id.split("-") for way in ways.args)
 
 
 @pytest.hookimpl(trylast=True)

@@ -102,7 +102,6 @@ def test_an_npm_that_fails_gives_its_reason(assets: Any) -> None:
 
 
 def test_a_build_without_npm_goes_on_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("hatchling")
     hook_class = load(ROOT / "hatch_build.py").AssetsHook
     (tmp_path / "scripts").mkdir()
     for name in ("fetch_assets.py", "assets.json"):
