@@ -139,7 +139,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell lets what it starts in the background ignore Ctrl-C, and so would every process the tests start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     from covet.conf import settings
+    from tests.conformance.plugin import register
 
+    register(config)
     if not settings.configured:
         settings.configure(
             SECRET_KEY="tests-only-" + "x" * 40,

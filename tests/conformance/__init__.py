@@ -1,0 +1,1 @@
+"""What the ORM promises, row by row, and the plugin that holds the tests to it."""
