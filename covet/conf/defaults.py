@@ -175,6 +175,14 @@ class Defaults:
         convert=_aliases(parse_channel),
     )
     REDIS_URL: str = setting("", "The Redis server for what names none of its own.", secret=True)
+    QUERY_OPTIMIZER: bool = setting(
+        True, "Rewrite queries so that they give the same rows with less work; False is the plain translation."
+    )
+    QUERY_CACHE: str = setting(
+        "memory://",
+        "Where cached results of queries are kept: memory:// for each process alone, a redis:// URL, a name of REDIS_URL, or "
+        "the dotted path of a store.",
+    )
     QUERY_BUDGET: int | None = setting(
         cast("int | None", None), "Statements a request may run before a warning is logged; None is no limit."
     )

@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from covet.db.database import Database
+    from tests.conftest import Scratch
 
 # Models read settings when they are defined, and this file is loaded before those are made: so imports come late.
 
@@ -38,3 +39,24 @@ async def tree(database: Database) -> AsyncIterator[Database]:
 
     await create_tables(database, MODELS)
     yield database
+
+
+@pytest.fixture
+async def three(scratch: Scratch) -> AsyncIterator[tuple[Database, ...]]:
+    """SQLite as ``default`` beside ``postgresql`` and ``mysql``, all three at once, with the tables of the blog."""
+    from covet.conf import override
+    from covet.db import connections
+    from tests._apps.blog.models import MODELS
+
+    urls = {
+        "default": await scratch("sqlite"),
+        "postgresql": await scratch("postgresql"),
+        "mysql": await scratch("mysql"),
+    }
+    with override(DATABASES=urls):
+        databases = tuple(connections[alias] for alias in urls)
+        for database in databases:
+            await create_tables(database, MODELS)
+        yield databases
+        for database in databases:
+            await database.close()

@@ -14,6 +14,7 @@ from covet.db.models.query.build import Builder
 from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of
+from covet.db.models.query.optimize import lean_count, lean_distinct, lean_exists, lean_slice
 from covet.db.models.query.paths import resolve_path
 from covet.db.models.query.qualify import qualified
 from covet.db.models.query.related import Related, loaded_fields, single_relation
@@ -59,6 +60,9 @@ class Rows:
 class Assembler(Builder):
     """Puts statements together from the parts that ``Builder`` makes."""
 
+    #: Those of the last ``counted_columns`` that are aggregates.
+    counted_aggregates: list[n.Node]
+
     @property
     def may_qualify(self) -> bool:
         """Whether a condition may be about a window function, which is computed after WHERE."""
@@ -90,8 +94,10 @@ class Assembler(Builder):
         condition = all_of(self.qualify)
         if condition is not None:
             select, columns = qualified(select, columns, condition)
+        elif self.optimizes and select.distinct:
+            select = lean_distinct(self, select, len(columns))
         empty = FALSE in (where, having)
-        return Rows(select, tuple(columns), root, empty=empty, hidden=len(outputs) - len(columns))
+        return Rows(select, tuple(columns), root, empty=empty, hidden=len(select.outputs) - len(columns))
 
     def _select(
         self,
@@ -262,6 +268,11 @@ class Assembler(Builder):
     def exists_select(self) -> Select | Compound:
         """Return the query for ``EXISTS``: whether there is a row, nothing of it."""
         plan = self.plan
+        if not self.optimizes:
+            return self.rows(ordered=False).statement
+        lean = lean_exists(self)
+        if lean is not None:
+            return replace(lean, where=FALSE if plan.is_empty else lean.where, limit=self._limits()[0])
         changed = plan.extras.combined is not None or plan.extras.group_by is not None or plan.extras.distinct
         if changed or self.may_qualify:
             return self.rows(ordered=False).statement
@@ -317,18 +328,36 @@ class Assembler(Builder):
 
     def count(self) -> Select:
         """Return ``SELECT COUNT(*)``, over the bare conditions where nothing else changes the number of rows."""
+        lean = lean_count(self) if self.optimizes else None
+        if lean is not None:
+            return lean
+        # What was tried may have joined and trimmed: begin anew.
+        fresh = type(self)(self.plan, self.dialect, start=self.start, alias=self.alias)
+        return Select((Output(n.Func("COUNT", (n.Star(),))),), self._derived(fresh._inner_rows()))
+
+    def counted_columns(self) -> list[n.Node]:
+        """Return what the rows would hold beside the first table's own columns, and note which of it is an aggregate."""
         extras = self.plan.extras
-        plain = not (extras.distinct or extras.distinct_on or extras.combined or extras.group_by is not None)
-        plain = plain and not self.may_qualify
-        if plain and not self.plan.is_sliced:
-            where, having = self.conditions()
-            return self._select([Output(n.Func("COUNT", (n.Star(),)))], where, having)
-        return Select((Output(n.Func("COUNT", (n.Star(),))),), self._derived(self._inner_rows()))
+        self.counted_aggregates = []
+        if extras.outputs is not None:
+            return [column.node for column in self._value_columns(extras.outputs)]
+        columns: list[n.Node] = []
+        for annotation in extras.annotations:
+            if annotation.selected:
+                columns.append(self.annotation(annotation).node)
+                if self.is_aggregate(annotation):
+                    self.counted_aggregates.append(columns[-1])
+        return columns
+
+    def select_of(self, outputs: Sequence[Output], where: n.Node | None) -> Select:
+        """Return one statement over all rows of the condition: no order, no slice, no DISTINCT, no lock."""
+        return Select(tuple(outputs), TableRef(self.meta.db_table, self.joins.base.alias), self.joins.nodes(), where)
 
     def _inner_rows(self) -> Select | Compound:
         extras = self.plan.extras
-        if extras.outputs is None and not extras.distinct and extras.combined is None and extras.group_by is None:
-            return self.subselect()
+        bare = extras.outputs is None and not extras.distinct and extras.combined is None and extras.group_by is None
+        if self.optimizes and bare and not any(one.selected for one in extras.annotations):
+            return lean_slice(self, self.subselect())
         # Columns of a derived table need names of their own: two models may both have an ``id``.
         rows = self.rows(ordered=self.plan.is_sliced or bool(extras.distinct_on))
         statement = rows.statement

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from covet.conf import settings
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
@@ -84,7 +85,8 @@ class Builder:
         self.dialect = dialect
         self.meta = query.model._meta
         self.aliases: Aliases = outer.aliases if outer is not None else Aliases()
-        self.joins = Joins(self.meta, self.aliases)
+        self.optimizes: bool = settings.QUERY_OPTIMIZER
+        self.joins = Joins(self.meta, self.aliases, plain=not self.optimizes)
         self.alias: str | None = alias if outer is None else outer.alias
         self.start = start
         self.cursor = start
@@ -145,7 +147,7 @@ class Builder:
             operand = Operand(*self.annotation(annotation))
             names: tuple[str, ...] = tuple(rest.split("__")) if rest else ()
         else:
-            path = resolve_path(self.meta, name, f"F({name!r})")
+            path = self._path(name, f"F({name!r})")
             operand, _source = self.operand(path, self._used)
             names = path.rest
         for part in names:
@@ -210,6 +212,11 @@ class Builder:
             )
         source = self.joins.reach(path.hops, used)
         return Operand(n.Column(source.alias, path.field.column), path.field), source
+
+    def _path(self, name: str, where: str) -> Path:
+        """Return where a name leads; with the optimizer a join that only repeats a key is trimmed."""
+        path = resolve_path(self.meta, name, where)
+        return path if self.optimizes or self.is_update or path.untrimmed is None else path.untrimmed
 
     def key_columns(self, path: Path) -> list[n.Node]:
         """Return the columns of the composite key at the end of a path."""
@@ -294,8 +301,10 @@ class Builder:
             if source is not None:
                 self.zone = zone
         self._used = None
-        for join in needs:
-            join.require()
+        # A lock cannot be taken on the side of a LEFT join that may be missing, so there INNER is no matter of speed.
+        if self.optimizes or self.plan.extras.lock is not None:
+            for join in needs:
+                join.require()
         return all_of(where), all_of(having)
 
     def tree(self, q: Q, *, negated: bool) -> _Condition:
@@ -354,7 +363,7 @@ class Builder:
             return self._annotated_leaf(
                 operand, name, tuple(tail.split("__")) if tail else (), value, kind, first, negated
             )
-        path = resolve_path(self.meta, name, f"filter({name}=…)")
+        path = self._path(name, f"filter({name}=…)")
         check_rest(path, f"filter({name}=…)")
         transforms, lookup = split_rest(path.field, path.rest)
         if lookup not in LOOKUPS:
@@ -368,7 +377,9 @@ class Builder:
             return _Condition(node, frozenset())
         if negated and not wants_null and kind != leaves.TRUTH and (path.field.null or path.hops):
             node = n.And((node, n.IsNull(operand.node, negated=True)))
-        return _Condition(node, frozenset() if wants_null or negated else frozenset({source}))
+        if wants_null or negated or _may_hold_for_null(path.field, (*transforms, lookup)):
+            return _Condition(node, frozenset())
+        return _Condition(node, frozenset({source}))
 
     def _annotated_leaf(
         self, operand: Operand, name: str, rest: tuple[str, ...], value: Any, kind: str, first: int, negated: bool
@@ -464,23 +475,26 @@ class Builder:
         hop = path.hops[index]
         inner = Joins(hop.target, self.aliases)
         source = inner.reach(path.hops[index + 1 :], None)
-        absent = kind == leaves.NULL or (kind == leaves.TRUTH and value is True)
         left = self._transformed(Operand(n.Column(source.alias, path.field.column), path.field), transforms)
+        is_null = kind == leaves.NULL and not isinstance(left.node, n.JSONPath)  # there it is the document's own null
+        absent = is_null or (kind == leaves.TRUTH and value is True)
         if absent or kind == leaves.TRUTH:
-            leaf: n.Node = n.IsNull(left.node, negated=True)
+            leaf: n.Node = n.IsNull(left.node, negated=not absent)
         else:
             leaf = self._compare(left, lookup, value, kind, first, path)
         if leaf in (TRUE, FALSE):
             return _Condition(leaf, frozenset())
-        source.require()
+        if not absent and (kind == leaves.TRUTH or not _may_hold_for_null(path.field, (*transforms, lookup))):
+            source.require()
+        table = TableRef(hop.target.db_table, inner.base.alias)
         joined = hop_condition(hop, here.alias, inner.base.alias)
-        select = Select(
-            (Output(_ONE),),
-            TableRef(hop.target.db_table, inner.base.alias),
-            inner.nodes(),
-            n.And((joined, leaf)),
-        )
-        return _Condition(n.Exists(select, negated=absent), frozenset())
+        found = n.Exists(Select((Output(_ONE),), table, inner.nodes(), n.And((joined, leaf))))
+        if not absent:
+            return _Condition(found, frozenset())
+        # A value is missing where there is no row to have one, and where a row has none.
+        none = n.Exists(Select((Output(_ONE),), table, (), joined), negated=True)
+        can_be_null = path.field.null or transforms or any(one.null for one in path.hops[index + 1 :])
+        return _Condition(any_of([none, found]) if can_be_null else none, frozenset())
 
     # ── ordering
 
@@ -541,7 +555,7 @@ class Builder:
         descending ^= flip
         if not prefix and self.plan.annotation(name.partition("__")[0]) is not None:
             return [n.Ordering(self.ref(name).node, descending)]
-        path = resolve_path(self.meta, full, f"order_by('{item}')")
+        path = self._path(full, f"order_by('{item}')")
         relation = path.relation
         if (
             relation is not None
@@ -559,6 +573,11 @@ class Builder:
         for part in path.rest:
             operand = self._transform(operand, part, full)
         return [n.Ordering(operand.node, descending)]
+
+
+def _may_hold_for_null(field: Field[Any], names: Iterable[str]) -> bool:
+    """Whether one of the look-ups and transforms is a class of its own: nobody knows what it makes of NULL."""
+    return any(field.get_lookup(name) is not None or field.get_transform(name) is not None for name in names)
 
 
 def _nulls(item: Any) -> str | None:

@@ -71,12 +71,20 @@ class Source:
 
 
 class Joins:
-    """The tables of one ``SELECT``."""
+    """The tables of one ``SELECT``.
 
-    __slots__ = ("_shared", "aliases", "base", "sources")
+    Args:
+        meta: The options of the first table's model.
+        aliases: Where aliases come from.
+        alias: The alias of the first table, in place of a new one.
+        plain: Share joins to one row as sparingly as those to many: what ``QUERY_OPTIMIZER=False`` asks for.
+    """
 
-    def __init__(self, meta: Options, aliases: Aliases, *, alias: str | None = None) -> None:
+    __slots__ = ("_shared", "aliases", "base", "plain", "sources")
+
+    def __init__(self, meta: Options, aliases: Aliases, *, alias: str | None = None, plain: bool = False) -> None:
         self.aliases = aliases
+        self.plain = plain
         self.base = Source(alias or aliases.take(meta.db_table), meta)
         self.sources: list[Source] = []
         self._shared: dict[tuple[str, Hop], list[Source]] = {}
@@ -96,22 +104,32 @@ class Joins:
 
     def _step(self, source: Source, hop: Hop, used: set[str] | None) -> Source:
         existing = self._shared.setdefault((source.alias, hop), [])
+        guarded = hop.many or self.plain
         for found in existing:
-            if not hop.many or used is None or found.alias in used:
+            if not guarded or used is None or found.alias in used:
                 return found
+        if self.plain and used is None:
+            # Two joins to one row are the same row, so what hangs on the other will do as well.
+            for other in self.sources:
+                if other.hop is hop and other.parent is not None and _way(other.parent) == _way(source):
+                    return other
         new = Source(self.aliases.take(hop.target.db_table), hop.target, source, hop)
         self.sources.append(new)
         existing.append(new)
-        if hop.many and used is not None:
+        if guarded and used is not None:
             used.add(new.alias)
         return new
 
     def nodes(self) -> tuple[Join, ...]:
         """Return the ``JOIN`` clauses, in an order in which each follows what it joins to."""
-        return tuple(self._nodes())
+        return self.nodes_of(self.sources)
 
-    def _nodes(self) -> Iterator[Join]:
-        for source in self.sources:
+    def nodes_of(self, sources: Iterable[Source]) -> tuple[Join, ...]:
+        """Return the ``JOIN`` clauses of some of the sources."""
+        return tuple(self._nodes(sources))
+
+    def _nodes(self, sources: Iterable[Source]) -> Iterator[Join]:
+        for source in sources:
             assert source.hop is not None and source.parent is not None
             kind = "LEFT" if source.may_be_missing else "INNER"
             yield Join(
@@ -119,6 +137,16 @@ class Joins:
                 TableRef(source.meta.db_table, source.alias),
                 hop_condition(source.hop, source.parent.alias, source.alias),
             )
+
+
+def _way(source: Source) -> tuple[Hop, ...]:
+    """Return the hops from the first table to a source."""
+    hops: list[Hop] = []
+    current: Source | None = source
+    while current is not None and current.hop is not None:
+        hops.append(current.hop)
+        current = current.parent
+    return tuple(hops)
 
 
 def hop_condition(hop: Hop, here: str, there: str) -> n.Node:

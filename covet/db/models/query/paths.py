@@ -56,6 +56,7 @@ class Path:
         at: The options of the model that the last relation leads to.
         relation: The relation named last, when the path ends at one; its objects may stand as values.
         names: The names used up.
+        untrimmed: The same with the join that only repeats a key, where one was trimmed and the name asked for it.
     """
 
     hops: tuple[Hop, ...]
@@ -64,6 +65,7 @@ class Path:
     at: Options
     relation: Any = None
     names: tuple[str, ...] = ()
+    untrimmed: Path | None = None
 
     @property
     def many(self) -> bool:
@@ -199,7 +201,12 @@ def _walk(meta: Options, name: str, where: str) -> Path:
         forward: Any = hops[-1].forward
         field = current.pk if forward is None else forward.target_field
         assert field is not None
+    whole = tuple(hops), field
     while hops and hops[-1].forward is not None and len(hops[-1].on) == 1 and hops[-1].on[0][1] == field.column:
         field = hops.pop().forward
         assert field is not None
-    return Path(tuple(hops), field, tuple(parts[used:]), current, relation, tuple(parts[:used]))
+    ending = tuple(parts[used:]), current, relation, tuple(parts[:used])
+    # ``author`` is its own column; only ``author__id`` and relations by a table between speak of the row behind the key.
+    is_named = relation is None or not relation.concrete or relation.many_to_many
+    untrimmed = Path(*whole, *ending) if is_named and len(whole[0]) != len(hops) else None
+    return Path(tuple(hops), field, *ending, untrimmed)

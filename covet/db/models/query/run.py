@@ -93,7 +93,7 @@ def _without_routers(hints: dict[str, Any]) -> str:
 
 def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None = None) -> RowsPlan:
     """Return the compiled read of a query, from the database's cache or made now."""
-    key = (kind, limit, query.key())
+    key = (kind, limit, query.key(), settings.QUERY_OPTIMIZER)
     plan: Any = database.statements.get(key)
     if plan.__class__ is dict:
         plan = plan.get(query.high - query.low)  # type: ignore[operator]  # kept by limit: so the query is sliced
@@ -173,7 +173,7 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     if not plain or not keys or not SCALARS.issuperset(map(type, keys)):
         return await queryset.filter(**{lookup: keys})  # type: ignore[no-any-return]  # a queryset gives its rows
     database = read_database(queryset)
-    key = ("among", lookup, query.key())
+    key = ("among", lookup, query.key(), settings.QUERY_OPTIMIZER)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
         filtered = query.filtered((), {lookup: keys}, negate=False, where="filter")
@@ -209,7 +209,7 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> tupl
     for value in values:
         if value.__class__ not in SCALARS:
             return None
-    key = ("get", query.model, query.where, names)
+    key = ("get", query.model, query.where, names, settings.QUERY_OPTIMIZER)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
         filtered = query.filtered((), kwargs, negate=False, where="get")
@@ -255,7 +255,7 @@ async def count(query: Query, database: Database) -> int:
         return 0
     if query.extras.lock is not None:
         query = query.with_extras(lock=None)
-    plan = _statement(("count", query.key()), query, database, lambda build: build.count())
+    plan = _statement(("count", query.key(), settings.QUERY_OPTIMIZER), query, database, lambda build: build.count())
     sql, args = plan.bind(query.all_values())
     rows = await database.fetch(sql, args)
     return int(rows[0][0])
@@ -271,7 +271,7 @@ async def exists(query: Query, database: Database) -> bool:
     if query.extras.lock is not None:
         query = query.with_extras(lock=None)
     plan = _statement(
-        ("exists", one, query.key()),
+        ("exists", one, query.key(), settings.QUERY_OPTIMIZER),
         query,
         database,
         lambda build: _with_limit(build.exists_select(), 1 if one else None),
@@ -287,7 +287,7 @@ async def aggregate(query: Query, aggregates: Sequence[tuple[str, Any]], databas
     shapes = tuple([(name, expression.shape(values)) for name, expression in aggregates])
     if query.is_empty:
         return {name: getattr(expression, "empty_result_set_value", None) for name, expression in aggregates}
-    key = ("aggregate", query.key(), shapes)
+    key = ("aggregate", query.key(), shapes, settings.QUERY_OPTIMIZER)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
         rows = Assembler(query, database.dialect, alias=database.alias).aggregate(aggregates, start)
@@ -326,7 +326,7 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     """
     query = queryset.query.with_extras(outputs=tuple(names), select_related=(), only=None, defer=frozenset())
     database = read_database(queryset)
-    key = ("raw", query.key())
+    key = ("raw", query.key(), settings.QUERY_OPTIMIZER)
     found = database.statements.get(key)
     if found.__class__ is dict:
         found = found.get(query.high - query.low)

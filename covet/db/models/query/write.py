@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from covet.conf import settings
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.fields.base import DATABASE_DEFAULT, Field
 from covet.db.models.query.assemble import Assembler
@@ -284,7 +285,7 @@ async def update_where(query: Query, assignments: Sequence[tuple[Field[Any], Any
             shapes.append((field.attname, "null"))
         else:
             shapes.append((field.attname, _value_shape(value, values)))
-    key = ("update", query.key(), tuple(shapes))
+    key = ("update", query.key(), tuple(shapes), settings.QUERY_OPTIMIZER)
     plan = database.statements.get(key)
     if plan is None:
         statement, empty = Assembler(query, database.dialect, alias=database.alias).update(assignments, start)
@@ -300,7 +301,7 @@ async def delete_where(query: Query, database: Database) -> int:
     """Delete the rows of a query, and nothing else; return how many there were."""
     if query.is_empty:
         return 0
-    key = ("delete", query.key())
+    key = ("delete", query.key(), settings.QUERY_OPTIMIZER)
     plan = database.statements.get(key)
     if plan is None:
         statement, empty = Assembler(query, database.dialect, alias=database.alias).delete()

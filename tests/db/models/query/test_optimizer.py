@@ -1,0 +1,362 @@
+"""Each rewrite of the optimizer is seen in the SQL, refused where it could change the rows, and changes none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from covet.conf import override
+from covet.db import models, transaction
+from covet.db.database import Database
+from covet.db.models import Count, F, OuterRef, Q, Sum, Value, Window
+from covet.db.models.expressions import RawSQL
+from covet.db.models.expressions.scope import Resolved
+from covet.db.models.functions import Lower, Random, RowNumber
+from covet.db.models.query.run import sql_of
+from covet.db.observe import record_queries
+from covet.db.sql import nodes
+from tests._apps.blog.models import Article, Author, Comment, Tag
+from tests.db.models.query.worlds import Leaf, Tree, World, examples, leaves, trees, worlds
+
+
+def text(rows: Any) -> str:
+    """Return the SQL of a queryset, without quotes."""
+    from covet.db.connections import connections
+
+    return plain(sql_of(rows.query, connections["default"])[0])
+
+
+def plain(sql: str) -> str:
+    return sql.replace('"', "").replace("`", "").replace("testblog_", "")
+
+
+async def statement(awaitable: Any) -> str:
+    """Return the one statement that something runs."""
+    with record_queries() as queries:
+        await awaitable
+    (query,) = queries
+    return plain(query.sql)
+
+
+# ── what the SQL looks like
+
+
+async def test_a_join_to_one_row_is_used_again(blog: Database) -> None:
+    rows = Article.objects.filter(editor__age=1).filter(editor__name="x").order_by("editor__age")
+
+    assert text(rows).count("JOIN") == 1
+    with override(QUERY_OPTIMIZER=False):
+        assert text(rows).count("JOIN") == 2
+
+
+async def test_joins_to_many_rows_of_two_filters_stay_two(blog: Database) -> None:
+    """Two calls may mean two related rows, so this is refused."""
+    assert text(Article.objects.filter(tags__label="a").filter(tags__label="b")).count("JOIN") == 4
+
+
+async def test_left_turns_inner_where_a_missing_row_cannot_match(blog: Database) -> None:
+    rows = Article.objects.filter(editor__age__gt=1)
+
+    assert "INNER JOIN author" in text(rows)
+    with override(QUERY_OPTIMIZER=False):
+        assert "LEFT JOIN author" in text(rows)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Q(editor__age__isnull=True),
+        Q(editor__age=None),
+        Q(editor__age=1) | Q(views=1),
+        Q(editor__age=1) ^ Q(views=1),
+        ~Q(editor__age=1),
+    ],
+)
+async def test_left_stays_where_a_missing_row_may_match(blog: Database, condition: Q) -> None:
+    assert "LEFT JOIN author" in text(Article.objects.filter(condition))
+
+
+class OrMissing:
+    """A project's own look-up, which NULL fulfils."""
+
+    lookup_name = "or_missing"
+
+    def __init__(self, left: Any, right: Any) -> None:
+        self.left, self.right = left, right
+
+    def resolve(self, scope: Any) -> Resolved:
+        left = self.left.resolve(scope).node
+        same = nodes.Binary("=", left, self.right.resolve(scope).node)
+        return Resolved(nodes.Or((nodes.IsNull(left), same)), None)
+
+
+async def test_left_stays_for_a_look_up_that_may_hold_for_null(blog: Database) -> None:
+    author = await Author.objects.create(name="a")
+    alone = await Article.objects.create(title="x", author=author)
+    models.IntegerField.register_lookup(OrMissing)
+    try:
+        assert [row.pk for row in await Article.objects.filter(editor__age__or_missing=5)] == [alone.pk]
+        assert await Article.objects.filter(comments__stars__or_missing=5).count() == 1
+    finally:
+        models.IntegerField.unregister_lookup(OrMissing)
+
+
+async def test_a_join_that_only_leads_to_a_key_is_trimmed(blog: Database) -> None:
+    for rows in (
+        Article.objects.filter(author__id=1),
+        Article.objects.order_by("author__pk"),
+        Article.objects.values("author__id"),
+        Article.objects.annotate(key=F("author__id")),
+    ):
+        assert "JOIN" not in text(rows)
+        with override(QUERY_OPTIMIZER=False):
+            assert "JOIN author" in text(rows)
+    assert "JOIN tag " not in text(Article.objects.filter(tags__id=1))
+
+
+async def test_distinct_over_many_rows_becomes_exists(blog: Database) -> None:
+    rows = (
+        Article.objects.filter(tags__label="x", tags__id__gt=0).filter(comments__stars=1).order_by("title").distinct()
+    )
+
+    sql = text(rows)
+
+    assert sql.count("EXISTS (SELECT 1 FROM") == 2
+    assert "DISTINCT" not in sql
+    with override(QUERY_OPTIMIZER=False):
+        assert "DISTINCT" in text(rows) and "EXISTS" not in text(rows)
+
+
+async def test_distinct_values_keep_their_distinct(blog: Database) -> None:
+    sql = text(Article.objects.filter(tags__label="x").values("title").distinct())
+
+    assert "EXISTS" in sql and "SELECT DISTINCT" in sql
+
+
+REFUSED: dict[str, Callable[[], Any]] = {
+    "a selected column of the many": lambda: Article.objects.filter(tags__label="x").values("pk", "tags__label"),
+    "an order by the many": lambda: Article.objects.filter(tags__label="x").order_by("tags__label"),
+    "an annotation over the many": lambda: Article.objects.filter(tags__label="x").annotate(l=F("tags__label")),
+    "OR with a row without partners": lambda: Article.objects.filter(Q(tags__label="x") | Q(views=1)),
+    "a window": lambda: Article.objects.filter(tags__label="x").annotate(n=Window(RowNumber(), order_by="views")),
+    "a random order": lambda: Article.objects.filter(tags__label="x").order_by("?"),
+    "a random value": lambda: Article.objects.filter(tags__label="x").annotate(r=Random()),
+    "raw SQL": lambda: Article.objects.filter(tags__label="x").annotate(r=RawSQL("1 + %s", [1])),
+    "groups": lambda: Article.objects.filter(tags__label="x").annotate(n=Count("comments")),
+    "one condition over two relations": lambda: Article.objects.filter(tags__id=F("comments__stars")),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_exists_is_refused_where_rows_could_change(blog: Database, name: str) -> None:
+    assert "EXISTS" not in text(REFUSED[name]().distinct())
+
+
+@pytest.mark.vendors("sqlite", "postgresql")
+async def test_distinct_under_a_lock_is_left_alone(blog: Database) -> None:
+    assert "EXISTS" not in text(Article.objects.filter(tags__label="x").select_for_update().distinct())
+
+
+async def test_count_reads_nothing_that_it_does_not_need(blog: Database) -> None:
+    rows = (
+        Article.objects.select_related("author", "editor")
+        .annotate(n=Count("comments"), low=Lower("author__name"))
+        .order_by("author__name")
+    )
+
+    assert await statement(rows.count()) == "SELECT COUNT(*) FROM article"
+    assert await statement(rows.distinct().count()) == "SELECT COUNT(*) FROM article"
+    sql = await statement(Article.objects.filter(tags__label="x").distinct().count())
+    assert sql.startswith("SELECT COUNT(*) FROM article WHERE EXISTS")
+    sql = await statement(Article.objects.filter(Q(tags__label="x") | Q(views=1)).distinct().count())
+    assert sql.startswith("SELECT COUNT(DISTINCT article.id) FROM article LEFT JOIN")
+    sql = await statement(Article.objects.order_by("author__name").filter(views=1)[:5].count())
+    assert "JOIN" not in sql and "ORDER BY" not in sql
+    with override(QUERY_OPTIMIZER=False):
+        assert "JOIN" in await statement(rows.count())
+
+
+async def test_count_keeps_what_decides_the_number_of_rows(blog: Database) -> None:
+    assert "JOIN article_tags" in await statement(Article.objects.annotate(label=F("tags__label")).count())
+    assert "HAVING" in await statement(Article.objects.annotate(n=Count("tags")).filter(n__gt=1).count())
+    assert "GROUP BY" in await statement(Article.objects.values("title").annotate(n=Count("pk")).count())
+    assert "ORDER BY" in await statement(Article.objects.order_by("tags__label")[:3].count())
+
+
+async def test_exists_reads_nothing_that_it_does_not_need(blog: Database) -> None:
+    rows = Article.objects.select_related("author").annotate(n=Count("comments")).order_by("author__name").distinct()
+
+    assert await statement(rows.exists()) == "SELECT 1 FROM article LIMIT 1"
+    assert "HAVING" in await statement(rows.filter(n__gt=1).exists())
+    assert "OFFSET" in await statement(rows[2:].exists())
+
+
+async def test_the_compiled_statement_knows_the_switch(blog: Database) -> None:
+    rows = Article.objects.filter(author__id=1)
+    seen = []
+    for optimizes in (True, False, True):
+        with override(QUERY_OPTIMIZER=optimizes):
+            seen += ["JOIN" in await statement(ask) for ask in (rows.all(), rows.count(), rows.exists())]
+            seen.append("JOIN" in await statement(rows.aggregate(n=Sum("views"))))
+
+    assert seen == [False] * 4 + [True] * 4 + [False] * 4
+
+
+async def test_a_lock_needs_inner_joins_with_or_without(blog: Database) -> None:
+    author = await Author.objects.create(name="a", age=1)
+    await Article.objects.create(title="x", author=author, editor=author)
+    for optimizes in (True, False):
+        with override(QUERY_OPTIMIZER=optimizes):
+            async with transaction.atomic():
+                assert len(await Article.objects.filter(editor__age=1).select_for_update()) == 1
+
+
+# ── the same rows with it and without
+
+Shape = Callable[[Any, Leaf | Tree, Leaf | Tree], Any]
+_two = st.tuples(trees(), trees())
+_in_order = ("title", "pk")
+
+SHAPES: dict[str, Shape] = {
+    "duplicate joins": lambda rows, one, two: (
+        rows.filter(one.q())
+        .filter(two.q())
+        .order_by("editor__name", "author__name", "pk")
+        .values_list("pk", "editor__age", "author__profile__bio")
+    ),
+    "LEFT to INNER": lambda rows, one, two: (
+        rows.filter(one.q(), two.q()).select_related("editor__profile").order_by("pk").values_list("pk", "editor__name")
+    ),
+    "trimmed keys": lambda rows, one, two: rows.filter(one.q() & two.q()).values_list(
+        "pk", "author__id", "editor__pk", "tags__id"
+    ),
+    "EXISTS": lambda rows, one, two: rows.filter(one.q()).filter(two.q()).distinct().order_by(*_in_order)[:4],
+    "EXISTS of values": lambda rows, one, two: rows.filter(one.q()).exclude(two.q()).values_list("title").distinct(),
+    "EXISTS with an annotation": lambda rows, one, two: (
+        rows.filter(one.q(), two.q())
+        .annotate(low=Lower("editor__name"))
+        .order_by("low", "pk")
+        .distinct()
+        .values_list("pk", "low")
+    ),
+    "EXISTS in a subquery": lambda rows, one, two: rows.filter(
+        pk__in=Article.objects.filter(one.q()).filter(two.q()).distinct().values("pk")
+    ),
+    "groups": lambda rows, one, two: (
+        rows.filter(one.q(), two.q())
+        .annotate(n=Count("comments"), views_of=Sum("author__articles__views"))
+        .values_list("pk", "n", "views_of")
+    ),
+}
+
+NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "count": lambda rows: rows.count(),
+    "distinct count": lambda rows: rows.distinct().count(),
+    "slice": lambda rows: rows.order_by("title")[1:3].count(),
+    "slice of distinct": lambda rows: rows.order_by("pk").distinct()[1:3].count(),
+    "joined": lambda rows: rows.select_related("author", "editor").order_by("editor__name").count(),
+    "annotated": lambda rows: rows.annotate(label=F("tags__label"), n=Value(1)).count(),
+    "annotated and distinct": lambda rows: rows.annotate(low=Lower("editor__name")).distinct().count(),
+    "annotated by many and distinct": lambda rows: rows.annotate(label=F("tags__label")).distinct().count(),
+    "aliased": lambda rows: rows.alias(label=F("tags__label")).count(),
+    "grouped": lambda rows: rows.annotate(n=Count("comments"), low=Lower("author__name")).count(),
+    "grouped and filtered": lambda rows: rows.annotate(n=Count("comments"), m=Count("tags")).filter(n__gt=1).count(),
+    "grouped by values": lambda rows: rows.values("title").annotate(n=Count("pk")).count(),
+    "values": lambda rows: rows.values("title", "tags__label").count(),
+    "distinct values": lambda rows: rows.values("title").distinct().count(),
+    "exists": lambda rows: rows.exists(),
+    "exists of distinct": lambda rows: rows.distinct().exists(),
+    "exists of a slice": lambda rows: rows.order_by("title")[1:].exists(),
+    "exists of groups": lambda rows: rows.annotate(n=Count("comments")).exists(),
+    "exists of filtered groups": lambda rows: rows.annotate(n=Count("comments")).filter(n__gt=1).exists(),
+    "exists of annotated": lambda rows: rows.annotate(label=F("tags__label"))[1:].exists(),
+}
+
+
+async def _both_ways(databases: tuple[Database, ...], run: Callable[[str], Any]) -> None:
+    """Ask each database with the optimizer and without it; all answers are one."""
+    answers = {}
+    for database in databases:
+        for optimizes in (True, False):
+            with override(QUERY_OPTIMIZER=optimizes):
+                answers[database.vendor, optimizes] = await run(database.alias)
+    assert len({repr(answer) for answer in answers.values()}) == 1, answers
+
+
+@pytest.mark.parametrize("name", SHAPES)
+async def test_rows_are_the_same_with_the_rewrite_and_without(three: tuple[Database, ...], name: str) -> None:
+    async def check(world: World, pairs: list[tuple[Leaf | Tree, Leaf | Tree]]) -> None:
+        for database in three:
+            await world.fill(database)
+        for one, two in pairs:
+
+            async def read(alias: str, one: Any = one, two: Any = two) -> list[Any]:
+                found = await SHAPES[name](Article.objects.using(alias), one, two)
+                return sorted(map(repr, (row if isinstance(row, tuple) else row.pk for row in found)))
+
+            await _both_ways(three, read)
+
+    await examples(check, worlds(), st.lists(_two, min_size=3, max_size=6), count=5)
+
+
+async def test_numbers_are_the_same_with_the_rewrites_and_without(three: tuple[Database, ...]) -> None:
+    async def check(world: World, conditions: list[Leaf | Tree]) -> None:
+        for database in three:
+            await world.fill(database)
+        for condition in conditions:
+            for name, number in NUMBERS.items():
+
+                async def read(alias: str, condition: Any = condition, name: str = name, number: Any = number) -> Any:
+                    return name, await number(Article.objects.using(alias).filter(condition.q()))
+
+                await _both_ways(three, read)
+
+    await examples(check, worlds(), st.lists(leaves() | trees(), min_size=1, max_size=3), count=6)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", SHAPES)
+async def test_rows_stay_the_same_for_a_long_time(three: tuple[Database, ...], name: str) -> None:
+    async def check(world: World, one: Leaf | Tree, two: Leaf | Tree) -> None:
+        for database in three:
+            await world.fill(database)
+
+        async def read(alias: str) -> list[Any]:
+            found = await SHAPES[name](Article.objects.using(alias), one, two)
+            return sorted(map(repr, (row if isinstance(row, tuple) else row.pk for row in found)))
+
+        await _both_ways(three, read)
+
+    await examples(check, worlds(), trees(), trees(), count=150, seeded=False)
+
+
+async def test_correlated_subqueries_keep_their_meaning(three: tuple[Database, ...]) -> None:
+    async def check(world: World, condition: Leaf | Tree) -> None:
+        for database in three:
+            await world.fill(database)
+
+        async def read(alias: str) -> list[Any]:
+            inner = Article.objects.filter(condition.q(), author=OuterRef("pk")).distinct()
+            people = Author.objects.using(alias).filter(models.Exists(inner))
+            return [sorted([one.pk for one in await people]), await people.count()]
+
+        await _both_ways(three, read)
+
+    await examples(check, worlds(), trees(), count=12)
+
+
+async def test_related_rows_of_a_distinct_query_are_loaded(blog: Database) -> None:
+    author = await Author.objects.create(name="a")
+    article = await Article.objects.create(title="x", author=author)
+    for number in range(2):
+        await article.tags.add(await Tag.objects.create(label=str(number)))
+        await Comment.objects.create(article=article, text="hm")
+
+    rows = Article.objects.filter(tags__id__gt=0, comments__stars=0).select_related("author").distinct()
+    (found,) = await rows.prefetch_related("tags")
+
+    assert (found.author.name, len(found.tags.all())) == ("a", 2)
+    assert (await rows.aggregate(n=Count("pk"), most=models.Max("views"))) == {"n": 1, "most": 0}
