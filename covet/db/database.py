@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -121,6 +121,8 @@ class Database:
         # SQL text → the pool whose connection it may use without leaving a trace. Empty while closed or pinned.
         self._routes: BoundedCache[str, Pool] = BoundedCache(4096)
         self._scope: contextvars.ContextVar[Frame | None] = contextvars.ContextVar(f"covet_db_{alias}", default=None)
+        #: Gives the open ``atomic`` block that the calling code stands in, or ``None``; one for all tasks in it.
+        self.current_block: Callable[[], object] = self._scope.get
         self._writer: Pool | None = None
         self._readers: Pool | None = None
         self._opening: asyncio.Lock | None = None
@@ -229,6 +231,10 @@ class Database:
                     pool.release(connection)
                     return count
         return await self._run("execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
+
+    async def read(self, sql: str, args: Sequence[Any] = ()) -> tuple[list[str], Rows]:
+        """Run a statement and return the names of its columns with the driver's rows."""
+        return await self._run("read", sql, args)  # type: ignore[no-any-return]  # by the method's name
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each list of values; outside a transaction all or none take effect."""

@@ -64,6 +64,10 @@ class Connection(ABC):
         """Run a statement once for each of the argument lists; all or none take effect."""
 
     @abstractmethod
+    def read(self, sql: str, args: Sequence[Any]) -> Awaitable[tuple[list[str], Rows]]:
+        """Run a statement and return the names of its columns with the rows: for text that people wrote."""
+
+    @abstractmethod
     def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Run a statement and give its rows in chunks, by a cursor of the server where there is one."""
 

@@ -318,5 +318,6 @@ def _spell_list(found: list[Any], item: Bind, total: int, args: list[Any], diale
     marks = []
     for value in found:
         args.append(value)
-        marks.append(dialect.placeholder(len(args)))
+        mark = dialect.placeholder(len(args))
+        marks.append(mark if item.each is None else item.each.format(mark))
     return ", ".join(marks)

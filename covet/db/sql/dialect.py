@@ -5,7 +5,9 @@ function names that every dialect spells its own way: ``NOW LENGTH CONCAT STRPOS
 LEAST RANDOM LOG LPAD RPAD REPEAT REVERSE MD5 SHA1 SHA224 SHA256 SHA384 SHA512 STRING_AGG STDDEV_POP STDDEV_SAMP
 VAR_POP VAR_SAMP``, ``EXTRACT_<part>(x[, zone])`` (year, iso_year, month, day, week, week_day, iso_week_day, quarter,
 hour, minute, second), ``TRUNC_<unit>(x[, zone])`` (year, quarter, month, week, day, hour, minute, second, and date and
-time, which cast), ``JSON_PATH``/``JSON_PATH_TEXT``/``JSON_HAS_PATH`` (see ``json_path``). Any other name is written as it is.
+time, which cast), ``JSON_EQUAL JSON_GT JSON_GTE JSON_LT JSON_LTE`` (by value, of one kind), ``JSON_HOLDS JSON_HELD_BY``
+(containment), ``JSON_HAS_KEY JSON_HAS_KEYS JSON_HAS_ANY_KEYS``, ``JSON_CANONICAL`` (equal documents are equal values),
+``JSON_ORDER``. Any other name is written as it is.
 """
 
 from __future__ import annotations
@@ -87,6 +89,8 @@ class Dialect(ABC):
     doubles_percent: ClassVar[bool] = False
     types: ClassVar[Mapping[str, str]] = {}
     functions: ClassVar[Mapping[str, FunctionSpelling]] = {}
+    #: Spellings that hang on the server's version; they go before ``functions``.
+    own_functions: Mapping[str, FunctionSpelling] = {}
     extract_parts: ClassVar[frozenset[str]] = frozenset(
         ["year", "iso_year", "month", "day", "week", "week_day", "iso_week_day", "quarter", "hour", "minute", "second"]
     )
@@ -216,7 +220,7 @@ class Dialect(ABC):
     def function(self, func: Func, write: Write) -> str | None:
         """Return the whole call where this database spells it its own way, else ``None``."""
         name = func.name.upper()
-        spelling = self.functions.get(name)
+        spelling = self.own_functions.get(name) or self.functions.get(name)
         if spelling is None:
             if name.startswith("EXTRACT_"):
                 part = name[8:].lower()
@@ -234,7 +238,7 @@ class Dialect(ABC):
 
     def function_name(self, name: str) -> str:
         """Return the name that this database gives to a logical function."""
-        spelling = self.functions.get(name.upper())
+        spelling = self.own_functions.get(name.upper()) or self.functions.get(name.upper())
         return spelling if isinstance(spelling, str) else name
 
     @abstractmethod

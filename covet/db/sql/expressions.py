@@ -30,6 +30,7 @@ class Bind:
     adapt: Convert | None = None
     many: bool = False
     type: n.ColumnType | None = None
+    each: str | None = None
 
 
 class Writer:
@@ -98,7 +99,7 @@ class Writer:
         if adapt is None and node.type is not None:
             adapt = dialect.adapter(node.type)
         text = self._place(
-            Bind(node.slot, adapt=adapt, many=node.many, type=node.type),
+            Bind(node.slot, adapt=adapt, many=node.many, type=node.type, each=node.each),
             ("param", node.slot, node.adapt, node.type, node.many, cast),
         )
         return dialect.cast_param(text, node.type) if cast and node.type is not None and not node.many else text

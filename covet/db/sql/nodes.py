@@ -83,13 +83,15 @@ class Param(Node):
 
     ``adapt`` turns the value into what the driver takes; without it the dialect's own adapter for ``type`` does.
     ``many`` marks a sequence of values, which ``In`` spells by the dialect's way. ``type`` also gives the cast that a
-    database needs where it cannot infer the type.
+    database needs where it cannot infer the type. ``each`` is what is written round every value of a list, with ``{}``
+    for its place, on databases that spell lists out.
     """
 
     slot: int
     adapt: Adapt | None = None
     type: ColumnType | None = None
     many: bool = False
+    each: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

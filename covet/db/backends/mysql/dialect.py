@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+from covet import json
+from covet.db.backends.mysql.json_functions import JSON_FUNCTIONS, json_functions
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import (
     INLINE,
@@ -137,6 +139,7 @@ class MySQLDialect(Dialect):
         "RANDOM": "RAND",
         "CHR": lambda func, write: f"CHAR({write(func.args[0])} USING utf16)",
         "STRING_AGG": _string_agg,
+        **JSON_FUNCTIONS,
         "SHA224": _sha2(224),
         "SHA256": _sha2(256),
         "SHA384": _sha2(384),
@@ -147,6 +150,7 @@ class MySQLDialect(Dialect):
         self.version = version
         self.is_mariadb = is_mariadb
         self.title = "MariaDB" if is_mariadb else "MySQL"
+        self.own_functions = json_functions(is_mariadb=is_mariadb, version=version)
         if is_mariadb:
             self.has_returning = version >= (10, 5)
             self.has_delete_returning = version >= (10, 0, 5)
@@ -271,9 +275,22 @@ class MySQLDialect(Dialect):
 
     def json_path(self, operand: str, path: Sequence[str | int], *, as_text: bool) -> str:
         """Return ``JSON_EXTRACT``, unquoted for text."""
-        steps = "".join(f"[{key}]" if isinstance(key, int) else f".{_json_key(key)}" for key in path)
+        steps = "".join(self._step(key) for key in path)
         text = f"JSON_EXTRACT({operand}, {self.text_literal('$' + steps)})"
-        return f"JSON_UNQUOTE({text})" if as_text else text
+        if not as_text:
+            return text
+        # MariaDB's JSON is text: the word null would become the text "null".
+        return f"JSON_UNQUOTE(NULLIF({text}, 'null'))" if self.is_mariadb else f"JSON_UNQUOTE({text})"
+
+    def _step(self, key: str | int) -> str:
+        if not isinstance(key, int):
+            return f".{_json_key(key)}"
+        if key >= 0:
+            return f"[{key}]"
+        if self.is_mariadb:
+            # It has them from 10.9 on, and forgets after the first row that they count from the end.
+            raise NotSupportedError(f"MariaDB cannot count the places of a JSON list from its end ({key}).")
+        return "[last]" if key == -1 else f"[last-{-key - 1}]"
 
     def limit(self, limit: str | None, offset: str | None) -> str:
         """Return ``LIMIT``; an offset alone needs the largest number before it."""
@@ -300,7 +317,7 @@ class MySQLDialect(Dialect):
 
 
 def _json_key(key: str) -> str:
-    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(key).decode()
 
 
 def _datetime(value: Any) -> Any:

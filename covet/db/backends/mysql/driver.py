@@ -83,6 +83,21 @@ class MySQLConnection(Connection):
         """Run a statement and return its rows as tuples."""
         return (await self._query(sql, args)).rows or []
 
+    async def read(self, sql: str, args: Sequence[Any]) -> tuple[list[str], Rows]:
+        """Run a statement and return the names of its columns with the rows; by the library, which keeps the names."""
+        raw = self.raw
+        if self.is_closed:
+            raw.close()
+            raise self._driver.library.error(0, _NOT_CONNECTED)
+        if self._streaming is not None:
+            await self._streaming.read_ahead()
+        await raw._execute_command(_QUERY, self._text(sql, args))
+        raw._result = None
+        rows = RowStream(self._driver.library.result(raw))
+        await rows.result.init_unbuffered_query()
+        await rows.read_ahead()
+        return [column[0] for column in rows.result.description or ()], rows.ahead
+
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement and return how many rows it changed (or matched, for an update)."""
         return (await self._query(sql, args)).affected_rows or 0

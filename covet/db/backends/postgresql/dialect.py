@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from covet.db.backends.postgresql.json_functions import JSON_FUNCTIONS
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import Convert, Dialect, FunctionSpelling, Write, json_text, json_value
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
@@ -128,6 +129,7 @@ class PostgreSQLDialect(Dialect):
         "LEFT": _padded("LEFT"),
         "RIGHT": _padded("RIGHT"),
         "SUBSTRING": _substring,
+        **JSON_FUNCTIONS,
         "SHA1": lambda func, write: f"ENCODE(DIGEST({write(func.args[0])}, 'sha1'), 'hex')",
         "SHA224": _hash("SHA224"),
         "SHA256": _hash("SHA256"),
@@ -235,6 +237,7 @@ class PostgreSQLDialect(Dialect):
 
     def json_path(self, operand: str, path: Sequence[str | int], *, as_text: bool) -> str:
         """Return ``#>`` or ``#>>``."""
+        # Without steps it is the document itself, as text: a JSON text without its quotation marks.
         keys = ", ".join(self.text_literal(str(key)) for key in path)
         return f"({operand} {'#>>' if as_text else '#>'} ARRAY[{keys}]::text[])"
 

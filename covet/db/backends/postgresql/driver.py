@@ -76,6 +76,15 @@ class PostgreSQLConnection(Connection):
         """Run a statement and return asyncpg's records."""
         return self._fetch(sql, *args)
 
+    async def read(self, sql: str, args: Sequence[Any]) -> tuple[list[str], Rows]:
+        """Run a statement and return the names of its columns with the records."""
+        rows: Rows = await self._fetch(sql, *args)
+        if rows:
+            record: Any = rows[0]
+            return list(record.keys()), rows
+        statement = await self.raw.prepare(sql)
+        return [column.name for column in statement.get_attributes()], rows
+
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
         status: str = await self.raw.execute(sql, *args)

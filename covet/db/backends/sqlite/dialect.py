@@ -7,11 +7,14 @@ for is written in Python (``functions``) and registered on every connection unde
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
+from covet import json
+from covet.db.backends.sqlite.json_functions import JSON_FUNCTIONS
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import (
     INLINE,
@@ -115,6 +118,7 @@ class SQLiteDialect(Dialect):
         "LEAST": "MIN",
         "RANDOM": "COVET_RANDOM",
         "STRING_AGG": _string_agg,
+        **JSON_FUNCTIONS,
         **{
             name: f"COVET_{name}"
             for name in [
@@ -235,10 +239,13 @@ class SQLiteDialect(Dialect):
         return f"COVET_TRUNC('{unit}', '{kind}', {', '.join([write(arg) for arg in func.args])})"
 
     def json_path(self, operand: str, path: Sequence[str | int], *, as_text: bool) -> str:
-        """Return ``->`` for JSON, ``->>`` for its text."""
-        steps = "".join(f"[{key}]" if isinstance(key, int) else f".{_json_key(key)}" for key in path)
-        where = self.text_literal("$" + steps)
-        return f"({operand} {'->>' if as_text else '->'} {where})"
+        """Return ``->``; as text by a function of our own, since ``->>`` makes 1 of ``true``."""
+        if any(isinstance(key, str) and _NO_PATH.search(key) for key in path):
+            text = f"COVET_JSON_AT({operand}, {self.text_literal(json.dumps(list(path)).decode())})"
+        else:
+            steps = "".join(_step(key) if isinstance(key, int) else f'."{key}"' for key in path)
+            text = f"({operand} -> {self.text_literal('$' + steps)})"
+        return f"COVET_JSON_TEXT({text})" if as_text else text
 
     def limit(self, limit: str | None, offset: str | None) -> str:
         """Return ``LIMIT``; an offset alone needs ``-1`` before it."""
@@ -247,8 +254,12 @@ class SQLiteDialect(Dialect):
         return super().limit(limit, offset)
 
 
-def _json_key(key: str) -> str:
-    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+# What a key in a document is written with a backslash for; paths know no backslashes.
+_NO_PATH = re.compile(r'["\\\x00-\x1f]')
+
+
+def _step(place: int) -> str:
+    return f"[{place}]" if place >= 0 else f"[#{place}]"
 
 
 # "2024-01-01 12:00:00.000000"

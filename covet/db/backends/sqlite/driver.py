@@ -30,6 +30,11 @@ def _fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple
     return raw.execute(sql, args).fetchall()
 
 
+def _read(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    cursor = raw.execute(sql, args)
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
 def _execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
     return max(0, raw.execute(sql, args).rowcount)
 
@@ -74,6 +79,10 @@ class SQLiteConnection(Connection):
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows, in one hop."""
         return self._hop(_fetch, sql, args)
+
+    def read(self, sql: str, args: Sequence[Any]) -> Awaitable[tuple[list[str], Rows]]:
+        """Run a statement and return the names of its columns with the rows, in one hop."""
+        return self._hop(_read, sql, args)
 
     def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
         """Run a statement and return how many rows it changed."""

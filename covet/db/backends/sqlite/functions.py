@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from covet.db.backends.sqlite.json_functions import JSON_CALLS
 from covet.db.sql.dialect import UTC
 
 __all__ = ["register_functions"]
@@ -39,7 +40,7 @@ def _null_safe(function: Callable[..., Any]) -> Callable[..., Any]:
             return None
         try:
             return function(*args)
-        except (ValueError, ZeroDivisionError, OverflowError):
+        except (ValueError, ZeroDivisionError, OverflowError, RecursionError):
             return None
 
     return call
@@ -174,6 +175,7 @@ _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
         ("COVET_COT", 1, lambda value: 1 / math.tan(value)),
         ("COVET_ATAN2", 2, math.atan2),
         ("COVET_RANDOM", 0, random.random),
+        *JSON_CALLS,
         *[
             (f"COVET_{name.upper()}", 1, getattr(math, name))
             for name in ("acos", "asin", "atan", "cos", "degrees", "exp", "radians", "sin", "sqrt", "tan")

@@ -22,12 +22,14 @@ from covet.db.models.expressions.base import (
 )
 from covet.db.models.expressions.conditional import Case, When
 from covet.db.models.expressions.functions import Func
+from covet.db.models.expressions.json_paths import KT, KeyTextTransform, KeyTransform
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.refs import F, JSONNull, OuterRef, RawSQL, Sliced
 from covet.db.models.expressions.subqueries import Exists, Subquery
 from covet.db.models.expressions.windows import RowRange, ValueRange, Window, WindowFrame
 
 __all__ = [
+    "KT",
     "Aggregate",
     "AnyValue",
     "Avg",
@@ -40,6 +42,8 @@ __all__ = [
     "F",
     "Func",
     "JSONNull",
+    "KeyTextTransform",
+    "KeyTransform",
     "Max",
     "Min",
     "NegatedExpression",

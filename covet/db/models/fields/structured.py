@@ -23,7 +23,7 @@ T = TypeVar("T", default=Any)
 class JSONField(Field[T]):
     """Any value that JSON can say.
 
-    ``None`` is stored as SQL ``NULL``; ``Value(JSONNull())`` stores the JSON word ``null``.
+    ``None`` is stored as SQL ``NULL``; ``JSONNull()`` stores the JSON word ``null``.
 
     Args:
         encoder: A ``json.JSONEncoder`` class for values that JSON does not know; without one dates, UUIDs and decimals

@@ -442,8 +442,12 @@ class Assembler(Builder):
         plain = plain and not self.may_qualify
         if plain:
             where, having = self.conditions()
-            if not self.joins.sources and having is None:
+            if not self.joins.sources and having is None and not extras.tables:
                 return where, where == FALSE
+        if extras.tables:
+            raise NotSupportedError(
+                "update() and delete() cannot follow extra(tables=…): read the keys first, and filter by pk__in."
+            )
         assert self.meta.pk is not None
         keys = self.meta.pk_fields
         query = self.plan.with_extras(

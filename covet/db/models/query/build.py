@@ -16,8 +16,10 @@ from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
+from covet.db.models.query.json_lookups import JSON_NULL, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
-from covet.db.models.query.lookups import LOOKUPS, KeyOf, Operand, Right, apply_transform, check_rest, split_rest
+from covet.db.models.query.lookups import LOOKUPS, KeyOf, apply_transform, check_rest, lookup_of, split_rest
+from covet.db.models.query.operands import Operand, Right
 from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
 from covet.db.sql import nodes as n
@@ -87,6 +89,8 @@ class Builder:
         self.aliases: Aliases = outer.aliases if outer is not None else Aliases()
         self.optimizes: bool = settings.QUERY_OPTIMIZER
         self.joins = Joins(self.meta, self.aliases, plain=not self.optimizes)
+        for table in query.extras.tables:
+            self.joins.cross(table)
         self.alias: str | None = alias if outer is None else outer.alias
         self.start = start
         self.cursor = start
@@ -408,6 +412,8 @@ class Builder:
                 raise ValueError(
                     f"None cannot be the value of '{lookup}'. Use isnull=True, or leave the condition out."
                 )
+            if isinstance(left.node, n.JSONPath) and left.kind == "json":
+                return n.Func("JSON_EQUAL", (left.node, JSON_NULL))  # the word null, and not a key that is missing
             return n.IsNull(left.node)
         if kind == leaves.TRUTH:
             return n.IsNull(left.node, negated=not value)
@@ -419,11 +425,14 @@ class Builder:
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
             assert isinstance(listed, n.Param)
-            return n.In(left.node, listed)
+            return json_among(left.node, listed, self.dialect) if left.kind == "json" else n.In(left.node, listed)
         if kind == leaves.ITEMS:
-            return n.In(left.node, tuple([self._item(item, left) for item in value if item is not None]))
+            items = tuple([self._item(item, left) for item in value if item is not None])
+            return json_among(left.node, items, self.dialect) if left.kind == "json" else n.In(left.node, items)
         if kind == leaves.RANGE:
             low, high = [self._item(item, left) for item in value]
+            if left.kind == "json":
+                return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
         node = None
         if kind == leaves.EXPRESSION:
@@ -437,9 +446,10 @@ class Builder:
         if custom is not None:
             wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), left.field))
             return wrapped.resolve(self).node  # type: ignore[no-any-return]
-        if lookup not in LOOKUPS:
+        function = lookup_of(left, lookup)
+        if function is None:
             raise ValueError(f"The look-up '{lookup}' takes {_TAKES[lookup]}, not {type(value).__name__}.")
-        return LOOKUPS[lookup](left, right, self)
+        return function(left, right, self)
 
     def _item(self, item: Any, left: Operand) -> n.Node:
         if hasattr(item, "resolve") and hasattr(item, "shape"):
@@ -537,7 +547,7 @@ class Builder:
                     f"name the fields, as in order_by('{'__'.join(prefix)}__name')."
                 )
             descending, nulls = bool(getattr(item, "descending", False)), _nulls(item)
-            node = item.resolve(self).node
+            node = _ordered_node(Operand(*item.resolve(self)))
             if getattr(item, "contains_aggregate", False):
                 self.aggregate_nodes.append(node)
             if flip:
@@ -554,7 +564,7 @@ class Builder:
         full = "__".join((*prefix, name))
         descending ^= flip
         if not prefix and self.plan.annotation(name.partition("__")[0]) is not None:
-            return [n.Ordering(self.ref(name).node, descending)]
+            return [n.Ordering(_ordered_node(Operand(*self.ref(name))), descending)]
         path = self._path(full, f"order_by('{item}')")
         relation = path.relation
         if (
@@ -572,12 +582,18 @@ class Builder:
         operand, _source = self.operand(path, None)
         for part in path.rest:
             operand = self._transform(operand, part, full)
-        return [n.Ordering(operand.node, descending)]
+        return [n.Ordering(_ordered_node(operand), descending)]
 
 
 def _may_hold_for_null(field: Field[Any], names: Iterable[str]) -> bool:
     """Whether one of the look-ups and transforms is a class of its own: nobody knows what it makes of NULL."""
     return any(field.get_lookup(name) is not None or field.get_transform(name) is not None for name in names)
+
+
+def _ordered_node(operand: Operand) -> n.Node:
+    """Return what rows are ordered by: a value inside a document by its value, not by how it is written."""
+    inside = isinstance(operand.node, n.JSONPath) and operand.kind == "json"
+    return n.Func("JSON_ORDER", (operand.node,)) if inside else operand.node
 
 
 def _nulls(item: Any) -> str | None:

@@ -23,6 +23,8 @@ M = TypeVar("M", bound="Model")
 R = TypeVar("R", covariant=True, default=M)  # noqa: PLC0105  # short, as it stands in every signature
 
 _SHOWN = 20
+# Hints and known objects belong to the manager that the queryset came from.
+_PICKLED = ("model", "query", "_db", "_kind", "_mode", "_cache", "_prefetch", "_prefetched", "_for_write")
 
 
 class Chain(Generic[M, R]):
@@ -43,6 +45,7 @@ class Chain(Generic[M, R]):
         "_mode",
         "_prefetch",
         "_prefetched",
+        "_reading",
         "model",
         "query",
     )
@@ -57,6 +60,7 @@ class Chain(Generic[M, R]):
     _prefetch: tuple[Any, ...]
     _prefetched: bool
     _for_write: bool
+    _reading: tuple[Any, list[Any]] | None  # the block whose task reads the rows now, and who waits for it
     _known: tuple[Any, Any] | None  # a relation and the object that all rows have for it
 
     _NO_HINTS: ClassVar[dict[str, Any]] = {}
@@ -79,6 +83,7 @@ class Chain(Generic[M, R]):
         self._prefetched = False
         self._for_write = False
         self._known = None
+        self._reading = None
 
     def _chain(self, query: Query) -> Self:
         """Return a copy round another query; its rows are not read yet."""
@@ -95,6 +100,7 @@ class Chain(Generic[M, R]):
         new._prefetched = False
         new._for_write = self._for_write
         new._known = self._known
+        new._reading = None
         extra = getattr(self, "__dict__", None)
         if extra:
             new.__dict__.update(extra)
@@ -136,8 +142,12 @@ class Chain(Generic[M, R]):
             shown.append("...(remaining elements truncated)...")
         return f"<{name} [{', '.join(shown)}]>"
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise QueryNotAwaited("A queryset cannot be pickled: pickle its rows, 'pickle.dumps(list(await queryset))'.")
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle the rows with the query: only once they are read, since pickling cannot wait."""
+        if self._cache is None:
+            self._refuse("pickled", "'await queryset' first, or pickle 'queryset.query'")
+        state = {name: getattr(self, name) for name in _PICKLED}
+        return _restored, (self.__class__, state, getattr(self, "__dict__", None))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self._chain(self.query)
@@ -161,6 +171,8 @@ class Chain(Generic[M, R]):
     def ordered(self) -> bool:
         """Whether the rows come in an order that was asked for, or that the model has."""
         query = self.query
+        if query.extras.empty:
+            return True
         if query.order is not None:
             return bool(query.order)
         return bool(self.model._meta.ordering) and query.extras.group_by is None
@@ -168,17 +180,24 @@ class Chain(Generic[M, R]):
     @property
     def totally_ordered(self) -> bool:
         """Whether no two rows can change places: the order ends at a unique field."""
-        items = self.query.order_items if self.query.order is not None else tuple(self.model._meta.ordering)
-        for item in items:
-            if not isinstance(item, str):
-                continue
-            name = item.lstrip("-")
-            if name == "pk":
+        query, meta = self.query, self.model._meta
+        if query.extras.empty:
+            return True
+        if not self.ordered or query.extras.combined is not None or query.extras.group_by is not None:
+            return False
+        names: set[str] = set()
+        for item in query.order_items if query.order is not None else tuple(meta.ordering):
+            name = (
+                item.lstrip("-") if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
+            )
+            field = meta.fields_map.get(name) if isinstance(name, str) else None
+            if name == "pk" or (field is not None and getattr(field, "unique", False) and not field.null):
                 return True
-            field = self.model._meta.fields_map.get(name)
-            if field is not None and getattr(field, "unique", False) and not field.null:
-                return True
-        return False
+            if field is not None and not field.null:
+                names |= {field.name, field.attname}
+        together = [set(group) for group in meta.unique_together]
+        together += [set(one.fields) for one in meta.total_unique_constraints]
+        return any(group and group <= names for group in (*together, {field.attname for field in meta.pk_fields}))
 
     def shape(self, values: list[Any]) -> Any:
         """Append the values of a queryset that stands inside another query, and return its shape."""
@@ -186,3 +205,15 @@ class Chain(Generic[M, R]):
         key = self.query.key()
         # An alias that was chosen is part of the shape: whether it fits is checked when the shape is new.
         return key if self._db is None else (key, self._db)
+
+
+def _restored(cls: type[Chain[Any, Any]], state: dict[str, Any], extra: dict[str, Any] | None) -> Chain[Any, Any]:
+    """Make a queryset anew from what was pickled."""
+    new: Chain[Any, Any] = cls.__new__(cls)
+    new._hints = Chain._NO_HINTS
+    new._known = new._reading = None
+    for name, value in state.items():
+        setattr(new, name, value)
+    if extra:
+        new.__dict__.update(extra)
+    return new

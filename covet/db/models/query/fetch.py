@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -89,15 +90,35 @@ class Fetch(Chain[M, R]):
 
     async def _fetch(self) -> list[Any]:
         rows = self._cache
-        if rows is None:
-            rows = await run.fetch(self.query, self._kind, run.read_database(self), self._mode)
-            if self._known is not None:
-                self._set_known(rows)
-            self._cache = rows
-        if self._prefetch and not self._prefetched:
-            self._prefetched = True
-            if rows and self._kind == "model":
-                await prefetch_rows(rows, self._prefetch, self._db)
+        if rows is not None and (self._prefetched or not self._prefetch):
+            return rows
+        database = run.read_database(self)
+        frame = database.current_block()
+        while self._reading is not None and self._reading[0] is frame:
+            # Another task of the same block is at it: its rows are these. One of another block may have to wait for us.
+            done = asyncio.get_running_loop().create_future()
+            self._reading[1].append(done)
+            await done
+            if self._cache is not None and (self._prefetched or not self._prefetch):
+                return self._cache
+        waiting: list[asyncio.Future[None]] = []
+        self._reading = (frame, waiting)
+        try:
+            rows = self._cache
+            if rows is None:
+                rows = await run.fetch(self.query, self._kind, database, self._mode)
+                if self._known is not None:
+                    self._set_known(rows)
+                self._cache = rows
+            if self._prefetch and not self._prefetched:
+                if rows and self._kind == "model":
+                    await prefetch_rows(rows, self._prefetch, self._db)
+                self._prefetched = True
+        finally:
+            self._reading = None
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
         return rows
 
     def _set_known(self, rows: list[Any]) -> None:
@@ -213,8 +234,8 @@ class Fetch(Chain[M, R]):
         return rows[0] if rows else None
 
     def _in_order(self, method: str) -> Self:
-        if self.ordered or self.query.is_sliced:
-            return self
+        if self.query.order is not None or self.ordered or self.query.is_sliced:
+            return self  # order_by() without names asks for any row
         if self.query.extras.group_by is not None and self.query.extras.group_by is not True:
             raise TypeError(f"{method}() of grouped rows needs an order: write order_by(…) before it.")
         return self._chain(self.query.ordered(("pk",)))

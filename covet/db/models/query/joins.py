@@ -80,13 +80,14 @@ class Joins:
         plain: Share joins to one row as sparingly as those to many: what ``QUERY_OPTIMIZER=False`` asks for.
     """
 
-    __slots__ = ("_shared", "aliases", "base", "plain", "sources")
+    __slots__ = ("_shared", "aliases", "base", "crossed", "plain", "sources")
 
     def __init__(self, meta: Options, aliases: Aliases, *, alias: str | None = None, plain: bool = False) -> None:
         self.aliases = aliases
         self.plain = plain
         self.base = Source(alias or aliases.take(meta.db_table), meta)
         self.sources: list[Source] = []
+        self.crossed: list[Join] = []
         self._shared: dict[tuple[str, Hop], list[Source]] = {}
 
     def reach(self, hops: Iterable[Hop], used: set[str] | None = None, start: Source | None = None) -> Source:
@@ -122,7 +123,11 @@ class Joins:
 
     def nodes(self) -> tuple[Join, ...]:
         """Return the ``JOIN`` clauses, in an order in which each follows what it joins to."""
-        return self.nodes_of(self.sources)
+        return (*self.nodes_of(self.sources), *self.crossed)
+
+    def cross(self, table: str) -> None:
+        """Join every row of another table, whose name then stands for itself."""
+        self.crossed.append(Join("INNER", TableRef(table, self.aliases.take(table)), n.And(())))
 
     def nodes_of(self, sources: Iterable[Source]) -> tuple[Join, ...]:
         """Return the ``JOIN`` clauses of some of the sources."""

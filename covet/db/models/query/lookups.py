@@ -7,14 +7,14 @@ as a parameter with the adaptation that the look-up wants, or an expression's no
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.inference import DATE, INTEGER, TIME
+from covet.db.models.expressions.json_paths import json_step
+from covet.db.models.query.json_lookups import JSON_LOOKUPS
+from covet.db.models.query.operands import Build, Convert, Lookup, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
-from covet.db.sql.dialect import Dialect, escape_like
 from covet.exceptions import FieldError
 from covet.text import suggest
 
@@ -28,12 +28,12 @@ __all__ = [
     "Right",
     "apply_transform",
     "check_rest",
+    "is_lookup",
+    "lookup_of",
     "may_need_zone",
     "reads_zone",
     "split_rest",
 ]
-
-Convert: TypeAlias = Callable[[Any], Any]
 
 _TEXT = n.ColumnType("text")
 _INTEGER = n.ColumnType("integer")
@@ -41,101 +41,6 @@ _TEXTUAL = frozenset({"char", "varchar", "text"})
 _DATE_PARTS = frozenset({"year", "iso_year", "quarter", "month", "week", "day", "week_day", "iso_week_day"})
 _TIME_PARTS = frozenset({"hour", "minute", "second"})
 _RELATION_LOOKUPS = frozenset({"exact", "in", "isnull", "gt", "gte", "lt", "lte", "range"})
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """The left-hand side: its SQL, the field that it holds, and the kind of its column."""
-
-    node: n.Node
-    field: Field[Any] | None
-    part: str = ""  # the date part that was taken, for bounds instead of functions
-    source: Operand | None = None  # what it was taken of
-
-    @property
-    def type(self) -> n.ColumnType | None:
-        """What the database holds there."""
-        return None if self.field is None else self.field.column_type()
-
-    @property
-    def kind(self) -> str:
-        """The kind of ``type``, or nothing."""
-        found = self.type
-        return "" if found is None else found.kind
-
-
-class Right:
-    """The right-hand side of one condition.
-
-    Args:
-        slots: The slots of its run-time values, in order.
-        node: The node of an expression, in place of a value.
-        dialect: The database's dialect.
-        field: The field of the left-hand side, whose adapter the values take.
-        unwrap: Takes the key out of an object that was given as the value.
-    """
-
-    __slots__ = ("dialect", "field", "node", "slots", "unwrap")
-
-    def __init__(
-        self,
-        slots: tuple[int, ...],
-        node: n.Node | None,
-        dialect: Dialect,
-        field: Field[Any] | None,
-        unwrap: Convert | None = None,
-    ) -> None:
-        self.slots = slots
-        self.node = node
-        self.dialect = dialect
-        self.field = field
-        self.unwrap = unwrap
-
-    def value(self, *, many: bool = False) -> n.Node:
-        """Return the value as the column takes it, or the expression."""
-        if self.node is not None:
-            return self.node
-        field = self.field
-        adapt = None if field is None else field.adapter(self.dialect)
-        if self.unwrap is not None:
-            adapt = _chain(self.unwrap, adapt)
-        return n.Param(self.slots[0], adapt, None if field is None else field.column_type(), many=many)
-
-    def mapped(self, change: Convert, type: n.ColumnType | None) -> n.Node:
-        """Return the value changed by a function of the look-up's own."""
-        return n.Param(self.slots[0], change, type)
-
-    def pattern(self, before: str, after: str, dialect: Dialect) -> n.Node:
-        """Return a ``LIKE`` pattern round the value, in which the value's own signs mean themselves."""
-        if self.node is None:
-            return self.mapped(_Pattern(before, after, self.unwrap), _TEXT)
-        escaped: n.Node = n.Cast(self.node, _TEXT)
-        for sign in ("\\", "%", "_"):
-            escaped = n.Func("REPLACE", (escaped, n.Bound(sign), n.Bound("\\" + sign)), type=_TEXT)
-        parts = [n.Bound(before)] if before else []
-        return n.Func("CONCAT", (*parts, escaped, *([n.Bound(after)] if after else [])), type=_TEXT)
-
-
-class _Pattern:
-    """Escapes a text and puts the wildcards round it."""
-
-    __slots__ = ("after", "before", "unwrap")
-
-    def __init__(self, before: str, after: str, unwrap: Convert | None) -> None:
-        self.before, self.after, self.unwrap = before, after, unwrap
-
-    def __call__(self, value: Any) -> str:
-        return f"{self.before}{escape_like(str(value))}{self.after}"
-
-
-def _chain(first: Convert, second: Convert | None) -> Convert:
-    if second is None:
-        return first
-    return lambda value: second(first(value))
-
-
-Build: TypeAlias = Any  # query.build.Builder, which stands above this module
-Lookup: TypeAlias = Callable[[Operand, Right, Build], n.Node]
 
 
 def _compare(op: str) -> Lookup:
@@ -153,8 +58,8 @@ def _year(op: str, left: Operand, right: Right, build: Build) -> n.Node:
     assert source is not None and source.field is not None
     zone = build.zone if source.kind == "datetime" else None
     adapt = source.field.adapter(build.dialect)
-    first = n.Param(right.slots[0], _chain(_YearBound(zone, last=False), adapt), source.type)
-    last = n.Param(right.slots[0], _chain(_YearBound(zone, last=True), adapt), source.type)
+    first = n.Param(right.slots[0], chained(_YearBound(zone, last=False), adapt), source.type)
+    last = n.Param(right.slots[0], chained(_YearBound(zone, last=True), adapt), source.type)
     if op == "=":
         return n.And((n.Binary(">=", source.node, first), n.Binary("<=", source.node, last)))
     return n.Binary(op, source.node, first if op in {"<", ">="} else last)
@@ -189,7 +94,7 @@ def _iexact(left: Operand, right: Right, build: Build) -> n.Node:
 
 
 def _as_str(unwrap: Convert | None) -> Convert:
-    return str if unwrap is None else _chain(unwrap, str)
+    return str if unwrap is None else chained(unwrap, str)
 
 
 def _regex(kind: str) -> Lookup:
@@ -201,6 +106,8 @@ def _regex(kind: str) -> Lookup:
 
 
 def _as_text(left: Operand) -> n.Node:
+    if isinstance(left.node, n.JSONPath):
+        return n.JSONPath(left.node.operand, left.node.path, True)
     return left.node if left.kind in _TEXTUAL or left.field is None else n.Cast(left.node, _TEXT)
 
 
@@ -248,7 +155,7 @@ def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[s
     transforms: list[str] = []
     kind = _kind(field)
     for position, name in enumerate(rest):
-        if kind == "json" and name not in LOOKUPS and name not in _SHAPED:
+        if kind == "json" and not (position == len(rest) - 1 and is_lookup(field, name)):
             transforms.append(name)
             continue
         if _is_transform(field, kind, name):
@@ -257,10 +164,26 @@ def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[s
             kind = _kind(field)
             continue
         last = position == len(rest) - 1
-        if last and (name in LOOKUPS or name in _SHAPED or (field is not None and field.get_lookup(name) is not None)):
+        if last and is_lookup(field, name):
             return tuple(transforms), name
         raise LookupError(name)
     return tuple(transforms), "exact"
+
+
+def is_lookup(field: Field[Any] | None, name: str) -> bool:
+    """Whether a name is a look-up of this field."""
+    if name in LOOKUPS or name in _SHAPED:
+        return True
+    if field is None:
+        return False
+    return field.get_lookup(name) is not None or (_kind(field) == "json" and name in JSON_LOOKUPS)
+
+
+def lookup_of(left: Operand, name: str) -> Lookup | None:
+    """Return the function of a built-in look-up, by what the left-hand side is."""
+    if left.kind == "json" and name in JSON_LOOKUPS:
+        return JSON_LOOKUPS[name]
+    return LOOKUPS.get(name)
 
 
 def check_rest(path: Path, where: str) -> bool:
@@ -300,10 +223,7 @@ def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
         resolved = custom(build.wrap(operand.node, field)).resolve(build)
         return Operand(resolved.node, resolved.field)
     if kind == "json":
-        path = operand.node.path if isinstance(operand.node, n.JSONPath) else ()
-        base = operand.node.operand if isinstance(operand.node, n.JSONPath) else operand.node
-        step: str | int = int(name) if name.lstrip("-").isdigit() else name
-        return Operand(n.JSONPath(base, (*path, step), False), field)
+        return Operand(json_step(operand.node, name), field)
     target = _transformed(field, kind, name)
     zone = (n.Bound(str(build.zone), _TEXT),) if kind == "datetime" else ()
     if name in {"date", "time"}:

@@ -8,9 +8,10 @@ counts its slots the same way.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import re
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import Q
@@ -72,6 +73,7 @@ class Extras:
         outputs: The names of ``values()``/``values_list()``, in order; ``None`` reads instances.
         group_by: ``True`` groups by the row itself, a tuple by these names; ``None`` not at all.
         sticky: The first two conditions share their joins (managers of relations).
+        tables: Further tables, crossed with the model's (``extra``).
         zone: The time zone in which names such as ``published_at__hour`` are read, where there are any.
     """
 
@@ -89,6 +91,7 @@ class Extras:
     reversed: bool = False
     sticky: bool = False
     zone: Any = None
+    tables: tuple[str, ...] = ()
     _key: Hashable = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -115,6 +118,7 @@ class Extras:
             self.reversed,
             self.sticky,
             None if self.zone is None else str(self.zone),
+            self.tables,
         )
 
 
@@ -160,6 +164,8 @@ class Query:
     high: int | None
     extras: Extras
     _key: Hashable
+    #: Compiles a query, set by ``run``, which stands above this module: text, arguments and dialect.
+    compiled: ClassVar[Callable[[Query, str | None], tuple[str, list[Any], Any]]]
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -170,6 +176,25 @@ class Query:
         self.high = None
         self.extras = NO_EXTRAS
         self._key = None
+
+    def sql_with_params(self, using: str | None = None) -> tuple[str, tuple[Any, ...]]:
+        """Return text and arguments as the driver gets them.
+
+        Args:
+            using: The database; the one that the router chooses for reading the model otherwise.
+        """
+        sql, args = Query.compiled(self, using)[:2]
+        return sql, tuple(args)
+
+    def __str__(self) -> str:
+        """The SQL with its values written in, for people to read: never run it."""
+        sql, args, dialect = Query.compiled(self, None)
+        return with_values(sql, args, dialect)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what is remembered: hashes of one process mean nothing in another."""
+        state = {name: getattr(self, name) for name in Query.__slots__ if name != "_key"}
+        return _restored, (state,)
 
     def copy(self) -> Query:
         """Return a copy for one of the methods below to change; nobody else changes a query."""
@@ -433,7 +458,34 @@ class _Shape:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Shape, (self.shape, self.negated, self.zone)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Shape):
             return NotImplemented
         return self.shape == other.shape and self.negated == other.negated and str(self.zone) == str(other.zone)
+
+
+def _restored(state: dict[str, Any]) -> Query:
+    """Make a query anew from what was pickled."""
+    new = Query(state["model"])
+    for name, value in state.items():
+        setattr(new, name, value)
+    if new.extras != NO_EXTRAS:
+        new.extras = replace(new.extras)  # without the key that it remembers
+    else:
+        new.extras = NO_EXTRAS
+    return new
+
+
+def with_values(sql: str, args: Iterable[Any], dialect: Any) -> str:
+    """Return the text with its values in place of the placeholders."""
+    texts = [dialect.literal(value) for value in args]
+    if dialect.reuses_placeholders:
+        return re.sub(r"\$(\d+)", lambda found: texts[int(found[1]) - 1], sql)
+    mark = dialect.placeholder(1)
+    pieces = sql.split(mark)
+    if len(pieces) - 1 != len(texts):
+        return sql
+    return "".join([piece + text for piece, text in zip(pieces, [*texts, ""], strict=True)])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 from covet.db.models.query.chain import M, R
+from covet.db.models.query.dates import truncated
+from covet.db.models.query.extra import with_extra
 from covet.db.models.query.fetch import Fetch
 from covet.db.models.query.mutate import Mutate
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import Query
+from covet.db.models.query.raw import RawQuerySet
 from covet.db.models.query.refine import Refine
 from covet.exceptions import FieldError
 
@@ -140,6 +145,97 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         if annotation is not None:
             return annotation.expression.output_field
         return resolve_path(self.model._meta, outputs[0]).field
+
+    def dates(self, field_name: str, kind: str, order: str = "ASC") -> QuerySet[M, dt.date]:
+        """Return the different dates of a field, cut down to ``year``, ``month``, ``week`` or ``day``.
+
+        Raises:
+            ValueError: Another kind or order.
+        """
+        self._check_refinable("dates")
+        return truncated(self, field_name, kind, order, moments=False, tzinfo=None)
+
+    def datetimes(
+        self, field_name: str, kind: str, order: str = "ASC", tzinfo: dt.tzinfo | None = None
+    ) -> QuerySet[M, dt.datetime]:
+        """Return the different moments of a field, cut down to a unit from ``year`` to ``second``.
+
+        Args:
+            field_name: A ``DateTimeField``, or the path to one.
+            kind: The unit.
+            order: ``"ASC"`` or ``"DESC"``.
+            tzinfo: The zone in which days and hours begin; the current one by default.
+
+        Raises:
+            ValueError: Another kind or order.
+        """
+        self._check_refinable("datetimes")
+        return truncated(self, field_name, kind, order, moments=True, tzinfo=tzinfo)
+
+    # ── SQL of the project's own
+
+    def extra(
+        self,
+        select: Mapping[str, str] | None = None,
+        where: Iterable[str] | None = None,
+        params: Sequence[Any] | None = None,
+        tables: Iterable[str] | None = None,
+        order_by: Iterable[str] | None = None,
+        select_params: Sequence[Any] | None = None,
+    ) -> Self:
+        """Return the rows with pieces of SQL in the query: for code that comes from Django.
+
+        Args:
+            select: SQL by the name of the attribute that gets its value.
+            where: Conditions, all of which must hold.
+            params: The values of ``%s`` in the conditions, in order.
+            tables: Further tables to cross with; quoted.
+            order_by: Names, as for ``order_by``, and ``"table.column"``.
+            select_params: The values of ``%s`` in ``select``.
+
+        Raises:
+            ProgrammingError: There are more or fewer values than places.
+            TypeError: The queryset is sliced.
+        """
+        self._check_refinable("extra")
+        return with_extra(  # type: ignore[return-value]  # a copy of this queryset
+            self,
+            select=select or {},
+            select_params=select_params or (),
+            where=where or (),
+            params=params or (),
+            tables=tables or (),
+            order_by=order_by or (),
+        )
+
+    def raw(
+        self,
+        raw_query: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        translations: Mapping[str, str] | None = None,
+        using: str | None = None,
+    ) -> RawQuerySet[M]:
+        """Return instances read by SQL text: ``await Article.objects.raw("SELECT * FROM blog_article WHERE id = %s", [1])``.
+
+        Conditions of this queryset do not count. Never build the text from what users send: pass it as ``params``.
+
+        Args:
+            raw_query: The SQL; ``%s`` takes the next of ``params``, ``%(name)s`` the one of that name.
+            params: The values.
+            translations: Field names by the names of columns, where these differ.
+            using: The database; the one of this queryset otherwise.
+
+        Raises:
+            TypeError: ``params`` is neither a sequence nor a dictionary.
+        """
+        return RawQuerySet(
+            raw_query,
+            self.model,
+            params=params,
+            translations=translations,
+            using=using or self._db,
+            hints=self._hints,
+        )
 
     # ── managers
 

@@ -352,6 +352,16 @@ def sql_of(query: Query, database: Database) -> tuple[str, list[Any]]:
     return compile_statement(rows.statement, database.dialect).bind(query.all_values())
 
 
+def _compiled(query: Query, using: str | None) -> tuple[str, list[Any], Any]:
+    """Return text, arguments and dialect, for ``Query.sql_with_params`` and its text."""
+    database = connections[using or router.db_for_read(query.model)]
+    sql, args = sql_of(query, database)
+    return sql, args, database.dialect
+
+
+Query.compiled = staticmethod(_compiled)
+
+
 def explain_statement(query: Query, database: Database) -> Select | Any:
     """Return the statement that reading the query would run, as a value."""
     return Assembler(query, database.dialect, alias=database.alias).rows().statement

@@ -82,6 +82,7 @@ async def test_a_savepoint_undone_between_the_rows_leaves_the_stream(ann: Author
     assert seen == await Article.objects.count() == 25
 
 
+@pytest.mark.row("contract.scope")
 async def test_streams_of_several_tasks_hold_a_connection_each_and_give_it_back(ann: Author) -> None:
     async def read(many: int) -> int:
         seen = 0
@@ -96,6 +97,7 @@ async def test_streams_of_several_tasks_hold_a_connection_each_and_give_it_back(
     assert await asyncio.gather(*[Article.objects.count() for _ in range(8)]) == [25] * 8
 
 
+@pytest.mark.row("queries.iterator")
 async def test_a_stream_caches_nothing_and_asks_once(ann: Author) -> None:
     queryset = Article.objects.order_by("views")
     with record_queries() as queries:
@@ -116,6 +118,7 @@ moments = st.datetimes(
 )
 
 
+@pytest.mark.row("fields.dates")
 async def test_a_moment_is_the_same_moment_in_utc_whatever_its_zone(ann: Author) -> None:
     article = await Article.objects.first()
     assert article is not None
@@ -133,7 +136,8 @@ async def test_a_moment_is_the_same_moment_in_utc_whatever_its_zone(ann: Author)
         article.published_at = moment
         await article.save(update_fields=["published_at"])
         found = await Article.objects.get(published_at=moment)
-        assert found.published_at == moment
+        # In Python a moment of an hour that comes twice equals none of another zone.
+        assert found.published_at == moment.astimezone(dt.UTC)
         assert found.published_at is not None
         assert found.published_at.utcoffset() == dt.timedelta(0)
         assert found.published_at.microsecond == moment.microsecond
@@ -174,6 +178,7 @@ async def test_every_way_to_read_a_moment_gives_an_aware_one(ann: Author) -> Non
     assert abs(now[0] - timezone.now()) < dt.timedelta(minutes=5)
 
 
+@pytest.mark.row("lookups.date")
 async def test_days_are_those_of_the_current_zone(ann: Author) -> None:
     """Half past eight in the evening in UTC is two o'clock of the next day in Kolkata."""
     late = dt.datetime(2024, 3, 1, 20, 30, tzinfo=UTC)
@@ -202,6 +207,7 @@ async def test_a_naive_moment_is_taken_in_the_current_zone_and_warned_of(ann: Au
     assert article.published_at == naive.replace(tzinfo=KOLKATA)
 
 
+@pytest.mark.row("queries.iterator")
 async def test_prefetches_and_streams_go_together(ann: Author) -> None:
     tag = await Tag.objects.create(label="red")
     article: Any

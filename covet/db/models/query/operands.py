@@ -1,0 +1,115 @@
+"""The two sides of one condition: what a look-up function gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from covet.db.sql import nodes as n
+from covet.db.sql.dialect import Dialect, escape_like
+
+if TYPE_CHECKING:
+    from covet.db.models.fields.base import Field
+
+__all__ = ["Build", "Convert", "Lookup", "Operand", "Right", "chained"]
+
+Convert: TypeAlias = Callable[[Any], Any]
+
+_TEXT = n.ColumnType("text")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """The left-hand side: its SQL, the field that it holds, and the kind of its column."""
+
+    node: n.Node
+    field: Field[Any] | None
+    part: str = ""  # the date part that was taken, for bounds instead of functions
+    source: Operand | None = None  # what it was taken of
+
+    @property
+    def type(self) -> n.ColumnType | None:
+        """What the database holds there."""
+        return None if self.field is None else self.field.column_type()
+
+    @property
+    def kind(self) -> str:
+        """The kind of ``type``, or nothing."""
+        found = self.type
+        return "" if found is None else found.kind
+
+
+class Right:
+    """The right-hand side of one condition.
+
+    Args:
+        slots: The slots of its run-time values, in order.
+        node: The node of an expression, in place of a value.
+        dialect: The database's dialect.
+        field: The field of the left-hand side, whose adapter the values take.
+        unwrap: Takes the key out of an object that was given as the value.
+    """
+
+    __slots__ = ("dialect", "field", "node", "slots", "unwrap")
+
+    def __init__(
+        self,
+        slots: tuple[int, ...],
+        node: n.Node | None,
+        dialect: Dialect,
+        field: Field[Any] | None,
+        unwrap: Convert | None = None,
+    ) -> None:
+        self.slots = slots
+        self.node = node
+        self.dialect = dialect
+        self.field = field
+        self.unwrap = unwrap
+
+    def value(self, *, many: bool = False) -> n.Node:
+        """Return the value as the column takes it, or the expression."""
+        if self.node is not None:
+            return self.node
+        field = self.field
+        adapt = None if field is None else field.adapter(self.dialect)
+        if self.unwrap is not None:
+            adapt = chained(self.unwrap, adapt)
+        return n.Param(self.slots[0], adapt, None if field is None else field.column_type(), many=many)
+
+    def mapped(self, change: Convert, type: n.ColumnType | None) -> n.Node:
+        """Return the value changed by a function of the look-up's own."""
+        return n.Param(self.slots[0], change, type)
+
+    def pattern(self, before: str, after: str, dialect: Dialect) -> n.Node:
+        """Return a ``LIKE`` pattern round the value, in which the value's own signs mean themselves."""
+        if self.node is None:
+            return self.mapped(_Pattern(before, after, self.unwrap), _TEXT)
+        escaped: n.Node = n.Cast(self.node, _TEXT)
+        for sign in ("\\", "%", "_"):
+            escaped = n.Func("REPLACE", (escaped, n.Bound(sign), n.Bound("\\" + sign)), type=_TEXT)
+        parts = [n.Bound(before)] if before else []
+        return n.Func("CONCAT", (*parts, escaped, *([n.Bound(after)] if after else [])), type=_TEXT)
+
+
+class _Pattern:
+    """Escapes a text and puts the wildcards round it."""
+
+    __slots__ = ("after", "before", "unwrap")
+
+    def __init__(self, before: str, after: str, unwrap: Convert | None) -> None:
+        self.before, self.after, self.unwrap = before, after, unwrap
+
+    def __call__(self, value: Any) -> str:
+        return f"{self.before}{escape_like(str(value))}{self.after}"
+
+
+def chained(first: Convert, second: Convert | None) -> Convert:
+    """Return one conversion after another, where there is another."""
+    if second is None:
+        return first
+    return lambda value: second(first(value))
+
+
+Build: TypeAlias = Any  # query.build.Builder, which stands above this module
+Lookup: TypeAlias = Callable[[Operand, Right, Build], n.Node]

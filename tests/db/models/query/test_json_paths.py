@@ -1,0 +1,247 @@
+"""JSON documents: paths, look-ups, null words, containment, keys of any kind; the same on all databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from covet.db import models
+from covet.db.database import Database
+from covet.db.errors import NotSupportedError
+from covet.db.models import Count, F, JSONNull, Q
+from covet.db.models.expressions import KT, KeyTextTransform, KeyTransform
+from covet.exceptions import FieldError
+from tests.db.models.conftest import create_tables
+
+
+class _DayEncoder(json.JSONEncoder):
+    def default(self, o: Any) -> Any:
+        return f"day {o:%j}" if isinstance(o, dt.date) else super().default(o)
+
+
+class Paper(models.Model):
+    name = models.CharField(max_length=20)
+    data = models.JSONField(null=True)
+    encoded = models.JSONField(null=True, encoder=_DayEncoder)
+
+    class Meta:
+        app_label = "testpapers"
+
+
+HOSTILE = [
+    "a'b",
+    'a"b',
+    "a\\b",
+    "a`b",
+    "%s",
+    "%",
+    "$1",
+    "$.x",
+    "a') OR 1=1 --",
+    '"; DROP TABLE testpapers_paper; --',
+    "a]b[0",
+    "{0}",
+    "{}",
+    "?",
+    "é ü",
+    "a.b",
+    "*",
+    "\n",
+    "12345678901234567890",
+]
+ROWS: list[tuple[str, Any]] = [
+    ("plain", {"a": "b", "n": 14, "f": 1.5, "yes": True, "no": False, "null": None, "list": [1, [2, 3], {"k": "v"}]}),
+    ("deep", {"a": {"b": {"c": "Deep End"}}, "n": 2, "date": "x"}),
+    ("list", [10, 20, {"a": 1}]),
+    ("text", "just text"),
+    ("ten", {"n": 10, "a": "B"}),
+    ("empty", {}),
+]
+
+
+@pytest.fixture
+async def papers(database: Database) -> AsyncIterator[Database]:
+    await create_tables(database, [Paper])
+    for name, data in ROWS:
+        await Paper.objects.create(name=name, data=data)
+    await Paper.objects.create(name="sql null", data=None)
+    await Paper.objects.create(name="json null", data=JSONNull())
+    yield database
+
+
+async def _names(*args: Any, **lookups: Any) -> set[str]:
+    return set(await Paper.objects.filter(*args, **lookups).values_list("name", flat=True))
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_path_leads_to_a_value_by_keys_and_places(papers: Database) -> None:
+    assert await _names(data__a="b") == {"plain"}
+    assert await _names(data__a__b__c="Deep End") == {"deep"}
+    assert await _names(data__a__b={"c": "Deep End"}) == {"deep"}
+    assert await _names(data__n=14) == {"plain"} == await _names(data__n=14.0)
+    assert await _names(data__f=1.5) == {"plain"}
+    assert await _names(data__yes=True) == {"plain"} == await _names(data__no=False)
+    assert await _names(data__yes=1) == set() == await _names(data__n="14")
+    assert await _names(data__0=10) == {"list"}
+    assert await _names(data__list__1__0=2, data__list__2__k="v") == {"plain"}
+    assert await _names(data__2__a=1) == {"list"}
+    assert await _names(data__date="x") == {"deep"}
+    assert await _names(data__contains__x=1) == set()
+    assert await _names(data__a__in=["b", "B", 7]) == {"plain", "ten"}
+    assert await _names(data__n__in=[2, 10.0]) == {"deep", "ten"}
+    assert await _names(data__a=F("data__a")) == {"plain", "deep", "ten"}
+    assert await _names(data__n__in=[F("data__n")]) == {"plain", "deep", "ten"}
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_place_may_be_counted_from_the_end(papers: Database) -> None:
+    if papers.vendor != "mysql":
+        assert await _names(**{"data__-1": {"a": 1}}) == {"list"}
+        return
+    with pytest.raises(NotSupportedError, match="from its end"):
+        await _names(**{"data__-1": {"a": 1}})
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_whole_document_is_compared_by_value(papers: Database) -> None:
+    assert await _names(data={}) == {"empty"}
+    assert await _names(data={"a": "B", "n": 10.0}) == {"ten"} == await _names(data={"n": 10, "a": "B"})
+    assert await _names(data=[10, 20, {"a": 1}]) == {"list"}
+    assert await _names(data="just text") == {"text"}
+    assert await _names(data__in=[{}, "just text"]) == {"empty", "text"}
+    assert await _names(data__icontains="JUST") == {"text"}
+
+
+@pytest.mark.row("lookups.json_null")
+async def test_the_word_null_and_a_missing_key_differ(papers: Database) -> None:
+    every = {name for name, _ in ROWS} | {"sql null", "json null"}
+    assert await _names(data__null=None) == {"plain"} == await _names(data__null__iexact=None)
+    assert await _names(data__null__isnull=False) == {"plain"}
+    assert await _names(data__null__isnull=True) == every - {"plain"}
+    assert await _names(data__n__isnull=False) == {"plain", "deep", "ten"}
+    assert await _names(data=None) == {"sql null"} == await _names(data__isnull=True)
+    assert await _names(data=JSONNull()) == {"json null"}
+    assert (await Paper.objects.get(name="json null")).data is None
+    kept = set(await Paper.objects.exclude(data__a="b").values_list("name", flat=True))
+    assert kept >= {"deep", "ten", "sql null"} and "plain" not in kept and "empty" not in kept
+    with pytest.raises(ValueError, match="None cannot"):
+        await _names(data__a__gt=None)
+
+
+@pytest.mark.row("lookups.json_contains", on=("postgresql", "mysql"))
+@pytest.mark.vendors("postgresql", "mysql")
+async def test_containment_looks_at_parts(papers: Database) -> None:
+    assert await _names(data__contains={"n": 14}) == {"plain"}
+    assert await _names(data__contains={"a": {"b": {}}}) == {"deep"}
+    assert await _names(data__contains=[10, 20]) == {"list"}
+    assert await _names(data__list__contains=[1]) == {"plain"}
+    assert await _names(data__contained_by={"a": "B", "n": 10, "z": 0}) == {"ten", "empty"}
+    assert await _names(data__a__contained_by={"b": {"c": "Deep End"}, "z": 1}) == {"deep"}
+
+
+@pytest.mark.vendors("sqlite")
+async def test_containment_is_refused_where_there_is_none(papers: Database) -> None:
+    for lookup in ("contains", "contained_by"):
+        with pytest.raises(NotSupportedError, match=lookup):
+            await _names(**{f"data__{lookup}": {"n": 1}})
+
+
+@pytest.mark.row("lookups.json_keys")
+async def test_keys_are_looked_for(papers: Database) -> None:
+    assert await _names(data__has_key="n") == {"plain", "deep", "ten"}
+    assert await _names(data__has_key="null") == {"plain"}
+    assert await _names(data__a__has_key="b") == {"deep"}
+    assert await _names(data__has_keys=["n", "a"]) == {"plain", "deep", "ten"}
+    assert await _names(data__has_keys=["n", "date"]) == {"deep"}
+    assert await _names(data__has_any_keys=["date", "null"]) == {"plain", "deep"}
+    assert await _names(data__has_any_keys=("none",)) == set()
+    assert await _names(data__has_key=F("name")) == set()
+    assert "plain" not in await _names(~Q(data__has_key="null"))
+    with pytest.raises(ValueError, match="list of keys"):
+        await _names(data__has_keys="n")
+    with pytest.raises(ValueError, match="not an expression"):
+        await _names(data__has_any_keys=F("name"))
+
+
+@pytest.mark.row("lookups.json_keys")
+@pytest.mark.row("compiler.injection")
+async def test_no_key_is_ever_sql(papers: Database) -> None:
+    document = {key: {"in": number} for number, key in enumerate(HOSTILE)}
+    await Paper.objects.create(name="hostile", data=document)
+    for number, key in enumerate(HOSTILE):
+        assert await _names(**{f"data__{key}__in__exact": number}) == {"hostile"}, key
+        assert await _names(**{f"data__{key}__in__gte": number}) == {"hostile"}, key
+        assert await _names(data__has_key=key) == {"hostile"}, key
+        assert await _names(data__has_any_keys=[key, "zz"]) == {"hostile"}, key
+        assert await _names(data__has_keys=[key]) == {"hostile"}, key
+        found = Paper.objects.filter(name="hostile")
+        assert await found.values_list(f"data__{key}", flat=True) == [{"in": number}], key
+        assert await found.values(f"data__{key}__in") == [{f"data__{key}__in": number}], key
+        assert await found.order_by(f"data__{key}").values_list("name", flat=True) == ["hostile"]
+        assert await found.annotate(one=KT(f"data__{key}__in")).values_list("one", flat=True) == [str(number)]
+        assert await found.annotate(two=KeyTransform(key, "data")).values_list("two", flat=True) == [{"in": number}]
+    with pytest.raises(FieldError, match="NUL"):
+        await _names(**{"data__a\x00b": 1})
+    assert await Paper.objects.count() == len(ROWS) + 3
+
+
+@pytest.mark.row("lookups.json_text")
+async def test_texts_and_numbers_inside_documents(papers: Database) -> None:
+    assert await _names(data__a__iexact="B") == {"plain", "ten"}
+    assert await _names(data__a__startswith="b") >= {"plain"}
+    assert await _names(data__a__istartswith="B") == {"plain", "ten"}
+    assert await _names(data__a__b__c__icontains="deep e") == {"deep"}
+    assert await _names(data__a__b__c__endswith="End") == {"deep"}
+    assert await _names(data__a__b__c__regex="^Deep") == {"deep"}
+    assert await _names(data__a__b__c__iregex="^deep") == {"deep"}
+    assert await _names(data__a__b__c__contains="deep") == set() if papers.vendor != "sqlite" else True
+    assert await _names(data__n__gt=9) == {"plain", "ten"}
+    assert await _names(data__n__gte=2, data__n__lt=14) == {"deep", "ten"}
+    assert await _names(data__n__range=(2, 10)) == {"deep", "ten"}
+    assert await _names(data__f__lte=1.5) == {"plain"}
+    assert await _names(data__a__gt="b") == set() or papers.vendor == "postgresql"
+    assert await _names(data__a__gt=1) == set()
+    assert await _names(data__n__gt="1") == set()
+    assert await _names(data__null__icontains="nul") == set()
+
+
+@pytest.mark.row("lookups.kt")
+async def test_paths_are_selected_ordered_and_grouped(papers: Database) -> None:
+    numbered = Paper.objects.filter(data__n__isnull=False)
+    names = await numbered.order_by("data__n").values_list("name", flat=True)
+    assert names == ["deep", "ten", "plain"] or papers.vendor == "mysql"  # which orders by text
+    assert (
+        await numbered.order_by("-data__n").values_list("data__n", flat=True) == [14, 10, 2] or papers.vendor == "mysql"
+    )
+    assert await numbered.order_by("pk").values_list("data__a", "data__list__1") == [
+        ("b", [2, 3]),
+        ({"b": {"c": "Deep End"}}, None),
+        ("B", None),
+    ]
+    texts = numbered.annotate(text=KT("data__a")).order_by("pk")
+    assert (await texts.values_list("text", flat=True))[::2] == ["b", "B"]
+    assert await texts.filter(text__iexact="b").count() == 2
+    groups = Paper.objects.annotate(kind=KT("data__n")).values("kind").annotate(n=Count("pk")).order_by("kind")
+    assert {row["kind"]: row["n"] for row in await groups} == {"2": 1, "10": 1, "14": 1, None: 5}
+    assert await numbered.annotate(x=KeyTextTransform("0", KeyTransform("list", "data"))).exclude(x=None).values_list(
+        "x", flat=True
+    ) == ["1"]
+    assert await numbered.annotate(inner=F("data__list")).filter(inner__0=1).count() == 1
+    with pytest.raises(ValueError, match="path"):
+        KT("data")
+    with pytest.raises(FieldError, match="no field"):
+        await Paper.objects.annotate(x=KT("name__iexact"))
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_the_fields_own_encoder_writes_what_is_looked_for(papers: Database) -> None:
+    day = dt.date(2026, 1, 5)
+    await Paper.objects.create(name="encoded", encoded={"on": day})
+    assert (await Paper.objects.get(name="encoded")).encoded == {"on": "day 005"}
+    assert await _names(encoded__on=day) == {"encoded"}
+    assert await _names(encoded={"on": day}) == {"encoded"}
+    assert await _names(encoded__on__in=[day]) == {"encoded"}
