@@ -34,6 +34,7 @@ async def limited(scratch: Any, vendor: str, **limits: Any) -> Database:
     return Database("limited", replace(config, pool=PoolConfig(**limits)))
 
 
+@pytest.mark.row("connections.pool")
 async def test_a_full_pool_waits_and_then_names_the_setting(scratch: Any, vendor: str) -> None:
     db = await limited(scratch, vendor, max_size=1, timeout_s=0.2)
     try:
@@ -55,6 +56,7 @@ async def test_a_full_pool_waits_and_then_names_the_setting(scratch: Any, vendor
         await db.close()
 
 
+@pytest.mark.row("connections.pool")
 async def test_waiting_tasks_are_served_in_order(scratch: Any, vendor: str) -> None:
     db = await limited(scratch, vendor, max_size=1)
     order: list[int] = []
@@ -134,6 +136,7 @@ async def test_a_transaction_begun_by_hand_is_not_handed_on(scratch: Any, vendor
         await db.close()
 
 
+@pytest.mark.row("connections.pool")
 async def test_long_idle_connections_are_asked_first_and_old_ones_closed(scratch: Any, vendor: str) -> None:
     db = await limited(scratch, vendor, max_size=2, max_idle_s=0.2, max_lifetime_s=60)
     try:
@@ -148,6 +151,7 @@ async def test_long_idle_connections_are_asked_first_and_old_ones_closed(scratch
         await db.close()
 
 
+@pytest.mark.row("connections.pool")
 async def test_a_connection_beyond_its_lifetime_is_replaced(scratch: Any, vendor: str) -> None:
     db = await limited(scratch, vendor, max_size=1, max_lifetime_s=0.2)
     try:
@@ -206,6 +210,7 @@ async def test_closing_does_not_wait_longer_than_its_grace(scratch: Any, vendor:
 
 
 @pytest.mark.parametrize("url", ["postgres://u:hunter2@127.0.0.1:1/x", "mysql://u:hunter2@127.0.0.1:1/x"])
+@pytest.mark.row("connections.errors")
 async def test_a_refused_connection_says_where_and_what_to_do_and_never_the_password(url: str) -> None:
     db = Database("main", parse_database(url))
 
@@ -220,6 +225,7 @@ async def test_a_refused_connection_says_where_and_what_to_do_and_never_the_pass
 
 
 @pytest.mark.vendors("postgresql", "mysql")  # SQLite makes its file, and knows no users
+@pytest.mark.row("connections.errors")
 async def test_a_missing_database_and_a_wrong_password_are_told_apart(scratch: Any, vendor: str) -> None:
     config = parse_database(await scratch(vendor))
 
@@ -300,6 +306,7 @@ async def test_sqlite_reads_are_not_held_up_by_a_long_write(tmp_path: Path) -> N
         await db.close()
 
 
+@pytest.mark.row("connections.errors")
 async def test_wrong_sql_and_wrong_values_name_the_statement(scratch: Any, vendor: str) -> None:
     db = await limited(scratch, vendor, max_size=2)
     try:
@@ -341,6 +348,7 @@ async def test_one_database_serves_one_loop_after_another(tmp_path: Path) -> Non
     await db.close()
 
 
+@pytest.mark.row("connections.handler")
 def test_an_unknown_alias_is_suggested() -> None:
     from covet.db import connections
 
@@ -348,6 +356,7 @@ def test_an_unknown_alias_is_suggested() -> None:
         connections["defualt"]
 
 
+@pytest.mark.row("compiler.cache")
 def test_the_statement_cache_is_bounded() -> None:
     cache: BoundedCache[int, int] = BoundedCache(3)
     for number in range(10):
@@ -356,6 +365,7 @@ def test_the_statement_cache_is_bounded() -> None:
     assert list(cache) == [7, 8, 9]
 
 
+@pytest.mark.row("connections.setup", "connections.settings")
 async def test_options_of_the_url_reach_the_driver(scratch: Any, vendor: str) -> None:
     url, sql, expected = {
         "postgresql": ("?sslmode=prefer&application_name=shop&statement_cache_size=7", "SHOW application_name", "shop"),

@@ -60,6 +60,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.row("compiler.converters")
 async def test_a_value_comes_back_as_it_went(database: Database, kind: str) -> None:
     """By insert and by comparison, NULL included, for whatever Hypothesis finds."""
     column_type, values = KINDS[kind]
@@ -117,6 +118,7 @@ def examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
     return drawn
 
 
+@pytest.mark.row("fields.db_column", "compiler.injection")
 async def test_names_with_every_odd_character_work_as_tables_and_columns(database: Database) -> None:
     for name in ("select", 'do"uble', "ba`ck", "100%", "%s", "a b", "ünïcödé", "semi;colon", "quote'"):
         table = TableDef(
@@ -140,6 +142,7 @@ async def test_names_with_every_odd_character_work_as_tables_and_columns(databas
         assert name in [column.name for column in await database.introspection.columns(table.name)]
 
 
+@pytest.mark.row("lookups.text", "lookups.itext")
 async def test_text_matches_follow_djangos_rules_for_case(database: Database) -> None:
     await database.execute("CREATE TABLE words (w varchar(50))")
     dialect = database.dialect
@@ -235,6 +238,7 @@ async def test_logical_functions_agree_on_all_databases(database: Database) -> N
     assert await value(n.Binary("||", *words("a", "b"))) == "ab"
 
 
+@pytest.mark.row("lookups.json_path")
 async def test_json_paths_agree_on_all_databases(database: Database) -> None:
     json = n.ColumnType("json")
     table = TableDef("docs", (ColumnDef("id", n.ColumnType("integer"), primary_key=True), ColumnDef("d", json)))
@@ -272,6 +276,7 @@ async def test_decimals_of_a_sum_keep_their_cents(database: Database) -> None:
     assert convert(rows[0][0]) == Decimal("20.29")
 
 
+@pytest.mark.row("fields.uuid", "lookups.special")
 async def test_a_uuid_given_as_text_is_found(database: Database) -> None:
     key = uuid.uuid4()
     kind = n.ColumnType("uuid")

@@ -72,11 +72,13 @@ def test_a_right_model_has_nothing_to_say() -> None:
         ),
     ],
 )
+@pytest.mark.row("checks.models")
 def test_a_wrong_model_is_named(body: dict[str, Any], meta: dict[str, Any], id: str) -> None:
     body = {name: field.clone() if isinstance(field, models.Field) else field for name, field in body.items()}
     assert id in ids(model(meta=meta, **body))
 
 
+@pytest.mark.row("meta.names")
 def test_names_of_models() -> None:
     assert ids(model("_Thing")) == {"models.E023"}
     assert ids(model("A__B")) == {"models.E024"}
@@ -98,6 +100,7 @@ def test_rules_cover_one_table() -> None:
     assert ids(bar) == {"models.E016"}
 
 
+@pytest.mark.row("meta.names")
 def test_two_models_with_one_table_and_rules_of_one_name(registry: Apps) -> None:
     index = models.Index(fields=["id"], name="same")
     model("One", meta={"db_table": "t", "indexes": [index]})
@@ -105,6 +108,7 @@ def test_two_models_with_one_table_and_rules_of_one_name(registry: Apps) -> None
     assert {message.id for message in check_all(registry)} == {"models.E028", "models.E030"}
 
 
+@pytest.mark.row("relations.lazy")
 def test_a_relation_to_nowhere_has_a_suggestion(registry: Apps) -> None:
     model("Author")
     model("Book", author=models.ForeignKey("shop.Autor", on_delete=models.CASCADE))
@@ -128,6 +132,7 @@ def test_a_model_may_add_checks_of_its_own() -> None:
     assert {message.id for message in Own.check()} == {"shop.W001"}
 
 
+@pytest.mark.row("relations.names")
 def test_reverse_names_must_be_free() -> None:
     author = model("Author", book=models.IntegerField(), book_set=models.IntegerField())
     book = model("Book", author=models.ForeignKey(author, on_delete=models.CASCADE))
@@ -150,6 +155,7 @@ def test_two_relations_to_one_model_need_a_related_name() -> None:
     assert ids(fine) == set()
 
 
+@pytest.mark.row("checks.models")
 def test_rules_of_deletion_must_be_possible() -> None:
     author = model("Author")
     book = model(

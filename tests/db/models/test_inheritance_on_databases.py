@@ -82,6 +82,7 @@ async def tables(database: Database) -> AsyncIterator[Database]:
             await editor.drop_table(model._meta.db_table)
 
 
+@pytest.mark.row("inheritance.tables")
 async def test_a_child_is_one_row_in_each_table(tables: Database) -> None:
     pub = await Pub.objects.create(name="Crown", note="old", drinks=3, beers=12)
     assert (await Place.objects.get()).pk == pub.pk
@@ -99,6 +100,7 @@ async def test_a_child_is_one_row_in_each_table(tables: Database) -> None:
     assert await Place.objects.count() == 0
 
 
+@pytest.mark.row("inheritance.tables")
 async def test_a_parent_leads_to_its_child(tables: Database) -> None:
     bar = await Bar.objects.create(name="Crown", drinks=3)
     place = await Place.objects.get()
@@ -127,6 +129,7 @@ async def test_an_unloaded_child_is_completed(tables: Database) -> None:
     assert (unloaded.name, unloaded.drinks) == ("Crown", 3)
 
 
+@pytest.mark.row("inheritance.proxy")
 async def test_proxies_see_the_rows_through_their_manager(tables: Database) -> None:
     await Place.objects.create(name="Park")
     await Place.objects.create(name="Club", note="loud")
@@ -139,6 +142,7 @@ async def test_proxies_see_the_rows_through_their_manager(tables: Database) -> N
     assert await LoudPlace.objects.count() == 0
 
 
+@pytest.mark.row("meta.order_with_respect_to")
 async def test_rows_of_one_parent_have_an_order(tables: Database) -> None:
     question = await Question.objects.create(text="?")
     other = await Question.objects.create(text="!")

@@ -46,6 +46,7 @@ with apps.isolate() as registry:
             self.title = value.lower()
 
 
+@pytest.mark.row("models.constructor")
 def test_defaults_are_filled_in() -> None:
     one, other = Book(), Book()
     assert (one.pk, one.title, one.kind, one.author_id) == (None, "", "n", None)  # type: ignore[attr-defined]
@@ -56,6 +57,7 @@ def test_defaults_are_filled_in() -> None:
     assert one._state.db is None
 
 
+@pytest.mark.row("models.constructor", "models.pk")
 def test_values_come_by_position_name_attribute_pk_and_property() -> None:
     assert Book(3, "x").title == "x"
     assert Book(pk=4).id == 4  # type: ignore[attr-defined]
@@ -77,6 +79,7 @@ def test_values_come_by_position_name_attribute_pk_and_property() -> None:
         ((), {"author": 3}, ValueError, "must be an instance of Author|author"),
     ],
 )
+@pytest.mark.row("models.constructor")
 def test_wrong_arguments_say_what_is_right(args: Any, kwargs: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         Book(*args, **kwargs)
@@ -127,6 +130,7 @@ def test_a_field_added_later_is_in_the_constructor() -> None:
         assert Thing().later == 9  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("models.identity")
 def test_rows_are_equal_by_model_and_key() -> None:
     assert Book(pk=1) == Book(pk=1)
     assert Book(pk=1) != Book(pk=2)
@@ -139,6 +143,7 @@ def test_rows_are_equal_by_model_and_key() -> None:
         hash(new)
 
 
+@pytest.mark.row("models.identity", "models.display")
 def test_texts() -> None:
     assert repr(Author(name="Ann")) == "<Author: Ann>"
     assert str(Book(pk=3)) == "Book object (3)"
@@ -207,6 +212,7 @@ def test_copies_have_a_state_of_their_own() -> None:
     assert copy.deepcopy(book).tags is not book.tags
 
 
+@pytest.mark.row("models.pickle")
 def test_pickles_keep_values_and_state() -> None:
     book = Book(pk=1, title="x", author=Author(pk=2, name="Ann"))
     book._state.db = "replica"

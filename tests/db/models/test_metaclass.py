@@ -81,6 +81,7 @@ def test_the_class_suggests_near_names() -> None:
         Article._meta.get_field("titel")
 
 
+@pytest.mark.row("meta.options")
 def test_meta_is_read_and_unknown_options_are_refused() -> None:
     class BlogPost(models.Model):
         class Meta(InShop):
@@ -132,6 +133,7 @@ def test_a_model_outside_every_app_says_what_to_do() -> None:
             pass
 
 
+@pytest.mark.row("models.registration")
 def test_models_register_with_the_current_apps(registry: Apps) -> None:
     class Article(models.Model):
         class Meta(InShop):
@@ -159,6 +161,7 @@ def test_two_different_models_of_one_name_clash() -> None:
             type("Article", (models.Model,), {"Meta": InShop, "__module__": "two"})
 
 
+@pytest.mark.row("models.registration")
 def test_each_model_has_its_own_exceptions() -> None:
     class Place(models.Model):
         class Meta(InShop):
@@ -174,6 +177,7 @@ def test_each_model_has_its_own_exceptions() -> None:
     assert Place.DoesNotExist.__qualname__.endswith("Place.DoesNotExist")
 
 
+@pytest.mark.row("inheritance.abstract")
 def test_abstract_models_give_their_fields_and_their_meta() -> None:
     class Base(models.Model):
         title = models.CharField(max_length=9)
@@ -206,6 +210,7 @@ def test_abstract_models_give_their_fields_and_their_meta() -> None:
         Base.objects
 
 
+@pytest.mark.row("inheritance.abstract")
 def test_abstract_rules_get_the_names_of_their_class() -> None:
     class Base(models.Model):
         code = models.CharField(max_length=9)
@@ -317,6 +322,7 @@ def test_a_proxy_needs_exactly_one_model() -> None:
                 proxy = True
 
 
+@pytest.mark.row("managers.basic", "managers.copies")
 def test_managers_are_inherited_and_the_first_is_the_default() -> None:
     class Drafts(models.Manager[Any]):
         pass

@@ -92,6 +92,7 @@ async def author(**values: Any) -> Author:
     return await Author.objects.create(**{"name": "Ann", "email": "ann@example.org", **values})
 
 
+@pytest.mark.row("fields.default", "fields.null_blank")
 async def test_every_field_reads_back_what_was_saved(tables: Database) -> None:
     made = Everything()
     await made.save()
@@ -106,6 +107,7 @@ async def test_every_field_reads_back_what_was_saved(tables: Database) -> None:
     assert abs(found.made - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
 
 
+@pytest.mark.row("lookups.exact")
 async def test_values_of_every_field_can_be_looked_up(tables: Database) -> None:
     made = await Everything.objects.create()
     for field in Everything._meta.concrete_fields:
@@ -116,6 +118,7 @@ async def test_values_of_every_field_can_be_looked_up(tables: Database) -> None:
         assert found == 1, field
 
 
+@pytest.mark.row("constraints.check", "constraints.unique", "fields.primary_key")
 async def test_the_table_holds_the_rules(tables: Database) -> None:
     ann = await author()
     with pytest.raises(UniqueViolation):
@@ -126,6 +129,7 @@ async def test_the_table_holds_the_rules(tables: Database) -> None:
         await Book.objects.create(title="x", author_id=999)
 
 
+@pytest.mark.row("models.full_clean")
 async def test_full_clean_collects_the_errors_of_all_steps(tables: Database) -> None:
     ann = await author()
     await Book.objects.create(title="taken", author=ann, isbn="1", slug="one", day=dt.date(2024, 5, 1))
@@ -139,6 +143,7 @@ async def test_full_clean_collects_the_errors_of_all_steps(tables: Database) -> 
     assert caught.value.message_dict["isbn"] == ["Book with this Isbn already exists."]
 
 
+@pytest.mark.row("constraints.unique")
 async def test_rows_that_are_together_unique(tables: Database) -> None:
     ann = await author()
     first = await Book.objects.create(title="one", author=ann)
@@ -150,6 +155,7 @@ async def test_rows_that_are_together_unique(tables: Database) -> None:
     await Book(title="one", author=ann).validate_unique(exclude=["author"])
 
 
+@pytest.mark.row("fields.unique_for")
 async def test_unique_for_a_month(tables: Database) -> None:
     ann = await author()
     await Book.objects.create(title="one", author=ann, slug="s", day=dt.date(2024, 5, 1))
@@ -165,6 +171,7 @@ async def test_a_key_that_does_not_exist_is_found(tables: Database) -> None:
     assert caught.value.message_dict == {"author": ["author instance with id 4711 does not exist."]}
 
 
+@pytest.mark.row("constraints.check")
 async def test_unknown_counts_as_met(tables: Database) -> None:
     ann = await author()
     book = Book(title="x", author=ann, low=3, high=None)
@@ -188,6 +195,7 @@ async def test_cleaned_values_are_set(tables: Database) -> None:
         Book(title="x", author=ann, pages="many").clean_fields()
 
 
+@pytest.mark.row("expressions.f")
 async def test_arithmetic_keeps_the_kind_of_its_numbers(tables: Database) -> None:
     await Everything.objects.create(small=7, price=decimal.Decimal("2.50"), ratio=0.25)
     row = await Everything.objects.annotate(
@@ -205,6 +213,7 @@ async def test_arithmetic_keeps_the_kind_of_its_numbers(tables: Database) -> Non
     assert row.mixed == pytest.approx(1.75)  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("expressions.f")
 async def test_arithmetic_of_dates(tables: Database) -> None:
     start = dt.datetime(2024, 2, 29, 12, tzinfo=dt.UTC)
     await Everything.objects.create(moment=start, lasts=dt.timedelta(days=1, seconds=30))
@@ -220,6 +229,7 @@ async def test_arithmetic_of_dates(tables: Database) -> None:
     assert row.gap == dt.timedelta(minutes=5)  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("expressions.case")
 async def test_conditions_and_functions(tables: Database) -> None:
     ann = await author(name="Ann")
     bob = await author(name="bob", email="bob@example.org")
@@ -247,6 +257,7 @@ async def test_conditions_and_functions(tables: Database) -> None:
     assert one == ann
 
 
+@pytest.mark.row("aggregates.basic")
 async def test_aggregates_give_python_numbers(tables: Database) -> None:
     ann = await author()
     for pages in (10, 20, 31):
@@ -277,6 +288,7 @@ async def test_aggregates_give_python_numbers(tables: Database) -> None:
     assert type(found["total"]) is int
 
 
+@pytest.mark.row("functions.extract", "functions.trunc")
 async def test_dates_are_taken_apart(tables: Database) -> None:
     moment = dt.datetime(2024, 2, 29, 23, 59, 58, tzinfo=dt.UTC)
     await Everything.objects.create(moment=moment)
@@ -295,6 +307,7 @@ async def test_dates_are_taken_apart(tables: Database) -> None:
     assert row.date == dt.date(2024, 2, 29)  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("expressions.subquery")
 async def test_subqueries(tables: Database) -> None:
     ann = await author()
     bob = await author(name="Bob", email="bob@example.org")
@@ -308,6 +321,7 @@ async def test_subqueries(tables: Database) -> None:
     assert await Author.objects.filter(models.Exists(theirs) & models.Q(name="Ann")) == [ann]
 
 
+@pytest.mark.row("expressions.window", "expressions.window_functions")
 async def test_windows(tables: Database) -> None:
     ann = await author()
     for pages in (30, 10, 20):
@@ -319,6 +333,7 @@ async def test_windows(tables: Database) -> None:
     assert [(row.pages, row.place, row.so_far) for row in rows] == [(10, 3, 10), (20, 2, 30), (30, 1, 60)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("models.next_by")
 async def test_neighbours_by_date(tables: Database) -> None:
     rows = [await Everything.objects.create(day=dt.date(2024, 1, day)) for day in (1, 2, 2)]
     second, third = sorted(rows[1:], key=lambda row: row.key)
@@ -331,6 +346,7 @@ async def test_neighbours_by_date(tables: Database) -> None:
     assert await last.get_previous_by_day() == follower
 
 
+@pytest.mark.row("compiler.cache")
 async def test_one_shape_serves_all_values(tables: Database) -> None:
     ann = await author()
     await Book.objects.create(title="x", author=ann, pages=5)

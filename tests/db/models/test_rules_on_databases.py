@@ -99,6 +99,7 @@ async def tables(database: Database) -> AsyncIterator[Database]:
             await editor.drop_table(model._meta.db_table)
 
 
+@pytest.mark.row("fields.generated")
 async def test_a_generated_column_is_read_back(tables: Database) -> None:
     line = await Line.objects.create(count=3, price=5)
     await line.refresh_from_db()
@@ -108,6 +109,7 @@ async def test_a_generated_column_is_read_back(tables: Database) -> None:
     assert (await Line.objects.get(total=18)).pk == line.pk
 
 
+@pytest.mark.row("fields.json")
 async def test_json_of_all_shapes(tables: Database) -> None:
     for value in ({"a": [1, 2.5, None, True]}, [], {}, "text", 0, False, None, "null", 'quo"te', "ä"):
         note = await Note.objects.create(data=value)
@@ -117,6 +119,7 @@ async def test_json_of_all_shapes(tables: Database) -> None:
         assert found.number == 1 + 2j
 
 
+@pytest.mark.row("lookups.json_null", "fields.json")
 async def test_json_null_is_a_value_and_none_is_no_value(tables: Database) -> None:
     nothing = await Note.objects.create(data=None)
     null = await Note.objects.create(data=models.JSONNull())
@@ -125,6 +128,7 @@ async def test_json_null_is_a_value_and_none_is_no_value(tables: Database) -> No
     assert (await Note.objects.get(pk=null.pk)).data is None
 
 
+@pytest.mark.row("fields.db_default")
 async def test_defaults_of_the_database_come_back_after_the_save(tables: Database) -> None:
     note = Note()
     await note.save()
@@ -140,6 +144,7 @@ async def test_defaults_of_the_database_come_back_after_the_save(tables: Databas
     ("name", "other", "right"),
     [("a", "", True), ("a", "b", True), ("b", "a", False), ("x", "", False), ("100%", "", False)],
 )
+@pytest.mark.row("constraints.check")
 async def test_checks_hold_in_the_table_and_before(tables: Database, name: str, other: str, right: bool) -> None:
     tag = Tag(name=name, other=other)
     if right:
@@ -154,6 +159,7 @@ async def test_checks_hold_in_the_table_and_before(tables: Database, name: str, 
 
 
 @pytest.mark.vendors("sqlite", "postgresql")  # MariaDB has neither indexes of expressions nor partial ones
+@pytest.mark.row("constraints.unique")
 async def test_unique_expressions_and_conditions(database: Database) -> None:
     async with database.schema_editor() as editor:
         await editor.create_table(table_of(Folder))

@@ -71,6 +71,7 @@ async def ann(blog: Database) -> AsyncIterator[Author]:
     yield await Author.objects.create(name="Ann", age=1)
 
 
+@pytest.mark.row("contract.cancellation")
 async def test_a_transaction_cancelled_at_any_wait_is_whole_or_gone(blog: Database, ann: Author) -> None:
     async def work() -> None:
         async with transaction.atomic():
@@ -96,6 +97,7 @@ async def test_a_transaction_cancelled_at_any_wait_is_whole_or_gone(blog: Databa
     assert await cancelled_everywhere(work, check) >= 5
 
 
+@pytest.mark.row("contract.cancellation")
 async def test_a_save_outside_a_block_cancelled_at_any_wait_leaves_clean_connections(blog: Database) -> None:
     async def work() -> None:
         author = await Author.objects.create(name="x")
@@ -130,6 +132,7 @@ async def test_a_stream_cancelled_at_any_wait_gives_its_connection_back(blog: Da
         assert await cancelled_everywhere(one, check) >= 4
 
 
+@pytest.mark.row("contract.scope")
 async def test_saves_gathered_in_a_block_are_undone_together(blog: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         async with transaction.atomic():
@@ -267,6 +270,7 @@ async def test_a_task_that_is_only_a_query_is_named_in_messages(blog: Database) 
     assert queries[0].where.startswith("task 'the import' (")
 
 
+@pytest.mark.row("relations.batches")
 async def test_peers_gathered_inside_a_block_cost_one_statement(blog: Database, ann: Author) -> None:
     others = [await Author.objects.create(name=str(n)) for n in range(4)]
     await Article.objects.bulk_create([Article(title=str(n), author=(ann, *others)[n % 5]) for n in range(100)])

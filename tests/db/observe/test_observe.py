@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from covet.db.database import Database
 
 
+@pytest.mark.row("connections.query_log")
 async def test_statements_of_the_block_and_of_its_tasks_are_recorded(database: Database) -> None:
     await database.fetch("SELECT 1")
     with record_queries() as queries:
@@ -100,6 +101,7 @@ class Row:
         self._row_state = type("State", (), {"db": alias})()
 
 
+@pytest.mark.row("connections.routers")
 def test_routers_are_asked_in_order_and_the_first_answer_counts() -> None:
     with override(DATABASE_ROUTERS=[Split(), Late]):
         router = Router()

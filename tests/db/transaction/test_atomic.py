@@ -55,6 +55,7 @@ async def numbers(db: Database) -> list[int]:
     return sorted(row[0] for row in await db.fetch("SELECT id FROM child"))
 
 
+@pytest.mark.row("transactions.atomic")
 async def test_a_block_commits_as_a_whole(db: Database) -> None:
     async with transaction.atomic():
         assert db.in_atomic_block
@@ -65,6 +66,7 @@ async def test_a_block_commits_as_a_whole(db: Database) -> None:
     assert await numbers(db) == [1, 2]
 
 
+@pytest.mark.row("transactions.atomic")
 async def test_an_error_rolls_back_and_goes_on(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         async with transaction.atomic():
@@ -74,6 +76,7 @@ async def test_an_error_rolls_back_and_goes_on(db: Database) -> None:
     assert await numbers(db) == []
 
 
+@pytest.mark.row("transactions.atomic")
 async def test_a_nested_block_is_undone_alone(db: Database) -> None:
     async with transaction.atomic():
         await add(db, 1)
@@ -87,6 +90,7 @@ async def test_a_nested_block_is_undone_alone(db: Database) -> None:
     assert await numbers(db) == [1, 3]
 
 
+@pytest.mark.row("transactions.atomic")
 async def test_an_inner_block_without_savepoint_takes_the_outer_one_with_it(db: Database) -> None:
     with pytest.raises(TransactionManagementError, match="has no savepoint"):
         async with transaction.atomic():
@@ -99,6 +103,7 @@ async def test_an_inner_block_without_savepoint_takes_the_outer_one_with_it(db: 
     assert await numbers(db) == []
 
 
+@pytest.mark.row("transactions.atomic")
 async def test_the_decorator_runs_a_function_in_a_block(db: Database) -> None:
     @transaction.atomic
     async def work(fail: bool) -> str:
@@ -121,6 +126,7 @@ def test_the_decorator_refuses_sync_functions() -> None:
         def work() -> None: ...  # type: ignore[type-var]
 
 
+@pytest.mark.row("transactions.atomic")
 async def test_durable_must_be_outermost(db: Database) -> None:
     async with transaction.atomic(durable=True):
         with pytest.raises(TransactionManagementError, match=r"durable=True.*test_atomic\.py"):
@@ -128,6 +134,7 @@ async def test_durable_must_be_outermost(db: Database) -> None:
                 pass
 
 
+@pytest.mark.row("transactions.savepoints")
 async def test_set_rollback_undoes_a_block_without_an_error(db: Database) -> None:
     async with transaction.atomic():
         await add(db, 1)
@@ -172,6 +179,7 @@ async def test_a_foreign_key_is_checked_at_the_commit_where_the_database_can(db:
         assert await numbers(db) == [1]
 
 
+@pytest.mark.row("constraints.errors")
 async def test_violations_carry_what_was_violated(db: Database) -> None:
     await add(db, 1)
 

@@ -28,6 +28,7 @@ async def mail() -> None:
     ran.append("mail")
 
 
+@pytest.mark.row("transactions.on_commit")
 async def test_functions_run_after_the_outermost_commit_in_order_before_atomic_returns(database: Database) -> None:
     async with transaction.atomic():
         await transaction.on_commit(mail)
@@ -39,6 +40,7 @@ async def test_functions_run_after_the_outermost_commit_in_order_before_atomic_r
     assert ran == ["mail", "inner", "outer False"]
 
 
+@pytest.mark.row("transactions.on_commit")
 async def test_what_is_rolled_back_never_runs(database: Database) -> None:
     async with transaction.atomic():
         transaction.on_commit(lambda: ran.append("kept"))
@@ -85,6 +87,7 @@ async def test_inside_a_transaction_it_needs_no_await(database: Database) -> Non
     assert ran == ["mail"]
 
 
+@pytest.mark.row("transactions.on_commit")
 async def test_a_failing_function_is_told_after_the_commit_unless_it_is_robust(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -37,6 +37,7 @@ async def numbers(db: Database) -> list[int]:
     return sorted(row[0] for row in await db.fetch("SELECT id FROM things"))
 
 
+@pytest.mark.row("contract.scope")
 async def test_tasks_started_inside_a_block_join_it_and_take_turns(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         async with transaction.atomic():
@@ -194,6 +195,7 @@ async def test_a_failed_block_ends_at_once_for_tasks_that_still_run(db: Database
     assert await numbers(db) == []
 
 
+@pytest.mark.row("contract.cancellation")
 async def test_a_cancelled_statement_outside_a_block_leaves_no_bad_connection(db: Database) -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
@@ -205,6 +207,7 @@ async def test_a_cancelled_statement_outside_a_block_leaves_no_bad_connection(db
     assert len(await numbers(db)) == 10
 
 
+@pytest.mark.row("transactions.atomic", "contract.cancellation")
 async def test_a_cancelled_block_is_rolled_back(db: Database) -> None:
     async def work() -> None:
         async with transaction.atomic():

@@ -82,6 +82,7 @@ trees = st.recursive(leaves, branches, max_leaves=8)
 
 
 @given(trees, st.lists(numbers, min_size=40, max_size=40), st.lists(numbers, min_size=40, max_size=40))
+@pytest.mark.row("compiler.cache")
 def test_two_trees_that_differ_in_values_have_one_shape(make: Any, first: list[int], second: list[int]) -> None:
     values: list[Any] = []
     others: list[Any] = []
@@ -203,6 +204,7 @@ def test_paths_are_the_public_addresses() -> None:
     }
 
 
+@pytest.mark.row("expressions.value")
 def test_kinds_that_do_not_go_together_ask_for_an_output_field() -> None:
     scope = Recorder(a=models.IntegerField(), t=models.CharField(max_length=3), d=models.DateField())
     for bad in (F("a") + F("t"), F("d") * 2, Case(When(a=1, then="t"), default="a")):

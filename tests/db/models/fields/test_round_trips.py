@@ -67,6 +67,7 @@ def test_to_python_may_run_twice(case: tuple[Any, Any]) -> None:
 
 
 @given(CASES)
+@pytest.mark.row("fields.introspection")
 def test_a_value_survives_its_text(case: tuple[Any, Any]) -> None:
     field, value = case
     if isinstance(field, fields.BinaryField):
@@ -144,6 +145,7 @@ MAKERS: list[Any] = [
 
 
 @given(st.sampled_from(MAKERS), OPTIONS)
+@pytest.mark.row("fields.introspection")
 def test_a_clone_deconstructs_to_the_same(make: Any, options: dict[str, Any]) -> None:
     field = make(**options)
     clone = field.clone()

@@ -31,6 +31,7 @@ def named(field: Any, name: str = "thing") -> Any:
     return field
 
 
+@pytest.mark.row("fields.choices")
 def test_members_have_values_labels_and_names() -> None:
     assert Status.choices == [(None, "(none)"), ("d", "Draft"), ("p", "Published")]
     assert Status.labels == ["(none)", "Draft", "Published"]
@@ -76,6 +77,7 @@ def test_other_types_mix_in() -> None:
         lambda: {"d": "Draft", "p": "Published"},
     ],
 )
+@pytest.mark.row("fields.choices")
 def test_choices_come_in_several_forms(choices: Any) -> None:
     field = named(fields.CharField(max_length=1, choices=choices))
     assert field.flatchoices == [("d", "Draft"), ("p", "Published")]
@@ -86,6 +88,7 @@ def test_choices_come_in_several_forms(choices: Any) -> None:
     assert "'x'" in str(caught.value)
 
 
+@pytest.mark.row("fields.choices")
 def test_a_function_of_choices_is_not_called_before_it_is_needed() -> None:
     calls: list[int] = []
 
@@ -99,6 +102,7 @@ def test_a_function_of_choices_is_not_called_before_it_is_needed() -> None:
     assert field.choices == [(1, "one")]
 
 
+@pytest.mark.row("fields.choices")
 def test_members_are_written_as_plain_values() -> None:
     written = fields.CharField(max_length=1, choices=Status).deconstruct()[3]["choices"]
     assert written == [(None, "(none)"), ("d", "Draft"), ("p", "Published")]
@@ -115,6 +119,7 @@ def test_null_and_blank_have_codes_of_their_own() -> None:
     assert named(fields.CharField(max_length=1, blank=True)).clean("", None) == ""
 
 
+@pytest.mark.row("fields.options")
 def test_all_validators_run_and_all_errors_are_kept() -> None:
     def no(value: Any) -> None:
         raise ValidationError("No.", code="no")
@@ -125,6 +130,7 @@ def test_all_validators_run_and_all_errors_are_kept() -> None:
     assert {error.code for error in caught.value.error_list} == {"no", "max_length"}
 
 
+@pytest.mark.row("fields.options")
 def test_own_messages_replace_those_of_validators() -> None:
     field = named(fields.CharField(max_length=2, error_messages={"max_length": "Too long."}))
     with pytest.raises(ValidationError, match=r"^Too long\.$"):
@@ -220,6 +226,7 @@ def ids(field: Any) -> set[str]:
         (named(fields.BigAutoField()), "fields.E100"),
     ],
 )
+@pytest.mark.row("fields.names", "checks.models")
 def test_a_wrong_declaration_is_named_by_the_checks(field: Any, id: str) -> None:
     assert id in ids(field)
     assert all(message.msg for message in field.check())

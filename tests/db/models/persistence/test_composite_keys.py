@@ -76,6 +76,7 @@ def notes(rows: list[Order]) -> list[str]:
     return [row.note for row in rows]
 
 
+@pytest.mark.row("fields.composite_key")
 async def test_the_key_is_a_tuple(crm):
     order = crm[0]
 
@@ -93,6 +94,7 @@ async def test_the_key_is_a_tuple(crm):
         found.pk = (1, 2, 3)
 
 
+@pytest.mark.row("fields.composite_key", "lookups.tuples")
 async def test_filters_compare_the_key(crm):
     first, second, last = crm[0].pk, crm[1].pk, crm[-1].pk
     ordered = Order.objects.order_by("pk")
@@ -171,6 +173,7 @@ async def test_in_bulk_gives_rows_by_tuple(crm):
     assert len(await Order.objects.in_bulk()) == 6
 
 
+@pytest.mark.row("fields.composite_key")
 async def test_saving_updates_the_row_or_inserts_it(crm):
     order = crm[0]
     order.note = "new"
@@ -234,6 +237,7 @@ async def test_writes_over_joins_go_by_the_key(crm):
     assert (await Order.objects.filter(tenant__name="b").delete())[0] == 3
 
 
+@pytest.mark.row("fields.composite_key")
 async def test_bulk_writes(crm):
     for order in crm:
         order.note = order.note.upper()

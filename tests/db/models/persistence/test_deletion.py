@@ -23,6 +23,7 @@ async def ann(blog: Any) -> Author:
     return ann
 
 
+@pytest.mark.row("deletion.cascade", "deletion.algorithm")
 async def test_deleting_goes_down_all_relations_and_counts(ann: Author) -> None:
     bob = await Author.objects.create(name="Bob")
     theirs = await Article.objects.create(title="by Bob", author=bob, editor=ann)
@@ -42,6 +43,7 @@ async def test_deleting_goes_down_all_relations_and_counts(ann: Author) -> None:
     assert await Tag.objects.count() == 1
 
 
+@pytest.mark.row("queries.delete")
 async def test_a_queryset_deletes_with_the_same_counts(ann: Author) -> None:
     assert await Article.objects.filter(author__name="Ann").delete() == (
         6,
@@ -50,6 +52,7 @@ async def test_a_queryset_deletes_with_the_same_counts(ann: Author) -> None:
     assert await Article.objects.all().delete() == (0, {}) or await Article.objects.count() == 0
 
 
+@pytest.mark.row("deletion.algorithm")
 async def test_rows_without_followers_go_by_one_statement(ann: Author) -> None:
     with record_queries() as queries:
         assert await Comment.objects.filter(text="x").delete() == (2, {"testblog.Comment": 2})
@@ -60,6 +63,7 @@ async def test_rows_without_followers_go_by_one_statement(ann: Author) -> None:
     assert len(queries) == 1
 
 
+@pytest.mark.row("deletion.protect")
 async def test_protected_rows_refuse_and_are_listed(ann: Author) -> None:
     book = await Book.objects.create(name="x", owner=ann)
     with pytest.raises(models.ProtectedError, match=r"Book\.owner refers to them and is PROTECT") as caught:
@@ -69,6 +73,7 @@ async def test_protected_rows_refuse_and_are_listed(ann: Author) -> None:
     assert await Article.objects.count() == 2
 
 
+@pytest.mark.row("signals.models", "deletion.algorithm")
 async def test_signals_tell_of_every_row(ann: Author) -> None:
     seen: list[tuple[str, str, Any]] = []
 
@@ -99,6 +104,7 @@ async def test_signals_tell_of_every_row(ann: Author) -> None:
     )
 
 
+@pytest.mark.row("queries.delete")
 async def test_unsaved_sliced_and_valued_deletes_are_refused(blog: Any) -> None:
     with pytest.raises(ValueError, match="no primary key"):
         await Author(name="x").delete()
@@ -109,6 +115,7 @@ async def test_unsaved_sliced_and_valued_deletes_are_refused(blog: Any) -> None:
     assert not hasattr(Author.objects, "delete")
 
 
+@pytest.mark.row("deletion.set")
 async def test_the_other_rules(database: Any) -> None:
     from covet.apps import apps
     from tests.db.models.conftest import create_tables

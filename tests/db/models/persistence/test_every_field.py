@@ -70,6 +70,20 @@ def _read(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in VALUES}
 
 
+@pytest.mark.row(
+    "fields.auto",
+    "fields.integer",
+    "fields.float_decimal",
+    "fields.boolean",
+    "fields.text",
+    "fields.uuid",
+    "fields.dates",
+    "fields.duration",
+    "fields.binary",
+    "fields.json",
+    "fields.ip",
+    "compiler.converters",
+)
 async def test_values_survive_every_way_in_and_out(everything: Database) -> None:
     full = await Everything.objects.create(**VALUES)
     empty = await Everything.objects.create(**EMPTY)
@@ -90,6 +104,7 @@ async def test_values_survive_every_way_in_and_out(everything: Database) -> None
     assert await Everything.objects.filter(pk=empty.pk).values(*VALUES).get() == VALUES
 
 
+@pytest.mark.row("lookups.exact", "lookups.compare")
 async def test_values_compare_as_what_they_are(everything: Database) -> None:
     await Everything.objects.create(**VALUES)
     await Everything.objects.create(**EMPTY)
@@ -108,6 +123,7 @@ async def test_values_compare_as_what_they_are(everything: Database) -> None:
         assert await Everything.objects.aggregate(top=models.Max(name)) == {"top": VALUES[name]}, name
 
 
+@pytest.mark.row("fields.primary_key", "relations.foreign_key")
 async def test_keys_that_are_no_numbers_work_in_relations(everything: Database) -> None:
     things = await Everything.objects.bulk_create([Everything(text=str(number)) for number in range(3)])
     await Holder.objects.bulk_create([Holder(thing=thing) for thing in things])

@@ -65,6 +65,7 @@ def pair(kind: str, model: str = "Author") -> Events:
     return [(f"pre_{kind}", model), (f"post_{kind}", model)]
 
 
+@pytest.mark.row("signals.models")
 async def test_every_path_that_writes_tells_before_and_after(seen: Events) -> None:
     ann = await Author.objects.create(name="Ann", email="ann@example.com")
     assert told(seen) == pair("save")
@@ -104,6 +105,7 @@ async def test_every_path_that_writes_tells_before_and_after(seen: Events) -> No
     )
 
 
+@pytest.mark.row("signals.models")
 async def test_every_change_of_a_many_to_many_set_is_told(seen: Events) -> None:
     article = await Article.objects.create(title="x", author=await Author.objects.create(name="Ann"))
     red, blue = await Tag.objects.create(label="red"), await Tag.objects.create(label="blue")
@@ -178,6 +180,7 @@ async def test_a_receiver_may_register_what_waits_for_the_commit(blog: Database)
     assert ran == ["Ann"]
 
 
+@pytest.mark.row("signals.silent")
 async def test_rows_that_go_by_cascade_are_told_only_where_somebody_listens(blog: Database) -> None:
     gone: list[str] = []
 

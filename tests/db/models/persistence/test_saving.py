@@ -36,6 +36,7 @@ async def ann(blog: Any) -> Author:
     return await Author.objects.create(name="Ann", email="ann@example.com", age=30)
 
 
+@pytest.mark.row("models.save", "models.state")
 async def test_save_inserts_then_updates(ann: Author) -> None:
     article = Article(title="x", author=ann, rating=Decimal("1.50"), published_at=NOON)
     assert article._state.adding
@@ -51,6 +52,7 @@ async def test_save_inserts_then_updates(ann: Author) -> None:
     assert (again.title, again.rating, again.published_at, again.is_open) == ("y", Decimal("1.50"), NOON, True)
 
 
+@pytest.mark.row("models.save")
 async def test_an_instance_with_a_key_is_updated_or_inserted(blog: Any) -> None:
     author = Author(pk=77, name="by hand")
     with record_queries() as queries:
@@ -70,6 +72,7 @@ async def test_an_instance_with_a_key_is_updated_or_inserted(blog: Any) -> None:
         await Author(name="x").save(force_insert=True, force_update=True)
 
 
+@pytest.mark.row("models.update_fields")
 async def test_update_fields_narrow_what_is_written(ann: Author) -> None:
     ann.name, ann.age = "changed", 99
     with record_queries() as queries:
@@ -84,6 +87,7 @@ async def test_update_fields_narrow_what_is_written(ann: Author) -> None:
         await ann.save(update_fields=["name"])
 
 
+@pytest.mark.row("models.deferred_save")
 async def test_a_partly_loaded_row_saves_what_it_has(ann: Author) -> None:
     row = await Author.objects.only("name").get()
     row.name = "new"
@@ -95,6 +99,7 @@ async def test_a_partly_loaded_row_saves_what_it_has(ann: Author) -> None:
     assert await Author.objects.values_list("age", flat=True).get() == 5
 
 
+@pytest.mark.row("models.expressions")
 async def test_expressions_are_computed_by_the_database_once(ann: Author) -> None:
     ann.age = F("age") + 1  # type: ignore[assignment]
     await ann.save()
@@ -113,6 +118,7 @@ async def test_expressions_are_computed_by_the_database_once(ann: Author) -> Non
         await Author(name="x", age=F("age") + 1).save()
 
 
+@pytest.mark.row("signals.models")
 async def test_signals_tell_before_and_after_in_order(blog: Any) -> None:
     seen: list[tuple[Any, ...]] = []
 
@@ -141,6 +147,7 @@ async def test_signals_tell_before_and_after_in_order(blog: Any) -> None:
     ]
 
 
+@pytest.mark.row("fields.dates", "signals.silent")
 async def test_automatic_dates_are_set_by_save_alone(ann: Author) -> None:
     book = Book(name="x")
     await book.save()
@@ -159,6 +166,7 @@ async def test_automatic_dates_are_set_by_save_alone(ann: Author) -> None:
     assert found.changed > changed
 
 
+@pytest.mark.row("models.refresh")
 async def test_refresh_reads_again_and_forgets_relations(ann: Author) -> None:
     article = await Article.objects.create(title="x", author=ann)
     bob = await Author.objects.create(name="Bob")
@@ -178,6 +186,7 @@ async def test_refresh_reads_again_and_forgets_relations(ann: Author) -> None:
         await article.refresh_from_db()
 
 
+@pytest.mark.row("queries.get_or_create", "queries.update_or_create")
 async def test_get_or_create_and_update_or_create(ann: Author) -> None:
     found, created = await Author.objects.get_or_create(email="ann@example.com", defaults={"name": "no"})
     assert (found.name, created) == ("Ann", False)
@@ -198,6 +207,7 @@ async def test_get_or_create_and_update_or_create(ann: Author) -> None:
         await Author.objects.get_or_create(email__isnull=False)
 
 
+@pytest.mark.row("queries.get_or_create")
 async def test_many_get_or_create_at_once_make_one_row(blog: Any) -> None:
     results = await asyncio.gather(
         *[Author.objects.get_or_create(email="same@example.com", defaults={"name": str(n)}) for n in range(5)]
@@ -209,6 +219,7 @@ async def test_many_get_or_create_at_once_make_one_row(blog: Any) -> None:
     assert sum(created for _tag, created in inside) == 1
 
 
+@pytest.mark.row("queries.bulk_create")
 async def test_bulk_create_reads_keys_back(blog: Database) -> None:
     made = [Author(name=f"n{n}", age=n) for n in range(50)]
     with record_queries() as queries:
@@ -228,6 +239,7 @@ async def test_bulk_create_reads_keys_back(blog: Database) -> None:
     assert await Author.objects.filter(name="mixed").exists()
 
 
+@pytest.mark.row("queries.bulk_create")
 async def test_bulk_create_meets_rows_in_the_way(ann: Author, blog: Database) -> None:
     rows = [Author(name="other", email="ann@example.com", age=1), Author(name="new", email="new@example.com")]
     await Author.objects.bulk_create(rows, ignore_conflicts=True)
@@ -251,6 +263,7 @@ async def test_bulk_create_meets_rows_in_the_way(ann: Author, blog: Database) ->
         await Author.objects.bulk_create([Tag(label="x")])  # type: ignore[list-item]
 
 
+@pytest.mark.row("queries.bulk_update")
 async def test_bulk_update_writes_each_row_its_own_values(ann: Author) -> None:
     rows = await Article.objects.bulk_create(
         [Article(title=str(n), author=ann, rating=Decimal(n), published_at=NOON) for n in range(5)]
@@ -308,6 +321,7 @@ async def test_bulk_paths_send_their_own_signals_once(ann: Author) -> None:
     ]
 
 
+@pytest.mark.row("inheritance.tables")
 async def test_a_model_in_two_tables_is_one_instance(tree: Any) -> None:
     with record_queries() as queries:
         made = await Restaurant.objects.create(name="Chez", stars=2)
@@ -330,12 +344,14 @@ async def test_a_model_in_two_tables_is_one_instance(tree: Any) -> None:
     assert await Place.objects.count() == 0
 
 
+@pytest.mark.row("inheritance.proxy")
 async def test_a_proxy_is_the_same_rows(tree: Any) -> None:
     place = await FamousPlace.objects.create(name="x")
     assert await Place.objects.get() == place
     assert isinstance(await FamousPlace.objects.get(), FamousPlace)
 
 
+@pytest.mark.row("constraints.errors")
 async def test_constraints_of_the_database_are_named_errors(ann: Author) -> None:
     with pytest.raises(IntegrityError):
         await Author.objects.create(name="x", email="ann@example.com")
@@ -345,6 +361,7 @@ async def test_constraints_of_the_database_are_named_errors(ann: Author) -> None
     assert await Article.objects.count() == 0
 
 
+@pytest.mark.row("models.expressions")
 async def test_what_an_expression_made_is_there_after_a_refresh(ann: Author) -> None:
     """The usual way to count up; on databases that do not tell the new value as well, and a deferred field stays so."""
     article = await Article.objects.create(title="x", author=ann, views=1)

@@ -53,6 +53,7 @@ async def two(**values: str) -> tuple[Page, Page]:
     return page, await Page.objects.get(pk=page.pk)
 
 
+@pytest.mark.row("fields.version")
 async def test_each_save_counts_up_in_one_statement(wiki):
     page = await Page.objects.create(title="a")
     assert page.version == 1
@@ -65,6 +66,7 @@ async def test_each_save_counts_up_in_one_statement(wiki):
     assert page.version == (await Page.objects.get()).version == 3
 
 
+@pytest.mark.row("fields.version")
 async def test_a_stale_save_is_refused_and_writes_nothing(wiki):
     mine, theirs = await two()
     theirs.title = "theirs"

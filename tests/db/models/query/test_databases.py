@@ -39,6 +39,7 @@ async def both(request: pytest.FixtureRequest, scratch: Scratch) -> AsyncIterato
         await second.close()
 
 
+@pytest.mark.row("queries.using")
 async def test_using_chooses_the_database(both: tuple[Database, Database]) -> None:
     here = await Author.objects.create(name="here")
     there = await Author.objects.using("other").create(name="there")
@@ -68,6 +69,7 @@ async def test_using_chooses_the_database(both: tuple[Database, Database]) -> No
     assert await Author.objects.count() == 1
 
 
+@pytest.mark.row("connections.routers")
 async def test_a_router_sends_models_where_they_live(both: tuple[Database, Database]) -> None:
     with override(DATABASE_ROUTERS=[TagsElsewhere()]):
         tag = await Tag.objects.create(label="far")
@@ -80,6 +82,7 @@ async def test_a_router_sends_models_where_they_live(both: tuple[Database, Datab
     assert await Tag.objects.count() == 0
 
 
+@pytest.mark.row("connections.routers")
 async def test_relations_across_databases_are_refused(both: tuple[Database, Database]) -> None:
     far = await Author.objects.using("other").create(name="far")
     article = await Article.objects.create(title="x", author=await Author.objects.create(name="near"))

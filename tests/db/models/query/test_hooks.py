@@ -47,6 +47,7 @@ async def zoo(database: Database) -> Database:
     return database
 
 
+@pytest.mark.row("models.state")
 async def test_from_db_sees_every_row_that_is_read(zoo: Database) -> None:
     keeper = await Keeper.objects.create(name="Kim")
     await Animal.objects.create(name="lion", keeper=keeper)

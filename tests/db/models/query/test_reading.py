@@ -91,6 +91,15 @@ LOOKUPS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.row(
+    "queries.filter",
+    "lookups.exact",
+    "lookups.text",
+    "lookups.itext",
+    "lookups.in",
+    "lookups.compare",
+    "lookups.isnull",
+)
 async def test_lookups_find_the_rows() -> None:
     await _write()
     for lookups, expected in LOOKUPS:
@@ -99,6 +108,7 @@ async def test_lookups_find_the_rows() -> None:
     assert await _titles(once) == await _titles(once) == ["1", "2"]
 
 
+@pytest.mark.row("lookups.relations")
 async def test_objects_and_keys_stand_for_relations() -> None:
     ann, bob = await _write()
     assert await _titles(Article.objects.filter(author=ann)) == ["0", "1", "2"]
@@ -109,6 +119,7 @@ async def test_objects_and_keys_stand_for_relations() -> None:
     assert [author.name for author in await Author.objects.filter(articles=article)] == ["Bob"]
 
 
+@pytest.mark.row("lookups.relations", "queries.filter")
 async def test_an_object_of_another_model_or_unsaved_is_refused() -> None:
     await _write()
     with pytest.raises(ValueError, match="takes Author objects, not Tag"):
@@ -117,6 +128,7 @@ async def test_an_object_of_another_model_or_unsaved_is_refused() -> None:
         await Article.objects.filter(author=Author(name="new"))
 
 
+@pytest.mark.row("lookups.q")
 async def test_conditions_combine_with_or_not_and_xor() -> None:
     await _write()
     assert await _titles(Article.objects.filter(Q(views=0) | Q(views=30))) == ["0", "3"]
@@ -129,6 +141,7 @@ async def test_conditions_combine_with_or_not_and_xor() -> None:
     assert await _titles(Article.objects.filter(is_open=True) & Article.objects.filter(views=20)) == ["2"]
 
 
+@pytest.mark.row("compiler.nulls", "queries.filter")
 async def test_exclude_keeps_rows_whose_value_is_null() -> None:
     await _write()
     assert await _titles(Article.objects.exclude(rating=Decimal("2.5"))) == ["0", "2", "3"]
@@ -137,6 +150,7 @@ async def test_exclude_keeps_rows_whose_value_is_null() -> None:
     assert await _titles(Article.objects.exclude(rating=None)) == ["1", "2", "3"]
 
 
+@pytest.mark.row("expressions.f")
 async def test_expressions_stand_on_both_sides() -> None:
     await _write()
     assert await _titles(Article.objects.filter(views__gt=F("pk") + 5)) == ["1", "2", "3"]
@@ -145,6 +159,7 @@ async def test_expressions_stand_on_both_sides() -> None:
     assert await _titles(Article.objects.filter(title__contains=F("views"))) == ["0"]
 
 
+@pytest.mark.row("queries.filter", "compiler.joins")
 async def test_conditions_over_many_rows_share_a_join_within_one_call_only() -> None:
     await _write()
     first, second = await Article.objects.order_by("title")[:2]
@@ -164,6 +179,7 @@ async def test_conditions_over_many_rows_share_a_join_within_one_call_only() -> 
     assert await _titles(Article.objects.filter(comments__text__in=["a", "b"]).distinct()) == ["0", "1"]
 
 
+@pytest.mark.row("queries.filter")
 async def test_exclude_over_many_rows_means_none_of_them() -> None:
     await _write()
     first, second = await Article.objects.order_by("title")[:2]
@@ -181,6 +197,7 @@ async def test_exclude_over_many_rows_means_none_of_them() -> None:
     ]
 
 
+@pytest.mark.row("contract.nested", "lookups.in")
 async def test_a_queryset_nests_as_a_subquery() -> None:
     await _write()
     bobs = Author.objects.filter(name__startswith="B")
@@ -195,6 +212,7 @@ async def test_a_queryset_nests_as_a_subquery() -> None:
     assert len(queries) == 6
 
 
+@pytest.mark.row("queries.order_by", "meta.ordering", "expressions.order_by")
 async def test_order_follows_names_directions_relations_and_expressions() -> None:
     await _write()
 
@@ -220,6 +238,7 @@ async def test_order_follows_names_directions_relations_and_expressions() -> Non
     assert Author.objects.order_by("name", "-pk").totally_ordered
 
 
+@pytest.mark.row("contract.slices")
 async def test_slices_are_limits_and_compose() -> None:
     await _write()
     ordered = Article.objects.order_by("views")
@@ -241,6 +260,7 @@ async def test_slices_are_limits_and_compose() -> None:
         ordered[:2].order_by("pk")
 
 
+@pytest.mark.row("contract.not_awaited", "contract.repr")
 async def test_an_unawaited_queryset_says_what_to_write() -> None:
     await _write()
     rows = Article.objects.order_by("pk")
@@ -257,6 +277,7 @@ async def test_an_unawaited_queryset_says_what_to_write() -> None:
     assert repr(rows) == "<ArticleQuerySet Article (not evaluated)>"
 
 
+@pytest.mark.row("contract.index")
 async def test_a_row_by_position_that_was_not_awaited_says_what_to_write(blog: Any) -> None:
     row: Any = Article.objects.order_by("pk")[3]
     with pytest.raises(QueryNotAwaited, match=r"Write '\(await queryset\[3\]\)\.title'"):
@@ -264,6 +285,7 @@ async def test_a_row_by_position_that_was_not_awaited_says_what_to_write(blog: A
     assert not hasattr(row, "__len__")
 
 
+@pytest.mark.row("contract.await", "contract.lazy")
 async def test_an_awaited_queryset_keeps_its_rows_and_is_like_a_list() -> None:
     await _write()
     rows = Article.objects.order_by("views")
@@ -284,6 +306,7 @@ async def test_an_awaited_queryset_keeps_its_rows_and_is_like_a_list() -> None:
     assert "Title 0" in repr(rows)
 
 
+@pytest.mark.row("contract.async_for")
 async def test_async_for_reads_once_and_caches() -> None:
     await _write()
     rows = Article.objects.order_by("views")
@@ -293,6 +316,7 @@ async def test_async_for_reads_once_and_caches() -> None:
     assert len(queries) == 1
 
 
+@pytest.mark.row("queries.none", "compiler.empty")
 async def test_none_runs_no_statement() -> None:
     with record_queries() as queries:
         empty = Article.objects.none()
@@ -307,6 +331,7 @@ async def test_none_runs_no_statement() -> None:
     assert len(queries) == 0
 
 
+@pytest.mark.row("queries.get")
 async def test_get_tells_none_and_several_apart() -> None:
     await _write()
     assert (await Article.objects.get(title="Title 2")).views == 20
@@ -317,6 +342,7 @@ async def test_get_tells_none_and_several_apart() -> None:
     assert await Article.objects.filter(views__gt=5).values("views").get(title="Title 1") == {"views": 10}
 
 
+@pytest.mark.row("queries.first", "queries.latest")
 async def test_first_last_latest_and_earliest() -> None:
     await _write()
     rows = Article.objects.filter(views__gt=5)
@@ -333,6 +359,7 @@ async def test_first_last_latest_and_earliest() -> None:
         await rows.latest()
 
 
+@pytest.mark.row("queries.count")
 async def test_counting_and_containing() -> None:
     ann, bob = await _write()
     assert await Article.objects.count() == 4
@@ -348,6 +375,7 @@ async def test_counting_and_containing() -> None:
         await Author.objects.values("name").contains(ann)
 
 
+@pytest.mark.row("queries.in_bulk")
 async def test_in_bulk_gives_rows_by_key() -> None:
     ann, bob = await _write()
     assert await Author.objects.in_bulk([ann.pk, bob.pk, 999]) == {ann.pk: ann, bob.pk: bob}
@@ -359,6 +387,7 @@ async def test_in_bulk_gives_rows_by_key() -> None:
         await Author.objects.in_bulk(["Ann"], field_name="name")
 
 
+@pytest.mark.row("queries.iterator", "contract.async_for")
 async def test_iterator_streams_in_chunks_and_caches_nothing() -> None:
     await _write()
     rows = Article.objects.order_by("views")
@@ -372,6 +401,7 @@ async def test_iterator_streams_in_chunks_and_caches_nothing() -> None:
         [row async for row in rows.iterator(chunk_size=0)]
 
 
+@pytest.mark.row("queries.defer", "models.deferred", "contract.not_loaded")
 async def test_only_and_defer_leave_fields_for_await() -> None:
     await _write()
     row = (await Article.objects.only("title").order_by("views"))[1]
@@ -398,6 +428,7 @@ async def test_only_and_defer_leave_fields_for_await() -> None:
     assert not (await Article.objects.only("title").defer(None).first()).get_deferred_fields()  # type: ignore[union-attr]
 
 
+@pytest.mark.row("models.deferred")
 async def test_peers_of_a_deferred_row_are_completed_together() -> None:
     await _write()
     rows = await Article.objects.only("title")
@@ -432,6 +463,7 @@ async def test_peers_of_a_deferred_row_are_completed_together() -> None:
         (lambda: Article.objects.filter(F("views") + F("nothing")), "nothing|conditional"),
     ],
 )
+@pytest.mark.row("lookups.unknown")
 async def test_unknown_names_are_named_with_a_suggestion(build: Any, text: str) -> None:
     with pytest.raises((FieldError, TypeError), match=text):
         await build()
@@ -452,6 +484,7 @@ async def test_wrong_uses_are_refused() -> None:
         Article.objects.values_list("views", "title", flat=True)
 
 
+@pytest.mark.row("compiler.injection")
 async def test_hostile_names_never_become_sql(blog: Database) -> None:
     for name in ('x"; DROP TABLE testblog_author; --', "a b", "x\x00y", "a'b", "n--", "é;"):
         with pytest.raises((FieldError, ValueError, TypeError)):
@@ -465,6 +498,7 @@ async def test_hostile_names_never_become_sql(blog: Database) -> None:
     assert await Author.objects.count() == 0
 
 
+@pytest.mark.row("compiler.cache")
 async def test_one_shape_has_one_statement_whatever_the_values(blog: Database) -> None:
     await _write()
     before = len(blog.statements)
@@ -476,6 +510,7 @@ async def test_one_shape_has_one_statement_whatever_the_values(blog: Database) -
     assert len(blog.statements) - before == 4
 
 
+@pytest.mark.row("queries.union")
 async def test_unions_intersections_and_differences() -> None:
     await _write()
     low, high = Article.objects.filter(views__lte=10), Article.objects.filter(views__gte=10)
@@ -490,6 +525,7 @@ async def test_unions_intersections_and_differences() -> None:
     assert await low.union(Article.objects.none()).count() == 2
 
 
+@pytest.mark.row("connections.handler")
 async def test_using_an_unknown_database_says_so() -> None:
     from covet.exceptions import ImproperlyConfigured
 
@@ -497,11 +533,13 @@ async def test_using_an_unknown_database_says_so() -> None:
         await Article.objects.using("elsewhere")
 
 
+@pytest.mark.row("managers.basic")
 async def test_custom_querysets_keep_their_methods() -> None:
     await _write()
     assert await _titles(Article.objects.popular().filter(is_open=True).popular()) == ["2"]
 
 
+@pytest.mark.row("contract.cancellation")
 async def test_a_cancelled_read_leaves_the_database_usable(blog: Database) -> None:
     await _write()
     task = asyncio.ensure_future(Article.objects.filter(views__gte=0)._fetch())
@@ -512,6 +550,7 @@ async def test_a_cancelled_read_leaves_the_database_usable(blog: Database) -> No
     assert await Article.objects.count() == 4
 
 
+@pytest.mark.row("compiler.limits", "lookups.in")
 async def test_lists_may_be_longer_than_the_database_has_places_for_values() -> None:
     await _write()
     keys = await Article.objects.order_by("pk").values_list("pk", flat=True)
@@ -521,6 +560,7 @@ async def test_lists_may_be_longer_than_the_database_has_places_for_values() -> 
     assert len(await Article.objects.in_bulk(many)) == 4
 
 
+@pytest.mark.row("contract.concurrency")
 async def test_the_same_queryset_may_be_awaited_twice_at_once() -> None:
     await _write()
     rows = Article.objects.order_by("views")

@@ -39,6 +39,7 @@ async def _write() -> None:
             await Comment.objects.create(article=article, text="x", stars=stars + 1)
 
 
+@pytest.mark.row("queries.values")
 async def test_values_give_dictionaries() -> None:
     await _write()
     rows = Article.objects.order_by("pk")
@@ -58,6 +59,7 @@ async def test_values_give_dictionaries() -> None:
     assert (await rows.values("pk", low=Lower("title")))[0]["low"] == "t0"
 
 
+@pytest.mark.row("queries.values")
 async def test_values_list_gives_tuples_scalars_and_named_tuples() -> None:
     await _write()
     rows = Article.objects.order_by("pk")
@@ -75,6 +77,7 @@ async def test_values_list_gives_tuples_scalars_and_named_tuples() -> None:
     assert len((await rows.values_list())[0]) == len(Article._meta.concrete_fields)
 
 
+@pytest.mark.row("queries.annotate")
 async def test_annotations_are_attributes_and_names() -> None:
     await _write()
     rows = await Article.objects.annotate(double=F("views") * 2, n=Count("comments")).order_by("-double")
@@ -89,6 +92,7 @@ async def test_annotations_are_attributes_and_names() -> None:
     assert [row.b for row in await chained.order_by("b")] == [12, 22, 42]  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("aggregates.grouping", "compiler.group_by")
 async def test_values_before_an_aggregate_are_its_groups() -> None:
     await _write()
     rows = (
@@ -113,6 +117,7 @@ async def test_values_before_an_aggregate_are_its_groups() -> None:
     assert await by_size.values_list("big", "n") == [(20, 1), (10, 1), (5, 1)]
 
 
+@pytest.mark.row("aggregates.basic", "compiler.joins")
 async def test_an_aggregate_over_a_reverse_relation_keeps_rows_without_partners() -> None:
     await _write()
     rows = Author.objects.annotate(n=Count("articles"), views=Sum("articles__views")).order_by("name")
@@ -125,6 +130,7 @@ async def test_an_aggregate_over_a_reverse_relation_keeps_rows_without_partners(
     ] == ["Ann", "Bob", "Cid"]
 
 
+@pytest.mark.row("queries.aggregate", "aggregates.basic")
 async def test_aggregates_of_all_rows() -> None:
     await _write()
     found = await Article.objects.aggregate(
@@ -147,6 +153,7 @@ async def test_aggregates_of_all_rows() -> None:
         await Article.objects.aggregate(n=F("views"))
 
 
+@pytest.mark.row("expressions.case", "expressions.subquery")
 async def test_conditional_expressions_and_subqueries() -> None:
     await _write()
     rows = Article.objects.annotate(
@@ -168,6 +175,7 @@ async def test_conditional_expressions_and_subqueries() -> None:
         await Article.objects.filter(author=OuterRef("pk"))
 
 
+@pytest.mark.row("queries.distinct")
 async def test_distinct_rows_can_be_ordered_by_what_is_not_selected() -> None:
     await _write()
     names = Article.objects.order_by("-author__age").values_list("author__name", flat=True).distinct()
@@ -176,6 +184,7 @@ async def test_distinct_rows_can_be_ordered_by_what_is_not_selected() -> None:
     assert [row.title for row in rows] == ["T2", "T1"]
 
 
+@pytest.mark.row("queries.annotate")
 async def test_names_of_annotations_are_checked() -> None:
     with pytest.raises(ValueError, match="conflicts with a field"):
         Article.objects.annotate(title=F("views"))
@@ -187,6 +196,7 @@ async def test_names_of_annotations_are_checked() -> None:
         await Article.objects.annotate(x=F("veiws") + 1)
 
 
+@pytest.mark.row("queries.update")
 async def test_updates_take_expressions_joins_and_objects() -> None:
     await _write()
     bob = await Author.objects.get(name="Bob")
@@ -212,6 +222,7 @@ async def test_updates_take_expressions_joins_and_objects() -> None:
         await Article.objects.all()[:1].update(views=1)
 
 
+@pytest.mark.row("queries.explain")
 async def test_explain_gives_the_plan() -> None:
     try:
         text = await Article.objects.filter(views=1).explain()
@@ -242,6 +253,7 @@ async def test_many_to_many_names_cross_the_table_between() -> None:
     ) == [("blue", 2), ("red", 1)]
 
 
+@pytest.mark.row("expressions.window")
 async def test_filters_on_windows_filter_what_was_computed() -> None:
     await _write()
     place = Window(RowNumber(), partition_by=F("author"), order_by="-views")
@@ -261,6 +273,7 @@ async def test_filters_on_windows_filter_what_was_computed() -> None:
     assert await best.update(views=0) == 2
 
 
+@pytest.mark.row("functions.extract", "lookups.date_parts")
 async def test_parts_of_moments_are_those_of_the_current_time_zone() -> None:
     await _write()
     for zone, hour, day in (("UTC", 12, 14), ("Asia/Tokyo", 21, 14), ("Pacific/Auckland", 1, 15)):

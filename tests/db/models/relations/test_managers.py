@@ -28,6 +28,7 @@ async def article(ann: Author) -> Article:
     return await Article.objects.create(title="one", author=ann)
 
 
+@pytest.mark.row("relations.reverse")
 async def test_a_reverse_manager_queries_creates_and_adds(ann: Author, article: Article) -> None:
     bob = await Author.objects.create(name="Bob")
     made = await ann.articles.create(title="two", views=5)
@@ -55,6 +56,7 @@ async def test_a_reverse_manager_queries_creates_and_adds(ann: Author, article: 
     assert await ann.articles.filter(title="new").exists()
 
 
+@pytest.mark.row("relations.reverse")
 async def test_a_nullable_reverse_manager_removes_and_sets(ann: Author, article: Article) -> None:
     other = await Article.objects.create(title="other", author=ann)
     await ann.edited.add(article, other)
@@ -71,6 +73,7 @@ async def test_a_nullable_reverse_manager_removes_and_sets(ann: Author, article:
     assert not hasattr(ann.articles, "remove")
 
 
+@pytest.mark.row("relations.reverse", "relations.unsaved")
 async def test_managers_of_unsaved_instances_and_assignments_are_refused(blog: Any) -> None:
     with pytest.raises(ValueError, match="not saved"):
         Author(name="x").articles.all()
@@ -82,6 +85,7 @@ async def test_managers_of_unsaved_instances_and_assignments_are_refused(blog: A
         Article(title="x").tags = []  # type: ignore[assignment]
 
 
+@pytest.mark.row("relations.many_to_many")
 async def test_many_to_many_add_remove_set_clear_and_create(article: Article) -> None:
     red, blue, green = [await Tag.objects.create(label=label) for label in ("red", "blue", "green")]
     with record_queries() as queries:
@@ -113,6 +117,7 @@ async def test_many_to_many_add_remove_set_clear_and_create(article: Article) ->
         await article.tags.add(Tag(label="unsaved"))
 
 
+@pytest.mark.row("signals.models")
 async def test_many_to_many_changes_send_signals(article: Article) -> None:
     red, blue = await Tag.objects.create(label="red"), await Tag.objects.create(label="blue")
     seen: list[tuple[Any, ...]] = []
@@ -141,6 +146,7 @@ async def test_many_to_many_changes_send_signals(article: Article) -> None:
     ]
 
 
+@pytest.mark.row("contract.prefetched", "queries.prefetch_related", "queries.prefetch_objects")
 async def test_prefetched_relations_are_plain_lists(article: Article, ann: Author) -> None:
     other = await Article.objects.create(title="two", author=ann)
     red, blue = await Tag.objects.create(label="red"), await Tag.objects.create(label="blue")
@@ -164,6 +170,7 @@ async def test_prefetched_relations_are_plain_lists(article: Article, ann: Autho
     assert await rows[1].tags.count() == 2
 
 
+@pytest.mark.row("queries.prefetch_related")
 async def test_prefetching_follows_paths_and_takes_querysets(article: Article, ann: Author) -> None:
     red = await Tag.objects.create(label="red")
     await Tag.objects.create(label="lonely")
@@ -195,6 +202,7 @@ async def test_prefetching_follows_paths_and_takes_querysets(article: Article, a
     assert await Tag.objects.annotate(n=Count("articles")).order_by("label").values_list("n", flat=True) == [0, 1]
 
 
+@pytest.mark.row("queries.iterator")
 async def test_prefetching_streams_chunk_by_chunk(article: Article, ann: Author) -> None:
     for number in range(3):
         await Article.objects.create(title=str(number), author=ann)
@@ -204,6 +212,7 @@ async def test_prefetching_streams_chunk_by_chunk(article: Article, ann: Author)
     assert sum("comment" in query.sql for query in queries) == 2
 
 
+@pytest.mark.row("relations.self")
 async def test_a_tree_refers_to_itself(tree: Any) -> None:
     root = await Node.objects.create(name="root")
     left = await Node.objects.create(name="left", parent=root)
@@ -218,6 +227,7 @@ async def test_a_tree_refers_to_itself(tree: Any) -> None:
     assert (count, by_model) == (3, {"testtree.Node": 3})
 
 
+@pytest.mark.row("relations.self")
 async def test_friends_are_symmetrical_and_heroes_are_not(tree: Any) -> None:
     ann, bob = await Person.objects.create(name="Ann"), await Person.objects.create(name="Bob")
     await ann.friends.add(bob)
@@ -233,6 +243,7 @@ async def test_friends_are_symmetrical_and_heroes_are_not(tree: Any) -> None:
     assert [len(found.friends.all()), len(found.heroes.all()), len(found.fans.all())] == [0, 1, 0]  # type: ignore[attr-defined]
 
 
+@pytest.mark.row("relations.through")
 async def test_a_model_between_holds_further_values(tree: Any) -> None:
     ann, bob = await Person.objects.create(name="Ann"), await Person.objects.create(name="Bob")
     group = await Group.objects.create(name="g")
@@ -250,6 +261,7 @@ async def test_a_model_between_holds_further_values(tree: Any) -> None:
     assert await Membership.objects.count() == 1
 
 
+@pytest.mark.row("queries.prefetch_related")
 async def test_a_sliced_prefetch_is_cut_for_each_row(article: Article, ann: Author) -> None:
     other = await Article.objects.create(title="two", author=ann)
     for number in range(4):

@@ -30,6 +30,7 @@ async def _write(articles: int = 100, authors: int = 10) -> list[Author]:
     return made
 
 
+@pytest.mark.row("relations.batches")
 async def test_a_loop_over_a_hundred_rows_costs_one_more_statement() -> None:
     await _write()
     with record_queries() as queries:
@@ -39,6 +40,7 @@ async def test_a_loop_over_a_hundred_rows_costs_one_more_statement() -> None:
     assert len(queries) == 2
 
 
+@pytest.mark.row("relations.batches")
 async def test_peers_survive_list_slices_and_comprehensions() -> None:
     await _write()
     with record_queries() as queries:
@@ -50,6 +52,7 @@ async def test_peers_survive_list_slices_and_comprehensions() -> None:
     assert len({article.author.pk for article in some}) == 5
 
 
+@pytest.mark.row("relations.batches")
 async def test_gather_over_a_hundred_rows_makes_one_statement() -> None:
     await _write()
     rows = await Article.objects.all()
@@ -60,6 +63,7 @@ async def test_gather_over_a_hundred_rows_makes_one_statement() -> None:
     assert all(author.name.startswith("author") for author in authors)
 
 
+@pytest.mark.row("relations.forward", "contract.not_loaded")
 async def test_an_unloaded_relation_knows_its_key_and_names_the_line_to_write() -> None:
     made = await _write(articles=1)
     article = await Article.objects.get()
@@ -84,6 +88,7 @@ async def test_an_unloaded_relation_knows_its_key_and_names_the_line_to_write() 
     assert len(queries) == 0
 
 
+@pytest.mark.row("relations.forward")
 async def test_a_null_relation_is_none_and_a_missing_one_raises() -> None:
     await _write(articles=1)
     article = await Article.objects.get()
@@ -103,6 +108,7 @@ async def test_peers_reach_over_several_levels() -> None:
     assert len(queries) == 3
 
 
+@pytest.mark.row("relations.one_to_one")
 async def test_a_reverse_one_to_one_is_awaited_and_raises_when_missing() -> None:
     made = await _write(articles=0, authors=2)
     await Profile.objects.create(author=made[0], bio="hello")
@@ -122,6 +128,7 @@ async def test_a_reverse_one_to_one_is_awaited_and_raises_when_missing() -> None
     assert len(queries) == 0
 
 
+@pytest.mark.row("relations.batches")
 async def test_gather_over_reverse_one_to_ones_makes_one_statement() -> None:
     """A row that is not loaded has no key yet, and ``gather`` hashes what it awaits."""
     for author in await _write(articles=0, authors=10):
@@ -174,6 +181,7 @@ async def test_peers_survive_however_rows_were_read() -> None:
         assert len(queries) == 1, read
 
 
+@pytest.mark.row("models.fetch_modes", "queries.fetch_mode")
 async def test_fetch_modes_choose_one_all_or_none() -> None:
     await _write(articles=5, authors=5)
     one = await Article.objects.fetch_mode(models.FETCH_ONE)
@@ -192,6 +200,7 @@ async def test_fetch_modes_choose_one_all_or_none() -> None:
     assert (await joined[0].author).name
 
 
+@pytest.mark.row("relations.foreign_key")
 async def test_assigning_the_key_drops_the_object() -> None:
     made = await _write(articles=1)
     article = await Article.objects.select_related("author").get()
@@ -205,6 +214,7 @@ async def test_assigning_the_key_drops_the_object() -> None:
     assert article.author_id == made[2].pk
 
 
+@pytest.mark.row("relations.foreign_key")
 async def test_assigning_an_object_needs_no_query_and_takes_its_key() -> None:
     made = await _write(articles=1)
     with record_queries() as queries:
@@ -217,6 +227,7 @@ async def test_assigning_an_object_needs_no_query_and_takes_its_key() -> None:
         article.author = Tag(label="x")  # type: ignore[assignment]
 
 
+@pytest.mark.row("relations.unsaved")
 async def test_an_object_saved_after_it_was_assigned_gives_its_key() -> None:
     author = Author(name="late")
     article = Article(title="x", author=author)
@@ -242,6 +253,7 @@ async def test_a_row_that_is_gone_raises() -> None:
         await Author.unloaded(999_999)
 
 
+@pytest.mark.row("relations.fetch")
 async def test_fetch_loads_relations_and_fields_by_name() -> None:
     made = await _write(articles=1)
     article = await Article.objects.only("title").get()
@@ -264,6 +276,7 @@ async def test_a_result_is_freed_when_nobody_holds_it() -> None:
         gc.enable()
 
 
+@pytest.mark.row("models.pickle")
 async def test_instances_with_relations_can_be_copied_and_pickled() -> None:
     await _write(articles=2)
     article = (await Article.objects.select_related("author"))[0]
@@ -291,6 +304,7 @@ async def test_a_cancelled_load_lets_the_others_finish() -> None:
     assert all(isinstance(result, str) for result in results[1:])
 
 
+@pytest.mark.row("contract.scope")
 async def test_relations_are_loaded_inside_the_open_transaction(blog: Database) -> None:
     from covet.db import transaction
 
