@@ -21,6 +21,7 @@ from covet.db.models.expressions.base import (
     Value,
 )
 from covet.db.models.expressions.conditional import Case, When
+from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.functions import Func
 from covet.db.models.expressions.json_paths import KT, KeyTextTransform, KeyTransform
 from covet.db.models.expressions.q import Q
@@ -40,6 +41,7 @@ __all__ = [
     "Expression",
     "ExpressionWrapper",
     "F",
+    "FilteredRelation",
     "Func",
     "JSONNull",
     "KeyTextTransform",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet.db.models.expressions.base import Expression, OrderBy, Value, as_expression
 from covet.db.models.expressions.functions import Func, parse
 from covet.db.models.expressions.inference import REAL, TEXT, WHOLE, family
-from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.fields.composite import CompositePrimaryKey
@@ -61,6 +61,7 @@ class Aggregate(Func):
         if filter is not None and not getattr(filter, "conditional", False):
             raise TypeError(f"filter must be a Q or a boolean expression, not {filter!r}.")
         super().__init__(*expressions, output_field=output_field, **extra)
+        check_depth(self, name)
         for source in self.sources:
             if source.contains_aggregate:
                 raise TypeError(f"{name} cannot take {source!r}: it is an aggregate itself.")
@@ -222,6 +223,20 @@ class Variance(Aggregate):
         super().__init__(expression, **extra)
 
 
+class _Constant(Expression[Any]):
+    """A text that is part of the shape: MySQL takes no parameter for a separator, and SQLite only one beside DISTINCT."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def shape(self, values: list[Any]) -> Hashable:
+        return (_Constant, self.text)
+
+    def resolve(self, scope: Scope) -> Resolved:
+        return Resolved(nodes.Bound(self.text, nodes.ColumnType("text")), TEXT)
+
+
 class StringAgg(Aggregate):
     """The values as one text, with a delimiter between them."""
 
@@ -232,7 +247,9 @@ class StringAgg(Aggregate):
     result = TEXT
 
     def __init__(self, expression: Any, delimiter: Any = ",", **extra: Any) -> None:
-        super().__init__(expression, Value(delimiter) if isinstance(delimiter, str) else delimiter, **extra)
+        if isinstance(delimiter, Value):
+            delimiter = delimiter.value
+        super().__init__(expression, _Constant(delimiter) if isinstance(delimiter, str) else delimiter, **extra)
 
     @property
     def default_alias(self) -> str:

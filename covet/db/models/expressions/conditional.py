@@ -33,7 +33,8 @@ class When(Expression[Any]):
         if condition is None and not lookups:
             raise TypeError("When needs a condition: a Q, a boolean expression, or look-ups such as views__gt=100.")
         q = Q.of(condition) if condition is not None else Q()
-        self.condition = q & Q(**lookups) if lookups else q
+        # Not Q(**lookups): names from outside must stay names, and never become its options.
+        self.condition = q & Q.create(lookups.items()) if lookups else q
         if not self.condition:
             raise ValueError("An empty Q() cannot be the condition of When: it is always true.")
         self.sources = (self.condition, parse(then))

@@ -14,8 +14,35 @@ from typing import Any, ClassVar
 from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.leaves import leaf_shape
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.exceptions import FieldError
 
-__all__ = ["Q", "hashable"]
+__all__ = ["Q", "check_depth", "hashable"]
+
+# Each level costs several calls of Python, and databases have limits of their own not far beyond.
+_MOST_LEVELS = 80
+
+
+def check_depth(item: Any, where: str) -> None:
+    """Raise for conditions and expressions that are nested too deep to be walked.
+
+    Raises:
+        FieldError: With the greatest depth that is allowed.
+    """
+    pending = [(item, 0)]
+    while pending:
+        part, depth = pending.pop()
+        if depth > _MOST_LEVELS:
+            raise FieldError(
+                f"The conditions or expressions of {where}() are nested more than {_MOST_LEVELS} levels deep. "
+                "Join them side by side: Q objects by & and |, many values by __in."
+            )
+        inside = (
+            part.children if part.__class__ is Q else (*getattr(part, "sources", ()), getattr(part, "filter", None))
+        )
+        for child in inside:
+            found = child[1] if child.__class__ is tuple else child
+            if found.__class__ is Q or hasattr(found, "sources"):
+                pending.append((found, depth + 1))
 
 
 class Q:

@@ -192,7 +192,8 @@ class Assembler(Builder):
         for position, name in enumerate(names):
             found = next((child for child in node.children if child.name == name), None)
             if found is None:
-                relation = single_relation(node.model._meta, name)
+                filtered = self.plan.filtered_relation(name)[0] if position == 0 else None
+                relation = single_relation(node.model._meta, name) if filtered is None else self.filtered_link(filtered)
                 target = relation.hops[-1].target
                 fields, partial = loaded_fields(self.plan, tuple(names[: position + 1]), target)
                 found = Related(target.model, fields, partial, name, relation, bool(node.null or relation.hops[0].null))

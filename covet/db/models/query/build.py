@@ -15,12 +15,13 @@ from covet.db.models.expressions import leaves
 from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.scope import Resolved
+from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, refuse_deeper
 from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
 from covet.db.models.query.json_lookups import JSON_NULL, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
 from covet.db.models.query.lookups import LOOKUPS, KeyOf, apply_transform, check_rest, lookup_of, split_rest
 from covet.db.models.query.operands import Operand, Right
-from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
+from covet.db.models.query.paths import Path, parent_hops, relation_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select, TableRef
@@ -101,6 +102,9 @@ class Builder:
         self._used: set[str] | None = None
         self._resolved: dict[str, tuple[Resolved, bool, bool]] = {}
         self._offsets: dict[str, int] = {}
+        self._links: dict[str, FilteredLink] = {}
+        self._resolving: list[str] = []
+        self._in_relation = False
         offset = start + len(query.values)
         for annotation in query.extras.annotations:
             self._offsets[annotation.name] = offset
@@ -145,9 +149,8 @@ class Builder:
 
     def ref(self, name: str) -> Resolved:
         """Return what a name stands for: an annotation, or a column at the end of a path, transformed."""
-        head, _, rest = name.partition("__")
-        annotation = self.plan.annotation(head)
-        if annotation is not None:
+        annotation, rest = self.plan.named(name)
+        if annotation is not None and annotation.name not in self._resolving:
             operand = Operand(*self.annotation(annotation))
             names: tuple[str, ...] = tuple(rest.split("__")) if rest else ()
         else:
@@ -219,8 +222,34 @@ class Builder:
 
     def _path(self, name: str, where: str) -> Path:
         """Return where a name leads; with the optimizer a join that only repeats a key is trimmed."""
+        relation, rest = self.plan.filtered_relation(name)
+        if relation is not None:
+            return filtered_path(self.filtered_link(relation), rest, where)
         path = resolve_path(self.meta, name, where)
         return path if self.optimizes or self.is_update or path.untrimmed is None else path.untrimmed
+
+    def filtered_link(self, annotation: Annotation) -> FilteredLink:
+        """Return what a filtered relation joins; one for all uses of its name."""
+        link = self._links.get(annotation.name)
+        if link is None:
+            link = self._links[annotation.name] = make_link(annotation, self.meta, self._filtered_condition)
+        return link
+
+    def _filtered_condition(self, annotation: Annotation, alias: str) -> n.Node:
+        """Return what the rows of a filtered relation fulfil; the relation's own name means the join itself there."""
+        before = self.cursor, self.saw_aggregate, self.saw_window, self._used
+        self.cursor, self._used = self._offsets[annotation.name], None
+        joins, sources = self.joins, list(self.joins.sources)
+        joined = next(source for source in sources if source.alias == alias)
+        relation: Any = annotation.expression
+        hops, _target, _relation = relation_hops(self.meta, relation.relation_name, "FilteredRelation")
+        self._in_relation = True  # where a condition is about the one row that is joined, and not about many
+        with joins.standing_in(joined, hops):
+            node = self.tree(relation.condition, negated=False).node
+        self._in_relation = False
+        refuse_deeper(annotation, sources, joins.sources)
+        self.cursor, self.saw_aggregate, self.saw_window, self._used = before
+        return node
 
     def key_columns(self, path: Path) -> list[n.Node]:
         """Return the columns of the composite key at the end of a path."""
@@ -229,7 +258,7 @@ class Builder:
 
     def countable(self, name: str) -> str:
         """Return a name whose values can be counted: for a composite key that of its first part, which is never NULL."""
-        if self.plan.annotation(name.partition("__")[0]) is None:
+        if self.plan.named(name)[0] is None and self.plan.filtered_relation(name)[0] is None:
             path = resolve_path(self.meta, name, f"Count({name!r})")
             if path.field.is_composite:
                 first = str(path.at.pk_fields[0].attname)
@@ -245,7 +274,9 @@ class Builder:
             self.cursor = self._offsets[annotation.name]
             self.saw_aggregate = self.saw_window = False
             self._used = None
+            self._resolving.append(annotation.name)  # its own name means a field there
             resolved = expression.resolve(self)
+            self._resolving.pop()
             aggregate = self.saw_aggregate or expression.contains_aggregate
             found = (resolved, aggregate, self.saw_window or expression.contains_over)
             self._resolved[annotation.name] = found
@@ -360,8 +391,7 @@ class Builder:
             else:
                 self.cursor += len(scratch)
         kind = "" if isinstance(shape, str) else shape[1]
-        head, _, tail = name.partition("__")
-        annotation = self.plan.annotation(head)
+        annotation, tail = self.plan.named(name)
         if annotation is not None:
             operand = Operand(*self.annotation(annotation))
             return self._annotated_leaf(
@@ -372,7 +402,7 @@ class Builder:
         transforms, lookup = split_rest(path.field, path.rest)
         if lookup not in LOOKUPS:
             kind = kind or lookup
-        if path.many and negated:
+        if path.many and negated and not (self._in_relation or any(hop.shared for hop in path.hops)):
             return self._none_of(path, transforms, lookup, value, kind, first)
         operand, source = self.operand(path, self._used)
         node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, path)
@@ -560,10 +590,10 @@ class Builder:
         if item == "?":
             return [n.Ordering(n.Func("RANDOM"))]
         descending = item.startswith("-")
-        name = item.lstrip("-+") if item[:1] in "-+" else item
+        name = item[1:] if item[:1] in {"-", "+"} else item
         full = "__".join((*prefix, name))
         descending ^= flip
-        if not prefix and self.plan.annotation(name.partition("__")[0]) is not None:
+        if not prefix and self.plan.named(name)[0] is not None:
             return [n.Ordering(_ordered_node(Operand(*self.ref(name))), descending)]
         path = self._path(full, f"order_by('{item}')")
         relation = path.relation

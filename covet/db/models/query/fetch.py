@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from covet.db.models.expressions.q import check_depth
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.models.query.prefetch import prefetch_rows
+from covet.db.models.query.refine import check_alias
 from covet.exceptions import FieldError, QueryNotAwaited
 
 if TYPE_CHECKING:
@@ -350,9 +352,12 @@ class Fetch(Chain[M, R]):
         """
         expressions: list[tuple[str, Any]] = []
         for arg in args:
+            check_depth(arg, "aggregate")
             expressions.append((arg.default_alias, arg))
         expressions += kwargs.items()
         for name, expression in expressions:
+            check_alias(name)
+            check_depth(expression, "aggregate")
             if not hasattr(expression, "resolve"):
                 raise TypeError(f"aggregate({name}=…) takes an aggregate, not {expression!r}.")
             if not expression.contains_aggregate:

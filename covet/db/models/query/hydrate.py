@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from covet.db.models.query.filtered import FilteredLink
 from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, State
 from covet.db.sql.dialect import INLINE
@@ -359,6 +360,9 @@ def _creation(
             code.names["MISSING"] = MISSING
             guard = f"if {parent[1]} is not None: " if _is_null(parent[0], plans) else ""
             late.append(f" {guard}{parent[1]}.{node.relation.cache_name} = MISSING")
+        elif isinstance(node.relation, FilteredLink):
+            # Its name is no field of the model that could say None by itself.
+            late.append(f" {parent[1]}.{node.relation.cache_name} = None")
         late.append("else:")
         late.append(f" {create}")
         late += [f" {line}" for line in [*lines, *_links(node, variable, plans)]]

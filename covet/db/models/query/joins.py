@@ -7,7 +7,8 @@ last: it is, where there may be no partner, unless some condition cannot hold wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from covet.db.sql import nodes as n
@@ -105,7 +106,7 @@ class Joins:
 
     def _step(self, source: Source, hop: Hop, used: set[str] | None) -> Source:
         existing = self._shared.setdefault((source.alias, hop), [])
-        guarded = hop.many or self.plain
+        guarded = (hop.many or self.plain) and not hop.shared
         for found in existing:
             if not guarded or used is None or found.alias in used:
                 return found
@@ -124,6 +125,23 @@ class Joins:
     def nodes(self) -> tuple[Join, ...]:
         """Return the ``JOIN`` clauses, in an order in which each follows what it joins to."""
         return (*self.nodes_of(self.sources), *self.crossed)
+
+    @contextmanager
+    def standing_in(self, joined: Source, hops: Sequence[Hop]) -> Iterator[None]:
+        """Let the joins that lead to a source stand for other hops meanwhile, so that names find them."""
+        chain = [joined]
+        while len(chain) < len(hops):
+            parent = chain[0].parent
+            assert parent is not None
+            chain.insert(0, parent)
+        before = {key: list(found) for key, found in self._shared.items()}
+        for hop, source in zip(hops, chain, strict=True):
+            assert source.parent is not None
+            self._shared.setdefault((source.parent.alias, hop), []).insert(0, source)
+        try:
+            yield
+        finally:
+            self._shared = before
 
     def cross(self, table: str) -> None:
         """Join every row of another table, whose name then stands for itself."""

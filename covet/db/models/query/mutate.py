@@ -9,6 +9,7 @@ from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models.conflicts import conflict, version_field
+from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.base import DATABASE_DEFAULT
 from covet.db.models.places import give_places
@@ -398,6 +399,8 @@ class Mutate(Chain[M, R]):
                 name=name,
                 hint=hint or "",
             )
+        if hasattr(value, "sources"):
+            check_depth(value, "update")
         if hasattr(value, "_meta"):
             if field.is_relation:
                 value = field.key_of(value)

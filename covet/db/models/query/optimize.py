@@ -179,6 +179,8 @@ def lean_distinct(build: Assembler, select: Select, visible: int) -> Select:
     """
     if select.lock is not None or select.group_by or select.having is not None or has_raw([select.where]):
         return select
+    if build.plan.extras.tables:
+        return select  # crossed with tables of which nothing is known
     outside = [*[output.expression for output in select.outputs], *[item.operand for item in select.order_by]]
     if not is_steady(outside):
         return select

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from covet.db.models.options import Options
     from covet.db.sql.nodes import Node
 
-__all__ = ["Hop", "Path", "find", "parent_hops", "resolve_path", "unknown_name"]
+__all__ = ["Hop", "Path", "find", "parent_hops", "relation_hops", "resolve_path", "unknown_name"]
+
+# More joins than any database makes, and more steps than any document has. Names may come from outside.
+_MOST_STEPS = 100
+# So many names are remembered for each model; further ones are looked up each time.
+_MOST_NAMES = 10_000
+# What of a name stands in a message.
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +40,7 @@ class Hop:
         many: One row here may have several there.
         null: A row here may have none there.
         forward: The field whose column is on this side, when the hop follows a foreign key.
+        shared: All uses in one statement are one join, whatever call they stand in (``FilteredRelation``).
         restrict: What else joined rows must fulfil, from the two aliases (generic relations).
     """
 
@@ -43,6 +51,7 @@ class Hop:
     null: bool = False
     forward: Field[Any] | None = None
     restrict: Callable[[str, str], Node] | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +96,46 @@ def resolve_path(meta: Options, name: str, where: str = "") -> Path:
     key = ("path ", name)  # no field is called that, so it is no pair of look-ups
     path: Path | None = meta.plans.get(key)
     if path is None:
-        path = meta.plans[key] = _walk(meta, name, where)
+        if name.count("__") > _MOST_STEPS:
+            raise too_long(meta, name)
+        path = _walk(meta, name, where)
+        if len(meta.plans) < _MOST_NAMES:
+            meta.plans[key] = path
     return path
+
+
+def too_long(meta: Options, name: str) -> FieldError:
+    """Return the error for a name of more steps than any query needs."""
+    return FieldError(
+        f"A name of {name.count('__') + 1} steps is too long: {meta.object_name} is asked for '{name[:40]}…'. "
+        f"{_MOST_STEPS} is the most.",
+        model=meta.model,
+        name=name[:_SHOWN],
+    )
+
+
+def relation_hops(meta: Options, name: str, where: str) -> tuple[tuple[Hop, ...], Options, Any]:
+    """Return the joins of a path of relations, with the model that they lead to and the last of the relations.
+
+    Raises:
+        FieldError: A name is unknown.
+        ValueError: A name is no relation.
+    """
+    if name.count("__") > _MOST_STEPS:
+        raise too_long(meta, name)
+    hops: list[Hop] = []
+    current = meta
+    found: Any = None
+    for part in name.split("__"):
+        found = _names(current).get(part)
+        if found is None and not hops:
+            raise unknown_name(current, part, where)
+        if found is None or isinstance(found, _Column) or not found.is_relation:
+            raise ValueError(f"'{part[:_SHOWN]}' is no relation of {current.object_name} (in {where[:_SHOWN]}).")
+        hops += parent_hops(current, found.model)
+        hops += found.hops
+        current = found.hops[-1].target
+    return tuple(hops), current, found
 
 
 def find(meta: Options, name: str) -> Any:
@@ -99,7 +146,10 @@ def find(meta: Options, name: str) -> Any:
 def unknown_name(meta: Options, name: str, where: str = "", known: Iterable[str] = ()) -> FieldError:
     """Return the error for a name that the model does not have."""
     names = {name for name in _names(meta) if name.isidentifier()} | {*known}
-    place = f" (in {where})" if where else ""
+    if len(name) > _SHOWN:
+        # No field is called that; neither a search for the like of it nor its whole text is of use.
+        name, where = f"{name[:_SHOWN]}…", ""
+    place = f" (in {where[:_SHOWN]})" if where else ""
     pair = getattr(meta._forward_map.get(name), "pair", None)
     if pair is not None:
         return FieldError(
@@ -205,8 +255,8 @@ def _walk(meta: Options, name: str, where: str) -> Path:
     while hops and hops[-1].forward is not None and len(hops[-1].on) == 1 and hops[-1].on[0][1] == field.column:
         field = hops.pop().forward
         assert field is not None
-    ending = tuple(parts[used:]), current, relation, tuple(parts[:used])
+    rest, names = tuple(parts[used:]), tuple(parts[:used])
     # ``author`` is its own column; only ``author__id`` and relations by a table between speak of the row behind the key.
     is_named = relation is None or not relation.concrete or relation.many_to_many
-    untrimmed = Path(*whole, *ending) if is_named and len(whole[0]) != len(hops) else None
-    return Path(tuple(hops), field, *ending, untrimmed)
+    untrimmed = Path(*whole, rest, current, relation, names) if is_named and len(whole[0]) != len(hops) else None
+    return Path(tuple(hops), field, rest, current, relation, names, untrimmed)

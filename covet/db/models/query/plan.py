@@ -13,17 +13,19 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.leaves import SCALARS
-from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.query import lookups
 from covet.db.models.query.composite import key_values, split_keys
-from covet.db.models.query.paths import resolve_path, unknown_name
+from covet.db.models.query.filtered import filtered_path, make_link, unbuilt
+from covet.db.models.query.paths import Path, resolve_path, unknown_name
 from covet.exceptions import FieldError
 from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
-    from covet.db.models.expressions.base import Expression
+    pass
 
 __all__ = ["NO_EXTRAS", "Annotation", "Combined", "Extras", "Locking", "Query"]
 
@@ -33,10 +35,15 @@ class Annotation:
     """A named expression; ``selected`` is false for ``alias()``."""
 
     name: str
-    expression: Expression[Any]
+    expression: Any
     shape: Hashable
     values: tuple[Any, ...]
     selected: bool = True
+
+    @property
+    def is_relation(self) -> bool:
+        """Whether the name stands for a filtered relation, and not for a value."""
+        return isinstance(self.expression, FilteredRelation)
 
     @property
     def key(self) -> Hashable:
@@ -123,6 +130,8 @@ class Extras:
 
 
 NO_EXTRAS = Extras()
+# So many combinations of names are remembered for each model: they may come from outside.
+_MOST_PLANS = 10_000
 _NO_ORDER: tuple[Any, ...] = ()
 
 
@@ -296,7 +305,10 @@ class Query:
         for arg in args:
             if not isinstance(arg, Q) and not getattr(arg, "conditional", False):
                 raise TypeError(f"{where}() takes Q objects, conditional expressions and look-ups, not {arg!r}.")
-        condition = _settled(Q(*args, **kwargs))
+        # Not Q(**kwargs): names from outside must stay names, and never become its options.
+        condition = Q.create((*args, *kwargs.items()))
+        check_depth(condition, where)
+        condition = _settled(condition)
         if CompositePrimaryKey.in_use:
             condition = split_keys(condition, self.model._meta)
         if negate:
@@ -312,7 +324,7 @@ class Query:
     def _check(self, names: tuple[str, ...], where: str) -> bool:
         found = [self._check_name(name, where) for name in names]
         zoned = True in found
-        if not self.extras.annotations and None not in found:
+        if not self.extras.annotations and None not in found and len(self.model._meta.plans) < _MOST_PLANS:
             self.model._meta.plans[names] = zoned
         return zoned
 
@@ -333,13 +345,13 @@ class Query:
         ``None`` means that nobody can tell yet: models are still being loaded.
         """
         meta = self.model._meta
-        head, _, rest = name.partition("__")
-        for annotation in self.extras.annotations:
-            if annotation.name == head:
-                return "date" in rest or lookups.may_need_zone(tuple(rest.split("__")))
+        head = name.partition("__")[0]
+        annotation, rest = self.named(name)
+        if annotation is not None:
+            return "date" in rest or lookups.may_need_zone(tuple(rest.split("__")))
         place = f"{where}({name}=…)"
         try:
-            path = resolve_path(meta, name, place)
+            path = self.path(name, place)
         except FieldError as error:
             if not meta.apps.models_ready and error.name:
                 return None  # the first use of the query checks it
@@ -422,11 +434,40 @@ class Query:
         return new
 
     def annotation(self, name: str) -> Annotation | None:
-        """Return the annotation of that name."""
+        """Return the annotation of that name; a filtered relation is none."""
         for annotation in self.extras.annotations:
-            if annotation.name == name:
+            if annotation.name == name and not annotation.is_relation:
                 return annotation
         return None
+
+    def named(self, name: str) -> tuple[Annotation | None, str]:
+        """Return the annotation that a name begins with, and what follows: ``tags__count__gt`` may be ``tags__count``."""
+        return self._named(name, is_relation=False)
+
+    def filtered_relation(self, name: str) -> tuple[Annotation | None, str]:
+        """Return the filtered relation that a name begins with, and what follows."""
+        return self._named(name, is_relation=True)
+
+    def _named(self, name: str, *, is_relation: bool) -> tuple[Annotation | None, str]:
+        found: Annotation | None = None
+        for annotation in self.extras.annotations:
+            own = annotation.name
+            if annotation.is_relation is not is_relation or not name.startswith(own):
+                continue
+            if (name == own or name.startswith(f"{own}__")) and (found is None or len(own) > len(found.name)):
+                found = annotation
+        return found, "" if found is None else name[len(found.name) + 2 :]
+
+    def path(self, name: str, where: str) -> Path:
+        """Return where a name leads from the model, also by a filtered relation.
+
+        Raises:
+            FieldError: The model has no such field.
+        """
+        relation, rest = self.filtered_relation(name)
+        if relation is None:
+            return resolve_path(self.model._meta, name, where)
+        return filtered_path(make_link(relation, self.model._meta, unbuilt), rest, where)
 
 
 def _settled(condition: Q) -> Q:

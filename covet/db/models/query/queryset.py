@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
+from covet.db.models.expressions.q import check_depth
 from covet.db.models.query.chain import M, R
 from covet.db.models.query.dates import truncated
 from covet.db.models.query.extra import with_extra
 from covet.db.models.query.fetch import Fetch
 from covet.db.models.query.mutate import Mutate
-from covet.db.models.query.paths import resolve_path, unknown_name
+from covet.db.models.query.paths import unknown_name
 from covet.db.models.query.plan import Query
 from covet.db.models.query.raw import RawQuerySet
 from covet.db.models.query.refine import Refine
@@ -71,6 +72,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             if isinstance(name, str):
                 chosen.append(name)
                 continue
+            check_depth(name, "values_list")
             try:
                 alias = name.default_alias
             except TypeError:
@@ -120,11 +122,11 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         if not isinstance(name, str):
             raise TypeError(f"values() takes names, and expressions by keyword, not {name!r}.")
         head = name.partition("__")[0]
-        if query.annotation(head) is not None:
+        if query.named(name)[0] is not None:
             return
         meta = self.model._meta
         try:
-            path = resolve_path(meta, name, f"values('{name}')")
+            path = query.path(name, f"values('{name}')")
         except FieldError as error:
             if not meta.apps.models_ready:
                 return
@@ -141,10 +143,10 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             return self.model._meta.pk
         if len(outputs) != 1:
             return None
-        annotation = self.query.annotation(outputs[0].partition("__")[0])
+        annotation, _rest = self.query.named(outputs[0])
         if annotation is not None:
             return annotation.expression.output_field
-        return resolve_path(self.model._meta, outputs[0]).field
+        return self.query.path(outputs[0], "values()").field
 
     def dates(self, field_name: str, kind: str, order: str = "ASC") -> QuerySet[M, dt.date]:
         """Return the different dates of a field, cut down to ``year``, ``month``, ``week`` or ``day``.

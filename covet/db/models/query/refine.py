@@ -8,7 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.errors import NotSupportedError
+from covet.db.models.expressions.filtered import FilteredRelation
+from covet.db.models.expressions.q import check_depth
 from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.filtered import make_link, unbuilt
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
@@ -17,10 +20,24 @@ from covet.exceptions import FieldError
 if TYPE_CHECKING:
     from covet.db.models.expressions.base import Expression
 
-__all__ = ["Refine"]
+__all__ = ["Refine", "check_alias"]
 
 # An alias becomes part of the SQL text; it is quoted, and yet nothing may be smuggled in.
 _ALIAS = re.compile(r"[^\W\d]\w*\Z")
+_MOST_PLANS = 10_000
+# What every instance keeps about itself.
+_KEPT = frozenset({"_state", "_row_state", "_prefetched_objects_cache", "_untold"})
+
+
+def check_alias(name: str) -> None:
+    """Raise for a name that cannot stand for a value of the query.
+
+    Raises:
+        ValueError: It holds anything but letters, digits and underscores, or begins with two underscores.
+    """
+    if not isinstance(name, str) or not _ALIAS.match(name) or name.startswith("__") or name.endswith("__"):
+        shown = name if len(str(name)) < 100 else f"{name[:100]}…"
+        raise ValueError(f"{shown!r} cannot name an annotation: use letters, digits and underscores.")
 
 
 class Refine(Chain[M, R]):
@@ -83,6 +100,8 @@ class Refine(Chain[M, R]):
                     self._check_order(item)
             elif not hasattr(item, "resolve"):
                 raise FieldError(f"order_by() takes names and expressions, not {item!r}.")
+            else:
+                check_depth(item, "order_by")
         return self._chain(query.ordered(items))
 
     def _check_order(self, item: str) -> None:
@@ -90,11 +109,11 @@ class Refine(Chain[M, R]):
         if item == "?" or self.query.extras.combined is not None:
             return
         head = name.partition("__")[0]
-        if self.query.annotation(head) is not None:
+        if self.query.named(name)[0] is not None:
             return
         meta = self.model._meta
         try:
-            path = resolve_path(meta, name, f"order_by('{item}')")
+            path = self.query.path(name, f"order_by('{item}')")
         except FieldError:
             if not meta.apps.models_ready:
                 return
@@ -102,7 +121,8 @@ class Refine(Chain[M, R]):
             raise unknown_name(meta, head, f"order_by('{item}')", known) from None
         if path.relation is not None and path.rest:
             raise unknown_name(path.at, path.rest[0], f"order_by('{item}')")
-        meta.plans["order ", item] = True
+        if len(meta.plans) < _MOST_PLANS and not self.query.extras.annotations:
+            meta.plans["order ", item] = True
 
     def reverse(self) -> Self:
         """Return the rows in the opposite order."""
@@ -146,6 +166,7 @@ class Refine(Chain[M, R]):
         for arg in args:
             if not hasattr(arg, "resolve"):
                 raise TypeError(f"{method}() takes expressions, not {arg!r}.")
+            check_depth(arg, method)
             name = arg.default_alias
             if name in kwargs or name in expressions:
                 raise TypeError(f"{method}() is given '{name}' twice: name one of the expressions.")
@@ -159,8 +180,16 @@ class Refine(Chain[M, R]):
     def _add_annotation(self, query: Query, name: str, expression: Any, *, selected: bool, method: str) -> Query:
         if not hasattr(expression, "resolve"):
             raise TypeError(f"{method}({name}=…) takes an expression, not {expression!r}: write Value({expression!r}).")
-        if not _ALIAS.match(name) or "__" in name:
-            raise ValueError(f"'{name}' cannot name an annotation: use letters, digits and single underscores.")
+        check_alias(name)
+        if name in _KEPT or (name.startswith("_") and hasattr(self.model, name)):
+            raise ValueError(
+                f"The annotation '{name}' would hide what {self.model._meta.object_name} keeps under that name."
+            )
+        check_depth(expression, method)
+        if isinstance(expression, FilteredRelation):
+            selected = False
+            make_link(Annotation(name, expression, None, ()), self.model._meta, unbuilt)
+            query._check_tree(expression.condition, method)
         if self._kind == "model" and name in self.model._meta.fields_map:
             raise ValueError(f"The annotation '{name}' conflicts with a field of {self.model._meta.object_name}.")
         values: list[Any] = []
@@ -184,6 +213,7 @@ class Refine(Chain[M, R]):
         """
         query = self.query
         meta: Any = self.model._meta
+        own = query.extras.annotations
         known = meta.plans.get(("joined", paths)) if query.extras is NO_EXTRAS and not query.is_sliced else None
         if known is not None and self._kind == "model":
             joined = query.copy()
@@ -199,7 +229,10 @@ class Refine(Chain[M, R]):
         if meta.apps.models_ready:
             for path in paths:
                 at = meta
-                for name in path.split("__"):
+                filtered, rest = query.filtered_relation(path) if own else (None, path)
+                if filtered is not None:
+                    at = make_link(filtered, meta, unbuilt).target
+                for name in rest.split("__") if rest else ():
                     at = single_relation(at, name).hops[-1].target
         merged = dict.fromkeys((*query.extras.select_related, *paths))
         joined = query.with_extras(select_related=tuple(merged))

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Related", "loaded_fields", "single_relation"]
 
 
+# No field's name is longer; the text of one that is does not belong into a message.
+_SHOWN = 200
+
+
 @dataclass(slots=True)
 class Related:
     """A model in the result: the row's own, or one that ``select_related`` joined.
@@ -95,6 +99,8 @@ def single_relation(meta: Any, name: str) -> Any:
         if one.is_relation and hasattr(one, "hops") and not any(hop.many for hop in one.hops)
     )
     if found is None:
+        if len(name) > _SHOWN:
+            raise unknown_name(meta, name)
         hint = suggest(name, choices)
         tail = f"Did you mean '{hint}'?" if hint else f"Choices are: {', '.join(choices) or 'none'}."
         raise FieldError(f"{meta.object_name} has no field '{name}' (in select_related('{name}')). {tail}", name=name)

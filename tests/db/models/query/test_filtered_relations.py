@@ -1,0 +1,107 @@
+"""Relations of which only some rows count, under a name of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from covet.db.models import Count, F, FilteredRelation, Q, Sum
+from covet.db.observe import record_queries
+from covet.exceptions import FieldError
+from tests._apps.blog.models import Article, Author, Comment, Tag
+
+pytestmark = [pytest.mark.usefixtures("blog"), pytest.mark.row("lookups.filtered_relation")]
+
+
+async def _write() -> tuple[Author, Author]:
+    ann, bob = await Author.objects.create(name="Ann", age=30), await Author.objects.create(name="Bob", age=40)
+    red, blue = await Tag.objects.create(label="red"), await Tag.objects.create(label="blue")
+    for author, title, views, tags in ((ann, "one", 10, [red]), (ann, "two", 200, [red, blue]), (bob, "three", 5, [])):
+        article = await Article.objects.create(title=title, author=author, views=views, editor=bob)
+        await article.tags.add(*tags)
+        await Comment.objects.create(article=article, text="c", stars=views)
+    return ann, bob
+
+
+async def test_rows_without_a_partner_stay_and_count_nothing() -> None:
+    await _write()
+    hits = FilteredRelation("articles", condition=Q(articles__views__gt=100))
+    counted = Author.objects.annotate(hits=hits).annotate(n=Count("hits"), views=Sum("hits__views")).order_by("pk")
+    assert await counted.values_list("name", "n", "views") == [("Ann", 1, 200), ("Bob", 0, None)]
+    assert await Author.objects.alias(hits=hits).filter(hits__isnull=False).values_list("name", flat=True) == ["Ann"]
+    assert await Author.objects.alias(hits=hits).filter(hits__isnull=True).values_list("name", flat=True) == ["Bob"]
+    assert await Author.objects.alias(hits=hits).exclude(hits__isnull=False).values_list("name", flat=True) == ["Bob"]
+    assert await Author.objects.annotate(hits=hits).count() == 2
+
+
+async def test_all_uses_of_the_name_are_one_join() -> None:
+    await _write()
+    rows = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views__gte=10)))
+    rows = rows.filter(seen__title="two").filter(seen__views=200).order_by("-seen__views").annotate(t=F("seen__title"))
+    with record_queries() as log:
+        assert await rows.values_list("name", "t", "seen__views") == [("Ann", "two", 200)]
+    assert log[0].sql.count("JOIN") == 1
+    article = await Article.objects.get(title="two")
+    assert await Author.objects.alias(seen=FilteredRelation("articles")).filter(seen=article).count() == 1
+    assert await Author.objects.filter(pk__in=rows.values("pk")).update(age=1) == 1
+
+
+async def test_conditions_join_as_any_other() -> None:
+    ann, bob = await _write()
+    either = Q(articles__views__lt=8) | Q(articles__title__startswith="t", articles__views__gt=100)
+    rows = Author.objects.annotate(some=FilteredRelation("articles", condition=either)).filter(some__isnull=False)
+    assert await rows == [ann, bob]
+    but = FilteredRelation("articles", condition=~Q(articles__title="one"))
+    assert await Author.objects.annotate(but=but).values_list("but__title", flat=True).order_by("but__title") == [
+        "three",
+        "two",
+    ]
+    mine = FilteredRelation("articles", condition=Q(articles__views__gt=F("age")))
+    assert await Author.objects.annotate(mine=mine).filter(mine__isnull=False) == [ann]
+    two = Author.objects.annotate(
+        low=FilteredRelation("articles", condition=Q(articles__views__lt=100)),
+        high=FilteredRelation("articles", condition=Q(articles__views__gt=100)),
+    ).filter(low__isnull=False, high__isnull=False)
+    assert await two == [ann]
+
+
+async def test_relations_by_a_table_between_and_forward_ones() -> None:
+    ann, bob = await _write()
+    red = FilteredRelation("tags", condition=Q(tags__label="blue"))
+    rows = Article.objects.annotate(blue=red).filter(blue__isnull=False)
+    assert await rows.values_list("title", "blue__label") == [("two", "blue")]
+    editor = FilteredRelation("author", condition=Q(author__name="Bob"))
+    loaded = await Article.objects.annotate(by=editor).select_related("by").order_by("pk")
+    with record_queries() as log:
+        assert [row.by for row in loaded] == [None, None, bob]  # type: ignore[attr-defined]
+    assert len(log) == 0
+    deep = FilteredRelation("articles__comments", condition=Q(articles__comments__stars__gt=100))
+    assert await Author.objects.annotate(top=deep).filter(top__stars=200) == [ann]
+    nested = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views=5)))
+    assert await nested.filter(seen__comments__text="c") == [bob]
+
+
+async def test_wrong_filtered_relations_are_refused() -> None:
+    with pytest.raises(ValueError, match="name of a relation"):
+        FilteredRelation("")
+    with pytest.raises(ValueError, match="is a Q"):
+        FilteredRelation("articles", condition="articles__views > 1")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no querysets"):
+        FilteredRelation("articles", condition=Q(articles__in=Article.objects.all()))
+    with pytest.raises(FieldError, match="articles"):
+        Author.objects.annotate(x=FilteredRelation("artikles"))
+    with pytest.raises(ValueError, match="no relation"):
+        Author.objects.annotate(x=FilteredRelation("articles__title"))
+    with pytest.raises(ValueError, match="no relation"):
+        Author.objects.annotate(x=FilteredRelation("articles__in"))
+    with pytest.raises(FieldError, match="no field"):
+        await Author.objects.annotate(x=FilteredRelation("articles", condition=Q(nothing=1))).filter(x__isnull=True)
+    with pytest.raises(ValueError, match="conflicts"):
+        Author.objects.annotate(name=FilteredRelation("articles"))
+    with pytest.raises(TypeError, match="needs a name"):
+        Author.objects.annotate(FilteredRelation("articles"))
+    deeper = FilteredRelation("articles", condition=Q(articles__comments__text="c"))
+    with pytest.raises(ValueError, match="further on"):
+        await Author.objects.annotate(x=deeper).filter(x__isnull=False)
+    assert FilteredRelation("a") == FilteredRelation("a") != FilteredRelation("b")
+    assert hash(FilteredRelation("a")) == hash(FilteredRelation("a")) and "'a'" in repr(FilteredRelation("a"))
+    assert FilteredRelation("a") != 1
