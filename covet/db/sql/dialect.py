@@ -124,6 +124,8 @@ class Dialect(ABC):
     reuses_placeholders: bool = False
     wraps_write_subqueries: bool = False
     plans_by_limit: bool = False
+    #: Aggregates whose spelling holds its own FILTER.
+    writes_filter_of: frozenset[str] = frozenset()
     ignores_unique_on_empty: bool = False
 
     def quote(self, name: str) -> str:

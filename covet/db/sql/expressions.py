@@ -272,6 +272,8 @@ class Writer:
             args = self.list(node.args)
             order = f" ORDER BY {self.list(node.order_by)}" if node.order_by else ""
             text = f"{self.dialect.function_name(node.name)}({'DISTINCT ' if node.distinct else ''}{args}{order})"
+        elif node.name in self.dialect.writes_filter_of:
+            return text
         if node.filter is not None:
             text = f"{text} FILTER (WHERE {self.condition(node.filter)})"
         return f"{text} OVER {self._window(node.over)}" if node.over is not None else text

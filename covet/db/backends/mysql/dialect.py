@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from covet import json
-from covet.db.backends.mysql.json_functions import JSON_FUNCTIONS, json_functions
+from covet.db.backends.mysql.json_functions import JSON_FUNCTIONS, functions_of
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import (
     INLINE,
@@ -42,6 +42,28 @@ def _string_agg(func: Func, write: Write) -> str:
 
 def _sha2(bits: int) -> FunctionSpelling:
     return lambda func, write: f"SHA2({write(func.args[0])}, {bits})"
+
+
+# The end of a UUID from its 14th digit on: three random digits, the variant (8 to b), fifteen random digits.
+_RANDOM_END = "SUBSTR(HEX(RANDOM_BYTES(2)), 2), HEX(8 + FLOOR(RAND() * 4)), SUBSTR(HEX(RANDOM_BYTES(8)), 2)"
+
+
+def _uuid7(func: Func, write: Write) -> str:
+    """Return the time in milliseconds as twelve digits, the version, and random ones (RFC 9562, section 5.7)."""
+    moment = "SYSDATE(6)"
+    if func.args:
+        moment = f"DATE_ADD({moment}, INTERVAL {write(func.args[0])} MICROSECOND)"
+    time = f"LPAD(HEX(FLOOR(UNIX_TIMESTAMP({moment}) * 1000)), 12, '0')"
+    return f"LOWER(CONCAT({time}, '7', {_RANDOM_END}))"
+
+
+def _bits(name: str) -> FunctionSpelling:
+    # For no rows these give all bits or none, and for all the greatest unsigned number.
+    def spell(func: Func, write: Write) -> str:
+        value = func.args[0]
+        return f"CASE WHEN COUNT({write(value)}) > 0 THEN CAST({name}({write(value)}) AS SIGNED) END"
+
+    return spell
 
 
 _EXTRACT: dict[str, Callable[[str], str]] = {
@@ -139,6 +161,12 @@ class MySQLDialect(Dialect):
         "RANDOM": "RAND",
         "CHR": lambda func, write: f"CHAR({write(func.args[0])} USING utf16)",
         "STRING_AGG": _string_agg,
+        "ANY_VALUE": "MIN",
+        "BIT_AND": _bits("BIT_AND"),
+        "BIT_OR": _bits("BIT_OR"),
+        "BIT_XOR": _bits("BIT_XOR"),
+        "UUID4": lambda func, write: f"LOWER(CONCAT(HEX(RANDOM_BYTES(6)), '4', {_RANDOM_END}))",
+        "UUID7": _uuid7,
         **JSON_FUNCTIONS,
         "SHA224": _sha2(224),
         "SHA256": _sha2(256),
@@ -150,7 +178,7 @@ class MySQLDialect(Dialect):
         self.version = version
         self.is_mariadb = is_mariadb
         self.title = "MariaDB" if is_mariadb else "MySQL"
-        self.own_functions = json_functions(is_mariadb=is_mariadb, version=version)
+        self.own_functions = functions_of(is_mariadb=is_mariadb, version=version)
         if is_mariadb:
             self.has_returning = version >= (10, 5)
             self.has_delete_returning = version >= (10, 0, 5)
@@ -187,6 +215,8 @@ class MySQLDialect(Dialect):
             return "unsigned integer"
         if type.kind in ("char", "varchar") and type.length is not None:
             return f"char({type.length})"
+        if type.kind == "decimal":
+            return "decimal(65, 30)" if type.precision is None else f"decimal({type.precision}, {type.scale or 0})"
         return self.casts.get(type.kind) or self.type_sql(type)
 
     def adapter(self, type: ColumnType) -> Convert | None:

@@ -6,10 +6,10 @@ from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import FunctionSpelling, Write
 from covet.db.sql.nodes import Func, Node
 
-__all__ = ["JSON_FUNCTIONS", "canonical", "json_functions"]
+__all__ = ["JSON_FUNCTIONS", "functions_of"]
 
 
-def canonical(text: str, *, is_mariadb: bool, version: tuple[int, ...]) -> str:
+def _canonical(text: str, *, is_mariadb: bool, version: tuple[int, ...]) -> str:
     """Return a document in the form in which equal documents are equal texts."""
     if not is_mariadb:
         return f"CAST({text} AS JSON)"
@@ -42,6 +42,15 @@ def _no_overlaps(func: Func, write: Write) -> str:
     raise NotSupportedError("has_any_keys needs MariaDB 10.9 or later: join has_key conditions by |.")
 
 
+def _without_default(name: str) -> FunctionSpelling:
+    def spell(func: Func, write: Write) -> str:
+        if len(func.args) > 2:
+            raise NotSupportedError(f"MariaDB's {name} has no default: put Coalesce(…) round the window.")
+        return f"{name}({', '.join([write(arg) for arg in func.args])})"
+
+    return spell
+
+
 JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
     "JSON_GT": _ordered(">"),
     "JSON_GTE": _ordered(">="),
@@ -57,11 +66,11 @@ JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
 }
 
 
-def json_functions(*, is_mariadb: bool, version: tuple[int, ...]) -> dict[str, FunctionSpelling]:
+def functions_of(*, is_mariadb: bool, version: tuple[int, ...]) -> dict[str, FunctionSpelling]:
     """Return how this server spells what hangs on its version."""
 
     def form(text: str) -> str:
-        return canonical(text, is_mariadb=is_mariadb, version=version)
+        return _canonical(text, is_mariadb=is_mariadb, version=version)
 
     found: dict[str, FunctionSpelling] = {
         "JSON_EQUAL": lambda func, write: f"({' = '.join([form(write(arg)) for arg in func.args])})",
@@ -69,4 +78,6 @@ def json_functions(*, is_mariadb: bool, version: tuple[int, ...]) -> dict[str, F
     }
     if is_mariadb and version < (10, 9):
         found["JSON_HAS_ANY_KEYS"] = _no_overlaps
+    if is_mariadb:
+        found |= {"LAG": _without_default("LAG"), "LEAD": _without_default("LEAD")}
     return found

@@ -41,6 +41,21 @@ def _moved(sign: str) -> FunctionSpelling:
     return spell
 
 
+def _any_value(func: Func, write: Write) -> str:
+    # The function of that name came with version 16.
+    kept = f" FILTER (WHERE {write(func.filter)})" if func.filter is not None else ""
+    return f"(ARRAY_AGG({write(func.args[0])}){kept})[1]"
+
+
+def _uuid7(func: Func, write: Write) -> str:
+    """Return a random UUID whose first six bytes are the time, and whose version is 7 (RFC 9562, section 5.7)."""
+    moment = f"(CLOCK_TIMESTAMP() + {write(func.args[0])})" if func.args else "CLOCK_TIMESTAMP()"
+    time = f"SUBSTRING(INT8SEND(FLOOR(EXTRACT(EPOCH FROM {moment}) * 1000)::bigint) FROM 3)"
+    # A random UUID has version 4, 0100 in its 7th byte: two more bits make it 0111.
+    bits = f"SET_BIT(SET_BIT(OVERLAY(UUID_SEND(GEN_RANDOM_UUID()) PLACING {time} FROM 1 FOR 6), 52, 1), 53, 1)"
+    return f"ENCODE({bits}, 'hex')::uuid"
+
+
 def _padded(name: str) -> FunctionSpelling:
     # The whole numbers of these functions are integers: a bigint parameter finds no function.
     def spell(func: Func, write: Write) -> str:
@@ -93,6 +108,7 @@ class PostgreSQLDialect(Dialect):
     has_nulls_distinct = True
     reuses_placeholders = True
     plans_by_limit = True
+    writes_filter_of = frozenset({"ANY_VALUE"})
 
     types: ClassVar = {
         "smallint": "smallint",
@@ -120,6 +136,10 @@ class PostgreSQLDialect(Dialect):
         "TIMESTAMP_DIFF": lambda func, write: f"({write(func.args[0])} - {write(func.args[1])})",
         "CONCAT": _concat,
         "STRING_AGG": _string_agg,
+        "ANY_VALUE": _any_value,
+        "UUID4": "GEN_RANDOM_UUID",
+        "UUID7": _uuid7,
+        "RANDOM": "RANDOM",
         "CHR": lambda func, write: f"CHR(({write(func.args[0])})::integer)",
         "ORD": "ASCII",
         "LOG": _log,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -49,8 +50,12 @@ def _string_agg(func: Func, write: Write) -> str:
             raise NotSupportedError("SQLite's GROUP_CONCAT(DISTINCT …) takes no separator but the comma.")
         return f"GROUP_CONCAT(DISTINCT {write(value)})"
     text = f"{write(value)}, {write(separator)}"
+    if func.order_by and sqlite3.sqlite_version_info < (3, 44):
+        raise NotSupportedError(
+            f"SQLite's GROUP_CONCAT takes an order from 3.44 on, and this is {sqlite3.sqlite_version}."
+        )
     if func.order_by:
-        raise NotSupportedError("SQLite's GROUP_CONCAT takes no order.")
+        text += f" ORDER BY {', '.join([write(item) for item in func.order_by])}"
     return f"GROUP_CONCAT({text})"
 
 
@@ -118,6 +123,9 @@ class SQLiteDialect(Dialect):
         "LEAST": "MIN",
         "RANDOM": "COVET_RANDOM",
         "STRING_AGG": _string_agg,
+        "ANY_VALUE": "MIN",
+        "UUID4": "COVET_UUID4",
+        "UUID7": "COVET_UUID7",
         **JSON_FUNCTIONS,
         **{
             name: f"COVET_{name}"

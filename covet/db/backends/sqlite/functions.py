@@ -13,6 +13,8 @@ import random
 import re
 import sqlite3
 import statistics
+import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -140,6 +142,13 @@ def _hash(name: str) -> Callable[[Any], str]:
     return lambda value: hashlib.new(name, str(value).encode(), usedforsecurity=False).hexdigest()
 
 
+def _uuid7(shift_microseconds: int = 0) -> str:
+    """Return a UUID that begins with the time in milliseconds (RFC 9562, section 5.7)."""
+    milliseconds = (time.time_ns() // 1000 + shift_microseconds) // 1000
+    digits = f"{milliseconds:012x}{uuid.uuid4().hex[12:]}"
+    return f"{digits[:12]}7{digits[13:]}"
+
+
 def _sign(value: Any) -> int:
     return int(value > 0) - int(value < 0)
 
@@ -175,6 +184,9 @@ _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
         ("COVET_COT", 1, lambda value: 1 / math.tan(value)),
         ("COVET_ATAN2", 2, math.atan2),
         ("COVET_RANDOM", 0, random.random),
+        ("COVET_UUID4", 0, lambda: uuid.uuid4().hex),
+        ("COVET_UUID7", 0, _uuid7),
+        ("COVET_UUID7", 1, _uuid7),
         *JSON_CALLS,
         *[
             (f"COVET_{name.upper()}", 1, getattr(math, name))
@@ -182,7 +194,7 @@ _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
         ],
     )
 ]
-_NOT_DETERMINISTIC = frozenset(("COVET_RANDOM",))
+_NOT_DETERMINISTIC = frozenset(("COVET_RANDOM", "COVET_UUID4", "COVET_UUID7"))
 
 
 class _Aggregate:

@@ -4,6 +4,9 @@ from covet.db.models.expressions.aggregates import (
     Aggregate,
     AnyValue,
     Avg,
+    BitAnd,
+    BitOr,
+    BitXor,
     Count,
     Max,
     Min,
@@ -22,18 +25,22 @@ from covet.db.models.expressions.base import (
 )
 from covet.db.models.expressions.conditional import Case, When
 from covet.db.models.expressions.filtered import FilteredRelation
-from covet.db.models.expressions.functions import Func
+from covet.db.models.expressions.functions import Func, Transform
 from covet.db.models.expressions.json_paths import KT, KeyTextTransform, KeyTransform
+from covet.db.models.expressions.lookups import Lookup
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.refs import F, JSONNull, OuterRef, RawSQL, Sliced
 from covet.db.models.expressions.subqueries import Exists, Subquery
-from covet.db.models.expressions.windows import RowRange, ValueRange, Window, WindowFrame
+from covet.db.models.expressions.windows import RowRange, ValueRange, Window, WindowFrame, WindowFrameExclusion
 
 __all__ = [
     "KT",
     "Aggregate",
     "AnyValue",
     "Avg",
+    "BitAnd",
+    "BitOr",
+    "BitXor",
     "Case",
     "CombinedExpression",
     "Count",
@@ -46,6 +53,7 @@ __all__ = [
     "JSONNull",
     "KeyTextTransform",
     "KeyTransform",
+    "Lookup",
     "Max",
     "Min",
     "NegatedExpression",
@@ -59,10 +67,12 @@ __all__ = [
     "StringAgg",
     "Subquery",
     "Sum",
+    "Transform",
     "Value",
     "ValueRange",
     "Variance",
     "When",
     "Window",
     "WindowFrame",
+    "WindowFrameExclusion",
 ]

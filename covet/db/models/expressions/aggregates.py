@@ -18,7 +18,21 @@ from covet.exceptions import FieldError
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["Aggregate", "AnyValue", "Avg", "Count", "Max", "Min", "StdDev", "StringAgg", "Sum", "Variance"]
+__all__ = [
+    "Aggregate",
+    "AnyValue",
+    "Avg",
+    "BitAnd",
+    "BitOr",
+    "BitXor",
+    "Count",
+    "Max",
+    "Min",
+    "StdDev",
+    "StringAgg",
+    "Sum",
+    "Variance",
+]
 
 
 class Aggregate(Func):
@@ -88,12 +102,14 @@ class Aggregate(Func):
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the call; a default becomes ``COALESCE`` round it."""
+        if self._has_own_sql:
+            return super().resolve(scope)
         args, field = self._resolve_sources(scope)
         where = None if self.filter is None else scope.condition(self.filter)
         order = tuple(scope.ordering(item) for item in self.order_by)
         node: nodes.Node
         if self.template is not None:
-            node = self.node(tuple(args), field)
+            node = self._templated(args, where, order, scope)
         else:
             node = nodes.Func(
                 self.function,
@@ -106,6 +122,25 @@ class Aggregate(Func):
         if self.default is not None:
             node = nodes.Func("COALESCE", (node, self.default.resolve(scope).node))
         return Resolved(node, field)
+
+    def _templated(
+        self, args: list[nodes.Node], where: nodes.Node | None, order: tuple[nodes.Ordering, ...], scope: Scope
+    ) -> nodes.Node:
+        """Return the call by the template of a subclass, with distinct, order and filter in their places."""
+        if where is not None and not scope.dialect.has_aggregate_filter and args:
+            args = [nodes.Case((nodes.When(where, args[0]),)), *args[1:]]
+            where = None
+        texts = {
+            **self.extra,
+            "function": self.function,
+            "distinct": "DISTINCT " if self.distinct else "",
+            "expressions": self.arg_joiner.join("%s" for _ in args),
+            "order_by": f" ORDER BY {', '.join('%s' for _ in order)}" if order else "",
+        }
+        text = str(self.template) % texts
+        if where is None:
+            return nodes.Raw(text, (*args, *order))
+        return nodes.Raw(f"{text} FILTER (WHERE %s)", (*args, *order, where))
 
     def group_by(self, scope: Scope) -> list[nodes.Node]:
         """Return nothing: aggregates do not group."""
@@ -265,6 +300,27 @@ class AnyValue(Aggregate):
 
     name = "AnyValue"
     function = "ANY_VALUE"
+
+
+class BitAnd(Aggregate):
+    """The bits that all values have."""
+
+    name = "BitAnd"
+    function = "BIT_AND"
+
+
+class BitOr(Aggregate):
+    """The bits that any of the values has."""
+
+    name = "BitOr"
+    function = "BIT_OR"
+
+
+class BitXor(Aggregate):
+    """The bits that an odd number of the values has."""
+
+    name = "BitXor"
+    function = "BIT_XOR"
 
 
 def _order_item(item: Any) -> OrderBy:

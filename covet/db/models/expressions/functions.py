@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.models.expressions.base import Expression, as_expression
+from covet.db.models.expressions.own_sql import VENDORS, own_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
@@ -14,7 +15,7 @@ from covet.db.sql import nodes
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["Cast", "Coalesce", "Func", "parse"]
+__all__ = ["Cast", "Coalesce", "Func", "Transform", "parse"]
 
 
 def parse(value: Any) -> Any:
@@ -70,6 +71,9 @@ class Func(Expression[Any]):
 
     def shape(self, values: list[Any]) -> Hashable:
         """Return name, template and the arguments' shapes."""
+        if self._has_own_sql:
+            # What a method of its own makes of the arguments nobody knows: each set of them is a shape.
+            return (self.__class__, hashable(self._constructed), *[source.shape(values) for source in self.sources])
         return (
             self.__class__,
             self.function,
@@ -81,9 +85,43 @@ class Func(Expression[Any]):
         )
 
     def resolve(self, scope: Scope) -> Resolved:
-        """Return the call."""
-        args, field = self._resolve_sources(scope)
-        return Resolved(self.node(tuple(args), field), field)
+        """Return the call, or what a method such as ``as_postgresql`` makes of it on its database."""
+        own = own_sql(self, scope) if self._has_own_sql else None
+        args, field = self._resolve_sources(scope) if own is None else ([], self.output_field or self.result)
+        return Resolved(self.node(tuple(args), field) if own is None else own, field)
+
+    @property
+    def _has_own_sql(self) -> bool:
+        cls = type(self)
+        return cls.as_sql is not Func.as_sql or any(hasattr(cls, f"as_{vendor}") for vendor in VENDORS)
+
+    def as_sql(
+        self,
+        compiler: Any,
+        connection: Any,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra: Any,
+    ) -> tuple[str, list[Any]]:
+        """Return the call as text with ``%s`` places, and what stands in them; for overriding.
+
+        Args:
+            compiler: What compiles parts: ``compiler.compile(expression)`` gives text and places as well.
+            connection: The dialect of the database.
+            function: The name, in place of the class's own.
+            template: The call's text, in place of the class's own.
+            arg_joiner: What stands between the arguments.
+            extra: Texts for further places of the template. They become part of the SQL: never pass user input.
+        """
+        args, field = self._resolve_sources(compiler)
+        if template is None and self.template is None and arg_joiner is None:
+            changed = self.copy()
+            changed.function = function or self.function
+            return "%s", [changed.node(tuple(args), field)]
+        places = (arg_joiner or self.arg_joiner).join("%s" for _ in args)
+        texts = {**self.extra, **extra, "function": function or self.function, "expressions": places}
+        return (template or self.template or "%(function)s(%(expressions)s)") % texts, list(args)
 
     def node(self, args: tuple[nodes.Node, ...], field: Field[Any] | None) -> nodes.Node:
         """Return the call of finished arguments; subclasses that are no plain call override this."""
@@ -95,6 +133,26 @@ class Func(Expression[Any]):
 
     def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
         return self.result if self.result is not None else super()._infer(fields)
+
+
+class Transform(Func):
+    """A function of one value that may stand in names, once registered: ``CharField.register_lookup(Length)``.
+
+    Attributes:
+        lookup_name: What it is called in names: ``filter(title__length__gt=10)``.
+        bilateral: It is applied to the value compared with, too.
+    """
+
+    public_module = "covet.db.models"
+    is_transform = True
+    arity: int | None = 1
+    lookup_name: str = ""
+    bilateral = False
+
+    @property
+    def lhs(self) -> Any:
+        """What is transformed."""
+        return self.sources[0]
 
 
 class Cast(Func):

@@ -39,6 +39,23 @@ class Scope(Protocol):
     def ordering(self, item: Any) -> nodes.Ordering:
         """Return an item of ``order_by``: a name, ``F``, ``OrderBy`` or any expression."""
 
+    @property
+    def vendor(self) -> str:
+        """The database's kind."""
+
+    @property
+    def dialect(self) -> Any:
+        """How the database spells things."""
+
+    def compile(self, expression: Any) -> tuple[str, list[Any]]:
+        """Return a part of an expression that writes its own SQL: a place for it, and its node."""
+
+    def compare(self, left: Resolved, lookup: str, right: Resolved | None) -> nodes.Node:
+        """Return a built-in look-up; without ``right`` the next run-time value is compared with."""
+
+    def compare_list(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
+        """Return ``in`` or ``range`` with nodes, or ``in`` with a query."""
+
     def query(self, queryset: Any) -> Select | Compound:
         """Return the statement of a nested queryset, whose ``OuterRef`` names look into this scope."""
 

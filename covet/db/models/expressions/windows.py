@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.aggregates import order_items
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import parse
@@ -14,7 +16,16 @@ from covet.db.sql import nodes
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["RowRange", "ValueRange", "Window", "WindowFrame"]
+__all__ = ["RowRange", "ValueRange", "Window", "WindowFrame", "WindowFrameExclusion"]
+
+
+class WindowFrameExclusion(enum.StrEnum):
+    """Which rows near the current one a frame leaves out."""
+
+    CURRENT_ROW = "CURRENT ROW"
+    GROUP = "GROUP"
+    TIES = "TIES"
+    NO_OTHERS = "NO OTHERS"
 
 
 class WindowFrame:
@@ -23,11 +34,20 @@ class WindowFrame:
     Args:
         start: Rows before (negative) or after (positive) the current one; 0 is the current row, ``None`` no limit.
         end: The same for the last row.
+        exclusion: Rows near the current one that do not count (not on MySQL and MariaDB).
+
+    Raises:
+        ValueError: The ends are no numbers, or the start lies behind the end.
+        TypeError: The exclusion is none.
     """
 
     kind = ""
 
-    def __init__(self, start: int | None = None, end: int | None = None) -> None:
+    def __init__(
+        self, start: int | None = None, end: int | None = None, exclusion: WindowFrameExclusion | None = None
+    ) -> None:
+        if exclusion is not None and not isinstance(exclusion, WindowFrameExclusion):
+            raise TypeError(f"exclusion is one of WindowFrameExclusion, not {exclusion!r}.")
         for value in (start, end):
             if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
                 raise ValueError(f"The ends of a frame are whole numbers or None, not {value!r}.")
@@ -35,11 +55,13 @@ class WindowFrame:
             raise ValueError("The start of a frame cannot lie behind its end.")
         self.start = start
         self.end = end
+        self.exclusion = exclusion
 
     @property
     def sql(self) -> str:
         """The finished clause; it holds numbers alone."""
-        return f"{self.kind} BETWEEN {_bound(self.start, 'PRECEDING')} AND {_bound(self.end, 'FOLLOWING')}"
+        left_out = "" if self.exclusion is None else f" EXCLUDE {self.exclusion.value}"
+        return f"{self.kind} BETWEEN {_bound(self.start, 'PRECEDING')} AND {_bound(self.end, 'FOLLOWING')}{left_out}"
 
 
 class RowRange(WindowFrame):
@@ -113,6 +135,8 @@ class Window(Expression[Any]):
         order = tuple(scope.ordering(item) for item in self.order_by)
         if not isinstance(inner.node, nodes.Func):
             raise TypeError(f"{self.expression!r} cannot be computed over a window.")
+        if self.frame is not None and self.frame.exclusion is not None and scope.vendor == "mysql":
+            raise NotSupportedError(f"{scope.dialect.title} has no EXCLUDE: leave out exclusion=… of the frame.")
         spec = nodes.WindowSpec(partition, order, None if self.frame is None else self.frame.sql)
         call = inner.node
         node = nodes.Func(call.name, call.args, call.distinct, call.filter, call.order_by, spec, call.type)

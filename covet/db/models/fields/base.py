@@ -11,7 +11,7 @@ import copy
 import inspect
 import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partialmethod
+from functools import cached_property, partial, partialmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypedDict, cast, overload
 
 from typing_extensions import TypeVar
@@ -145,6 +145,31 @@ _ATTRIBUTES = {
     "validators": "_validators",
     "error_messages": "_error_messages",
 }
+
+
+class ClassOrInstance:
+    """A method of a class and of its instances alike: it gets whichever it was called on."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __get__(self, instance: Any, owner: Any) -> Callable[..., Any]:
+        """Return the method, bound."""
+        return partial(self.function, owner if instance is None else instance)
+
+
+def add_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> Any:
+    """Add a look-up or transform to a field class, or to one field, and return it."""
+    own = owner.__dict__.get("class_lookups")
+    if own is None:
+        own = owner.class_lookups = {}
+    own[lookup_name or lookup.lookup_name] = lookup
+    return lookup
+
+
+def remove_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> None:
+    """Take a look-up or transform back."""
+    owner.__dict__.get("class_lookups", {}).pop(lookup_name or lookup.lookup_name, None)
 
 
 class Field(Generic[T]):
@@ -550,24 +575,17 @@ class Field(Generic[T]):
 
     # ── custom look-ups
 
-    @classmethod
-    def register_lookup(cls, lookup: Any, lookup_name: str | None = None) -> Any:
-        """Add a look-up or transform of the project's own to this field class; usable as a decorator."""
-        own = cls.__dict__.get("class_lookups")
-        if own is None:
-            own = {}
-            cls.class_lookups = own
-        own[lookup_name or lookup.lookup_name] = lookup
-        return lookup
+    #: Adds a look-up or transform of the project's own to a field class, or to one field; usable as a decorator.
+    register_lookup = ClassOrInstance(add_lookup)
+    #: Takes back ``register_lookup``.
+    unregister_lookup = ClassOrInstance(remove_lookup)
 
-    @classmethod
-    def unregister_lookup(cls, lookup: Any, lookup_name: str | None = None) -> None:
-        """Take back ``register_lookup``."""
-        cls.__dict__.get("class_lookups", {}).pop(lookup_name or lookup.lookup_name, None)
-
-    class_lookups: ClassVar[dict[str, Any]] = {}
+    class_lookups: dict[str, Any] = {}  # each class and field has its own; this one stays empty
 
     def _registered(self, name: str) -> Any:
+        own = self.__dict__.get("class_lookups")
+        if own is not None and name in own:
+            return own[name]
         for base in type(self).__mro__:
             found = base.__dict__.get("class_lookups", {}).get(name)
             if found is not None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from covet.db.models.expressions.functions import Func
+from covet.db.models.expressions.functions import Func, Transform
 from covet.db.models.expressions.inference import REAL, family
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
 __all__ = [
+    "ACos",
+    "ASin",
+    "ATan",
+    "ATan2",
     "Abs",
     "Ceil",
+    "Cos",
+    "Cot",
     "Degrees",
     "Exp",
     "Floor",
@@ -25,49 +31,53 @@ __all__ = [
     "Random",
     "Round",
     "Sign",
+    "Sin",
     "Sqrt",
+    "Tan",
 ]
 
 
-class _Number(Func):
+class _Number(Transform):
     """A function whose result is a decimal for decimals, and a float for all else."""
-
-    arity: int | None = 1
 
     def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
         decimal = next((field for field in fields if field is not None and family(field) == "decimal"), None)
         return decimal if decimal is not None else REAL
 
 
-class Abs(Func):
+class Abs(Transform):
     """The value without its sign."""
 
     function = "ABS"
-    arity = 1
+    lookup_name = "abs"
 
 
 class Sign(_Number):
     """-1, 0 or 1."""
 
     function = "SIGN"
+    lookup_name = "sign"
 
 
 class Ceil(_Number):
     """The least whole number that is not smaller."""
 
     function = "CEILING"
+    lookup_name = "ceil"
 
 
 class Floor(_Number):
     """The greatest whole number that is not greater."""
 
     function = "FLOOR"
+    lookup_name = "floor"
 
 
 class Round(_Number):
     """The value rounded to ``precision`` places after the point."""
 
     function = "ROUND"
+    lookup_name = "round"
     arity = None
 
     def __init__(self, expression: Any, precision: Any = 0, output_field: Field[Any] | None = None) -> None:
@@ -81,12 +91,14 @@ class Exp(_Number):
     """e to the power of the value."""
 
     function = "EXP"
+    lookup_name = "exp"
 
 
 class Ln(_Number):
     """The natural logarithm."""
 
     function = "LN"
+    lookup_name = "ln"
 
 
 class Log(_Number):
@@ -100,6 +112,7 @@ class Sqrt(_Number):
     """The square root."""
 
     function = "SQRT"
+    lookup_name = "sqrt"
 
 
 class Power(_Number):
@@ -120,12 +133,77 @@ class Degrees(_Number):
     """Radians as degrees."""
 
     function = "DEGREES"
+    lookup_name = "degrees"
 
 
 class Radians(_Number):
     """Degrees as radians."""
 
     function = "RADIANS"
+    lookup_name = "radians"
+
+
+class _Float(Transform):
+    """A function whose result is a float, whatever it is given."""
+
+    result = REAL
+
+
+class ACos(_Float):
+    """The arc cosine, in radians."""
+
+    function = "ACOS"
+    lookup_name = "acos"
+
+
+class ASin(_Float):
+    """The arc sine, in radians."""
+
+    function = "ASIN"
+    lookup_name = "asin"
+
+
+class ATan(_Float):
+    """The arc tangent, in radians."""
+
+    function = "ATAN"
+    lookup_name = "atan"
+
+
+class Cos(_Float):
+    """The cosine of radians."""
+
+    function = "COS"
+    lookup_name = "cos"
+
+
+class Cot(_Float):
+    """The cotangent of radians."""
+
+    function = "COT"
+    lookup_name = "cot"
+
+
+class Sin(_Float):
+    """The sine of radians."""
+
+    function = "SIN"
+    lookup_name = "sin"
+
+
+class Tan(_Float):
+    """The tangent of radians."""
+
+    function = "TAN"
+    lookup_name = "tan"
+
+
+class ATan2(Func):
+    """The angle of the point with the coordinates ``(x, y)``, given as ``ATan2(y, x)``, in radians."""
+
+    function = "ATAN2"
+    arity = 2
+    result = REAL
 
 
 class Pi(Func):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Value
-from covet.db.models.expressions.functions import Coalesce, Func
+from covet.db.models.expressions.functions import Coalesce, Func, Transform
 from covet.db.models.expressions.inference import INTEGER, TEXT
 
 if TYPE_CHECKING:
@@ -39,75 +39,75 @@ __all__ = [
 ]
 
 
-class Lower(Func):
+class Lower(Transform):
     """The text in small letters."""
 
     function = "LOWER"
-    arity = 1
+    lookup_name = "lower"
     result = TEXT
 
 
-class Upper(Func):
+class Upper(Transform):
     """The text in capital letters."""
 
     function = "UPPER"
-    arity = 1
+    lookup_name = "upper"
     result = TEXT
 
 
-class Length(Func):
+class Length(Transform):
     """The number of characters."""
 
     function = "LENGTH"
-    arity = 1
+    lookup_name = "length"
     result = INTEGER
 
 
-class Trim(Func):
+class Trim(Transform):
     """The text without spaces at both ends."""
 
     function = "TRIM"
-    arity = 1
+    lookup_name = "trim"
     result = TEXT
 
 
-class LTrim(Func):
+class LTrim(Transform):
     """The text without spaces at its start."""
 
     function = "LTRIM"
-    arity = 1
+    lookup_name = "ltrim"
     result = TEXT
 
 
-class RTrim(Func):
+class RTrim(Transform):
     """The text without spaces at its end."""
 
     function = "RTRIM"
-    arity = 1
+    lookup_name = "rtrim"
     result = TEXT
 
 
-class Reverse(Func):
+class Reverse(Transform):
     """The text from the end to the start."""
 
     function = "REVERSE"
-    arity = 1
+    lookup_name = "reverse"
     result = TEXT
 
 
-class Chr(Func):
+class Chr(Transform):
     """The character of a code point."""
 
     function = "CHR"
-    arity = 1
+    lookup_name = "chr"
     result = TEXT
 
 
-class Ord(Func):
+class Ord(Transform):
     """The code point of the first character."""
 
     function = "ORD"
-    arity = 1
+    lookup_name = "ord"
     result = INTEGER
 
 
@@ -209,51 +209,51 @@ class StrIndex(Func):
         super().__init__(expression, _text(substring))
 
 
-class MD5(Func):
+class MD5(Transform):
     """The MD5 digest, in hexadecimal; no protection against anybody."""
 
     function = "MD5"
-    arity = 1
+    lookup_name = "md5"
     result = TEXT
 
 
-class SHA1(Func):
+class SHA1(Transform):
     """The SHA-1 digest, in hexadecimal."""
 
     function = "SHA1"
-    arity = 1
+    lookup_name = "sha1"
     result = TEXT
 
 
-class SHA224(Func):
+class SHA224(Transform):
     """The SHA-224 digest, in hexadecimal."""
 
     function = "SHA224"
-    arity = 1
+    lookup_name = "sha224"
     result = TEXT
 
 
-class SHA256(Func):
+class SHA256(Transform):
     """The SHA-256 digest, in hexadecimal."""
 
     function = "SHA256"
-    arity = 1
+    lookup_name = "sha256"
     result = TEXT
 
 
-class SHA384(Func):
+class SHA384(Transform):
     """The SHA-384 digest, in hexadecimal."""
 
     function = "SHA384"
-    arity = 1
+    lookup_name = "sha384"
     result = TEXT
 
 
-class SHA512(Func):
+class SHA512(Transform):
     """The SHA-512 digest, in hexadecimal."""
 
     function = "SHA512"
-    arity = 1
+    lookup_name = "sha512"
     result = TEXT
 
 

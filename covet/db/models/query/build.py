@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from covet.conf import settings
+from covet.db.errors import NotSupportedError
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
@@ -298,6 +299,32 @@ class Builder:
             raise unknown_name(self.meta, name, "", known) from None
         return apply_transform(operand, part, self)
 
+    def compile(self, expression: Any) -> tuple[str, list[Any]]:
+        """Return a place for a part of an expression that writes its own SQL, and the part's node."""
+        return "%s", [expression.resolve(self).node]
+
+    def compare(self, left: Resolved, lookup: str, right: Resolved | None) -> n.Node:
+        """Return a built-in look-up as an expression."""
+        operand = Operand(left.node, left.field)
+        slot = self.cursor
+        if right is None:
+            self.cursor += 1
+        function = lookup_of(operand, lookup)
+        assert function is not None
+        sides = Right((slot,), None if right is None else right.node, self.dialect, left.field)
+        return function(operand, sides, self)
+
+    def compare_list(self, left: Resolved, lookup: str, right: Any) -> n.Node:
+        """Return ``in`` or ``range`` as an expression."""
+        if lookup == "range":
+            low, high = right
+            return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
+        if not isinstance(right, list):
+            return n.In(left.node, right)
+        if Operand(left.node, left.field).kind == "json":
+            return json_among(left.node, tuple(right), self.dialect)
+        return n.In(left.node, tuple(right))
+
     def wrap(self, node: n.Node, field: Field[Any] | None) -> NodeExpression:
         """Return a node as an expression."""
         return NodeExpression(node, field)
@@ -451,6 +478,8 @@ class Builder:
             return FALSE
         if kind == leaves.QUERY:
             return self._compare_query(left, lookup, value, path)
+        if left.bilateral and kind in {leaves.MANY, leaves.OBJECTS, leaves.ITEMS, leaves.RANGE}:
+            raise NotSupportedError("A bilateral transform takes one value: in and range have several.")
         unwrap = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
@@ -471,6 +500,11 @@ class Builder:
                 self.saw_aggregate = True
             if lookup == "in":
                 return n.In(left.node, node.query if isinstance(node, n.Subquery) else (node,))
+        if left.bilateral:
+            given: Any = NodeExpression(Right((first,), node, self.dialect, left.field, unwrap).value(), left.field)
+            for transform in left.bilateral:
+                given = transform(given)
+            node = given.resolve(self).node
         right = Right((first,), node, self.dialect, left.field, unwrap)
         custom = None if left.field is None else left.field.get_lookup(lookup)
         if custom is not None:
@@ -579,6 +613,10 @@ class Builder:
             descending, nulls = bool(getattr(item, "descending", False)), _nulls(item)
             node = _ordered_node(Operand(*item.resolve(self)))
             if getattr(item, "contains_aggregate", False):
+                if self.plan.extras.group_by is None:
+                    raise FieldError(
+                        f"order_by() takes an aggregate only of grouped rows: annotate(x={item!r}) as well."
+                    )
                 self.aggregate_nodes.append(node)
             if flip:
                 descending = not descending

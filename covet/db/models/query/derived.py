@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.scope import Resolved
+from covet.db.models.query.qualify import rewritten
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select
 from covet.exceptions import FieldError
@@ -58,8 +58,25 @@ class Derived:
         return self.inner.param(value, field)
 
     def condition(self, q: Any) -> n.Node:
-        """Refuse: conditions belong to the rows inside."""
-        raise NotSupportedError("aggregate(…, filter=…) over a distinct, sliced or grouped queryset is not supported.")
+        """Return a condition over the columns of the derived table; those that it lacks are selected for it."""
+        inner = self.inner
+        node = inner.condition(q)
+        computed = {inner.annotation(one).node for one in inner.plan.extras.annotations}
+        aliases = {inner.joins.base.alias, *[source.alias for source in inner.joins.sources]}
+
+        def change(part: Any) -> Any:
+            known = part in self._outputs or part in computed
+            if known or (isinstance(part, n.Column) and part.alias in aliases):
+                return self._column(part)
+            return part
+
+        return rewritten(node, change)  # type: ignore[no-any-return]  # a node stays a node
+
+    def _column(self, node: n.Node) -> n.Column:
+        """Return the column of the derived table that holds what a node of the inner query gives."""
+        if node not in self._outputs and self._fixed:
+            raise FieldError("aggregate(filter=…) after distinct() or union() knows the selected columns only.")
+        return n.Column("subquery", self._outputs.setdefault(node, f"c{len(self._outputs)}"))
 
     def ordering(self, item: Any) -> n.Ordering:
         """Return one item of an aggregate's own order."""

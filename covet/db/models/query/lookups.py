@@ -7,19 +7,17 @@ as a parameter with the adaptation that the look-up wants, or an expression's no
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from covet.db.models.expressions.inference import DATE, INTEGER, TIME
 from covet.db.models.expressions.json_paths import json_step
+from covet.db.models.fields.base import Field
 from covet.db.models.query.json_lookups import JSON_LOOKUPS
 from covet.db.models.query.operands import Build, Convert, Lookup, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
 from covet.text import suggest
-
-if TYPE_CHECKING:
-    from covet.db.models.fields.base import Field
 
 __all__ = [
     "LOOKUPS",
@@ -221,7 +219,8 @@ def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
     custom = None if field is None else field.get_transform(name)
     if custom is not None:
         resolved = custom(build.wrap(operand.node, field)).resolve(build)
-        return Operand(resolved.node, resolved.field)
+        both = (*operand.bilateral, custom) if getattr(custom, "bilateral", False) else operand.bilateral
+        return Operand(resolved.node, resolved.field, bilateral=both)
     if kind == "json":
         return Operand(json_step(operand.node, name), field)
     target = _transformed(field, kind, name)
@@ -254,7 +253,8 @@ def _transformed(field: Field[Any] | None, kind: str, name: str) -> Field[Any] |
     if field is not None:
         custom = field.get_transform(name)
         if custom is not None:
-            return getattr(custom, "output_field", None) or field
+            made = getattr(custom, "result", None) or getattr(custom, "output_field", None)
+            return made if isinstance(made, Field) else field
     return DATE if name == "date" else TIME if name == "time" else INTEGER
 
 

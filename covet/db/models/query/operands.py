@@ -27,6 +27,7 @@ class Operand:
     field: Field[Any] | None
     part: str = ""  # the date part that was taken, for bounds instead of functions
     source: Operand | None = None  # what it was taken of
+    bilateral: tuple[Any, ...] = ()  # transforms that the other side takes as well
 
     @property
     def type(self) -> n.ColumnType | None:

@@ -16,7 +16,7 @@ from covet.db.sql.statements import Output, Select, TableRef
 if TYPE_CHECKING:
     from covet.db.models.query.assemble import OutColumn
 
-__all__ = ["qualified"]
+__all__ = ["qualified", "rewritten"]
 
 _ALIAS = "qualify"
 
@@ -35,8 +35,8 @@ def qualified(select: Select, columns: Sequence[OutColumn], condition: n.Node) -
         return node
 
     outputs = tuple([Output(outside(output.expression)) for output in select.outputs])
-    where = _rewrite(condition, change)
-    order = _rewrite(select.order_by, change)
+    where = rewritten(condition, change)
+    order = rewritten(select.order_by, change)
     inner = dataclasses.replace(
         select,
         outputs=tuple([Output(node, name) for node, name in names.items()]),
@@ -61,10 +61,10 @@ def qualified(select: Select, columns: Sequence[OutColumn], condition: n.Node) -
     return outer, seen
 
 
-def _rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
+def rewritten(node: Any, change: Callable[[Any], Any]) -> Any:
     """Return a tree in which ``change`` has replaced what it returns something else for; outermost first."""
     if isinstance(node, tuple):
-        return tuple([_rewrite(item, change) for item in node])
+        return tuple([rewritten(item, change) for item in node])
     if not dataclasses.is_dataclass(node) or isinstance(node, type):
         return node
     if isinstance(node, n.Node):
@@ -72,7 +72,7 @@ def _rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
         if changed is not node:
             return changed
     parts = {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
-    new = {name: _rewrite(value, change) for name, value in parts.items()}
+    new = {name: rewritten(value, change) for name, value in parts.items()}
     if all(new[name] is parts[name] for name in parts):
         return node
     return dataclasses.replace(node, **new)

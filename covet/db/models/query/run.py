@@ -48,11 +48,11 @@ _OWN_TEXTS = 16
 
 
 class RowsPlan:
-    """A compiled read: ``bind`` gives text and arguments, ``make`` turns rows into results."""
+    """A compiled read: ``bind`` gives text and arguments, ``make`` turns rows into results; ``tables`` are what it reads."""
 
-    __slots__ = ("bind", "empty", "make", "one")
+    __slots__ = ("bind", "empty", "make", "one", "tables")
 
-    def __init__(self, bind: Any, make: Any, one: Any, *, empty: bool) -> None:
+    def __init__(self, bind: Any, make: Any, one: Any, statement: Select | Compound, *, empty: bool) -> None:
         self.bind = bind
         self.make = make
         self.one = one
@@ -147,7 +147,7 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
             one = single(rows.root, rows.columns, dialect)
     else:
         make = records(kind, rows.columns, dialect, rows.hidden)
-    return RowsPlan(compiled.bind, make, one, empty=rows.empty or query.is_empty)
+    return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty)
 
 
 async def fetch(query: Query, kind: str, database: Database, mode: Any = None) -> list[Any]:
@@ -233,9 +233,9 @@ def _check_lock(query: Query, database: Database) -> None:
 class Counted:
     """A compiled statement whose one value is the answer."""
 
-    __slots__ = ("bind", "empty")
+    __slots__ = ("bind", "empty", "tables")
 
-    def __init__(self, bind: Any, *, empty: bool) -> None:
+    def __init__(self, bind: Any, statement: Select | Compound, *, empty: bool) -> None:
         self.bind = bind
         self.empty = empty
 
@@ -244,7 +244,7 @@ def _statement(key: Hashable, query: Query, database: Database, build: Callable[
     plan: Counted | None = database.statements.get(key)
     if plan is None:
         statement = build(Assembler(query, database.dialect, alias=database.alias))
-        plan = Counted(compile_statement(statement, database.dialect).bind, empty=False)
+        plan = Counted(compile_statement(statement, database.dialect).bind, statement, empty=False)
         database.statements[key] = plan
     return plan
 
@@ -286,17 +286,24 @@ async def aggregate(query: Query, aggregates: Sequence[tuple[str, Any]], databas
     start = len(values)
     shapes = tuple([(name, expression.shape(values)) for name, expression in aggregates])
     if query.is_empty:
-        return {name: getattr(expression, "empty_result_set_value", None) for name, expression in aggregates}
+        return {name: _of_no_rows(expression) for name, expression in aggregates}
     key = ("aggregate", query.key(), shapes, settings.QUERY_OPTIMIZER)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
         rows = Assembler(query, database.dialect, alias=database.alias).aggregate(aggregates, start)
         compiled = compile_statement(rows.statement, database.dialect)
-        plan = RowsPlan(compiled.bind, records("dict", rows.columns, database.dialect), None, empty=rows.empty)
+        make = records("dict", rows.columns, database.dialect)
+        plan = RowsPlan(compiled.bind, make, None, rows.statement, empty=rows.empty)
         database.statements[key] = plan
     sql, args = plan.bind(values)
     rows_read = await database.fetch(sql, args)
     return dict(plan.make(rows_read, database.alias, None)[0])
+
+
+def _of_no_rows(expression: Any) -> Any:
+    """Return what an aggregate gives for no rows."""
+    default = getattr(getattr(expression, "default", None), "value", None)
+    return getattr(expression, "empty_result_set_value", None) if default is None else default
 
 
 # ── for interfaces that need no instances
@@ -332,7 +339,7 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
         found = found.get(query.high - query.low)
     if found is None:
         found = _kept(key, query, database, lambda size: _compile_columns(query, database, size))
-    bind, fields, converts, empty = found
+    bind, fields, converts, empty, tables = found
     if empty or query.is_empty:
         return RowResult([], fields, converts)
     sql, args = bind(query.all_values())

@@ -1,0 +1,43 @@
+"""Look-ups as expressions: ``from covet.db.models.lookups import GreaterThan``."""
+
+from covet.db.models.expressions.lookups import (
+    Contains,
+    EndsWith,
+    Exact,
+    GreaterThan,
+    GreaterThanOrEqual,
+    IContains,
+    IEndsWith,
+    IExact,
+    In,
+    IRegex,
+    IsNull,
+    IStartsWith,
+    LessThan,
+    LessThanOrEqual,
+    Lookup,
+    Range,
+    Regex,
+    StartsWith,
+)
+
+__all__ = [
+    "Contains",
+    "EndsWith",
+    "Exact",
+    "GreaterThan",
+    "GreaterThanOrEqual",
+    "IContains",
+    "IEndsWith",
+    "IExact",
+    "IRegex",
+    "IStartsWith",
+    "In",
+    "IsNull",
+    "LessThan",
+    "LessThanOrEqual",
+    "Lookup",
+    "Range",
+    "Regex",
+    "StartsWith",
+]
