@@ -5,8 +5,11 @@ from __future__ import annotations
 from covet.apps.registry import Apps
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
+from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
 from covet.types import Receive, Scope, Send
+from covet.urls.mount import REST, Mount
+from covet.urls.reverse import script_prefix
 
 __all__ = ["Application"]
 
@@ -32,6 +35,9 @@ class Application:
         if kind == "http":
             # Written out here and not in a method of the handler: a coroutine less for each request.
             handler = self.apps.part(HandlersPart).handler
+            if scope.get("root_path"):
+                # The server gives each request a context of its own, so nothing is to be put back.
+                script_prefix.set(scope["root_path"].rstrip("/"))
             request = Request(scope, receive, app=handler, policy=handler.policy)
             response = await handler.handle(request)
             if response.is_streaming:
@@ -41,6 +47,8 @@ class Application:
             if request._form is not None:
                 await request.close()
         elif kind == "websocket":
+            if self.handler.resolver.mounts and await self._websocket_of_mount(scope, receive, send):
+                return
             from covet.handlers.websocket import handle_websocket
 
             await handle_websocket(self, scope, receive, send)
@@ -50,3 +58,18 @@ class Application:
             await handle_lifespan(scope, receive, send)
         else:
             raise ValueError(f"An ASGI server asked for the scope {kind!r}; Covet serves http, websocket and lifespan.")
+
+    async def _websocket_of_mount(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Let a mounted application serve a WebSocket below its path; ``False`` when the path is in none."""
+        handler = self.handler
+        # A handshake is a GET: the routes are asked as they would be for one.
+        handshake = Request({**scope, "method": "GET"}, app=handler, policy=handler.policy)
+        try:
+            handshake.get_host()
+            route, params = handler.resolver.resolve("GET", handshake.path)
+        except (DisallowedHost, HTTPException):
+            return False
+        if not isinstance(route.view, Mount):
+            return False
+        await route.view.websocket(scope, params.get(REST, ""), receive, send)
+        return True

@@ -27,6 +27,7 @@ from covet.apps.registry import apps
 from covet.conf import settings
 from covet.exceptions import MissingDependency
 from covet.types import ASGIApp
+from covet.urls.mount import Lifespan
 
 __all__ = ["PROTOCOL", "Server", "serve_granian", "serve_uvicorn"]
 
@@ -200,8 +201,11 @@ async def _serve_granian(app: ASGIApp, server: Any, host: str, port: int, on_sta
 
     for number in HANDLED_SIGNALS:
         signal.signal(number, end)
-    lifespan = _Lifespan(app)
-    if not await lifespan.startup():
+    lifespan = Lifespan(app)
+    failure = await lifespan.startup()
+    if failure is not None or lifespan.is_over:
+        # As with uvicorn: an application that does not hand the lifespan on would serve with no part opened.
+        logger.error("Start-up failed: %s", failure or "the application takes no lifespan")
         return 1
     serving = asyncio.ensure_future(server.serve())
     try:
@@ -219,7 +223,8 @@ async def _serve_granian(app: ASGIApp, server: Any, host: str, port: int, on_sta
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(serving, max(1.0, settings.SHUTDOWN_GRACE_S))
     finally:
-        await lifespan.shutdown()
+        # Our own lifespan keeps to SHUTDOWN_GRACE_S by itself; this is for a wrapper that does not hand it on.
+        await lifespan.shutdown(total_grace_s())
     return 0
 
 
@@ -247,33 +252,3 @@ async def _close_websockets() -> None:
             await routing.shutdown()
             # granian writes the frame later, and a stop would come before it.
             await asyncio.sleep(CLOSE_FRAMES_S)
-
-
-class _Lifespan:
-    """The server's side of ASGI's lifespan."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self._to_app: asyncio.Queue[Any] = asyncio.Queue()
-        self._from_app: asyncio.Queue[Any] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
-
-    async def startup(self) -> bool:
-        async def run() -> None:
-            scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-            try:
-                await self.app(scope, self._to_app.get, self._from_app.put)
-            finally:
-                # An application that broke, or that has no lifespan, says nothing itself.
-                await self._from_app.put({"type": "lifespan.ended"})
-
-        self._task = asyncio.ensure_future(run())
-        await self._to_app.put({"type": "lifespan.startup"})
-        answer = await self._from_app.get()
-        return bool(answer["type"] == "lifespan.startup.complete")
-
-    async def shutdown(self) -> None:
-        await self._to_app.put({"type": "lifespan.shutdown"})
-        await self._from_app.get()
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)

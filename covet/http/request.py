@@ -102,7 +102,7 @@ class Request:
         self.method: str = scope["method"]
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        if root and path.startswith(root):
+        if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
             path = path[len(root) :] or "/"
         self.path = path
         self.root_path = root

@@ -12,6 +12,7 @@ from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
 from covet.urls.flatten import FlatRoute
+from covet.urls.mount import Lifespan
 from covet.urls.resolver import Resolver
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class UrlsPart(AppPart):
     def __init__(self) -> None:
         self.resolver = Resolver()
         self._collected: list[tuple[str, ModuleType]] = []
+        self._lifespans: list[Lifespan] = []
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
         """Keep an app's ``urls`` for ``autodiscover()``."""
@@ -64,6 +66,24 @@ class UrlsPart(AppPart):
             # Tests and single-file programs hand over the list itself.
             patterns = getattr(root, "urlpatterns", root)
         self.resolver = Resolver(patterns, lambda: self._discover(root))
+
+    async def startup(self) -> None:
+        """Start the applications that are mounted.
+
+        Raises:
+            ImproperlyConfigured: One of them cannot start.
+        """
+        for app in dict.fromkeys(mount.app for mount in self.resolver.mounts):
+            lifespan = Lifespan(app)
+            failure = await lifespan.startup()
+            self._lifespans.append(lifespan)
+            if failure is not None:
+                raise ImproperlyConfigured(f"The mounted application {app!r} cannot start: {failure}")
+
+    async def shutdown(self) -> None:
+        """Stop them, the last first."""
+        while self._lifespans:
+            await self._lifespans.pop().shutdown(settings.SHUTDOWN_GRACE_S)
 
     def _discover(self, root: Any) -> Sequence[Any]:
         """Return the patterns of every app; the project package itself, whose ``urls`` is the root, is left out."""

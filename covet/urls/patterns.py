@@ -14,6 +14,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
 from covet.text import suggest
 from covet.urls.converters import Converter, converter_names, get_converter
+from covet.urls.mount import REST, Mount, is_asgi_app
 
 __all__ = ["Autodiscover", "Include", "Piece", "Route", "UrlPattern", "autodiscover", "include", "path", "re_path"]
 
@@ -146,7 +147,8 @@ def path(
 
     Args:
         route: Such as ``"articles/<int:pk>/"``; no slash at its start.
-        view: A callable ``(request, **kwargs)``, sync or async, or what ``include()`` returned.
+        view: A callable ``(request, **kwargs)``, sync or async, what ``include()`` returned, or an ASGI application (a
+            callable of ``scope, receive, send``), which then serves all that lies below.
         kwargs: Further arguments for the view.
         name: For ``reverse()``.
         methods: The methods it answers to; any when left out. Routes of one path and different methods stand together.
@@ -191,6 +193,14 @@ def _build(
         parse_path(route)
     if isinstance(view, Included):
         return Include(route, view.load, view.app_name, view.namespace, dict(kwargs or {}), is_regex)
+    if is_asgi_app(view):
+        if is_regex or methods is not None:
+            raise ImproperlyConfigured(
+                f"{route!r}: an ASGI application is mounted by path(…) and answers to the methods that it has."
+            )
+        mount = Mount(view)
+        below = [Route("", mount, name), Route(f"<path:{REST}>", mount)]
+        return Include(route, lambda: below, kwargs=dict(kwargs or {}))
     if isinstance(view, type) and hasattr(view, "as_view"):
         raise ImproperlyConfigured(
             f"path({route!r}): a class-based view is written as {view.__name__}.as_view(), with its parentheses."

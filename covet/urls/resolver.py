@@ -14,6 +14,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.urls.endpoint import Endpoint, compile_endpoint, view_name
 from covet.urls.flatten import FlatRoute, flatten
+from covet.urls.mount import Mount
 from covet.urls.names import NameTable
 from covet.urls.patterns import Route
 from covet.urls.tree import Leaf, Node, build_tree
@@ -93,6 +94,9 @@ class Resolver:
     Args:
         patterns: What the root ``urlpatterns`` holds.
         discover: Gives the patterns that ``autodiscover()`` stands for.
+
+    Attributes:
+        mounts: The ASGI applications that are mounted.
     """
 
     def __init__(self, patterns: Iterable[Any] = (), discover: Callable[[], Sequence[Any]] = list) -> None:
@@ -111,6 +115,7 @@ class Resolver:
             if route is not None and not route.kwargs:
                 self._get[text] = route
         self.names = NameTable.build(self.flat)
+        self.mounts = list(dict.fromkeys(route.view for route in self.routes if isinstance(route.view, Mount)))
 
     def resolve(self, method: str, path: str) -> Match:
         """Return the route and the arguments of its view.

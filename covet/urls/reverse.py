@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["LazyPath", "NoReverseMatch", "resolve", "reverse", "reverse_lazy"]
 
 
+# Where another application has mounted this one: set for a request whose scope has a root_path.
+script_prefix: ContextVar[str] = ContextVar("covet_script_prefix", default="")
+
+
 def _resolver() -> Resolver:
     return apps.current().part(UrlsPart).resolver
 
@@ -31,7 +36,7 @@ def reverse(
     query: Mapping[str, Any] | None = None,
     fragment: str | None = None,
 ) -> str:
-    """Return the path of a route.
+    """Return the path of a route, below the ``root_path`` of the request in which it is asked for.
 
     Args:
         name: Its name, ``"blog:article"`` inside a namespace, or the view itself.
@@ -46,7 +51,7 @@ def reverse(
     """
     if args and kwargs:
         raise ValueError("reverse() takes args or kwargs, not both.")
-    path = _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
+    path = script_prefix.get() + _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
     if query:
         path += "?" + urlencode(query, doseq=True)
     if fragment:
