@@ -7,8 +7,9 @@ a manager bound to its model; an instance has none.
 # ruff: noqa: D102 - the signatures for checkers have their texts where the methods are written
 from __future__ import annotations
 
+import datetime as dt
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
@@ -18,6 +19,7 @@ from covet.db.models.query.queryset import QuerySet
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.query.raw import RawQuerySet
 
 __all__ = ["BaseManager", "EmptyManager", "Manager", "ManagerDescriptor"]
 
@@ -163,6 +165,14 @@ def _passed_on(name: str, method: Callable[..., Any]) -> Any:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         return getattr(self._first(), name)(*args, **kwargs)
 
+    if inspect.iscoroutinefunction(method):
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            coroutine = getattr(self._first(), name)(*args, **kwargs)
+            # What Python's warning calls a coroutine that nobody awaits: "Article.objects.get", not "Fetch.get".
+            coroutine.__qualname__ = f"{self.model.__name__}.{self.name}.{name}"
+            return coroutine
+
     call.__name__ = name
     call.__qualname__ = f"Manager.{name}"
     call.__doc__ = method.__doc__
@@ -200,6 +210,26 @@ class Manager(BaseManager[M]):
         def difference(self, *others: Any) -> QuerySet[M, M]: ...
         def values(self, *names: str, **expressions: Any) -> QuerySet[M, dict[str, Any]]: ...
         def values_list(self, *names: Any, flat: bool = False, named: bool = False) -> QuerySet[M, Any]: ...
+        def dates(self, field_name: str, kind: str, order: str = "ASC") -> QuerySet[M, dt.date]: ...
+        def datetimes(
+            self, field_name: str, kind: str, order: str = "ASC", tzinfo: dt.tzinfo | None = None
+        ) -> QuerySet[M, dt.datetime]: ...
+        def raw(
+            self,
+            raw_query: str,
+            params: Sequence[Any] | Mapping[str, Any] = (),
+            translations: Mapping[str, str] | None = None,
+            using: str | None = None,
+        ) -> RawQuerySet[M]: ...
+        def extra(
+            self,
+            select: Mapping[str, str] | None = None,
+            where: Iterable[str] | None = None,
+            params: Sequence[Any] | None = None,
+            tables: Iterable[str] | None = None,
+            order_by: Iterable[str] | None = None,
+            select_params: Sequence[Any] | None = None,
+        ) -> QuerySet[M, M]: ...
         def iterator(self, chunk_size: int = 2000) -> AsyncIterator[M]: ...
         async def get(self, *args: Any, **kwargs: Any) -> M: ...
         async def first(self) -> M | None: ...
