@@ -12,6 +12,7 @@ from covet.db import errors as e
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
+from covet.db.backends.postgresql.opening import First, Opening
 from covet.exceptions import MissingDependency
 
 try:
@@ -65,20 +66,23 @@ _STATES: dict[str, type[e.DatabaseError]] = {
 class PostgreSQLConnection(Connection):
     """An asyncpg connection behind our protocol."""
 
-    __slots__ = ("_fetch", "raw")
+    __slots__ = ("_fetch", "_opening", "raw")
 
     def __init__(self, raw: asyncpg.Connection) -> None:
         super().__init__()
         self.raw = raw
         self._fetch = raw.fetch
+        self._opening: Opening | None = None
 
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return asyncpg's records."""
+        if self._opening is not None:
+            return First(self._fetch(sql, *args), self._opening)
         return self._fetch(sql, *args)
 
     async def read(self, sql: str, args: Sequence[Any]) -> tuple[list[str], Rows]:
         """Run a statement and return the names of its columns with the records."""
-        rows: Rows = await self._fetch(sql, *args)
+        rows: Rows = await self.fetch(sql, args)
         if rows:
             record: Any = rows[0]
             return list(record.keys()), rows
@@ -87,20 +91,23 @@ class PostgreSQLConnection(Connection):
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
-        status: str = await self.raw.execute(sql, *args)
+        status: str = await self._execute(sql, *args)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
         """Run an insert and return its RETURNING rows."""
-        return await self._fetch(sql, *args), None
+        return await self.fetch(sql, args), None
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each argument list, in one round trip and one transaction."""
-        await self.raw.executemany(sql, args_list)
+        await self._after_begin(self.raw.executemany(sql, args_list))
 
     async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Read by a portal of the server; outside a transaction one is opened for as long as the reading takes."""
+        if self._opening is not None:
+            # asyncpg makes a cursor only where it has heard of a transaction: by the end of any statement.
+            await self._execute("SELECT 1")
         own = not self.raw.is_in_transaction()
         if own:
             await self.raw.execute("BEGIN READ ONLY")
@@ -120,15 +127,27 @@ class PostgreSQLConnection(Connection):
     @property
     def in_transaction(self) -> bool:
         """What the server said last about its transaction."""
-        return self.raw.is_in_transaction()  # type: ignore[no-any-return]
+        return self._opening is not None or self.raw.is_in_transaction()
 
-    def begin(self) -> Awaitable[Any]:
-        """Start a transaction."""
-        return self.raw.execute("BEGIN")
+    def _after_begin(self, statement: Awaitable[Any]) -> Awaitable[Any]:
+        return statement if self._opening is None else First(statement, self._opening)
+
+    def _execute(self, sql: str, *args: Any) -> Awaitable[str]:
+        return self._after_begin(self.raw.execute(sql, *args))
+
+    async def begin(self) -> None:
+        """Start a transaction; the server's answer is not waited for, so the first statement leaves right behind it."""
+        if self.raw.is_closed():
+            raise pg.InterfaceError("connection is closed")
+        self._opening = Opening(self.raw._transport, self.raw._protocol, self._has_begun)
+        self._opening.send(b"BEGIN")
+
+    def _has_begun(self) -> None:
+        self._opening = None
 
     async def commit(self) -> None:
         """Commit; a transaction that is broken would be rolled back silently, so it is refused."""
-        status = await self.raw.execute("COMMIT")
+        status = await self._execute("COMMIT")
         if status == "ROLLBACK":
             raise e.TransactionManagementError(
                 "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside "
@@ -145,8 +164,8 @@ class PostgreSQLConnection(Connection):
         await self.raw.execute("DISCARD TEMP")
 
     async def ping(self) -> None:
-        """Ask for an empty statement."""
-        await self.raw.execute("")
+        """Ask for one number: asyncpg stumbles over an empty statement on a connection that has run none."""
+        await self.raw.execute("SELECT 1")
 
     async def close(self) -> None:
         """Close in good order."""
