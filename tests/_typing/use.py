@@ -6,6 +6,7 @@ must be right in both (``test_typing.py`` holds this). It is never imported.
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import uuid
 from datetime import date, datetime, time, timedelta
@@ -157,3 +158,15 @@ async def instances() -> None:
 
 def articles() -> models.QuerySet[Article]:  # the row type defaults to the model
     return Article.objects.filter(title="x")
+
+
+async def sql_of_the_project() -> None:
+    raw = Article.objects.raw("SELECT * FROM article WHERE id = %s", [1])
+    assert_type(await raw, list[Article])
+    async for row in raw.prefetch_related("tags"):
+        assert_type(row, Article)
+    assert_type(await Article.objects.dates("day", "month"), list[datetime.date])
+    assert_type(await Article.objects.filter(title="x").datetimes("at", "hour"), list[datetime.datetime])
+    assert_type(await Article.objects.extra(where=["1 = 1"]), list[Article])
+    assert_type(Article.objects.filter(title="x").query.sql_with_params(), tuple[str, tuple[Any, ...]])
+    Article.objects.raw(3)  # E
