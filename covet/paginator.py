@@ -6,13 +6,22 @@ A queryset is counted once (``await paginator.count()``) and each page runs one 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
 from math import ceil
 from typing import Any, Generic, TypeVar
 
 from covet.exceptions import CovetError
 
-__all__ = ["ELLIPSIS", "EmptyPage", "InvalidPage", "Page", "PageNotAnInteger", "Paginator"]
+__all__ = [
+    "ELLIPSIS",
+    "EmptyPage",
+    "InvalidPage",
+    "Page",
+    "PageNotAnInteger",
+    "Paginator",
+    "UnorderedObjectListWarning",
+]
 
 T = TypeVar("T")
 
@@ -31,6 +40,10 @@ class EmptyPage(InvalidPage):
     """The page's number is below 1 or beyond the last page."""
 
 
+class UnorderedObjectListWarning(RuntimeWarning):
+    """Pages are made of rows in no order."""
+
+
 class Paginator(Generic[T]):
     """Cuts ``objects`` into pages of ``per_page``.
 
@@ -39,16 +52,35 @@ class Paginator(Generic[T]):
         per_page: How many items a page has.
         orphans: A last page with this many items or fewer is joined to the one before.
         allow_empty_first_page: Whether page 1 exists when there is nothing.
+        error_messages: Texts for ``invalid_page``, ``min_page`` and ``no_results``, in place of those below.
+
+    Warns:
+        UnorderedObjectListWarning: The queryset has no order, so that a row may be on two pages or on none.
     """
 
-    def __init__(self, objects: Any, per_page: int, *, orphans: int = 0, allow_empty_first_page: bool = True) -> None:
+    def __init__(
+        self,
+        objects: Any,
+        per_page: int,
+        *,
+        orphans: int = 0,
+        allow_empty_first_page: bool = True,
+        error_messages: Mapping[str, str] | None = None,
+    ) -> None:
         if per_page < 1:
             raise ValueError(f"per_page must be at least 1, not {per_page}.")
         self.objects = objects
         self.per_page = per_page
         self.orphans = orphans
         self.allow_empty_first_page = allow_empty_first_page
+        self.error_messages = dict(error_messages or {})
         self._count: int | None = None
+        if getattr(objects, "ordered", None) is False:
+            warnings.warn(
+                f"Pages of {objects!r} are not stable: give the queryset an order.",
+                UnorderedObjectListWarning,
+                stacklevel=2,
+            )
 
     async def count(self) -> int:
         """Return how many items there are; asked once."""
@@ -104,15 +136,17 @@ class Paginator(Generic[T]):
                 raise ValueError
             checked = int(number)
         except (TypeError, ValueError):
-            raise PageNotAnInteger(f"A page's number must be a whole number, not {number!r}.") from None
+            text = self.error_messages.get("invalid_page", f"A page's number must be a whole number, not {number!r}.")
+            raise PageNotAnInteger(text) from None
         if checked < 1:
-            raise EmptyPage(f"Pages are counted from 1; there is no page {checked}.")
+            text = self.error_messages.get("min_page", f"Pages are counted from 1; there is no page {checked}.")
+            raise EmptyPage(text)
         pages = await self.num_pages()
         if checked > pages:
-            raise EmptyPage(f"There is no page {checked}: the last is {pages}.")
+            raise EmptyPage(self.error_messages.get("no_results", f"There is no page {checked}: the last is {pages}."))
         return checked
 
-    async def elided_page_range(self, number: int, *, on_each_side: int = 3, on_ends: int = 2) -> list[int | str]:
+    async def get_elided_page_range(self, number: int, *, on_each_side: int = 3, on_ends: int = 2) -> list[int | str]:
         """Return the page numbers to show as links, the far ones replaced by an ellipsis."""
         pages = await self.num_pages()
         shown = {*range(1, on_ends + 1), *range(number - on_each_side, number + on_each_side + 1)}
@@ -144,6 +178,10 @@ class Page(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        for item in self.items:
+            yield item
 
     def __getitem__(self, index: int) -> T:
         return self.items[index]

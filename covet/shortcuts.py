@@ -106,4 +106,6 @@ def _queryset(source: Any) -> Any:
     if isinstance(source, type):
         model: Any = source
         source = getattr(model, "_default_manager", None) or model.objects
-    return source.all() if hasattr(source, "all") else source
+    if not hasattr(source, "all"):
+        raise ValueError(f"The first argument is a model, a manager or a queryset, not {source!r}.")
+    return source.all()

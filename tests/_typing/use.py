@@ -6,7 +6,6 @@ must be right in both (``test_typing.py`` holds this). It is never imported.
 
 from __future__ import annotations
 
-import datetime
 import decimal
 import uuid
 from datetime import date, datetime, time, timedelta
@@ -165,8 +164,8 @@ async def sql_of_the_project() -> None:
     assert_type(await raw, list[Article])
     async for row in raw.prefetch_related("tags"):
         assert_type(row, Article)
-    assert_type(await Article.objects.dates("day", "month"), list[datetime.date])
-    assert_type(await Article.objects.filter(title="x").datetimes("at", "hour"), list[datetime.datetime])
+    assert_type(await Article.objects.dates("day", "month"), list[date])
+    assert_type(await Article.objects.filter(title="x").datetimes("at", "hour"), list[datetime])
     assert_type(await Article.objects.extra(where=["1 = 1"]), list[Article])
     assert_type(Article.objects.filter(title="x").query.sql_with_params(), tuple[str, tuple[Any, ...]])
     Article.objects.raw(3)  # E

@@ -81,6 +81,14 @@ async def test_an_empty_list_has_one_empty_page_or_none():
 async def test_far_pages_are_replaced_by_an_ellipsis():
     paginator = Paginator(list(range(100)), 1)
 
-    assert await paginator.elided_page_range(50, on_each_side=1, on_ends=1) == [1, ELLIPSIS, 49, 50, 51, ELLIPSIS, 100]
-    assert await paginator.elided_page_range(3, on_each_side=1, on_ends=1) == [1, 2, 3, 4, ELLIPSIS, 100]
+    assert await paginator.get_elided_page_range(50, on_each_side=1, on_ends=1) == [
+        1,
+        ELLIPSIS,
+        49,
+        50,
+        51,
+        ELLIPSIS,
+        100,
+    ]
+    assert await paginator.get_elided_page_range(3, on_each_side=1, on_ends=1) == [1, 2, 3, 4, ELLIPSIS, 100]
     assert list(await paginator.page_range()) == list(range(1, 101))

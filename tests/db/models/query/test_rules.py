@@ -36,6 +36,9 @@ from covet.db.models import (
 )
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError, NotLoaded
+from covet.http.errors import NotFound
+from covet.paginator import EmptyPage, PageNotAnInteger, Paginator, UnorderedObjectListWarning
+from covet.shortcuts import get_list_or_404, get_object_or_404
 from tests._apps.blog.models import Article, Author, Book, Comment, Profile, Tag
 
 pytestmark = pytest.mark.usefixtures("blog")
@@ -501,3 +504,40 @@ async def test_a_forgotten_await_is_told() -> None:
 def _forget() -> None:
     coroutine = Author.objects.get(pk=1)
     del coroutine
+
+
+@pytest.mark.row("queries.paginator")
+async def test_pages_of_querysets(blog: Database) -> None:
+    await _write()
+    pages: Paginator[Any] = Paginator(Article.objects.order_by("pk"), 2, error_messages={"no_results": "no such page"})
+    with record_queries() as log:
+        page = await pages.page("2")
+        assert [row.title async for row in page] == ["c_d"] and [row.title for row in page] == ["c_d"]
+        assert await pages.num_pages() == 2 and list(await pages.page_range()) == [1, 2] and not page.has_next
+    assert len(log) == 2
+    assert await pages.get_elided_page_range(1) == [1, 2]
+    assert (await pages.get_page("x")).number == 1 and (await pages.get_page(99)).number == 2
+    with pytest.raises(EmptyPage, match="no such page"):
+        await pages.page(3)
+    with pytest.raises(PageNotAnInteger):
+        await pages.page("x")
+    with pytest.raises(EmptyPage):
+        await pages.page(0)
+    with pytest.warns(UnorderedObjectListWarning, match="order"):
+        Paginator(Article.objects.all(), 2)
+
+
+@pytest.mark.row("queries.shortcuts")
+async def test_objects_and_lists_or_not_found(blog: Database) -> None:
+    ann, _bob = await _write()
+    assert await get_object_or_404(Author, name="Ann") == ann == await get_object_or_404(Author.objects, pk=ann.pk)
+    assert await get_object_or_404(Author.objects.filter(age=30), Q(name="Ann")) == ann
+    assert await get_list_or_404(Author, age=30) == [ann]
+    with pytest.raises(NotFound, match="author"):
+        await get_object_or_404(Author, name="nobody")
+    with pytest.raises(NotFound):
+        await get_list_or_404(Author.objects.all(), name="nobody")
+    with pytest.raises(Author.MultipleObjectsReturned):
+        await get_object_or_404(Author)
+    with pytest.raises(ValueError, match="a model, a manager or a queryset"):
+        await get_object_or_404("authors", name="x")  # type: ignore[call-overload]
