@@ -170,6 +170,8 @@ def fill(instance: Any, found: Any) -> None:
 
 # ── relations
 
+_row_state_of = attrgetter("_row_state")
+
 
 def loader_of(owner: Any, load: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
     """Return the loader of an object that ``owner`` refers to.
@@ -226,6 +228,10 @@ async def load_forward(field: Any, owner: Any) -> None:
 def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
     """Return the rows whose relation is not loaded, and has something to load."""
     attname, cache_name, model = field.attname, field.cache_name, field.model
+    if set(map(type, rows)) == {model} and not any(state.partial for state in set(map(_row_state_of, rows))):
+        # Whole rows of one model, nearly always: nothing can be missing, and what is asked of each runs in C.
+        triples = zip(rows, map(attrgetter(attname), rows), map(attrgetter(cache_name), rows), strict=True)
+        return [row for row, key, cached in triples if key is not None and (cached is None or _is_open(field, row))]
     found = []
     for row in rows:
         if not isinstance(row, model):
@@ -235,14 +241,15 @@ def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
             key = row.__dict__.get(attname) if row._row_state.partial else getattr(row, attname)
         except NotLoaded:
             continue
-        if key is None:
-            continue
-        if getattr(row, cache_name) is not None:
-            value = field.get_cached_value(row)
-            if value is not None and not field.is_stub(value):
-                continue
-        found.append(row)
+        if key is not None and (getattr(row, cache_name) is None or _is_open(field, row)):
+            found.append(row)
     return found
+
+
+def _is_open(field: Any, row: Any) -> bool:
+    """Whether what the row keeps for the relation is still to be loaded, or of another key by now."""
+    value = field.get_cached_value(row)
+    return value is None or field.is_stub(value)
 
 
 async def load_forward_of(
@@ -251,8 +258,8 @@ async def load_forward_of(
     """Load what ``field`` of these rows refers to by one statement; return the objects."""
     target = field.target_field
     attname, cache_name = field.attname, field.cache_name
-    key_of = attrgetter(attname)
-    keys = list(set(map(key_of, rows)))
+    row_keys = list(map(attrgetter(attname), rows))
+    keys = list(set(row_keys))
     if queryset is None:
         hints = {"instance": rows[0]} if rows else {}
         queryset = field.related_model._base_manager.db_manager(hints=hints).get_queryset()
@@ -267,9 +274,9 @@ async def load_forward_of(
         found = await in_chunks(queryset, f"{target.attname}__in", keys)
     by_key = dict(zip(map(attrgetter(target.attname), found), found, strict=True))
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
-    for row in rows:
-        one = by_key.get(key_of(row))
-        if one is not None and not two_way and getattr(row, cache_name) is None:
+    for row, key, kept in zip(rows, row_keys, list(map(attrgetter(cache_name), rows)), strict=True):
+        one = by_key.get(key)
+        if kept is None and one is not None and not two_way:
             setattr(row, cache_name, one)
             continue
         cached = field.get_cached_value(row)
