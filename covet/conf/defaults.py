@@ -123,6 +123,14 @@ class Defaults:
     DISALLOWED_USER_AGENTS: list[str] = setting(
         cast(list[str], []), "Regular expressions of user agents that are answered with 403."
     )
+    TRUSTED_PROXIES: list[str] = setting(
+        cast(list[str], []),
+        "Addresses and networks of the proxies whose word about client, scheme, host and port is believed; 'unix' is a Unix socket.",
+    )
+    TRUSTED_PROXY_HEADERS: str = setting(
+        "x-forwarded",
+        "Which headers these proxies write: 'x-forwarded' (X-Forwarded-For, -Proto, -Host, -Port) or 'forwarded' (RFC 7239).",
+    )
     USE_X_FORWARDED_HOST: bool = setting(False, "Trust X-Forwarded-Host; only behind a proxy that sets it.")
     USE_X_FORWARDED_PORT: bool = setting(False, "Trust X-Forwarded-Port; only behind a proxy that sets it.")
     MAX_BODY_SIZE: int = setting(10 * 1024 * 1024, "Bytes a request body may have; more is answered with 413.")
@@ -160,6 +168,15 @@ class Defaults:
     MIGRATION_LINT: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
         "What migrate --lint leaves out: 'ignore' is a list of codes, 'start_after' maps apps to their last unchecked migration.",
+    )
+    MIGRATION_LOCK_TIMEOUT_S: float | dict[str, float | None] | None = setting(
+        cast("float | dict[str, float | None] | None", 10.0),
+        "How long a statement of a migration waits for a lock before it gives way; or that by database alias; None: without end.",
+    )
+    MIGRATION_LOCK_RETRIES: int = setting(5, "How often a migration that did not get a lock in time is tried again.")
+    MIGRATION_STATEMENT_TIMEOUT_S: float | dict[str, float | None] | None = setting(
+        cast("float | dict[str, float | None] | None", None),
+        "How long a statement of a migration may take; or that by database alias; None: without end.",
     )
     FIXTURE_DIRS: list[Path] = setting(
         cast(list[Path], []), "Folders where loaddata looks for fixtures, beside the apps' fixtures folders."

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from covet.apps.registry import Apps
+from covet.handlers.disconnect import Disconnects
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
+from covet.handlers.proxies import behind_proxies
+from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
 from covet.types import Receive, Scope, Send
@@ -23,6 +28,7 @@ class Application:
 
     def __init__(self, apps: Apps) -> None:
         self.apps = apps
+        self.disconnects = Disconnects()
 
     @property
     def handler(self) -> HttpHandler:
@@ -39,14 +45,35 @@ class Application:
                 # The server gives each request a context of its own, so nothing is to be put back.
                 script_prefix.set(scope["root_path"].rstrip("/"))
             request = Request(scope, receive, app=handler, policy=handler.policy)
-            response = await handler.handle(request)
+            request._channel = send
+            watch, task = self.disconnects, asyncio.current_task()
+            if task is not None:
+                watch.running[task] = request
+                if watch.loop is not task.get_loop():
+                    watch.start(task.get_loop())
+            try:
+                response = await handler.handle(request)
+            except asyncio.CancelledError:
+                if task is None or not watch.has_left(task):
+                    raise
+                await request.close()
+                return
+            finally:
+                watch.running.pop(task, None)  # type: ignore[arg-type]  # None is in no dict of tasks
+            if watch.watchers and task is not None and await watch.stop(task):
+                await response.close()
+                return
             if response.is_streaming:
                 await handler.stream(request, response, scope, receive, send)
             else:
                 await response.send(scope, receive, send)
-            if request._form is not None:
+            if request._cleanup:
                 await request.close()
+            if response.background is not None:
+                running.start(response.background)
         elif kind == "websocket":
+            if self.handler.proxies is not None:
+                scope = behind_proxies(scope, self.handler.proxies)
             if self.handler.resolver.mounts and await self._websocket_of_mount(scope, receive, send):
                 return
             from covet.handlers.websocket import handle_websocket

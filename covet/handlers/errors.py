@@ -41,6 +41,7 @@ class ErrorResponder:
     async def __call__(self, request: Request, error: Exception) -> Response:
         """Return the response for an exception; logs it, and never raises."""
         problem = problem_for(error, self.debug)
+        request.discard_background()
         if isinstance(error, ClientDisconnected):
             # Nobody reads this answer; the status only shows in logs.
             return Response(b"", 400)

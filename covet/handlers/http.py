@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from covet.handlers.errors import ErrorResponder
+from covet.handlers.proxies import trusting
 from covet.http.errors import HTTPException
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
+from covet.http.proxies import TrustedProxies
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
@@ -31,6 +33,7 @@ class HttpHandler:
         policy: The limits that requests are read under.
         debug: Show errors in full.
         wrap_view: Wraps each view call, such as in a transaction; gets the step, returns the step.
+        proxies: The proxies that are believed.
 
     Attributes:
         handle: ``async (request) -> response``; never raises an ``Exception``.
@@ -38,7 +41,7 @@ class HttpHandler:
         websocket_hooks: ``process_websocket`` of each of them; the WebSocket handler runs these.
     """
 
-    __slots__ = ("debug", "errors", "handle", "layers", "policy", "resolver", "websocket_hooks")
+    __slots__ = ("debug", "errors", "handle", "layers", "policy", "proxies", "resolver", "websocket_hooks")
 
     def __init__(
         self,
@@ -48,8 +51,10 @@ class HttpHandler:
         policy: RequestPolicy = DEFAULT_POLICY,
         debug: bool = False,
         wrap_view: Callable[[GetResponse], GetResponse] | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self.resolver = resolver
+        self.proxies = proxies
         self.policy = policy
         self.debug = debug
         self.errors = ErrorResponder(debug=debug)
@@ -62,6 +67,8 @@ class HttpHandler:
 
         chain = fold(middleware, innermost, self.errors)
         self.handle: GetResponse = recording(chain.call) if debug else chain.call
+        if proxies is not None:
+            self.handle = trusting(self.handle, proxies, policy)
         self.layers = chain.layers
         self.websocket_hooks = chain.websocket_hooks
 

@@ -8,6 +8,7 @@ import logging
 from covet.apps.draining import draining
 from covet.apps.lifecycle import started
 from covet.conf import settings
+from covet.http.background import running
 from covet.types import Receive, Scope, Send
 
 __all__ = ["handle_lifespan"]
@@ -32,6 +33,8 @@ async def handle_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         # Servers other than ours tell the end here first.
         draining.begin()
     finally:
+        # While the parts are still open: what runs after an answer may need them.
+        await running.drain(settings.SHUTDOWN_GRACE_S)
         failure = await _close(parts)
         draining.end()
     if failure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from covet.apps.part import AppPart
+from covet.checks.messages import CheckMessage
 from covet.conf import settings
 from covet.handlers.http import HttpHandler
-from covet.handlers.policy import POLICY_SETTINGS, policy_from_settings
+from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
 from covet.urls.part import UrlsPart
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class HandlersPart(AppPart):
         handler: What answers requests.
     """
 
+    tags: ClassVar[tuple[str, ...]] = ("http", "security")
     after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart,)
     reads: ClassVar[frozenset[str]] = POLICY_SETTINGS | {
         "APPEND_SLASH",
@@ -68,4 +71,9 @@ class HandlersPart(AppPart):
             policy=policy_from_settings(),
             debug=settings.DEBUG,
             wrap_view=transaction_per_request(settings.DATABASES),
+            proxies=proxies_from_settings(),
         )
+
+    def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Report what anyone on the network could make this server believe."""
+        yield from check_proxies()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from covet.checks.messages import CheckMessage, Warning
 from covet.conf import settings
 from covet.http.policy import RequestPolicy
+from covet.http.proxies import TrustedProxies
 
-__all__ = ["POLICY_SETTINGS", "policy_from_settings"]
+__all__ = ["POLICY_SETTINGS", "check_proxies", "policy_from_settings", "proxies_from_settings"]
 
 POLICY_SETTINGS = frozenset(
     {
@@ -18,7 +22,10 @@ POLICY_SETTINGS = frozenset(
         "MAX_FORM_FIELDS",
         "MAX_FORM_PARTS",
         "SECURE_PROXY_SSL_HEADER",
+        "TRUSTED_PROXIES",
+        "TRUSTED_PROXY_HEADERS",
         "USE_X_FORWARDED_HOST",
+        "USE_X_FORWARDED_PORT",
     }
 )
 
@@ -44,5 +51,43 @@ def policy_from_settings() -> RequestPolicy:
         body_timeout_s=settings.BODY_TIMEOUT_S,
         allowed_hosts=hosts,
         use_forwarded_host=settings.USE_X_FORWARDED_HOST,
+        use_forwarded_port=settings.USE_X_FORWARDED_PORT,
         secure_proxy_header=header,
     )
+
+
+def proxies_from_settings() -> TrustedProxies | None:
+    """Return the proxies that the settings believe; ``None`` when there are none, which costs a request nothing."""
+    if not settings.TRUSTED_PROXIES:
+        return None
+    return TrustedProxies(
+        settings.TRUSTED_PROXIES,
+        headers=settings.TRUSTED_PROXY_HEADERS,
+        use_host=settings.USE_X_FORWARDED_HOST,
+        use_port=settings.USE_X_FORWARDED_PORT,
+    )
+
+
+def check_proxies() -> Iterator[CheckMessage]:
+    """Report what anyone on the network could make this server believe."""
+    believed = [
+        name
+        for name, is_set in (
+            ("SECURE_PROXY_SSL_HEADER", settings.SECURE_PROXY_SSL_HEADER is not None),
+            ("USE_X_FORWARDED_HOST", settings.USE_X_FORWARDED_HOST),
+            ("USE_X_FORWARDED_PORT", settings.USE_X_FORWARDED_PORT),
+        )
+        if is_set
+    ]
+    if believed and not settings.TRUSTED_PROXIES:
+        yield Warning(
+            f"{' and '.join(believed)} believes a header of whoever connects, as TRUSTED_PROXIES is empty.",
+            hint="Set TRUSTED_PROXIES to the addresses of your proxies, such as ['10.0.0.0/8'].",
+            id="http.W001",
+        )
+    if any(name.strip() in ("*", "0.0.0.0/0", "::/0") for name in settings.TRUSTED_PROXIES):
+        yield Warning(
+            "TRUSTED_PROXIES believes every peer: whoever reaches this server directly chooses its address and scheme.",
+            hint="List the addresses of your proxies, or 'unix' for a Unix socket.",
+            id="http.W002",
+        )

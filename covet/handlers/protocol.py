@@ -39,6 +39,7 @@ from covet.apps.draining import draining
 from covet.handlers.application import Application
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
+from covet.http.background import running
 from covet.http.errors import RequestTimeout
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
@@ -302,6 +303,7 @@ class CovetProtocol(HttpToolsProtocol):
             handler,
             handler.policy,
         )
+        request._channel = self
         self.stage = _BUSY
         task = start(self.loop, self._answer(handler, request))
         if not task.done():
@@ -320,8 +322,10 @@ class CovetProtocol(HttpToolsProtocol):
                     await self.flow.drain()
                 if not self.transport.is_closing():
                     self._write(request, response)
-                    if request._form is not None:
+                    if request._cleanup:
                         await request.close()
+                    if response.background is not None:
+                        running.start(response.background)
         finally:
             task, self.running = self.running, None
             if task is not None:
@@ -376,6 +380,14 @@ class CovetProtocol(HttpToolsProtocol):
         address = f"{request.client[0]}:{request.client[1]}" if request.client else ""
         self.access_logger.info('%s - "%s %s HTTP/%s" %d', address, request.method, path, "1.1", status)
 
+    def early_hints(self, links: list[bytes]) -> bool:
+        """Write a 103 in front of the answer that is being made."""
+        if self.stage != _BUSY or self.short.response_complete or self.transport.is_closing():
+            return False
+        lines = b"".join(b"link: %b\r\n" % link for link in links)
+        self.transport.write(b"HTTP/1.1 103 Early Hints\r\n%b\r\n" % lines)
+        return True
+
     async def _stream(self, handler: HttpHandler, request: Request, response: Response) -> None:
         """Send a streamed answer by uvicorn's sender, which knows chunks and back-pressure."""
         cycle = RequestResponseCycle(
@@ -409,8 +421,10 @@ class CovetProtocol(HttpToolsProtocol):
             self.streaming = None
             if not cycle.response_complete:
                 self.transport.close()
-            if request._form is not None:
+            if request._cleanup:
                 await request.close()
+            if response.background is not None and cycle.response_complete:
+                running.start(response.background)
 
     def on_response_complete(self) -> None:
         """Go on after an answer that uvicorn sent; the sweep takes the place of its timer."""

@@ -1,5 +1,6 @@
 """Requests, responses and the errors that are answers."""
 
+from covet.http.background import BackgroundTask, BackgroundTasks
 from covet.http.errors import (
     BadRequest,
     ClientDisconnected,
@@ -27,6 +28,8 @@ from covet.http.response import HTMLResponse, JSONResponse, ProblemResponse, Red
 from covet.http.streaming import EventStream, FileResponse, StreamingResponse
 
 __all__ = [
+    "BackgroundTask",
+    "BackgroundTasks",
     "BadRequest",
     "ClientDisconnected",
     "Conflict",

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from http.cookies import SimpleCookie
 from typing import Literal
 
-__all__ = ["SameSite", "build_cookie", "parse_cookies"]
+__all__ = ["SameSite", "build_cookie", "parse_cookies", "signed_cookie_salt"]
 
 SameSite = Literal["lax", "strict", "none", "Lax", "Strict", "None"]
 
@@ -34,6 +34,11 @@ def parse_cookies(header: str) -> dict[str, str]:
             value = _CODEC.value_decode(value)[0]
         cookies[name] = value
     return cookies
+
+
+def signed_cookie_salt(name: str, salt: str) -> str:
+    """Return what a cookie of this name is signed with, so that the value of one is no good as another."""
+    return f"covet.http.cookies.{name}.{salt}"
 
 
 def build_cookie(

@@ -20,6 +20,7 @@ class RequestPolicy:
         body_timeout_s: How long the whole body may take to arrive.
         allowed_hosts: Names as in ``ALLOWED_HOSTS``; ``"*"`` is any, ``".x.org"`` is x.org and below.
         use_forwarded_host: Believe ``X-Forwarded-Host``.
+        use_forwarded_port: Believe ``X-Forwarded-Port``.
         secure_proxy_header: Name and value of the header by which a proxy tells that the client came by https.
     """
 
@@ -31,6 +32,7 @@ class RequestPolicy:
     body_timeout_s: float = 60.0
     allowed_hosts: tuple[str, ...] = ("*",)
     use_forwarded_host: bool = False
+    use_forwarded_port: bool = False
     secure_proxy_header: tuple[str, str] | None = None
 
 

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin
 
 from covet import json
 from covet.exceptions import ImproperlyConfigured
+from covet.http.background import BackgroundTasks, running
 from covet.http.body import check_length, read_body, stream_body
-from covet.http.cookies import parse_cookies
+from covet.http.cookies import parse_cookies, signed_cookie_salt
 from covet.http.errors import BadRequest, DisallowedHost, UnsupportedMediaType
 from covet.http.forms import FormData, parse_content_type, parse_form
-from covet.http.headers import Headers, RawHeaders
+from covet.http.headers import Headers, RawHeaders, raw_value
 from covet.http.hosts import is_allowed_host
 from covet.http.negotiation import best_match, prefers_html
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
+from covet.http.proxies import with_port
 from covet.http.query import QueryParams
 from covet.types import Message, Receive, Scope
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from covet.urls.resolver import CompiledRoute
 
 __all__ = ["Request", "State"]
+
+_UNSET = cast(Any, object())
 
 
 class State:
@@ -57,6 +62,7 @@ class Request:
         app: The handler that serves it.
         policy: The limits that hold for it.
         scheme: ``"http"`` or ``"https"``.
+        auth: By what the user was recognised, such as the claims of a token; whatever authenticates sets it.
         client: Address and port of the peer, if known.
         queries: The statements that ran for it, in development; the debug page shows them.
         request_id: Its id in logs and error documents; ``RequestIdMiddleware`` sets it.
@@ -64,7 +70,10 @@ class Request:
 
     __slots__ = (
         "__weakref__",
+        "_background",
         "_body",
+        "_channel",
+        "_cleanup",
         "_cookies",
         "_csp_nonce",
         "_form",
@@ -78,6 +87,7 @@ class Request:
         "_streamed",
         "_user",
         "app",
+        "auth",
         "client",
         "http_version",
         "method",
@@ -124,6 +134,11 @@ class Request:
         self._streamed = False
         self._session: Any = _UNSET
         self._user: Any = _UNSET
+        self.auth: Any = None
+        self._background: BackgroundTasks | None = None
+        self._channel: Any = None
+        # One look after the answer, whatever there is to do then.
+        self._cleanup = False
         self.path_params: dict[str, Any] = {}
         self.route: CompiledRoute | None = None
         self._csp_nonce: str | None = None
@@ -170,6 +185,10 @@ class Request:
         self._streamed = False
         self._session = _UNSET
         self._user = _UNSET
+        self.auth = None
+        self._background = None
+        self._channel = None
+        self._cleanup = False
         self.path_params = {}
         self.route = None
         self._csp_nonce = None
@@ -293,14 +312,78 @@ class Request:
                     # Such a body is kept, so that whoever reads it after a check of its token still can.
                     await self.body()
                 self._form = await parse_form(content_type, self.stream(), self.policy)
+                self._cleanup = True
             except UnsupportedMediaType:
                 self._form = FormData()
         return self._form
 
     async def close(self) -> None:
-        """Close the files of a form, if one was read; the server does it after the answer."""
+        """Start what was to run after the answer, and close the files of a form; the server does it then."""
+        if self._background is not None:
+            tasks, self._background = self._background, None
+            running.start(tasks)
         if self._form is not None:
             await self._form.close()
+
+    def run_after(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Call a function once the answer has been sent; not if the view fails.
+
+        Args:
+            function: Sync (it runs in a thread) or async. What it raises is logged.
+            args: Its arguments.
+            kwargs: Its arguments by name.
+        """
+        if self._background is None:
+            self._background = BackgroundTasks()
+            self._cleanup = True
+        self._background.add(function, *args, **kwargs)
+
+    def discard_background(self) -> None:
+        """Forget what was to run after the answer, as the request has failed."""
+        self._background = None
+
+    async def send_early_hints(self, *links: str) -> bool:
+        """Tell the browser what to fetch while the answer is being made (103, RFC 8297).
+
+        Args:
+            links: Values of ``Link``, such as ``"</static/site.css>; rel=preload; as=style"``.
+
+        Returns:
+            Whether the server could send them; an answer without them is the same.
+        """
+        channel, raw = self._channel, [raw_value(link) for link in links]
+        if channel is None or not raw:
+            return False
+        if hasattr(channel, "early_hints"):
+            return bool(channel.early_hints(raw))
+        if "http.response.early_hint" not in (self.extension("extensions") or ()):
+            return False
+        await channel({"type": "http.response.early_hint", "links": raw})
+        return True
+
+    def get_signed_cookie(
+        self, name: str, default: Any = _UNSET, *, salt: str = "", max_age: float | timedelta | None = None
+    ) -> Any:
+        """Return the value of a cookie that ``response.set_signed_cookie()`` has set.
+
+        Args:
+            name: Its name.
+            default: What is returned when it is not there, was changed, or is too old.
+            salt: As it was signed with.
+            max_age: How old it may be.
+
+        Raises:
+            KeyError: It is not there, and there is no default.
+            BadSignature: It was changed, or is older than ``max_age`` (``SignatureExpired``).
+        """
+        from covet.signing import BadSignature, TimestampSigner
+
+        try:
+            return TimestampSigner(signed_cookie_salt(name, salt)).unsign(self.cookies[name], max_age=max_age)
+        except (KeyError, BadSignature):
+            if default is not _UNSET:
+                return default
+            raise
 
     async def disconnected(self) -> None:
         """Wait until the client has gone; for a view that works long and wants to stop then."""
@@ -388,6 +471,13 @@ class Request:
     @property
     def host(self) -> str:
         """The host the client asked for, with its port, unchecked; use ``get_host()`` to build links."""
+        if self.policy.use_forwarded_port:
+            port = self.headers.get("x-forwarded-port", "").split(",")[0].strip()
+            if port.isascii() and port.isdigit() and len(port) <= 5:
+                return with_port(self._told_host(), port, "https" if self.is_secure else "http")
+        return self._told_host()
+
+    def _told_host(self) -> str:
         if self.policy.use_forwarded_host:
             forwarded = self.headers.get("x-forwarded-host")
             if forwarded:
@@ -451,6 +541,3 @@ def _received(body: bytes) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
-
-
-_UNSET = cast(Any, object())

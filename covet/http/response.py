@@ -5,12 +5,12 @@ Middleware may change status, headers and body until it is sent; nothing is writ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from covet import json
-from covet.http.cookies import SameSite, build_cookie
+from covet.http.cookies import SameSite, build_cookie, signed_cookie_salt
 from covet.http.headers import MutableHeaders, RawHeaders, raw_name, raw_value
 from covet.http.status import BODILESS
 from covet.problems import PROBLEM_JSON, Problem
@@ -30,9 +30,10 @@ class Response:
         status: The HTTP status.
         headers: Further headers.
         media_type: The ``Content-Type``; a text without one is ``text/plain``.
+        background: Called once the answer has been sent: a function, a ``BackgroundTask``, or ``BackgroundTasks``. It may be set later too.
     """
 
-    __slots__ = ("_headers", "body", "raw_headers", "status")
+    __slots__ = ("_headers", "background", "body", "raw_headers", "status")
 
     media_type: ClassVar[str | None] = None
     is_streaming: ClassVar[bool] = False
@@ -43,8 +44,11 @@ class Response:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         media_type: str | None = None,
+        *,
+        background: Callable[[], Any] | None = None,
     ) -> None:
         self.status = status
+        self.background = background
         if media_type is None:
             media_type = self.media_type
         if isinstance(body, str):
@@ -99,6 +103,19 @@ class Response:
         )
         self.raw_headers.append((b"set-cookie", raw_value(cookie)))
 
+    def set_signed_cookie(self, name: str, value: str, *, salt: str = "", **options: Any) -> None:
+        """Set a cookie that the client can read but not change; ``request.get_signed_cookie()`` reads it.
+
+        Args:
+            name: Its name.
+            value: Its value.
+            salt: What it is for, besides its name.
+            options: As ``set_cookie()`` has them.
+        """
+        from covet.signing import TimestampSigner
+
+        self.set_cookie(name, TimestampSigner(signed_cookie_salt(name, salt)).sign(value), **options)
+
     def delete_cookie(
         self, name: str, *, path: str | None = "/", domain: str | None = None, samesite: SameSite | None = "Lax"
     ) -> None:
@@ -144,6 +161,7 @@ class JSONResponse(Response):
         status: The HTTP status.
         headers: Further headers.
         media_type: Another media type, such as ``application/geo+json``.
+        background: Called once the answer has been sent.
     """
 
     __slots__ = ()
@@ -154,8 +172,11 @@ class JSONResponse(Response):
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         media_type: str | None = None,
+        *,
+        background: Callable[[], Any] | None = None,
     ) -> None:
         self.status = status
+        self.background = background
         self.body = json.dumps(value)
         self._headers = None
         self.raw_headers = [_JSON_TYPE if media_type is None else (b"content-type", raw_value(media_type))]
@@ -168,6 +189,7 @@ class JSONResponse(Response):
         """Return an answer whose body is JSON already; the short way of REST endpoints."""
         self = cls.__new__(cls)
         self.status = status
+        self.background = None
         self.body = body
         self._headers = None
         self.raw_headers = [_JSON_TYPE]

@@ -16,6 +16,7 @@ import httpx
 
 from covet.apps import apps
 from covet.handlers.application import Application
+from covet.http.background import running
 from covet.types import ASGIApp, Message, Scope
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ class _Exchange(httpx.AsyncByteStream):
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
         try:
             await app(scope, self._receive, self._send)
+            # As a test would look at what they have done: the answer ends when they have.
+            await running.drain()
         finally:
             self._begun.set()
             if not self._is_complete:

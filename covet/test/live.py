@@ -45,7 +45,14 @@ async def serve(application: ASGIApp, *, protocol: str = PROTOCOL, **options: An
     config = uvicorn.Config(
         application,
         http=protocol,
-        **{"lifespan": "off", "log_config": None, "ws": "websockets-sansio", "timeout_graceful_shutdown": 2, **options},
+        **{
+            "lifespan": "off",
+            "log_config": None,
+            "ws": "websockets-sansio",
+            "timeout_graceful_shutdown": 2,
+            "proxy_headers": False,
+            **options,
+        },
     )
     server = _quiet_server(config)
     running = asyncio.create_task(server.serve([listener]))

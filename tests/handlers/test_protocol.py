@@ -279,7 +279,7 @@ async def test_forwarded_headers_are_believed_as_uvicorn_is_told() -> None:
     async def who(request: Request) -> Response:
         return JSONResponse([request.scheme, request.client[0] if request.client else ""])
 
-    async with served([path("who", who)]) as server:
+    async with served([path("who", who)], config={"proxy_headers": True}) as server:
         answer = await talk(
             server,
             b"GET /who HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 9.9.9.9\r\nx-forwarded-proto: https\r\nconnection: close\r\n\r\n",

@@ -1,0 +1,120 @@
+"""A client that leaves, on plain ASGI: its view is cancelled, and nothing is told as an error."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.handlers import disconnect
+from covet.http import Request, Response, StreamingResponse
+from covet.test.live import serve
+from covet.urls import path
+from tests.handlers.sites import make_application
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disconnect, "SWEEP_S", 0.02)
+
+
+class Views:
+    def __init__(self) -> None:
+        self.started, self.cancelled, self.go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(self, request: Request) -> Response:
+        if request.method == "POST":
+            await request.body()
+        self.started.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return Response(await request.body() or b"nothing")
+
+
+@pytest.mark.parametrize("protocol", ["httptools", "h11"])
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab"]
+)
+async def test_a_client_that_leaves_cancels_its_view(
+    protocol: str, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    views = Views()
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", views.wait)])
+        async with serve(application, protocol=protocol) as server, asyncio.timeout(5):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(head)
+            await views.started.wait()
+            writer.close()
+            await views.cancelled.wait()
+            while application.disconnects.running:
+                await asyncio.sleep(0)
+
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not application.disconnects.watchers
+
+
+async def test_a_view_that_takes_long_is_answered_and_may_read_its_body_late() -> None:
+    views = Views()
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", views.wait)])
+        async with serve(application, protocol="httptools") as server, asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            for method, sent, expected in ((b"GET", b"", b"nothing"), (b"PUT", b"abc", b"abc")):
+                views.go.clear()
+                views.started.clear()
+                writer.write(b"%b / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (method, len(sent), sent))
+                await views.started.wait()
+                # A body that the view has not read is the view's: there is a watcher for the first request alone.
+                while method == b"GET" and not application.disconnects.watchers:
+                    await asyncio.sleep(0.001)
+                views.go.set()
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200")
+                assert await reader.readexactly(len(expected)) == expected
+            writer.close()
+
+    assert not application.disconnects.watchers
+
+
+async def test_a_slow_view_may_stream_what_it_found() -> None:
+    go = asyncio.Event()
+
+    async def view(request: Request) -> Response:
+        await go.wait()
+        return StreamingResponse([b"a", b"b"])
+
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", view)])
+        async with serve(application, protocol="httptools") as server, asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            while not application.disconnects.watchers:
+                await asyncio.sleep(0.001)
+            go.set()
+            answer = await reader.read()
+            writer.close()
+
+    assert answer.endswith(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+
+
+async def test_a_cancellation_by_the_server_itself_goes_on() -> None:
+    views = Views()
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", views.wait)])
+
+        async def nothing(*_: Any) -> Any:
+            await asyncio.Event().wait()
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"x")]}
+        task = asyncio.create_task(application(scope, nothing, nothing))
+        await views.started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not application.disconnects.running
