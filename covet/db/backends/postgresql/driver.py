@@ -91,7 +91,7 @@ class PostgreSQLConnection(Connection):
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
-        status: str = await self._execute(sql, *args)
+        status: str = await self._after_begin(self.raw.execute(sql, *args))
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -107,7 +107,7 @@ class PostgreSQLConnection(Connection):
         """Read by a portal of the server; outside a transaction one is opened for as long as the reading takes."""
         if self._opening is not None:
             # asyncpg makes a cursor only where it has heard of a transaction: by the end of any statement.
-            await self._execute("SELECT 1")
+            await self._after_begin(self.raw.execute("SELECT 1"))
         own = not self.raw.is_in_transaction()
         if own:
             await self.raw.execute("BEGIN READ ONLY")
@@ -132,9 +132,6 @@ class PostgreSQLConnection(Connection):
     def _after_begin(self, statement: Awaitable[Any]) -> Awaitable[Any]:
         return statement if self._opening is None else First(statement, self._opening)
 
-    def _execute(self, sql: str, *args: Any) -> Awaitable[str]:
-        return self._after_begin(self.raw.execute(sql, *args))
-
     async def begin(self) -> None:
         """Start a transaction; the server's answer is not waited for, so the first statement leaves right behind it."""
         if self.raw.is_closed():
@@ -147,7 +144,7 @@ class PostgreSQLConnection(Connection):
 
     async def commit(self) -> None:
         """Commit; a transaction that is broken would be rolled back silently, so it is refused."""
-        status = await self._execute("COMMIT")
+        status = await self._after_begin(self.raw.execute("COMMIT"))
         if status == "ROLLBACK":
             raise e.TransactionManagementError(
                 "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside "
