@@ -134,6 +134,8 @@ def _build(
             return column(sources[part.alias], part.name)
         if isinstance(part, nodes.In) and isinstance(part.values, nodes.Param):
             items = tuple(_constant(part.values, value) for value in values[part.values.slot])
+            if part.values.type is not None and part.values.type.kind == "json":
+                items = tuple(nodes.Func("JSON_CANONICAL", (item,)) for item in items)
             return nodes.In(rewrite(part.operand, change), items, part.negated)
         if isinstance(part, nodes.Param):
             return _constant(part, values[part.slot])

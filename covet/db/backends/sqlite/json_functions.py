@@ -67,7 +67,7 @@ def _ordered(value: str) -> Any:
 
 def _has(document: Any, key: str) -> bool:
     found = _load(document)
-    return isinstance(found, dict) and json.loads(key) in found
+    return isinstance(found, dict) and key in found
 
 
 def _has_keys(document: Any, keys: str, every: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from covet.db.models.expressions.inference import BOOLEAN
@@ -61,6 +61,8 @@ class Q:
     conditional: ClassVar[bool] = True
     is_aggregate: ClassVar[bool] = False
     is_window: ClassVar[bool] = False
+    #: What ``check`` calls, set by the query room, which stands above this module.
+    checker: ClassVar[Callable[..., Awaitable[bool]]]
 
     __slots__ = ("children", "connector", "negated")
 
@@ -163,6 +165,18 @@ class Q:
             part = child[1] if child.__class__ is tuple else child
             if hasattr(part, "walk"):
                 yield from part.walk()
+
+    async def check(self, against: Mapping[str, Any], using: str | None = None) -> bool:
+        """Ask the database whether the condition holds for values that lie in no table.
+
+        Args:
+            against: Values or expressions by the names that the condition uses; no value is ``Value(None, IntegerField())``.
+            using: The database's alias.
+
+        Raises:
+            FieldError: The condition names something else.
+        """
+        return await Q.checker(self, against, using)
 
     def flatten(self) -> Iterator[Any]:
         """Yield every ``Q``, expression and value in the tree."""

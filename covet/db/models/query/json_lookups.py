@@ -37,10 +37,6 @@ def _key_text(value: Any) -> str:
     return str(value)
 
 
-def _key_json(value: Any) -> str:
-    return json.dumps(str(value)).decode()
-
-
 def _keys(value: Any) -> list[str]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ValueError(f"has_keys and has_any_keys take a list of keys, not {value!r}.")
@@ -52,11 +48,7 @@ def _keys_json(value: Any) -> str:
 
 
 def _has_key(left: Operand, right: Right, build: Build) -> n.Node:
-    is_native = build.vendor == "postgresql"
-    if right.node is not None:
-        key: n.Node = n.Cast(right.node, _TEXT) if is_native else n.Func("JSON_QUOTE", (right.node,))
-    else:
-        key = right.mapped(_key_text if is_native else _key_json, _TEXT)
+    key = n.Cast(right.node, _TEXT) if right.node is not None else right.mapped(_key_text, _TEXT)
     return n.Func("JSON_HAS_KEY", (left.node, key))
 
 

@@ -541,3 +541,15 @@ async def test_objects_and_lists_or_not_found(blog: Database) -> None:
         await get_object_or_404(Author)
     with pytest.raises(ValueError, match="a model, a manager or a queryset"):
         await get_object_or_404("authors", name="x")  # type: ignore[call-overload]
+
+
+@pytest.mark.row("lookups.q")
+async def test_a_condition_is_checked_against_values(blog: Database) -> None:
+    values = {"age": 30, "name": "Ann", "unknown": Value(None, IntegerField()), "double": Value(60)}
+    assert await Q(age__gt=20, name__istartswith="a").check(values)
+    assert not await (Q(age__gt=40) | Q(name="Bob")).check(values)
+    assert await (~Q(age=31) & Q(double=F("age") * 2)).check(values)
+    assert await Q(unknown__gt=5).check(values) and not await Q(unknown__isnull=False).check(values)
+    assert await Q(age__in=[1, 30]).check(values) and await Q().check(values)
+    with pytest.raises(FieldError, match="agee"):
+        await Q(agee=1).check(values)
