@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from covet.apps.registry import apps
+from covet.commands._migration_lines import MigrationLines
 from covet.commands._models import require_sound_models
 from covet.commands._safety import effects_as_dict, lint_files, print_effects, refuse_unsafe
 from covet.db.connections import connections
@@ -46,6 +47,12 @@ __all__ = ["migrate"]
 )
 @click.option("--safe", is_flag=True, help="Apply nothing if --lint finds errors in what is to be applied.")
 @click.option("--prune", is_flag=True, help="Forget an app's applied migrations that have no file any more.")
+@click.option(
+    "--rollback-partial", is_flag=True, help="Take back the migration that an earlier run was stopped in the middle of."
+)
+@click.option(
+    "-v", "--verbosity", type=click.IntRange(0, 2), default=1, help="0: silent; 2: each operation with its time."
+)
 @click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; migrate asks nothing.")
 @json_option
 async def migrate(
@@ -61,6 +68,8 @@ async def migrate(
     lint: bool,
     safe: bool,
     prune: bool,
+    rollback_partial: bool,
+    verbosity: int,
     noinput: bool,
     as_json: bool,
 ) -> int:
@@ -68,12 +77,14 @@ async def migrate(
     require_sound_models()
     loader = Loader.from_apps(apps)
     loader.require_no_conflicts()
-    executor = Executor(database_of(database), loader, None if as_json else _Lines())
+    executor = Executor(database_of(database), loader, None if as_json or not verbosity else MigrationLines(verbosity))
     if lint:
         keys = [key for key in _targets(loader, app_label, migration_name) or () if key[1] is not None]
         return await lint_files(
             database_of(database), loader, keys if migration_name else None, app_label, as_json=as_json
         )
+    if rollback_partial:
+        return await _roll_back_partial(executor, as_json=as_json)
     if prune:
         return await _prune(executor, app_label, as_json=as_json)
     if plan_only or check_only:
@@ -96,9 +107,23 @@ async def migrate(
     if as_json:
         out.json([_as_dict(step) for step in steps])
         return 0
-    if not steps:
+    if not steps and verbosity:
         out.line("No migrations to apply.")
     _note_missing(loader)
+    return 0
+
+
+async def _roll_back_partial(executor: Executor, *, as_json: bool) -> int:
+    found = await executor.roll_back_partial()
+    if as_json:
+        out.json(None if found is None else {"app": found[0][0], "name": found[0][1], "taken_back": found[1]})
+    elif found is None:
+        out.line("No migration was left half-way.")
+    else:
+        (app_label, name), undone = found
+        out.line(f"  Took back {app_label}.{name}")
+        for text in undone:
+            out.line(f"    - {text}")
     return 0
 
 
@@ -177,24 +202,3 @@ def _as_dict(step: Step) -> dict[str, object]:
         "backwards": step.backwards,
         "operations": [operation.describe() for operation in step.migration.operations],
     }
-
-
-class _Lines:
-    """Prints each migration on a line, its end once it is done."""
-
-    def started(self, step: Step, *, fake: bool) -> None:
-        out.line(f"  {'Unapplying' if step.backwards else 'Applying'} {step.migration}… ", newline=False)
-        out.stream.flush()
-
-    def finished(self, step: Step, *, fake: bool, duration_s: float) -> None:
-        out.line(style("FAKED", "yellow") if fake else f"{style('OK', 'green')} ({duration_s * 1000:.0f} ms)")
-
-    def failed(self) -> None:
-        out.line(style("FAILED", "red"))
-
-    def waiting(self) -> None:
-        note("Another process is migrating this database; waiting for it.")
-
-    def synced(self, tables: Sequence[str]) -> None:
-        for table in tables:
-            out.line(f"  Created table {table}")

@@ -7,10 +7,10 @@ made. Keys, rules and indexes that fall away go first, then columns change, then
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from covet.db.backends.blocks import Atomic
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, TableDef, UniqueDef
@@ -21,7 +21,27 @@ from covet.db.sql.walk import rename_columns
 if TYPE_CHECKING:
     from covet.db.database import Database
 
-__all__ = ["Changes", "SchemaEditor", "compare"]
+__all__ = ["Changes", "SchemaEditor", "StatementLog", "compare"]
+
+
+class StatementLog(Protocol):
+    """What remembers which statements have run, where no transaction holds them together."""
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether an earlier process has begun."""
+
+    def knows(self, sql: str) -> bool:
+        """Whether a statement has run before."""
+
+    def whole(self, *, on: bool) -> None:
+        """Say that a transaction holds what follows together, or that it has ended."""
+
+    async def ends(self, editor: SchemaEditor) -> None:
+        """Write that an operation is finished."""
+
+    async def once(self, sql: str, args: Sequence[Any], run: Callable[[], Awaitable[object]]) -> None:
+        """Run a statement, unless it has run before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,10 @@ class SchemaEditor(ABC):
         collect: Nothing runs; ``collected_sql`` has the statements.
         atomic: Everything happens in one transaction.
         collected_sql: The statements so far, each with its semicolon.
+        log: Remembers the statements that have run; ``None`` where a transaction holds all together.
+        put_off: Statements that wait for the end.
+        lock_timeout_s: How long a statement waits for a lock; ``None``: as the connection does.
+        statement_timeout_s: How long a statement may take; ``None``: as on the connection.
     """
 
     writer_class: ClassVar[type[DDLWriter]] = DDLWriter
@@ -178,7 +202,10 @@ class SchemaEditor(ABC):
         self.collected_sql: list[str] = []
         self._writer: DDLWriter | None = None
         self._block: Atomic | None = None
-        self._deferred: list[str] = []
+        self.log: StatementLog | None = None
+        self.put_off: list[str] = []
+        self.lock_timeout_s: float | None = None
+        self.statement_timeout_s: float | None = None
 
     @property
     def writer(self) -> DDLWriter:
@@ -194,7 +221,17 @@ class SchemaEditor(ABC):
             if self.atomic:
                 self._block = Atomic(lambda: self.database, before=self.statements_before())
                 await self._block.__aenter__()
+                for sql in self.limits():
+                    await self.database.execute(sql)
         return self
+
+    def limits(self) -> Sequence[str]:
+        """Return what sets the time-outs for the transaction that has begun."""
+        return ()
+
+    async def _run_limited(self, sql: str, args: Sequence[Any]) -> object:
+        """Run a statement outside the editor's transaction, under the time-outs."""
+        return await self.database.execute(sql, args)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -217,7 +254,7 @@ class SchemaEditor(ABC):
 
     async def finish(self) -> None:
         """Run what was put off to the end."""
-        deferred, self._deferred = self._deferred, []
+        deferred, self.put_off = self.put_off, []
         for sql in deferred:
             await self.run(sql)
 
@@ -229,9 +266,15 @@ class SchemaEditor(ABC):
         if self.collect:
             self.collected_sql.append(f"{_filled(sql, args, self._literal).rstrip().rstrip(';')};")
         elif args:
-            await self.database.execute(self.dialect.from_format(sql), args)
+            await self._carry_out(self.dialect.from_format(sql), args)
         else:
-            await self.database.execute(sql)
+            await self._carry_out(sql)
+
+    async def _carry_out(self, sql: str, args: Sequence[Any] = ()) -> None:
+        if self.log is None:
+            await self.database.execute(sql, args)
+        else:
+            await self.log.once(sql, args, lambda: self._run_limited(sql, args))
 
     def _literal(self, value: object) -> str:
         text = self.dialect.literal(value)
@@ -242,7 +285,7 @@ class SchemaEditor(ABC):
         if self.collect:
             self.collected_sql.append(f"{sql};")
         else:
-            await self.database.execute(sql)
+            await self._carry_out(sql)
             self.database.forget_statements()
 
     # Tables
@@ -256,7 +299,7 @@ class SchemaEditor(ABC):
             await self.run(sql)
         await self.comment(None, table)
         if not inline:
-            self._deferred += [self.add_foreign_key_sql(table.name, key) for key in table.foreign_keys]
+            self.put_off += [self.add_foreign_key_sql(table.name, key) for key in table.foreign_keys]
 
     has_inline_foreign_keys: ClassVar[bool] = False
 
@@ -271,7 +314,7 @@ class SchemaEditor(ABC):
     async def drop_table(self, name: str) -> None:
         """Drop a table; foreign keys that are to be made on it later are forgotten."""
         start = f"ALTER TABLE {self.writer.name(name)} ADD "
-        self._deferred = [sql for sql in self._deferred if not sql.startswith(start)]
+        self.put_off = [sql for sql in self.put_off if not sql.startswith(start)]
         await self.settle()
         await self.run(f"DROP TABLE {self.writer.name(name)}{self.drop_suffix}")
 
@@ -281,7 +324,7 @@ class SchemaEditor(ABC):
         """Rename a table; what refers to it follows."""
         start = f"ALTER TABLE {self.writer.name(old)} ADD "
         end = f"ALTER TABLE {self.writer.name(new)} ADD "
-        self._deferred = [end + sql[len(start) :] if sql.startswith(start) else sql for sql in self._deferred]
+        self.put_off = [end + sql[len(start) :] if sql.startswith(start) else sql for sql in self.put_off]
         await self.settle()
         await self.run(f"ALTER TABLE {self.writer.name(old)} RENAME TO {self.writer.name(new)}")
 

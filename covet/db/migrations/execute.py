@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from covet.apps import apps as global_apps
+from covet.db import transaction
 from covet.db.migrations.apply import tables_of
 from covet.db.migrations.errors import InvalidPlan, MigrationError
 from covet.db.migrations.graph import MigrationKey
+from covet.db.migrations.journal import Journal
+from covet.db.migrations.limits import Limits, limits_of, retried
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.lock import migration_lock
 from covet.db.migrations.operations.columns import AddField
 from covet.db.migrations.operations.special import RunPython
 from covet.db.migrations.operations.tables import CreateModel
+from covet.db.migrations.partial import refuse_others, roll_back
 from covet.db.migrations.recorder import Recorder
 from covet.db.migrations.sync import sync_models
 from covet.db.models.signals import post_migrate, pre_migrate
@@ -45,6 +49,18 @@ class Step:
 class Progress(Protocol):
     """Whoever is told how far a run is."""
 
+    def planned(self, steps: Sequence[Step]) -> None:
+        """These steps will be taken."""
+
+    def resumed(self, step: Step) -> None:
+        """The migration that has begun was left half-way by an earlier process, and goes on from there."""
+
+    def operation(self, operation: Operation, duration_s: float | None) -> None:
+        """An operation begins; with its seconds: it has ended."""
+
+    def retried(self, step: Step, pause_s: float) -> None:
+        """A lock was not granted in time; after a pause the step is tried again."""
+
     def started(self, step: Step, *, fake: bool) -> None:
         """A migration begins."""
 
@@ -62,6 +78,18 @@ class Progress(Protocol):
 
 
 class _Silent:
+    def planned(self, steps: Sequence[Step]) -> None:
+        pass
+
+    def resumed(self, step: Step) -> None:
+        pass
+
+    def operation(self, operation: Operation, duration_s: float | None) -> None:
+        pass
+
+    def retried(self, step: Step, pause_s: float) -> None:
+        pass
+
     def started(self, step: Step, *, fake: bool) -> None:
         pass
 
@@ -91,6 +119,7 @@ class Executor:
         self.database = database
         self.loader = loader
         self.recorder = Recorder(database)
+        self.journal = Journal(database)
         self.progress: Progress = progress or _Silent()
 
     async def applied(self) -> set[MigrationKey]:
@@ -160,6 +189,8 @@ class Executor:
             await self.recorder.ensure_table()
             applied = await self.applied()
             steps = self.plan(applied, targets)
+            refuse_others(await self.journal.unfinished(), {(step.migration.key, step.backwards) for step in steps})
+            self.progress.planned(steps)
             await self._signal(pre_migrate, steps, self._states(applied))
             if steps and steps[0].backwards:
                 state = await self._go_back(steps, applied, fake=fake)
@@ -199,20 +230,66 @@ class Executor:
         try:
             if fake:
                 after = state if step.backwards else migration.mutate_state(state)
-                await self._write(step)
-            else:
-                async with self.database.schema_editor(atomic=migration.atomic) as editor:
-                    if step.backwards:
-                        await migration.unapply(state, editor)
-                        after = state
-                    else:
-                        after = await migration.apply(state, editor)
+                async with transaction.atomic(using=self.database):
                     await self._write(step)
+                    if await self.journal.exists():
+                        # Whoever had to finish a migration by hand says so by --fake.
+                        await self.journal.forget(migration.key)
+            else:
+                limits = limits_of(migration, self.database.alias)
+                # Nothing was kept, or the journal knows what was: so it can be tried again.
+                after = await retried(
+                    lambda: self._attempt(step, state, limits),
+                    limits.retries,
+                    lambda pause_s: self.progress.retried(step, pause_s),
+                )
         except BaseException:
             self.progress.failed()
             raise
         self.progress.finished(step, fake=fake, duration_s=time.perf_counter() - began)
         return after
+
+    async def _attempt(self, step: Step, state: ProjectState, limits: Limits) -> ProjectState:
+        migration, watch = step.migration, self.progress.operation
+        editor = self.database.schema_editor(atomic=migration.atomic)
+        editor.lock_timeout_s, editor.statement_timeout_s = limits.lock_s, limits.statement_s
+        async with editor:
+            log = None
+            if not editor.atomic:
+                log = editor.log = await self.journal.begin(migration.key, backwards=step.backwards)
+                if log.is_resumed:
+                    self.progress.resumed(step)
+            if step.backwards:
+                await migration.unapply(state, editor, watch)
+                after = state
+            else:
+                after = await migration.apply(state, editor, watch)
+            if log is None:
+                await self._write(step)
+                return after
+            log.starts(len(migration.operations), editor)
+            await editor.finish()
+            editor.log = None
+            async with transaction.atomic(using=self.database):
+                await self._write(step)
+                await log.clear()
+        return after
+
+    async def roll_back_partial(self) -> tuple[MigrationKey, list[str]] | None:
+        """Take back the migration that an earlier run left half-way.
+
+        Returns:
+            Its key and what was taken back; ``None`` when there is none.
+
+        Raises:
+            MigrationError: It cannot be taken back.
+        """
+        async with migration_lock(self.database, self.progress.waiting):
+            applied = await self.applied()
+            unfinished = await self.journal.unfinished()
+            if unfinished is None:
+                return None
+            return unfinished.key, await roll_back(self.database, self.loader, applied, unfinished)
 
     async def _write(self, step: Step) -> None:
         """Write, or delete, the rows of a migration and, for a squashed one, of those that it replaces."""

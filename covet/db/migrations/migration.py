@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from covet.db.migrations.errors import Irreversible, MigrationError, MigrationFailed
+from covet.db.migrations.journal import StepJournal
 from covet.db.migrations.operations.base import Operation
 from covet.exceptions import CovetError
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     from covet.db.backends.schema import SchemaEditor
     from covet.db.migrations.state import ProjectState
 
-__all__ = ["Migration", "SwappableDependency", "swappable_dependency"]
+__all__ = ["Migration", "SwappableDependency", "Watch", "swappable_dependency"]
+
+Watch: TypeAlias = Callable[[Operation, "float | None"], None]
 
 _NAME_LENGTH = 52
 
@@ -48,6 +52,9 @@ class Migration:
         replaces: Migrations that this one stands for.
         initial: Whether it creates the app's first tables; ``None``: when it depends on none of its own app.
         atomic: Whether it runs in one transaction, where the database can.
+        lock_timeout_s: How long a statement waits for a lock, in seconds; ``None``: without end. By default
+            MIGRATION_LOCK_TIMEOUT_S says.
+        statement_timeout_s: How long a statement may take; by default MIGRATION_STATEMENT_TIMEOUT_S says.
         safe: Findings of ``migrate --lint`` that are known and do no harm here: their codes, each with the reason.
     """
 
@@ -57,6 +64,8 @@ class Migration:
     replaces: Sequence[tuple[str, str]] = ()
     initial: bool | None = None
     atomic: bool = True
+    lock_timeout_s: float | Literal["setting"] | None = "setting"
+    statement_timeout_s: float | Literal["setting"] | None = "setting"
     safe: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, app_label: str) -> None:
@@ -103,48 +112,69 @@ class Migration:
             operation.state_forwards(self.app_label, state)
         return state
 
-    async def apply(self, state: ProjectState, editor: SchemaEditor) -> ProjectState:
-        """Carry out all operations on the database; return the state after them."""
+    async def apply(self, state: ProjectState, editor: SchemaEditor, watch: Watch | None = None) -> ProjectState:
+        """Carry out all operations on the database; return the state after them.
+
+        Args:
+            state: What is there before.
+            editor: Changes the database. With a log it skips what an earlier process has done.
+            watch: Told of each operation when it begins, and with its seconds when it has ended.
+        """
         for index, operation in enumerate(self.operations):
             before = state
             state = state.clone()
             operation.state_forwards(self.app_label, state)
-            await self._run(operation, editor, before, state, done=self.operations[:index])
+            await self._run(index, editor, before, state, done=self.operations[:index], watch=watch)
         return state
 
-    async def unapply(self, state: ProjectState, editor: SchemaEditor) -> None:
+    async def unapply(self, state: ProjectState, editor: SchemaEditor, watch: Watch | None = None) -> None:
         """Undo all operations on the database, the last one first; ``state`` is what was before this migration.
 
         Raises:
             Irreversible: An operation cannot be undone; nothing has been changed then.
         """
         self.require_reversible()
-        steps: list[tuple[Operation, ProjectState, ProjectState]] = []
-        for operation in self.operations:
+        done: list[Operation] = []
+        for index, before, after in reversed(self.states(state)):
+            await self._run(index, editor, after, before, done=done, backwards=True, watch=watch)
+            done.append(self.operations[index])
+
+    def states(self, state: ProjectState) -> list[tuple[int, ProjectState, ProjectState]]:
+        """Return for each operation its place and the states before and after it."""
+        steps: list[tuple[int, ProjectState, ProjectState]] = []
+        for index, operation in enumerate(self.operations):
             before = state
             state = state.clone()
             operation.state_forwards(self.app_label, state)
-            steps.append((operation, before, state))
-        done: list[Operation] = []
-        for operation, before, after in reversed(steps):
-            await self._run(operation, editor, after, before, done=done, backwards=True)
-            done.append(operation)
+            steps.append((index, before, state))
+        return steps
 
     async def _run(
         self,
-        operation: Operation,
+        index: int,
         editor: SchemaEditor,
         from_state: ProjectState,
         to_state: ProjectState,
         *,
         done: Sequence[Operation],
         backwards: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         """Run one operation; a failure says which one it was and what stays of those before it."""
+        operation, log = self.operations[index], editor.log
+        if isinstance(log, StepJournal) and not log.starts(index, editor):
+            return
+        if watch is not None:
+            watch(operation, None)
+        began = time.perf_counter()
         try:
             await operation.run(
                 self.app_label, editor, from_state, to_state, backwards=backwards, migration_atomic=self.atomic
             )
+            if isinstance(log, StepJournal) and log.needs_end:
+                await log.ends(editor)
+            if watch is not None:
+                watch(operation, time.perf_counter() - began)
         except MigrationError:
             raise
         except Exception as error:
@@ -164,12 +194,14 @@ class Migration:
         line = f"Migration {self} failed{' on the way back' if backwards else ''} at '{operation.describe()}': {kind}{text}."
         if editor.atomic:
             return f"{line} Nothing of it was kept."
-        if not done:
+        ran = editor.log.ran if isinstance(editor.log, StepJournal) else []
+        if not done and not ran:
             return f"{line} Nothing of it had been done before, and it is not recorded."
-        kept = "; ".join(item.describe() for item in done)
+        kept = f", so this stays done: {'; '.join(item.describe() for item in done)}" if done else ""
+        part = f" Of the failed operation these statements have run: {'; '.join(ran)}." if ran else ""
         return (
-            f"{line} It has no transaction, so this stays done: {kept}. Undo that by hand and run migrate again, or finish "
-            f"the rest by hand and run: manage.py migrate {self.app_label} {self.name} --fake"
+            f"{line} It has no transaction{kept}.{part} Run migrate again to go on from there, or take back what was done: "
+            "manage.py migrate --rollback-partial"
         )
 
     def require_reversible(self) -> None:

@@ -37,7 +37,7 @@ def create_item(**options):
 
 
 async def tables(database):
-    return sorted(name for name in await database.introspection.tables() if name != "covet_migrations")
+    return sorted(name for name in await database.introspection.tables() if not name.startswith("covet_migration"))
 
 
 async def columns(database, table):

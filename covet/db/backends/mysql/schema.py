@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from covet.db.backends.schema import Changes, SchemaEditor
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, IndexPart, TableDef, UniqueDef
@@ -16,6 +18,7 @@ __all__ = ["Editor"]
 
 # Such columns can be indexed by a prefix only; there is no default either.
 _UNBOUNDED = frozenset(("text", "binary", "json"))
+_UNCHECKED = "SET foreign_key_checks = 0; "
 
 
 class _Writer(DDLWriter):
@@ -66,17 +69,38 @@ class Editor(SchemaEditor):
 
         return replace(table, indexes=tuple(replace(index, method="") for index in table.indexes if fits(index)))
 
+    async def _run_limited(self, sql: str, args: Sequence[Any]) -> object:
+        """Run a statement with the time-outs; on MariaDB they are its own, on MySQL the session's, in one text."""
+        seconds = {"lock_wait_timeout": self.lock_timeout_s, "innodb_lock_wait_timeout": self.lock_timeout_s}
+        if getattr(self.dialect, "is_mariadb", False):
+            seconds["max_statement_time"] = self.statement_timeout_s
+        limits = {
+            name: value if name == "max_statement_time" else max(1, math.ceil(value))
+            for name, value in seconds.items()
+            if value is not None
+        }
+        if not limits or args:
+            return await self.database.execute(sql, args)
+        settings = ", ".join(f"{name} = {value}" for name, value in limits.items())
+        if not getattr(self.dialect, "is_mariadb", False):
+            back = ", ".join(f"{name} = DEFAULT" for name in limits)
+            return await self.database.execute(f"SET SESSION {settings}; {sql}; SET SESSION {back}")
+        if sql.startswith(_UNCHECKED):
+            rest = sql.removeprefix(_UNCHECKED)
+            return await self.database.execute(f"{_UNCHECKED}SET STATEMENT {settings} FOR {rest}")
+        return await self.database.execute(f"SET STATEMENT {settings} FOR {sql}")
+
     async def _without_checks(self, sql: str) -> None:
         """Run a statement while foreign keys are not looked at; one text, since the switch is the session's own."""
         if self.collect:
             await self.run(sql)
         else:
-            await self.run(f"SET foreign_key_checks = 0; {sql}; SET foreign_key_checks = 1")
+            await self.run(f"{_UNCHECKED}{sql}; SET foreign_key_checks = 1")
 
     async def drop_table(self, name: str) -> None:
         """Drop a table, whoever points at it: their keys are to go as well."""
         start = f"ALTER TABLE {self.writer.name(name)} ADD "
-        self._deferred = [sql for sql in self._deferred if not sql.startswith(start)]
+        self.put_off = [sql for sql in self.put_off if not sql.startswith(start)]
         await self._without_checks(f"DROP TABLE {self.writer.name(name)}")
 
     async def add_column(self, table: TableDef, column: ColumnDef) -> None:
@@ -188,9 +212,11 @@ class Editor(SchemaEditor):
                 for index in await reader.indexes(table.name)
                 if index.columns[: len(constraint.columns)] == constraint.columns
             ]
-            if len(others) < 2:
-                parts = tuple(IndexPart(column) for column in constraint.columns)
-                await self.run(self.writer.index(table.name, IndexDef(constraint.name, parts)))
+            parts = tuple(IndexPart(column) for column in constraint.columns)
+            sql = self.writer.index(table.name, IndexDef(constraint.name, parts))
+            # An earlier process may have made it and have been killed before the rest.
+            if len(others) < 2 or (self.log is not None and self.log.knows(sql)):
+                await self.run(sql)
                 self._helpers.append((constraint.name, constraint.columns))
 
     async def apply(self, changes: Changes, old: TableDef, new: TableDef) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import Changes, SchemaEditor
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
@@ -27,6 +30,24 @@ class Editor(SchemaEditor):
         """Run pending checks of deferred rules: PostgreSQL alters no table that has some."""
         if self.atomic and not self.collect:
             await self.run("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+
+    def limits(self) -> Sequence[str]:
+        """Set both time-outs until the transaction ends."""
+        limits = (("lock_timeout", self.lock_timeout_s), ("statement_timeout", self.statement_timeout_s))
+        return [f"SET LOCAL {name} = {max(1, round(value * 1000))}" for name, value in limits if value is not None]
+
+    async def _run_limited(self, sql: str, args: Sequence[Any]) -> object:
+        """Run a statement in a short transaction with the time-outs.
+
+        What cannot run in a transaction (``CONCURRENTLY``) waits without holding others up, and gets none.
+        """
+        limits = self.limits()
+        if not limits or "CONCURRENTLY" in sql.upper():
+            return await self.database.execute(sql, args)
+        async with Atomic(lambda: self.database):
+            for text in limits:
+                await self.database.execute(text)
+            return await self.database.execute(sql, args)
 
     async def add_column(self, table: TableDef, column: ColumnDef) -> None:
         """Add a column. A value for existing rows is a default for a moment: that rewrites nothing, even in a large table."""

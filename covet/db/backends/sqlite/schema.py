@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import Changes, SchemaEditor, compare
 from covet.db.backends.sqlite.introspection import Reader
 from covet.db.errors import ForeignKeyViolation, NotSupportedError
@@ -62,8 +63,12 @@ class Editor(SchemaEditor):
         changes = compare(old, new, renamed or {})
         if self._is_simple(changes, new):
             await self.apply(changes, old, new)
-        else:
+        elif self.collect or self.atomic:
             await self._rebuild(changes, old, new)
+        else:
+            # In a migration without a transaction the rebuild has one: between two of its steps the table is not there.
+            async with Atomic(lambda: self.database, before=self.statements_before()):
+                await self._rebuild(changes, old, new)
 
     def _is_simple(self, changes: Changes, new: TableDef) -> bool:
         """Whether ``ALTER TABLE`` and ``CREATE INDEX`` are enough."""

@@ -96,8 +96,16 @@ class Operation:
         act = self.database_backwards if backwards else self.database_forwards
         wants_transaction = bool(self.atomic) or (migration_atomic and self.atomic is not False)
         if wants_transaction and not editor.atomic and not editor.collect:
-            async with transaction.atomic(using=editor.alias):
-                await maybe_await(act(app_label, editor, from_state, to_state))
+            async with transaction.atomic(using=editor.database):
+                if editor.log is None:
+                    await maybe_await(act(app_label, editor, from_state, to_state))
+                    return
+                editor.log.whole(on=True)
+                try:
+                    await maybe_await(act(app_label, editor, from_state, to_state))
+                finally:
+                    editor.log.whole(on=False)
+                await editor.log.ends(editor)
         else:
             await maybe_await(act(app_label, editor, from_state, to_state))
 
