@@ -158,18 +158,26 @@ class ClassOrInstance:
         return partial(self.function, owner if instance is None else instance)
 
 
+#: Called when a look-up is added or taken back: statements compiled before may mean something else.
+lookup_watchers: list[Callable[[], None]] = []
+
+
 def add_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> Any:
     """Add a look-up or transform to a field class, or to one field, and return it."""
     own = owner.__dict__.get("class_lookups")
     if own is None:
         own = owner.class_lookups = {}
     own[lookup_name or lookup.lookup_name] = lookup
+    for tell in lookup_watchers:
+        tell()
     return lookup
 
 
 def remove_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> None:
     """Take a look-up or transform back."""
     owner.__dict__.get("class_lookups", {}).pop(lookup_name or lookup.lookup_name, None)
+    for tell in lookup_watchers:
+        tell()
 
 
 class Field(Generic[T]):

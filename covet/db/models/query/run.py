@@ -13,6 +13,7 @@ from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import TransactionManagementError
 from covet.db.models.expressions.leaves import SCALARS
+from covet.db.models.fields.base import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, records, single
 from covet.db.models.query.plan import NO_EXTRAS, Query
@@ -367,6 +368,14 @@ def _compiled(query: Query, using: str | None) -> tuple[str, list[Any], Any]:
 
 
 Query.compiled = staticmethod(_compiled)
+
+
+def _forget_statements() -> None:
+    for database in connections.made:
+        database.statements.clear()
+
+
+lookup_watchers.append(_forget_statements)
 
 
 def explain_statement(query: Query, database: Database) -> Select | Any:

@@ -133,6 +133,17 @@ async def test_own_lookups_are_registered_and_taken_back() -> None:
         CharField.unregister_lookup(NotEqual)
     with pytest.raises(FieldError, match="ne"):
         Article.objects.filter(title__ne="a", body="x")
+
+    class Backwards(NotEqual):
+        def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+            text, params = super().as_sql(compiler, connection)
+            return f"NOT ({text})", params
+
+    CharField.register_lookup(Backwards)
+    try:
+        assert await Article.objects.filter(title__ne="a").values_list("title", flat=True) == ["a"]
+    finally:
+        CharField.unregister_lookup(Backwards)
     with pytest.raises(TypeError, match="define as_sql"):
         await Article.objects.filter(Silent(F("title"), "x"))
 
