@@ -127,7 +127,7 @@ async def _mariadb(*rest: Any) -> list[Any]:
             await cursor.execute(f"DROP DATABASE {DATABASE}")
         await cursor.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
     first.close()
-    url = urlunsplit(parts._replace(path=f"/{DATABASE}"))
+    url = urlunsplit(parts._replace(path=f"/{DATABASE}", query=""))
     await _fill(url)
     rows = []
     for name, connect in _mysql_drivers(where).items():

@@ -1,0 +1,83 @@
+"""asyncpg's own pool: what everybody is measured against, in each peer's own process."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from benchmarks.data import COLUMNS, ROWS, database_url
+
+Work = Callable[[], Awaitable[Any]]
+ARTICLE = f"SELECT {', '.join(COLUMNS)} FROM bench_article"
+AUTHOR = "SELECT id, name FROM bench_author WHERE id = $1"
+
+key = random.Random(1)
+#: How all of them make JSON of plain values.
+encode_json = msgspec.json.Encoder().encode
+
+
+def article_key() -> int:
+    """The key of any article."""
+    return key.randint(1, ROWS)
+
+
+def author_key() -> int:
+    """The key of any author."""
+    return key.randint(1, 200)
+
+
+async def works() -> tuple[dict[str, Work], dict[str, Any]]:
+    """Return the operations, and the values of one article."""
+    pool = await asyncpg.create_pool(database_url(), min_size=16, max_size=16)
+    columns = COLUMNS[1:]
+    places = ", ".join(f"${number}" for number in range(1, len(COLUMNS)))
+    insert = f"INSERT INTO bench_article ({', '.join(columns)}) VALUES ({places}) RETURNING id"
+    changes = ", ".join(f"{column} = ${number}" for number, column in enumerate(columns, 1))
+    update = f"UPDATE bench_article SET {changes} WHERE id = ${len(COLUMNS)}"
+    joined = "SELECT a.*, u.* FROM bench_article a JOIN bench_author u ON u.id = a.author_id ORDER BY a.id LIMIT 100"
+    sample = dict(await pool.fetchrow(ARTICLE + " WHERE id = 1"))
+    values = {name: sample[name] for name in columns}
+
+    async def get() -> Any:
+        return await pool.fetchrow(ARTICLE + " WHERE id = $1", article_key())
+
+    async def rows() -> Any:
+        return await pool.fetch(ARTICLE + " ORDER BY id LIMIT 100")
+
+    async def encode() -> Any:
+        return encode_json([dict(row) for row in await rows()])
+
+    async def create() -> Any:
+        return await pool.fetchval(insert, *values.values())
+
+    async def save() -> Any:
+        row = dict(await get())
+        row["views"] += 1
+        await pool.execute(update, *[row[name] for name in columns], row["id"])
+
+    async def join() -> Any:
+        return await pool.fetch(joined)
+
+    async def touch() -> Any:
+        for row in await rows():
+            await pool.fetchrow(AUTHOR, row["author_id"])
+
+    async def transaction() -> Any:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("UPDATE bench_author SET name = $1 WHERE id = $2", "x", author_key())
+            await connection.fetchrow(AUTHOR, author_key())
+
+    return {
+        "get by pk": get,
+        "100 rows to instances": rows,
+        "100 rows to JSON": encode,
+        "insert": create,
+        "load, change, save": save,
+        "join to author": join,
+        "row.author over 100": touch,
+        "transaction": transaction,
+    }, values
