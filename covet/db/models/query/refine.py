@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.q import check_depth
+from covet.db.models.expressions.refs import F
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.filtered import make_link, unbuilt
 from covet.db.models.query.paths import resolve_path, unknown_name
@@ -192,6 +193,9 @@ class Refine(Chain[M, R]):
             query._check_tree(expression.condition, method)
         if self._kind == "model" and name in self.model._meta.fields_map:
             raise ValueError(f"The annotation '{name}' conflicts with a field of {self.model._meta.object_name}.")
+        former = query.annotation(name)
+        if former is not None:
+            expression = _substituted(expression, name, former.expression)
         values: list[Any] = []
         shape = expression.shape(values)
         extras = query.extras
@@ -369,6 +373,21 @@ class Refine(Chain[M, R]):
             raise NotSupportedError(
                 f"{method}() cannot follow union(), intersection() or difference(): apply it to the parts before."
             )
+
+
+def _substituted(expression: Any, name: str, former: Any) -> Any:
+    """Return an expression in which a name means what it meant before: ``annotate(x=F("x") + 1)`` over an older ``x``."""
+    if expression.__class__ is F:
+        return former if expression.name == name else expression
+    sources = getattr(expression, "sources", ())
+    if not sources or not hasattr(expression, "copy"):
+        return expression
+    new = tuple([_substituted(source, name, former) for source in sources])
+    if all(one is old for one, old in zip(new, sources, strict=True)):
+        return expression
+    changed = expression.copy()
+    changed.sources = new
+    return changed
 
 
 def _holds_aggregate(expression: Any, annotations: Iterable[Annotation]) -> bool:

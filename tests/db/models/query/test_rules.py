@@ -553,3 +553,12 @@ async def test_a_condition_is_checked_against_values(blog: Database) -> None:
     assert await Q(age__in=[1, 30]).check(values) and await Q().check(values)
     with pytest.raises(FieldError, match="agee"):
         await Q(agee=1).check(values)
+
+
+@pytest.mark.row("queries.annotate")
+async def test_an_annotation_may_build_on_the_one_that_it_replaces(blog: Database) -> None:
+    await _write()
+    rows = Article.objects.annotate(x=F("views")).annotate(x=F("x") + 1).annotate(x=F("x") * 2, y=F("x"))
+    assert await rows.order_by("pk").values_list("x", "y") == [(22, 22), (42, 42), (62, 62)]
+    with pytest.raises(FieldError, match="no field 'z'"):
+        await Article.objects.annotate(z=F("z") + 1)
