@@ -6,19 +6,22 @@ nested block the others wait until that one has closed; after the block has ende
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import random
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar, overload
 
+from covet.db.backends.access import Access, AccessBlock, Isolation
 from covet.db.backends.blocks import ASKED, Atomic
 from covet.db.backends.session import Frame, place_of_caller
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
-from covet.db.errors import TransactionManagementError
+from covet.db.errors import DeadlockDetected, SerializationFailure, TransactionManagementError
 
-__all__ = ["Atomic", "CommitHook", "atomic", "get_rollback", "on_commit", "set_rollback"]
+__all__ = ["Atomic", "CommitHook", "Isolation", "atomic", "get_rollback", "on_commit", "retry", "set_rollback"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,8 +30,24 @@ T = TypeVar("T")
 @overload
 def atomic(using: Callable[P, Coroutine[Any, Any, T]], /) -> Callable[P, Coroutine[Any, Any, T]]: ...
 @overload
-def atomic(using: str | Database | None = None, *, savepoint: bool = True, durable: bool = False) -> Atomic: ...
-def atomic(using: Any = None, *, savepoint: bool = True, durable: bool = False) -> Any:
+def atomic(
+    using: str | Database | None = None,
+    *,
+    savepoint: bool = True,
+    durable: bool = False,
+    isolation: Isolation | None = None,
+    read_only: bool = False,
+    deferrable: bool = False,
+) -> Atomic: ...
+def atomic(
+    using: Any = None,
+    *,
+    savepoint: bool = True,
+    durable: bool = False,
+    isolation: Isolation | None = None,
+    read_only: bool = False,
+    deferrable: bool = False,
+) -> Any:
     """Return the block in which all database work takes effect together, or not at all.
 
     ``async with transaction.atomic():``, or ``@transaction.atomic`` before an async function. An error, or a cancellation,
@@ -38,13 +57,73 @@ def atomic(using: Any = None, *, savepoint: bool = True, durable: bool = False) 
         using: The database's alias; ``"default"`` when left out.
         savepoint: A nested block is a savepoint, which can be rolled back alone. ``False`` makes it part of its outer block.
         durable: The block must be the outermost one; nested in another it raises.
+        isolation: ``"read committed"``, ``"repeatable read"``, ``"serializable"`` or ``"read uncommitted"``, for this
+            transaction alone. SQLite is always serializable.
+        read_only: The database refuses statements that write.
+        deferrable: With ``isolation="serializable"`` and ``read_only``, PostgreSQL waits for a snapshot that cannot fail.
 
     Raises:
-        TransactionManagementError: ``durable`` inside another block; or an error was caught in the block it broke.
+        TransactionManagementError: ``durable``, ``isolation``, ``read_only`` or ``deferrable`` inside another block; or an
+            error was caught in the block it broke.
+        NotSupportedError: ``deferrable`` on another database than PostgreSQL.
+        ValueError: There is no such isolation level.
     """
     if callable(using):
         return Atomic(lambda: _database(None), savepoint=savepoint, durable=durable)(using)
-    return Atomic(lambda: _database(using), savepoint=savepoint, durable=durable)
+    if isolation is None and not read_only and not deferrable:
+        return Atomic(lambda: _database(using), savepoint=savepoint, durable=durable)
+    return AccessBlock(lambda: _database(using), Access(isolation, read_only, deferrable))
+
+
+def retry(
+    attempts: int = 3,
+    *,
+    using: str | Database | None = None,
+    isolation: Isolation | None = None,
+    backoff_s: float = 0.02,
+) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
+    """Return a decorator that runs an async function in a transaction of its own, again when that met a conflict.
+
+    A conflict is a ``SerializationFailure`` or a ``DeadlockDetected``: the database has undone all of it, and says that it may
+    be tried again. ``on_commit`` functions of a failed attempt never run. What the function does outside the database happens
+    once for each attempt.
+
+    Args:
+        attempts: How often it may run in all.
+        using: The database's alias.
+        isolation: As for ``atomic``.
+        backoff_s: The longest wait before the second attempt; it doubles with each further one. How much of it is waited is
+            left to chance, so that two that met do not meet again.
+
+    Raises:
+        TransactionManagementError: It was called inside another ``atomic`` block, which could not be begun again.
+        ValueError: ``attempts`` is less than 1.
+    """
+    if attempts < 1:
+        raise ValueError(f"retry(attempts={attempts}) would never run the function; it takes 1 or more.")
+
+    def decorate(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(
+                f"@retry decorates async functions; {getattr(function, '__qualname__', function)} is not one."
+            )
+
+        @functools.wraps(function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            attempt = 1
+            while True:
+                try:
+                    async with atomic(using, durable=True, isolation=isolation):
+                        return await function(*args, **kwargs)
+                except (SerializationFailure, DeadlockDetected):
+                    if attempt >= attempts:
+                        raise
+                await asyncio.sleep(random.uniform(0, backoff_s * 2 ** (attempt - 1)))  # noqa: S311  # no secret
+                attempt += 1
+
+        return run
+
+    return decorate
 
 
 class CommitHook:
