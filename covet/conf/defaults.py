@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from covet.conf.budget import Budget, parse_budget
 from covet.conf.service_url import (
     CacheConfig,
     ChannelConfig,
@@ -200,8 +201,11 @@ class Defaults:
         "Where cached results of queries are kept: memory:// for each process alone, a redis:// URL, a name of REDIS_URL, or "
         "the dotted path of a store.",
     )
-    QUERY_BUDGET: int | None = setting(
-        cast("int | None", None), "Statements a request may run before a warning is logged; None is no limit."
+    QUERY_BUDGET: Budget | None = setting(
+        cast("Budget | None", None),
+        "Statements a request may run before a warning names the lines that ask for them: a number, or {'max': 50, 'refuse': "
+        "True} to fail the request; None is no limit.",
+        convert=parse_budget,
     )
 
     # -- time and language
@@ -330,6 +334,38 @@ class Defaults:
     GRAPHQL_MAX_BATCH: int = setting(0, "Operations one GraphQL request may carry as a list; 0 takes no lists.")
     GRAPHQL_MAX_SUBSCRIPTIONS: int = setting(100, "GraphQL operations one WebSocket may run at a time.")
     GRAPHQL_INIT_TIMEOUT_S: float = setting(10.0, "Seconds a GraphQL WebSocket has to send connection_init.")
+
+    # -- CORS
+    CORS_ALLOWED_ORIGINS: list[str] = setting(
+        cast(list[str], []), "Origins whose pages may call this site from a browser: 'https://app.example.com'."
+    )
+    CORS_ALLOWED_ORIGIN_REGEXES: list[str] = setting(
+        cast(list[str], []), "The same as regular expressions, each of which must match the whole origin."
+    )
+    CORS_ALLOW_ALL_ORIGINS: bool = setting(False, "Let pages of every origin call this site; never with credentials.")
+    CORS_ALLOW_CREDENTIALS: bool = setting(False, "Let these pages send cookies and read answers to them.")
+    CORS_ALLOW_METHODS: list[str] = setting(
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], "Methods that these pages may use."
+    )
+    CORS_ALLOW_HEADERS: list[str] = setting(
+        ["accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "x-csrftoken"],
+        "Headers that these pages may send.",
+    )
+    CORS_EXPOSE_HEADERS: list[str] = setting(
+        cast(list[str], []), "Headers of answers that these pages may read, besides the plain ones."
+    )
+    CORS_PREFLIGHT_MAX_AGE: int = setting(86400, "Seconds a browser may remember a preflight's answer; 0 sends none.")
+    CORS_URLS_REGEX: str = setting("^", "The paths that all of this is for: '^/api/'.")
+    CORS_ALLOW_PRIVATE_NETWORK: bool = setting(
+        False, "Let public sites' pages call this site in a private network, where the browser asks for that."
+    )
+
+    # -- Compression
+    COMPRESSION_ENCODINGS: list[str] = setting(
+        ["gzip"], "Encodings of answers, the best first: 'zstd' and 'br' need covet[formats], 'gzip' nothing."
+    )
+    COMPRESSION_LEVEL: int = setting(6, "How hard to pack: 1 (fast) to 9 (small).")
+    COMPRESSION_MIN_SIZE: int = setting(500, "Bytes from which an answer is packed.")
 
     # -- WebSocket
     WEBSOCKET_CHECK_ORIGIN: bool = setting(

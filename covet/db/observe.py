@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from covet.db.database import QueryRecord, recorders
+from covet.exceptions import CovetError
 
-__all__ = ["QueryRecord", "log_slow_queries", "observe_queries", "record_queries"]
+__all__ = [
+    "QueryBudgetExceeded",
+    "QueryRecord",
+    "log_slow_queries",
+    "observe_queries",
+    "query_budget",
+    "record_queries",
+]
 
 log = logging.getLogger("covet.db.slow")
+budget_log = logging.getLogger("covet.db.budget")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SHOWN_PLACES = 5
 
 
 @contextmanager
@@ -50,3 +67,94 @@ def log_slow_queries(over_s: float) -> Iterator[None]:
 
     with observe_queries(look):
         yield
+
+
+class QueryBudgetExceeded(CovetError):
+    """More statements ran than the budget allows; the message names the lines of code that asked for most of them."""
+
+
+class query_budget:  # read as a verb: a context manager and a decorator, like contextlib's
+    """Bound the statements of a block, or of a function: ``with query_budget(20):``, ``@query_budget(20, refuse=True)``.
+
+    One inside another takes its place: a view with a budget of its own is not held to ``QUERY_BUDGET``. Statements of tasks
+    started inside count too.
+
+    Args:
+        limit: How many statements may run; ``None`` is any number, which also lifts a budget around it.
+        refuse: Raise at the first statement too many, in place of a warning at the end. That statement has run; inside
+            ``atomic`` the error undoes it.
+        what: What has the budget, for messages; a decorated function is named by itself.
+
+    Raises:
+        QueryBudgetExceeded: With ``refuse``.
+    """
+
+    def __init__(self, limit: int | None, *, refuse: bool = False, what: str = "This block") -> None:
+        self.limit = limit
+        self.refuse = refuse
+        self.what = what
+        self._entered: list[tuple[Any, _Spending]] = []
+
+    def __enter__(self) -> query_budget:
+        spending = _Spending(self.limit, self.refuse, self.what)
+        others = tuple(recorder for recorder in recorders.get() if not isinstance(recorder, _Spending))
+        # Without a limit nothing has to be counted, and statements take the short way again.
+        token = recorders.set(others if self.limit is None else (*others, spending))
+        self._entered.append((token, spending))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        token, spending = self._entered.pop()
+        recorders.reset(token)
+        spending.warn()
+
+    def __call__(self, function: F) -> F:
+        """Give each call of a function, sync or async, a budget of its own."""
+        name = getattr(function, "__qualname__", str(function))
+
+        @functools.wraps(function)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            with query_budget(self.limit, refuse=self.refuse, what=name):
+                return await function(*args, **kwargs)
+
+        @functools.wraps(function)
+        def run_sync(*args: Any, **kwargs: Any) -> Any:
+            with query_budget(self.limit, refuse=self.refuse, what=name):
+                return function(*args, **kwargs)
+
+        return run if inspect.iscoroutinefunction(function) else run_sync  # type: ignore[return-value]  # the same signature
+
+
+class _Spending:
+    """Counts the statements of one block by the place that asked for them."""
+
+    __slots__ = ("_count", "_limit", "_places", "_refuse", "_what")
+
+    def __init__(self, limit: int | None, refuse: bool, what: str) -> None:
+        self._limit = limit
+        self._refuse = refuse
+        self._what = what
+        self._count = 0
+        self._places: Counter[str] = Counter()
+
+    def __call__(self, record: QueryRecord) -> None:
+        self._count += 1
+        self._places[record.where] += 1
+        # The error of a statement that failed matters more.
+        if self._refuse and self._is_over and record.error is None:
+            raise QueryBudgetExceeded(self._text())
+
+    @property
+    def _is_over(self) -> bool:
+        return self._limit is not None and self._count > self._limit
+
+    def warn(self) -> None:
+        if self._is_over and not self._refuse:
+            budget_log.warning("%s", self._text())
+
+    def _text(self) -> str:
+        places = "; ".join(f"{count} at {place}" for place, count in self._places.most_common(_SHOWN_PLACES))
+        return (
+            f"{self._what} ran {self._count} statements, and its budget is {self._limit}. Most were asked for by: {places}. "
+            "Load what a loop needs beforehand (select_related, prefetch_related), or raise the budget."
+        )

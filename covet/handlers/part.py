@@ -41,6 +41,7 @@ class HandlersPart(AppPart):
         "DISALLOWED_USER_AGENTS",
         "MIDDLEWARE",
         "PREPEND_WWW",
+        "QUERY_BUDGET",
         "ROOT_URLCONF",
         "SECRET_KEY",
         "SECURE_CONTENT_TYPE_NOSNIFF",
@@ -63,6 +64,7 @@ class HandlersPart(AppPart):
 
     def ready(self, apps: Apps) -> None:
         """Fold the middleware round the routes."""
+        from covet.handlers.budget import budget_per_request
         from covet.handlers.transactions import transaction_per_request
 
         self.handler = HttpHandler(
@@ -73,6 +75,9 @@ class HandlersPart(AppPart):
             wrap_view=transaction_per_request(settings.DATABASES),
             proxies=proxies_from_settings(),
         )
+        bound = budget_per_request(settings.QUERY_BUDGET)
+        if bound is not None:
+            self.handler.handle = bound(self.handler.handle)
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report what anyone on the network could make this server believe."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from covet.conf.budget import Budget
 from covet.conf.errors import MASK, SettingsError
 from covet.conf.sources import check_values, load
 
@@ -84,7 +85,7 @@ def test_a_sub_key_refines_a_plain_url_and_finds_the_alias_whatever_its_case():
         ("ALLOWED_HOSTS", '["a.com", "b,c"]', ["a.com", "b,c"]),
         ("ALLOWED_HOSTS", "", []),
         ("QUERY_BUDGET", "", None),
-        ("QUERY_BUDGET", "30", 30),
+        ("QUERY_BUDGET", "30", Budget(30)),
         ("LOGGING", '{"version": 1}', {"version": 1}),
         ("STATIC_ROOT", "/srv/static", Path("/srv/static")),
         ("STATICFILES_DIRS", "/a,/b", [Path("/a"), Path("/b")]),

@@ -1,0 +1,115 @@
+"""QUERY_BUDGET and ``query_budget``: who runs too many statements is told, or refused, with the lines that ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from covet.conf.budget import Budget, parse_budget
+from covet.db import connections, transaction
+from covet.db.observe import QueryBudgetExceeded, query_budget
+from covet.http import Request, Response
+from covet.urls import path
+from tests.handlers.sites import Site
+
+
+async def ask(request: Request, count: int) -> Response:
+    for _ in range(count):
+        await connections["default"].fetch("SELECT 1")
+    return Response("ok")
+
+
+@query_budget(5)
+async def ask_by_its_own_budget(request: Request, count: int) -> Response:
+    return await ask(request, count)
+
+
+ROUTES = [path("ask/<int:count>", ask), path("own/<int:count>", ask_by_its_own_budget)]
+
+
+@pytest.fixture
+async def closing(site: Site) -> AsyncIterator[None]:
+    """Closes the test's databases before its settings are put back."""
+    yield
+    for database in connections.made:
+        await database.close()
+
+
+async def test_a_request_over_its_budget_is_told_with_the_line_that_asks(
+    site: Site, closing: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await site(ROUTES, QUERY_BUDGET=2, DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
+    with caplog.at_level(logging.WARNING, "covet.db.budget"):
+        assert (await client.get("/ask/2")).text == "ok"
+        assert caplog.records == []
+        assert (await client.get("/ask/3")).text == "ok"
+
+    (record,) = caplog.records
+    line = ask.__code__.co_firstlineno + 2
+    assert "GET /ask/3 ran 3 statements, and its budget is 2" in record.getMessage()
+    assert f"3 at {__file__}:{line}" in record.getMessage()
+
+
+async def test_a_request_over_its_budget_is_refused_when_asked_to(site: Site, closing: None, tmp_path: Path) -> None:
+    client = await site(
+        ROUTES,
+        DEBUG=True,
+        QUERY_BUDGET={"max": 2, "refuse": True},
+        DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"},
+    )
+    assert (await client.get("/ask/2")).text == "ok"
+    refused = await client.get("/ask/3")
+    assert refused.status_code == 500
+    assert "its budget is 2" in refused.text
+    assert (await client.get("/own/4")).text == "ok"
+
+
+async def test_a_budget_inside_another_takes_its_place_and_none_lifts_it(
+    site: Site, closing: None, tmp_path: Path
+) -> None:
+    await site(ROUTES, DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
+    database = connections["default"]
+    with query_budget(1, refuse=True):
+        with query_budget(None):
+            for _ in range(3):
+                await database.fetch("SELECT 1")
+        await database.fetch("SELECT 1")
+        with pytest.raises(QueryBudgetExceeded, match="2 statements"):
+            await asyncio.gather(database.fetch("SELECT 1"))
+
+
+async def test_a_write_too_many_is_undone_with_its_block(site: Site, closing: None, tmp_path: Path) -> None:
+    await site(ROUTES, DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
+    database = connections["default"]
+    await database.execute("CREATE TABLE note (n integer)")
+    with pytest.raises(QueryBudgetExceeded), query_budget(1, refuse=True):
+        async with transaction.atomic():
+            for number in range(5):
+                await database.execute("INSERT INTO note VALUES (?)", (number,))
+    assert await database.fetch("SELECT n FROM note") == []
+
+
+def test_a_plain_function_keeps_its_kind() -> None:
+    @query_budget(1)
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert double(4) == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "budget"),
+    [(None, None), ("", None), (0, Budget(0)), ("7", Budget(7)), ({"max": 3, "refuse": True}, Budget(3, True))],
+)
+def test_the_setting_takes_a_number_or_a_mapping(value: object, budget: Budget | None) -> None:
+    assert parse_budget(value) == budget
+
+
+@pytest.mark.parametrize("value", [True, -1, "many", {"most": 3}, {"max": 3, "refuse": "yes"}, {"refuse": True}])
+def test_what_is_no_budget_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        parse_budget(value)
