@@ -92,8 +92,8 @@ class Application:
         # A handshake is a GET: the routes are asked as they would be for one.
         handshake = Request({**scope, "method": "GET"}, app=handler, policy=handler.policy)
         try:
-            handshake.get_host()
-            route, params = handler.resolver.resolve("GET", handshake.path)
+            resolver, _ = handler.resolver.at(handshake.get_host())
+            route, params = resolver.resolve("GET", handshake.path)
         except (DisallowedHost, HTTPException):
             return False
         if not isinstance(route.view, Mount):

@@ -99,6 +99,8 @@ class HttpHandler:
 
 def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
     """Return the step that finds the view, calls it and catches its errors, where no middleware has a hook."""
+    if resolver.hosts:
+        return guard(_step_with_hooks(resolver, Hooks((), ())), errors)
     resolve = resolver.resolve
 
     async def call_view(request: Request) -> Response:
@@ -119,9 +121,16 @@ def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
 def _step_with_hooks(resolver: Resolver, hooks: Hooks) -> GetResponse:
     """Return the step that finds the view, asks the hooks, and calls the view."""
     resolve = resolver.resolve
+    has_hosts = bool(resolver.hosts)
 
     async def call_view_with_hooks(request: Request) -> Response:
-        route, params = resolve(request.method, request.path)
+        if has_hosts:
+            below, named = resolver.at(request.get_host())
+            route, params = below.resolve(request.method, request.path)
+            if route.host_names:
+                params = {**{name: named[name] for name in route.host_names}, **params}
+        else:
+            route, params = resolve(request.method, request.path)
         request.route = route
         request.path_params = params
         for process_view in hooks.view:

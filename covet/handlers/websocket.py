@@ -78,7 +78,7 @@ async def _serve(ws: WebSocket, part: RoutingPart, hooks: Iterable[Hook]) -> Non
     if not is_allowed_host(host, rules.allowed_hosts):
         await ws.deny(400, b"This server does not answer to that host name.")
         return
-    found = part.resolve(ws.path)
+    found = part.resolve(ws.path, host)
     if found is None:
         await ws.deny(404, b"There is no WebSocket here.")
         return

@@ -41,7 +41,10 @@ class CommonMiddleware:
         path = request.path
         if path.endswith("/") or request.route is not None or request.app is None:
             return False
-        return bool(request.app.resolver.has_path(path + "/"))
+        resolver = request.app.resolver
+        if resolver.hosts:
+            resolver, _ = resolver.at(request.get_host())
+        return bool(resolver.has_path(path + "/"))
 
     def _redirect(self, request: Request) -> Response:
         # A path that starts with "//" would name another host.

@@ -146,7 +146,9 @@ class Compiled:
         self.signature: Signature = read_signature(
             endpoint.handler,
             method=endpoint.method,
-            path_names={*converters, *flat.kwargs},
+            path_names={*converters, *flat.kwargs, *(piece.name for piece in flat.host.pieces if piece.converter)}
+            if flat.host is not None
+            else {*converters, *flat.kwargs},
             annotations=endpoint.annotations,
         )
         self.plan: Plan = plan_response(endpoint.response, self.signature.returns, where)

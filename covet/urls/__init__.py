@@ -1,12 +1,13 @@
 """Routing: which view answers an address, and which address a view has."""
 
 from covet.urls.converters import register_converter
-from covet.urls.patterns import autodiscover, include, path, re_path
+from covet.urls.patterns import autodiscover, host, include, path, re_path
 from covet.urls.reverse import NoReverseMatch, resolve, reverse, reverse_lazy
 
 __all__ = [
     "NoReverseMatch",
     "autodiscover",
+    "host",
     "include",
     "path",
     "re_path",

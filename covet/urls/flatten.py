@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from covet.exceptions import ImproperlyConfigured
-from covet.urls.patterns import Autodiscover, Include, Piece, Route, parse_path
+from covet.urls.patterns import Autodiscover, HostPatterns, Include, Piece, Route, parse_path
 
 __all__ = ["FlatRoute", "flatten"]
 
@@ -28,6 +28,7 @@ class FlatRoute:
         kwargs: Further arguments, the includes' first.
         namespaces: The instance namespaces it lies in.
         app_names: The app names of those.
+        host: The host that it belongs to; ``None`` is any.
     """
 
     index: int
@@ -38,6 +39,7 @@ class FlatRoute:
     kwargs: Mapping[str, Any]
     namespaces: tuple[str, ...]
     app_names: tuple[str, ...]
+    host: HostPatterns | None = None
 
     @property
     def full_name(self) -> str | None:
@@ -55,6 +57,7 @@ class _Above:
     kwargs: Mapping[str, Any] | None = None
     namespaces: tuple[str, ...] = ()
     app_names: tuple[str, ...] = ()
+    host: HostPatterns | None = None
 
 
 def flatten(patterns: Iterable[Any], discover: Callable[[], Sequence[Any]] = list) -> list[FlatRoute]:
@@ -89,6 +92,7 @@ def _walk(
                 {**(above.kwargs or {}), **pattern.kwargs},
                 above.namespaces + ((pattern.namespace,) if pattern.namespace else ()),
                 above.app_names + ((pattern.app_name,) if pattern.namespace and pattern.app_name else ()),
+                above.host,
             )
             _walk(pattern.load(), below, discover, flat, depth + 1)
         elif isinstance(pattern, Route):
@@ -104,11 +108,23 @@ def _walk(
                     {**(above.kwargs or {}), **pattern.kwargs},
                     above.namespaces,
                     above.app_names,
+                    above.host,
                 )
             )
+        elif isinstance(pattern, HostPatterns):
+            if above.text or above.host is not None:
+                raise ImproperlyConfigured(
+                    f"host({pattern.text!r}) stands in the root urlpatterns, not below a path or a host."
+                )
+            inside = _Above(
+                namespaces=(pattern.namespace,) if pattern.namespace else (),
+                app_names=(pattern.app_name,) if pattern.namespace and pattern.app_name else (),
+                host=pattern,
+            )
+            _walk(pattern.load(), inside, discover, flat, depth + 1)
         else:
             raise ImproperlyConfigured(
-                f"urlpatterns holds {pattern!r}. Each entry is a path(…), re_path(…) or autodiscover()."
+                f"urlpatterns holds {pattern!r}. Each entry is a path(…), re_path(…), host(…) or autodiscover()."
             )
 
 

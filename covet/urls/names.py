@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from covet.exceptions import CovetError
+from covet.http.hosts import split_host
 from covet.text import suggest
 from covet.urls.converters import Converter
 from covet.urls.flatten import FlatRoute
@@ -31,10 +32,12 @@ class Template:
     names: tuple[str, ...]
     defaults: Mapping[str, Any]
     text: str
+    host: tuple[Piece, ...] = ()
 
     def fill(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """Return the path for these arguments, or ``None`` when they do not fit."""
         if args:
+            # Those of the host come first, as they do in the address.
             if len(args) != len(self.names):
                 return None
             values: Mapping[str, Any] = dict(zip(self.names, args, strict=True))
@@ -44,21 +47,35 @@ class Template:
             extra = set(values) - wanted
             if wanted - set(values) or any(self.defaults.get(name, _MISSING) != values[name] for name in extra):
                 return None
-        parts = []
-        for piece in self.pieces:
-            if piece.converter is None:
-                parts.append(piece.text)
-                continue
-            try:
-                text = piece.converter.to_url(values[piece.name])
-            except ValueError:
-                return None
-            if re.fullmatch(piece.converter.regex, text, re.DOTALL) is None:
-                return None
-            parts.append(text)
-        path = "/" + quote("".join(parts), safe=_SAFE)
+        text = _fill(self.pieces, values)
+        if text is None:
+            return None
+        path = "/" + quote(text, safe=_SAFE)
         # "//x" would send a browser to another host.
-        return "/%2F" + path[2:] if path.startswith("//") else path
+        path = "/%2F" + path[2:] if path.startswith("//") else path
+        if not self.host:
+            return path
+        name = _fill(self.host, values)
+        if name is None or split_host(name) == ("", ""):
+            return None
+        return f"//{name}{path}"
+
+
+def _fill(pieces: Sequence[Piece], values: Mapping[str, Any]) -> str | None:
+    """Return the pieces with these values, or ``None`` when one does not fit."""
+    parts = []
+    for piece in pieces:
+        if piece.converter is None:
+            parts.append(piece.text)
+            continue
+        try:
+            text = piece.converter.to_url(values[piece.name])
+        except ValueError:
+            return None
+        if re.fullmatch(piece.converter.regex, text, re.DOTALL) is None:
+            return None
+        parts.append(text)
+    return "".join(parts)
 
 
 _MISSING = object()
@@ -138,8 +155,9 @@ def _template(flat: FlatRoute) -> Template | None:
         pieces = _pieces_of_regex(flat.regex)
     if pieces is None:
         return None
-    names = tuple(piece.name for piece in pieces if piece.converter is not None)
-    return Template(pieces, names, flat.kwargs, flat.text)
+    host = flat.host.pieces if flat.host is not None else ()
+    names = tuple(piece.name for piece in (*host, *pieces) if piece.converter is not None)
+    return Template(pieces, names, flat.kwargs, flat.text, host)
 
 
 class _Group(Converter):

@@ -105,7 +105,7 @@ class UrlsPart(AppPart):
         by_shape: dict[Any, FlatRoute] = {}
         by_name: dict[str, FlatRoute] = {}
         for flat in self.resolver.flat:
-            shape = (flat.regex, tuple((piece.text, id(piece.converter)) for piece in flat.pieces))
+            shape = (flat.host, flat.regex, tuple((piece.text, id(piece.converter)) for piece in flat.pieces))
             earlier = by_shape.setdefault(shape, flat)
             if earlier is not flat and (
                 earlier.route.methods is None or (flat.route.methods and flat.route.methods <= earlier.route.methods)

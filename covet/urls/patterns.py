@@ -16,7 +16,19 @@ from covet.text import suggest
 from covet.urls.converters import Converter, converter_names, get_converter
 from covet.urls.mount import REST, Mount, is_asgi_app
 
-__all__ = ["Autodiscover", "Include", "Piece", "Route", "UrlPattern", "autodiscover", "include", "path", "re_path"]
+__all__ = [
+    "Autodiscover",
+    "HostPatterns",
+    "Include",
+    "Piece",
+    "Route",
+    "UrlPattern",
+    "autodiscover",
+    "host",
+    "include",
+    "path",
+    "re_path",
+]
 
 View: TypeAlias = Any
 
@@ -65,6 +77,81 @@ class Include:
     is_regex: bool = False
 
 
+@dataclass(slots=True, frozen=True, eq=False)
+class HostPatterns:
+    """Patterns that one host answers to; ``host()`` builds it.
+
+    Attributes:
+        text: The host as written.
+        pieces: Its literal pieces and parameters; of a wildcard, none.
+        regex: What the name of a host must look like, the port left out.
+        load: Gives the patterns.
+        app_name: Of the include.
+        namespace: Of the include.
+    """
+
+    text: str
+    pieces: tuple[Piece, ...]
+    regex: re.Pattern[str]
+    load: Callable[[], Sequence[Any]]
+    app_name: str | None
+    namespace: str | None
+
+    def match(self, name: str) -> dict[str, Any] | None:
+        """Return the parameters that a host's name has, or ``None`` when it does not fit."""
+        found = self.regex.fullmatch(name)
+        if found is None:
+            return None
+        try:
+            return {
+                piece.name: piece.converter.to_python(found[piece.name])
+                for piece in self.pieces
+                if piece.converter is not None
+            }
+        except ValueError:
+            return None
+
+
+def host(pattern: str, view: Any) -> HostPatterns:
+    """Give a host patterns of its own: ``host("api.example.com", include("api.urls"))``.
+
+    It stands in ROOT_URLCONF's ``urlpatterns``. Patterns that stand in no ``host()`` belong to every host; all are tried in
+    the order in which they are written.
+
+    Args:
+        pattern: A name such as ``"api.example.com"``; with parameters, ``"<slug:tenant>.example.com"``, which become
+            arguments of the views; or ``".example.com"``, the name itself and all below. A port, as in
+            ``"api.localhost:8000"``, is for ``reverse()`` alone.
+        view: What ``include()`` returned, or a list of patterns.
+
+    Raises:
+        ImproperlyConfigured: The pattern is no host's name, or the patterns are none.
+    """
+    included = view if isinstance(view, Included) else include(view)
+    name = re.sub(r":[0-9]+$", "", pattern)
+    if pattern.startswith("."):
+        pieces: tuple[Piece, ...] = ()
+        regex = rf"(?:.+\.)?{re.escape(name[1:].lower())}"
+        literal = name[1:]
+    else:
+        pieces = parse_path(pattern)
+        parts = []
+        for piece in parse_path(name):
+            if piece.converter is None:
+                parts.append(re.escape(piece.text.lower()))
+            else:
+                # A parameter is one label: "[^/]+" of a path would take the dots too.
+                label = "[^.]+" if piece.converter.regex == "[^/]+" else piece.converter.regex
+                parts.append(f"(?P<{piece.name}>{label})")
+        regex = "".join(parts)
+        literal = _PARAMETER.sub("", name)
+    if not name.strip(".") or re.search(r"[^a-zA-Z0-9._-]", literal):
+        raise ImproperlyConfigured(
+            f"host({pattern!r}): write a name without scheme and path, such as 'api.example.com' or '<slug:tenant>.example.com'."
+        )
+    return HostPatterns(pattern, pieces, re.compile(regex), included.load, included.app_name, included.namespace)
+
+
 class Autodiscover:
     """Stands for the ``urlpatterns`` of every installed app; filled in when all apps are known."""
 
@@ -76,7 +163,7 @@ class Autodiscover:
         return "autodiscover()"
 
 
-UrlPattern: TypeAlias = "Route | Include | Autodiscover"
+UrlPattern: TypeAlias = "Route | Include | Autodiscover | HostPatterns"
 
 
 def autodiscover() -> Autodiscover:

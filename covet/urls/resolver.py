@@ -7,9 +7,11 @@ methods that are; ``HEAD`` goes where ``GET`` goes, ``OPTIONS`` is answered here
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from covet.http.errors import MethodNotAllowed, NotFound
+from covet.http.hosts import split_host
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.urls.endpoint import Endpoint, compile_endpoint, view_name
@@ -35,9 +37,23 @@ class CompiledRoute:
         kwargs: Further arguments.
         namespaces: The namespaces it lies in.
         app_names: Their app names.
+        host: The host that it belongs to, as written; ``None`` is any.
+        host_names: The parameters of the host's name.
     """
 
-    __slots__ = ("app_names", "endpoint", "kwargs", "methods", "name", "names", "namespaces", "pattern", "view")
+    __slots__ = (
+        "app_names",
+        "endpoint",
+        "host",
+        "host_names",
+        "kwargs",
+        "methods",
+        "name",
+        "names",
+        "namespaces",
+        "pattern",
+        "view",
+    )
 
     def __init__(self, flat: FlatRoute) -> None:
         self.view = flat.route.view
@@ -51,6 +67,10 @@ class CompiledRoute:
         self.kwargs: Mapping[str, Any] = flat.kwargs
         self.namespaces = flat.namespaces
         self.app_names = flat.app_names
+        self.host = flat.host.text if flat.host is not None else None
+        self.host_names = frozenset(
+            piece.name for piece in (flat.host.pieces if flat.host is not None else ()) if piece.converter is not None
+        )
 
     @property
     def view_name(self) -> str:
@@ -97,13 +117,22 @@ class Resolver:
 
     Attributes:
         mounts: The ASGI applications that are mounted.
+        hosts: The hosts that have patterns of their own.
     """
 
     def __init__(self, patterns: Iterable[Any] = (), discover: Callable[[], Sequence[Any]] = list) -> None:
         self.flat = flatten(patterns, discover)
         self.routes = [CompiledRoute(flat) for flat in self.flat]
+        self.hosts = list(dict.fromkeys(flat.host for flat in self.flat if flat.host is not None))
+        self.names = NameTable.build(self.flat)
+        self.mounts = list(dict.fromkeys(route.view for route in self.routes if isinstance(route.view, Mount)))
+        self._by_hosts: dict[frozenset[int], Resolver] = {}
+        self._compile([flat for flat in self.flat if flat.host is None])
+
+    def _compile(self, flat: list[FlatRoute]) -> None:
+        """Build the tree of these of the routes."""
         compiled = dict(enumerate(self.routes))
-        self._root, literals = build_tree(self.flat)
+        self._root, literals = build_tree(flat)
         self._methods: dict[int, _Methods] = {}
         for leaf in _leaves(self._root):
             self._methods[id(leaf)] = _Methods(leaf, compiled)
@@ -114,8 +143,29 @@ class Resolver:
             route = methods.by_method.get("GET", methods.other)
             if route is not None and not route.kwargs:
                 self._get[text] = route
-        self.names = NameTable.build(self.flat)
-        self.mounts = list(dict.fromkeys(route.view for route in self.routes if isinstance(route.view, Mount)))
+
+    def at(self, host: str) -> tuple[Resolver, dict[str, Any]]:
+        """Return what answers for a host, and the parameters of its name.
+
+        Args:
+            host: As ``request.get_host()`` gives it.
+        """
+        name = split_host(host)[0]
+        found: dict[int, dict[str, Any]] = {}
+        for place, pattern in enumerate(self.hosts):
+            params = pattern.match(name)
+            if params is not None:
+                found[place] = params
+        if not found:
+            return self, {}
+        key = frozenset(found)
+        below = self._by_hosts.get(key)
+        if below is None:
+            # As many as there are sets of patterns that one name fits, whatever names are asked for.
+            hosts = {self.hosts[place] for place in key}
+            below = self._by_hosts[key] = copy(self)
+            below._compile([flat for flat in self.flat if flat.host is None or flat.host in hosts])
+        return below, {name: value for params in found.values() for name, value in params.items()}
 
     def resolve(self, method: str, path: str) -> Match:
         """Return the route and the arguments of its view.

@@ -38,6 +38,9 @@ def reverse(
 ) -> str:
     """Return the path of a route, below the ``root_path`` of the request in which it is asked for.
 
+    A route inside ``host()`` has its host in front: ``//api.example.com/items/``, which a browser takes with the scheme of
+    the page, as does ``request.build_absolute_uri()``.
+
     Args:
         name: Its name, ``"blog:article"`` inside a namespace, or the view itself.
         args: Values of the parameters in order.
@@ -51,7 +54,11 @@ def reverse(
     """
     if args and kwargs:
         raise ValueError("reverse() takes args or kwargs, not both.")
-    path = script_prefix.get() + _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
+    path = _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
+    prefix = script_prefix.get()
+    if prefix:
+        # What another host answers to is not below where this one is mounted.
+        path = path if path.startswith("//") else prefix + path
     if query:
         path += "?" + urlencode(query, doseq=True)
     if fragment:

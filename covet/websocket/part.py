@@ -116,9 +116,13 @@ class RoutingPart(AppPart):
         closing = [asyncio.wait_for(ws.close(SERVICE_RESTART, "shutting down"), CLOSE_TIMEOUT_S) for ws in sockets]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    def resolve(self, path: str) -> tuple[CompiledRoute, dict[str, Any]] | None:
-        """Return the route of a path and its parameters, or None."""
+    def resolve(self, path: str, host: str = "") -> tuple[CompiledRoute, dict[str, Any]] | None:
+        """Return the route of a path and its parameters, or None; ``host`` is asked where routes stand in ``host()``."""
         try:
-            return self.resolver.resolve("GET", path)
+            if not self.resolver.hosts:
+                return self.resolver.resolve("GET", path)
+            below, named = self.resolver.at(host)
+            route, params = below.resolve("GET", path)
+            return route, {**{name: named[name] for name in route.host_names}, **params}
         except HTTPException:
             return None
