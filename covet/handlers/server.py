@@ -26,10 +26,12 @@ from covet.apps.draining import draining
 from covet.apps.registry import apps
 from covet.conf import settings
 from covet.exceptions import MissingDependency
+from covet.handlers.application import Application
+from covet.handlers.rsgi import RsgiApplication
 from covet.types import ASGIApp
 from covet.urls.mount import Lifespan
 
-__all__ = ["PROTOCOL", "Server", "serve_granian", "serve_uvicorn"]
+__all__ = ["PROTOCOL", "Server", "serve_granian", "serve_uvicorn", "takes_rsgi"]
 
 PROTOCOL = "covet.handlers.protocol:CovetProtocol"
 # Added to all grace times before the process ends itself.
@@ -169,16 +171,29 @@ def serve_granian(
 
     # It greets, and calls what we use experimental, on each start.
     logging.getLogger("_granian").setLevel(logging.ERROR)
+    native = takes_rsgi(app)
     server = GranianServer(
-        app,
+        RsgiApplication(app) if native else app,
         address=host,
         port=port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.RSGI if native else Interfaces.ASGINL,
         websockets=True,
         log_enabled=False,
         log_access=access_log,
     )
     return _run(_serve_granian(app, server, host, port, on_started))
+
+
+def takes_rsgi(app: ASGIApp) -> bool:
+    """Return whether granian serves an application by RSGI, which knows no subprotocols and close codes of WebSockets."""
+    from covet.websocket.part import RoutingPart
+
+    if not isinstance(app, Application):
+        return False
+    if app.handler.resolver.mounts:
+        # Whether a mounted application has WebSockets is not to be seen from here.
+        return False
+    return not (app.apps.has_part(RoutingPart) and app.apps.part(RoutingPart).resolver.routes)
 
 
 def _run(main: Any) -> int:

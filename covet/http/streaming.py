@@ -320,6 +320,10 @@ class FileResponse(Response):
             await _send_head(send, status, headers)
             return
         await send({"type": "http.response.start", "status": status, "headers": headers.raw})
+        if ranges is None and size and "http.response.pathsend" in (scope.get("extensions") or ()):
+            # The server sends the file itself, by sendfile or what its system has.
+            await send({"type": "http.response.pathsend", "path": os.path.abspath(self.path)})  # noqa: ASYNC240  # asks for the current folder only
+            return
 
         async def send_all() -> None:
             for head, start, end in parts:

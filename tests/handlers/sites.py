@@ -6,8 +6,11 @@ class. Every test that uses ``site`` runs on both and must see the same.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
+import logging
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -21,10 +24,11 @@ from covet.apps.registry import Apps, _current
 from covet.conf import override
 from covet.handlers.application import Application
 from covet.handlers.part import HandlersPart
+from covet.handlers.rsgi import RsgiApplication
 from covet.i18n.catalog import I18nPart
 from covet.templates.part import TemplatesPart
 from covet.test.client import AsyncClient
-from covet.test.live import serve
+from covet.test.live import LiveServer, serve
 from covet.urls.part import UrlsPart
 
 PARTS = (I18nPart, TemplatesPart, UrlsPart, HandlersPart)
@@ -54,7 +58,33 @@ def module_of(urlpatterns: Sequence[Any]) -> str:
     return name
 
 
-@pytest.fixture(params=["asgi", "protocol"])
+@contextlib.asynccontextmanager
+async def serve_granian(target: Any, *, interface: str = "rsgi") -> AsyncIterator[LiveServer]:
+    """Serve by a real granian on the test's own loop."""
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    logging.getLogger("_granian").setLevel(logging.CRITICAL)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Server(target, address="127.0.0.1", port=port, interface=Interfaces(interface), log_enabled=False)
+    serving = asyncio.ensure_future(server.serve())
+    try:
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            assert not serving.done()
+            await asyncio.sleep(0.01)
+        yield LiveServer(port)
+    finally:
+        server.stop()
+        await serving
+
+
+@pytest.fixture(params=["asgi", "protocol", "rsgi"])
 async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
     """``client = await site([path(…)], MIDDLEWARE=[…], DEBUG=True)``; ``client.way`` tells which way it goes."""
     async with contextlib.AsyncExitStack() as stack:
@@ -78,6 +108,9 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
                 client: httpx.AsyncClient = AsyncClient(
                     application, raise_request_exception=False, enforce_csrf_checks=enforce_csrf_checks
                 )
+            elif request.param == "rsgi":
+                server = await stack.enter_async_context(serve_granian(RsgiApplication(application)))
+                client = httpx.AsyncClient(base_url=server.url)
             else:
                 server = await stack.enter_async_context(serve(application, log_level="critical"))
                 client = httpx.AsyncClient(base_url=server.url)

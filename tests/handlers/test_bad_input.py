@@ -1,0 +1,271 @@
+"""What nobody should send: each gets its status, tells nothing, and the worker serves the next one.
+
+By raw sockets, on the protocol class, on uvicorn's own httptools way, and on granian by RSGI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.handlers.rsgi import RsgiApplication
+from covet.http import JSONResponse, Request, Response, StreamingResponse
+from covet.test.live import LiveServer, serve
+from covet.urls import path
+from tests.handlers import sites
+
+SECRET = "the-inner-secret"
+
+
+async def read_json(request: Request) -> Response:
+    return JSONResponse(await request.json())
+
+
+async def read_form(request: Request) -> Response:
+    form = await request.form()
+    return JSONResponse(sorted(form))
+
+
+async def read_body(request: Request) -> Response:
+    return Response(str(len(await request.body())))
+
+
+async def ok(request: Request, rest: str = "") -> Response:
+    request.query, request.cookies, request.get_host()
+    return Response(b"ok")
+
+
+async def fail(request: Request) -> Response:
+    raise RuntimeError(SECRET)
+
+
+async def fail_late(request: Request) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"first"
+        raise RuntimeError(SECRET)
+
+    return StreamingResponse(pieces())
+
+
+ROUTES = [
+    path("json", read_json),
+    path("form", read_form),
+    path("body", read_body),
+    path("ok", ok),
+    path("files/<path:rest>", ok),
+    path("fail", fail),
+    path("late", fail_late),
+]
+WAYS = ["protocol", "httptools", "rsgi"]
+
+
+@pytest.fixture(params=WAYS)
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """A real server with small limits; at the end it must still answer."""
+    with override(
+        ALLOWED_HOSTS=["good"],
+        DATABASES={},
+        INSTALLED_APPS=[],
+        MIDDLEWARE=[],
+        MAX_BODY_SIZE=200_000,
+        DATA_UPLOAD_MAX_MEMORY_SIZE=150_000,
+        MAX_FORM_FIELDS=50,
+        MAX_FORM_PARTS=50,
+        BODY_TIMEOUT_S=0.3,
+    ):
+        application = sites.make_application(ROUTES)
+        context = (
+            sites.serve_granian(RsgiApplication(application))
+            if request.param == "rsgi"
+            else serve(
+                application,
+                log_level="critical",
+                **({"protocol": "httptools"} if request.param == "httptools" else {}),
+            )
+        )
+        async with context as live:
+            live.way = request.param
+            yield live
+            answer = await ask(live, b"GET /ok HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            async with asyncio.timeout(10):
+                # Those that left, or never sent their body, are let go.
+                while application.disconnects.running:
+                    await asyncio.sleep(0.01)
+
+
+async def ask(server: LiveServer, text: bytes, *, ends: bool = False) -> bytes:
+    """Send bytes and return what comes until the server closes, or until the first answer is whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    answer = b""
+    try:
+        writer.write(text)
+        if ends:
+            writer.write_eof()
+        async with asyncio.timeout(10):
+            while chunk := await reader.read(65536):
+                answer += chunk
+    except OSError:
+        # Refused in the middle of what was still being sent.
+        pass
+    finally:
+        writer.close()
+    return answer
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0
+
+
+def post(target: str, body: bytes, kind: str = "application/json", host: bytes = b"good") -> bytes:
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\nconnection: close\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (
+        target.encode(),
+        host,
+        kind.encode(),
+        len(body),
+        body,
+    )
+
+
+MULTIPART = "multipart/form-data; boundary=b"
+
+
+def part(name: bytes, body: bytes = b"x") -> bytes:
+    return b'--b\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name, body)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "expected"),
+    [
+        pytest.param(post("/json", b"[" * 100_000), 400, id="deep json"),
+        pytest.param(post("/json", b"[" * 50_000 + b"]" * 50_000), 400, id="deep whole json"),
+        pytest.param(post("/json", b"NaN"), 400, id="nan"),
+        pytest.param(post("/json", b'{"a": Infinity}'), 400, id="infinity"),
+        pytest.param(post("/json", b'{"a": "\xff\xfe"}'), 400, id="json not utf-8"),
+        pytest.param(post("/json", b""), 400, id="empty json"),
+        pytest.param(post("/json", b"9" * 100_000), 400, id="a huge number"),
+        pytest.param(post("/json", b'{"a": 1, "a": 2}'), 200, id="duplicate keys: the last one wins"),
+        pytest.param(post("/json", b'"' + b"x" * 160_000 + b'"'), 413, id="more json than memory takes"),
+        pytest.param(post("/body", b"x" * 250_000), 413, id="a large body"),
+        pytest.param(post("/form", b"&".join([b"a=1"] * 60), "application/x-www-form-urlencoded"), 400, id="fields"),
+        pytest.param(post("/form", b"a=%ff%zz%&b", "application/x-www-form-urlencoded"), 200, id="bad percents"),
+        pytest.param(post("/form", part(b"a") * 60 + b"--b--\r\n", MULTIPART), 400, id="many parts"),
+        pytest.param(post("/form", part(b"a" * 20_000) + b"--b--\r\n", MULTIPART), 400, id="a huge part name"),
+        pytest.param(post("/form", part(b"a"), MULTIPART), 400, id="a form that breaks off"),
+        pytest.param(post("/form", part(b"a") + b"--b--\r\n", "multipart/form-data"), 400, id="no boundary"),
+        pytest.param(post("/form", part(b"a"), "multipart/form-data; boundary=" + "b" * 300), 400, id="long boundary"),
+        pytest.param(post("/form", b"--b\r\nx\r\n\r\n", MULTIPART), 400, id="a part without a header"),
+        pytest.param(
+            b"GET /ok?%s HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n" % (b"a=%FF%C0%AF&b=%"), 200, id="query"
+        ),
+        pytest.param(b"GET /%C0%AE%C0%AE/%FF HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n", 404, id="path"),
+        pytest.param(b"GET /../../etc/passwd HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n", 404, id="dots"),
+        pytest.param(b"GET /ok%00 HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n", 404, id="nul in the path"),
+        pytest.param(b"GET /ok HTTP/1.1\r\nhost: evil\r\nconnection: close\r\n\r\n", 400, id="a host that is not ours"),
+        pytest.param(
+            b"GET /ok HTTP/1.1\r\nhost: good@evil\r\nconnection: close\r\n\r\n", 400, id="a host that is none"
+        ),
+        pytest.param(b"GET /fail HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n", 500, id="a view that fails"),
+        pytest.param(
+            b"GET /ok HTTP/1.1\r\nhost: good\r\nconnection: close\r\ncookie: %b\r\n\r\n"
+            % (b'a="\x80; =;;;a=b=c; \xff'),
+            200,
+            id="cookies",
+        ),
+    ],
+)
+async def test_each_gets_its_status(server: Any, request_text: bytes, expected: int) -> None:
+    answer = await ask(server, request_text)
+
+    assert status(answer) == expected
+    assert SECRET.encode() not in answer
+    assert b"Traceback" not in answer
+
+
+SMUGGLED = b"GET /ok HTTP/1.1\r\nhost: good\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(
+            b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: 5\r\ncontent-length: 50\r\n\r\n", id="two lengths"
+        ),
+        pytest.param(
+            b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            id="length and chunked",
+        ),
+        pytest.param(b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length : 5\r\n\r\n", id="space before the colon"),
+        pytest.param(b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: -5\r\n\r\n", id="negative length"),
+        pytest.param(b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: 0x5\r\n\r\n", id="hexadecimal length"),
+        pytest.param(b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: 5, 5\r\n\r\n", id="a list of lengths"),
+        pytest.param(
+            b"POST /body HTTP/1.1\r\nhost: good\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n", id="unknown coding"
+        ),
+        pytest.param(
+            b"POST /body HTTP/1.1\r\nhost: good\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            id="a chunk without a size",
+        ),
+        pytest.param(b"POST /body HTTP/1.1\r\nhost: good\r\nx: a\x00b\r\n\r\n", id="nul in a header"),
+        pytest.param(b"POST /body HTTP/1.1\r\nhost: good\r\n folded: 1\r\n\r\n", id="folded header"),
+        pytest.param(b"POST /body HTTP/1.1\nhost: good\ncontent-length : 0\n\n", id="bare line feeds"),
+        pytest.param(b"POST /bo dy HTTP/1.1\r\nhost: good\r\n\r\n", id="space in the target"),
+        pytest.param(b"P\x01ST /body HTTP/1.1\r\nhost: good\r\n\r\n", id="no method"),
+        pytest.param(b"POST /body HTTP/9.9\r\nhost: good\r\n\r\n", id="no version"),
+    ],
+)
+async def test_smuggling_shapes_never_become_two_requests(server: Any, head: bytes) -> None:
+    answer = await ask(server, head + SMUGGLED, ends=True)
+
+    # granian takes a broken chunk for the end of the body, and lets chunks win over a length, as RFC 9112 allows.
+    is_granians = server.way == "rsgi" and answer.endswith(b"\r\n\r\n0")
+    assert status(answer) in (0, 400, 405, 501, 505) or is_granians
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert answer.count(b"\r\n\r\nok") == 0
+
+
+@pytest.mark.parametrize("kind", ["head", "body", "chunk"])
+async def test_a_client_that_leaves_early_harms_nobody(server: Any, kind: str) -> None:
+    text = {
+        "head": b"POST /body HTTP/1.1\r\nhost: go",
+        "body": b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: 100000\r\n\r\nabc",
+        "chunk": b"POST /body HTTP/1.1\r\nhost: good\r\ntransfer-encoding: chunked\r\n\r\nff\r\nabc",
+    }[kind]
+    for _ in range(5):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(text)
+        await writer.drain()
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("length", [100, 100_000])
+async def test_a_body_that_never_comes_is_408(server: Any, length: int) -> None:
+    if server.way == "protocol" and length == 100:
+        from covet.handlers import protocol
+
+        protocol.SWEEP_S, before = 0.05, protocol.SWEEP_S
+        try:
+            answer = await ask(server, b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: 100\r\n\r\nabc")
+        finally:
+            protocol.SWEEP_S = before
+    else:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: %d\r\n\r\nabc" % length)
+        async with asyncio.timeout(10):
+            answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    assert status(answer) == 408
+
+
+async def test_a_stream_that_fails_after_its_head_cuts_the_connection(server: Any) -> None:
+    answer = await ask(server, b"GET /late HTTP/1.1\r\nhost: good\r\nconnection: close\r\n\r\n")
+
+    assert status(answer) == 200
+    assert SECRET.encode() not in answer
+    # The end of a chunked answer is missing, so that the client knows; RSGI has no way to leave it out.
+    assert answer.endswith(b"0\r\n\r\n") is (server.way == "rsgi")
