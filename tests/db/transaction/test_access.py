@@ -33,6 +33,7 @@ async def balances(db: Database) -> list[int]:
     return [row[0] for row in await db.fetch("SELECT balance FROM account ORDER BY id")]
 
 
+@pytest.mark.row("transactions.isolation")
 async def test_a_read_only_block_refuses_to_write_and_leaves_the_connection_as_it_was(db: Database) -> None:
     for _ in range(2):
         with pytest.raises(DatabaseError):
@@ -57,6 +58,7 @@ async def add_one(db: Database) -> None:
 
 
 @pytest.mark.vendors("postgresql", "mysql")
+@pytest.mark.row("transactions.isolation")
 async def test_the_level_holds_for_its_own_transaction_alone(db: Database) -> None:
     for _ in range(2):
         async with transaction.atomic(isolation="repeatable read", read_only=True):
@@ -111,6 +113,7 @@ def test_an_unknown_level_and_functions_that_are_not_async_are_refused() -> None
         transaction.atomic(read_only=True)(len)  # type: ignore[arg-type]
 
 
+@pytest.mark.row("transactions.isolation")
 async def test_a_conflict_is_tried_again_and_hooks_of_the_lost_attempt_do_not_run(db: Database) -> None:
     ran: list[int] = []
     attempts = 0

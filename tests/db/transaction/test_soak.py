@@ -1,0 +1,112 @@
+"""Many tasks on few connections, cancelled and timed out at random: nothing is lost, doubled, leaked or left dirty."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from covet.db import transaction
+from covet.db.errors import OperationalError, TransactionError
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+TASKS = 1000
+ACCOUNTS = 50
+
+
+@dataclass
+class Book:
+    """What the tasks know of the notes they wrote: those that stand for certain, and those that may."""
+
+    chance: random.Random
+    number: int = 0
+    stand: set[int] = field(default_factory=set)
+    may_stand: set[int] = field(default_factory=set)
+    stopped: int = 0
+
+
+async def write(db: Database, book: Book) -> None:
+    """Move an amount between two accounts, and note it, in one transaction that may be cut off anywhere."""
+    book.number += 1
+    number = book.number
+    first, second = sorted(book.chance.sample(range(ACCOUNTS), 2))
+    mark = db.dialect.placeholder
+    book.may_stand.add(number)
+    async with transaction.atomic(db):
+        await db.execute(f"UPDATE account SET balance = balance - 1 WHERE id = {mark(1)}", (first,))
+        await db.execute(f"INSERT INTO note (n) VALUES ({mark(1)})", (number,))
+        if book.chance.random() < 0.1:
+            raise ZeroDivisionError
+        await db.execute(f"UPDATE account SET balance = balance + 1 WHERE id = {mark(1)}", (second,))
+    book.stand.add(number)
+
+
+async def one_step(db: Database, book: Book) -> None:
+    kind = book.chance.random()
+    try:
+        if kind < 0.5:
+            await write(db, book)
+        elif kind < 0.75:
+            async with asyncio.timeout(book.chance.uniform(0, 0.05)):
+                await write(db, book)
+        else:
+            await db.fetch("SELECT sum(balance) FROM account")
+    except (ZeroDivisionError, TimeoutError, OperationalError, TransactionError):
+        book.stopped += 1
+
+
+async def work(db: Database, book: Book, until: float) -> None:
+    loop = asyncio.get_running_loop()
+    while loop.time() < until:
+        task = asyncio.create_task(one_step(db, book))
+        if book.chance.random() < 0.2:
+            loop.call_later(book.chance.uniform(0, 0.1), task.cancel)
+        await asyncio.wait([task])
+        if task.cancelled():
+            book.stopped += 1
+        elif (error := task.exception()) is not None:
+            raise error
+
+
+async def soak(db: Database, seconds: float) -> None:
+    await db.execute("CREATE TABLE account (id integer PRIMARY KEY, balance integer NOT NULL)")
+    await db.execute("CREATE TABLE note (n integer NOT NULL)")
+    mark = db.dialect.placeholder
+    await db.execute_many(
+        f"INSERT INTO account (id, balance) VALUES ({mark(1)}, {mark(2)})",
+        [(number, 100) for number in range(ACCOUNTS)],
+    )
+    book = Book(random.Random(20))
+    until = asyncio.get_running_loop().time() + seconds
+    await asyncio.gather(*[work(db, book, until) for _ in range(TASKS)])
+
+    kept = Counter(row[0] for row in await db.fetch("SELECT n FROM note"))
+    assert book.stand <= kept.keys(), "a committed row is lost"
+    assert kept.keys() <= book.may_stand
+    assert set(kept.values()) <= {1}, "a row is doubled"
+    assert (await db.fetch("SELECT sum(balance) FROM account"))[0][0] == 100 * ACCOUNTS, "half a transaction stands"
+    assert book.stand
+    assert book.stopped
+    pools = [pool for pool in (db._writer, db._readers) if pool is not None]
+    for pool in pools:
+        while pool._tasks:
+            await asyncio.gather(*pool._tasks)
+        assert pool.in_use == 0, "a connection has leaked"
+        assert pool.size <= pool.max_size
+        assert not any(connection.in_transaction or connection.is_dirty for connection in pool.kept)
+
+
+@pytest.mark.row("connections.pool")
+async def test_five_seconds_of_cancellations_leave_everything_whole(database: Database) -> None:
+    await soak(database, 5)
+
+
+@pytest.mark.soak
+async def test_a_minute_of_cancellations_leaves_everything_whole(database: Database) -> None:
+    await soak(database, 60)
