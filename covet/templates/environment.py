@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import jinja2
@@ -23,6 +24,10 @@ from covet.templates.errors import TemplateDoesNotExist
 from covet.text import suggest
 
 __all__ = ["Engine"]
+
+
+# Where the test client notes what is rendered for its request; nothing else sets it.
+rendered: ContextVar[list[tuple[str, dict[str, Any]]] | None] = ContextVar("covet_rendered", default=None)
 
 
 class _MustWait(BaseException):
@@ -132,6 +137,9 @@ class Engine:
         """
         names = [name] if isinstance(name, str) else list(name)
         values = await self.context(context or {}, request)
+        seen = rendered.get()
+        if seen is not None:
+            seen.append((names[0] if names else "", values))
         return await self._render(lambda environment: environment.select_template(names), names, values)
 
     async def render_source(

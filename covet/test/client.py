@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,6 +17,8 @@ import httpx
 from covet.apps import apps
 from covet.handlers.application import Application
 from covet.http.background import running
+from covet.http.streaming import ServerEvent
+from covet.templates.environment import rendered
 from covet.types import ASGIApp, Message, Scope
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from covet.test.websocket import WebSocketSession
 
-__all__ = ["AsyncClient", "InProcessTransport"]
+__all__ = ["AsyncClient", "InProcessTransport", "TestResponse"]
 
 
 class AsyncClient(httpx.AsyncClient):
@@ -70,6 +72,35 @@ class AsyncClient(httpx.AsyncClient):
         host = self.base_url.host
         self.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
 
+    async def login(self, **credentials: Any) -> bool:
+        """Log in by credentials, as ``authenticate()`` takes them; return whether they are good."""
+        from covet.auth import authenticate
+
+        user = await authenticate(None, **credentials)
+        if user is None:
+            return False
+        await self.force_login(user)
+        return True
+
+    @asynccontextmanager
+    async def events(self, url: str, **options: Any) -> AsyncIterator[AsyncIterator[ServerEvent]]:
+        """Open a stream of server-sent events: ``async with client.events("/news") as events``, then ``await anext(events)``.
+
+        Args:
+            url: Its address.
+            options: As ``client.stream()`` takes them; ``headers={"Last-Event-ID": …}`` goes on after an event.
+
+        Raises:
+            httpx.HTTPStatusError: The answer is an error.
+            TypeError: The answer is no event stream.
+        """
+        async with self.stream("GET", url, **options) as answer:
+            answer.raise_for_status()
+            kind = answer.headers.get("content-type", "")
+            if not kind.startswith("text/event-stream"):
+                raise TypeError(f"{url} answered with {kind or 'no type'}, which is no event stream.")
+            yield _read_events(answer.aiter_lines())
+
     async def logout(self) -> None:
         """Forget the session."""
         from covet.conf import settings
@@ -111,6 +142,46 @@ class AsyncClient(httpx.AsyncClient):
         await super().__aexit__(exc_type, exc_value, traceback)
 
 
+class TestResponse(httpx.Response):
+    """What ``AsyncClient`` gives: httpx's response, and what was rendered for it.
+
+    Attributes:
+        rendered: Each template's name with its context, in the order of rendering.
+    """
+
+    __test__ = False
+    rendered: list[tuple[str, dict[str, Any]]]
+
+    @property
+    def templates(self) -> list[str]:
+        """The names of the templates that were rendered."""
+        return [name for name, _ in self.rendered]
+
+    @property
+    def context(self) -> dict[str, Any] | None:
+        """The context of the first template; ``None`` when none was rendered."""
+        return self.rendered[0][1] if self.rendered else None
+
+
+async def _read_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerEvent]:
+    """Return the events in these lines; comments such as heartbeats are passed over."""
+    data: list[str] = []
+    fields: dict[str, str] = {}
+    async for line in lines:
+        if not line:
+            if data or fields:
+                retry = fields.get("retry")
+                yield ServerEvent("\n".join(data), fields.get("event"), fields.get("id"), int(retry) if retry else None)
+            data, fields = [], {}
+            continue
+        name, _, text = line.partition(":")
+        text = text.removeprefix(" ")
+        if name == "data":
+            data.append(text)
+        elif name in ("event", "id", "retry"):
+            fields[name] = text
+
+
 class InProcessTransport(httpx.AsyncBaseTransport):
     """Runs an ASGI application for each request, in a task of its own, and hands its answer over as it comes."""
 
@@ -134,7 +205,12 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         exceptions: list[Exception] = []
         if self.raise_request_exception:
             scope["covet.exceptions"] = exceptions
-        exchange.start(self.app, scope)
+        seen: list[tuple[str, dict[str, Any]]] = []
+        mark = rendered.set(seen)
+        try:
+            exchange.start(self.app, scope)
+        finally:
+            rendered.reset(mark)
         try:
             await exchange.begun()
         except BaseException:
@@ -143,7 +219,9 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         if exceptions:
             await exchange.aclose()
             raise exceptions[0]
-        return httpx.Response(exchange.status, headers=exchange.headers, stream=exchange)
+        response = TestResponse(exchange.status, headers=exchange.headers, stream=exchange)
+        response.rendered = seen
+        return response
 
     def _scope(self, request: httpx.Request) -> Scope:
         raw_path, _, query = request.url.raw_path.partition(b"?")

@@ -1,7 +1,7 @@
 """A site for a test: routes and settings in, an httpx client out, on both ways that a request can take.
 
 ``asgi`` calls the application in this process, ``protocol`` goes through a real uvicorn server with Covet's protocol
-class. Every test that uses ``site`` runs on both and must see the same.
+class. Every test that uses ``site`` runs on both and must see the same; ``rsgi`` goes through a real granian.
 """
 
 from __future__ import annotations
@@ -84,8 +84,7 @@ async def serve_granian(target: Any, *, interface: str = "rsgi") -> AsyncIterato
         await serving
 
 
-@pytest.fixture(params=["asgi", "protocol", "rsgi"])
-async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
     """``client = await site([path(…)], MIDDLEWARE=[…], DEBUG=True)``; ``client.way`` tells which way it goes."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -119,3 +118,8 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
             return await stack.enter_async_context(client)
 
         yield build
+
+
+site = pytest.fixture(params=["asgi", "protocol"], name="site")(_site)
+# For the rooms that are about servers: the others would show nothing more on the third one.
+site_everywhere = pytest.fixture(params=["asgi", "protocol", "rsgi"], name="site")(_site)
