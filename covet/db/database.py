@@ -23,6 +23,7 @@ from covet.db.backends.features import Features
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
+from covet.db.freshness import freshness
 from covet.db.sql.dialect import Dialect
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
@@ -127,6 +128,7 @@ class Database:
         self._readers: Pool | None = None
         self._opening: asyncio.Lock | None = None
         self._pinned: Frame | None = None
+        freshness.configure()
 
     def __repr__(self) -> str:
         return f"<Database '{self.alias}': {self.config.label}>"
@@ -143,11 +145,21 @@ class Database:
         return frame is not None and not frame.ended
 
     @property
+    def open_block(self) -> Frame | None:
+        """The open ``atomic`` block that the calling code stands in; ``None`` outside, on a test's pinned connection too."""
+        frame = self._frame()
+        return None if frame is None or frame.is_base or frame.ended else frame
+
+    @property
     def is_open(self) -> bool:
         """Whether the pool is there."""
         return self._writer is not None
 
     # Statements
+
+    async def _write(self, names: Sequence[str], method: str, sql: str, args: Sequence[Any]) -> Any:
+        """Run a statement that writes tables of which cached results may exist."""
+        return await freshness.around(self._frame(), names, lambda: self._run(method, sql, args))
 
     async def fetch(self, sql: str, args: Sequence[Any] = ()) -> Rows:
         """Run a statement and return the driver's rows.
@@ -159,6 +171,8 @@ class Database:
         Raises:
             DatabaseError: One of its subclasses, with alias and SQL.
         """
+        if freshness.active and (names := freshness.targets(sql)):
+            return await self._write(names, "fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
         if not recorders.get():
             frame = self._scope.get()
             if frame is not None:
@@ -184,6 +198,8 @@ class Database:
 
     async def insert(self, sql: str, args: Sequence[Any] = ()) -> Inserted:
         """Run an insert and return ``(rows of RETURNING, automatic key)``; which of them is filled hangs on the database."""
+        if freshness.active and (names := freshness.targets(sql)):
+            return await self._write(names, "insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
         if not recorders.get():
             frame = self._scope.get()
             if frame is not None:
@@ -209,6 +225,8 @@ class Database:
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         """Run a statement and return how many rows it changed."""
+        if freshness.active and (names := freshness.targets(sql)):
+            return await self._write(names, "execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
         if not recorders.get():
             frame = self._scope.get()
             if frame is not None:
@@ -234,11 +252,15 @@ class Database:
 
     async def read(self, sql: str, args: Sequence[Any] = ()) -> tuple[list[str], Rows]:
         """Run a statement and return the names of its columns with the driver's rows."""
+        if freshness.active and (names := freshness.targets(sql)):
+            return await self._write(names, "read", sql, args)  # type: ignore[no-any-return]  # by the method's name
         return await self._run("read", sql, args)  # type: ignore[no-any-return]  # by the method's name
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each list of values; outside a transaction all or none take effect."""
-        if args_list:
+        if args_list and freshness.active and (names := freshness.targets(sql)):
+            await self._write(names, "execute_many", sql, args_list)
+        elif args_list:
             await self._run("execute_many", sql, args_list)
 
     async def stream(self, sql: str, args: Sequence[Any] = (), chunk_size: int = 2000) -> AsyncIterator[Rows]:
@@ -493,6 +515,9 @@ class Database:
         finally:
             self._pinned = None
             await frame.transaction.abandon(frame, "the test is over")
+            if freshness.active:
+                # What was written and cached meanwhile is undone.
+                await freshness.clear()
 
     async def truncate(self, tables: Sequence[str]) -> None:
         """Empty tables: automatic keys begin anew, foreign keys do not get in the way. For tests with real commits."""

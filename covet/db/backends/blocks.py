@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from covet.db.backends.session import Frame, place_of_caller
 from covet.db.errors import TransactionManagementError
+from covet.db.freshness import freshness
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -118,10 +119,11 @@ class Atomic:
                 alias=transaction.alias,
             )
         try:
-            if frame.parent is None:
-                await transaction.commit(frame)
+            if transaction.written and (frame.parent is None or frame.is_emulated):
+                written, transaction.written = transaction.written, set()
+                await freshness.around(None, written, lambda: _close(frame))
             else:
-                await transaction.close_block(frame)
+                await _close(frame)
         except BaseException as failure:
             if not frame.is_committed:
                 await transaction.abandon(frame, f"it was rolled back after {type(failure).__name__}")
@@ -142,6 +144,13 @@ class Atomic:
                 return await function(*args, **kwargs)
 
         return run
+
+
+async def _close(frame: Frame) -> None:
+    if frame.parent is None:
+        await frame.transaction.commit(frame)
+    else:
+        await frame.transaction.close_block(frame)
 
 
 async def run_hooks(frame: Frame) -> None:

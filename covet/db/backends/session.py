@@ -217,6 +217,8 @@ class Transaction:
         self.driver = driver
         self.alias = alias
         self.frames: list[Frame] = []
+        # The tables that its statements have written; filled only while results of queries are cached.
+        self.written: set[str] = set()
         self.busy = False
         self._running = ""
         self._queue: deque[tuple[asyncio.Future[None], Frame, bool]] = deque()

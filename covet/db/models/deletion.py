@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from covet.apps import apps
 from covet.db import transaction
 from covet.db.connections import connections
+from covet.db.freshness import freshness
 from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.query import run, write
 from covet.db.models.query.plan import Query
@@ -55,6 +57,7 @@ async def delete_queryset(queryset: Any) -> tuple[int, dict[str, int]]:
     )
     start._db = alias
     start._prefetch = ()
+    start._caching = None
     collector = Collector(alias, origin=queryset)
     await collector.collect(start)
     return await collector.delete()
@@ -406,3 +409,27 @@ def _chunks(keys: list[Any], database: Any) -> Iterable[list[Any]]:
 
 def _result(counts: Counter[str]) -> tuple[int, dict[str, int]]:
     return sum(counts.values()), dict(counts)
+
+
+def _written_with(table: str) -> Iterable[str]:
+    """Return the tables that the database itself may write when rows of one go, in lower case."""
+    known = apps.current()
+    if not known.models_ready:
+        return ()
+    models = known.get_models(include_auto_created=True, include_swapped=True)
+    found: dict[str, None] = {}
+    pending = [table]
+    while pending:
+        name = pending.pop()
+        relations = [one for model in models if model._meta.db_table.lower() == name for one in _deletable(model._meta)]
+        for relation in relations:
+            other = relation.related_model._meta.db_table.lower()
+            if relation.field.remote_field.on_delete in _BY_DATABASE and other not in found:
+                found[other] = None
+                pending.append(other)
+    return found
+
+
+_BY_DATABASE = frozenset({DB_CASCADE, DB_SET_NULL, DB_SET_DEFAULT})
+# Cached results of those tables are out of date as well, and no statement names them.
+freshness.cascades = _written_with

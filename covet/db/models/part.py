@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet.apps.part import AppPart
 from covet.db.checks import check_databases
 from covet.db.connections import connections
+from covet.db.freshness import freshness
 from covet.db.models.model_checks import check_all
 from covet.db.models.vendor_checks import check_vendors
 
@@ -55,3 +56,4 @@ class ModelsPart(AppPart):
     async def shutdown(self) -> None:
         """Close the databases; they open themselves at their first statement, so a server starts without one."""
         await connections.close_all()
+        await freshness.close()

@@ -16,6 +16,7 @@ from covet.exceptions import QueryNotAwaited
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.query.result_cache import Caching
 
 __all__ = ["Chain", "M", "R"]
 
@@ -37,6 +38,7 @@ class Chain(Generic[M, R]):
 
     __slots__ = (
         "_cache",
+        "_caching",
         "_db",
         "_for_write",
         "_hints",
@@ -57,6 +59,7 @@ class Chain(Generic[M, R]):
     _kind: str  # the form of a row: model, dict, tuple, flat, named
     _mode: Any  # how relations of the rows are loaded; None is the default
     _cache: list[Any] | None
+    _caching: Caching | None  # how long results are kept beyond this queryset
     _prefetch: tuple[Any, ...]
     _prefetched: bool
     _for_write: bool
@@ -79,6 +82,7 @@ class Chain(Generic[M, R]):
         self._kind = "model"
         self._mode = None
         self._cache = None
+        self._caching = None
         self._prefetch = ()
         self._prefetched = False
         self._for_write = False
@@ -96,6 +100,7 @@ class Chain(Generic[M, R]):
         new._kind = self._kind
         new._mode = self._mode
         new._cache = None
+        new._caching = self._caching
         new._prefetch = self._prefetch
         new._prefetched = False
         new._for_write = self._for_write
@@ -211,7 +216,7 @@ def _restored(cls: type[Chain[Any, Any]], state: dict[str, Any], extra: dict[str
     """Make a queryset anew from what was pickled."""
     new: Chain[Any, Any] = cls.__new__(cls)
     new._hints = Chain._NO_HINTS
-    new._known = new._reading = None
+    new._known = new._reading = new._caching = None
     for name, value in state.items():
         setattr(new, name, value)
     if extra:

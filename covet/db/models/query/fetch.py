@@ -108,7 +108,7 @@ class Fetch(Chain[M, R]):
         try:
             rows = self._cache
             if rows is None:
-                rows = await run.fetch(self.query, self._kind, database, self._mode)
+                rows = await run.fetch(self.query, self._kind, database, self._mode, self._caching)
                 if self._known is not None:
                     self._set_known(rows)
                 self._cache = rows
@@ -184,6 +184,7 @@ class Fetch(Chain[M, R]):
             and not query.low
             and self._kind == "model"
             and self._mode is self._known is None
+            and self._caching is None
             and not self._prefetch
         ):
             database = run.read_database(self)
@@ -199,7 +200,7 @@ class Fetch(Chain[M, R]):
             if query.extras.combined is not None or query.is_sliced:
                 self.filter(*args, **kwargs)  # type: ignore[attr-defined]  # raises what a filter would raise here
             query = query.filtered(args, kwargs, negate=False, where="get")
-        rows = await run.get_rows(query, self._kind, run.read_database(self), self._mode)
+        rows = await run.get_rows(query, self._kind, run.read_database(self), self._mode, self._caching)
         if len(rows) == 1:
             if self._known is not None:
                 self._set_known(rows)
@@ -312,13 +313,13 @@ class Fetch(Chain[M, R]):
         """Return the number of rows: of those already read, or by ``SELECT COUNT``."""
         if self._cache is not None:
             return len(self._cache)
-        return await run.count(self.query, run.read_database(self))
+        return await run.count(self.query, run.read_database(self), self._caching)
 
     async def exists(self) -> bool:
         """Return whether there is a row."""
         if self._cache is not None:
             return bool(self._cache)
-        return await run.exists(self.query, run.read_database(self))
+        return await run.exists(self.query, run.read_database(self), self._caching)
 
     async def contains(self, row: Any) -> bool:
         """Return whether the queryset holds this row.
@@ -341,7 +342,7 @@ class Fetch(Chain[M, R]):
         if self.query.is_sliced or self.query.extras.combined is not None:
             return row in await self._fetch()
         query = self.query.filtered((), {"pk": row.pk}, negate=False, where="contains")
-        return await run.exists(query, run.read_database(self))
+        return await run.exists(query, run.read_database(self), self._caching)
 
     async def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return aggregates over all rows: ``await Article.objects.aggregate(Sum("views"), n=Count("*"))``.
@@ -366,7 +367,7 @@ class Fetch(Chain[M, R]):
                 )
         if not expressions:
             return {}
-        return await run.aggregate(self.query, expressions, run.read_database(self))
+        return await run.aggregate(self.query, expressions, run.read_database(self), self._caching)
 
     # ── streams and plans
 

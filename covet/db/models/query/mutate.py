@@ -125,6 +125,7 @@ class Mutate(Chain[M, R]):
         """Return the same queryset reading from the database that writes go to."""
         new = self._chain(self.query)
         new._for_write = True
+        new._caching = None
         return new
 
     async def _get_or_none(self) -> Any:
@@ -378,6 +379,7 @@ class Mutate(Chain[M, R]):
             return await write.update_where(query, assignments, database)
         # Columns of a parent's table: by the keys of the rows, which the first update may change.
         queryset: Any = self._chain(query)
+        queryset._caching = None
         keys = await queryset.values_list("pk", flat=True)
         rows = 0
         async with transaction.atomic(using=database.alias, savepoint=False):

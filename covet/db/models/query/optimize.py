@@ -214,7 +214,7 @@ def lean_count(build: Assembler) -> Select | None:
         or build.meta.pk is None
     ):
         return None
-    if grouped and extras.group_by is not True:
+    if extras.tables or (grouped and extras.group_by is not True):
         return None
     if extras.outputs is not None and (grouped or extras.distinct):
         return None
@@ -269,7 +269,7 @@ def lean_slice(build: Assembler, select: Select | Compound) -> Select | Compound
 def lean_exists(build: Assembler) -> Select | None:
     """Return ``SELECT 1`` of the bare conditions; ``None`` where groups, windows or an offset decide what is there."""
     plan, extras = build.plan, build.plan.extras
-    if extras.combined is not None or build.may_qualify or plan.low:
+    if extras.combined is not None or build.may_qualify or plan.low or extras.tables:
         return None
     if extras.group_by is not None and not (extras.group_by is True or extras.group_by):
         return None  # one group, which is there without any row

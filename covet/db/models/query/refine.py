@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.errors import NotSupportedError
@@ -16,6 +17,7 @@ from covet.db.models.query.filtered import make_link, unbuilt
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
+from covet.db.models.query.result_cache import Caching
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
@@ -145,6 +147,33 @@ class Refine(Chain[M, R]):
         """Return rows whose relations are loaded by ``mode``: ``models.FETCH_ONE``, ``FETCH_PEERS`` or ``FETCH_RAISE``."""
         new = self._chain(self.query)
         new._mode = mode
+        return new
+
+    def cache(self, timeout: float | timedelta | None = 60, *, tags: Iterable[str] = ()) -> Self:
+        """Return the same rows, kept for a time: asking again asks no database until one of their tables is written.
+
+        It holds for rows, ``get()``, ``first()``, ``count()``, ``exists()`` and ``aggregate()``. Not kept are rows under a lock or
+        in random order; ``iterator()`` and inside of transactions see the database.
+
+        Args:
+            timeout: Seconds for which a result may be given; ``None`` takes ``cache()`` back.
+            tags: Names under which ``query_cache.invalidate(tags=[…])`` makes the results out of date.
+
+        Raises:
+            ValueError: The time is not positive.
+            TypeError: ``tags`` is one text, or holds something that is none.
+        """
+        new = self._chain(self.query)
+        if timeout is None:
+            new._caching = None
+            return new
+        timeout_s = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        if not timeout_s > 0:
+            raise ValueError("cache(timeout=…) takes a positive number of seconds; cache(None) keeps nothing.")
+        names = tuple(tags)
+        if isinstance(tags, str) or not all(isinstance(tag, str) for tag in names):
+            raise TypeError(f"cache(tags=…) takes several texts, as in tags=['front'], not {tags!r}.")
+        new._caching = Caching(timeout_s, tuple(sorted(set(names))))
         return new
 
     # ── annotations

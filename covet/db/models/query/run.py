@@ -17,6 +17,7 @@ from covet.db.models.fields.base import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, records, single
 from covet.db.models.query.plan import NO_EXTRAS, Query
+from covet.db.models.query.result_cache import Caching, cached_rows, tables_read
 from covet.db.routers import router
 from covet.db.sql import nodes as n
 from covet.db.sql.compiler import compile_statement
@@ -57,6 +58,7 @@ class RowsPlan:
         self.bind = bind
         self.make = make
         self.one = one
+        self.tables = tables_read(statement)
         self.empty = empty
 
 
@@ -151,7 +153,16 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
     return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty)
 
 
-async def fetch(query: Query, kind: str, database: Database, mode: Any = None) -> list[Any]:
+async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
+    """Return the rows of a compiled read, by way of the result cache where the queryset asks for it."""
+    if caching is None:
+        return await database.fetch(sql, args)
+    return await cached_rows(database, sql, args, plan.tables, caching)
+
+
+async def fetch(
+    query: Query, kind: str, database: Database, mode: Any = None, caching: Caching | None = None
+) -> list[Any]:
     """Return the rows of a query in one of the forms: ``model dict tuple flat named``."""
     if query.extras.lock is not None:
         _check_lock(query, database)
@@ -159,7 +170,7 @@ async def fetch(query: Query, kind: str, database: Database, mode: Any = None) -
     if plan.empty:
         return []
     sql, args = plan.bind(query.all_values())
-    rows = await database.fetch(sql, args)
+    rows = await (database.fetch(sql, args) if caching is None else _rows_of(database, sql, args, plan, caching))
     return plan.make(rows, database.alias, mode) if rows else []
 
 
@@ -171,6 +182,7 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     query: Query = queryset.query
     plain = query.extras is NO_EXTRAS and query.high is None and not query.low and not query.order_values
     plain = plain and queryset._kind == "model" and queryset._known is None and not queryset._prefetch
+    plain = plain and queryset._caching is None
     if not plain or not keys or not SCALARS.issuperset(map(type, keys)):
         return await queryset.filter(**{lookup: keys})  # type: ignore[no-any-return]  # a queryset gives its rows
     database = read_database(queryset)
@@ -186,7 +198,9 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     return plan.make(rows, database.alias, queryset._mode) if rows else []
 
 
-async def get_rows(query: Query, kind: str, database: Database, mode: Any = None) -> list[Any]:
+async def get_rows(
+    query: Query, kind: str, database: Database, mode: Any = None, caching: Caching | None = None
+) -> list[Any]:
     """Return at most 21 rows, unordered: what ``get`` needs to tell one from none and from several."""
     if query.extras.lock is not None:
         _check_lock(query, database)
@@ -194,7 +208,7 @@ async def get_rows(query: Query, kind: str, database: Database, mode: Any = None
     if plan.empty:
         return []
     sql, args = plan.bind(query.all_values())
-    rows = await database.fetch(sql, args)
+    rows = await _rows_of(database, sql, args, plan, caching)
     if len(rows) == 1 and mode is None and plan.one is not None:
         return [plan.one(rows[0], database.alias)]
     return plan.make(rows, database.alias, mode) if rows else []
@@ -238,6 +252,7 @@ class Counted:
 
     def __init__(self, bind: Any, statement: Select | Compound, *, empty: bool) -> None:
         self.bind = bind
+        self.tables = tables_read(statement)
         self.empty = empty
 
 
@@ -250,7 +265,7 @@ def _statement(key: Hashable, query: Query, database: Database, build: Callable[
     return plan
 
 
-async def count(query: Query, database: Database) -> int:
+async def count(query: Query, database: Database, caching: Caching | None = None) -> int:
     """Return the number of rows."""
     if query.is_empty:
         return 0
@@ -258,11 +273,11 @@ async def count(query: Query, database: Database) -> int:
         query = query.with_extras(lock=None)
     plan = _statement(("count", query.key(), settings.QUERY_OPTIMIZER), query, database, lambda build: build.count())
     sql, args = plan.bind(query.all_values())
-    rows = await database.fetch(sql, args)
+    rows = await _rows_of(database, sql, args, plan, caching)
     return int(rows[0][0])
 
 
-async def exists(query: Query, database: Database) -> bool:
+async def exists(query: Query, database: Database, caching: Caching | None = None) -> bool:
     """Return whether there is a row."""
     if query.is_empty:
         return False
@@ -278,10 +293,12 @@ async def exists(query: Query, database: Database) -> bool:
         lambda build: _with_limit(build.exists_select(), 1 if one else None),
     )
     sql, args = plan.bind(query.all_values())
-    return bool(await database.fetch(sql, args))
+    return bool(await _rows_of(database, sql, args, plan, caching))
 
 
-async def aggregate(query: Query, aggregates: Sequence[tuple[str, Any]], database: Database) -> dict[str, Any]:
+async def aggregate(
+    query: Query, aggregates: Sequence[tuple[str, Any]], database: Database, caching: Caching | None = None
+) -> dict[str, Any]:
     """Return the values of aggregates over the rows of a query."""
     values = list(query.all_values())
     start = len(values)
@@ -297,7 +314,7 @@ async def aggregate(query: Query, aggregates: Sequence[tuple[str, Any]], databas
         plan = RowsPlan(compiled.bind, make, None, rows.statement, empty=rows.empty)
         database.statements[key] = plan
     sql, args = plan.bind(values)
-    rows_read = await database.fetch(sql, args)
+    rows_read = await _rows_of(database, sql, args, plan, caching)
     return dict(plan.make(rows_read, database.alias, None)[0])
 
 
@@ -344,6 +361,8 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     if empty or query.is_empty:
         return RowResult([], fields, converts)
     sql, args = bind(query.all_values())
+    if queryset._caching is not None:
+        return RowResult(await cached_rows(database, sql, args, tables, queryset._caching), fields, converts)
     return RowResult(await database.fetch(sql, args), fields, converts)
 
 
@@ -351,7 +370,13 @@ def _compile_columns(query: Query, database: Database, size: int | None) -> tupl
     rows: Rows = Assembler(query, database.dialect, alias=database.alias).rows()
     compiled = compile_statement(_with_limit(rows.statement, size), database.dialect)
     fields = tuple([column.field for column in rows.columns])
-    return compiled.bind, fields, tuple(converters(rows.columns, database.dialect)), rows.empty
+    return (
+        compiled.bind,
+        fields,
+        tuple(converters(rows.columns, database.dialect)),
+        rows.empty,
+        tables_read(rows.statement),
+    )
 
 
 def sql_of(query: Query, database: Database) -> tuple[str, list[Any]]:

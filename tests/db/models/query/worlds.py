@@ -89,7 +89,7 @@ class World:
             for one in self.pieces
         ]
         await Article.objects.using(alias).bulk_create(articles)
-        through: Any = Article.tags.through  # type: ignore[attr-defined]
+        through: Any = Article.tags.through
         pairs = [through(article_id=one.pk, tag_id=tag.pk) for one in self.pieces for tag in one.tags]
         await through.objects.using(alias).bulk_create(pairs)
         remarks = [

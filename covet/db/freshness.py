@@ -1,0 +1,280 @@
+"""Tells the store of cached results which tables are written, and when: before a write takes effect, and after it.
+
+Every statement passes ``Database``, so writes of the ORM, of bulk operations and cascades, and raw SQL are all seen, by the
+tables that their text names. Not seen is what the text does not say: triggers, functions and procedures that write elsewhere,
+and whatever reaches the database by another way. Inside a transaction the tables are gathered, and told at its commit.
+
+A failing store never fails a statement. It is logged once until it works again, and counted; names that it could not be told
+are told with the next call, and until then this process takes nothing from the cache for them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from covet.apps import apps
+from covet.conf import settings
+from covet.db.stores import EVERYTHING, Found, Marks, MemoryStore, ResultStore
+from covet.exceptions import CovetError, ImproperlyConfigured
+from covet.loading import import_string
+from covet.redis import RedisPart, RedisPools
+
+if TYPE_CHECKING:
+    from covet.db.backends.session import Frame
+
+__all__ = ["Counts", "Freshness", "freshness", "tables_in", "tables_written"]
+
+log = logging.getLogger("covet.db.cache")
+
+T = TypeVar("T")
+
+_MEMORY: Final = "memory://"
+_TEXTS: Final = 4096
+_NAME: Final = r'(?:(?:"[^"]+"|`[^`]+`|[\w$]+)\s*\.\s*)*(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[\w$]+)'
+_TARGET: Final = re.compile(
+    r"[\s(]*(?:INSERT(?:\s+(?:IGNORE|OR\s+\w+))?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+(?:ONLY|IGNORE|OR\s+\w+))?|"
+    rf"DELETE\s+FROM(?:\s+ONLY)?)\s+({_NAME})",
+    re.IGNORECASE,
+)
+_ANY_TABLE: Final = re.compile(
+    r"(?:\b(?:INTO|UPDATE|FROM|JOIN|USING|ONLY|COPY|TABLE|TRUNCATE(?!\s+TABLE)|RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*"
+    rf"({_NAME})",
+    re.IGNORECASE,
+)
+_WORD: Final = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*([A-Z]+)", re.IGNORECASE | re.DOTALL)
+_CHANGES: Final = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
+_MAY_WRITE: Final = frozenset(
+    ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "TRUNCATE", "ALTER", "DROP", "CREATE", "RENAME", "COPY", "LOAD")
+)
+#: What these do nobody can read from their text.
+_OPAQUE: Final = frozenset(("CALL", "DO", "EXECUTE", "EXEC", "REFRESH"))
+
+
+def tables_written(sql: str) -> tuple[str, ...]:
+    """Return the names of the tables that a statement may write, in lower case; none for one that only reads.
+
+    ``("*",)`` is any table: a procedure was called.
+    """
+    found = _WORD.match(sql)
+    word = "" if found is None else found[1].upper()
+    several = ";" in sql.rstrip().rstrip(";")
+    if not several:
+        target = _TARGET.match(sql)
+        if target is not None:
+            return (_bare(target[1]),)
+        if word in _OPAQUE:
+            return (EVERYTHING,)
+        if word not in _MAY_WRITE and (word not in {"WITH", "EXPLAIN"} or _CHANGES.search(sql) is None):
+            return ()
+    elif any(part.split(None, 1)[0].upper() in _OPAQUE for part in sql.split(";") if part.strip()):
+        return (EVERYTHING,)
+    return tables_in(sql)
+
+
+def tables_in(sql: str) -> tuple[str, ...]:
+    """Return all names in a text that stand where a table can, in lower case; more than those that are tables."""
+    return tuple(dict.fromkeys(_bare(name) for name in _ANY_TABLE.findall(sql)))
+
+
+def _bare(name: str) -> str:
+    """Return the last part of a name without its quotes."""
+    last: str = re.findall(r'"(?:[^"]|"")+"|`(?:[^`]|``)+`|[\w$]+', name)[-1]
+    mark = last[0]
+    if mark in '"`':
+        last = last[1:-1].replace(mark * 2, mark)
+    return last.replace("%%", "%").lower()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the result cache did in this process.
+
+    Attributes:
+        hits: Results that came from the store.
+        misses: Results that were not there, and were read from the database.
+        stored: Of those, the ones kept; the others were overtaken by a write.
+        bypassed: Cached querysets that had to ask the database: in a transaction that wrote, with a lock, in random order.
+        invalidations: Writes that the store was told of.
+        failures: Calls that the store did not answer.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    stored: int = 0
+    bypassed: int = 0
+    invalidations: int = 0
+    failures: int = 0
+
+
+class Freshness:
+    """The store of the project, and what passes between it and the databases.
+
+    Attributes:
+        active: Writes have to be told. False costs a statement nothing: nobody has cached anything yet.
+        counts: What happened so far.
+        cascades: Returns the tables that the database itself writes with one; the models know them.
+    """
+
+    def __init__(self) -> None:
+        self.active = False
+        self.counts = Counts()
+        self.cascades: Callable[[str], Iterable[str]] = lambda table: ()
+        self._store: ResultStore | None = None
+        self._targets: dict[str, tuple[str, ...]] = {}
+        self._owed: set[str] = set()
+        self._is_down = False
+        settings.watchers.append(self._settings_changed)
+
+    def _settings_changed(self, names: frozenset[str], begins: bool) -> None:
+        if names & {"QUERY_CACHE", "REDIS_URL"}:
+            self._store = None
+            self._owed.clear()
+            self._is_down = False
+            self.active = False
+            if settings.QUERY_CACHE != _MEMORY:
+                self.watch()
+
+    @property
+    def store(self) -> ResultStore:
+        """The store that QUERY_CACHE names, made when it is first asked for.
+
+        Raises:
+            ImproperlyConfigured: It names none.
+        """
+        if self._store is None:
+            self._store = _make_store(settings.QUERY_CACHE)
+        return self._store
+
+    def use(self, store: ResultStore) -> None:
+        """Take another store, in place of the one that QUERY_CACHE names; a cache room hands its own over."""
+        self._store = store
+        self._owed.clear()
+        self._is_down = False
+        self.watch()
+
+    def watch(self) -> None:
+        """Begin to look at writes."""
+        self.active = True
+
+    def configure(self) -> None:
+        """Look at writes from the start where other processes may have cached what they change."""
+        if not self.active and settings.QUERY_CACHE != _MEMORY:
+            self.watch()
+
+    # Writes
+
+    def targets(self, sql: str) -> tuple[str, ...]:
+        """Return the tables that a statement may write, those included that the database writes with them."""
+        found = self._targets.get(sql)
+        if found is None:
+            if len(self._targets) >= _TEXTS:
+                self._targets.clear()
+            tables = tables_written(sql)
+            more = [other for table in tables for other in self.cascades(table)]
+            found = self._targets[sql] = tuple(dict.fromkeys((*tables, *more)))
+        return found
+
+    async def around(self, frame: Frame | None, names: Collection[str], run: Callable[[], Awaitable[T]]) -> T:
+        """Run a statement that writes, and tell the store before and after; inside a block only note it."""
+        if frame is not None and not frame.is_base:
+            frame.transaction.written.update(names)
+            return await run()
+        writer = await self.begin(names)
+        try:
+            return await run()
+        finally:
+            await self.end(names, writer)
+
+    async def begin(self, names: Collection[str]) -> str:
+        """Tell the store that these tables and tags are about to change."""
+        self.counts.invalidations += 1
+        return await self._ask(lambda: self.store.begin(names), "", names)
+
+    async def end(self, names: Collection[str], writer: str) -> None:
+        """Tell the store that they have changed."""
+        await self._ask(lambda: self.store.end(names, writer), None, names)
+
+    async def drop(self, names: Collection[str]) -> None:
+        """Make what was made from these tables and tags out of date, now."""
+        await self.end(names, await self.begin(names))
+
+    async def clear(self) -> None:
+        """Forget all results."""
+        await self._ask(self.store.clear, None, (EVERYTHING,))
+
+    async def close(self) -> None:
+        """Let the store go of its connections."""
+        if self._store is not None:
+            await self._store.close()
+
+    # Reads
+
+    async def get(self, key: str, names: Collection[str]) -> Found:
+        """Return what the store has; nothing, and no marks, where it does not answer or knows too little."""
+        if self._owed:
+            await self._ask(_nothing, None)
+            if EVERYTHING in self._owed or not self._owed.isdisjoint(names):
+                return Found()
+        return await self._ask(lambda: self.store.get(key, names), Found())
+
+    async def set(self, key: str, value: bytes, names: Collection[str], marks: Marks, timeout_s: float) -> bool:
+        """Keep a result."""
+        return await self._ask(lambda: self.store.set(key, value, names, marks, timeout_s), False)
+
+    async def _ask(self, call: Callable[[], Awaitable[T]], otherwise: T, told: Collection[str] = ()) -> T:
+        try:
+            if self._owed:
+                await self._pay()
+            result = await call()
+        except (CovetError, OSError) as error:
+            if isinstance(error, ImproperlyConfigured):
+                raise
+            self.counts.failures += 1
+            self._owed.update(told)
+            if not self._is_down:
+                self._is_down = True
+                log.warning("The store of cached results does not answer; queries ask the database. %s", error)
+            return otherwise
+        self._is_down = False
+        return result
+
+    async def _pay(self) -> None:
+        """Tell the store of the writes that it has missed."""
+        owed = set(self._owed)
+        await self.store.end(owed, await self.store.begin(owed))
+        self._owed -= owed
+
+
+async def _nothing() -> None:
+    """Ask the store for nothing: what is owed to it is told all the same."""
+
+
+def _make_store(name: str) -> ResultStore:
+    if name == _MEMORY:
+        return MemoryStore()
+    if "://" not in name and "." in name:
+        store: ResultStore = import_string(name)()
+        return store
+    if "://" in name and not name.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured(
+            f"QUERY_CACHE: {name.partition('://')[0]}:// is no store. Write memory://, a redis:// URL, a name of REDIS_URL, or "
+            "the dotted path of a store."
+        )
+    # Late: most projects cache nothing, or in memory.
+    from covet.db.redis_store import RedisStore
+
+    current: Any = apps.current()
+    if current.has_part(RedisPart):
+        return RedisStore(current.part(RedisPart).pools, name)
+    return RedisStore(RedisPools(_redis_names()), name, owns_pools=True)
+
+
+def _redis_names() -> dict[str, str]:
+    return {"default": settings.REDIS_URL} if settings.REDIS_URL else {}
+
+
+freshness = Freshness()
