@@ -150,6 +150,9 @@ class Defaults:
     )
     STATIC_URL: str = setting("/static/", "Where static files are served.")
     STATIC_ROOT: Path | None = setting(cast("Path | None", None), "Where collectstatic puts them.")
+    STATIC_MAX_AGE: int = setting(
+        3600, "Seconds a browser may keep a collected static file whose name is not made of its content."
+    )
     STATICFILES_DIRS: list[Path] = setting(cast(list[Path], []), "Folders of static files beside those of the apps.")
     TEMPLATES: dict[str, Any] = setting(
         cast(dict[str, Any], {"DIRS": [], "OPTIONS": {}, "CONTEXT_PROCESSORS": []}),
@@ -314,6 +317,23 @@ class Defaults:
     THROTTLE_STORE: str = setting(
         "memory://",
         "Where requests are counted: memory:// for each process alone, a redis:// URL, or a name of REDIS_URL.",
+    )
+    REST_FORMATS: list[str] = setting(
+        ["json"],
+        "Forms that endpoints read and give: json, msgpack, yaml, xml, csv, html, or dotted names of formats; the first is the favourite.",
+    )
+    BULK_LIMIT: int = setting(1000, "Items that one request may create, change or delete at most.")
+    IDEMPOTENCY_STORE: str = setting(
+        "memory://",
+        "Where answers of Idempotency-Key are kept: memory:// for each process alone, a redis:// URL, or a name of REDIS_URL.",
+    )
+    IDEMPOTENCY_TTL_S: float = setting(86400.0, "Seconds that an answer is kept for its Idempotency-Key.")
+    PROBLEM_TYPE_BASE: str = setting(
+        "", "Address that the types of problem documents are fragments of, such as /docs/problems; empty gives about:blank."
+    )
+    EXCEPTION_HANDLERS: dict[Any, Any] = setting(
+        cast(dict[Any, Any], {}),
+        "Functions that answer exceptions, by exception: dotted names, or the class and the function.",
     )
     PAGE_SIZE: int = setting(50, "Items on a page where the client does not ask.")
     MAX_PAGE_SIZE: int = setting(200, "Items a client may ask for at most.")

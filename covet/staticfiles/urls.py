@@ -1,4 +1,4 @@
-"""The route of static files; it answers with DEBUG only: in production a server in front serves STATIC_ROOT."""
+"""The route of static files; a server in front may serve STATIC_ROOT in its place."""
 
 from __future__ import annotations
 

@@ -1,29 +1,78 @@
-"""Serves static files straight from the apps' folders, in development."""
+"""Serves static files: straight from the apps' folders in development, from STATIC_ROOT in production."""
 
 from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
 
 from covet.apps import apps
 from covet.concurrency import to_thread
 from covet.conf import settings
 from covet.http.errors import NotFound
+from covet.http.negotiation import parse_accept
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.http.streaming import FileResponse
-from covet.staticfiles.finders import StaticFilesPart
+from covet.http.streaming import FileResponse, guess_media_type
+from covet.staticfiles import manifest
+from covet.staticfiles.finders import StaticFilesPart, inside
 
 __all__ = ["serve"]
+
+# The best first; each lies beside the file under this ending.
+_PACKED = (("zstd", ".zst"), ("br", ".br"), ("gzip", ".gz"))
+_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 async def serve(request: Request, path: str) -> Response:
     """Return a static file, with ranges and a check for changes.
 
+    With DEBUG the file comes from the folder it is written in. Else it comes from STATIC_ROOT, as ``collectstatic`` has
+    left it: packed as the client takes it, and to be kept for good where its name is made of its content.
+
     Raises:
         NotFound: There is none of that path.
     """
     if not settings.DEBUG:
-        raise NotFound("Static files are served by the server in front of this one.")
+        return await _serve_collected(request, path)
     found = await to_thread(apps.current().part(StaticFilesPart).find, path)
     if found is None:
         raise NotFound(f"There is no static file {path!r}.")
     # Files change under a developer's hands: the browser asks each time and mostly gets a 304.
-    return FileResponse(found, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+    return FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
+
+
+async def _serve_collected(request: Request, path: str) -> Response:
+    root = settings.STATIC_ROOT
+    if root is None or path == manifest.MANIFEST:
+        raise NotFound("There are no static files here.")
+    wished = dict(parse_accept(request.headers.get("accept-encoding", "")))
+    endings = tuple((name, ending) for name, ending in _PACKED if wished.get(name, wished.get("*", 0.0)) > 0)
+    found, encoding = await to_thread(_choose, Path(root), path, endings)
+    if found is None:
+        raise NotFound(f"There is no static file {path!r}.")
+    keep = f"public, max-age={settings.STATIC_MAX_AGE}"
+    if _is_stored(str(root), path):
+        keep = "public, max-age=31536000, immutable"
+    response = FileResponse(found, media_type=guess_media_type(path), headers={"Cache-Control": keep, **_NOSNIFF})
+    response.headers.add_vary("Accept-Encoding")
+    if encoding:
+        response.headers["Content-Encoding"] = encoding
+    return response
+
+
+def _choose(root: Path, path: str, endings: tuple[tuple[str, str], ...]) -> tuple[Path | None, str]:
+    """Return the file to send and its encoding; packed copies are never asked for by themselves. Reads the disk."""
+    plain = inside(root, path)
+    if plain is None or not plain.is_file():
+        return None, ""
+    for name, ending in endings:
+        packed = inside(root, path + ending)
+        if packed is not None and packed.is_file():
+            return packed, name
+    return plain, ""
+
+
+@lru_cache(maxsize=4096)
+def _is_stored(root: str, path: str) -> bool:
+    found = manifest.current()
+    return found is not None and path in found.stored
