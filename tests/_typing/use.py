@@ -167,5 +167,7 @@ async def sql_of_the_project() -> None:
     assert_type(await Article.objects.dates("day", "month"), list[date])
     assert_type(await Article.objects.filter(title="x").datetimes("at", "hour"), list[datetime])
     assert_type(await Article.objects.extra(where=["1 = 1"]), list[Article])
+    assert_type(await Article.objects.cache(timeout=60, tags=["front"]), list[Article])
+    assert_type(await Article.objects.filter(title="x").cache().first(), Article | None)
     assert_type(Article.objects.filter(title="x").query.sql_with_params(), tuple[str, tuple[Any, ...]])
     Article.objects.raw(3)  # E

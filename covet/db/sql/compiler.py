@@ -32,7 +32,9 @@ Binder: TypeAlias = Callable[[Sequence[Any]], "tuple[str, list[Any]]"]
 
 # Beyond this many values a list travels to SQLite as one JSON text.
 _LONG_LIST = 500
-_JSON_KINDS = frozenset(("smallint", "integer", "bigint", "char", "varchar", "text", "uuid", "date", "datetime"))
+_JSON_KINDS = frozenset(
+    ("smallint", "integer", "bigint", "char", "varchar", "text", "uuid", "date", "datetime", "time", "decimal", "float")
+)
 
 
 class Compiled:

@@ -84,7 +84,8 @@ class Dialect(ABC):
     title: str = ""
     quote_char: ClassVar[str] = '"'
     max_identifier: ClassVar[int] = 63
-    max_params: ClassVar[int] = 32767
+    #: Values of one statement; SQLite's is that of the library, read from a connection.
+    max_params: int = 32767
     # The compiled text goes through the ``%`` operator with the values, so a literal % is doubled.
     doubles_percent: ClassVar[bool] = False
     types: ClassVar[Mapping[str, str]] = {}
@@ -143,6 +144,10 @@ class Dialect(ABC):
     def type_sql(self, type: ColumnType) -> str:
         """Return the type as a column definition spells it."""
         if type.kind == "custom":
+            return type.sql or ""
+        if type.kind == "postgresql":
+            if self.vendor != "postgresql":
+                raise unsupported(f"a column of type {type.sql}, which only PostgreSQL has", self)
             return type.sql or ""
         return self.types[type.kind].format(
             length=type.length,

@@ -241,6 +241,7 @@ class SQLiteDriver(Driver):
 
     def _prepare(self, raw: sqlite3.Connection, options: dict[str, Any], read_only: bool) -> None:
         """Runs in the connection's thread."""
+        self.dialect.max_params = raw.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         register_functions(raw)
         if not self.is_memory and not read_only and options.get("mode") != "ro":
             raw.execute(f"PRAGMA journal_mode = {_word(options.get('journal_mode', 'WAL'))}").fetchall()
