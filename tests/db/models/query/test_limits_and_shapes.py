@@ -41,6 +41,7 @@ async def test_sqlite_takes_as_many_values_as_its_library_says(blog: Database) -
         await Article.objects.filter(is_open__in=[True] * (limit + 1)).count()
 
 
+@pytest.mark.row("compiler.cache")
 async def test_a_flood_of_shapes_does_not_fill_the_memory(blog: Database) -> None:
     limit = blog.statements.limit
     first = Article.objects.filter(views__gt=1)
@@ -62,6 +63,7 @@ async def test_limits_that_users_choose_share_one_text_in_the_end(blog: Database
     assert len({query.sql for query in queries}) <= 17
 
 
+@pytest.mark.row("compiler.cache")
 async def test_shapes_that_look_alike_are_never_mixed_up(blog: Database) -> None:
     author = await Author.objects.create(name="a", age=None)
     await Article.objects.create(title="x", views=1, author=author)

@@ -160,6 +160,7 @@ async def test_distinct_under_a_lock_is_left_alone(blog: Database) -> None:
     assert "EXISTS" not in text(Article.objects.filter(tags__label="x").select_for_update().distinct())
 
 
+@pytest.mark.row("queries.count")
 async def test_count_reads_nothing_that_it_does_not_need(blog: Database) -> None:
     rows = (
         Article.objects.select_related("author", "editor")
@@ -194,6 +195,7 @@ async def test_exists_reads_nothing_that_it_does_not_need(blog: Database) -> Non
     assert "OFFSET" in await statement(rows[2:].exists())
 
 
+@pytest.mark.row("compiler.cache")
 async def test_the_compiled_statement_knows_the_switch(blog: Database) -> None:
     rows = Article.objects.filter(author__id=1)
     seen = []

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from covet.apps import apps
 from covet.conf import override
-from covet.db import connections, transaction
+from covet.db import connections, models, transaction
 from covet.db.database import Database
 from covet.db.freshness import freshness, tables_written
 from covet.db.models import Count, F, Max, Prefetch, query_cache
@@ -566,3 +567,31 @@ async def test_the_setting_names_the_store(blog: Database) -> None:
         freshness.store  # making it is the check
     with override(QUERY_CACHE="memory://"):
         assert (await Tag.objects.cache().count()) == 1
+
+
+def test_tables_that_the_database_writes_by_itself_end_too() -> None:
+    with apps.isolate():
+
+        class Owner(models.Model):
+            class Meta:
+                app_label = "cascading"
+
+        class Thing(models.Model):
+            owner = models.ForeignKey(Owner, models.DB_CASCADE)
+
+            class Meta:
+                app_label = "cascading"
+
+        class Part(models.Model):
+            thing = models.ForeignKey(Thing, models.DB_SET_NULL, null=True)
+            other = models.ForeignKey(Owner, models.CASCADE)
+
+            class Meta:
+                app_label = "cascading"
+
+        owner, thing, part = [kind._meta.db_table for kind in (Owner, Thing, Part)]
+        quoted = connections["default"].dialect.quote
+
+        assert set(freshness.targets(f"DELETE FROM {quoted(owner)}")) == {owner, thing, part}
+        assert set(freshness.targets(f"DELETE FROM {quoted(thing)}")) == {thing, part}
+        assert freshness.targets(f"DELETE FROM {quoted(part)}") == (part,)
