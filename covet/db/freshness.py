@@ -162,7 +162,8 @@ class Freshness:
 
     def configure(self) -> None:
         """Look at writes from the start where other processes may have cached what they change."""
-        if not self.active and settings.QUERY_CACHE != _MEMORY:
+        # A database may be used by itself, without settings: then nobody can have named a store.
+        if not self.active and settings.configured and settings.QUERY_CACHE != _MEMORY:
             self.watch()
 
     # Writes
