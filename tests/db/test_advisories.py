@@ -377,7 +377,9 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG, ids=repr)
+@pytest.mark.parametrize(
+    ("name", "value"), WRONG, ids=lambda value: "object" if value.__class__ is object else repr(value)
+)
 async def test_wrong_values_are_named_or_match_nothing(site: Database, name: str, value: Any) -> None:
     """Values of a wrong type never reach the SQL text, and what cannot be compared says so or finds nothing."""
     try:
