@@ -93,6 +93,10 @@ class Index:
             names |= referenced_names(self.condition)
         return frozenset(names)
 
+    def parameters(self) -> tuple[str, ...]:
+        """Return the storage parameters, such as ``"fillfactor = 70"``; kinds of index that have some override this."""
+        return ()
+
     def set_name_with_model(self, model: type[Model]) -> None:
         """Make a name of table, first column and a digest of all: the same on every machine."""
         if self.name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.constraints import CheckConstraint, UniqueConstraint
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.fields.base import Field
 
-__all__ = ["check_of", "column_of", "index_of", "rule_of", "table_of", "unique_of"]
+__all__ = ["check_of", "column_of", "index_of", "index_part", "rule_of", "table_of", "unique_of"]
 
 # The shortest limit of the three databases is PostgreSQL's 63; MySQL has 64.
 _MAX_NAME = 60
@@ -117,6 +118,8 @@ def _uniques(model: type[Model]) -> Iterator[UniqueDef]:
     for constraint in meta.constraints:
         if isinstance(constraint, UniqueConstraint):
             yield unique_of(model, constraint)
+        elif hasattr(constraint, "unique_def"):
+            yield constraint.unique_def(model)
 
 
 def unique_of(model: type[Model], constraint: UniqueConstraint) -> UniqueDef:
@@ -129,7 +132,7 @@ def unique_of(model: type[Model], constraint: UniqueConstraint) -> UniqueDef:
             for name, opclass in zip(constraint.fields, opclasses, strict=True)
         )
     else:
-        parts = tuple(_part(model, expression) for expression in constraint.expressions)
+        parts = tuple(index_part(model, expression) for expression in constraint.expressions)
     return UniqueDef(
         name=constraint.name,
         parts=parts,
@@ -161,6 +164,8 @@ def rule_of(model: type[Model], constraint: Any) -> UniqueDef | CheckDef:
     """Return any constraint of ``Meta.constraints`` as the database has it."""
     if isinstance(constraint, UniqueConstraint):
         return unique_of(model, constraint)
+    if hasattr(constraint, "unique_def"):
+        return constraint.unique_def(model)  # type: ignore[no-any-return]  # a kind of constraint from another room
     return check_of(model, constraint)
 
 
@@ -197,20 +202,26 @@ def index_of(model: type[Model], index: Index) -> IndexDef:
             for (name, order), opclass in zip(index.fields_orders, opclasses, strict=True)
         )
     else:
-        parts = tuple(_part(model, expression) for expression in index.expressions)
+        parts = tuple(index_part(model, expression) for expression in index.expressions)
     return IndexDef(
         name=index.name,
         parts=parts,
         condition=None if index.condition is None else column_node(model, index.condition),
         include=tuple(meta.get_field(name).column for name in index.include),
         method=index.method,
+        vendor="postgresql" if index.method else "",
+        parameters=index.parameters(),
     )
 
 
-def _part(model: type[Model], expression: Any) -> IndexPart:
+def index_part(model: type[Model], expression: Any) -> IndexPart:
+    """Return an expression as a part of an index: a bare column where it is one, with its direction and class."""
     descending = False
     if isinstance(expression, OrderBy):
         descending, expression = expression.descending, expression.expression
+    opclass = getattr(expression, "opclass", "")
+    if opclass:
+        return replace(index_part(model, expression.sources[0]), opclass=opclass, descending=descending)
     if isinstance(expression, F) and "__" not in expression.name:
         # A plain column: no brackets, and databases without expression indexes can have it.
         field = model._meta.pk if expression.name == "pk" else model._meta.get_field(expression.name)

@@ -35,6 +35,8 @@ def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
             if vendor == "sqlite":
                 yield from _check_comments(model)
             yield from _check_rules(model, vendor)
+            if vendor != "postgresql":
+                yield from _check_postgresql(model, alias, vendor)
 
 
 def _vendors() -> Iterator[tuple[str, str]]:
@@ -77,6 +79,35 @@ def _check_rules(model: Any, vendor: str) -> Iterator[CheckMessage]:
                 hint="Silence it by SILENCED_SYSTEM_CHECKS where the project can do without.",
                 obj=model,
                 id=id,
+            )
+
+
+def _check_postgresql(model: Any, alias: str, vendor: str) -> Iterator[CheckMessage]:
+    """Yield what only PostgreSQL has, in the table of another database."""
+    hint = f"Keep the model off the database '{alias}' by a router, or use a kind that all databases have."
+    for field in model._meta.local_concrete_fields:
+        if field.column_type().kind == "postgresql":
+            yield checks.Error(
+                f"{_TITLES[vendor]} cannot have '{field.name}': {type(field).__name__} needs PostgreSQL.",
+                hint=hint,
+                obj=field,
+                id="postgres.E006",
+            )
+    for rule in model._meta.constraints:
+        if getattr(rule, "required_vendor", vendor) != vendor:
+            yield checks.Error(
+                f"{_TITLES[vendor]} cannot have '{rule.name}': {type(rule).__name__} needs PostgreSQL.",
+                hint=hint,
+                obj=model,
+                id="postgres.E007",
+            )
+    for index in model._meta.indexes:
+        if index.method:
+            yield checks.Warning(
+                f"'{index.name}' is a {index.method} index, so it is left out altogether on {_TITLES[vendor]}.",
+                hint="Silence it by SILENCED_SYSTEM_CHECKS where the project can do without.",
+                obj=model,
+                id="postgres.W001",
             )
 
 

@@ -62,7 +62,10 @@ class IndexPart:
 
 @dataclass(frozen=True, slots=True)
 class UniqueDef:
-    """A unique rule; with a condition, expressions, includes or opclasses it becomes a unique index."""
+    """A unique rule; with a condition, expressions, includes or opclasses it becomes a unique index.
+
+    With ``operators``, one for each part, it is PostgreSQL's exclusion constraint, by an index of the kind ``method``.
+    """
 
     name: str
     parts: tuple[IndexPart, ...]
@@ -70,6 +73,8 @@ class UniqueDef:
     include: tuple[str, ...] = ()
     deferrable: str = ""
     nulls_distinct: bool | None = None
+    operators: tuple[str, ...] = ()
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class CheckDef:
 
 @dataclass(frozen=True, slots=True)
 class IndexDef:
-    """An index of a table; with a ``vendor`` only that kind of database has it."""
+    """An index of a table; with a ``vendor`` only that kind of database has it. ``parameters`` are ``WITH (…)``'s."""
 
     name: str
     parts: tuple[IndexPart, ...]
@@ -90,6 +95,7 @@ class IndexDef:
     include: tuple[str, ...] = ()
     method: str = ""
     vendor: str = ""
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from covet.db.sql.compiler import compile_expression
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, IndexPart, TableDef, UniqueDef
-from covet.db.sql.dialect import Dialect
+from covet.db.sql.dialect import Dialect, unsupported
 from covet.db.sql.nodes import Node
 
 __all__ = ["DDLWriter", "primary_key_of"]
@@ -84,15 +84,34 @@ class DDLWriter:
     # Rules
 
     def unique_constraint(self, unique: UniqueDef) -> str:
-        """Return a plain unique rule as a constraint."""
+        """Return a plain unique rule, or an exclusion, as a constraint."""
+        if unique.operators:
+            return self.exclusion(unique)
         columns = ", ".join(self.name(part.column or "") for part in unique.parts)
         text = f"CONSTRAINT {self.name(unique.name)} UNIQUE ({columns})"
         if unique.deferrable and self.dialect.has_deferrable_unique:
             text += f" DEFERRABLE INITIALLY {unique.deferrable.upper()}"
         return text
 
+    def exclusion(self, rule: UniqueDef) -> str:
+        """Return an exclusion constraint; only PostgreSQL has them."""
+        if self.dialect.vendor != "postgresql":
+            raise unsupported(f"the exclusion constraint '{rule.name}'", self.dialect)
+        parts = ", ".join(
+            f"{self.index_part(part)} WITH {operator}"
+            for part, operator in zip(rule.parts, rule.operators, strict=True)
+        )
+        text = f"CONSTRAINT {self.name(rule.name)} EXCLUDE USING {rule.method} ({parts})"
+        if rule.include:
+            text += f" INCLUDE ({self.names(rule.include)})"
+        if rule.condition is not None:
+            text += f" WHERE ({self.expression(rule.condition)})"
+        return text + (f" DEFERRABLE INITIALLY {rule.deferrable.upper()}" if rule.deferrable else "")
+
     def is_constraint(self, unique: UniqueDef) -> bool:
         """Whether a unique rule is a constraint; otherwise it is a unique index."""
+        if unique.operators:
+            return True
         plain = all(part.column and not part.opclass and not part.descending for part in unique.parts)
         return plain and unique.condition is None and not unique.include and unique.nulls_distinct is None
 
@@ -101,6 +120,8 @@ class DDLWriter:
         dialect = self.dialect
         if isinstance(rule, IndexDef) and rule.vendor and rule.vendor != dialect.vendor:
             return False
+        if isinstance(rule, UniqueDef) and rule.operators:
+            return True  # never left out: writing it says which databases have none
         if rule.condition is not None and not dialect.has_partial_indexes:
             return False
         if isinstance(rule, UniqueDef):
@@ -141,6 +162,8 @@ class DDLWriter:
             text += f" INCLUDE ({self.names(index.include)})"
         if isinstance(index, UniqueDef) and index.nulls_distinct is False:
             text += " NULLS NOT DISTINCT"
+        if isinstance(index, IndexDef) and index.parameters:
+            text += f" WITH ({', '.join(index.parameters)})"
         if index.condition is not None:
             text += f" WHERE {self.expression(index.condition)}"
         return text

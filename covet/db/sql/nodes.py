@@ -51,7 +51,8 @@ class ColumnType:
     """What a column stores, said once for all databases; ``Dialect.type_sql`` spells it.
 
     Kinds: ``smallint integer bigint float decimal boolean char varchar text date time datetime interval uuid binary
-    json inet custom``. ``unsigned`` marks the positive integers. ``sql`` is the literal type of a ``custom`` kind.
+    json inet custom postgresql``. ``unsigned`` marks the positive integers. ``sql`` is the literal type of a ``custom``
+    kind, and of a ``postgresql`` one, which other databases refuse.
     """
 
     kind: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from covet.db.backends.postgresql.json_functions import JSON_FUNCTIONS
+from covet.db.backends.postgresql.texts import value_text
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import Convert, Dialect, FunctionSpelling, Write, json_text, json_value
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
@@ -84,6 +86,8 @@ _PARTS = {
     "minute": "MINUTE",
     "second": "SECOND",
 }
+# The length in ``varchar(10)[]``: a cast to it would cut values off silently.
+_LENGTH = re.compile(r"(?<=varchar)\(\d+\)")
 _UNITS = frozenset(("year", "quarter", "month", "week", "day", "hour", "minute", "second"))
 
 
@@ -175,6 +179,8 @@ class PostgreSQLDialect(Dialect):
         """Return the type for a cast, without a limit: an explicit cast would cut the text off silently."""
         if type.kind in ("char", "varchar"):
             return "text" if type.kind == "char" else "varchar"
+        if type.kind == "postgresql":
+            return _LENGTH.sub("", super().type_sql(type))
         if type.kind == "decimal" and type.precision is None:
             return "numeric"
         return super().type_sql(type)
@@ -195,6 +201,12 @@ class PostgreSQLDialect(Dialect):
     def converter(self, type: ColumnType) -> Convert | None:
         """Return the converter: only JSON and addresses arrive as something else."""
         return _CONVERTERS.get(type.kind)
+
+    def literal(self, value: object) -> str:
+        """Return a constant; lists and ranges as PostgreSQL writes them."""
+        if isinstance(value, list) or hasattr(value, "isempty"):
+            return self.text_literal(value_text(value))
+        return super().literal(value)
 
     def bytes_literal(self, value: bytes) -> str:
         """Return bytes as PostgreSQL's hexadecimal text."""

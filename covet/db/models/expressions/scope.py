@@ -56,8 +56,11 @@ class Scope(Protocol):
     def compare_list(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
         """Return ``in`` or ``range`` with nodes, or ``in`` with a query."""
 
-    def query(self, queryset: Any) -> Select | Compound:
-        """Return the statement of a nested queryset, whose ``OuterRef`` names look into this scope."""
+    def query(self, queryset: Any, *, ordered: bool = False) -> Select | Compound:
+        """Return the statement of a nested queryset, whose ``OuterRef`` names look into this scope.
+
+        Its order is left out where no slice needs it, unless ``ordered`` asks for it.
+        """
 
 
 def resolve_value(scope: Scope, value: Any, field: Field[Any] | None = None) -> Resolved:

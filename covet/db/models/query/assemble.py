@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Assembler", "OutColumn", "Rows"]
 
 _ONE = n.Keyword("1")
+_ZERO = n.Keyword("0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,24 +248,28 @@ class Assembler(Builder):
 
     # ── nested and combined
 
-    def subselect(self) -> Select | Compound:
-        """Return the query as it stands inside another statement: order only where a slice needs it."""
+    def subselect(self, *, ordered: bool = False) -> Select | Compound:
+        """Return the query as it stands inside another statement: in order only where asked for, or a slice needs it."""
         plan = self.plan
+        ordered = ordered or plan.is_sliced
         bare = plan.extras.outputs is None and plan.extras.combined is None and plan.extras.group_by is None
         if bare and self.may_qualify:
             assert self.meta.pk is not None
             names = tuple([field.attname for field in self.meta.pk_fields])
             keys = plan.with_extras(outputs=names, select_related=())
             inner = type(self)(keys, self.dialect, outer=self._outer, start=self.start, alias=self.alias)
-            return inner.rows(ordered=plan.is_sliced).statement
+            return inner.rows(ordered=ordered).statement
         if bare:
             where, having = self.conditions()
-            order = self.order_by(default=True) if plan.is_sliced else []
+            order = self.order_by(default=True) if ordered else []
             assert self.meta.pk is not None
             outputs: list[Output] = [Output(self.column(field)) for field in self.meta.pk_fields]
             return self._select(outputs, FALSE if plan.is_empty else where, having, order=order)
-        rows = self.rows(ordered=plan.is_sliced or bool(plan.extras.distinct_on))
-        return rows.statement
+        statement = self.rows(ordered=ordered or bool(plan.extras.distinct_on)).statement
+        if not plan.is_empty:
+            return statement
+        # What none() selects is nothing, inside another query too.
+        return replace(statement, where=FALSE) if isinstance(statement, Select) else replace(statement, limit=_ZERO)
 
     def exists_select(self) -> Select | Compound:
         """Return the query for ``EXISTS``: whether there is a row, nothing of it."""

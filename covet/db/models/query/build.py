@@ -170,12 +170,12 @@ class Builder:
         """Return one item of ``order_by``."""
         return self.order_items([item], (), flip=False)[0]
 
-    def query(self, queryset: Any) -> Select | Compound:
+    def query(self, queryset: Any, *, ordered: bool = False) -> Select | Compound:
         """Return the statement of a nested queryset and take its slots."""
         if isinstance(queryset, Query):
-            return self.nested(queryset).subselect()
+            return self.nested(queryset).subselect(ordered=ordered)
         self._check_database(queryset)
-        return self.nested(queryset.query).subselect()
+        return self.nested(queryset.query).subselect(ordered=ordered)
 
     def _check_database(self, queryset: Any) -> None:
         if queryset._db is not None and self.alias is not None and queryset._db != self.alias:
@@ -190,7 +190,7 @@ class Builder:
         self.cursor = inner.end
         return inner
 
-    def subselect(self) -> Select | Compound:
+    def subselect(self, *, ordered: bool = False) -> Select | Compound:
         """Return the query as it stands inside another statement; ``assemble`` knows how."""
         raise TypeError("Only an Assembler can build a nested query.")
 
@@ -484,6 +484,9 @@ class Builder:
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
             assert isinstance(listed, n.Param)
+            among = getattr(left.field, "among", None)
+            if among is not None:
+                return among(left.node, listed)  # type: ignore[no-any-return]  # a node, by the field's own rule
             return json_among(left.node, listed, self.dialect) if left.kind == "json" else n.In(left.node, listed)
         if kind == leaves.ITEMS:
             items = tuple([self._item(item, left) for item in value if item is not None])
@@ -494,6 +497,12 @@ class Builder:
                 return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
         node = None
+        custom = None if left.field is None else left.field.get_lookup(lookup)
+        takes = getattr(custom, "value_field", None)
+        if kind == leaves.EXPRESSION and custom is not None and takes is not None and not left.bilateral:
+            if value.contains_aggregate:
+                self.saw_aggregate = True
+            return custom(self.wrap(left.node, left.field), value).resolve(self).node  # type: ignore[no-any-return]
         if kind == leaves.EXPRESSION:
             node = value.resolve(self).node
             if value.contains_aggregate:
@@ -505,10 +514,10 @@ class Builder:
             for transform in left.bilateral:
                 given = transform(given)
             node = given.resolve(self).node
-        right = Right((first,), node, self.dialect, left.field, unwrap)
-        custom = None if left.field is None else left.field.get_lookup(lookup)
+        held = left.field if takes is None else takes(left.field)
+        right = Right((first,), node, self.dialect, held, unwrap)
         if custom is not None:
-            wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), left.field))
+            wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), held))
             return wrapped.resolve(self).node  # type: ignore[no-any-return]
         function = lookup_of(left, lookup)
         if function is None:

@@ -1,0 +1,236 @@
+"""The kinds of index that PostgreSQL has, with their parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from covet.db.models.expressions.functions import Func
+from covet.db.models.indexes import Index
+from covet.db.sql import nodes
+from covet.postgres.vendor import OnlyPostgreSQL
+
+__all__ = [
+    "BTreeIndex",
+    "BloomIndex",
+    "BrinIndex",
+    "GinIndex",
+    "GistIndex",
+    "HashIndex",
+    "OpClass",
+    "PostgresIndex",
+    "SpGistIndex",
+]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?\Z")
+
+
+class OpClass(OnlyPostgreSQL, Func):
+    """An expression with the operator class that an index shall use: ``OpClass(Lower("name"), "gin_trgm_ops")``.
+
+    Args:
+        expression: The expression; a text names a field.
+        name: The operator class.
+    """
+
+    public_module = "covet.postgres.indexes"
+
+    def __init__(self, expression: Any, name: str) -> None:
+        if not _NAME.match(name):
+            raise ValueError(f"{name!r} cannot be the name of an operator class.")
+        super().__init__(expression)
+        self.opclass = name
+
+    def node(self, args: tuple[nodes.Node, ...], field: Any) -> nodes.Node:
+        """Return the expression: the class belongs to the index."""
+        return args[0]
+
+
+class PostgresIndex(Index):
+    """The base: storage parameters are arguments, and ``None`` leaves the database's own.
+
+    On other databases the index is left out, as the checks say.
+    """
+
+    #: Parameters by the name of the argument, in the order of the SQL.
+    options: ClassVar[dict[str, str]] = {}
+
+    def _keep(self, **given: Any) -> None:
+        self._given = {name: value for name, value in given.items() if value is not None}
+
+    def parameters(self) -> tuple[str, ...]:
+        """Return the storage parameters."""
+        return tuple(f"{self.options[name]} = {_written(value)}" for name, value in self._given.items())
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        """Add the parameters."""
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, **self._given}
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(int(value))
+
+
+class BTreeIndex(PostgresIndex):
+    """The usual kind.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        fillfactor: How full pages are made, in percent.
+        deduplicate_items: Keep equal keys once.
+        options: What all indexes take: ``fields``, ``name``, ``condition``, ``opclasses``, ``include``.
+    """
+
+    suffix = "btree"
+    method = "btree"
+    options = {"fillfactor": "fillfactor", "deduplicate_items": "deduplicate_items"}
+
+    def __init__(
+        self, *expressions: Any, fillfactor: int | None = None, deduplicate_items: bool | None = None, **options: Any
+    ) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(fillfactor=fillfactor, deduplicate_items=deduplicate_items)
+
+
+class GinIndex(PostgresIndex):
+    """For values with parts: arrays, JSON, search vectors, trigrams.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        fastupdate: Gather new entries before they are sorted in.
+        gin_pending_list_limit: How many kilobytes are gathered.
+        options: What all indexes take.
+    """
+
+    suffix = "gin"
+    method = "gin"
+    options = {"fastupdate": "fastupdate", "gin_pending_list_limit": "gin_pending_list_limit"}
+
+    def __init__(
+        self,
+        *expressions: Any,
+        fastupdate: bool | None = None,
+        gin_pending_list_limit: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(fastupdate=fastupdate, gin_pending_list_limit=gin_pending_list_limit)
+
+
+class GistIndex(PostgresIndex):
+    """For ranges, geometry, nearest neighbours and exclusion.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        buffering: Build it with buffers.
+        fillfactor: How full pages are made, in percent.
+        options: What all indexes take.
+    """
+
+    suffix = "gist"
+    method = "gist"
+    options = {"buffering": "buffering", "fillfactor": "fillfactor"}
+
+    def __init__(
+        self, *expressions: Any, buffering: bool | None = None, fillfactor: int | None = None, **options: Any
+    ) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(buffering=buffering, fillfactor=fillfactor)
+
+
+class BrinIndex(PostgresIndex):
+    """A small index for large tables whose rows lie in the order of the column.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        autosummarize: Sum a range of pages up as soon as it is full.
+        pages_per_range: How many pages are summed up together.
+        options: What all indexes take.
+    """
+
+    suffix = "brin"
+    method = "brin"
+    options = {"autosummarize": "autosummarize", "pages_per_range": "pages_per_range"}
+
+    def __init__(
+        self, *expressions: Any, autosummarize: bool | None = None, pages_per_range: int | None = None, **options: Any
+    ) -> None:
+        if pages_per_range is not None and pages_per_range <= 0:
+            raise ValueError("pages_per_range is None or a positive number.")
+        super().__init__(*expressions, **options)
+        self._keep(autosummarize=autosummarize, pages_per_range=pages_per_range)
+
+
+class HashIndex(PostgresIndex):
+    """For ``=`` on long values.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        fillfactor: How full pages are made, in percent.
+        options: What all indexes take.
+    """
+
+    suffix = "hash"
+    method = "hash"
+    options = {"fillfactor": "fillfactor"}
+
+    def __init__(self, *expressions: Any, fillfactor: int | None = None, **options: Any) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(fillfactor=fillfactor)
+
+
+class SpGistIndex(PostgresIndex):
+    """For values that a space divides unevenly: prefixes, points, ranges.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        fillfactor: How full pages are made, in percent.
+        options: What all indexes take.
+    """
+
+    suffix = "spgist"
+    method = "spgist"
+    options = {"fillfactor": "fillfactor"}
+
+    def __init__(self, *expressions: Any, fillfactor: int | None = None, **options: Any) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(fillfactor=fillfactor)
+
+
+class BloomIndex(PostgresIndex):
+    """One index for ``=`` on any of many columns; needs the extension ``bloom``.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        length: The bits of a signature, up to 4096.
+        columns: The bits of each column, in the order of the columns.
+        options: What all indexes take.
+    """
+
+    suffix = "bloom"
+    method = "bloom"
+
+    def __init__(
+        self, *expressions: Any, length: int | None = None, columns: Sequence[int] = (), **options: Any
+    ) -> None:
+        super().__init__(*expressions, **options)
+        count = len(self.fields) + len(self.expressions)
+        if len(columns) > count:
+            raise ValueError(f"columns has {len(columns)} numbers for {count} columns.")
+        if any(not 0 < bits <= 4095 for bits in columns):
+            raise ValueError("Each of columns is a number from 1 to 4095.")
+        if length is not None and not 0 < length <= 4096:
+            raise ValueError("length is None or a number from 1 to 4096.")
+        self._keep(length=length, columns=tuple(columns) or None)
+
+    def parameters(self) -> tuple[str, ...]:
+        """Return the storage parameters."""
+        found = []
+        if "length" in self._given:
+            found.append(f"length = {int(self._given['length'])}")
+        bits = self._given.get("columns", ())
+        return (*found, *[f"col{number} = {int(each)}" for number, each in enumerate(bits, 1)])

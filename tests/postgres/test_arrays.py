@@ -1,0 +1,191 @@
+"""ArrayField: values there and back, look-ups, steps into it, checks and validation."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from covet.apps import apps
+from covet.db import models
+from covet.db.errors import NotSupportedError
+from covet.db.models import F, OuterRef
+from covet.exceptions import ValidationError
+from covet.postgres.expressions import ArraySubquery
+from covet.postgres.fields import ArrayField
+from tests.postgres.models import Post
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+
+
+async def titles(**conditions: Any) -> list[str]:
+    return [post.title async for post in Post.objects.filter(**conditions).order_by("title")]
+
+
+@pytest.fixture
+async def posts(pg: Database) -> None:
+    await Post.objects.create(title="a", tags=["x", "y"], board=[[1, 2], [3, 4]], scores=[1, None, 3])
+    await Post.objects.create(title="b", tags=["y", "z", "it's"], board=[[9]], scores=[])
+    await Post.objects.create(title="c", tags=[])
+
+
+@pytest.mark.row("postgres.array", on="postgresql")
+async def test_arrays_come_back_as_they_were_saved(pg: Database) -> None:
+    moment = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+    made = await Post.objects.create(
+        title="a", tags=["x", 'q"', "\\"], board=[[1, 2], [3, 4]], facts=[{"a": 1}, None, [2]], moments=[moment]
+    )
+    found = await Post.objects.get(pk=made.pk)
+    assert found.tags == ["x", 'q"', "\\"]
+    assert found.board == [[1, 2], [3, 4]]
+    assert found.facts == [{"a": 1}, None, [2]]
+    assert found.moments == [moment]
+    assert found.scores is None
+
+
+@pytest.mark.row("postgres.array", on="postgresql")
+async def test_a_null_item_of_a_json_base_is_null_in_sql(pg: Database) -> None:
+    await Post.objects.create(title="a", facts=[None])
+    assert await pg.fetch("SELECT facts[1] IS NULL FROM pgtests_post") == [(True,)]
+
+
+@pytest.mark.row("postgres.array", on="postgresql")
+async def test_many_rows_with_arrays_are_inserted_and_updated_at_once(pg: Database) -> None:
+    made = await Post.objects.bulk_create(
+        [Post(title="a", tags=["x"]), Post(title="b", tags=["y", "z"]), Post(title="c", tags=[])]
+    )
+    for post in made:
+        post.tags = [*post.tags, post.title]
+    await Post.objects.bulk_update(made, ["tags"])
+    assert [post.tags async for post in Post.objects.order_by("title")] == [["x", "a"], ["y", "z", "b"], ["c"]]
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_look_ups_of_arrays(posts: None) -> None:
+    assert await titles(tags__contains=["y"]) == ["a", "b"]
+    assert await titles(tags__contains=["y", "z"]) == ["b"]
+    assert await titles(tags__contained_by=["x", "y", "w"]) == ["a", "c"]
+    assert await titles(tags__overlap=["x", "z"]) == ["a", "b"]
+    assert await titles(tags__len=0) == ["c"]
+    assert await titles(tags__len__gte=2) == ["a", "b"]
+    assert await titles(tags=["x", "y"]) == ["a"]
+    assert await titles(tags__in=[["x", "y"], [], ["y", "z", "it's"]]) == ["a", "b", "c"]
+    assert await titles(tags__in=[]) == []
+    assert await titles(scores__in=[[1, None, 3]]) == ["a"]
+    assert await titles(board__contains=[[3]]) == ["a"]
+    assert await titles(tags__contains=F("tags")) == ["a", "b", "c"]
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_places_and_slices(posts: None) -> None:
+    assert await titles(tags__0="y") == ["b"]
+    assert await titles(tags__2__startswith="it") == ["b"]
+    assert await titles(tags__0_1=["x"]) == ["a"]
+    assert await titles(tags__1_3=["z", "it's"]) == ["b"]
+    assert await titles(board__0__1=2) == ["a"]
+    assert await titles(board__1=[3, 4]) == ["a"]
+    assert await titles(tags__0__in=["x", "w"]) == ["a"]
+    assert await titles(scores__len=None) == ["c"]
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_steps_stand_in_values_and_ordering(posts: None) -> None:
+    rows = Post.objects.order_by("-tags__len", "title").values_list("title", "tags__0", "tags__len")
+    assert await rows == [("b", "y", 3), ("a", "x", 2), ("c", None, 0)]
+    ordered = Post.objects.filter(tags__len__gt=0).order_by("-tags__0").values_list("title", flat=True)
+    assert await ordered == ["b", "a"]
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_conditions_on_arrays_can_be_turned_round(posts: None) -> None:
+    kept = Post.objects.exclude(tags__contains=["x"]).order_by("title").values_list("title", flat=True)
+    assert await kept == ["b", "c"]
+    assert [post.title async for post in Post.objects.exclude(scores__overlap=[1]).order_by("title")] == ["b", "c"]
+
+
+@pytest.mark.row("postgres.array_subquery", on="postgresql")
+async def test_a_subquery_as_an_array(posts: None) -> None:
+    others = Post.objects.exclude(pk=OuterRef("pk")).order_by("-title").values("title")
+    found = Post.objects.annotate(others=ArraySubquery(others)).order_by("title").values_list("title", "others")
+    assert await found == [("a", ["c", "b"]), ("b", ["c", "a"]), ("c", ["b", "a"])]
+    none = Post.objects.none().values("title")
+    assert await Post.objects.annotate(others=ArraySubquery(none)).filter(others__len=0).count() == 3
+
+
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tags=st.lists(texts, max_size=4), scores=st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=4))
+async def test_any_list_is_found_by_itself(pg: Database, tags: list[str], scores: list[int | None]) -> None:
+    made = await Post.objects.create(title="h", tags=tags, scores=scores)
+    found = await Post.objects.get(pk=made.pk, tags=tags, tags__in=[tags], scores__in=[scores])
+    assert (found.tags, found.scores) == (tags, scores)
+
+
+async def test_what_is_no_list_is_refused_before_it_is_sent(pg: Database) -> None:
+    with pytest.raises(TypeError, match="tags expects a list"):
+        await Post.objects.create(title="a", tags="xyz")  # type: ignore[misc]
+
+
+async def test_full_clean_checks_every_item(pg: Database) -> None:
+    post = Post(title="a", body="b", tags=["x", "y" * 21])
+    with pytest.raises(ValidationError) as caught:
+        await post.full_clean()
+    assert "Item 2 of the list is not valid" in str(caught.value)
+    post = Post(title="a", body="b", tags=["x"], scores=[1] * 6, board=[[1], [1, 2]])
+    with pytest.raises(ValidationError) as caught:
+        await post.full_clean()
+    assert set(caught.value.message_dict) == {"scores", "board"}
+
+
+def test_texts_are_read_as_json_and_written_so() -> None:
+    field = Post._meta.get_field("scores")
+    assert field.to_python("[1, null, 3]") == [1, None, 3]
+    assert field.value_to_string(Post(scores=[1, None])) == '["1",null]'
+    assert field.to_python('["1",null]') == [1, None]
+    for wrong in ("nope", "3", 5):
+        with pytest.raises(ValidationError):
+            field.to_python(wrong)
+    with pytest.raises(ValidationError, match="Item 1"):
+        field.to_python(["x"])
+
+
+def test_checks_name_what_is_wrong_with_an_array() -> None:
+    with apps.isolate():
+
+        class Wrong(models.Model):
+            keys = ArrayField(models.ForeignKey("self", on_delete=models.CASCADE))
+            chars = ArrayField(models.CharField(max_length=-1))
+            shared = ArrayField(models.IntegerField(), default=[1])
+            sized = ArrayField(models.IntegerField(), size=0)
+            warned = ArrayField(models.IntegerField(max_length=3))
+
+            class Meta:
+                app_label = "wrong"
+
+    found = {field.name: [m.id for m in field.check()] for field in Wrong._meta.local_fields if field.name != "id"}
+    assert found == {
+        "keys": ["postgres.E002"],
+        "chars": ["postgres.E001"],
+        "shared": ["postgres.E003"],
+        "sized": ["postgres.E005"],
+        "warned": ["postgres.E004"],
+    }
+
+
+@pytest.mark.vendors("sqlite", "mysql")
+async def test_other_databases_name_what_they_lack(database: Database) -> None:
+    from covet.db.models.table import table_of
+
+    with pytest.raises(NotSupportedError, match=r"needs PostgreSQL|only PostgreSQL has"):
+        async with database.schema_editor() as editor:
+            await editor.create_table(table_of(Post))
+    with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
+        await Post.objects.filter(tags__contains=["x"])
+    with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
+        await Post.objects.create(title="a", tags=["x"])
