@@ -11,10 +11,14 @@ from covet.http.errors import MethodNotAllowed
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.csrf import csrf_exempt
+from covet.views.conditions import condition, etag, last_modified
 
 __all__ = [
     "cache_control",
+    "condition",
     "csrf_exempt",
+    "etag",
+    "last_modified",
     "method_decorator",
     "never_cache",
     "require_GET",
