@@ -20,6 +20,7 @@ MODULES = {
     "factory-boy": "factory",
     "pillow": "PIL",
     "pytest-asyncio": "pytest_asyncio",
+    "Babel": "babel",
     "PyYAML": "yaml",
     "strawberry-graphql": "strawberry",
 }
