@@ -210,6 +210,10 @@ class Defaults:
         "True} to fail the request; None is no limit.",
         convert=parse_budget,
     )
+    SLOW_QUERY_MS: float | None = setting(
+        cast("float | None", None),
+        "From how many milliseconds on a statement is logged to covet.db.slow, with its plan; None logs none.",
+    )
 
     # -- time and language
     USE_TZ: bool = setting(True, "Datetimes are aware. Kept for Django's habit; it cannot be turned off.")

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, cast
 
 from covet.conf import settings
 from covet.conf.service_url import DatabaseConfig, parse_database
+from covet.db.backends.listening import log_of
 from covet.db.database import Database
 from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
 
-__all__ = ["DEFAULT_ALIAS", "Connections", "connections"]
+__all__ = ["DEFAULT_ALIAS", "ConnectionDoesNotExist", "Connections", "connection", "connections", "reset_queries"]
 
 DEFAULT_ALIAS = "default"
+
+
+class ConnectionDoesNotExist(ImproperlyConfigured):
+    """There is no database of that alias in ``DATABASES``."""
 
 
 class Connections(Mapping[str, Database]):
@@ -47,7 +53,7 @@ class Connections(Mapping[str, Database]):
         if alias not in known:
             near = suggest(alias, known)
             hint = f"Did you mean '{near}'?" if near else f"Known: {', '.join(known) or 'none'}."
-            raise ImproperlyConfigured(f"There is no database '{alias}' in DATABASES. {hint}")
+            raise ConnectionDoesNotExist(f"There is no database '{alias}' in DATABASES. {hint}")
         return parse_database(known[alias])
 
     def __iter__(self) -> Iterator[str]:
@@ -102,3 +108,26 @@ class Connections(Mapping[str, Database]):
 
 
 connections = Connections()
+
+
+class DefaultConnection:
+    """The database of the alias ``"default"``, whichever that is at the time."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(connections[DEFAULT_ALIAS], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(connections[DEFAULT_ALIAS], name, value)
+
+    def __repr__(self) -> str:
+        return repr(connections[DEFAULT_ALIAS])
+
+
+# To type checkers it is the database itself.
+connection: Database = cast(Database, DefaultConnection())
+
+
+def reset_queries() -> None:
+    """Empty the log of statements, ``connection.queries``, of every database."""
+    for database in connections.made:
+        log_of(database.alias).clear()

@@ -12,14 +12,16 @@ import asyncio
 import contextvars
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.blocks import Atomic
-from covet.db.backends.driver import Connection, Driver, Inserted, Rows
+from covet.db.backends.cursor import Cursor
+from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
+from covet.db.backends.listening import LOG_LIMIT, QueryRecord, Wrapper, Wrapping, log_of, recorders, watch, wrapped
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
@@ -76,31 +78,6 @@ class BoundedCache(dict[K, V]):
         super().__setitem__(key, value)
 
 
-@dataclass(frozen=True, slots=True)
-class QueryRecord:
-    """One statement that ran.
-
-    Attributes:
-        alias: The database.
-        sql: The text that the driver got.
-        args: Its values, as the driver got them; for ``execute_many`` the lists of values.
-        duration_s: How long it took, waiting for a connection included.
-        where: ``file:line`` of the code that asked for it.
-        error: The error it ended with, if any.
-    """
-
-    alias: str
-    sql: str
-    args: Sequence[Any]
-    duration_s: float
-    where: str
-    error: BaseException | None = None
-
-
-# Who listens to the statements of this context and of the tasks started in it.
-recorders: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("covet_db_recorders", default=())
-
-
 class Database:
     """One entry of ``DATABASES``.
 
@@ -129,6 +106,7 @@ class Database:
         self._opening: asyncio.Lock | None = None
         self._pinned: Frame | None = None
         freshness.configure()
+        watch.configure()
 
     def __repr__(self) -> str:
         return f"<Database '{self.alias}': {self.config.label}>"
@@ -173,7 +151,7 @@ class Database:
         """
         if freshness.active and (names := freshness.targets(sql)):
             return await self._write(names, "fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
-        if not recorders.get():
+        if not watch.get():
             frame = self._scope.get()
             if frame is not None:
                 return await frame.transaction.run(frame, "fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
@@ -200,7 +178,7 @@ class Database:
         """Run an insert and return ``(rows of RETURNING, automatic key)``; which of them is filled hangs on the database."""
         if freshness.active and (names := freshness.targets(sql)):
             return await self._write(names, "insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
-        if not recorders.get():
+        if not watch.get():
             frame = self._scope.get()
             if frame is not None:
                 return await frame.transaction.run(frame, "insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
@@ -227,7 +205,7 @@ class Database:
         """Run a statement and return how many rows it changed."""
         if freshness.active and (names := freshness.targets(sql)):
             return await self._write(names, "execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
-        if not recorders.get():
+        if not watch.get():
             frame = self._scope.get()
             if frame is not None:
                 return await frame.transaction.run(frame, "execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
@@ -256,6 +234,16 @@ class Database:
             return await self._write(names, "read", sql, args)  # type: ignore[no-any-return]  # by the method's name
         return await self._run("read", sql, args)  # type: ignore[no-any-return]  # by the method's name
 
+    async def outcome(self, sql: str, args: Sequence[Any] = ()) -> Outcome:
+        """Run a statement and return all that is known of it: what cursors run by."""
+        if freshness.active and (names := freshness.targets(sql)):
+            return await self._write(names, "outcome", sql, args)  # type: ignore[no-any-return]  # by the method's name
+        return await self._run("outcome", sql, args)  # type: ignore[no-any-return]  # by the method's name
+
+    def cursor(self) -> Cursor:
+        """Return a cursor: ``async with connection.cursor() as c: await c.execute("SELECT … %s", [1])``."""
+        return Cursor(self)
+
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each list of values; outside a transaction all or none take effect."""
         if args_list and freshness.active and (names := freshness.targets(sql)):
@@ -269,10 +257,40 @@ class Database:
         Inside a transaction other statements of the block may run between two chunks; on MySQL and MariaDB the rest of the
         rows then waits in memory.
         """
+        listeners = watch.get()
+        if not listeners:
+            async with aclosing(self._stream(sql, args, chunk_size)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        place = place_of_caller(2)
+        source: AsyncGenerator[Rows, None] | None = None
+
+        async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
+            nonlocal source
+            started = time.perf_counter()
+            failure: BaseException | None = None
+            source = self._stream(sql, args, chunk_size)
+            try:
+                return await _next(source)
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._record(listeners, sql, args, started, place, failure)
+
+        try:
+            # What is waited for, and may be refused, is the first chunk.
+            chunk = await wrapped(listeners, self.alias, execute)(sql, args, False, {"connection": self})
+            while chunk is not None and source is not None:
+                yield chunk
+                chunk = await _next(source)
+        finally:
+            if source is not None:
+                await source.aclose()
+
+    async def _stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncGenerator[Rows, None]:
         frame = self._frame()
-        started = time.perf_counter()
-        if recorders.get():
-            self._record(sql, args, started, None)
         if frame is not None:
             async for chunk in frame.transaction.stream(frame, sql, args, chunk_size):
                 yield chunk
@@ -324,22 +342,68 @@ class Database:
 
     async def _run(self, method: str, sql: str, args: Sequence[Any]) -> Any:
         """The long way: transactions, pinned connections, listeners, statements seen for the first time."""
-        if not recorders.get():
+        listeners = watch.get()
+        if not listeners:
             return await self._run_routed(method, sql, args)
-        started = time.perf_counter()
-        failure: BaseException | None = None
-        try:
-            return await self._run_routed(method, sql, args)
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            self._record(sql, args, started, failure)
 
-    def _record(self, sql: str, args: Sequence[Any], started: float, failure: BaseException | None) -> None:
-        record = QueryRecord(self.alias, sql, args, time.perf_counter() - started, place_of_caller(3), failure)
-        for recorder in recorders.get():
-            recorder(record)
+        # Here, since wrappers stand between it and the code that asked.
+        place = place_of_caller(2)
+
+        async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
+            started = time.perf_counter()
+            failure: BaseException | None = None
+            try:
+                return await self._run_routed(method, sql, args)
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._record(listeners, sql, args, started, place, failure)
+
+        run = wrapped(listeners, self.alias, execute)
+        return await run(sql, args, method == "execute_many", {"connection": self})
+
+    def _record(
+        self,
+        listeners: Sequence[Any],
+        sql: str,
+        args: Sequence[Any],
+        started: float,
+        place: str,
+        failure: BaseException | None = None,
+    ) -> None:
+        record = QueryRecord(self.alias, sql, args, time.perf_counter() - started, place, failure)
+        for listener in listeners:
+            listener(record)
+
+    @contextmanager
+    def execute_wrapper(self, wrapper: Wrapper) -> Iterator[None]:
+        """Call ``wrapper`` around each statement of this database, in this context and in the tasks started in it.
+
+        Args:
+            wrapper: ``async def wrapper(execute, sql, params, many, context)``; it returns what ``await execute(sql, params,
+                many, context)`` returned, or raises and nothing runs. ``params`` are as the driver takes them, a list of them with
+                ``many``; ``context["connection"]`` is the database. Wrappers nest, the first one outermost.
+        """
+        if not callable(wrapper):
+            raise TypeError(f"execute_wrapper() takes an async function, not {wrapper!r}.")
+        token = recorders.set((*recorders.get(), Wrapping(self.alias, wrapper)))
+        try:
+            yield
+        finally:
+            recorders.reset(token)
+
+    @property
+    def queries(self) -> list[QueryRecord]:
+        """The statements that ran while ``DEBUG`` is on, the newest last: of this request, else of the process."""
+        found = log_of(self.alias)
+        if len(found) == LOG_LIMIT:
+            warnings.warn(
+                f"The log of statements is full: the last {LOG_LIMIT} are left. Call reset_queries() from time to time.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return list(found)
 
     async def _run_routed(self, method: str, sql: str, args: Sequence[Any]) -> Any:
         frame = self._frame()
@@ -563,6 +627,13 @@ class Database:
         """Return the reader of tables, columns, indexes and constraints."""
         reader: type[Introspection] = import_string(f"covet.db.backends.{self.vendor}.introspection:Reader")
         return reader(self)
+
+
+async def _next(chunks: AsyncIterator[Rows]) -> Rows | None:
+    try:
+        return await anext(chunks)
+    except StopAsyncIteration:
+        return None
 
 
 _DRIVERS = {

@@ -20,6 +20,7 @@ __all__ = [
     "ForeignKeyViolation",
     "IntegrityError",
     "InterfaceError",
+    "InternalError",
     "LockTimeout",
     "NotNullViolation",
     "NotSupportedError",
@@ -67,6 +68,10 @@ class InterfaceError(DatabaseError):
 
 class DataError(DatabaseError):
     """A value does not fit: too long, out of range, not of the column's type."""
+
+
+class InternalError(DatabaseError):
+    """The database has met a fault of its own: broken data on disk, a state that it should never be in."""
 
 
 class OperationalError(DatabaseError):

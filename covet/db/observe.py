@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from covet.db.database import QueryRecord, recorders
+from covet.db.backends.listening import QueryRecord, fresh_log, recorders
 from covet.exceptions import CovetError
 
 __all__ = [
     "QueryBudgetExceeded",
     "QueryRecord",
+    "fresh_log",
     "log_slow_queries",
     "observe_queries",
     "query_budget",

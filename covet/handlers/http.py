@@ -163,10 +163,10 @@ def _not_a_response(value: Any, view: Any) -> TypeError:
 
 def recording(call: GetResponse) -> GetResponse:
     """Keep the statements of each request, for the debug page; in development only."""
-    from covet.db.observe import record_queries
+    from covet.db.observe import fresh_log, record_queries
 
     async def recorded(request: Request) -> Response:
-        with record_queries() as queries:
+        with fresh_log(), record_queries() as queries:
             request.queries = queries
             return await call(request)
 

@@ -3,16 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from covet.test.asserts import assert_queries
+    from covet.test.asserts import CaptureQueriesContext, assert_queries
     from covet.test.client import AsyncClient
     from covet.test.factories import Factory
     from covet.test.live import LiveServer
     from covet.test.settings import override_settings
 
-__all__ = ["AsyncClient", "Factory", "LiveServer", "assert_queries", "override_settings"]
+__all__ = ["AsyncClient", "CaptureQueriesContext", "Factory", "LiveServer", "assert_queries", "override_settings"]
 
 _HOMES = {
     "AsyncClient": "covet.test.client",
+    "CaptureQueriesContext": "covet.test.asserts",
     "Factory": "covet.test.factories",
     "LiveServer": "covet.test.live",
     "assert_queries": "covet.test.asserts",

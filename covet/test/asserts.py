@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Self
 
+from covet.db.connections import connections
+from covet.db.database import Database
 from covet.db.observe import QueryRecord, record_queries
 
-__all__ = ["assert_queries"]
+__all__ = ["CaptureQueriesContext", "assert_queries"]
 
 
 @contextmanager
@@ -33,3 +36,36 @@ def assert_queries(count: int, *, using: str | None = None, exact: bool = True) 
     )
     wanted = f"{count}" if exact else f"at most {count}"
     raise AssertionError(f"{ran} statements ran, {wanted} were expected:\n{listed or '  (none)'}")
+
+
+class CaptureQueriesContext:
+    """The statements that a database runs inside the block: ``with CaptureQueriesContext(connection) as captured:``.
+
+    ``len(captured)``, ``captured[0]["sql"]`` and ``for query in captured`` read them, inside the block and after it.
+
+    Args:
+        connection: The database; the default one when left out.
+    """
+
+    def __init__(self, connection: Database | None = None) -> None:
+        self.connection = connections["default"] if connection is None else connection
+        self.captured_queries: list[QueryRecord] = []
+        self._recording: AbstractContextManager[list[QueryRecord]] | None = None
+
+    def __enter__(self) -> Self:
+        self._recording = record_queries([self.connection.alias])
+        self.captured_queries = self._recording.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._recording is not None:
+            self._recording.__exit__(None, None, None)
+
+    def __len__(self) -> int:
+        return len(self.captured_queries)
+
+    def __iter__(self) -> Iterator[QueryRecord]:
+        return iter(self.captured_queries)
+
+    def __getitem__(self, index: int) -> QueryRecord:
+        return self.captured_queries[index]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from covet.db.backends.features import Features
@@ -17,7 +18,7 @@ from covet.db.sql.dialect import Dialect
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
 
-__all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Row", "Rows"]
+__all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Outcome", "Row", "Rows"]
 
 # Any: what a column holds is known to the caller only.
 Row: TypeAlias = Sequence[Any]
@@ -25,6 +26,25 @@ Rows: TypeAlias = Sequence[Row]
 Inserted: TypeAlias = "tuple[Rows, int | None]"
 
 CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that came back for a statement of whatever kind: what a cursor shows.
+
+    Attributes:
+        columns: A tuple for each column, its name first and its type second, as PEP 249 describes them; empty without rows.
+        rows: The rows, as tuples.
+        count: How many rows were read or changed; -1 where the database does not tell.
+        last_id: The automatic key of an insert, where the database tells it.
+        more: Further results of the same text, as a procedure may give.
+    """
+
+    columns: tuple[tuple[Any, ...], ...] = ()
+    rows: Rows = ()
+    count: int = -1
+    last_id: int | None = None
+    more: tuple[Outcome, ...] = ()
 
 
 class Connection(ABC):
@@ -66,6 +86,10 @@ class Connection(ABC):
     @abstractmethod
     def read(self, sql: str, args: Sequence[Any]) -> Awaitable[tuple[list[str], Rows]]:
         """Run a statement and return the names of its columns with the rows: for text that people wrote."""
+
+    @abstractmethod
+    def outcome(self, sql: str, args: Sequence[Any]) -> Awaitable[Outcome]:
+        """Run a statement of whatever kind and return all that is known of it: for cursors."""
 
     @abstractmethod
     def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:

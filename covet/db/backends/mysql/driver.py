@@ -10,13 +10,14 @@ import datetime as dt
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
 from covet.concurrency import to_thread
 from covet.db import errors as e
-from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Rows
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features, version_tuple
 from covet.db.backends.mysql.dialect import MySQLDialect
 from covet.db.backends.mysql.libraries import choose_library
@@ -97,6 +98,34 @@ class MySQLConnection(Connection):
         await rows.result.init_unbuffered_query()
         await rows.read_ahead()
         return [column[0] for column in rows.result.description or ()], rows.ahead
+
+    async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
+        """Run a statement and return all that is known of it, further results of a procedure too."""
+        raw = self.raw
+        if self.is_closed:
+            raw.close()
+            raise self._driver.library.error(0, _NOT_CONNECTED)
+        if self._streaming is not None:
+            await self._streaming.read_ahead()
+        await raw._execute_command(_QUERY, self._text(sql, args))
+        raw._result = None
+        found = [await self._read_result()]
+        while found[-1].has_next:
+            found.append(await self._read_result())
+        # A procedure ends with an answer of its own that has nothing to show.
+        shown = [result for result in found if result.description] or found[:1]
+        outcomes = [
+            Outcome(result.description or (), result.rows or (), result.affected_rows, result.insert_id or None)
+            for result in shown
+        ]
+        return replace(outcomes[0], more=tuple(outcomes[1:]))
+
+    async def _read_result(self) -> Any:
+        result = self._driver.library.result(self.raw)
+        await result.read()
+        if result.server_status is not None:
+            self.raw.server_status = result.server_status
+        return result
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement and return how many rows it changed (or matched, for an update)."""
@@ -433,6 +462,7 @@ _NUMBERS: dict[int, type[e.DatabaseError]] = {
     1050: e.ProgrammingError,
     1051: e.ProgrammingError,
     1060: e.ProgrammingError,
+    1304: e.ProgrammingError,
     1305: e.ProgrammingError,
     1235: e.NotSupportedError,
 }
@@ -444,7 +474,7 @@ _CLASSES: dict[str, type[e.DatabaseError]] = {
     "ProgrammingError": e.ProgrammingError,
     "InterfaceError": e.InterfaceError,
     "OperationalError": e.OperationalError,
-    "InternalError": e.OperationalError,
+    "InternalError": e.InternalError,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from covet.db import errors as e
-from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Rows
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.opening import First, Opening
@@ -24,6 +24,7 @@ except ImportError:  # pragma: no cover - the package is there in the test envir
 __all__ = ["PostgreSQLConnection", "PostgreSQLDriver"]
 
 _INTEGER_OPTIONS = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size")
+_SEVERAL = re.compile(r";\s*\S")
 _DETAIL_KEY = re.compile(r"Key \((.+?)\)=")
 
 # SQLSTATE, or its class (the first two characters), to the error and what to say.
@@ -60,6 +61,7 @@ _STATES: dict[str, type[e.DatabaseError]] = {
     "57P02": e.ConnectionLost,
     "57P03": e.ConnectionFailed,
     "58": e.OperationalError,
+    "XX": e.InternalError,
 }
 
 
@@ -88,6 +90,21 @@ class PostgreSQLConnection(Connection):
             return list(record.keys()), rows
         statement = await self.raw.prepare(sql)
         return [column.name for column in statement.get_attributes()], rows
+
+    async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
+        """Run a statement and return all that is known of it; of several in one text only that they ran."""
+        return await self._after_begin(self._outcome(sql, args))  # type: ignore[no-any-return]  # as _outcome says
+
+    async def _outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
+        if not args and _SEVERAL.search(sql) is not None:
+            return Outcome(count=_count(await self.raw.execute(sql)))
+        # Without a name: it lives until the next one, and asks nothing of a pooler in between.
+        statement = await self.raw.prepare(sql, name="")
+        columns = tuple(
+            (column.name, column.type.oid, None, None, None, None, None) for column in statement.get_attributes()
+        )
+        rows = [tuple(record) for record in await statement.fetch(*args)]
+        return Outcome(columns, rows, _count(statement.get_statusmsg()))
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
@@ -306,6 +323,12 @@ class PostgreSQLDriver(Driver):
         return isinstance(error, (pg.InterfaceError, pg.InternalClientError)) and (
             "connection is closed" in str(error) or "cannot switch to state" in str(error)
         )
+
+
+def _count(status: str) -> int:
+    """Return how many rows a command tag tells: ``INSERT 0 3`` is 3, ``CREATE TABLE`` is -1."""
+    count = status.rpartition(" ")[2]
+    return int(count) if count.isdigit() else -1
 
 
 def _detail_columns(detail: str | None) -> tuple[str, ...]:

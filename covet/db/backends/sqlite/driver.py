@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import aiosqlite
 
 from covet.db import errors as e
-from covet.db.backends.driver import Connection, Driver, Inserted, Rows
+from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.backends.sqlite.functions import register_functions
@@ -33,6 +33,13 @@ def _fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple
 def _read(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
     cursor = raw.execute(sql, args)
     return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+def _outcome(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Outcome:
+    cursor = raw.execute(sql, args)
+    rows = cursor.fetchall()
+    count = len(rows) if rows and cursor.rowcount < 0 else cursor.rowcount
+    return Outcome(tuple(cursor.description or ()), rows, count, cursor.lastrowid)
 
 
 def _execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
@@ -83,6 +90,10 @@ class SQLiteConnection(Connection):
     def read(self, sql: str, args: Sequence[Any]) -> Awaitable[tuple[list[str], Rows]]:
         """Run a statement and return the names of its columns with the rows, in one hop."""
         return self._hop(_read, sql, args)
+
+    def outcome(self, sql: str, args: Sequence[Any]) -> Awaitable[Outcome]:
+        """Run a statement and return all that is known of it, in one hop."""
+        return self._hop(_outcome, sql, args)
 
     def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
         """Run a statement and return how many rows it changed."""
@@ -291,6 +302,10 @@ class SQLiteDriver(Driver):
             kind = e.ProgrammingError
             if "type 'b" in message or "type is not supported" in message or "type '" in message:
                 kind = e.DataError
+        elif isinstance(error, sqlite3.InternalError) or code.startswith(
+            ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_INTERNAL")
+        ):
+            kind = e.InternalError
         elif isinstance(error, sqlite3.InterfaceError):
             kind = e.InterfaceError
         else:

@@ -6,11 +6,9 @@ driver takes, and ``%%`` is one percent sign.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
-from covet.db.errors import ProgrammingError
 from covet.db.models.query import run
 from covet.db.models.query.assemble import OutColumn
 from covet.db.models.query.chain import M
@@ -19,18 +17,15 @@ from covet.db.models.query.plan import Query
 from covet.db.models.query.prefetch import prefetch_rows
 from covet.db.models.query.related import Related
 from covet.db.sql import nodes as n
+from covet.db.sql.placeholders import Params, raw_statement
 from covet.exceptions import FieldDoesNotExist, QueryNotAwaited
 
 if TYPE_CHECKING:
     from covet.db.database import Database
-    from covet.db.sql.dialect import Dialect
 
 __all__ = ["RawQuerySet", "raw_statement"]
 
-_PLACE = re.compile(r"%(?:(%)|(s)|\(([^)]*)\)s)")
 _NOTHING = n.Keyword("NULL")
-
-Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 
 class RawQuerySet(Generic[M]):
@@ -213,57 +208,3 @@ class RawQuerySet(Generic[M]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.model._meta.object_name}: {self.sql}>"
-
-
-def raw_statement(sql: str, params: Params, dialect: Dialect) -> tuple[str, list[Any]]:
-    """Return text and arguments for the driver, of SQL with ``%s`` or ``%(name)s`` places.
-
-    Raises:
-        ProgrammingError: Places and values do not fit, or a percent sign is alone.
-    """
-    by_name = isinstance(params, Mapping)
-    args: list[Any] = []
-    numbers: dict[str, int] = {}
-    text: list[str] = []
-    end = 0
-
-    def place(value: Any, name: str | None) -> str:
-        number = numbers.get(name) if name is not None and dialect.reuses_placeholders else None
-        if number is None:
-            adapt = dialect.text_adapter(value)
-            args.append(value if adapt is None else adapt(value))
-            number = len(args)
-            if name is not None:
-                numbers[name] = number
-        return dialect.placeholder(number)
-
-    for found in _PLACE.finditer(sql):
-        text.append(_plain(sql[end : found.start()], params, sql))
-        end = found.end()
-        if found[1]:
-            text.append("%")
-            continue
-        if by_name is (found[3] is None) and (params or by_name):
-            raise ProgrammingError("raw() takes %s with a list of values, or %(name)s with a dictionary.", sql=sql)
-        text.append(place(_value(params, found[3], len(args), sql), found[3]))
-    text.append(_plain(sql[end:], params, sql))
-    if not by_name and len(args) != len(params):
-        raise ProgrammingError(f"raw() has {len(args)} places (%s) and {len(params)} values.", sql=sql)
-    if dialect.doubles_percent and args:
-        mark = dialect.placeholder(1)
-        text = [piece if piece == mark else piece.replace("%", "%%") for piece in text]
-    return "".join(text), args
-
-
-def _plain(text: str, params: Params, sql: str) -> str:
-    if "%" in text and params:
-        raise ProgrammingError("A percent sign beside parameters is written %%.", sql=sql)
-    return text
-
-
-def _value(params: Any, name: str | None, position: int, sql: str) -> Any:
-    try:
-        return params[position if name is None else name]
-    except (IndexError, KeyError):
-        what = "fewer values than places (%s)" if name is None else f"no value for %({name})s"
-        raise ProgrammingError(f"raw() has {what}.", sql=sql) from None
