@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.models.expressions.subqueries import Subquery
+from covet.db.models.relations.ahead import wants_peers
 from covet.db.models.relations.managers import BoundManager
+from covet.db.models.relations.prefetching import read_among
 
 if TYPE_CHECKING:
     from covet.db.models.query.queryset import QuerySet
@@ -96,22 +98,42 @@ def generic_manager_class(field: Any, base: Any = None) -> type[Any]:
             foreign_key = field.foreign_key()
             if foreign_key is not None:
                 queryset._known = (foreign_key, self.instance)
+            if wants_peers(self.instance):
+                queryset._ahead = self
             return queryset  # type: ignore[no-any-return]  # as above
+
+        def _key(self) -> Any:
+            return self.key_of(self.instance)
+
+        def all_rows(self) -> QuerySet[Any, Any]:
+            """Return the rows of all instances, as the related model's manager gives them."""
+            return super().get_queryset()  # type: ignore[no-any-return]  # a queryset of the related model
+
+        def key_of(self, instance: Any) -> Any:
+            """Return what the rows know an instance by."""
+            return field.key_of_row(instance)
+
+        async def read_rows(self, base: Any, keys: list[Any]) -> dict[Any, list[Any]]:
+            """Return the rows of ``base`` by the key of the instance that they refer to."""
+            typed = base.filter(**{field.content_type_field.attname: Subquery(self._types())})
+            return await read_among(typed, field.object_id_field_name, keys)
 
         def all(self) -> QuerySet[Any, Any]:
             """Return the rows; those prefetched can be iterated at once."""
             return self.get_queryset()
 
-        def _condition(self, instances: list[Any]) -> dict[str, Any]:
+        def _types(self) -> QuerySet[Any, Any]:
+            """Return the key of the instance's type: as a query inside the query, since it cannot be awaited here."""
             from covet.contenttypes.models import ContentType
 
             app_label, name = type_key(type(self.instance), field.for_concrete_model)
-            # A query inside the query: the key of the type cannot be awaited here.
-            types = ContentType.objects.filter(app_label=app_label, model=name).order_by().values("pk")
+            return ContentType.objects.filter(app_label=app_label, model=name).order_by().values("pk")
+
+        def _condition(self, instances: list[Any]) -> dict[str, Any]:
             keys = [field.key_of_row(one) for one in instances]
             lookup = field.object_id_field_name
             return {
-                field.content_type_field.attname: Subquery(types),
+                field.content_type_field.attname: Subquery(self._types()),
                 **({lookup: keys[0]} if len(keys) == 1 else {f"{lookup}__in": keys}),
             }
 
@@ -244,4 +266,5 @@ def generic_manager_class(field: Any, base: Any = None) -> type[Any]:
             if foreign_key is not None:
                 foreign_key.set_cached_value(row, self.instance)
 
+    GenericManager.base = base
     return GenericManager

@@ -1,5 +1,7 @@
 """Tells the store of cached results which tables are written, and when: before a write takes effect, and after it.
 
+The process itself counts the same writes (``unchanged_since``), for rows that were read ahead and not given out yet.
+
 Every statement passes ``Database``, so writes of the ORM, of bulk operations and cascades, and raw SQL are all seen, by the
 tables that their text names. Not seen is what the text does not say: triggers, functions and procedures that write elsewhere,
 and whatever reaches the database by another way. Inside a transaction the tables are gathered, and told at its commit.
@@ -114,15 +116,19 @@ class Freshness:
     """The store of the project, and what passes between it and the databases.
 
     Attributes:
-        active: Writes have to be told. False costs a statement nothing: nobody has cached anything yet.
+        active: Writes have to be told or counted. False costs a statement nothing: nobody has kept anything yet.
+        clock: How many writes were counted.
         counts: What happened so far.
         cascades: Returns the tables that the database itself writes with one; the models know them.
     """
 
     def __init__(self) -> None:
         self.active = False
+        self.clock = 0
         self.counts = Counts()
         self.cascades: Callable[[str], Iterable[str]] = lambda table: ()
+        self._tells = False
+        self._changed: dict[str, int] = {}
         self._store: ResultStore | None = None
         self._targets: dict[str, tuple[str, ...]] = {}
         self._owed: set[str] = set()
@@ -134,7 +140,9 @@ class Freshness:
             self._store = None
             self._owed.clear()
             self._is_down = False
-            self.active = False
+            self.active = self._tells = False
+            # Writes from now on may go unseen.
+            self.note((EVERYTHING,))
             if settings.QUERY_CACHE != _MEMORY:
                 self.watch()
 
@@ -157,13 +165,33 @@ class Freshness:
         self.watch()
 
     def watch(self) -> None:
-        """Begin to look at writes."""
+        """Begin to look at writes, and to tell the store of them."""
+        self.active = self._tells = True
+
+    def attend(self) -> int:
+        """Begin to count writes; return the count so far, for ``unchanged_since``."""
         self.active = True
+        return self.clock
+
+    def note(self, names: Collection[str]) -> None:
+        """Count a write of these tables."""
+        self.clock += 1
+        changed = self._changed
+        if len(changed) > _TEXTS:
+            changed.clear()
+            names = (EVERYTHING,)
+        for name in names:
+            changed[name] = self.clock
+
+    def unchanged_since(self, clock: int, tables: Collection[str]) -> bool:
+        """Whether this process has written none of the tables since the count was ``clock``."""
+        changed = self._changed
+        return changed.get(EVERYTHING, 0) <= clock and all(changed.get(name, 0) <= clock for name in tables)
 
     def configure(self) -> None:
         """Look at writes from the start where other processes may have cached what they change."""
         # A database may be used by itself, without settings: then nobody can have named a store.
-        if not self.active and settings.configured and settings.QUERY_CACHE != _MEMORY:
+        if not self._tells and settings.configured and settings.QUERY_CACHE != _MEMORY:
             self.watch()
 
     # Writes
@@ -181,14 +209,21 @@ class Freshness:
 
     async def around(self, frame: Frame | None, names: Collection[str], run: Callable[[], Awaitable[T]]) -> T:
         """Run a statement that writes, and tell the store before and after; inside a block only note it."""
-        if frame is not None and not frame.is_base:
-            frame.transaction.written.update(names)
-            return await run()
-        writer = await self.begin(names)
+        self.note(names)
         try:
-            return await run()
+            if frame is not None and not frame.is_base:
+                frame.transaction.written.update(names)
+                return await run()
+            if not self._tells:
+                return await run()
+            writer = await self.begin(names)
+            try:
+                return await run()
+            finally:
+                await self.end(names, writer)
         finally:
-            await self.end(names, writer)
+            # Again: what was read meanwhile may be older.
+            self.note(names)
 
     async def begin(self, names: Collection[str]) -> str:
         """Tell the store that these tables and tags are about to change."""
@@ -205,6 +240,7 @@ class Freshness:
 
     async def clear(self) -> None:
         """Forget all results."""
+        self.note((EVERYTHING,))
         await self._ask(self.store.clear, None, (EVERYTHING,))
 
     async def close(self) -> None:

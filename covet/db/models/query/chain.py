@@ -37,6 +37,7 @@ class Chain(Generic[M, R]):
     """
 
     __slots__ = (
+        "_ahead",
         "_cache",
         "_caching",
         "_db",
@@ -54,6 +55,7 @@ class Chain(Generic[M, R]):
 
     model: type[M]
     query: Query
+    _ahead: Any  # the manager that this is the whole set of: it may read the rows for other instances too
     _db: str | None
     _hints: dict[str, Any]
     _kind: str  # the form of a row: model, dict, tuple, flat, named
@@ -77,6 +79,7 @@ class Chain(Generic[M, R]):
     ) -> None:
         self.model = model  # type: ignore[assignment]  # as_manager() makes one before its model exists
         self.query = query or Query(model)
+        self._ahead = None
         self._db = using
         self._hints = hints or self._NO_HINTS
         self._kind = "model"
@@ -95,6 +98,7 @@ class Chain(Generic[M, R]):
         new = cls.__new__(cls)
         new.model = self.model
         new.query = query
+        new._ahead = None
         new._db = self._db
         new._hints = self._hints
         new._kind = self._kind
@@ -216,7 +220,7 @@ def _restored(cls: type[Chain[Any, Any]], state: dict[str, Any], extra: dict[str
     """Make a queryset anew from what was pickled."""
     new: Chain[Any, Any] = cls.__new__(cls)
     new._hints = Chain._NO_HINTS
-    new._known = new._reading = new._caching = None
+    new._ahead = new._known = new._reading = new._caching = None
     for name, value in state.items():
         setattr(new, name, value)
     if extra:

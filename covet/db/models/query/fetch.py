@@ -108,7 +108,10 @@ class Fetch(Chain[M, R]):
         try:
             rows = self._cache
             if rows is None:
-                rows = await run.fetch(self.query, self._kind, database, self._mode, self._caching)
+                if self._ahead is not None:
+                    rows = await self._ahead.read_ahead(self, database)
+                if rows is None:
+                    rows = await run.fetch(self.query, self._kind, database, self._mode, self._caching)
                 if self._known is not None:
                     self._set_known(rows)
                 self._cache = rows

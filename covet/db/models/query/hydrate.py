@@ -36,16 +36,18 @@ class Batch:
         refs: Weak references to rows whose list is gone, or that were added later.
         result: A weak reference to the list of the rows; ``None`` where there is none.
         number: Which rows of the result these are: 0 its own, from 1 those joined to them.
-        locks: A lock for each thing being loaded, so that ``gather`` over all rows makes one statement.
+        locks: A lock for each thing being loaded, with the number of its users: ``gather`` makes one statement.
+        ahead: What was read for the rows and not asked for yet (``relations.ahead``).
     """
 
-    __slots__ = ("locks", "number", "refs", "result")
+    __slots__ = ("ahead", "locks", "number", "refs", "result")
 
     def __init__(self, rows: Iterable[Any] = (), number: int = 0) -> None:
         self.refs: list[weakref.ref[Any]] = list(map(weakref.ref, rows))
         self.result: weakref.ref[Result] | None = None
         self.number = number
         self.locks: dict[Any, Any] | None = None
+        self.ahead: dict[Any, Any] | None = None
 
     def alive(self) -> list[Any]:
         """Return the rows that somebody still holds."""

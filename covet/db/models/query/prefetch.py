@@ -15,7 +15,10 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models.query.queryset import QuerySet
 
-__all__ = ["Prefetch", "accessors", "prefetch_related_objects", "prefetch_rows"]
+__all__ = ["PREFETCHED", "Prefetch", "accessors", "prefetch_related_objects", "prefetch_rows"]
+
+#: Where an instance keeps prefetched rows: a dict of querysets by the relation's name.
+PREFETCHED = "_prefetched_objects_cache"
 
 
 class Prefetch:

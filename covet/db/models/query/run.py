@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import TransactionManagementError
+from covet.db.freshness import freshness
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.fields.base import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
@@ -22,6 +23,7 @@ from covet.db.routers import router
 from covet.db.sql import nodes as n
 from covet.db.sql.compiler import compile_statement
 from covet.db.sql.statements import Compound, Select
+from covet.db.stores import EVERYTHING
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -243,6 +245,9 @@ def _check_lock(query: Query, database: Database) -> None:
             f"select_for_update() on {query.model._meta.object_name} needs a transaction that holds the lock: "
             "put it inside 'async with transaction.atomic():'."
         )
+    if freshness.active:
+        # What was read before the lock was held may be older than what the lock protects.
+        freshness.note((EVERYTHING,))
 
 
 class Counted:

@@ -14,18 +14,20 @@ from typing_extensions import TypeVar
 from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.models.manager import Manager
+from covet.db.models.query.prefetch import PREFETCHED
 from covet.db.models.query.queryset import QuerySet
+from covet.db.models.relations.ahead import read_ahead, wants_peers
+from covet.db.models.relations.prefetching import read_among, read_many
 from covet.db.models.signals import m2m_changed
 from covet.db.routers import router
 
 if TYPE_CHECKING:
+    from covet.db.database import Database
     from covet.db.models.base import Model
 
 __all__ = ["BoundManager", "RelatedManager", "many_manager_class", "reverse_manager_class"]
 
 M = TypeVar("M", bound="Model", default=Any)
-
-PREFETCHED = "_prefetched_objects_cache"
 
 
 class RelatedManager(Manager[M]):
@@ -47,8 +49,15 @@ class RelatedManager(Manager[M]):
 
 
 class BoundManager:
-    """What both kinds share: an instance, the name of the relation on it, and prefetched rows."""
+    """What all kinds share: an instance, the name of the relation on it, and prefetched rows.
 
+    Attributes:
+        base: The class of the related model's manager that this one extends.
+        instance: Whose rows these are.
+        accessor: The attribute of the instance that gives the manager.
+    """
+
+    base: Any
     instance: Any
     accessor: str
     model: Any
@@ -66,6 +75,18 @@ class BoundManager:
 
     def _write_alias(self) -> str:
         return self._db or router.db_for_write(self.model, instance=self.instance)
+
+    if TYPE_CHECKING:
+        # What reading for all peers needs of each kind.
+
+        def _key(self) -> Any: ...
+        def all_rows(self) -> QuerySet[Any, Any]: ...
+        def key_of(self, instance: Any) -> Any: ...
+        async def read_rows(self, base: Any, keys: list[Any]) -> dict[Any, list[Any]]: ...
+
+    async def read_ahead(self, queryset: QuerySet[Any, Any], database: Database) -> list[Any] | None:
+        """Return the rows of ``queryset``, read for all peers of the instance; ``None`` where the query has to run."""
+        return await read_ahead(self, queryset, database)
 
     def _check_saved(self, key: Any) -> Any:
         if key is None:
@@ -88,6 +109,8 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
     if base is None:
         base = type(relation.related_model._default_manager or relation.related_model._base_manager)
 
+    owner_key = field.target_field.attname
+
     class ReverseManager(BoundManager, base):  # type: ignore[misc]  # the base is known at run time only
         """The rows that refer to one instance."""
 
@@ -105,7 +128,19 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             return reverse_manager_class(relation, type(chosen))(self.instance)
 
         def _key(self) -> Any:
-            return self._check_saved(getattr(self.instance, field.target_field.attname))
+            return self._check_saved(getattr(self.instance, owner_key))
+
+        def all_rows(self) -> QuerySet[Any, Any]:
+            """Return the rows of all instances, as the related model's manager gives them."""
+            return super().get_queryset()  # type: ignore[no-any-return]  # a queryset of the related model
+
+        def key_of(self, instance: Any) -> Any:
+            """Return what the rows know an instance by; ``None`` where that is not loaded."""
+            return instance.__dict__.get(owner_key)
+
+        async def read_rows(self, base: Any, keys: list[Any]) -> dict[Any, list[Any]]:
+            """Return the rows of ``base`` by the key of the instance that they are related to."""
+            return await read_among(base, field.attname, keys)
 
         def get_queryset(self) -> QuerySet[Any, Any]:
             """Return the rows: those prefetched, or a query for them."""
@@ -116,6 +151,8 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             queryset = queryset.filter(**{field.attname: self._key()})
             queryset._hints = self._hints
             queryset._known = (field, self.instance)
+            if wants_peers(self.instance):
+                queryset._ahead = self
             return queryset  # type: ignore[no-any-return]  # a queryset of the related model
 
         def _unfiltered(self) -> Any:
@@ -186,6 +223,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
                 setattr(one, field.name, self.instance)
             return await self._unfiltered().bulk_create(rows, *args, **options)  # type: ignore[no-any-return]
 
+    ReverseManager.base = base
     if field.null:
         _add_removal(ReverseManager, relation)
     else:
@@ -287,6 +325,18 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
         def _key(self) -> Any:
             return self._check_saved(getattr(self.instance, self.source.target_field.attname))
 
+        def all_rows(self) -> QuerySet[Any, Any]:
+            """Return the rows of all instances, as the related model's manager gives them."""
+            return super().get_queryset()  # type: ignore[no-any-return]  # a queryset of the related model
+
+        def key_of(self, instance: Any) -> Any:
+            """Return what the rows know an instance by; ``None`` where that is not loaded."""
+            return instance.__dict__.get(self.source.target_field.attname)
+
+        async def read_rows(self, base: Any, keys: list[Any]) -> dict[Any, list[Any]]:
+            """Return the rows of ``base`` by the key of the instance that they are related to."""
+            return await read_many(base, self.lookup, keys)
+
         def get_queryset(self) -> QuerySet[Any, Any]:
             """Return the rows: those prefetched, or a query for them."""
             found = self._prefetched()
@@ -295,6 +345,8 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
             queryset = super().get_queryset().filter(**{self.lookup: self._key()})
             queryset._hints = self._hints
             queryset.query = queryset.query.with_extras(sticky=True)
+            if wants_peers(self.instance):
+                queryset._ahead = self
             return queryset  # type: ignore[no-any-return]  # as above
 
         def all(self) -> QuerySet[Any, Any]:
@@ -470,4 +522,5 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
                 found[key] = None
             return list(found)
 
+    ManyManager.base = base
     return ManyManager

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from operator import attrgetter
 from typing import Any
 
+from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.models.query.hydrate import Batch
 from covet.db.models.query.prefetch import accessors, prefetch_rows
 from covet.db.models.query.run import fetch_among, read_database
@@ -68,20 +68,48 @@ def siblings(instance: Any) -> list[Any]:
     return rows if any(row is instance for row in rows) else [instance, *rows]
 
 
-@asynccontextmanager
-async def one_loader(state: State, name: Any) -> AsyncIterator[None]:
-    """Let one task load ``name`` for the batch; the others wait and then find it loaded."""
-    batch = state.peers
-    if batch is None:
-        yield
-        return
-    if batch.locks is None:
-        batch.locks = {}
-    lock = batch.locks.get(name)
-    if lock is None:
-        lock = batch.locks[name] = asyncio.Lock()
-    async with lock:
-        yield
+class one_loader:  # reads as what it does: async with one_loader(…)
+    """Let one task load ``name`` for the batch; the others wait and then find it loaded.
+
+    Those of another ``atomic`` block do not wait: the loader's statement may have to wait for their block.
+    """
+
+    __slots__ = ("entry", "key", "locks")
+
+    def __init__(self, state: State, name: Any) -> None:
+        self.entry: Any = None
+        batch = state.peers
+        if batch is None:
+            return
+        if batch.locks is None:
+            batch.locks = {}
+        self.locks = batch.locks
+        self.key = (name, connections[state.db or DEFAULT_ALIAS].current_block())
+        # The lock, and how many have it or wait for it.
+        self.entry = self.locks.get(self.key)
+        if self.entry is None:
+            self.entry = self.locks[self.key] = [asyncio.Lock(), 0]
+
+    async def __aenter__(self) -> None:
+        entry = self.entry
+        if entry is None:
+            return
+        entry[1] += 1
+        try:
+            await entry[0].acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self.entry is not None:
+            self.entry[0].release()
+            self._leave()
+
+    def _leave(self) -> None:
+        self.entry[1] -= 1
+        if not self.entry[1]:
+            del self.locks[self.key]
 
 
 async def complete(instance: Any) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.windows import Window
 from covet.db.models.functions.window import RowNumber
+from covet.db.models.query.prefetch import PREFETCHED
 from covet.db.models.query.run import read_database
-from covet.db.models.relations.managers import PREFETCHED
 
-__all__ = ["set_prefetched", "set_prefetched_by_key", "set_prefetched_many"]
+__all__ = ["read_among", "read_many", "set_prefetched", "set_prefetched_by_key", "set_prefetched_many"]
 
 # What a row brings along: the key of the instance it belongs to, and its place among that instance's rows.
 _OWNER = "_prefetch_owner"
@@ -93,19 +93,34 @@ async def set_prefetched_many(
     model = many.model if reverse else relation.model
     base = queryset if queryset is not None else model._default_manager.get_queryset()
     waiting = _waiting(instances, name, queryset, to_attr)
-    by_key: dict[Any, list[Any]] = {getattr(one, source.target_field.attname): [] for one in waiting}
+    keys = list({getattr(one, source.target_field.attname): None for one in waiting})
+    by_key = await read_many(base, lookup, keys, alias)
+    for one in waiting:
+        _hand_out(one, name, by_key[getattr(one, source.target_field.attname)], to_attr, base)
+    return _collected(instances, name, to_attr)
+
+
+async def read_among(base: Any, attname: str, keys: list[Any]) -> dict[Any, list[Any]]:
+    """Return the rows of ``base`` whose field holds one of the keys, by key; each key has a list."""
+    by_key: dict[Any, list[Any]] = {key: [] for key in keys}
+    for row in await _read(base, attname, keys, None):
+        by_key[getattr(row, attname)].append(row)
+    return by_key
+
+
+async def read_many(base: Any, lookup: str, keys: list[Any], alias: str | None = None) -> dict[Any, list[Any]]:
+    """Return the rows of ``base`` that a many-to-many relation leads to from the keys, by key; each key has a list."""
+    by_key: dict[Any, list[Any]] = {key: [] for key in keys}
     known: dict[Any, Any] = {}
 
     def owned(start: Any) -> Any:
         return start.annotate(**{_OWNER: F(lookup)})
 
-    for row in await _read(base, lookup, list(by_key), alias, change=owned):
+    for row in await _read(base, lookup, keys, alias, change=owned):
         key = row.__dict__.pop(_OWNER)
         # One row related to several instances comes several times; it is one object.
         by_key[key].append(known.setdefault(row.pk, row))
-    for one in waiting:
-        _hand_out(one, name, by_key[getattr(one, source.target_field.attname)], to_attr, base)
-    return _collected(instances, name, to_attr)
+    return by_key
 
 
 def _waiting(instances: list[Any], name: str, queryset: Any, to_attr: str | None) -> list[Any]:
