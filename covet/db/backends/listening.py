@@ -101,7 +101,7 @@ class Watch:
 
     def configure(self) -> None:
         """Read the settings, once; databases do it when they are made."""
-        if self._is_set_up:
+        if self._is_set_up or not settings.configured:
             return
         self._is_set_up = True
         limit_ms = settings.SLOW_QUERY_MS
