@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from covet import json
+from covet.conf import settings
 from covet.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, ValidationError
 
 __all__ = ["PROBLEM_JSON", "Problem", "ProblemError", "json_pointer", "phrase", "problem_for", "register_problem"]
@@ -73,7 +74,8 @@ class Problem:
         status: The HTTP status.
         title: What kind of problem it is; the status's phrase when empty.
         detail: What went wrong this time.
-        type: A URI that names the kind.
+        type: A URI that names the kind; one that is just a fragment, such as ``#unique``, is of ``PROBLEM_TYPE_BASE``, and
+            ``about:blank`` (the status says it all) where that is not set.
         errors: The single wrong values.
         instance: A URI or path that names this occurrence.
         extra: Further members, such as ``request_id``.
@@ -92,7 +94,7 @@ class Problem:
     def as_dict(self) -> dict[str, Any]:
         """Return the document as plain values."""
         document: dict[str, Any] = {
-            "type": self.type,
+            "type": _address(self.type),
             "title": str(self.title) or phrase(self.status),
             "status": self.status,
         }
@@ -109,6 +111,14 @@ class Problem:
     def to_bytes(self) -> bytes:
         """Return the document as JSON."""
         return json.dumps(self.as_dict())
+
+
+def _address(kind: str) -> str:
+    """Return the URI of a kind of problem."""
+    if not kind.startswith("#"):
+        return kind
+    base = settings.PROBLEM_TYPE_BASE
+    return f"{base}{kind}" if base else "about:blank"
 
 
 ProblemMaker = Callable[[Any], Problem]
@@ -152,7 +162,7 @@ def _of_validation(exception: ValidationError) -> Problem:
             errors.extend(ProblemError(single.text, pointer=where, code=single.code) for single in singles)
     else:
         errors.extend(ProblemError(single.text, pointer="", code=single.code) for single in exception.error_list)
-    return Problem(422, detail="Some values are not valid.", errors=errors)
+    return Problem(422, detail="Some values are not valid.", errors=errors, type="#invalid-values")
 
 
 register_problem(ValidationError, _of_validation)

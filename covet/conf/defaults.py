@@ -171,7 +171,7 @@ class Defaults:
     )
     MIGRATION_LINT: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
-        "What migrate --lint leaves out: 'ignore' is a list of codes, 'start_after' maps apps to their last unchecked migration.",
+        "What migrate --lint leaves out: 'ignore' is a list of codes, 'start_after' maps apps to their last unchecked migration; with 'large_tables' only these are slow.",
     )
     MIGRATION_LOCK_TIMEOUT_S: float | dict[str, float | None] | None = setting(
         cast("float | dict[str, float | None] | None", 10.0),
@@ -210,6 +210,7 @@ class Defaults:
         "True} to fail the request; None is no limit.",
         convert=parse_budget,
     )
+
     SLOW_QUERY_MS: float | None = setting(
         cast("float | None", None),
         "From how many milliseconds on a statement is logged to covet.db.slow, with its plan; None logs none.",
@@ -343,6 +344,21 @@ class Defaults:
     MAX_PAGE_SIZE: int = setting(200, "Items a client may ask for at most.")
     OPENAPI_TITLE: str = setting("", "The API's title; empty takes the project's name.")
     OPENAPI_VERSION: str = setting("1.0.0", "The API's version.")
+    OPENAPI_DESCRIPTION: str = setting("", "What the API is about, in Markdown.")
+    OPENAPI_SECURITY: dict[str, Any] = setting(
+        cast(dict[str, Any], {}),
+        "How clients prove who they are, by name: security schemes of OpenAPI; empty tells of the session's cookie.",
+    )
+    OPENAPI_TAGS: dict[str, str] = setting(cast(dict[str, str], {}), "What tags mean, by tag.")
+    OPENAPI_SERVERS: list[str] = setting(cast(list[str], []), "Addresses that the API is served at.")
+    OPENAPI_DOCUMENTS: dict[str, Any] = setting(
+        cast(dict[str, Any], {}),
+        "Further documents of parts of the API, by name: title, version, description, tags, prefix, api_version.",
+    )
+    VERSIONING: dict[str, Any] = setting(
+        cast(dict[str, Any], {}),
+        "How requests name a version of the API: strategy (path, query, header, media-type, host), default, parameter, header.",
+    )
     GRAPHQL_MAX_DEPTH: int = setting(12, "Levels a GraphQL query may nest.")
     GRAPHQL_MAX_ALIASES: int = setting(30, "Aliases a GraphQL query may use.")
     GRAPHQL_MAX_TOKENS: int = setting(5000, "Tokens a GraphQL query may have.")
@@ -390,6 +406,14 @@ class Defaults:
     )
     COMPRESSION_LEVEL: int = setting(6, "How hard to pack: 1 (fast) to 9 (small).")
     COMPRESSION_MIN_SIZE: int = setting(500, "Bytes from which an answer is packed.")
+
+    # -- Metrics and traces
+    METRICS_TOKEN: str = setting("", "The bearer token that may read /metrics from anywhere.", secret=True)
+    METRICS_ALLOWED_CLIENTS: list[str] = setting(
+        ["127.0.0.0/8", "::1"], "Addresses and networks that may read /metrics without a token."
+    )
+    METRICS_QUERIES: bool = setting(False, "Measure each statement too; its short way is then not taken.")
+    TRACE_QUERIES: bool = setting(True, "Trace each statement of a request that is traced.")
 
     # -- WebSocket
     WEBSOCKET_CHECK_ORIGIN: bool = setting(

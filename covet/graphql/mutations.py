@@ -27,7 +27,7 @@ from strawberry.types.field import StrawberryField
 from covet import access
 from covet.concurrency import maybe_await
 from covet.db import transaction
-from covet.db.errors import DatabaseError, DataError, ForeignKeyViolation, IntegrityError, UniqueViolation
+from covet.db.errors import DataError, ForeignKeyViolation, IntegrityError, UniqueViolation
 from covet.db.routers import router
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from covet.graphql.errors import bad_input, not_found
@@ -35,6 +35,7 @@ from covet.graphql.fields import RootField, _argument
 from covet.graphql.scalars import BigInt, Duration, column_annotation
 from covet.problems import json_pointer
 from covet.schema import Schema
+from covet.schema.rules import broken_fields, dangling, keys_in
 
 if TYPE_CHECKING:
     from covet.graphql.merge import Registry
@@ -305,23 +306,15 @@ async def broken_rule(error: IntegrityError, model: Any, values: Mapping[str, An
         model: The model that was written.
         values: What was to be written, many-to-many values included.
     """
-    columns = {column.column: column.name for column in model._meta.concrete_fields}
-    is_own = error.table in (None, model._meta.db_table)
-    names = [columns[column] for column in error.columns if column in columns] if is_own else []
+    names = broken_fields(error, [model])
     if isinstance(error, UniqueViolation):
         message = f"A {model._meta.verbose_name} with this {' and '.join(names) or 'value'} exists already."
         return _told(message, [(json_pointer("data", name), message) for name in names], "unique", "CONFLICT")
     if isinstance(error, ForeignKeyViolation):
-        keys = list(_keys_in(values))
+        keys = list(keys_in(values))
         if not keys:
             return _told("Other rows still point at this one.", [], "foreign_key", "CONFLICT")
-        # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
-        named = [key for key in keys if key[0][0] in names]
-        wrong = named or [key for key in keys if await _is_gone(key[1])]
-        told = [
-            (json_pointer("data", *where), f"There is no {row._meta.verbose_name} with the key {row.pk!r}.")
-            for where, row in wrong
-        ]
+        told = [(json_pointer("data", *one.place), one.detail) for one in await dangling(names, keys)]
         return _told("A key points at nothing.", told, "foreign_key", "BAD_USER_INPUT")
     message = "These values break a rule of the database."
     return _told(message, [(json_pointer("data", name), message) for name in names], "constraint", "BAD_USER_INPUT")
@@ -330,22 +323,6 @@ async def broken_rule(error: IntegrityError, model: Any, values: Mapping[str, An
 def _told(message: str, places: Iterable[tuple[str, str]], kind: str, code: str) -> GraphQLError:
     errors = [{"detail": detail, "pointer": pointer, "code": kind} for pointer, detail in places]
     return GraphQLError(message, extensions={"code": code, **({"errors": errors} if errors else {})})
-
-
-def _keys_in(values: Mapping[str, Any]) -> Iterable[tuple[tuple[str | int, ...], Any]]:
-    """Give the rows that values point at, with their places."""
-    for name, value in values.items():
-        if hasattr(value, "_meta"):
-            yield (name,), value
-        elif isinstance(value, list):
-            yield from (((name, index), row) for index, row in enumerate(value) if hasattr(row, "_meta"))
-
-
-async def _is_gone(row: Any) -> bool:
-    try:
-        return not await builtins.type(row)._meta.base_manager.filter(pk=row.pk).exists()
-    except DatabaseError:  # the transaction round this is broken, so nothing can be asked
-        return False
 
 
 # -- inputs ---------------------------------------------------------------------------------------------------------

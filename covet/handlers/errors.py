@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from covet.exceptions import SuspiciousOperation
 from covet.http.errors import ClientDisconnected, HTTPException
+from covet.http.exception_handlers import Handlers, find_handler, handled
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
 from covet.problems import Problem, problem_for
@@ -32,14 +33,20 @@ class ErrorResponder:
     Args:
         debug: Show code, values and statements to people, and the exception's text to machines.
         page: Makes the page for people in production.
+        handlers: The project's own answers, by exception.
     """
 
-    def __init__(self, *, debug: bool = False, page: Page = error_page) -> None:
+    def __init__(self, *, debug: bool = False, page: Page = error_page, handlers: Handlers | None = None) -> None:
         self.debug = debug
         self.page = page
+        self.handlers: Handlers = {} if handlers is None else handlers
 
     async def __call__(self, request: Request, error: Exception) -> Response:
         """Return the response for an exception; logs it, and never raises."""
+        if self.handlers:
+            own = await self._own(request, error)
+            if own is not None:
+                return own
         problem = problem_for(error, self.debug)
         request.discard_background()
         if isinstance(error, ClientDisconnected):
@@ -59,6 +66,19 @@ class ErrorResponder:
         for name, value in problem.headers.items():
             response.headers[name] = value
         return response
+
+    async def _own(self, request: Request, error: Exception) -> Response | None:
+        """Return what the project's handler answers, if it has one for this."""
+        handler = find_handler(self.handlers, error)
+        if handler is None or isinstance(error, ClientDisconnected):
+            return None
+        request.discard_background()
+        try:
+            return await handled(handler, request, error)
+        except Exception:
+            # The first error is answered as usual; this one is a fault of the handler's.
+            logger.exception("The exception handler for %s failed", type(error).__name__)
+            return None
 
     async def _page(self, request: Request, error: Exception, problem: Problem) -> Response:
         try:

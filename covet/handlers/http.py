@@ -9,6 +9,7 @@ from typing import Any
 from covet.handlers.errors import ErrorResponder
 from covet.handlers.proxies import trusting
 from covet.http.errors import HTTPException
+from covet.http.exception_handlers import Handlers
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
 from covet.http.proxies import TrustedProxies
 from covet.http.request import Request
@@ -34,6 +35,7 @@ class HttpHandler:
         debug: Show errors in full.
         wrap_view: Wraps each view call, such as in a transaction; gets the step, returns the step.
         proxies: The proxies that are believed.
+        exception_handlers: The project's own answers, by exception.
 
     Attributes:
         handle: ``async (request) -> response``; never raises an ``Exception``.
@@ -52,12 +54,13 @@ class HttpHandler:
         debug: bool = False,
         wrap_view: Callable[[GetResponse], GetResponse] | None = None,
         proxies: TrustedProxies | None = None,
+        exception_handlers: Handlers | None = None,
     ) -> None:
         self.resolver = resolver
         self.proxies = proxies
         self.policy = policy
         self.debug = debug
-        self.errors = ErrorResponder(debug=debug)
+        self.errors = ErrorResponder(debug=debug, handlers=exception_handlers)
 
         def innermost(hooks: Hooks) -> GetResponse:
             if wrap_view is None and not hooks.view and not hooks.exception:

@@ -10,6 +10,7 @@ from covet.checks.messages import CheckMessage
 from covet.conf import settings
 from covet.handlers.http import HttpHandler
 from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
+from covet.http.exception_handlers import project_handlers
 from covet.urls.part import UrlsPart
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class HandlersPart(AppPart):
         "CSRF_TRUSTED_ORIGINS",
         "DATABASES",
         "DISALLOWED_USER_AGENTS",
+        "EXCEPTION_HANDLERS",
         "MIDDLEWARE",
         "PREPEND_WWW",
         "QUERY_BUDGET",
@@ -74,6 +76,7 @@ class HandlersPart(AppPart):
             debug=settings.DEBUG,
             wrap_view=transaction_per_request(settings.DATABASES),
             proxies=proxies_from_settings(),
+            exception_handlers=project_handlers(),
         )
         bound = budget_per_request(settings.QUERY_BUDGET)
         if bound is not None:

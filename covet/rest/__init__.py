@@ -6,11 +6,15 @@ if TYPE_CHECKING:
     from covet.http.forms import UploadedFile
     from covet.http.request import Request
     from covet.rest import permissions
+    from covet.rest.deprecation import Deprecation
     from covet.rest.filters import Filters, FilterSet
+    from covet.rest.nested import Nested
+    from covet.rest.overrides import dependency_overrides, override_dependencies
     from covet.rest.pagination import CursorPage, OffsetPage, Page
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
     from covet.rest.routes import Router
     from covet.rest.throttle import Throttle
+    from covet.rest.versioning import Versions
     from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet, action
     from covet.schema import ModelSchema, Schema
 
@@ -19,6 +23,7 @@ __all__ = [
     "Cookie",
     "CursorPage",
     "Depends",
+    "Deprecation",
     "File",
     "FilterSet",
     "Filters",
@@ -26,6 +31,7 @@ __all__ = [
     "Header",
     "ModelSchema",
     "ModelViewSet",
+    "Nested",
     "OffsetPage",
     "Page",
     "Path",
@@ -36,8 +42,11 @@ __all__ = [
     "Schema",
     "Throttle",
     "UploadedFile",
+    "Versions",
     "ViewSet",
     "action",
+    "dependency_overrides",
+    "override_dependencies",
     "permissions",
 ]
 
@@ -45,8 +54,13 @@ __all__ = [
 _HOMES = {
     "UploadedFile": "covet.http.forms",
     "Request": "covet.http.request",
+    "Deprecation": "covet.rest.deprecation",
+    "Versions": "covet.rest.versioning",
     "FilterSet": "covet.rest.filters",
     "Filters": "covet.rest.filters",
+    "Nested": "covet.rest.nested",
+    "dependency_overrides": "covet.rest.overrides",
+    "override_dependencies": "covet.rest.overrides",
     "CursorPage": "covet.rest.pagination",
     "OffsetPage": "covet.rest.pagination",
     "Page": "covet.rest.pagination",

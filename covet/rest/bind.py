@@ -7,26 +7,34 @@ write learns nothing from errors. All wrong values are collected before one erro
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Any, get_origin
 
-from pydantic import ConfigDict, TypeAdapter, create_model
+from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from covet.concurrency import is_async, to_thread
-from covet.http.errors import UnsupportedMediaType
-from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.problems import ProblemError
+from covet.rest.bodies import (
+    BODY_ERRORS,
+    body_schema,
+    check_form,
+    check_json,
+    files_of,
+    read_loose,
+    struct_errors,
+)
 from covet.rest.errors import body_errors, invalid, missing, parameter_errors
+from covet.rest.formats.base import JSON, Formats
+from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json, read_body
 from covet.rest.signature import Argument, Call, Group, Parameter, Signature
+from covet.schema.structs import StructError, StructReader, is_struct
 
-__all__ = ["Binding", "body_schema", "compile_binding"]
-
-_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-_JSON: Final = b"application/json"
+__all__ = ["Binding", "compile_binding"]
 
 
 class Binding:
@@ -37,14 +45,17 @@ class Binding:
         call: ``async (request, params, notes) -> value``: fills the arguments and calls the handler. ``notes`` is a list
             that gets what the body was read into, for errors that come later.
         body: The type of the JSON body, or None.
+        is_stacked: Whether ``call`` takes a fourth argument, an ``AsyncExitStack`` for what is torn down once the answer
+            has been made.
     """
 
-    __slots__ = ("body", "call", "source")
+    __slots__ = ("body", "call", "is_stacked", "source")
 
-    def __init__(self, source: str, call: Callable[[Request, dict[str, Any], list[Any]], Any], body: Any) -> None:
+    def __init__(self, source: str, call: Callable[..., Any], body: Any, is_stacked: bool) -> None:
         self.source = source
         self.call = call
         self.body = body
+        self.is_stacked = is_stacked
 
 
 def compile_binding(
@@ -53,6 +64,7 @@ def compile_binding(
     name: str,
     permit: Callable[[Request], Any] | None = None,
     trusted: dict[str, Any] | None = None,
+    formats: Formats = (JSON,),
 ) -> Binding:
     """Write and compile the binding of one handler.
 
@@ -61,42 +73,36 @@ def compile_binding(
         name: The handler's name, for tracebacks.
         permit: Asks the permissions; None when everybody may.
         trusted: The Python types that the path's converters give, by name: what is right already is not checked again.
+        formats: The forms that bodies and answers may have.
     """
-    writer = _Writer(signature, trusted or {})
+    writer = _Writer(signature, trusted or {}, formats)
     source = writer.write(permit)
     scope = writer.scope
     exec(compile(source, f"<endpoint {name}>", "exec"), scope)  # noqa: S102  written here, of names made here
-    return Binding(source, scope["call"], writer.body)
-
-
-def body_schema(signature: Signature) -> tuple[Any, bool]:
-    """Return the type of the JSON body, and whether its members are the arguments; (None, False) without one."""
-    bodies = signature.bodies
-    if not bodies:
-        return None, False
-    if len(bodies) == 1 and not getattr(bodies[0].marker, "embed", False):
-        return bodies[0].annotation, False
-    fields: dict[str, Any] = {one.wire: (one.annotation, ... if one.is_required else one.default) for one in bodies}
-    name = getattr(signature.call.function, "__name__", "handler").title().replace("_", "")
-    return create_model(f"{name}Body", __config__=ConfigDict(extra="forbid"), **fields), True
+    return Binding(source, scope["call"], writer.body, writer.is_stacked)
 
 
 class _Writer:
     """Writes the source line by line; every name in it is one of ``scope`` or a local made here."""
 
-    def __init__(self, signature: Signature, trusted: dict[str, Any]) -> None:
+    def __init__(self, signature: Signature, trusted: dict[str, Any], formats: Formats) -> None:
         self.signature = signature
         self.trusted = trusted
+        self.formats = formats
+        generators = [call for call in signature.dependencies if _is_generator(call.function)]
+        self.is_stacked = any(call.scope == "request" for call in generators)
+        self.has_own_stack = any(call.scope == "function" for call in generators)
         self.lines: list[str] = []
         self.local: dict[int, str] = {}
         self.body, self.embedded = body_schema(signature)
         self.scope: dict[str, Any] = {
             "PydanticError": PydanticError,
             "body_errors": body_errors,
-            "check_form": _check_form,
-            "check_json": _check_json,
+            "accept_json": accept_json,
+            "check_form": check_form,
+            "check_json": check_json,
             "copy": copy.copy,
-            "files_of": _files_of,
+            "files_of": files_of,
             "invalid": invalid,
             "missing": missing,
             "parameter_errors": parameter_errors,
@@ -108,7 +114,16 @@ class _Writer:
     def write(self, permit: Callable[[Request], Any] | None) -> str:
         """Return the whole source."""
         signature = self.signature
-        self.add(1, "async def call(request, params, notes):", indent=0)
+        stack = ", stack" if self.is_stacked else ""
+        self.add(1, f"async def call(request, params, notes{stack}):", indent=0)
+        if self.formats == (JSON,):
+            # Written out: most requests take anything, and then this costs no call.
+            self.scope["PLAIN"] = PLAIN_ACCEPTS
+            self.add(1, "for name, value in request.raw_headers:")
+            self.add(2, "if name == b'accept':")
+            self.add(3, "if value not in PLAIN:")
+            self.add(4, "accept_json(value)")
+            self.add(3, "break")
         if permit is not None:
             self.scope["permit"] = permit
             self.add(1, "await permit(request)")
@@ -226,7 +241,7 @@ class _Writer:
         self.add(1, f"{values} = {{}}")
         names: dict[str, str] = {}
         broken = f"{local}b"
-        if group.model is None:
+        if group.shape is None:
             self.add(1, f"{broken} = len(errors)")
         for parameter in group.parameters:
             key = self._group_key(group, parameter)
@@ -234,7 +249,7 @@ class _Writer:
             self.add(1, f"raw = {self._raw(parameter)}")
             self._by_comma(parameter, 1)
             self.add(1, "if raw is not None:")
-            if group.model is not None:
+            if group.shape is not None:
                 self.add(2, f"{values}[{key!r}] = raw")
                 continue
             validate = self.constant("v", TypeAdapter(parameter.annotation).validator.validate_python)
@@ -243,20 +258,20 @@ class _Writer:
             self.add(2, "except PydanticError as error:")
             self.add(3, f"parameter_errors(errors, error, {group.source!r}, {parameter.wire!r})")
         make = self.constant("m", group.make)
-        if group.model is None:
+        if group.shape is None:
             self.add(1, f"if len(errors) == {broken}:")
             self.add(2, f"{local} = {make}({values})")
             return
+        self.scope["GROUP_ERRORS"] = (PydanticError, StructError)
         self.add(1, "try:")
         self.add(2, f"{local} = {make}({values})")
-        self.add(1, "except PydanticError as error:")
+        self.add(1, "except GROUP_ERRORS as error:")
         self.add(2, f"parameter_errors(errors, error, {group.source!r}, '', {self.constant('n', names)})")
 
     @staticmethod
     def _group_key(group: Group, parameter: Parameter) -> str:
-        if group.model is not None:
-            alias = group.model.model_fields[parameter.name].alias
-            return alias or parameter.name
+        if group.shape is not None:
+            return next(one.key for one in group.shape.fields if one.name == parameter.name)
         return parameter.name
 
     # ── the body
@@ -265,18 +280,11 @@ class _Writer:
         bodies = self.signature.bodies
         if not bodies:
             return
-        adapter: TypeAdapter[Any] = TypeAdapter(self.body)
-        validate = self.constant("v", adapter.validator.validate_json)
-        schema = self.constant("s", self.body)
         single = self.local[id(bodies[0])]
         target = "body" if self.embedded else single
         self.add(1, "raw = await request.body()")
         self.add(1, "if raw:")
-        self.add(2, "check_json(request)")
-        self.add(2, "try:")
-        self.add(3, f"{target} = {validate}(raw)")
-        self.add(2, "except PydanticError as error:")
-        self.add(3, f"body_errors(errors, error, {schema}, raw)")
+        self._decode(target)
         self.add(2, "else:")
         self.add(3, f"notes.append({target})")
         if self.embedded:
@@ -290,12 +298,39 @@ class _Writer:
             error = ProblemError("This request needs a body.", pointer="", code="missing")
             self.add(2, f"errors.append({self.constant('e', error)})")
 
+    def _decode(self, target: str) -> None:
+        """Write the reading of a body that is there: pydantic's, or msgspec's for structs."""
+        loose = False
+        if any(one.read is not None and one is not JSON for one in self.formats):
+            loose = any(one.is_loose for one in self.formats)
+            read = functools.partial(read_body, self.formats, get_origin(self.body) is list)
+            self.add(2, f"raw, loose = {self.constant('r', read)}(request, raw)")
+        else:
+            self.add(2, "check_json(request)")
+        self.add(2, "try:")
+        if is_struct(self.body):
+            reader = StructReader(self.body)
+            decode, named = self.constant("v", reader.decode), self.constant("s", reader)
+            self.scope["BODY_ERRORS"], self.scope["struct_errors"] = BODY_ERRORS, struct_errors
+            value = f"{decode}(raw)"
+            if loose:
+                self.scope["read_loose"] = read_loose
+                value = f"read_loose({named}, raw) if loose else {value}"
+            self.add(3, f"{target} = {value}")
+            self.add(2, "except BODY_ERRORS as error:")
+            self.add(3, f"struct_errors(errors, error, {named}, raw)")
+            return
+        adapter: TypeAdapter[Any] = TypeAdapter(self.body)
+        self.add(3, f"{target} = {self.constant('v', adapter.validator.validate_json)}(raw)")
+        self.add(2, "except PydanticError as error:")
+        self.add(3, f"body_errors(errors, error, {self.constant('s', self.body)}, raw)")
+
     # ── calling
 
     def _calls(self) -> None:
         level = 1
-        if any(_is_generator(call.function) for call in self.signature.dependencies):
-            self.add(1, "async with AsyncExitStack() as stack:")
+        if self.has_own_stack:
+            self.add(1, "async with AsyncExitStack() as own_stack:")
             level = 2
         for call in self.signature.dependencies:
             self.add(level, f"{self.local[id(call)]} = {self._call(call)}")
@@ -306,7 +341,8 @@ class _Writer:
         arguments = ", ".join(self._argument(argument) for argument in call.arguments)
         if _is_generator(call.function):
             manager = self.constant("w", _as_context(call.function))
-            return f"await enter(stack, {manager}({arguments}))"
+            stack = "own_stack" if call.scope == "function" else "stack"
+            return f"await enter({stack}, {manager}({arguments}))"
         if is_async(call.function):
             return f"await {function}({arguments})"
         if inspect.isclass(call.function):
@@ -345,37 +381,3 @@ async def _enter(stack: AsyncExitStack, manager: Any) -> Any:
             await to_thread(manager.__exit__, None, None, None)
 
     return await stack.enter_async_context(in_thread())
-
-
-def _check_json(request: Request) -> None:
-    """Refuse a body that says it is something else; one that says nothing is read as JSON.
-
-    Raises:
-        UnsupportedMediaType: The body is no JSON.
-    """
-    for name, value in request.raw_headers:
-        if name == b"content-type":
-            if value == _JSON:
-                return
-            kind = request.content_type
-            if kind and kind != "application/json" and not kind.endswith("+json"):
-                raise UnsupportedMediaType(f"This endpoint reads application/json, not {kind}.")
-            return
-
-
-def _check_form(request: Request) -> None:
-    """Refuse a body that is no form.
-
-    Raises:
-        UnsupportedMediaType: The body is no form.
-    """
-    kind = request.content_type
-    if kind and kind not in _FORMS:
-        raise UnsupportedMediaType(f"This endpoint reads a form, not {kind}.")
-
-
-def _files_of(form: Any, name: str, many: bool) -> Any:
-    found = [value for value in form.getlist(name) if isinstance(value, UploadedFile)]
-    if many:
-        return found or None
-    return found[-1] if found else None

@@ -5,22 +5,36 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
 from covet import access
+from covet.apps import apps
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
+from covet.http.exception_handlers import Handlers, find_handler, handled, project_handlers
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.problems import ProblemError
 from covet.rest.bind import Binding, compile_binding
+from covet.rest.conditional import conditional, http_date
 from covet.rest.cursor import MAX_LENGTH
-from covet.rest.errors import EXPECTED, answer, broken_rule, invalid, parameter_errors
+from covet.rest.deprecation import Deprecation
+from covet.rest.errors import EXPECTED, answer, broken_rule, invalid, parameter_errors, roll_back
+from covet.rest.fieldchoice import FieldChoice
+from covet.rest.formats.base import JSON, Formats
+from covet.rest.formats.choice import formats_of
+from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
+from covet.rest.idempotency import idempotent
+from covet.rest.kept import KeptResponse
+from covet.rest.overrides import OVERRIDES
 from covet.rest.pagination import (
     AnyRequest,
     CursorPage,
@@ -29,7 +43,7 @@ from covet.rest.pagination import (
     OffsetRequest,
     PageRequest,
 )
-from covet.rest.params import Query
+from covet.rest.params import Header, Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
 from covet.rest.throttle import effective_throttles, throttled
@@ -37,6 +51,7 @@ from covet.rest.throttle import effective_throttles, throttled
 if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
+    from covet.rest.versioning import VersionNote
     from covet.urls.flatten import FlatRoute
 
 __all__ = ["READS", "Compiled", "Endpoint", "Run"]
@@ -44,7 +59,17 @@ __all__ = ["READS", "Compiled", "Endpoint", "Run"]
 Run = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-READS: Final = frozenset({"DEFAULT_PERMISSIONS", "DEFAULT_THROTTLES", "PAGE_SIZE", "MAX_PAGE_SIZE"})
+READS: Final = frozenset(
+    {
+        "DEFAULT_PERMISSIONS",
+        "DEFAULT_THROTTLES",
+        "EXCEPTION_HANDLERS",
+        "MAX_PAGE_SIZE",
+        "PAGE_SIZE",
+        "REST_FORMATS",
+        "VERSIONING",
+    }
+)
 """The settings that endpoints are compiled from; ``UrlsPart`` compiles its routes anew when one changes."""
 
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
@@ -70,12 +95,22 @@ class Endpoint:
         summary: One line; made of the name when left out.
         description: The handler's docstring when left out.
         operation_id: For generated clients; the name when left out.
-        deprecated: Still there, but not for long.
+        deprecated: Still there, but not for long; a ``Deprecation`` says how long.
         include_in_schema: Whether OpenAPI tells of it.
         responses: Further answers by status, for OpenAPI.
         model: What permissions are about; the model of the answer when left out.
         action: What is done to it.
         annotations: What takes the place of the handler's own annotations.
+        formats: The forms of bodies and answers; None for ``REST_FORMATS``.
+        conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
+        last_modified: Gets what the handler returned and says when it was last changed; ``Last-Modified``.
+        select_fields: Whether ``?fields=`` chooses what the answer shows.
+        idempotent: Whether an ``Idempotency-Key`` gives the first answer again.
+        exception_handlers: Gives the functions that answer exceptions, by their classes.
+        openapi_extra: What OpenAPI shall say besides; put over what is made.
+        security: The schemes of ``OPENAPI_SECURITY`` that it takes, for OpenAPI; None for all, an empty list for none.
+        callbacks: Requests that the server sends back, by name: routers whose paths are runtime expressions.
+        webhooks: Gives the webhooks of the router and of those that it includes.
     """
 
     handler: Callable[..., Any]
@@ -90,12 +125,22 @@ class Endpoint:
     summary: str | None = None
     description: str | None = None
     operation_id: str | None = None
-    deprecated: bool = False
+    deprecated: bool | Deprecation = False
     include_in_schema: bool = True
     responses: Mapping[int, Any] = field(default_factory=dict)
     model: type[Model] | None = None
     action: Action | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)
+    formats: Sequence[Any] | None = None
+    conditional: bool = False
+    last_modified: Callable[[Any], datetime.datetime | None] | None = None
+    select_fields: bool = False
+    idempotent: bool = False
+    exception_handlers: Callable[[], Handlers] | None = None
+    openapi_extra: Mapping[str, Any] | None = None
+    security: Sequence[str] | None = None
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
+    webhooks: Callable[[], Sequence[Endpoint]] | None = None
 
     @property
     def view_class(self) -> Any:
@@ -133,10 +178,18 @@ class Compiled:
         target: What permissions are asked about.
         throttles: How often it may be asked, in force.
         binding: The code that was written.
+        formats: The forms of bodies and answers, in force.
+        fields: What ``?fields=`` may name; None where it is not asked.
+        exception_handlers: Who answers which exceptions.
+        told_parameters: What can be asked for beside the handler's own parameters, for the documentation.
+        version: Which version of the API it belongs to, if there are several.
+        deprecation: Since when it is deprecated, if that is known.
         run: What runs per request.
     """
 
-    def __init__(self, endpoint: Endpoint, flat: FlatRoute) -> None:
+    def __init__(
+        self, endpoint: Endpoint, flat: FlatRoute, replaced: Mapping[Any, Callable[..., Any]] | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.flat = flat
         converters = {piece.name: piece.converter for piece in flat.pieces if piece.converter is not None}
@@ -150,6 +203,7 @@ class Compiled:
             if flat.host is not None
             else {*converters, *flat.kwargs},
             annotations=endpoint.annotations,
+            replaced=replaced,
         )
         self.plan: Plan = plan_response(endpoint.response, self.signature.returns, where)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
@@ -161,13 +215,22 @@ class Compiled:
         self.is_open = all(one.allows_anyone(write=endpoint.is_write) for one in self.permissions)
         trusted = {name: _CONVERTED.get(type(one).__name__) for name, one in converters.items()}
         trusted = {name: kind for name, kind in trusted.items() if kind is not None}
+        self.formats: Formats = formats_of(endpoint.formats)
         self.binding: Binding = compile_binding(
-            self.signature, name=where, permit=None if self.is_open else self._permit, trusted=trusted
+            self.signature,
+            name=where,
+            permit=None if self.is_open else self._permit,
+            trusted=trusted,
+            formats=self.formats,
         )
         self.throttles = effective_throttles(endpoint.throttles)
-        self.run: Run = self._compile()
-        if self.throttles:
-            self.run = throttled(self.run, self.throttles)
+        self.version: VersionNote | None = None
+        self.deprecation = endpoint.deprecated if isinstance(endpoint.deprecated, Deprecation) else None
+        self.fields = FieldChoice.of(self.plan) if endpoint.select_fields else None
+        self.exception_handlers: Handlers = self._handlers()
+        self.run: Run = self._wrapped(self._compile())
+        if self.signature.dependencies and replaced is None:
+            self.run = _overridable(self.run, endpoint, flat)
         self.run.compiled = self  # type: ignore[attr-defined]  # how the documentation finds the plan of a route
 
     async def _permit(self, request: Request) -> None:
@@ -181,33 +244,116 @@ class Compiled:
             name=target.name,
         )
 
+    @cached_property
+    def told_parameters(self) -> list[Parameter]:
+        """The parameters and headers that endpoints have beside their handler's, for the documentation."""
+        told = []
+        if self.fields is not None:
+            told.append(self.fields.parameter)
+        if len(self.formats) > 1:
+            names = Literal[tuple(one.name for one in self.formats)]  # type: ignore[valid-type]  # known at run time
+            text = "The form of the answer, in place of the Accept header."
+            told.append(Parameter(FORMAT_PARAMETER, FORMAT_PARAMETER, Query(description=text), names, None))
+        if self.endpoint.idempotent and self.endpoint.is_write:
+            text = "Any text of the client's; the same one again gets the first answer, and nothing is done twice."
+            limit = Annotated[str, Field(min_length=1, max_length=255)]
+            told.append(Parameter("idempotency_key", "idempotency-key", Header(description=text), limit, None))
+        return told
+
+    def _handlers(self) -> Handlers:
+        """Return who answers exceptions: the routers', nearest first, then the app's, then the project's."""
+        module = getattr(self.endpoint.handler, "__module__", "")
+        config = apps.current().get_containing_app_config(module) if apps.current().apps_ready else None
+        own = self.endpoint.exception_handlers
+        return {
+            **project_handlers(),
+            **getattr(config, "exception_handlers", {}),
+            **({} if own is None else own()),
+        }
+
+    def _wrapped(self, run: Run) -> Run:
+        """Put round a run what this endpoint has and others have not; the outermost last."""
+        endpoint = self.endpoint
+        if len(self.formats) > 1 or self.formats[0] is not JSON:
+            run = Negotiation(self, self.formats).around(run)
+        if endpoint.conditional and not endpoint.is_write:
+            run = conditional(run)
+        if endpoint.idempotent and endpoint.is_write:
+            run = idempotent(run, self.path)
+        if self.throttles:
+            run = throttled(run, self.throttles)
+        if self.deprecation is not None:
+            run = self.deprecation.around(run)
+        return run
+
     def _compile(self) -> Run:
-        """Choose the shortest of four runs: with or without a body, read from the database or not, in pages or not."""
-        call, model, status = self.binding.call, self.model, self.status
+        """Choose the shortest run: with or without a body, read from the database or not, in pages or not."""
+        call, model, status, plan = self.binding.call, self.model, self.status, self.plan
         if self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values()):
             call = _explaining_commits(call, model)
-        render = self.plan.render
-        if self.plan.schema is None:
-            return _run_bodiless(call, status, model)
-        if self.plan.page is not None:
-            return _run_paged(call, render, status, model, _page_reader(self.plan.page, self.page_parameters))
-        if self.plan.is_async:
-            return _run_async(call, render, status, model)
-        return _run_plain(call, render, status, model)
+        errors = _Errors(model, self.exception_handlers)
+        stamp = self.endpoint.last_modified
+        read_page = None if plan.page is None else _page_reader(plan.page, self.page_parameters)
+        if self.fields is not None or self.binding.is_stacked or stamp is not None:
+            make = _Maker(plan, read_page, self.fields, status, stamp)
+            return _run_made(call, make, errors, stacked=self.binding.is_stacked)
+        if plan.schema is None:
+            return _run_bodiless(call, status, errors)
+        if read_page is not None:
+            return _run_paged(call, plan.render, status, errors, read_page)
+        if plan.is_async:
+            return _run_async(call, plan.render, status, errors)
+        return _run_plain(call, plan.render, status, errors)
+
+
+def _overridable(run: Run, endpoint: Endpoint, flat: FlatRoute) -> Run:
+    """Return ``run``, and in its place one with other dependencies while some are replaced."""
+    made: dict[Any, Run] = {}
+
+    def overridable(request: Request, params: dict[str, Any]) -> Awaitable[Response]:
+        if not OVERRIDES:
+            return run(request, params)
+        key = tuple(OVERRIDES.items())
+        found = made.get(key)
+        if found is None:
+            made.clear()  # a test replaces once and asks often; what other tests replaced is not kept
+            found = made[key] = Compiled(endpoint, flat, dict(OVERRIDES)).run
+        return found(request, params)
+
+    return overridable
 
 
 def _explaining_commits(call: Any, model: Any) -> Any:
     """Return ``call`` for requests in one transaction: a rule that only its commit finds broken is told like any other."""
 
-    async def explained(request: Request, params: dict[str, Any], notes: list[Any]) -> Any:
-        request.state.commit_failed = lambda error: broken_rule(error, notes, model)
-        return await call(request, params, notes)
+    async def explained(request: Request, params: dict[str, Any], notes: list[Any], *stack: Any) -> Any:
+        request.state.commit_failed = lambda error: broken_rule(error, notes, model, request)
+        return await call(request, params, notes, *stack)
 
     return explained
 
 
-def _run_plain(call: Any, render: Any, status: int, model: Any) -> Run:
-    of_bytes = JSONResponse.of_bytes
+class _Errors:
+    """Which errors of an endpoint are answered here, and by what."""
+
+    __slots__ = ("_handlers", "_model", "kinds")
+
+    def __init__(self, model: Any, handlers: Handlers) -> None:
+        self._model = model
+        self._handlers = handlers
+        self.kinds: tuple[type[BaseException], ...] = (*EXPECTED, *handlers)
+
+    async def answer(self, request: Request, error: BaseException, notes: Sequence[Any]) -> Response:
+        """Return the answer: a handler's, or the problem document."""
+        handler = find_handler(self._handlers, error)
+        if handler is not None:
+            roll_back()
+            return await handled(handler, request, error)
+        return await answer(error, notes, self._model, request)
+
+
+def _run_plain(call: Any, render: Any, status: int, errors: _Errors) -> Run:
+    of_bytes, expected = JSONResponse.of_bytes, errors.kinds
 
     async def run(request: Request, params: dict[str, Any]) -> Response:
         notes: list[Any] = []
@@ -216,15 +362,15 @@ def _run_plain(call: Any, render: Any, status: int, model: Any) -> Run:
             if isinstance(value, Response):
                 return value
             body = render(value)
-        except EXPECTED as error:
-            return await answer(error, notes, model)
+        except expected as error:
+            return await errors.answer(request, error, notes)
         return of_bytes(body, status)
 
     return run
 
 
-def _run_async(call: Any, render: Any, status: int, model: Any) -> Run:
-    of_bytes = JSONResponse.of_bytes
+def _run_async(call: Any, render: Any, status: int, errors: _Errors) -> Run:
+    of_bytes, expected = JSONResponse.of_bytes, errors.kinds
 
     async def run(request: Request, params: dict[str, Any]) -> Response:
         notes: list[Any] = []
@@ -233,15 +379,15 @@ def _run_async(call: Any, render: Any, status: int, model: Any) -> Run:
             if isinstance(value, Response):
                 return value
             body = await render(request, value, None)
-        except EXPECTED as error:
-            return await answer(error, notes, model)
+        except expected as error:
+            return await errors.answer(request, error, notes)
         return of_bytes(body, status)
 
     return run
 
 
-def _run_paged(call: Any, render: Any, status: int, model: Any, read_page: Callable[[Request], AnyRequest]) -> Run:
-    of_bytes = JSONResponse.of_bytes
+def _run_paged(call: Any, render: Any, status: int, errors: _Errors, read_page: Callable[[Request], AnyRequest]) -> Run:
+    of_bytes, expected = JSONResponse.of_bytes, errors.kinds
 
     async def run(request: Request, params: dict[str, Any]) -> Response:
         notes: list[Any] = []
@@ -251,21 +397,79 @@ def _run_paged(call: Any, render: Any, status: int, model: Any, read_page: Calla
             if isinstance(value, Response):
                 return value
             body = await render(request, value, page)
-        except EXPECTED as error:
-            return await answer(error, notes, model)
+        except expected as error:
+            return await errors.answer(request, error, notes)
         return of_bytes(body, status)
 
     return run
 
 
-def _run_bodiless(call: Any, status: int, model: Any) -> Run:
+def _run_bodiless(call: Any, status: int, errors: _Errors) -> Run:
+    expected = errors.kinds
+
     async def run(request: Request, params: dict[str, Any]) -> Response:
         notes: list[Any] = []
         try:
             value = await call(request, params, notes)
-        except EXPECTED as error:
-            return await answer(error, notes, model)
+        except expected as error:
+            return await errors.answer(request, error, notes)
         return value if isinstance(value, Response) else Response(b"", status)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the answers of endpoints that choose fields, tell when a value was changed, or clean up afterwards."""
+
+    plan: Plan
+    read_page: Callable[[Request], AnyRequest] | None
+    fields: FieldChoice | None
+    status: int
+    stamp: Callable[[Any], datetime.datetime | None] | None
+
+    def prepare(self, request: Request) -> tuple[Plan, AnyRequest | None]:
+        """Return the plan and the page of a request, before the handler is called."""
+        plan = self.plan if self.fields is None else self.fields.plan(request)
+        return plan, None if self.read_page is None else self.read_page(request)
+
+    async def answer(self, request: Request, value: Any, plan: Plan, page: AnyRequest | None) -> Response:
+        """Return the answer that shows a value."""
+        if isinstance(value, Response):
+            return value
+        if plan.schema is None:
+            return Response(b"", self.status)
+        body = await plan.render(request, value, page) if plan.is_async else plan.render(value)
+        response = JSONResponse.of_bytes(body, self.status)
+        changed = None if self.stamp is None else self.stamp(value)
+        if changed is not None:
+            response.headers["Last-Modified"] = http_date(changed)
+        return response
+
+
+def _run_made(call: Any, make: _Maker, errors: _Errors, *, stacked: bool) -> Run:
+    expected = errors.kinds
+
+    async def run(request: Request, params: dict[str, Any]) -> Response:
+        notes: list[Any] = []
+        try:
+            plan, page = make.prepare(request)
+            if not stacked:
+                return await make.answer(request, await call(request, params, notes), plan, page)
+            stack = AsyncExitStack()
+            try:
+                value = await call(request, params, notes, stack)
+                response = await make.answer(request, value, plan, page)
+            except BaseException as error:
+                # A dependency sees the error at its yield; it may raise another one, but not make it undone.
+                await stack.__aexit__(type(error), error, error.__traceback__)
+                raise
+            if response.is_streaming:
+                return KeptResponse(response, stack)
+            await stack.aclose()
+            return response
+        except expected as error:
+            return await errors.answer(request, error, notes)
 
     return run
 

@@ -17,27 +17,30 @@ from covet.conf import settings
 from covet.db import transaction
 from covet.db.errors import (
     CheckViolation,
-    DatabaseError,
     DataError,
     ForeignKeyViolation,
     IntegrityError,
     NotNullViolation,
     UniqueViolation,
 )
+from covet.db.models.conflicts import VersionConflict
 from covet.db.models.deletion import ProtectedError, RestrictedError
 from covet.exceptions import CovetError, PermissionDenied, ValidationError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
 from covet.problems import Problem, ProblemError, json_pointer, problem_for
 from covet.schema.relations import schemas_in
+from covet.schema.rules import Place, broken_fields, dangling, keys_in, located
+from covet.schema.structs import StructError
 from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.http.request import Request
 
-__all__ = ["EXPECTED", "answer", "body_errors", "broken_rule", "invalid", "parameter_errors", "reject"]
+__all__ = ["EXPECTED", "answer", "body_errors", "broken_rule", "invalid", "parameter_errors", "reject", "roll_back"]
 
-EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError)
+EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError, VersionConflict)
 """The errors that are the client's: they are answered here and never logged as faults."""
 
 _DETAIL: Final = "Some values are not valid."
@@ -45,27 +48,35 @@ _DETAIL: Final = "Some values are not valid."
 
 def invalid(errors: Sequence[ProblemError]) -> UnprocessableContent:
     """Return the error that tells of wrong values: 422."""
-    return UnprocessableContent(_DETAIL, errors=errors)
+    return UnprocessableContent(_DETAIL, errors=errors, type="#invalid-values")
 
 
 def parameter_errors(
-    errors: list[ProblemError], error: PydanticError, source: str, wire: str, names: dict[str, str] | None = None
+    errors: list[ProblemError],
+    error: PydanticError | StructError,
+    source: str,
+    wire: str,
+    names: dict[str, str] | None = None,
 ) -> None:
     """Add what is wrong with a parameter.
 
     Args:
         errors: Where to add.
-        error: Pydantic's.
+        error: Pydantic's, or that of a struct.
         source: Where the parameter comes from.
         wire: Its name on the wire.
         names: Names on the wire by field, when a whole schema was read.
     """
-    for one in error.errors(include_url=False, include_context=False, include_input=False):
-        place = one["loc"]
+    if isinstance(error, StructError):
+        found = [(one.place, one.detail, one.code) for one in error.failures]
+    else:
+        listed = error.errors(include_url=False, include_context=False, include_input=False)
+        found = [(one["loc"], one["msg"], one["type"]) for one in listed]
+    for place, detail, code in found:
         name = wire
         if names is not None and place:
             name = names.get(str(place[0]), str(place[0]))
-        errors.append(_placed(source, name, one["msg"], one["type"]))
+        errors.append(_placed(source, name, detail, code))
 
 
 def missing(source: str, wire: str) -> ProblemError:
@@ -149,33 +160,52 @@ def reject(status: int, detail: str, errors: Sequence[ProblemError] = ()) -> HTT
     return HTTPException(status, detail, errors=errors)
 
 
-async def answer(error: BaseException, data: Sequence[Any] = (), model: type[Model] | None = None) -> ProblemResponse:
+async def answer(
+    error: BaseException,
+    data: Sequence[Any] = (),
+    model: type[Model] | None = None,
+    request: Request | None = None,
+) -> ProblemResponse:
     """Return the answer to an expected error; what the request wrote is undone where it runs in one transaction.
 
     Args:
         error: One of ``EXPECTED``.
         data: What the body was read into; a broken rule of the database is pointed at in it.
         model: The model that the endpoint is about.
+        request: The request, whose id the answer tells.
     """
     if isinstance(error, IntegrityError):
         # Before the rollback is asked for: after it nothing can be looked up any more.
-        response = await broken_rule(error, data, model)
+        problem = await _broken_rule(error, data, model)
     elif isinstance(error, DataError):
-        response = ProblemResponse(Problem(422, detail="A value is longer or larger than the database can hold."))
+        problem = Problem(422, detail="A value is longer or larger than the database can hold.", type="#invalid-values")
+    elif isinstance(error, VersionConflict):
+        problem = Problem(
+            409, detail="Someone else has changed this since it was read; read it again.", type="#version-conflict"
+        )
     else:
-        response = ProblemResponse(problem_for(error))
-    _roll_back()
-    return response
+        problem = problem_for(error)
+    roll_back()
+    return _told(problem, request)
 
 
 async def broken_rule(
-    error: IntegrityError, data: Sequence[Any] = (), model: type[Model] | None = None
+    error: IntegrityError,
+    data: Sequence[Any] = (),
+    model: type[Model] | None = None,
+    request: Request | None = None,
 ) -> ProblemResponse:
     """Return the answer to a rule of the database that was broken; the arguments are those of ``answer``."""
-    return ProblemResponse(await _broken_rule(error, data, model))
+    return _told(await _broken_rule(error, data, model), request)
 
 
-def _roll_back() -> None:
+def _told(problem: Problem, request: Request | None) -> ProblemResponse:
+    if request is not None and request.request_id is not None:
+        problem.extra = {**problem.extra, "request_id": request.request_id}
+    return ProblemResponse(problem)
+
+
+def roll_back() -> None:
     """Undo what the request wrote, where it runs in one transaction: the error ends here and never reaches that."""
     for alias, config in settings.DATABASES.items():
         if config.atomic_requests:
@@ -183,50 +213,36 @@ def _roll_back() -> None:
 
 
 async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[Model] | None) -> Problem:
-    names = _fields_of(error, data, model)
+    at = located(error)
+    place: Place = ()
+    if at is not None:
+        place, data, model = at.place, (at.data,), at.model
+    names = broken_fields(error, (*map(_model_of, data), model))
     if isinstance(error, UniqueViolation):
-        shown = " and ".join(names)
-        errors = [
-            ProblemError(f"This {name} is taken already.", pointer=json_pointer(name), code="unique") for name in names
-        ]
-        if len(names) > 1:
-            errors = [
-                ProblemError(
-                    f"This combination of {shown} is taken already.", pointer=json_pointer(name), code="unique"
-                )
-                for name in names
-            ]
-        return Problem(409, detail="Something with these values exists already.", errors=errors)
+        text = f"This {names[0]} is taken already." if len(names) == 1 else ""
+        text = text or f"This combination of {' and '.join(names)} is taken already."
+        errors = [ProblemError(text, pointer=json_pointer(*place, name), code="unique") for name in names]
+        if not errors and place:
+            errors = [ProblemError("Something with these values exists already.", json_pointer(*place), code="unique")]
+        return Problem(409, detail="Something with these values exists already.", errors=errors, type="#unique")
     if isinstance(error, ForeignKeyViolation):
-        return await _dangling(names, data)
+        return await _dangling(names, data, place)
     if isinstance(error, NotNullViolation):
-        errors = [ProblemError("This value is required.", pointer=json_pointer(name), code="null") for name in names]
-        return Problem(422, detail=_DETAIL, errors=errors)
+        errors = [
+            ProblemError("This value is required.", pointer=json_pointer(*place, name), code="null") for name in names
+        ]
+        return Problem(422, detail=_DETAIL, errors=errors, type="#invalid-values")
     if isinstance(error, CheckViolation):
         errors = [
-            ProblemError("This value breaks a rule of the database.", pointer=json_pointer(name), code="check")
+            ProblemError("This value breaks a rule of the database.", pointer=json_pointer(*place, name), code="check")
             for name in names
         ]
         shown = f" '{error.constraint}'" if error.constraint else ""
-        return Problem(422, detail=f"The values break the rule{shown}.", errors=errors)
+        return Problem(422, detail=f"The values break the rule{shown}.", errors=errors, type="#invalid-values")
     if isinstance(error, (ProtectedError, RestrictedError)):
-        return Problem(409, detail="Other rows still point at this one, so it stays.")
+        return Problem(409, detail="Other rows still point at this one, so it stays.", type="#protected")
     # Rules that only one database has.
-    return Problem(409, detail="This does not fit with what is there.")
-
-
-def _fields_of(error: IntegrityError, data: Sequence[Any], model: type[Model] | None) -> list[str]:
-    """Return the fields of a broken rule, as far as the database names its columns and the schema shows them."""
-    models = [candidate for candidate in (*map(_model_of, data), model) if candidate is not None]
-    for candidate in models:
-        meta = candidate._meta
-        if error.table and error.table != meta.db_table:
-            continue
-        columns = {field.column: field.name for field in meta.concrete_fields}
-        names = [columns[column] for column in error.columns if column in columns]
-        if names:
-            return names
-    return []
+    return Problem(409, detail="This does not fit with what is there.", type="#conflict")
 
 
 def _model_of(value: Any) -> type[Model] | None:
@@ -234,44 +250,15 @@ def _model_of(value: Any) -> type[Model] | None:
     return found
 
 
-async def _dangling(names: Sequence[str], data: Sequence[Any]) -> Problem:
-    """Tell which key points at nothing: the column that the database named, else whichever key is not there."""
-    keys = [(name, value) for schema in data for name, value in _keys_in(schema)]
+async def _dangling(names: Sequence[str], data: Sequence[Any], place: Place) -> Problem:
+    keys = [key for schema in data for key in keys_in(schema)]
     if not keys:
-        return Problem(409, detail="Other rows still point at this one, so it stays.")
-    named = [(name, value) for name, value in keys if name in names]
-    # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
-    wrong = named or [(name, value) for name, value in keys if await _is_gone(value)]
+        return Problem(409, detail="Other rows still point at this one, so it stays.", type="#protected")
     errors = [
-        ProblemError(
-            f"There is no {type(value)._meta.verbose_name} with the key {value.pk!r}.",
-            pointer="/" + name,
-            code="foreign_key",
-        )
-        for name, value in wrong
+        ProblemError(one.detail, pointer=json_pointer(*place, *one.place), code="foreign_key")
+        for one in await dangling(names, keys)
     ]
-    return Problem(422, detail="A key points at nothing.", errors=errors)
-
-
-async def _is_gone(instance: Any) -> bool:
-    try:
-        return not await type(instance)._meta.base_manager.filter(pk=instance.pk).exists()
-    except DatabaseError:  # the transaction round this is broken, so nothing can be asked: name no key
-        return False
-
-
-def _keys_in(schema: Any) -> Iterable[tuple[str, Any]]:
-    """Give the relations of a schema that were read as keys."""
-    if not isinstance(schema, BaseModel):
-        return
-    for name in type(schema).model_fields:
-        value = getattr(schema, name)
-        if hasattr(value, "_meta"):
-            yield name, value
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if hasattr(item, "_meta"):
-                    yield f"{name}/{index}", item
+    return Problem(422, detail="A key points at nothing.", errors=errors, type="#unknown-key")
 
 
 class ResponseMismatch(CovetError):

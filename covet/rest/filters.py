@@ -109,8 +109,11 @@ class FilterSet:
         field, lookups = _follow(self.model, name)
         lookup = lookups[-1] if lookups else "exact"
         is_list = lookup in ("in", "range")
+        own = getattr(field, "filter_annotation", None)
         if lookup == "isnull":
             annotation: Any = bool
+        elif own is not None:
+            annotation, is_list = _own_filter(own(lookups, python_type), self.model, name)
         elif lookup in _TEXT:
             annotation = str
         elif any(part in _NUMBERS for part in lookups):
@@ -224,6 +227,16 @@ def _field(model: type[Model], name: str) -> Any:
         return model._meta.get_field(name)
     except FieldDoesNotExist:
         return None
+
+
+def _own_filter(found: tuple[Any, bool] | None, model: type[Model], name: str) -> tuple[Any, bool]:
+    """Return what a field of its own kind says of the parameter, and whether it is a list."""
+    if found is None:
+        raise ImproperlyConfigured(
+            f"The list of {model._meta.label} cannot be asked for {name!r}: no single query parameter can say its value. "
+            "Declare a parameter of the endpoint, and filter by it."
+        )
+    return found
 
 
 def _key_type(field: Any) -> Any:

@@ -32,6 +32,8 @@ _FILES: Final = {
     "docs.js": OURS,
     "redoc.js": OURS,
     "docs.css": OURS,
+    "browse.js": OURS,
+    "browse.css": OURS,
 }
 # Nothing from elsewhere, nothing inline; the pages' own scripts set styles by the DOM, which the policy lets them.
 _POLICY: Final = (
@@ -41,8 +43,18 @@ _POLICY: Final = (
 
 
 async def openapi_json(request: Request) -> Response:
-    """Send the document; the same bytes until the project changes, with their hash as ``ETag``."""
-    body = apps.current().part(RestPart).document_bytes()
+    """Send the document, or by ``?document=`` or ``?version=`` that of a part of the API.
+
+    It is the same bytes until the project changes, with their hash as ``ETag``.
+    """
+    part = apps.current().part(RestPart)
+    try:
+        body = part.document_bytes(request.query.get("document"), request.query.get("version"))
+    except KeyError as error:
+        known = [f"?document={name}" for name in settings.OPENAPI_DOCUMENTS]
+        known += [f"?version={name}" for name in part.versions()]
+        told = f" There are: {', '.join(known)}." if known else ""
+        raise NotFound(f"There is no document {error.args[0]!r}.{told}") from error
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     if tag in request.headers.get("if-none-match", ""):
         return Response(b"", 304, {"ETag": tag})

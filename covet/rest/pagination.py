@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from covet import json
 from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.schema.base import Schema
+from covet.schema.structs import StructValue, is_struct
 
 __all__ = [
     "AnyRequest",
@@ -30,7 +31,18 @@ T = TypeVar("T")
 _LINK: Final[Any] = {"format": "uri-reference"}
 
 
-class Page(Schema, Generic[T]):
+class _Paged(Schema):
+    """A page of anything: msgspec's structs too."""
+
+    @classmethod
+    def __class_getitem__(cls, item: Any) -> Any:
+        """Return the page of a schema."""
+        if is_struct(item):
+            item = Annotated[item, StructValue(item)]
+        return super().__class_getitem__(item)
+
+
+class Page(_Paged, Generic[T]):
     """A page of a list; as ``response=Page[ArticleOut]`` the handler returns the whole list and this cuts it.
 
     ``?page=`` and ``?size=`` choose; ``next`` and ``previous`` are addresses on the same host, with all other parameters
@@ -45,7 +57,7 @@ class Page(Schema, Generic[T]):
     previous: str | None = Field(json_schema_extra=_LINK)
 
 
-class OffsetPage(Schema, Generic[T]):
+class OffsetPage(_Paged, Generic[T]):
     """A part of a list by its place: ``?limit=20&offset=40``; an offset behind the end is an empty part."""
 
     items: list[T]
@@ -56,7 +68,7 @@ class OffsetPage(Schema, Generic[T]):
     previous: str | None = Field(json_schema_extra=_LINK)
 
 
-class CursorPage(Schema, Generic[T]):
+class CursorPage(_Paged, Generic[T]):
     """A part of a list by its place in the order: what is written meanwhile shows no row twice, and hides none.
 
     ``next`` and ``previous`` carry the cursor; nothing is counted, so the last page costs no more than the first.

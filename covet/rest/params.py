@@ -45,6 +45,7 @@ class Marker:
         examples: For the documentation.
         deprecated: Still taken, but not for long.
         include_in_schema: Whether OpenAPI tells of it.
+        by_comma: Whether one value of a list may hold several, separated by commas: ``?ids=1,2``.
     """
 
     source: ClassVar[Source]
@@ -67,7 +68,9 @@ class Marker:
         examples: Sequence[Any] | None = None,
         deprecated: bool = False,
         include_in_schema: bool = True,
+        by_comma: bool = False,
     ) -> None:
+        self.by_comma = by_comma
         self.default = default
         self.alias = alias
         self.description = description
@@ -156,19 +159,27 @@ class Depends:
     """A value that another function gives: ``user: Annotated[User, Depends(current_user)]``.
 
     The function's own arguments are found as a handler's are, ``Depends`` among them. It may be sync (run in a thread),
-    async, or a generator, sync or async, that yields the value once: what follows the ``yield`` runs when the handler is
-    done, also after an error.
+    async, or a generator, sync or async, that yields the value once: what follows the ``yield`` runs when the answer has
+    been made (a streamed one: sent). An error of the handler or of the answer's making is raised at the ``yield``.
 
     Args:
         function: The function, or a class.
         use_cache: Call it once per request however many arguments depend on it.
+        scope: ``"function"`` tears a generator down as soon as the handler is done, before the answer is made.
     """
 
-    __slots__ = ("function", "use_cache")
+    __slots__ = ("function", "scope", "use_cache")
 
-    def __init__(self, function: Callable[..., Any], *, use_cache: bool = True) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        use_cache: bool = True,
+        scope: Literal["request", "function"] = "request",
+    ) -> None:
         self.function = function
         self.use_cache = use_cache
+        self.scope = scope
 
     def __repr__(self) -> str:
         return f"Depends({getattr(self.function, '__qualname__', self.function)})"

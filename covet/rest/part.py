@@ -9,7 +9,7 @@ from covet import json
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Warning
 from covet.rest.endpoint import READS, Compiled
-from covet.rest.openapi.document import build_document, compiled_endpoints, operation_ids
+from covet.rest.openapi.document import build_document, compiled_endpoints, named_document, operation_ids
 from covet.rest.signature import describe
 from covet.urls.part import UrlsPart
 
@@ -30,6 +30,14 @@ class RestPart(AppPart):
     after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart,)
     reads: ClassVar[frozenset[str]] = READS | {
         "ROOT_URLCONF",
+        "CSRF_COOKIE_NAME",
+        "CSRF_HEADER_NAME",
+        "MIDDLEWARE",
+        "OPENAPI_DESCRIPTION",
+        "OPENAPI_DOCUMENTS",
+        "OPENAPI_SECURITY",
+        "OPENAPI_SERVERS",
+        "OPENAPI_TAGS",
         "OPENAPI_TITLE",
         "OPENAPI_VERSION",
         "SESSION_COOKIE_NAME",
@@ -39,34 +47,57 @@ class RestPart(AppPart):
     def __init__(self) -> None:
         self.endpoints: list[tuple[CompiledRoute, Compiled]] = []
         self._routes: list[CompiledRoute] = []
-        self._document: dict[str, Any] | None = None
-        self._bytes: bytes | None = None
+        self._documents: dict[tuple[str | None, str | None], dict[str, Any]] = {}
+        self._bytes: dict[tuple[str | None, str | None], bytes] = {}
 
     def ready(self, apps: Apps) -> None:
         """Find the endpoints; the routes have compiled them."""
         self._routes = apps.part(UrlsPart).resolver.routes
         self.endpoints = compiled_endpoints(self._routes)
 
-    def document(self) -> dict[str, Any]:
-        """Return the OpenAPI document; built when it is first asked for."""
-        if self._document is None:
-            self._document = build_document(self._routes)
-        return self._document
+    def document(self, name: str | None = None, version: str | None = None) -> dict[str, Any]:
+        """Return an OpenAPI document; built when it is first asked for.
 
-    def document_bytes(self) -> bytes:
-        """Return the document as JSON."""
-        if self._bytes is None:
-            self._bytes = json.dumps(self.document())
-        return self._bytes
+        Args:
+            name: One of ``OPENAPI_DOCUMENTS``; the whole API when left out.
+            version: A version of the API; see ``build_document``.
+
+        Raises:
+            KeyError: There is no such document or version.
+        """
+        key = (name, version)
+        found = self._documents.get(key)
+        if found is None:
+            if version is not None and version not in self.versions():
+                raise KeyError(version)
+            found = build_document(self._routes, api_version=version) if name is None else None
+            if name is not None:
+                found = named_document(self._routes, name)
+            if found is None:
+                raise KeyError(name)
+            self._documents[key] = found
+        return found
+
+    def document_bytes(self, name: str | None = None, version: str | None = None) -> bytes:
+        """Return a document as JSON; the arguments are those of ``document``."""
+        key = (name, version)
+        if key not in self._bytes:
+            self._bytes[key] = json.dumps(self.document(name, version))
+        return self._bytes[key]
+
+    def versions(self) -> list[str]:
+        """Return the versions that endpoints belong to."""
+        notes = [one.version for _, one in self.endpoints if one.version is not None]
+        return list(dict.fromkeys(name for note in notes for name in note.names))
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report operation ids that two endpoints ask for."""
-        asked: dict[str, Compiled] = {}
+        asked: dict[tuple[str, str | None], Compiled] = {}
         shown = [(route, one) for route, one in self.endpoints if one.endpoint.include_in_schema]
         for (_, compiled), given in zip(shown, operation_ids(shown), strict=True):
             endpoint = compiled.endpoint
             wanted = (endpoint.operation_id or endpoint.name or "").replace("-", "_")
-            first = asked.setdefault(wanted, compiled)
+            first = asked.setdefault((wanted, compiled.version.name if compiled.version else None), compiled)
             if first is compiled:
                 continue
             message = (

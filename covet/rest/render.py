@@ -29,7 +29,9 @@ from covet.rest.errors import ResponseMismatch
 from covet.rest.paged import paged
 from covet.rest.pagination import AnyRequest, page_item, page_kind
 from covet.rest.rows import encode_queryset
+from covet.rest.structs import StructList, struct_writer
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
+from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -110,10 +112,12 @@ def _plan(annotation: Any) -> Plan:
         return Plan(UNSET, _write_any)
     item = page_item(bare)
     if item is not None:
-        many = _Many(item)
+        many: Any = StructList(_bare(item)) if is_struct(item) else _Many(item)
         return Plan(
             bare, paged(many, bare), is_async=True, page=page_kind(bare), model=many.model, projection=many.projection
         )
+    if is_struct(annotation):
+        return _plan_structs(annotation, bare)
     if isinstance(bare, type) and issubclass(bare, BaseModel):
         one = _One(bare)
         return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
@@ -129,6 +133,12 @@ def _plan(annotation: Any) -> Plan:
     if _is_plain(bare):
         return Plan(annotation, _write_any)
     return Plan(annotation, _typed(annotation))
+
+
+def _plan_structs(annotation: Any, bare: Any) -> Plan:
+    if get_origin(bare) is list:
+        return Plan(annotation, StructList(get_args(bare)[0]).write, is_async=True)
+    return Plan(annotation, struct_writer(annotation))
 
 
 def _bare(annotation: Any) -> Any:

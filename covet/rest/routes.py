@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -14,11 +15,14 @@ from covet.urls.patterns import Include, Route, include, path
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.http.exception_handlers import ExceptionHandler
+    from covet.rest.deprecation import Deprecation
     from covet.rest.viewsets import ViewSet
 
 __all__ = ["RouteOptions", "Router"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", bound=Callable[..., Any])
 
 
 class RouteOptions(TypedDict, total=False):
@@ -33,10 +37,18 @@ class RouteOptions(TypedDict, total=False):
     summary: str | None
     description: str | None
     operation_id: str | None
-    deprecated: bool
+    deprecated: bool | Deprecation
     include_in_schema: bool
     responses: Mapping[int, Any] | None
     model: type[Model] | None
+    formats: Sequence[Any] | None
+    conditional: bool
+    last_modified: Callable[[Any], datetime.datetime | None] | None
+    select_fields: bool
+    idempotent: bool
+    openapi_extra: Mapping[str, Any] | None
+    security: Sequence[str] | None
+    callbacks: Mapping[str, Router] | None
 
 
 class Router:
@@ -55,7 +67,8 @@ class Router:
         permissions: Who may, where an endpoint does not say; None for the model's policy or ``DEFAULT_PERMISSIONS``.
         throttles: How often each may be asked, where it does not say; None for ``DEFAULT_THROTTLES``.
         include_in_schema: Whether OpenAPI tells of the endpoints.
-        deprecated: All of them are still there, but not for long.
+        formats: The forms of bodies and answers, where an endpoint does not say; None for ``REST_FORMATS``.
+        deprecated: All of them are still there, but not for long; a ``Deprecation`` says how long.
         app_name: A namespace for ``reverse("blog:list_articles")``.
         trailing_slash: Whether the paths of viewsets end in a slash.
     """
@@ -67,10 +80,14 @@ class Router:
         permissions: Sequence[Any] | None = None,
         throttles: Sequence[Any] | None = None,
         include_in_schema: bool = True,
-        deprecated: bool = False,
+        deprecated: bool | Deprecation = False,
         app_name: str | None = None,
         trailing_slash: bool = True,
+        formats: Sequence[Any] | None = None,
     ) -> None:
+        self.formats = formats
+        self._handlers: dict[type[BaseException], ExceptionHandler] = {}
+        self._above: list[Router] = []
         self.tags = tuple(tags)
         self.permissions = permissions
         self.throttles = throttles
@@ -79,6 +96,7 @@ class Router:
         self.app_name = app_name
         self.trailing_slash = trailing_slash
         self.endpoints: list[Endpoint] = []
+        self.webhooks: list[Endpoint] = []
         self._included: list[tuple[str, Router]] = []
 
     def get(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
@@ -115,10 +133,18 @@ class Router:
         summary: str | None = None,
         description: str | None = None,
         operation_id: str | None = None,
-        deprecated: bool = False,
+        deprecated: bool | Deprecation = False,
         include_in_schema: bool = True,
         responses: Mapping[int, Any] | None = None,
         model: type[Model] | None = None,
+        formats: Sequence[Any] | None = None,
+        conditional: bool = False,
+        last_modified: Callable[[Any], datetime.datetime | None] | None = None,
+        select_fields: bool = False,
+        idempotent: bool = False,
+        openapi_extra: Mapping[str, Any] | None = None,
+        security: Sequence[str] | None = None,
+        callbacks: Mapping[str, Router] | None = None,
     ) -> Callable[[F], F]:
         """Answer a method at a path, ``/articles/<int:pk>``; the function itself stays as it is.
 
@@ -135,10 +161,19 @@ class Router:
             summary: One line for the documentation.
             description: More of it; the docstring when left out.
             operation_id: For generated clients; the name when left out.
-            deprecated: Still there, but not for long.
+            deprecated: Still there, but not for long; a ``Deprecation`` says how long, in headers.
             include_in_schema: Whether OpenAPI tells of it.
             responses: Further answers by status, for OpenAPI.
             model: What permissions are about, where the answer does not say.
+            formats: The forms of bodies and answers: ``["json", "csv"]``; the router's when left out.
+            conditional: Put an ``ETag`` on answers, and answer 304 to a client that has them.
+            last_modified: Gets what the handler returns and says when it was last changed.
+            select_fields: Let ``?fields=id,author.name`` choose what the answer shows.
+            idempotent: Keep the answer for an ``Idempotency-Key``, and give it again.
+            openapi_extra: What OpenAPI shall say besides: put over the operation, member by member.
+            security: The schemes of ``OPENAPI_SECURITY`` that it takes; None for all of them, ``[]`` for none.
+            callbacks: Requests that the server sends to the client later, by name; the paths of these routers are
+                expressions such as ``{$request.body#/callback_url}``.
         """
 
         def add(handler: F) -> F:
@@ -160,6 +195,14 @@ class Router:
                     include_in_schema=include_in_schema,
                     responses=_all_responses(response, responses),
                     model=model,
+                    formats=formats,
+                    conditional=conditional,
+                    last_modified=last_modified,
+                    select_fields=select_fields,
+                    idempotent=idempotent,
+                    openapi_extra=openapi_extra,
+                    security=security,
+                    callbacks=callbacks or {},
                 )
             )
             return handler
@@ -175,7 +218,73 @@ class Router:
         endpoint.tags = (*self.tags, *(tag for tag in endpoint.tags if tag not in self.tags))
         endpoint.include_in_schema = endpoint.include_in_schema and self.include_in_schema
         endpoint.deprecated = endpoint.deprecated or self.deprecated
+        if endpoint.formats is None:
+            endpoint.formats = self.formats
+        endpoint.exception_handlers = self.exception_handlers
+        endpoint.webhooks = self.all_webhooks
         self.endpoints.append(endpoint)
+
+    def webhook(
+        self, name: str, *, method: str = "POST", permissions: Sequence[Any] = (), **options: Unpack[RouteOptions]
+    ) -> Callable[[F], F]:
+        """Tell OpenAPI of a request that this project sends to those who asked for it.
+
+        ```{ .python .notest }
+        @api.webhook("article.published")
+        async def article_published(data: ArticleOut) -> None:
+            "Sent once an article can be read."
+        ```
+
+        The function is never called: its arguments say what is sent, and what it returns says what is expected back.
+
+        Args:
+            name: What happened.
+            method: The HTTP method that it is sent with.
+            permissions: Nobody is asked: the receiver decides.
+            options: As for ``route``.
+        """
+        below = Router(tags=self.tags)
+
+        def add(function: F) -> F:
+            below.route(method, name, permissions=list(permissions), throttles=[], **options)(function)
+            self.webhooks.extend(below.endpoints)
+            return function
+
+        return add
+
+    def all_webhooks(self) -> list[Endpoint]:
+        """Return the webhooks of this router and of those that it includes."""
+        return [*self.webhooks, *(one for _, router in self._included for one in router.all_webhooks())]
+
+    def exception_handler(self, kind: type[BaseException]) -> Callable[[H], H]:
+        """Answer an exception of this router's endpoints, and of those of routers that it includes.
+
+        ```{ .python .notest }
+        @api.exception_handler(OutOfStock)
+        async def out_of_stock(request: Request, error: OutOfStock) -> Problem:
+            return Problem(409, detail=str(error))
+        ```
+
+        The function is sync or async and returns a ``Response`` or a ``Problem``. Of several classes the nearest to the
+        exception's own wins, of several routers the innermost, then the app's (``AppConfig.exception_handlers``), then the
+        project's (``EXCEPTION_HANDLERS``).
+
+        Args:
+            kind: The exception; its subclasses too.
+        """
+
+        def add(handler: H) -> H:
+            self._handlers[kind] = handler
+            return handler
+
+        return add
+
+    def exception_handlers(self) -> dict[type[BaseException], ExceptionHandler]:
+        """Return who answers exceptions here: the handlers of the routers above, then its own in their place."""
+        found: dict[type[BaseException], ExceptionHandler] = {}
+        for router in self._above:
+            found.update(router.exception_handlers())
+        return {**found, **self._handlers}
 
     def register(self, prefix: str, viewset: type[ViewSet], basename: str | None = None) -> None:
         """Mount a viewset: ``register("authors", AuthorViewSet)`` serves ``authors/`` and ``authors/<int:pk>/``.
@@ -195,8 +304,14 @@ class Router:
             self.add(endpoint)
 
     def include(self, prefix: str, router: Router) -> None:
-        """Mount another router below a prefix; it keeps its own tags and permissions."""
+        """Mount another router below a prefix; it keeps its own tags and permissions, and answers exceptions as this one."""
+        router._above.append(self)
         self._included.append((prefix, router))
+
+    @property
+    def included(self) -> list[tuple[str, Router]]:
+        """The routers mounted below this one, each with its prefix."""
+        return list(self._included)
 
     @property
     def urlpatterns(self) -> list[Route | Include]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -14,13 +13,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BeforeValidator
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.rest.filters import FilterSet
 from covet.rest.params import REQUIRED, Body, Depends, File, Marker, Path, Query
+from covet.schema.shapes import MISSING, Shape, shape_of
 
 __all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
 
@@ -77,21 +77,28 @@ class Group:
         parameters: The parameters.
         make: What makes the argument of their values by name; absent ones are left out.
         source: Where they come from.
-        model: The schema whose fields they are; its errors name them.
+        shape: The class whose fields they are; its errors name them.
     """
 
     parameters: list[Parameter]
     make: Callable[[dict[str, Any]], Any]
     source: str
-    model: type[BaseModel] | None = None
+    shape: Shape | None = None
 
 
 @dataclass(eq=False)
 class Call:
-    """A function and where each of its arguments comes from; a handler or a dependency."""
+    """A function and where each of its arguments comes from; a handler or a dependency.
+
+    Attributes:
+        function: The function.
+        arguments: Its arguments.
+        scope: When a dependency that yields is torn down: with the ``request``, or with the ``function``.
+    """
 
     function: Callable[..., Any]
     arguments: list[Argument] = field(default_factory=list)
+    scope: Literal["request", "function"] = "request"
 
 
 @dataclass(eq=False)
@@ -148,6 +155,7 @@ def read_signature(
     method: str,
     path_names: Collection[str] = (),
     annotations: Mapping[str, Any] | None = None,
+    replaced: Mapping[Any, Callable[..., Any]] | None = None,
 ) -> Signature:
     """Read what a handler needs.
 
@@ -156,11 +164,12 @@ def read_signature(
         method: The HTTP method; a GET takes no body.
         path_names: What the path gives.
         annotations: Annotations that take the place of the function's own.
+        replaced: Functions that take the place of dependencies, by these.
 
     Raises:
         ImproperlyConfigured: An argument cannot be filled; the text says which, and what to write.
     """
-    reader = _Reader(method, frozenset(path_names))
+    reader = _Reader(method, frozenset(path_names), replaced or {})
     call = reader.read_call(handler, annotations or {}, ())
     signature = Signature(call, reader.dependencies, reader.parameters, reader.groups, reader.returns_of(handler))
     reader.check(signature, handler)
@@ -173,7 +182,8 @@ def describe(function: Any) -> str:
 
 
 class _Reader:
-    def __init__(self, method: str, path_names: frozenset[str]) -> None:
+    def __init__(self, method: str, path_names: frozenset[str], replaced: Mapping[Any, Callable[..., Any]]) -> None:
+        self.replaced = replaced
         self.method = method
         self.path_names = path_names
         self.parameters: list[Parameter] = []
@@ -231,8 +241,10 @@ class _Reader:
             rest.append(constraint)
         full = Annotated[(bare, *rest)] if rest else bare
         inner = _unwrap(bare)
-        if _is_model(inner) and marker.source in ("query", "header", "cookie", "form"):
-            return self._schema_group(inner, marker)
+        if marker.source in ("query", "header", "cookie", "form"):
+            shape = shape_of(inner)
+            if shape is not None:
+                return self._shape_group(shape, marker)
         return self._parameter(function, name, marker, full, default)
 
     def _guess(self, function: Any, name: str, bare: Any) -> Marker:
@@ -274,6 +286,7 @@ class _Reader:
             annotation,
             default,
             is_list=marker.source != "body" and _item(inner) is not None,
+            by_comma=marker.by_comma,
         )
         # A handler and its dependencies may ask for the same value; it is read once.
         key = (marker.source, parameter.wire)
@@ -285,12 +298,16 @@ class _Reader:
         return parameter
 
     def _dependency(self, marker: Depends, above: tuple[Callable[..., Any], ...]) -> Call:
-        if marker.use_cache and marker.function in self._cached:
-            return self._cached[marker.function]
-        call = self.read_call(marker.function, {}, above)
+        function = self.replaced.get(marker.function, marker.function)
+        if marker.use_cache and function in self._cached:
+            return self._cached[function]
+        call = self.read_call(function, {}, above)
+        call.scope = marker.scope
+        if marker.scope == "request":
+            _check_scopes(call)
         self.dependencies.append(call)
         if marker.use_cache:
-            self._cached[marker.function] = call
+            self._cached[function] = call
         return call
 
     def _filters(self, filters: FilterSet) -> Group:
@@ -313,22 +330,21 @@ class _Reader:
         self.groups.append(group)
         return group
 
-    def _schema_group(self, model: type[BaseModel], marker: Marker) -> Group:
+    def _shape_group(self, shape: Shape, marker: Marker) -> Group:
         kind = type(marker)
         parameters = []
-        for name, info in model.model_fields.items():
-            inner = _unwrap(info.annotation)
+        for one in shape.fields:
             parameters.append(
                 Parameter(
-                    name,
-                    kind(alias=info.alias).wire_name(name) if info.alias else kind().wire_name(name),
-                    kind(description=info.description, deprecated=bool(info.deprecated)),
-                    Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation,
-                    REQUIRED if info.is_required() else info.get_default(call_default_factory=False),
-                    is_list=_item(inner) is not None,
+                    one.name,
+                    kind(alias=one.alias).wire_name(one.name),
+                    kind(description=one.description, deprecated=one.deprecated),
+                    one.annotation,
+                    REQUIRED if one.default is MISSING else one.default,
+                    is_list=_item(_unwrap(one.annotation)) is not None,
                 )
             )
-        group = Group(parameters, model.model_validate, kind.source, model)
+        group = Group(parameters, shape.make, kind.source, shape)
         self.groups.append(group)
         return group
 
@@ -338,6 +354,27 @@ class _Reader:
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
             )
+
+
+def _check_scopes(call: Call) -> None:
+    """Refuse a dependency that outlives one of its own.
+
+    Raises:
+        ImproperlyConfigured: It does.
+    """
+    if not _yields(call.function):
+        return
+    for argument in call.arguments:
+        inner = argument.value
+        if isinstance(inner, Call) and inner.scope == "function" and _yields(inner.function):
+            raise ImproperlyConfigured(
+                f"{describe(call.function)} lives until the answer has been made and depends on "
+                f"{describe(inner.function)}, which ends with the handler. Give both scope='function', or neither."
+            )
+
+
+def _yields(function: Any) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -397,9 +434,3 @@ def _is_scalar(annotation: Any) -> bool:
     if origin in (Union, types.UnionType):
         return all(argument is type(None) or _is_scalar(_unwrap(argument)) for argument in get_args(annotation))
     return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
-
-
-def _is_model(annotation: Any) -> bool:
-    return (
-        isinstance(annotation, type) and not dataclasses.is_dataclass(annotation) and issubclass(annotation, BaseModel)
-    )

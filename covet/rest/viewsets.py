@@ -5,23 +5,34 @@ A viewset has no state: one instance serves all requests, and what belongs to a 
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
 
-from covet import access
+from pydantic import BaseModel, Field, create_model
+from pydantic_core import PydanticUndefined
+
+from covet import access, json
 from covet.concurrency import maybe_await
+from covet.db import transaction
 from covet.db.models.base import Model
+from covet.db.models.conflicts import VersionConflict
 from covet.db.models.query.queryset import QuerySet
+from covet.db.routers import router
 from covet.exceptions import ImproperlyConfigured
+from covet.http.errors import PreconditionFailed
 from covet.http.request import Request
-from covet.rest import write
+from covet.rest import bulk, write
+from covet.rest.conditional import PreconditionRequired, is_guarded, require
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import Filters, FilterSet
 from covet.rest.pagination import Page
-from covet.rest.render import UNSET
-from covet.rest.signature import describe
+from covet.rest.params import Query
+from covet.rest.render import UNSET, plan_response
 from covet.schema import ModelSchema, Schema
 from covet.schema.field_types import is_auto, python_type
 from covet.shortcuts import get_object_or_404
@@ -55,6 +66,12 @@ _STANDARD: Final[dict[str, _Standard]] = {
     "update": _Standard("PUT", True, "detail", "change"),
     "patch": _Standard("PATCH", True, "detail", "change"),
     "delete": _Standard("DELETE", True, "detail", "delete", 204),
+}
+_BULK: Final[dict[str, _Standard]] = {
+    "bulk_create": _Standard("POST", False, "bulk", "add", 201),
+    "bulk_update": _Standard("PUT", False, "bulk", "change"),
+    "bulk_patch": _Standard("PATCH", False, "bulk", "change"),
+    "bulk_delete": _Standard("DELETE", False, "bulk", "delete", 204),
 }
 
 
@@ -104,12 +121,22 @@ class ViewSet:
         throttles: How often each endpoint may be asked; None for the router's or ``DEFAULT_THROTTLES``.
         tags: Groups in the documentation.
         model: The model it is about, if there is one.
+        formats: The forms of bodies and answers; None for the router's or ``REST_FORMATS``.
+        conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
+        select_fields: Whether ``?fields=`` chooses what answers show.
+        idempotent: Whether a write with an ``Idempotency-Key`` is done once, and answered again.
+        lookup_field: The field that the path names a row by.
     """
 
     permissions: ClassVar[Sequence[Any] | None] = None
     throttles: ClassVar[Sequence[Any] | None] = None
     tags: ClassVar[Sequence[str]] = ()
     model: ClassVar[Any] = None
+    formats: ClassVar[Sequence[Any] | None] = None
+    conditional: ClassVar[bool] = False
+    select_fields: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = False
+    lookup_field: ClassVar[str] = "pk"
 
     @classmethod
     def endpoints(cls, prefix: str, basename: str, *, slash: str = "/") -> list[Endpoint]:
@@ -124,13 +151,20 @@ class ViewSet:
             route = f"{base}{lookup}/{last}{slash}" if marked.detail else f"{base}{last}{slash}"
             for method in marked.methods:
                 made.append(viewset._action_endpoint(name, marked, method, route, basename))
-        for name, standard in _STANDARD.items():
+        for name, standard in cls._standard().items():
             handler = getattr(viewset, name, None)
             if handler is None:
+                continue
+            if standard.suffix == "bulk":
+                made.append(viewset._standard_endpoint(name, standard, handler, f"{base}bulk{slash}", basename))
                 continue
             route = f"{base}{lookup}{slash}" if standard.is_detail else base[: -1 if base and not slash else None]
             made.append(viewset._standard_endpoint(name, standard, handler, route, basename))
         return made
+
+    @classmethod
+    def _standard(cls) -> dict[str, _Standard]:
+        return _STANDARD
 
     @classmethod
     def _actions(cls) -> Iterable[tuple[str, _Action]]:
@@ -143,7 +177,12 @@ class ViewSet:
     def _converter(cls) -> str:
         if cls.model is None:
             return "str"
-        return _CONVERTERS.get(getattr(python_type(cls.model._meta.pk), "__name__", ""), "str")
+        return _CONVERTERS.get(getattr(python_type(cls._lookup()), "__name__", ""), "str")
+
+    @classmethod
+    def _lookup(cls) -> Any:
+        meta = cls.model._meta
+        return meta.pk if cls.lookup_field == "pk" else meta.get_field(cls.lookup_field)
 
     def _action_endpoint(self, name: str, marked: _Action, method: str, route: str, basename: str) -> Endpoint:
         handler = getattr(self, name)
@@ -151,6 +190,8 @@ class ViewSet:
         options.setdefault("response", self._shown(handler))
         options.setdefault("permissions", self.permissions)
         options.setdefault("throttles", self.throttles)
+        for option in ("formats", "conditional", "select_fields", "idempotent"):
+            options.setdefault(option, getattr(self, option))
         suffix = name if len(marked.methods) == 1 else f"{method.lower()}_{name}"
         options.setdefault("operation_id", f"{basename.replace('-', '_')}_{suffix}")
         return Endpoint(
@@ -180,8 +221,15 @@ class ViewSet:
             model=self.model,
             action=standard.action,
             annotations=self._annotations(handler, name),
-            summary=None,
+            formats=self.formats,
+            conditional=self.conditional,
+            select_fields=self.select_fields,
+            idempotent=self.idempotent,
+            last_modified=self._stamp() if name in ("read", "update", "patch") else None,
         )
+
+    def _stamp(self) -> Callable[[Any], Any] | None:
+        return None
 
     def _response(self, name: str, handler: Callable[..., Any]) -> Any:
         return UNSET
@@ -200,6 +248,9 @@ class ReadOnlyModelViewSet(ViewSet):
 
     Attributes:
         schema: What answers show; made of all fields (a password left out) when it is not given.
+        schemas: What the answers of single methods and actions show, by name: ``{"list": ArticleShort}``.
+        last_modified: The field that holds when a row was last changed, for ``Last-Modified``; found (``auto_now``) when it is
+            not given, False for none.
         filters: What ``?name=`` and the like may ask for; see ``FilterSet``.
         search: What ``?search=`` looks in.
         ordering: What ``?ordering=-name`` may name.
@@ -208,6 +259,10 @@ class ReadOnlyModelViewSet(ViewSet):
     """
 
     schema: ClassVar[type[Schema] | None] = None
+    schemas: ClassVar[Mapping[str, Any]] = {}
+    conditional: ClassVar[bool] = True
+    select_fields: ClassVar[bool] = True
+    last_modified: ClassVar[str | Literal[False] | None] = None
     filters: ClassVar[Sequence[str]] = ()
     search: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Sequence[str]] = ()
@@ -237,12 +292,13 @@ class ReadOnlyModelViewSet(ViewSet):
             NotFound: There is none.
             PermissionDenied: It is not for this user.
         """
-        instance = await get_object_or_404(self.get_queryset(request), pk=pk)
-        held, target = self._held(request)
+        instance = await get_object_or_404(self.get_queryset(request), **{self.lookup_field: pk})
+        held, target = self.held(request)
         await access.check_object(held, request, target, instance)
         return instance
 
-    def _held(self, request: Request) -> tuple[Sequence[access.Permission], access.Target]:
+    def held(self, request: Request) -> tuple[Sequence[access.Permission], access.Target]:
+        """Return the permissions that hold for a request, and what they are asked about."""
         compiled = getattr(getattr(request.route, "endpoint", None), "compiled", None)
         if isinstance(compiled, Compiled):
             return compiled.permissions, compiled.target
@@ -259,22 +315,29 @@ class ReadOnlyModelViewSet(ViewSet):
         return await self.get_object(request, pk)
 
     def _response(self, name: str, handler: Callable[..., Any]) -> Any:
-        if name == "delete":
+        if name.endswith("delete"):
             return None
+        schema: Any = self.schemas.get(name, self.schema)
         if name == "list":
-            schema: Any = self.schema
             return self.pagination[schema] if self.paginated else _list_of(schema)
-        return self.schema
+        return _list_of(schema) if name.startswith("bulk_") else schema
+
+    def _stamp(self) -> Callable[[Any], Any] | None:
+        name = self.last_modified
+        if name is None:
+            fields = [field.name for field in self.model._meta.concrete_fields if getattr(field, "auto_now", False)]
+            name = fields[0] if fields else False
+        return attrgetter(name) if name else None
 
     def _shown(self, handler: Callable[..., Any]) -> Any:
         """Return how an action's answer is shown, by its return annotation."""
         returns = inspect.signature(handler, eval_str=True).return_annotation
         origin = getattr(returns, "__origin__", returns)
         if isinstance(origin, type) and issubclass(origin, QuerySet):
-            schema: Any = self.schema
+            schema: Any = self.schemas.get(handler.__name__, self.schema)
             return self.pagination[schema]
         if isinstance(origin, type) and issubclass(origin, Model) and issubclass(self.model, origin):
-            return self.schema
+            return self.schemas.get(handler.__name__, self.schema)
         return UNSET
 
     def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
@@ -282,7 +345,7 @@ class ReadOnlyModelViewSet(ViewSet):
         parameters = inspect.signature(handler).parameters
         filled: dict[str, Any] = {}
         if "pk" in parameters and _is_open(parameters["pk"]):
-            filled["pk"] = python_type(self.model._meta.pk)
+            filled["pk"] = python_type(self._lookup())
         if "filters" in parameters:
             filled["filters"] = Annotated[Filters, self.filter_set]
         return filled
@@ -291,13 +354,23 @@ class ReadOnlyModelViewSet(ViewSet):
 class ModelViewSet(ReadOnlyModelViewSet):
     """Lists, creates, reads, changes and deletes a model's rows.
 
+    The hooks ``before_create``, ``after_create``, ``before_update`` and so on may be sync or async; they run in one
+    transaction with the write, so that one that raises undoes it.
+
     Attributes:
         input: What a POST or PUT takes; made of all editable fields (a password left out) when it is not given.
         patch_input: What a PATCH takes; ``input`` with everything optional when it is not given.
+        inputs: What single methods and actions take, by name: ``{"create": SignUp}``.
+        bulk: Whether ``authors/bulk/`` creates (POST), changes (PUT, PATCH) and deletes (DELETE) many rows at once.
+        require_match: Whether a change must say by ``If-Match`` which state of the row it is meant for; else 428.
     """
 
-    input: ClassVar[type[Schema] | None] = None
-    patch_input: ClassVar[type[Schema] | None] = None
+    input: ClassVar[type[Any] | None] = None
+    patch_input: ClassVar[type[Any] | None] = None
+    inputs: ClassVar[Mapping[str, Any]] = {}
+    bulk: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = True
+    require_match: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, model: type[Model] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(model=model, **kwargs)
@@ -306,23 +379,49 @@ class ModelViewSet(ReadOnlyModelViewSet):
         if cls.input is None or (model is not None and "input" not in vars(cls)):
             cls.input = default_input(cls.model)
         if "patch_input" not in vars(cls):
-            cls.patch_input = _patch_of(cls.input, cls.model)
+            cls.patch_input = patch_schema(cls.input, cls.model)
+
+    @classmethod
+    def _standard(cls) -> dict[str, _Standard]:
+        return {**_BULK, **_STANDARD} if cls.bulk else _STANDARD
 
     async def create(self, request: Request, data: Any) -> Any:
         """Create a row."""
-        return await self.perform_create(request, data)
+        return await self.write_new(request, data)
 
     async def update(self, request: Request, pk: Any, data: Any) -> Any:
         """Change a row as a whole."""
-        return await self.perform_update(request, await self.get_object(request, pk), data, partial=False)
+        async with self._meant(request, pk) as instance:
+            return await self.write_changes(request, instance, data, partial=False)
 
     async def patch(self, request: Request, pk: Any, data: Any) -> Any:
         """Change what is sent of a row."""
-        return await self.perform_update(request, await self.get_object(request, pk), data, partial=True)
+        async with self._meant(request, pk) as instance:
+            return await self.write_changes(request, instance, data, partial=True)
 
     async def delete(self, request: Request, pk: Any) -> None:
         """Delete a row."""
-        await self.perform_delete(request, await self.get_object(request, pk))
+        async with self._meant(request, pk) as instance:
+            await self.write_end(request, instance)
+
+    async def bulk_create(self, request: Request, data: list[Any]) -> list[Any]:
+        """Create rows, all or none."""
+        kind = type(self)
+        names = ("perform_create", "before_create", "after_create")
+        at_once = all(getattr(kind, name) is getattr(ModelViewSet, name) for name in names)
+        return await bulk.create_all(self, request, data, at_once=at_once)
+
+    async def bulk_update(self, request: Request, data: list[Any]) -> list[Any]:
+        """Change rows as a whole, each by its key; all or none."""
+        return await bulk.update_all(self, request, data, partial=False)
+
+    async def bulk_patch(self, request: Request, data: list[Any]) -> list[Any]:
+        """Change what is sent of rows, each by its key; all or none."""
+        return await bulk.update_all(self, request, data, partial=True)
+
+    async def bulk_delete(self, request: Request, ids: list[Any]) -> None:
+        """Delete rows by their keys, ``?ids=1,2``; all or none."""
+        await bulk.delete_all(self, request, ids)
 
     async def perform_create(self, request: Request, data: Any) -> Any:
         """Write a new row; override it to add values: ``write.create(Article, data, author=user)``."""
@@ -336,12 +435,112 @@ class ModelViewSet(ReadOnlyModelViewSet):
         """Delete a row."""
         await maybe_await(instance.delete())
 
+    def before_create(self, request: Request, data: Any) -> Any:
+        """Called before a row is written; raise to refuse."""
+
+    def after_create(self, request: Request, instance: Any) -> Any:
+        """Called once a new row is written."""
+
+    def before_update(self, request: Request, instance: Any, data: Any) -> Any:
+        """Called before changes are written; the instance is still as it was."""
+
+    def after_update(self, request: Request, instance: Any) -> Any:
+        """Called once changes are written."""
+
+    def before_delete(self, request: Request, instance: Any) -> Any:
+        """Called before a row is deleted; raise to keep it."""
+
+    def after_delete(self, request: Request, instance: Any) -> Any:
+        """Called once a row is deleted."""
+
+    async def write_new(self, request: Request, data: Any) -> Any:
+        """Write a new row, hooks included."""
+        if not self._has_hooks("create"):
+            return await self.perform_create(request, data)
+        async with transaction.atomic(using=router.db_for_write(self.model)):
+            await maybe_await(self.before_create(request, data))
+            instance = await self.perform_create(request, data)
+            await maybe_await(self.after_create(request, instance))
+        return instance
+
+    async def write_changes(self, request: Request, instance: Any, data: Any, *, partial: bool) -> Any:
+        """Write the changes of a row, hooks included."""
+        if not self._has_hooks("update"):
+            return await self.perform_update(request, instance, data, partial=partial)
+        async with transaction.atomic(using=router.db_for_write(self.model, instance=instance)):
+            await maybe_await(self.before_update(request, instance, data))
+            changed = await self.perform_update(request, instance, data, partial=partial)
+            await maybe_await(self.after_update(request, changed))
+        return changed
+
+    async def write_end(self, request: Request, instance: Any) -> None:
+        """Delete a row, hooks included."""
+        if not self._has_hooks("delete"):
+            await self.perform_delete(request, instance)
+            return
+        async with transaction.atomic(using=router.db_for_write(self.model, instance=instance)):
+            await maybe_await(self.before_delete(request, instance))
+            await self.perform_delete(request, instance)
+            await maybe_await(self.after_delete(request, instance))
+
+    def _has_hooks(self, name: str) -> bool:
+        kind = type(self)
+        hooks = (f"before_{name}", f"after_{name}")
+        return any(getattr(kind, hook) is not getattr(ModelViewSet, hook) for hook in hooks)
+
+    @asynccontextmanager
+    async def _meant(self, request: Request, pk: Any) -> AsyncIterator[Any]:
+        """Give the row that a change is about, if it still is what the request is meant for.
+
+        With a condition in the request the row is locked until the change is written, so that nothing comes between.
+        """
+        if not is_guarded(request):
+            if self.require_match:
+                raise PreconditionRequired
+            yield await self.get_object(request, pk)
+            return
+        async with transaction.atomic(using=router.db_for_write(self.model)):
+            rows = self.model._meta.base_manager.filter(**{self.lookup_field: pk})
+            await rows.select_for_update().values_list("pk", flat=True)
+            instance = await self.get_object(request, pk)
+            stamp = self._stamp()
+            bodies = await self._shown_now(request, instance)
+            require(request, bodies, None if stamp is None else stamp(instance))
+            try:
+                yield instance
+            except VersionConflict as error:
+                raise PreconditionFailed("This was changed since it was read; read it again.") from error
+
+    async def _shown_now(self, request: Request, instance: Any) -> list[bytes]:
+        """Return what a GET of the row answers, in each form that it may have."""
+        plan = plan_response(self._response("read", self.read), None, type(self).__name__)
+        body: bytes = await plan.render(request, instance, None)
+        compiled = getattr(getattr(request.route, "endpoint", None), "compiled", None)
+        formats = compiled.formats if isinstance(compiled, Compiled) else ()
+        return [body, *(one.write(json.loads(body)) for one in formats if not one.page and one.name != "json")]
+
     def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
         filled = super()._annotations(handler, name)
         parameters = inspect.signature(handler).parameters
-        if name in _STANDARD and "data" in parameters and _is_open(parameters["data"]):
-            filled["data"] = self.patch_input if name == "patch" else self.input
+        if name in _BULK:
+            return {**filled, **self._bulk_annotations(name)}
+        if "data" in parameters and _is_open(parameters["data"]):
+            if name in self.inputs:
+                filled["data"] = self.inputs[name]
+            elif name in _STANDARD:
+                filled["data"] = self.patch_input if name == "patch" else self.input
         return filled
+
+    def _bulk_annotations(self, name: str) -> dict[str, Any]:
+        if name == "bulk_delete":
+            key: Any = python_type(self.model._meta.pk)
+            return {"ids": Annotated[_list_of(key), Query(by_comma=True, min_length=1, description="The keys.")]}
+        schema: Any = self.patch_input if name == "bulk_patch" else self.input
+        if name in self.inputs:
+            schema = self.inputs[name]
+        elif name != "bulk_create":
+            schema = bulk.item_schema(schema, self.model, "Item")
+        return {"data": Annotated[_list_of(schema), Field(min_length=1)]}
 
 
 def _is_open(parameter: inspect.Parameter) -> bool:
@@ -389,21 +588,29 @@ def _make(model: type[Model], suffix: str, names: Sequence[str], **options: Any)
     return made
 
 
-def _patch_of(schema: type[Schema] | None, model: type[Model]) -> type[Schema]:
-    """Return a schema of the same fields, all of which may be left out."""
-    if schema is None or not issubclass(schema, ModelSchema):
+def patch_schema(schema: Any, model: type[Model]) -> type[Any]:
+    """Return a schema of the same fields, all of which may be left out: those of the model and the schema's own.
+
+    What the schema checks, it checks of a PATCH too; a validator of the whole sees None for what was not sent.
+
+    Raises:
+        ImproperlyConfigured: The input is no pydantic schema.
+    """
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         raise ImproperlyConfigured(
-            f"The viewset of {model._meta.label} has an input that is no ModelSchema, so it needs a patch_input of its own."
+            f"The viewset of {model._meta.label} has an input that is no Schema, so it needs a patch_input of its own."
         )
-    known = schema.__covet_fields__
-    own = set(schema.model_fields) - set(known)
-    if own:
-        raise ImproperlyConfigured(
-            f"{describe(schema)} declares {', '.join(sorted(own))} itself; give the viewset a patch_input of its own."
-        )
-    return _make(
-        model,
-        f"{schema.__name__.removeprefix(model.__name__).removesuffix('Input')}Patch",
-        list(known),
-        optional="__all__",
+    fields: dict[str, Any] = {}
+    for name, info in schema.model_fields.items():
+        loose = copy.copy(info)
+        loose.default, loose.default_factory = PydanticUndefined, lambda: None
+        fields[name] = (info.annotation, loose)
+    known: dict[str, Any] = getattr(schema, "__covet_fields__", {})
+    made: Any = create_model(
+        f"{schema.__name__.removesuffix('Input')}Patch", __base__=schema, __module__=schema.__module__, **fields
     )
+    made.__doc__ = None
+    if known:
+        made.__covet_fields__ = dict(known)
+    patched: type[Any] = made
+    return patched

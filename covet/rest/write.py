@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from pydantic import BaseModel
 
 from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.routers import router
+from covet.rest.nested import Writes, nested_of, save_after, save_before
+from covet.schema.rules import members_of
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from covet.db.models.base import Model
 
 __all__ = ["create", "update", "values_of"]
@@ -19,30 +22,35 @@ __all__ = ["create", "update", "values_of"]
 M = TypeVar("M", bound="Model")
 
 
-def values_of(data: BaseModel, names: Collection[str] | None = None) -> dict[str, Any]:
-    """Return the values of a schema by field, relations as instances; of ``names`` only, where given."""
-    return {name: getattr(data, name) for name in type(data).model_fields if names is None or name in names}
+def values_of(data: Any, names: Collection[str] | None = None) -> dict[str, Any]:
+    """Return the values of a schema or struct by field, relations as instances; of ``names`` only, where given."""
+    return {name: value for name, value in members_of(data).items() if names is None or name in names}
 
 
-async def create(model: type[M], data: BaseModel, **values: Any) -> M:
-    """Create a row; many-to-many relations are set after it, in the same transaction.
+async def create(model: type[M], data: Any, **values: Any) -> M:
+    """Create a row; many-to-many relations and nested items are written with it, in the same transaction.
 
     Args:
         model: The model.
-        data: The schema; its fields are the model's.
+        data: The schema; its fields are the model's, or relations with schemas of their own (see ``covet.rest.nested``).
         values: Further values, such as the user who asks.
     """
-    plain, many = _split(model, {**values_of(data), **values})
-    if not many:
+    nested = nested_of(model, data)
+    names = {plan.name for plan in nested}
+    given = {name: value for name, value in values_of(data).items() if name not in names}
+    plain, many = _split(model, {**_without_open_key(model, given), **values})
+    if not many and not nested:
         return await model.objects.create(**plain)
     async with transaction.atomic(using=router.db_for_write(model)):
+        plain.update(await save_before(_WRITES, None, nested, data))
         instance = await model.objects.create(**plain)
         await _relate(instance, many)
+        await save_after(_WRITES, instance, nested, data)
     return instance
 
 
-async def update(instance: M, data: BaseModel, *, partial: bool = False, **values: Any) -> M:
-    """Change a row.
+async def update(instance: M, data: Any, *, partial: bool = False, **values: Any) -> M:
+    """Change a row, and what a body nests in it.
 
     Args:
         instance: The loaded row.
@@ -50,19 +58,45 @@ async def update(instance: M, data: BaseModel, *, partial: bool = False, **value
         partial: Change what was sent only, as a PATCH does.
         values: Further values.
     """
-    sent = values_of(data, data.model_fields_set if partial else None)
+    sent = values_of(data, _sent(data) if partial else None)
+    nested = [plan for plan in nested_of(type(instance), data) if plan.name in sent]
+    for plan in nested:
+        del sent[plan.name]
     plain, many = _split(type(instance), {**sent, **values})
-    for name, value in plain.items():
-        setattr(instance, name, value)
-    if not many:
+    if not many and not nested:
+        for name, value in plain.items():
+            setattr(instance, name, value)
         if plain:
             await _save(instance, plain)
         return instance
     async with transaction.atomic(using=router.db_for_write(type(instance), instance=instance)):
+        plain.update(await save_before(_WRITES, instance, nested, data))
+        for name, value in plain.items():
+            setattr(instance, name, value)
         if plain:
             await _save(instance, plain)
         await _relate(instance, many)
+        await save_after(_WRITES, instance, nested, data)
+    # What was prefetched before is not what is there now.
+    prefetched = instance.__dict__.get("_prefetched_objects_cache", {})
+    for name in (*many, *(plan.name for plan in nested)):
+        prefetched.pop(name, None)
     return instance
+
+
+def _sent(data: Any) -> Collection[str] | None:
+    """Return the fields that a client sent; None (all of them) where the schema does not remember."""
+    if isinstance(data, BaseModel):
+        return data.model_fields_set
+    if isinstance(data, msgspec.Struct):
+        return {name for name in data.__struct_fields__ if getattr(data, name) is not msgspec.UNSET}
+    return None
+
+
+def _without_open_key(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a key that the client left open, so that the model or the database makes it."""
+    name = model._meta.pk.name
+    return {key: value for key, value in values.items() if value is not None or key not in (name, "pk")}
 
 
 async def _save(instance: Model, values: Collection[str]) -> None:
@@ -88,3 +122,6 @@ def _columns(instance: Model, values: Collection[str]) -> list[str]:
 async def _relate(instance: Model, many: dict[str, Any]) -> None:
     for name, rows in many.items():
         await getattr(instance, name).set(rows)
+
+
+_WRITES: Final = Writes(create, update)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from covet.db.models.base import Model
 
-__all__ = ["Projection", "projection", "writes_plainly"]
+__all__ = ["Projection", "kind_of", "projection", "writes_plainly"]
 
 # Options of pydantic's that change the bytes of an answer.
 _BYTES: Final = (
@@ -122,7 +122,7 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
         if field is None or not _says_the_same(info, field, origins.get(key), key):
             return None
         names.append(field.attname)
-        kinds.append(_kind(field))
+        kinds.append(kind_of(field))
     return Projection(model, names, list(schema.model_fields), kinds)
 
 
@@ -160,6 +160,8 @@ def _column(model: type[Model], key: str) -> Any:
 
 def _says_the_same(info: FieldInfo, field: Any, origin: Any, key: str) -> bool:
     """Whether the schema's field writes what the column holds: the model's own, or declared with the same type."""
+    if not getattr(field, "plain_json", True):
+        return False  # its values have no spelling of their own: pydantic writes what the schema says
     if origin is not None:
         return True
     if field.is_relation and key == field.name:
@@ -180,7 +182,8 @@ def _is_constraint(item: Any) -> bool:
     )
 
 
-def _kind(field: Any) -> Kind:
+def kind_of(field: Any) -> Kind:
+    """Return what the row writer may take for granted of a column's values."""
     if type(field).from_db_value is not None:
         return "any"
     expected = python_type(field)

@@ -35,7 +35,17 @@ class UrlsPart(AppPart):
     # The last four are what REST endpoints are compiled from; see ``covet.rest.endpoint.READS``.
     tags: ClassVar[tuple[str, ...]] = ("urls",)
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"ROOT_URLCONF", "DATABASES", "DEFAULT_PERMISSIONS", "DEFAULT_THROTTLES", "PAGE_SIZE", "MAX_PAGE_SIZE"}
+        {
+            "ROOT_URLCONF",
+            "DATABASES",
+            "DEFAULT_PERMISSIONS",
+            "DEFAULT_THROTTLES",
+            "EXCEPTION_HANDLERS",
+            "PAGE_SIZE",
+            "MAX_PAGE_SIZE",
+            "REST_FORMATS",
+            "VERSIONING",
+        }
     )
 
     def __init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -21,6 +22,24 @@ __all__ = ["LazyPath", "NoReverseMatch", "resolve", "reverse", "reverse_lazy"]
 
 # Where another application has mounted this one: set for a request whose scope has a root_path.
 script_prefix: ContextVar[str] = ContextVar("covet_script_prefix", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """The version of an API that a request is answered in: addresses made meanwhile stay in it.
+
+    Attributes:
+        app_name: The namespace of the API's names.
+        namespace: The instance of it that is this version.
+        query: What names the version in an address.
+    """
+
+    app_name: str
+    namespace: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+kept_version: ContextVar[KeptVersion | None] = ContextVar("covet_kept_version", default=None)
 
 
 def _resolver() -> Resolver:
@@ -54,6 +73,10 @@ def reverse(
     """
     if args and kwargs:
         raise ValueError("reverse() takes args or kwargs, not both.")
+    kept = kept_version.get()
+    if kept is not None and isinstance(name, str) and kept.app_name in name.split(":")[:-1]:
+        current_app = current_app or kept.namespace or None
+        query = {**kept.query, **(query or {})}
     path = _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
     prefix = script_prefix.get()
     if prefix:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
+import msgspec
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
+
+from covet.schema.structs import STRUCT_MARK, StructValue, is_struct
 
 __all__ = ["PROBLEM", "Components", "problem_response"]
 
 Key: TypeAlias = tuple[int, JsonSchemaMode]
 
-_TEMPLATE: Final = "#/components/schemas/{model}"
+_REF: Final = "#/components/schemas/"
+_TEMPLATE: Final = _REF + "{model}"
 
 PROBLEM: Final[dict[str, Any]] = {
     "title": "Problem",
@@ -59,6 +63,8 @@ class Components:
     def add(self, annotation: Any, mode: JsonSchemaMode) -> None:
         """Say that the document names a type."""
         key = self._key(annotation, mode)
+        if is_struct(annotation):
+            annotation = Annotated[annotation, StructValue(annotation)]
         if key not in self._adapters:
             self._adapters[key] = (mode, TypeAdapter(annotation))
 
@@ -75,8 +81,11 @@ class Components:
             (key, mode, adapter) for key, (mode, adapter) in self._adapters.items()
         ]
         made, shared = TypeAdapter.json_schemas(inputs, ref_template=_TEMPLATE)
-        self._made = {key: schema for (key, _), schema in made.items()}
         definitions: dict[str, Any] = dict(shared.get("$defs", {}))
+        self._made = {key: schema for (key, _), schema in made.items()}
+        structs = _Structs([self._made, definitions], set(definitions))
+        self._made = structs.put_into(self._made)
+        definitions = {**structs.put_into(definitions), **structs.definitions}
         definitions["Problem"] = PROBLEM
         self.schemas = {name: _clean(definitions[name]) for name in sorted(definitions)}
 
@@ -84,6 +93,63 @@ class Components:
         """Return the schema of a type that was added, or a reference to it."""
         found: dict[str, Any] = _clean(self._made[self._key(annotation, mode)])
         return found
+
+
+class _Structs:
+    """The structs that pydantic's schemas only have a mark for; msgspec tells how they look.
+
+    Args:
+        places: Where to look for marks.
+        taken: Names that schemas have already.
+    """
+
+    def __init__(self, places: Any, taken: set[str]) -> None:
+        self._found: list[Any] = []
+        self._find(places)
+        self.definitions: dict[str, Any] = {}
+        self._schemas: list[dict[str, Any]] = []
+        if not self._found:
+            return
+        schemas, named = msgspec.json.schema_components(self._found, ref_template=f"{_REF}{{name}}")
+        names = {name: f"{name}Struct" if name in taken else name for name in named}
+        self._schemas = [_renamed(schema, names) for schema in schemas]
+        self.definitions = {names[name]: _renamed(schema, names) for name, schema in named.items()}
+
+    def _find(self, value: Any) -> None:
+        if isinstance(value, dict):
+            if STRUCT_MARK in value:
+                if not any(value[STRUCT_MARK] == known for known in self._found):
+                    self._found.append(value[STRUCT_MARK])
+                return
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                self._find(item)
+
+    def put_into(self, value: Any) -> Any:
+        """Return schemas with the structs' in the place of their marks."""
+        if isinstance(value, dict):
+            if STRUCT_MARK in value:
+                index = next(place for place, known in enumerate(self._found) if known == value[STRUCT_MARK])
+                rest = {name: item for name, item in value.items() if name != STRUCT_MARK}
+                return {**self._schemas[index], **rest}
+            return {name: self.put_into(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.put_into(item) for item in value]
+        return value
+
+
+def _renamed(schema: Any, names: dict[str, str]) -> Any:
+    if isinstance(schema, dict):
+        return {
+            name: _REF + names[item.removeprefix(_REF)]
+            if name == "$ref" and isinstance(item, str)
+            else _renamed(item, names)
+            for name, item in schema.items()
+        }
+    if isinstance(schema, list):
+        return [_renamed(item, names) for item in schema]
+    return schema
 
 
 def _clean(schema: Any) -> Any:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from covet.apps import apps
 from covet.conf import settings
-from covet.rest.endpoint import Compiled
+from covet.exceptions import ImproperlyConfigured
+from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.openapi.components import Components
 from covet.rest.openapi.operations import collect, operation
+from covet.rest.openapi.security import schemes
+from covet.text import suggest
+from covet.urls.flatten import FlatRoute
 from covet.urls.part import UrlsPart
+from covet.urls.patterns import Piece, Route
 
 if TYPE_CHECKING:
     from covet.urls.resolver import CompiledRoute
 
-__all__ = ["build_document", "compiled_endpoints", "get_openapi", "operation_ids"]
+__all__ = ["build_document", "compiled_endpoints", "get_openapi", "named_document", "operation_ids"]
+
+_DOCUMENT_OPTIONS: Final = ("title", "version", "description", "tags", "prefix", "api_version")
+_GROUPS: Final = ("tags", "security", "servers")
 
 
 def get_openapi() -> dict[str, Any]:
@@ -23,13 +31,31 @@ def get_openapi() -> dict[str, Any]:
     return build_document(apps.current().part(UrlsPart).resolver.routes)
 
 
+def named_document(routes: Iterable[CompiledRoute], name: str) -> dict[str, Any] | None:
+    """Return one of ``OPENAPI_DOCUMENTS``, or None when there is none of that name.
+
+    Raises:
+        ImproperlyConfigured: Its entry says what no document knows.
+    """
+    options = settings.OPENAPI_DOCUMENTS.get(name)
+    if options is None:
+        return None
+    for option in options:
+        if option not in _DOCUMENT_OPTIONS:
+            near = suggest(option, _DOCUMENT_OPTIONS)
+            hint = f"Did you mean {near!r}?" if near else f"It takes {', '.join(_DOCUMENT_OPTIONS)}."
+            raise ImproperlyConfigured(f"OPENAPI_DOCUMENTS[{name!r}] has no option {option!r}. {hint}")
+    return build_document(routes, **options)
+
+
 def compiled_endpoints(routes: Iterable[CompiledRoute]) -> list[tuple[CompiledRoute, Compiled]]:
-    """Return the REST endpoints among routes."""
+    """Return the REST endpoints among routes; of an address with several versions, one for each."""
     found = []
     for route in routes:
         compiled = getattr(route.endpoint, "compiled", None)
         if isinstance(compiled, Compiled):
             found.append((route, compiled))
+        found.extend((route, one) for one in getattr(route.endpoint, "versions", {}).values())
     return found
 
 
@@ -50,42 +76,175 @@ def operation_ids(endpoints: Iterable[tuple[CompiledRoute, Compiled]]) -> list[s
     return ids
 
 
-def build_document(routes: Iterable[CompiledRoute], *, title: str = "", version: str = "") -> dict[str, Any]:
+def build_document(
+    routes: Iterable[CompiledRoute],
+    *,
+    title: str = "",
+    version: str = "",
+    description: str = "",
+    tags: Iterable[str] | None = None,
+    prefix: str = "",
+    api_version: str | None = None,
+) -> dict[str, Any]:
     """Return the document of these routes.
 
     Args:
         routes: The project's, or some of them.
         title: ``OPENAPI_TITLE``, or the project's name, when left out.
-        version: ``OPENAPI_VERSION`` when left out.
+        version: ``OPENAPI_VERSION``, or the version of the API that is told of, when left out.
+        description: ``OPENAPI_DESCRIPTION`` when left out.
+        tags: Only endpoints with one of these tags.
+        prefix: Only endpoints below this path.
+        api_version: Only endpoints of this version, and those that have none; when left out all that have addresses of
+            their own, and of an address that several versions share the default one, or the newest.
     """
-    endpoints = [(route, one) for route, one in compiled_endpoints(routes) if one.endpoint.include_in_schema]
-    components = Components()
+    wanted = None if tags is None else set(tags)
+    endpoints = [
+        (route, one)
+        for route, one in compiled_endpoints(routes)
+        if one.endpoint.include_in_schema
+        and one.path.startswith(prefix)
+        and (wanted is None or not wanted.isdisjoint(one.endpoint.tags))
+        and _is_of_version(one, api_version)
+    ]
+    return _Document(endpoints).build(
+        {
+            "title": title or _title(),
+            "version": version or api_version or settings.OPENAPI_VERSION,
+            **({"description": text} if (text := description or settings.OPENAPI_DESCRIPTION) else {}),
+        }
+    )
+
+
+def _is_of_version(compiled: Compiled, name: str | None) -> bool:
+    note = compiled.version
+    if note is None:
+        return True
+    return note.is_shown_first if name is None else note.name == name
+
+
+class _Document:
+    """Puts a document together: first all types are named, then all operations are told of."""
+
+    def __init__(self, endpoints: list[tuple[CompiledRoute, Compiled]]) -> None:
+        self.endpoints = endpoints
+        self.components = Components()
+        self.tags: dict[str, str] = {}
+        self.used: set[str] = set()
+        self.callbacks: dict[int, dict[str, list[Compiled]]] = {}
+        self.webhooks = [_unrouted(one) for one in _webhooks(endpoints)]
+
+    def build(self, info: dict[str, Any]) -> dict[str, Any]:
+        """Return the document."""
+        for _, compiled in self.endpoints:
+            collect(compiled, self.components)
+            self._collect_callbacks(compiled)
+        for compiled in self.webhooks:
+            collect(compiled, self.components)
+        self.components.build()
+        paths = self._paths()
+        webhooks = self._webhooks()
+        document: dict[str, Any] = {"openapi": "3.1.0", "info": info}
+        if settings.OPENAPI_SERVERS:
+            document["servers"] = [{"url": url} for url in settings.OPENAPI_SERVERS]
+        if self.tags:
+            document["tags"] = [
+                {"name": tag, "description": text} if text else {"name": tag} for tag, text in self.tags.items()
+            ]
+        document["paths"] = paths
+        if webhooks:
+            document["webhooks"] = webhooks
+        document["components"] = {"schemas": self.components.schemas}
+        known = {name: scheme for name, scheme in schemes().items() if name in self.used}
+        if known:
+            document["components"]["securitySchemes"] = known
+        return document
+
+    def _paths(self) -> dict[str, dict[str, Any]]:
+        paths: dict[str, dict[str, Any]] = {}
+        for (_, compiled), operation_id in zip(self.endpoints, operation_ids(self.endpoints), strict=True):
+            described = self._operation(compiled, operation_id)
+            callbacks = self.callbacks.get(id(compiled))
+            if callbacks:
+                described["callbacks"] = {
+                    name: self._items(f"{operation_id}_{name}", below) for name, below in callbacks.items()
+                }
+            # Of two routes that take the same path and method, the first answers.
+            paths.setdefault(compiled.path, {}).setdefault(compiled.endpoint.method.lower(), described)
+        return paths
+
+    def _webhooks(self) -> dict[str, Any]:
+        return self._items("webhook", self.webhooks)
+
+    def _items(self, before: str, endpoints: list[Compiled]) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        for compiled in endpoints:
+            name = f"{before}_{compiled.endpoint.operation_id or compiled.endpoint.name}".replace("-", "_")
+            described = self._operation(compiled, name)
+            # What the other side answers with, beside what it should, is its own affair.
+            described["responses"] = {
+                status: one for status, one in described["responses"].items() if int(status) < 400
+            }
+            items.setdefault(compiled.endpoint.path, {})[compiled.endpoint.method.lower()] = described
+        return items
+
+    def _operation(self, compiled: Compiled, operation_id: str) -> dict[str, Any]:
+        endpoint = compiled.endpoint
+        described = operation(compiled, self.components, operation_id)
+        for needed in described.get("security", ()):
+            self.used.update(needed)
+        for tag in endpoint.tags:
+            if not self.tags.get(tag):
+                self.tags[tag] = settings.OPENAPI_TAGS.get(tag, "") or _about_tag(endpoint, tag)
+        return _put_over(described, endpoint.openapi_extra or {})
+
+    def _collect_callbacks(self, compiled: Compiled) -> None:
+        for name, router in compiled.endpoint.callbacks.items():
+            below = [_unrouted(endpoint) for endpoint in router.endpoints]
+            self.callbacks.setdefault(id(compiled), {})[name] = below
+            for one in below:
+                collect(one, self.components)
+
+
+def _webhooks(endpoints: Iterable[tuple[CompiledRoute, Compiled]]) -> list[Endpoint]:
+    found: dict[int, Endpoint] = {}
     for _, compiled in endpoints:
-        collect(compiled, components)
-    components.build()
-    paths: dict[str, dict[str, Any]] = {}
-    tags: dict[str, None] = {}
-    is_closed = False
-    for (_, compiled), operation_id in zip(endpoints, operation_ids(endpoints), strict=True):
-        described = operation(compiled, components, operation_id)
-        if not compiled.is_open:
-            described["security"] = [{"session": []}]
-            is_closed = True
-        tags.update(dict.fromkeys(compiled.endpoint.tags))
-        # Of two routes that take the same path and method, the first answers.
-        paths.setdefault(compiled.path, {}).setdefault(compiled.endpoint.method.lower(), described)
-    document: dict[str, Any] = {
-        "openapi": "3.1.0",
-        "info": {"title": title or _title(), "version": version or settings.OPENAPI_VERSION},
-    }
-    if tags:
-        document["tags"] = [{"name": tag} for tag in tags]
-    document["paths"] = paths
-    document["components"] = {"schemas": components.schemas}
-    if is_closed:
-        cookie = {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
-        document["components"]["securitySchemes"] = {"session": cookie}
-    return document
+        if compiled.endpoint.webhooks is not None:
+            found.update({id(one): one for one in compiled.endpoint.webhooks() if one.include_in_schema})
+    return list(found.values())
+
+
+def _unrouted(endpoint: Endpoint) -> Compiled:
+    """Return the plan of a request that goes out: its address is a name or an expression, which nothing is routed by."""
+
+    async def view() -> None: ...
+
+    flat = FlatRoute(0, Route("", view), "", (Piece(endpoint.path),), None, {}, (), ())
+    return Compiled(endpoint, flat)
+
+
+def _about_tag(endpoint: Endpoint, tag: str) -> str:
+    """Return the first line of the docstring of the viewset that a tag is of alone."""
+    viewset = getattr(endpoint.handler, "__self__", None)
+    kind = type(viewset)
+    if viewset is None or list(getattr(kind, "tags", ())) != [tag]:
+        return ""
+    text = kind.__dict__.get("__doc__") or ""
+    return str(text).strip().partition("\n")[0]
+
+
+def _put_over(described: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is described with what is said besides: members of members, one list after the other."""
+    made = dict(described)
+    for name, value in extra.items():
+        known = made.get(name)
+        if isinstance(known, dict) and isinstance(value, Mapping):
+            made[name] = _put_over(known, value)
+        elif isinstance(known, list) and isinstance(value, list) and name not in _GROUPS:
+            made[name] = [*known, *value]
+        else:
+            made[name] = value
+    return made
 
 
 def _title() -> str:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from covet.problems import phrase
 from covet.rest.endpoint import Compiled
 from covet.rest.openapi.components import Components, problem_response
+from covet.rest.openapi.security import requirements, uses_csrf
 from covet.rest.pagination import Page
 from covet.rest.params import Marker
 from covet.rest.render import UNSET
@@ -38,7 +39,7 @@ def collect(compiled: Compiled, components: Components) -> None:
         if parameter.marker.source == "form":
             components.add(parameter.annotation, "validation")
     for schema in _answers(compiled).values():
-        if schema is not None and schema is not UNSET:
+        if schema is not None and schema is not UNSET and not isinstance(schema, dict):
             components.add(schema, "serialization")
 
 
@@ -54,14 +55,20 @@ def operation(compiled: Compiled, components: Components, operation_id: str) -> 
         described["description"] = description
     described["operationId"] = operation_id
     parameters = [*_path_parameters(compiled, components), *_other_parameters(compiled, components)]
+    parameters.extend(_condition_parameters(compiled))
+    if compiled.version is not None:
+        parameters.extend(compiled.version.parameters())
     if parameters:
         described["parameters"] = parameters
     body = _request_body(compiled, components)
     if body:
         described["requestBody"] = body
     described["responses"] = _responses(compiled, components)
-    if endpoint.deprecated:
+    if endpoint.deprecated or compiled.deprecation is not None:
         described["deprecated"] = True
+    asked = endpoint.security
+    if asked is not None or not compiled.is_open:
+        described["security"] = requirements(asked, write=endpoint.is_write)
     return described
 
 
@@ -94,7 +101,7 @@ def _sentence(name: str) -> str:
 
 
 def _parameters(compiled: Compiled) -> Iterator[Parameter]:
-    for parameter in (*compiled.signature.described(), *compiled.page_parameters):
+    for parameter in (*compiled.signature.described(), *compiled.page_parameters, *compiled.told_parameters):
         if parameter.marker.source in ("path", *_IN) and parameter.marker.include_in_schema:
             yield parameter
 
@@ -160,6 +167,30 @@ def _about(marker: Marker) -> dict[str, Any]:
     return about
 
 
+def _condition_parameters(compiled: Compiled) -> Iterator[dict[str, Any]]:
+    """Give the headers of conditional requests."""
+    names: dict[str, str] = {}
+    if compiled.endpoint.conditional and not compiled.endpoint.is_write:
+        names["If-None-Match"] = "An ETag: nothing is sent again that is still in this state."
+    if _changes_row(compiled):
+        names["If-Match"] = "An ETag: nothing is done if it is in another state by now."
+    for name, text in names.items():
+        described = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        if name == "If-Match" and getattr(_viewset(compiled), "require_match", False):
+            described["required"] = True
+        yield described
+
+
+def _viewset(compiled: Compiled) -> Any:
+    return getattr(compiled.endpoint.handler, "__self__", None)
+
+
+def _changes_row(compiled: Compiled) -> bool:
+    """Whether an endpoint is one of a viewset that changes one row, and so asks what state it is meant for."""
+    name = getattr(compiled.endpoint.handler, "__name__", "")
+    return hasattr(_viewset(compiled), "require_match") and name in ("update", "patch", "delete")
+
+
 # ── body and answers
 
 
@@ -172,7 +203,13 @@ def _request_body(compiled: Compiled, components: Components) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if any(one.is_required for one in signature.bodies):
         body["required"] = True
-    body["content"] = {"application/json": {"schema": components.of(compiled.binding.body, "validation")}}
+    schema = components.of(compiled.binding.body, "validation")
+    kinds = [one.media_types[0] for one in compiled.formats if one.read is not None]
+    media: dict[str, Any] = {"schema": schema}
+    if len(signature.bodies) == 1 and signature.bodies[0].marker.examples:
+        media.update(_about(signature.bodies[0].marker))
+    media.pop("description", None)
+    body["content"] = {kind: media for kind in kinds}
     return body
 
 
@@ -215,14 +252,47 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
     described: dict[str, Any] = {}
     for status, schema in _answers(compiled).items():
         one: dict[str, Any] = {"description": phrase(status)}
-        if schema is UNSET:
-            one["content"] = {"application/json": {"schema": {}}}
+        if isinstance(schema, dict):  # a whole answer in OpenAPI's words
+            one.update(schema)
+        elif schema is UNSET:
+            one["content"] = _contents(compiled, {})
         elif schema is not None and schema is not type(None):
-            one["content"] = {"application/json": {"schema": components.of(schema, "serialization")}}
+            one["content"] = _contents(compiled, components.of(schema, "serialization"))
+        if compiled.endpoint.conditional and schema is not None and 200 <= int(status) < 300:
+            one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
+        if compiled.throttles or compiled.deprecation is not None:
+            one["headers"] = {**one.get("headers", {}), **_told_headers(compiled)}
         described[str(status)] = one
+    if compiled.endpoint.conditional and not compiled.endpoint.is_write:
+        described["304"] = {"description": "The client has this already (If-None-Match, If-Modified-Since)."}
     for status, text in _problems(compiled):
         described.setdefault(str(status), problem_response(text))
+        if status == 429:
+            wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+            described["429"].setdefault("headers", {"Retry-After": wait})
     return dict(sorted(described.items()))
+
+
+def _contents(compiled: Compiled, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer in each of its forms; a page for people is a text."""
+    return {one.media_types[0]: {"schema": {"type": "string"} if one.page else schema} for one in compiled.formats}
+
+
+def _headers(compiled: Compiled) -> dict[str, Any]:
+    described = {"ETag": {"description": "Names this state.", "schema": {"type": "string"}}}
+    if compiled.endpoint.last_modified is not None:
+        described["Last-Modified"] = {"description": "When it was last changed.", "schema": {"type": "string"}}
+    return described
+
+
+def _told_headers(compiled: Compiled) -> dict[str, Any]:
+    texts: dict[str, str] = {}
+    if compiled.throttles:
+        texts["RateLimit-Policy"] = "What may be asked in what time."
+        texts["RateLimit"] = "What is left of it."
+    if compiled.deprecation is not None:
+        texts.update(compiled.deprecation.described())
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
 
 
 def _problems(compiled: Compiled) -> Iterator[tuple[int, str]]:
@@ -234,14 +304,30 @@ def _problems(compiled: Compiled) -> Iterator[tuple[int, str]]:
     if not compiled.is_open:
         yield 401, "Nobody is logged in."
         yield 403, "This user may not."
+    elif uses_csrf() and compiled.endpoint.is_write:
+        yield 403, "A write with a session lacks the CSRF token."
     if compiled.converters or compiled.plan.page is Page:
         yield 404, "Nothing is there."
-    if compiled.model is not None and compiled.endpoint.is_write:
+    if compiled.plan.schema is not None:
+        yield 406, "There is no form that the client takes."
+    if (compiled.model is not None or compiled.endpoint.idempotent) and compiled.endpoint.is_write:
         yield 409, "It does not fit with what is there, such as a value that must be unique."
+    if compiled.endpoint.conditional or _changes_row(compiled):
+        yield 412, "It is in another state than the request is meant for (If-Match, If-Unmodified-Since)."
     if has_body:
         yield 413, "The body is too large."
         yield 415, "The body is of another kind."
-    if has_body or signature.parameters or signature.groups or compiled.page_parameters:
+    if has_body or signature.parameters or signature.groups or compiled.page_parameters or compiled.told_parameters:
         yield 422, "Some values are not valid."
     if compiled.throttles:
         yield 429, "Too many requests; Retry-After says when to come back."
+    if getattr(_viewset(compiled), "require_match", False) and _changes_row(compiled):
+        yield 428, "The request does not say by If-Match which state it is meant for."
+    if compiled.endpoint.idempotent and compiled.endpoint.is_write:
+        yield 400, "The Idempotency-Key is none."
+    if any(not one.fail_open for one in compiled.throttles) or (
+        compiled.endpoint.idempotent and compiled.endpoint.is_write
+    ):
+        yield 503, "Something that the answer needs cannot be reached."
+    if compiled.version is not None:
+        yield compiled.version.unknown_status, "There is no such version."

@@ -1,0 +1,126 @@
+"""How the code of an endpoint reads a body: what is no form it knows is refused, structs are decoded from bytes."""
+
+from __future__ import annotations
+
+from typing import Any, Final, get_args
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, create_model
+
+from covet import json
+from covet.exceptions import ImproperlyConfigured
+from covet.http.errors import BadRequest, UnsupportedMediaType
+from covet.http.forms import UploadedFile
+from covet.http.request import Request
+from covet.problems import ProblemError, json_pointer
+from covet.rest.signature import Signature, describe
+from covet.schema.structs import Failure, StructError, StructReader, is_struct
+
+__all__ = ["BODY_ERRORS", "body_schema", "check_form", "check_json", "files_of", "read_loose", "struct_errors"]
+
+BODY_ERRORS: Final = (msgspec.DecodeError, StructError, RecursionError, UnicodeDecodeError)
+"""What decoding a struct may raise."""
+
+_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_JSON: Final = b"application/json"
+
+
+def body_schema(signature: Signature) -> tuple[Any, bool]:
+    """Return the type of the body, and whether its members are the arguments; (None, False) without one.
+
+    Raises:
+        ImproperlyConfigured: Several arguments share the body, and only some of them are structs.
+    """
+    bodies = signature.bodies
+    if not bodies:
+        return None, False
+    if len(bodies) == 1 and not getattr(bodies[0].marker, "embed", False):
+        return bodies[0].annotation, False
+    name = getattr(signature.call.function, "__name__", "handler").title().replace("_", "") + "Body"
+    structs = [one for one in bodies if is_struct(one.annotation)]
+    if structs:
+        if any(_holds_model(one.annotation) for one in bodies):
+            raise ImproperlyConfigured(
+                f"{describe(signature.call.function)} takes structs and other schemas from one body. "
+                "Make all of them structs, or none."
+            )
+        members = [
+            (one.wire, one.annotation) if one.is_required else (one.wire, one.annotation, one.default)
+            for one in sorted(bodies, key=lambda one: not one.is_required)
+        ]
+        made = msgspec.defstruct(name, members, forbid_unknown_fields=True)
+        return made, True
+    fields: dict[str, Any] = {one.wire: (one.annotation, ... if one.is_required else one.default) for one in bodies}
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **fields), True
+
+
+def _holds_model(annotation: Any) -> bool:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, BaseModel)
+    return any(_holds_model(argument) for argument in get_args(annotation))
+
+
+def check_json(request: Request) -> None:
+    """Refuse a body that says it is something else; one that says nothing is read as JSON.
+
+    Raises:
+        UnsupportedMediaType: The body is no JSON.
+    """
+    for name, value in request.raw_headers:
+        if name == b"content-type":
+            if value == _JSON:
+                return
+            kind = request.content_type
+            if kind and kind != "application/json" and not kind.endswith("+json"):
+                raise UnsupportedMediaType(f"This endpoint reads application/json, not {kind}.")
+            return
+
+
+def check_form(request: Request) -> None:
+    """Refuse a body that is no form.
+
+    Raises:
+        UnsupportedMediaType: The body is no form.
+    """
+    kind = request.content_type
+    if kind and kind not in _FORMS:
+        raise UnsupportedMediaType(f"This endpoint reads a form, not {kind}.")
+
+
+def files_of(form: Any, name: str, many: bool) -> Any:
+    """Return the uploaded files of a name; None without one."""
+    found = [value for value in form.getlist(name) if isinstance(value, UploadedFile)]
+    if many:
+        return found or None
+    return found[-1] if found else None
+
+
+def read_loose(reader: StructReader, raw: bytes) -> Any:
+    """Return a struct of JSON that was made of texts: ``"1"`` may be meant as a number.
+
+    Raises:
+        StructError: The values do not fit.
+    """
+    return reader.convert(json.loads(raw), strict=False)
+
+
+def struct_errors(errors: list[ProblemError], error: BaseException, reader: StructReader, raw: bytes) -> None:
+    """Add all that is wrong with a body that is no such struct, each with its pointer.
+
+    Raises:
+        BadRequest: The body is no JSON at all.
+    """
+    if isinstance(error, StructError):
+        found: list[Failure] = error.failures
+    elif isinstance(error, msgspec.ValidationError):
+        try:
+            found = reader.failures_of(raw)
+        except RecursionError:
+            raise BadRequest("The body nests too deeply.") from error
+    elif isinstance(error, RecursionError):
+        raise BadRequest("The body nests too deeply.") from error
+    else:
+        raise BadRequest(f"The body is not valid JSON: {error}") from error
+    if not found:  # pragma: no cover - both readings agree
+        found = [Failure((), str(error), "invalid")]
+    errors.extend(ProblemError(one.detail, pointer=json_pointer(*one.place), code=one.code) for one in found)

@@ -1,0 +1,220 @@
+"""``?fields=id,title,author.name``: the answer shows these fields, and only their columns and relations are read.
+
+A choice becomes a schema of its own, planned like any other, so that rows still go to JSON the shortest way. Schemas that
+say themselves how they are written are written whole and cut afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_args, get_origin
+
+from pydantic import BaseModel, Field, create_model
+
+from covet import json
+from covet.http.request import Request
+from covet.problems import ProblemError
+from covet.rest.errors import invalid
+from covet.rest.pagination import page_item, page_kind
+from covet.rest.params import Query
+from covet.rest.render import UNSET, Plan, plan_response
+from covet.rest.signature import Parameter
+from covet.schema import Schema
+from covet.schema.projection import writes_plainly
+from covet.schema.relations import schemas_in
+from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.rest.pagination import AnyRequest
+
+__all__ = ["FieldChoice"]
+
+Tree: TypeAlias = "dict[str, Tree]"
+
+_NAME: Final = "fields"
+_MAX_LENGTH: Final = 2000
+_MAX_PLANS: Final = 64
+
+
+class FieldChoice:
+    """What ``?fields=`` may name at one endpoint, and the plans of what it named.
+
+    Args:
+        plan: The plan of the whole answer.
+        schema: The schema of one item of it.
+    """
+
+    def __init__(self, plan: Plan, schema: type[BaseModel]) -> None:
+        self._plan = plan
+        self._schema = schema
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+
+    @classmethod
+    def of(cls, plan: Plan) -> FieldChoice | None:
+        """Return the choice of an answer, or None where it shows no schema."""
+        if plan.schema is None or plan.schema is UNSET:
+            return None
+        found = page_item(plan.schema) or plan.schema
+        inner = _schema_of(found)
+        return None if inner is None else cls(plan, inner)
+
+    @property
+    def parameter(self) -> Parameter:
+        """The query parameter, for the documentation."""
+        text = Annotated[str, Field(max_length=_MAX_LENGTH)]
+        names = ", ".join(_wires(self._schema))
+        description = f"The fields to show, separated by commas; 'a.b' for a field of a field. It has: {names}."
+        return Parameter(_NAME, _NAME, Query(description=description), text, None)
+
+    def plan(self, request: Request) -> Plan:
+        """Return the plan of what a request asks for.
+
+        Raises:
+            UnprocessableContent: It names a field that is not there.
+        """
+        if b"fields=" not in request.raw_query:
+            return self._plan
+        text = request.query.get(_NAME)
+        if text is None:
+            return self._plan
+        plan = self._plans.get(text)
+        if plan is None:
+            plan = self._plans[text] = self._chosen(text)
+            if len(self._plans) > _MAX_PLANS:
+                self._plans.popitem(last=False)
+        else:
+            self._plans.move_to_end(text)
+        return plan
+
+    def _chosen(self, text: str) -> Plan:
+        tree, errors = _parse(text, self._schema)
+        if errors:
+            raise invalid(errors)
+        narrow = _narrow(self._schema, tree)
+        if narrow is None:
+            return _cut(self._plan, tree)
+        made = plan_response(_with(self._plan.schema, self._schema, narrow), None, "fields")
+        # Permissions and messages are about the endpoint's own model.
+        return replace(made, model=self._plan.model)
+
+
+def _schema_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation if issubclass(annotation, BaseModel) else None
+    found = [_schema_of(argument) for argument in get_args(annotation) if argument is not type(None)]
+    known = [one for one in found if one is not None]
+    return known[0] if len(known) == 1 else None
+
+
+def _wires(schema: type[BaseModel]) -> dict[str, str]:
+    """Return a schema's attributes by their names in JSON."""
+    computed = schema.__pydantic_decorators__.computed_fields
+    names = {info.serialization_alias or info.alias or name: name for name, info in schema.model_fields.items()}
+    return {**names, **{one.info.alias or name: name for name, one in computed.items()}}
+
+
+def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]]:
+    tree: Tree = {}
+    errors: list[ProblemError] = []
+    if len(text) > _MAX_LENGTH:
+        return tree, [
+            ProblemError(f"This may have {_MAX_LENGTH} characters at most.", parameter=_NAME, code="too_long")
+        ]
+    for path in filter(None, (part.strip() for part in text.split(","))):
+        place, current = tree, [schema]
+        for part in path.split("."):
+            known = {wire: (one, name) for one in current for wire, name in _wires(one).items()}
+            if part not in known:
+                near = suggest(part, known)
+                hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known) or 'none'}."
+                errors.append(
+                    ProblemError(f"There is no field {path!r}. {hint}", parameter=_NAME, code="unknown_field")
+                )
+                break
+            owner, name = known[part]
+            place = place.setdefault(part, {})
+            info = owner.model_fields.get(name)
+            current = [] if info is None else list(schemas_in(info.annotation))
+    if not tree and not errors:
+        errors.append(ProblemError("Name at least one field.", parameter=_NAME, code="empty"))
+    return tree, errors
+
+
+def _narrow(schema: type[BaseModel], tree: Tree) -> type[Schema] | None:
+    """Return a schema of the chosen fields only; None where the schema itself says how it is written."""
+    if not issubclass(schema, Schema) or not writes_plainly(schema):
+        return None
+    wires = _wires(schema)
+    fields: dict[str, Any] = {}
+    for wire in wires:  # in the schema's order, whatever the client's
+        if wire not in tree:
+            continue
+        name = wires[wire]
+        info = copy.copy(schema.model_fields[name])
+        annotation: Any = info.annotation
+        inner = schemas_in(annotation)
+        if tree[wire] and inner:
+            below = _narrow(inner[0], tree[wire]) if len(inner) == 1 else None
+            if below is None:
+                return None
+            annotation = _with(annotation, inner[0], below)
+            info.annotation = annotation
+        fields[name] = (annotation, info)
+    made: type[Schema] = create_model(f"{schema.__name__}Chosen", __base__=Schema, **fields)
+    origins: Mapping[str, Any] = getattr(schema, "__covet_fields__", {})
+    chosen: Any = made
+    chosen.__covet_chosen__ = True
+    chosen.__covet_fields__ = {name: field for name, field in origins.items() if name in fields}
+    if hasattr(schema, "__covet_model__"):
+        chosen.__covet_model__ = schema.__covet_model__
+    return made
+
+
+def _with(annotation: Any, old: Any, new: Any) -> Any:
+    """Return an annotation with one schema in the place of another."""
+    if annotation is old:
+        return new
+    item = page_item(annotation)
+    if item is not None:
+        kind: Any = page_kind(annotation)
+        return kind[_with(item, old, new)]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if not arguments:
+        return annotation
+    inner = tuple(_with(argument, old, new) for argument in arguments)
+    if origin is Annotated:
+        return Annotated[(inner[0], *arguments[1:])]
+    if isinstance(origin, type) and origin in (list, set, frozenset, tuple, dict):
+        return origin[inner]
+    joined: Any = inner[0]
+    for one in inner[1:]:
+        joined = joined | one
+    return joined
+
+
+def _cut(plan: Plan, tree: Tree) -> Plan:
+    """Return a plan that writes the whole answer and leaves out what was not chosen."""
+    is_paged = plan.page is not None
+
+    async def render(request: Request, value: Any, page: AnyRequest | None) -> bytes:
+        body = await plan.render(request, value, page) if plan.is_async else plan.render(value)
+        whole = json.loads(body)
+        if is_paged:
+            whole["items"] = _pruned(whole["items"], tree)
+            return json.dumps(whole)
+        return json.dumps(_pruned(whole, tree))
+
+    return replace(plan, render=render, is_async=True, projection=None)
+
+
+def _pruned(value: Any, tree: Tree) -> Any:
+    if not tree:
+        return value
+    if isinstance(value, list):
+        return [_pruned(item, tree) for item in value]
+    if isinstance(value, dict):
+        return {name: _pruned(item, tree[name]) for name, item in value.items() if name in tree}
+    return value

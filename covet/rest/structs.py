@@ -1,0 +1,94 @@
+"""Answers that are ``msgspec.Struct``: structs straight to bytes, rows straight to bytes where the fields are columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from covet import json
+from covet.db.models.manager import BaseManager
+from covet.db.models.query.queryset import QuerySet
+from covet.rest.errors import ResponseMismatch
+from covet.rest.rows import encode_queryset
+from covet.schema.structs import StructError, StructReader, struct_projection, struct_type
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+    from covet.http.request import Request
+    from covet.rest.pagination import AnyRequest
+    from covet.schema import Projection
+
+__all__ = ["StructList", "struct_writer"]
+
+
+def struct_writer(annotation: Any) -> Callable[[Any], bytes]:
+    """Return what writes one value of an annotation that holds structs."""
+    reader = StructReader(annotation)
+    exact = struct_type(annotation)
+
+    def write(value: Any) -> bytes:
+        if type(value) is not exact and value is not None:
+            value = _read(reader, value)
+        return json.dumps(value)
+
+    return write
+
+
+def _read(reader: StructReader, value: Any) -> Any:
+    """Return what a handler gave as the struct.
+
+    Raises:
+        ResponseMismatch: It does not fit.
+    """
+    try:
+        return reader.convert(value, from_attributes=True)
+    except (StructError, TypeError) as error:
+        name = getattr(reader.annotation, "__name__", reader.annotation)
+        raise ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {error}.") from error
+
+
+class StructList:
+    """Writes a list of structs: of a queryset, or of anything that has their fields.
+
+    Args:
+        item: The struct, or what holds it.
+    """
+
+    model: type[Model] | None = None
+    projection: Projection | None = None
+
+    def __init__(self, item: Any) -> None:
+        self._struct = struct_type(item)
+        self._reader = StructReader(list[item])
+        self._shown: dict[type[Model], Projection | None] = {}
+
+    async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
+        """Write the whole list."""
+        return await self.items(value)
+
+    def shown(self, model: type[Model]) -> Projection | None:
+        """Return how rows of a model go to JSON directly, where the struct allows it."""
+        if self._struct is None:
+            return None
+        if model not in self._shown:
+            self._shown[model] = struct_projection(self._struct, model)
+        return self._shown[model]
+
+    def related(self, model: type[Model]) -> Sequence[str]:
+        """Return nothing: a struct names no relations."""
+        return ()
+
+    async def items(self, value: Any) -> bytes:
+        """Return a JSON array."""
+        if isinstance(value, BaseManager):
+            value = value.all()
+        if isinstance(value, QuerySet):
+            if value.gives_instances and not value.is_evaluated:
+                shown = self.shown(value.model)
+                if shown is not None:
+                    return await encode_queryset(value, shown)
+            value = await value
+        items = list(value)
+        if not all(type(item) is self._struct for item in items):
+            items = _read(self._reader, items)
+        return json.dumps(items)

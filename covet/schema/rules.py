@@ -1,0 +1,127 @@
+"""Rules of the database that values broke, as places in what was sent: the part that REST and GraphQL have in common.
+
+A database names columns, or nothing at all; a client knows the members of the body it sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from pydantic import BaseModel
+
+from covet.db.errors import DatabaseError, IntegrityError
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
+
+__all__ = ["Dangling", "Located", "Place", "broken_fields", "dangling", "keys_in", "locate", "located", "members_of"]
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where in a body the values stand whose writing failed.
+
+    Attributes:
+        place: The place of the item.
+        data: What it was read into.
+        model: What was written.
+    """
+
+    place: Place
+    data: Any
+    model: type[Model]
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A key that points at nothing: where it stands, and what it would be the key of."""
+
+    place: Place
+    row: Any
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, for people."""
+        return f"There is no {self.row._meta.verbose_name} with the key {self.row.pk!r}."
+
+
+def locate(error: BaseException, place: Place, data: Any = None, model: type[Model] | None = None) -> None:
+    """Note where in the body the values of a failed write stand; an outer level puts its own place in front.
+
+    Args:
+        error: The error on its way out.
+        place: The place of the item, as seen from the level that calls.
+        data: What the item was read into; kept from the innermost level.
+        model: What was written.
+    """
+    known = located(error)
+    if known is None:
+        if model is not None:
+            error.__covet_located__ = Located(place, data, model)  # type: ignore[attr-defined]
+        return
+    error.__covet_located__ = Located((*place, *known.place), known.data, known.model)  # type: ignore[attr-defined]
+
+
+def located(error: BaseException) -> Located | None:
+    """Return what ``locate`` noted."""
+    found: Located | None = getattr(error, "__covet_located__", None)
+    return found
+
+
+def broken_fields(error: IntegrityError, models: Iterable[type[Model] | None]) -> list[str]:
+    """Return the fields of a broken rule, as far as the database names its columns and one of the models has them."""
+    for model in models:
+        if model is None:
+            continue
+        meta = model._meta
+        if error.table and error.table != meta.db_table:
+            continue
+        columns = {field.column: field.name for field in meta.concrete_fields}
+        names = [columns[column] for column in error.columns if column in columns]
+        if names:
+            return names
+    return []
+
+
+def members_of(data: Any) -> Mapping[str, Any]:
+    """Return the members of a schema, struct or mapping by name."""
+    if isinstance(data, BaseModel):
+        return {name: getattr(data, name) for name in type(data).model_fields}
+    if isinstance(data, msgspec.Struct):
+        return {name: getattr(data, name) for name in data.__struct_fields__}
+    return data if isinstance(data, Mapping) else {}
+
+
+def keys_in(data: Any) -> Iterable[tuple[Place, Any]]:
+    """Give the rows that values point at by their keys, with their places."""
+    for name, value in members_of(data).items():
+        if hasattr(value, "_meta"):
+            yield (name,), value
+        elif isinstance(value, list):
+            for index, row in enumerate(value):
+                if hasattr(row, "_meta"):
+                    yield (name, index), row
+
+
+async def dangling(names: Sequence[str], keys: Sequence[tuple[Place, Any]]) -> list[Dangling]:
+    """Return which keys point at nothing: those of the columns that the database named, else whichever is not there.
+
+    Args:
+        names: The fields that the database named.
+        keys: What ``keys_in`` gave.
+    """
+    named = [Dangling(place, row) for place, row in keys if place[0] in names]
+    # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
+    return named or [Dangling(place, row) for place, row in keys if await _is_gone(row)]
+
+
+async def _is_gone(row: Any) -> bool:
+    try:
+        return not await type(row)._meta.base_manager.filter(pk=row.pk).exists()
+    except DatabaseError:  # the transaction round this is broken, so nothing can be asked: name no key
+        return False

@@ -1,0 +1,131 @@
+"""One view of the classes whose fields a request may bring one by one: schemas, structs, dataclasses, TypedDicts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
+
+import msgspec
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
+
+from covet.schema.structs import StructReader
+
+__all__ = ["MISSING", "Shape", "ShapeField", "shape_of"]
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+"""The default of a field that must be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeField:
+    """One field of a shape.
+
+    Attributes:
+        name: The attribute.
+        alias: Its name from outside, where that is another one.
+        annotation: Its type, rules included.
+        default: Its value when it is left out, None where that is made anew each time, or ``MISSING``.
+        description: For the documentation.
+        deprecated: Still taken, but not for long.
+    """
+
+    name: str
+    alias: str | None
+    annotation: Any
+    default: Any
+    description: str | None = None
+    deprecated: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name under which the value is handed over."""
+        return self.alias or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A class with fields, and what makes a value of it from a dict of texts.
+
+    Attributes:
+        kind: The class.
+        fields: Its fields.
+        make: Gets the values by key; raises pydantic's ``ValidationError`` or ``StructError``.
+    """
+
+    kind: Any
+    fields: tuple[ShapeField, ...]
+    make: Callable[[dict[str, Any]], Any]
+
+
+def shape_of(kind: Any) -> Shape | None:
+    """Return the shape of a class, or None for a class whose fields are nobody's business."""
+    if is_typeddict(kind):
+        return Shape(kind, _typed_dict(kind), TypeAdapter(kind).validator.validate_python)
+    if not isinstance(kind, type):
+        return None
+    if issubclass(kind, BaseModel):
+        return Shape(kind, tuple(_of_info(name, info) for name, info in kind.model_fields.items()), kind.model_validate)
+    if issubclass(kind, msgspec.Struct):
+        reader = StructReader(kind)
+        return Shape(kind, _struct(kind), lambda values: reader.convert(values, strict=False))
+    if dataclasses.is_dataclass(kind):
+        return Shape(kind, _dataclass(kind), TypeAdapter(kind).validator.validate_python)
+    return None
+
+
+def _of_info(name: str, info: FieldInfo) -> ShapeField:
+    annotation = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    default = MISSING if info.is_required() else info.get_default(call_default_factory=False)
+    return ShapeField(name, info.alias, annotation, default, info.description, bool(info.deprecated))
+
+
+def _struct(kind: type[msgspec.Struct]) -> tuple[ShapeField, ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        ShapeField(
+            field.name,
+            None if field.encode_name == field.name else field.encode_name,
+            hints[field.name],
+            MISSING if field.required else None if field.default is msgspec.NODEFAULT else field.default,
+            _described(hints[field.name]),
+        )
+        for field in msgspec.structs.fields(kind)
+    )
+
+
+def _described(hint: Any) -> str | None:
+    found = [item.description for item in getattr(hint, "__metadata__", ()) if isinstance(item, msgspec.Meta)]
+    return found[-1] if found else None
+
+
+def _dataclass(kind: Any) -> tuple[ShapeField, ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    made = []
+    for field in dataclasses.fields(kind):
+        if not field.init:
+            continue
+        is_open = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        default = MISSING if is_open else None if field.default is dataclasses.MISSING else field.default
+        made.append(ShapeField(field.name, None, hints[field.name], default))
+    return tuple(made)
+
+
+def _typed_dict(kind: Any) -> tuple[ShapeField, ...]:
+    return tuple(
+        ShapeField(name, None, _without_mark(hint), MISSING if name in kind.__required_keys__ else None)
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+    )
+
+
+def _without_mark(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) in (Required, NotRequired) else hint

@@ -1,0 +1,248 @@
+"""Dependencies live until the answer has been made, see what goes wrong, and are replaced in tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any
+
+import pytest
+
+from covet.exceptions import ImproperlyConfigured
+from covet.http.errors import Conflict
+from covet.http.streaming import StreamingResponse
+from covet.rest import Depends, Query, Router, Schema, dependency_overrides, override_dependencies, permissions
+from covet.urls import include, path
+from tests.rest.library import Tag
+
+OPEN: Any = [permissions.AllowAny]
+told: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    told.clear()
+    yield
+    assert not dependency_overrides
+
+
+class Out(Schema):
+    name: str
+
+
+class Watched:
+    """Says when it is read, which is while the answer is written."""
+
+    @property
+    def name(self) -> str:
+        told.append("written")
+        return "x"
+
+
+async def outer() -> AsyncIterator[str]:
+    told.append("outer opens")
+    try:
+        yield "outer"
+    except Exception as error:
+        told.append(f"outer sees {type(error).__name__}")
+        raise
+    finally:
+        told.append("outer closes")
+
+
+def inner(above: Annotated[str, Depends(outer)]) -> Iterator[str]:
+    told.append("inner opens")
+    yield f"{above}/inner"
+    told.append("inner closes")
+
+
+async def brief() -> AsyncIterator[int]:
+    yield 1
+    told.append("brief closes")
+
+
+async def swallowing() -> AsyncIterator[int]:
+    try:
+        yield 1
+    except Conflict:
+        told.append("swallowed")
+
+
+async def changing() -> AsyncIterator[int]:
+    try:
+        yield 1
+    except KeyError as error:
+        raise Conflict("A key was missing.") from error
+
+
+async def late() -> AsyncIterator[int]:
+    yield 1
+    raise Conflict("Too late.")
+
+
+async def lasting(value: Annotated[int, Depends(brief, scope="function")]) -> AsyncIterator[int]:
+    yield value
+
+
+async def who() -> str:
+    return "nobody"
+
+
+api = Router(permissions=OPEN)
+
+
+@api.get("/order", response=Out)
+async def order(value: Annotated[str, Depends(inner)], number: Annotated[int, Depends(brief, scope="function")]) -> Any:
+    told.append("handler")
+    return Watched()
+
+
+@api.get("/fails")
+async def fails(value: Annotated[str, Depends(inner)]) -> Out:
+    raise Conflict("No.")
+
+
+@api.get("/swallowed")
+async def swallowed(value: Annotated[int, Depends(swallowing)]) -> Out:
+    raise Conflict("No.")
+
+
+@api.get("/changed")
+async def changed(value: Annotated[int, Depends(changing)]) -> Out:
+    raise KeyError("x")
+
+
+@api.get("/late")
+async def too_late(value: Annotated[int, Depends(late)]) -> Out:
+    return Out(name="x")
+
+
+@api.get("/stream")
+async def stream(value: Annotated[str, Depends(outer)]) -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"a"
+        told.append("streamed")
+        yield b"b"
+
+    return StreamingResponse(parts())
+
+
+@api.get("/who")
+async def tell(name: Annotated[str, Depends(who)]) -> Out:
+    return Out(name=name)
+
+
+@api.post("/who")
+async def tell_bodiless(name: Annotated[str, Depends(outer)]) -> None: ...
+
+
+@api.get("/lazy", response=list[Out])
+async def lazy(name: Annotated[str, Depends(outer)]) -> Any:
+    return Tag.objects.all()
+
+
+async def test_dependencies_close_in_turn_once_the_answer_is_made(site: Any) -> None:
+    client = await site([path("", include(api))])
+
+    answer = await client.get("/order")
+
+    assert answer.json() == {"name": "x"}
+    assert told == [
+        "outer opens",
+        "inner opens",
+        "handler",
+        "brief closes",
+        "written",
+        "inner closes",
+        "outer closes",
+    ]
+
+
+async def test_an_error_is_raised_at_the_yield_and_answered_all_the_same(site: Any) -> None:
+    client = await site([path("", include(api))])
+
+    answer = await client.get("/fails")
+
+    assert answer.status_code == 409
+    assert told == ["outer opens", "inner opens", "outer sees Conflict", "outer closes"]
+
+
+async def test_a_dependency_may_change_an_error_but_not_swallow_it(site: Any) -> None:
+    client = await site([path("", include(api))])
+
+    kept = await client.get("/swallowed")
+    other = await client.get("/changed")
+    late_ = await client.get("/late")
+
+    assert told == ["swallowed"]
+    assert [one.status_code for one in (kept, other, late_)] == [409, 409, 409]
+    assert other.json()["detail"] == "A key was missing."
+
+
+async def test_a_streamed_answer_keeps_its_dependencies_open(site: Any) -> None:
+    client = await site([path("", include(api))])
+
+    answer = await client.get("/stream")
+    nothing = await client.post("/who")
+
+    assert answer.text == "ab"
+    assert nothing.status_code == 204
+    assert told[:3] == ["outer opens", "streamed", "outer closes"]
+
+
+async def test_dependencies_are_replaced_while_a_block_lasts(site: Any) -> None:
+    client = await site([path("", include(api))])
+
+    async def named(name: Annotated[str, Query()] = "ann") -> str:
+        return name
+
+    def opened() -> Iterator[str]:
+        told.append("opened")
+        yield "from a thread"
+        told.append("closed")
+
+    before = (await client.get("/who")).json()
+    with override_dependencies({who: named}):
+        once = (await client.get("/who")).json()
+        asked = (await client.get("/who?name=bob")).json()
+        with override_dependencies({who: opened}):
+            deeper = (await client.get("/who")).json()
+        again = (await client.get("/who")).json()
+    after = (await client.get("/who")).json()
+
+    assert [one["name"] for one in (before, once, asked, deeper, again, after)] == [
+        "nobody",
+        "ann",
+        "bob",
+        "from a thread",
+        "ann",
+        "nobody",
+    ]
+    assert told == ["opened", "closed"]
+
+
+async def test_overrides_can_be_set_like_a_dictionary(site: Any) -> None:
+    client = await site([path("", include(api))])
+
+    dependency_overrides[who] = lambda: "cid"
+    try:
+        assert (await client.get("/who")).json() == {"name": "cid"}
+    finally:
+        dependency_overrides.clear()
+
+
+async def test_what_outlives_the_handler_cannot_need_what_ends_with_it(site: Any) -> None:
+    wrong = Router(permissions=OPEN)
+
+    @wrong.get("/")
+    async def handler(value: Annotated[int, Depends(lasting)]) -> None: ...
+
+    with pytest.raises(ImproperlyConfigured, match="ends with the handler"):
+        await site([path("", include(wrong))])
+
+
+async def test_a_lazy_queryset_is_read_before_its_dependencies_close(library: Any) -> None:
+    client = await library(api)
+    await Tag.objects.create(name="red")
+
+    assert (await client.get("/api/lazy")).json() == [{"name": "red"}]
+    assert told == ["outer opens", "outer closes"]
