@@ -21,6 +21,8 @@ MODULES = {
     "pillow": "PIL",
     "pytest-asyncio": "pytest_asyncio",
     "Babel": "babel",
+    "opentelemetry-sdk": "opentelemetry",
+    "prometheus-client": "prometheus_client",
     "PyYAML": "yaml",
     "strawberry-graphql": "strawberry",
 }

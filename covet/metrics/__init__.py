@@ -1,0 +1,1 @@
+"""Figures and traces of what the site does: Prometheus at ``/metrics``, OpenTelemetry wherever its SDK sends it."""

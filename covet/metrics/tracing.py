@@ -1,0 +1,106 @@
+"""TracingMiddleware: a span for each request and each statement, by OpenTelemetry. Put it first.
+
+Only the API is used: without an SDK that is set up, nothing is recorded and little is done. Names of attributes follow
+OpenTelemetry's semantic conventions for HTTP servers and database clients. Values of statements are never recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from covet.conf import settings
+from covet.db.observe import QueryRecord, observe_queries
+from covet.exceptions import MissingDependency
+from covet.http.request import Request
+from covet.http.response import Response
+from covet.metrics.names import method_label
+from covet.middleware.base import GetResponse
+
+try:
+    from opentelemetry import metrics, propagate, trace
+    from opentelemetry.trace import SpanKind, StatusCode
+except ImportError:  # pragma: no cover - the package is there in the test environment
+    raise MissingDependency("opentelemetry-sdk", extra="otel", feature="TracingMiddleware") from None
+
+__all__ = ["TracingMiddleware"]
+
+
+_SERVER_ERROR = 500
+
+
+class TracingMiddleware:
+    """Traces requests and their statements, and times requests as ``http.server.request.duration``."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.tracer = trace.get_tracer("covet")
+        self.duration = metrics.get_meter("covet").create_histogram(
+            "http.server.request.duration", unit="s", description="Duration of HTTP server requests."
+        )
+        self.with_queries = settings.TRACE_QUERIES
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer inside a span whose parent the client may have named (W3C Trace Context)."""
+        method = method_label(request.method)
+        attributes: dict[str, Any] = {
+            "http.request.method": method,
+            "url.path": request.path,
+            "url.scheme": request.scheme,
+        }
+        if request.client is not None:
+            attributes["client.address"] = request.client[0]
+        started = time.perf_counter()
+        parent = propagate.extract(_carrier(request.headers))
+        with self.tracer.start_as_current_span(
+            method, context=parent, kind=SpanKind.SERVER, attributes=attributes
+        ) as span:
+            if self.with_queries and span.is_recording():
+                with observe_queries(self.note_query):
+                    response = await self.get_response(request)
+            else:
+                response = await self.get_response(request)
+            route = request.route.pattern if request.route is not None else None
+            if route is not None:
+                span.update_name(f"{method} /{route.lstrip('/')}")
+                span.set_attribute("http.route", f"/{route.lstrip('/')}")
+            span.set_attribute("http.response.status_code", response.status)
+            if response.status >= _SERVER_ERROR:
+                span.set_status(StatusCode.ERROR)
+        measured: dict[str, Any] = {"http.request.method": method, "http.response.status_code": response.status}
+        if route is not None:
+            measured["http.route"] = f"/{route.lstrip('/')}"
+        self.duration.record(time.perf_counter() - started, measured)
+        return response
+
+    def note_query(self, record: QueryRecord) -> None:
+        """Record a statement that has just ended as a span of its own."""
+        ended = time.time_ns()
+        operation = record.sql.lstrip("( \n").partition(" ")[0].upper()
+        span = self.tracer.start_span(
+            f"{operation} {record.alias}",
+            kind=SpanKind.CLIENT,
+            start_time=ended - int(record.duration_s * 1e9),
+            attributes={
+                "db.system.name": _system(record.alias),
+                "db.namespace": record.alias,
+                "db.operation.name": operation,
+                "db.query.text": record.sql,
+                "code.file.path": record.where,
+            },
+        )
+        if record.error is not None:
+            span.set_status(StatusCode.ERROR, type(record.error).__name__)
+            span.set_attribute("error.type", type(record.error).__name__)
+        span.end(end_time=ended)
+
+
+def _carrier(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in ("traceparent", "tracestate", "baggage") if name in headers}
+
+
+def _system(alias: str) -> str:
+    from covet.db import connections
+
+    return connections[alias].vendor

@@ -1,0 +1,182 @@
+"""What is measured and traced, who may see it, and what it costs in labels."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client.parser import text_string_to_metric_families
+
+from covet.db import connections
+from covet.db.database import Database
+from covet.db.observe import observe_queries
+from covet.http import Request, Response
+from covet.metrics.figures import figures
+from covet.metrics.middleware import MetricsMiddleware
+from covet.metrics.tracing import TracingMiddleware
+from covet.urls import include, path
+from tests._environ import bare
+from tests.handlers.sites import Site
+
+METRICS = ["covet.metrics.middleware.MetricsMiddleware"]
+TRACING = ["covet.metrics.tracing.TracingMiddleware"]
+
+
+async def article(request: Request, pk: int) -> Response:
+    if pk == 500:
+        raise RuntimeError("no")
+    return Response(str(pk))
+
+
+ROUTES = [path("article/<int:pk>", article), path("", include("covet.metrics.urls"))]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    figures.cache_clear()
+    yield
+    figures.cache_clear()
+
+
+def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def count(found: Any, method: str, route: str, status: str) -> float:
+    labels = frozenset({"method": method, "route": route, "status": status}.items())
+    return float(found.get(("covet_http_request_duration_seconds_count", labels), 0.0))
+
+
+async def test_requests_are_counted_by_route_and_never_by_path(site: Site) -> None:
+    client = await site(ROUTES, middleware=METRICS)
+    for key in (1, 2, 3):
+        await client.get(f"/article/{key}")
+    await client.get("/article/500")
+    await client.get("/nothing/here")
+    await client.request("BREW", "/article/1")
+    response = await client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    assert response.headers["cache-control"] == "no-store"
+    found = samples(response.text)
+    assert count(found, "GET", "article/<int:pk>", "200") == 3
+    assert count(found, "GET", "article/<int:pk>", "500") == 1
+    assert count(found, "GET", "", "404") == 1
+    assert "BREW" not in response.text and "/nothing" not in response.text
+    assert found["covet_http_requests_in_progress", frozenset()] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "status"),
+    [
+        ({"METRICS_ALLOWED_CLIENTS": ["127.0.0.0/8"]}, {}, 200),
+        ({"METRICS_ALLOWED_CLIENTS": []}, {}, 404),
+        ({"METRICS_ALLOWED_CLIENTS": ["10.0.0.0/8"]}, {"Authorization": "Bearer x"}, 404),
+        ({"METRICS_ALLOWED_CLIENTS": [], "METRICS_TOKEN": "open"}, {"Authorization": "Bearer open"}, 200),
+        ({"METRICS_ALLOWED_CLIENTS": [], "METRICS_TOKEN": "open"}, {"Authorization": "Bearer close"}, 404),
+        ({"METRICS_ALLOWED_CLIENTS": [], "METRICS_TOKEN": "open"}, {"Authorization": "Basic open"}, 404),
+    ],
+)
+async def test_only_some_may_read_the_figures(
+    site: Site, settings: dict[str, Any], headers: dict[str, str], status: int
+) -> None:
+    client = await site(ROUTES, middleware=METRICS, **settings)
+    assert (await client.get("/metrics", headers=headers)).status_code == status
+
+
+async def test_statements_are_measured_by_database(database: Database) -> None:
+    layer = MetricsMiddleware(lambda request: None)  # type: ignore[arg-type, return-value]  # never called
+    with observe_queries(layer.note_query):
+        await database.fetch("SELECT 1")
+        with pytest.raises(Exception, match="nowhere"):
+            await database.fetch("SELECT * FROM nowhere")
+    labels = {"database": "default"}
+    registry = figures().registry
+    assert registry.get_sample_value("covet_db_query_duration_seconds_count", labels) == 2
+    assert registry.get_sample_value("covet_db_query_errors_total", labels) == 1
+
+
+def test_workers_share_their_figures(tmp_path: Path) -> None:
+    script = (
+        "from covet.metrics.figures import figures, text\n"
+        "figures().requests.labels('GET', 'x', '200').observe(0.1)\nprint(text().decode())"
+    )
+    environment = bare(PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+    assert count(samples(done.stdout), "GET", "x", "200") == 2
+    assert len(os.listdir(tmp_path)) >= 2
+
+
+@pytest.fixture(scope="module")
+def exporter() -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_a_request_is_a_span_under_the_clients(site: Site, exporter: InMemorySpanExporter) -> None:
+    client = await site(ROUTES, middleware=TRACING)
+    exporter.clear()
+    await client.get("/article/7", headers={"traceparent": PARENT})
+    await client.get("/article/500")
+    await client.get("/nothing")
+    good, bad, lost = exporter.get_finished_spans()
+    assert (good.name, good.kind) == ("GET /article/<int:pk>", SpanKind.SERVER)
+    assert good.attributes["http.route"] == "/article/<int:pk>"  # type: ignore[index]
+    assert good.attributes["http.response.status_code"] == 200  # type: ignore[index]
+    assert good.parent is not None and format(good.parent.span_id, "016x") == "b7ad6b7169203331"
+    assert (bad.status.status_code, lost.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
+    assert lost.name == "GET" and "http.route" not in (lost.attributes or {})
+
+
+async def test_statements_are_spans_without_their_values(database: Database, exporter: InMemorySpanExporter) -> None:
+    layer = TracingMiddleware(lambda request: None)  # type: ignore[arg-type, return-value]  # never called
+    exporter.clear()
+    mark = connections["default"].dialect.placeholder(1)
+    with trace.get_tracer("test").start_as_current_span("request"), observe_queries(layer.note_query):
+        await database.fetch(f"SELECT {mark}" + ("::text" if database.vendor == "postgresql" else ""), ("secret",))
+        with pytest.raises(Exception, match="nowhere"):
+            await database.fetch("SELECT * FROM nowhere")
+    first, second, request = exporter.get_finished_spans()
+    assert first.parent is not None and first.parent.span_id == request.context.span_id  # type: ignore[union-attr]
+    assert (first.name, first.kind) == ("SELECT default", SpanKind.CLIENT)
+    assert first.attributes["db.system.name"] == database.vendor  # type: ignore[index]
+    assert "secret" not in str(first.attributes)
+    assert second.status.status_code is StatusCode.ERROR
+    assert first.start_time <= first.end_time  # type: ignore[operator]
+
+
+async def test_a_traced_request_traces_its_statements(site: Site, exporter: InMemorySpanExporter) -> None:
+    seen: list[int] = []
+
+    async def counts(request: Request) -> Response:
+        from covet.db.backends.listening import recorders
+
+        seen.append(len(recorders.get()))
+        return Response()
+
+    for wish, listeners in ((True, 1), (False, 0)):
+        client = await site([path("counts", counts)], middleware=TRACING, TRACE_QUERIES=wish)
+        await client.get("/counts")
+        assert seen.pop() == listeners
