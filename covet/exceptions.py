@@ -171,6 +171,32 @@ class ValidationError(CovetError, ValueError):
         """All texts, in order."""
         return [error.text for error in self.error_list]
 
+    def update_error_dict(self, error_dict: dict[str, list[ValidationError]]) -> dict[str, list[ValidationError]]:
+        """Add these errors to others by field name, and return them; those of no one field go under ``NON_FIELD_ERRORS``."""
+        found = {NON_FIELD_ERRORS: self.error_list} if self.error_dict is None else self.error_dict
+        for name, errors in found.items():
+            error_dict.setdefault(name, []).extend(errors)
+        return error_dict
+
+    def _identity(self) -> Any:
+        """Return what makes two errors the same: texts, codes and values, whatever their order in a list."""
+        if self.error_dict is not None:
+            return frozenset(
+                (name, frozenset(error._identity() for error in errors)) for name, errors in self.error_dict.items()
+            )
+        if len(self.error_list) != 1 or self.error_list[0] is not self:
+            return frozenset(error._identity() for error in self.error_list)
+        params = None if self.params is None else repr(sorted(self.params.items()))
+        return str(self.message), self.code, params
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return self._identity() == other._identity() if isinstance(other, ValidationError) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
     def __str__(self) -> str:
         if self.error_dict is not None:
             return "; ".join(f"{name}: {', '.join(texts)}" for name, texts in self.message_dict.items())

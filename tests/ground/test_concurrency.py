@@ -17,6 +17,7 @@ async def read():
     return current.get(), threading.current_thread()
 
 
+@pytest.mark.row("contract.run_sync")
 async def test_a_thread_gets_back_to_its_loop_with_its_context():
     current.set("here")
 
@@ -30,6 +31,7 @@ async def test_a_thread_gets_back_to_its_loop_with_its_context():
     assert worker is not thread
 
 
+@pytest.mark.row("contract.run_sync")
 async def test_run_sync_on_the_loops_own_thread_says_what_to_write():
     with pytest.raises(RuntimeError, match=r"Write `await read\(…\)`"):
         run_sync(read())

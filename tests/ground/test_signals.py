@@ -6,6 +6,8 @@ import pytest
 
 from covet.dispatch import Signal, receiver
 
+pytestmark = pytest.mark.row("signals.dispatch")
+
 
 class Sender:
     pass
@@ -116,3 +118,49 @@ def test_a_receiver_must_take_any_keyword():
         Signal().connect(lambda sender: None)
     with pytest.raises(TypeError, match="callable"):
         Signal().connect(3)
+
+
+async def test_a_sender_may_be_named_before_its_model_exists():
+    from covet.apps import apps
+    from covet.db import models
+    from covet.db.models.signals import ModelSignal
+
+    signal, calls = ModelSignal(), []
+
+    def receive(sender, **kwargs):
+        calls.append(sender)
+
+    with apps.isolate():
+        signal.connect(receive, sender="later.Thing")
+        assert not signal.has_listeners()
+
+        class Thing(models.Model):
+            class Meta:
+                app_label = "later"
+
+        class Other(models.Model):
+            class Meta:
+                app_label = "later"
+
+        await signal.send(Other)
+        await signal.send(Thing)
+        assert calls == [Thing]
+        assert signal.disconnect(receive, sender="later.Thing")
+        assert not signal.has_listeners(Thing)
+
+
+async def test_one_function_may_listen_to_several_signals_and_be_kept_by_them():
+    signals, calls = (Signal(), Signal()), []
+
+    def connect():
+        @receiver(signals, sender=Sender, weak=False)
+        def receive(sender, **kwargs):
+            calls.append(kwargs["signal"])
+
+    connect()
+    gc.collect()
+    for signal in signals:
+        await signal.send(Sender)
+        await signal.send(object)
+
+    assert calls == list(signals)

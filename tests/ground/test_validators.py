@@ -8,6 +8,8 @@ import pytest
 from covet import validators as v
 from covet.exceptions import ValidationError
 
+pytestmark = pytest.mark.row("validators.all")
+
 VALID = [
     (
         v.validate_email,

@@ -130,6 +130,7 @@ async def test_every_change_of_a_many_to_many_set_is_told(seen: Events) -> None:
     assert told(seen) == actions("clear")
 
 
+@pytest.mark.row("contract.run_sync")
 async def test_a_sync_receiver_reaches_the_database_in_the_writers_transaction(blog: Database) -> None:
     """Decided: sync receivers run in threads, where ``covet.run_sync`` works; what they write is undone with the rest."""
 

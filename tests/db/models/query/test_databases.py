@@ -39,7 +39,7 @@ async def both(request: pytest.FixtureRequest, scratch: Scratch) -> AsyncIterato
         await second.close()
 
 
-@pytest.mark.row("queries.using")
+@pytest.mark.row("queries.using", on=("sqlite", "postgresql", "mysql"))
 async def test_using_chooses_the_database(both: tuple[Database, Database]) -> None:
     here = await Author.objects.create(name="here")
     there = await Author.objects.using("other").create(name="there")
