@@ -123,7 +123,8 @@ def _split(model: type[Model], path: str, where: str) -> tuple[Any, str]:
     current: Any = model
     parts = path.split("__")
     for index, part in enumerate(parts):
-        if column is not None and part in LOOKUPS and index == len(parts) - 1:
+        known = column is not None and (part in LOOKUPS or _own_lookup(column, part))
+        if known and index == len(parts) - 1:
             return column, part
         if current is None:
             raise ImproperlyConfigured(
@@ -142,9 +143,24 @@ def _split(model: type[Model], path: str, where: str) -> tuple[Any, str]:
     return column, "exact"
 
 
+def _own_lookup(column: Any, name: str) -> bool:
+    return hasattr(column, "filter_annotation") and column.get_lookup(name) is not None
+
+
+def _as_given(value: Any) -> Any:
+    return value
+
+
 def _input_of(column: Any, lookup: str) -> tuple[Any, Any]:
     if lookup == "isnull":
         return bool, bool
+    own = getattr(column, "filter_annotation", None)
+    if own is not None:
+        found = own([] if lookup == "exact" else [lookup], column_annotation)
+        if found is None:
+            raise ImproperlyConfigured(f"'{column.name}' cannot be filtered by '{lookup}': no single value says it.")
+        base = getattr(column, "base_field", None)
+        return found[0], _as_given if base is None else base.to_python
     if column.is_relation:
         key = column.related_model._meta.pk
         annotation: Any = strawberry.ID

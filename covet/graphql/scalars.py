@@ -14,13 +14,16 @@ from strawberry.types.scalar import ScalarDefinition
 
 from covet.json import dumps, loads
 
-__all__ = ["SCALARS", "BigInt", "Duration", "column_annotation"]
+__all__ = ["SCALARS", "BigInt", "Duration", "Range", "column_annotation"]
 
 BigInt = NewType("BigInt", int)
 """A whole number of up to 64 bits. GraphQL's ``Int`` has 32."""
 
 Duration = NewType("Duration", datetime.timedelta)
 """A span of time, written as ISO 8601: ``P1DT2H``."""
+
+Range = NewType("Range", object)
+"""Two ends and whether they count: an object with ``lower``, ``upper``, ``bounds`` and ``empty``."""
 
 _ANNOTATIONS: Final[dict[str, Any]] = {
     "smallint": int,
@@ -52,7 +55,31 @@ def column_annotation(field: Any) -> Any:
     if field.primary_key or field.is_relation:
         return strawberry.ID
     column = field.column_type()
+    if column is not None and column.kind == "postgresql":
+        return _postgresql_annotation(field)
     return _ANNOTATIONS.get(column.kind, JSON) if column is not None else JSON
+
+
+def _postgresql_annotation(field: Any) -> Any:
+    """Return the annotation of what only PostgreSQL has: a list of an array's items, a range, the text of an enum."""
+    if getattr(field, "range_type", ""):
+        return Range
+    if field.get_internal_type() == "EnumField":
+        return str
+    if field.get_internal_type() != "ArrayField":
+        return JSON
+    item = column_annotation(field.base_field)
+    return list[item | None] if field.base_field.null else list[item]  # type: ignore[valid-type]  # at run time
+
+
+def _range_ends(value: Any) -> Any:
+    return loads(dumps(value))
+
+
+def _range_given(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise GraphQLError(f"A Range is an object with lower, upper and bounds, not {value!r}.")
+    return value
 
 
 def _whole(value: Any) -> int:
@@ -93,5 +120,11 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         description="A span of time as ISO 8601 writes it, such as P1DT2H.",
         serialize=_duration_text,
         parse_value=_duration,
+    ),
+    Range: strawberry.scalar(
+        name="Range",
+        description='Two ends and whether they count: {lower: 1, upper: 5, bounds: "[)"}, or {empty: true}.',
+        serialize=_range_ends,
+        parse_value=_range_given,
     ),
 }

@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from covet import json
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.inference import TEXT
 from covet.db.models.expressions.scope import Resolved, Scope
@@ -130,6 +131,12 @@ class Range(Generic[T]):
             return "covet.postgres.ranges.Range", (), {"empty": True}
         return "covet.postgres.ranges.Range", (self.lower, self.upper), {"bounds": self.bounds}
 
+
+def _as_object(value: Range[Any]) -> dict[str, Any]:
+    return {"lower": value.lower, "upper": value.upper, "bounds": value.bounds, "empty": value.isempty}
+
+
+json.register_encoder(Range, _as_object)
 
 # The names that code written for other tools has for them.
 NumericRange = DateRange = DateTimeRange = DateTimeTZRange = Range

@@ -52,6 +52,11 @@ class PostgresField:
 
     required_vendor: ClassVar[str] = "postgresql"
 
+    @property
+    def plain_json(self) -> bool:
+        """Whether JSON has a spelling for the values as they are: texts, numbers, lists and mappings of them."""
+        return True
+
     def _make_adapter(self, dialect: Dialect) -> Callable[[Any], Any] | None:
         require_postgresql(dialect, type(self).__name__)
         return super()._make_adapter(dialect)  # type: ignore[misc, no-any-return]  # the field class that follows

@@ -51,6 +51,9 @@ _FORMATS: Final = {"EmailField": "email", "URLField": "uri", "GenericIPAddressFi
 
 def python_type(field: Any) -> Any:
     """Return the Python type of a concrete field's values; that of its target's key for a foreign key."""
+    annotate = getattr(field, "schema_annotation", None)
+    if annotate is not None:
+        return annotate(python_type)
     kind = field.column_type().kind
     return _PYTHON_TYPES.get(kind, Any)
 
@@ -108,6 +111,9 @@ def _annotation(field: Any) -> Any:
 
 
 def _scalar(field: Any) -> Any:
+    annotate = getattr(field, "schema_annotation", None)
+    if annotate is not None:
+        return _own_annotation(field, annotate(_scalar))
     column = field.column_type()
     base = _PYTHON_TYPES.get(column.kind, Any)
     limits: dict[str, Any] = {}
@@ -143,6 +149,24 @@ def _scalar(field: Any) -> Any:
                 is_datetime=column.kind == "datetime",
             )
         )
+    return Annotated[(base, *metadata)] if metadata else base
+
+
+def _own_annotation(field: Any, base: Any) -> Any:
+    """Return what a field of its own kind says, held to its validators; what they know of lengths is told as such."""
+    limits: dict[str, Any] = {}
+    rest = []
+    for rule in field.validators:
+        limit = getattr(rule, "limit_value", None)
+        names = {validators.MaxLengthValidator: "max_length", validators.MinLengthValidator: "min_length"}
+        name = next((name for kind, name in names.items() if isinstance(rule, kind)), None)
+        if name is not None and not callable(limit):
+            limits[name] = limit
+        else:
+            rest.append(rule)
+    metadata: list[Any] = [Field(**limits)] if limits else []
+    if rest:
+        metadata.append(FieldRules(validators=tuple(rest), blank=field.blank))
     return Annotated[(base, *metadata)] if metadata else base
 
 

@@ -11,68 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from covet.db.migrations.column_fields import FIELDS, GUESSES, POSTGRESQL_FIELDS, SIZE, item_of
+
 if TYPE_CHECKING:
     from covet.db.backends.introspection import ColumnInfo, ConstraintInfo, IndexInfo
     from covet.db.database import Database
 
 __all__ = ["TableInfo", "models_source", "read_tables"]
 
-# By the type's name without sizes, in lower case; the databases' names do not contradict each other.
-_FIELDS = {
-    "smallint": "SmallIntegerField",
-    "integer": "IntegerField",
-    "int": "IntegerField",
-    "mediumint": "IntegerField",
-    "tinyint": "SmallIntegerField",
-    "bigint": "BigIntegerField",
-    "double precision": "FloatField",
-    "double": "FloatField",
-    "float": "FloatField",
-    "real": "FloatField",
-    "numeric": "DecimalField",
-    "decimal": "DecimalField",
-    "boolean": "BooleanField",
-    "bool": "BooleanField",
-    "character varying": "CharField",
-    "varchar": "CharField",
-    "nvarchar": "CharField",
-    "text": "TextField",
-    "tinytext": "TextField",
-    "mediumtext": "TextField",
-    "longtext": "TextField",
-    "clob": "TextField",
-    "date": "DateField",
-    "time": "TimeField",
-    "time without time zone": "TimeField",
-    "datetime": "DateTimeField",
-    "timestamp": "DateTimeField",
-    "timestamp with time zone": "DateTimeField",
-    "interval": "DurationField",
-    "uuid": "UUIDField",
-    "bytea": "BinaryField",
-    "blob": "BinaryField",
-    "tinyblob": "BinaryField",
-    "mediumblob": "BinaryField",
-    "longblob": "BinaryField",
-    "json": "JSONField",
-    "jsonb": "JSONField",
-    "inet": "GenericIPAddressField",
-}
-_GUESSES = {
-    "character": "CharField",
-    "char": "CharField",
-    "bpchar": "CharField",
-    "timestamp without time zone": "DateTimeField",
-    "time with time zone": "TimeField",
-    "cidr": "GenericIPAddressField",
-    "enum": "CharField",
-    "set": "CharField",
-    "year": "IntegerField",
-    "varbinary": "BinaryField",
-    "binary": "BinaryField",
-    "bit": "BinaryField",
-    "point": "TextField",
-}
 _AUTO = {"SmallIntegerField": "SmallAutoField", "IntegerField": "AutoField", "BigIntegerField": "BigAutoField"}
 _POSITIVE = {"SmallIntegerField", "IntegerField", "BigIntegerField"}
 _RULES = {
@@ -80,7 +26,6 @@ _RULES = {
     "SET NULL": "models.DB_SET_NULL",
     "SET DEFAULT": "models.DB_SET_DEFAULT",
 }
-_SIZE = re.compile(r"\s*\([^)]*\)")
 _LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::[\w \"]+(?:\(\d+\))?)?")
 _NUMBER = re.compile(r"\(?(-?\d+(?:\.\d+)?)\)?(?:::[\w ]+)?")
 _NOW = frozenset({"now()", "current_timestamp", "current_timestamp()", "current_timestamp(6)", "statement_timestamp()"})
@@ -162,6 +107,8 @@ def models_source(tables: Sequence[TableInfo], vendor: str, *, managed: bool = F
     imports = ["from covet.db import models"]
     if writer.uses_now:
         imports.append("from covet.db.models.functions import Now")
+    if writer.postgres:
+        imports.append(f"from covet.postgres.fields import {', '.join(sorted(writer.postgres))}")
     return "\n".join([*imports, *bodies]) + "\n"
 
 
@@ -212,6 +159,7 @@ class _Writer:
         self.vendor = vendor
         self.managed = managed
         self.uses_now = False
+        self.postgres: set[str] = set()  # classes of fields that only PostgreSQL has
 
     def model(self, table: TableInfo) -> list[str]:
         """Return the lines of a class."""
@@ -259,13 +207,31 @@ class _Writer:
         if column.comment:
             options.append(f"db_comment={_quoted(column.comment)}")
         if column.generated is not None:
-            inner = f"models.{kind}({', '.join(item for item in options if not _is_outer(item))})"
+            inner = f"{self._class(kind)}({', '.join(item for item in options if not _is_outer(item))})"
             outer = [item for item in options if item.startswith("db_column")]
             comments.append("Is it stored, or computed when it is read? Correct db_persist.")
             expression = f"models.RawSQL({_quoted(column.generated.replace('%', '%%'))})"
             parts = [f"expression={expression}", f"output_field={inner}", "db_persist=True", *outer]
             return [*[f"# {text}" for text in comments], f"{name} = models.GeneratedField({', '.join(parts)})"]
-        return [*[f"# {text}" for text in comments], f"{name} = models.{kind}({', '.join(options)})"]
+        return [*[f"# {text}" for text in comments], f"{name} = {self._class(kind)}({', '.join(options)})"]
+
+    def _class(self, kind: str) -> str:
+        return kind if kind in self.postgres else f"models.{kind}"
+
+    def _postgres_kind(
+        self, table: TableInfo, column: ColumnInfo, options: list[str], comments: list[str]
+    ) -> str | None:
+        """Return the class for a type that only PostgreSQL has."""
+        whole = column.type.lower().strip()
+        kind = POSTGRESQL_FIELDS.get(whole)
+        if kind is None and whole.endswith("[]"):
+            kind = "ArrayField"
+            inner: list[str] = []
+            found = self._kind(table, item_of(column), inner, comments, is_key=False)
+            options.append(f"{self._class(found)}({', '.join(inner)})")
+        if kind is not None:
+            self.postgres.add(kind)
+        return kind
 
     def _composite(self, table: TableInfo) -> list[str]:
         names = ", ".join(_quoted(table.fields[column]) for column in table.primary_key)
@@ -322,7 +288,7 @@ class _Writer:
         self, table: TableInfo, column: ColumnInfo, options: list[str], comments: list[str], *, is_key: bool
     ) -> str:
         whole = column.type.lower().strip()
-        name = _SIZE.sub("", whole).replace(" unsigned", "").replace(" zerofill", "").strip()
+        name = SIZE.sub("", whole).replace(" unsigned", "").replace(" zerofill", "").strip()
         checks = {_bare_check(rule.definition) for rule in table.constraints if rule.kind == "check"}
         if name in ("char", "character", "bpchar") and column.length in (32, 39) and self.vendor != "postgresql":
             comments.append("A guess: this database has no type of its own for it.")
@@ -331,9 +297,12 @@ class _Writer:
             return "JSONField"
         if whole == "tinyint(1)":
             return "BooleanField"
-        kind = _FIELDS.get(name)
+        own = self._postgres_kind(table, column, options, comments) if self.vendor == "postgresql" else None
+        if own is not None:
+            return own
+        kind = FIELDS.get(name)
         if kind is None:
-            kind = _GUESSES.get(name, "TextField")
+            kind = GUESSES.get(name, "TextField")
             comments.append(f"A guess: the type is {column.type}.")
         if kind == "CharField":
             if column.length is None and name != "enum":
@@ -437,9 +406,9 @@ class _Writer:
         for column in table.columns:
             if text == f"json_valid({column.name})":
                 return True
-            name = _SIZE.sub("", column.type.lower()).replace(" unsigned", "").strip()
+            name = SIZE.sub("", column.type.lower()).replace(" unsigned", "").strip()
             is_key = table.foreign_key(column.name) is not None
-            if text == f"{column.name}>=0" and _FIELDS.get(name) in _POSITIVE and not is_key:
+            if text == f"{column.name}>=0" and FIELDS.get(name) in _POSITIVE and not is_key:
                 return True
         return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -104,6 +104,11 @@ class ArrayField(PostgresField, Field[T]):
         """The field's own validators, and one for the size."""
         own = [*self.default_validators, *self._validators]
         return own if self.size is None else [*own, ArrayMaxLengthValidator(self.size)]
+
+    @property
+    def plain_json(self) -> bool:
+        """Whether the items are values of JSON."""
+        return bool(getattr(self.base_field, "plain_json", True))
 
     # ── how values travel
 
@@ -232,6 +237,17 @@ class ArrayField(PostgresField, Field[T]):
         """Return the annotation in schemas: a list of what ``annotate`` says of the base field."""
         inner = annotate(self.base_field)
         return list[inner | None] if self.base_field.null else list[inner]  # type: ignore[valid-type]  # at run time
+
+    def filter_annotation(self, lookups: Sequence[str], annotate: Callable[[Any], Any]) -> tuple[Any, bool] | None:
+        """Return the annotation of a filter, and whether it takes several values; ``None`` where no filter can say it."""
+        if not lookups or lookups[-1] in {"exact", "contains", "contained_by", "overlap"}:
+            inner = annotate(self.base_field)
+            return list[inner], True  # type: ignore[valid-type]  # at run time
+        if lookups[0] == "len":
+            return (list[int], True) if lookups[-1] in {"in", "range"} else (int, False)
+        if self.get_transform(lookups[0]) is not None and len(lookups) == 1 and "_" not in lookups[0]:
+            return annotate(self.base_field), False
+        return None
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: the base field is sound and no relation, the default is a function, the size a number."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from typing_extensions import TypeVar, Unpack
@@ -151,6 +151,12 @@ class HStoreField(PostgresField, Field[T]):
     def schema_annotation(self, annotate: Callable[[Any], Any]) -> Any:
         """Return the annotation in schemas."""
         return dict[str, str | None]
+
+    def filter_annotation(self, lookups: Sequence[str], annotate: Callable[[Any], Any]) -> tuple[Any, bool] | None:
+        """Return the annotation of a filter, and whether it takes several values; ``None`` where no filter can say it."""
+        if lookups and lookups[-1] in {"has_keys", "has_any_keys"}:
+            return list[str], True
+        return (str, False) if lookups == ["has_key"] or (lookups and self.get_transform(lookups[0])) else None
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: a default that all rows would share."""

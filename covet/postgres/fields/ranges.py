@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
@@ -66,6 +66,11 @@ class RangeField(PostgresField, Field[T]):
     def bounds_of_pair(self) -> str:
         """Return the bounds of a range that was given as a pair."""
         return "[)"
+
+    @property
+    def plain_json(self) -> bool:
+        """A range is none of JSON's values."""
+        return False
 
     # ── how values travel
 
@@ -166,6 +171,17 @@ class RangeField(PostgresField, Field[T]):
         from covet.postgres.schema import range_annotation
 
         return range_annotation(annotate(self.base_field))
+
+    def filter_annotation(self, lookups: Sequence[str], annotate: Callable[[Any], Any]) -> tuple[Any, bool] | None:
+        """Return the annotation of a filter, and whether it takes several values; ``None`` where no filter can say it."""
+        first = lookups[0] if lookups else ""
+        if lookups == ["contains"]:
+            return annotate(self.base_field), False
+        if first in _QUESTIONS:
+            return bool, False
+        if first in _ENDS and lookups[-1] in {first, "exact", "gt", "gte", "lt", "lte"}:
+            return annotate(self.base_field), False
+        return None
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: a default that all rows would share is a Range, not a list."""

@@ -176,7 +176,7 @@ async def test_types_that_no_field_has_are_guesses_that_say_so(database, vendor)
 
     source = models_source((await read_tables(database))[0], vendor)
 
-    assert "    # A guess: the type is integer[].\n    tags = models.TextField()" in source
+    assert "    tags = ArrayField(models.IntegerField())" in source
     assert "    # A guess: the type is character(3).\n    code = models.CharField(max_length=3, " in source
     run(source)
 
