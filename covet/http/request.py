@@ -104,6 +104,15 @@ class Request:
         "server",
     )
 
+    @property
+    def version(self) -> str | None:
+        """The version of the API that the request is for, where there are several; ``Versions`` sets it."""
+        return None if self._state is None else self._state.__dict__.get("version")
+
+    @version.setter
+    def version(self, name: str) -> None:
+        self.state.version = name
+
     def __init__(
         self, scope: Scope, receive: Receive | None = None, *, app: Any = None, policy: RequestPolicy = DEFAULT_POLICY
     ) -> None:

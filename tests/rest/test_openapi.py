@@ -145,8 +145,8 @@ def test_answers_and_problems_are_those_that_can_happen(blog: dict[str, Any]) ->
     listed = blog["paths"]["/api/articles/"]["get"]
     created = blog["paths"]["/api/articles/"]["post"]
 
-    assert set(listed["responses"]) == {"200", "404", "422"}
-    assert set(created["responses"]) == {"201", "202", "400", "401", "403", "409", "413", "415", "422"}
+    assert set(listed["responses"]) == {"200", "404", "406", "422"}
+    assert set(created["responses"]) == {"201", "202", "400", "401", "403", "406", "409", "413", "415", "422"}
     assert "application/problem+json" in created["responses"]["422"]["content"]
     assert "security" not in listed
     assert created["security"] == [{"session": []}]

@@ -33,7 +33,9 @@ def csrf_token() -> dict[str, Any]:
     """Return the scheme of the token that proves a write with a session to come from this site."""
     name = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
     text = f"The value of the cookie '{settings.CSRF_COOKIE_NAME}'; needed by writes with a session."
-    return {"type": "apiKey", "in": "header", "name": name, "description": text}
+    scheme = {"type": "apiKey", "in": "header", "name": name, "description": text}
+    # For clients that are generated: which cookie to read.
+    return {**scheme, "x-csrf-cookie": settings.CSRF_COOKIE_NAME}
 
 
 def bearer(form: str = "JWT", description: str = "") -> dict[str, Any]:
