@@ -28,14 +28,19 @@ class AssetsMissing(Exception):
     """The assets cannot be had here; the text says why. The pages then fall back to a plain one."""
 
 
-def fetch(root: Path = ROOT, *, npm: str | None = None) -> list[Path]:
+def fetch(root: Path = ROOT, *, npm: str | None = None, pins_file: Path | None = None) -> list[Path]:
     """Put the pinned files into their folders below ``root`` and return those folders.
+
+    Args:
+        root: Where the folders lie.
+        npm: The program; found on the path when left out.
+        pins_file: What to fetch; ``assets.json`` when left out, ``tools.json`` is what tests need.
 
     Raises:
         AssetsMissing: npm is not installed, a package cannot be fetched, or its hash is not the pinned one. No file of
             such a package is left behind.
     """
-    pins: dict[str, Any] = json.loads(PINS.read_text("utf-8"))
+    pins: dict[str, Any] = json.loads((pins_file or PINS).read_text("utf-8"))
     folders: dict[str, dict[str, Any]] = {}
     for name, pin in pins.items():
         folders.setdefault(pin["to"], {})[name] = pin
@@ -56,7 +61,7 @@ def _is_current(folder: Path, packages: dict[str, Any]) -> bool:
     except (OSError, ValueError):
         return False
     files = [file for pin in packages.values() for file in pin["files"].values()]
-    return bool(stamp == packages) and all((folder / file).is_file() for file in files)
+    return bool(stamp == packages) and all((folder / file).exists() for file in files)
 
 
 def _fill(folder: Path, packages: dict[str, Any], npm: str, scratch: Path) -> None:
@@ -68,6 +73,9 @@ def _fill(folder: Path, packages: dict[str, Any], npm: str, scratch: Path) -> No
         _verify(archive, pin["integrity"], f"{name} {pin['version']}")
         with tarfile.open(archive) as tar:
             for inside, target in pin["files"].items():
+                if inside.endswith("/"):
+                    _unpack_folder(tar, inside, fresh / target)
+                    continue
                 try:
                     source = tar.extractfile(f"package/{inside}")
                 except KeyError:
@@ -76,9 +84,18 @@ def _fill(folder: Path, packages: dict[str, Any], npm: str, scratch: Path) -> No
                     raise AssetsMissing(f"{name} {pin['version']} has no file {inside}")
                 (fresh / target).write_bytes(source.read())
     (fresh / STAMP).write_text(json.dumps(packages, indent=1), "utf-8")
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in fresh.iterdir():
-        shutil.copyfile(file, folder / file.name)
+    shutil.copytree(fresh, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
+def _unpack_folder(tar: tarfile.TarFile, inside: str, target: Path) -> None:
+    """Unpack the files that lie in a folder of the archive; those of folders in it are left out."""
+    target.mkdir(parents=True, exist_ok=True)
+    start = f"package/{inside}"
+    for member in tar.getmembers():
+        name = member.name.removeprefix(start)
+        source = tar.extractfile(member) if member.name.startswith(start) and "/" not in name else None
+        if source is not None:
+            (target / name).write_bytes(source.read())
 
 
 def _pack(name: str, version: str, npm: str, scratch: Path) -> Path:
