@@ -75,7 +75,7 @@ def clean_fields(instance: Model, exclude: Collection[str] | None) -> None:
 
 
 async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
-    """Ask the database whether the rows that the foreign keys name are there; loaded ones are."""
+    """Ask the database whether the rows that the foreign keys name are there and may be chosen; loaded ones are there."""
     errors: Errors = {}
     own = instance.__dict__
     for field in type(instance)._meta.fields:
@@ -84,10 +84,13 @@ async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
         key = own.get(field.attname)
         if key is None or hasattr(key, "resolve") or getattr(field.remote_field, "parent_link", False):
             continue
-        if field.is_cached(instance) and not field.get_cached_value(instance)._row_state.partial:
+        limit = field.get_limit_choices_to()
+        if not limit and field.is_cached(instance) and not field.get_cached_value(instance)._row_state.partial:
             continue
         target = field.related_model
         rows = target._base_manager.using(instance._row_state.db).filter(**{field.target_field.attname: key})
+        if limit:
+            rows = rows.complex_filter(limit)
         if not await rows.exists():
             errors[field.name] = [
                 ValidationError(
