@@ -120,13 +120,20 @@ class Database:
     def in_atomic_block(self) -> bool:
         """Whether the calling code stands in an open ``atomic`` block of this database."""
         frame = self._scope.get()
-        return frame is not None and not frame.ended
+        return frame is not None and not frame.ended and not (frame.parent is None and frame.transaction.is_manual)
 
     @property
     def open_block(self) -> Frame | None:
         """The open ``atomic`` block that the calling code stands in; ``None`` outside, on a test's pinned connection too."""
         frame = self._frame()
         return None if frame is None or frame.is_base or frame.ended else frame
+
+    @property
+    def writer_pool(self) -> Pool:
+        """The pool of the connections that may write; the database is open."""
+        if self._writer is None:
+            raise InterfaceError("The database is not open.", alias=self.alias)
+        return self._writer
 
     @property
     def is_open(self) -> bool:

@@ -11,17 +11,38 @@ import functools
 import inspect
 import random
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, overload
 
 from covet.db.backends.access import Access, AccessBlock, Isolation
 from covet.db.backends.blocks import ASKED, Atomic
+from covet.db.backends.manual import autocommit_off, autocommit_on, commit_by_hand, manual_of
 from covet.db.backends.session import Frame, place_of_caller
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
 from covet.db.errors import DeadlockDetected, SerializationFailure, TransactionManagementError
 
-__all__ = ["Atomic", "CommitHook", "Isolation", "atomic", "get_rollback", "on_commit", "retry", "set_rollback"]
+__all__ = [
+    "Atomic",
+    "CommitHook",
+    "Isolation",
+    "atomic",
+    "clean_savepoints",
+    "commit",
+    "get_autocommit",
+    "get_rollback",
+    "mark_for_rollback_on_error",
+    "non_atomic_requests",
+    "on_commit",
+    "retry",
+    "rollback",
+    "savepoint",
+    "savepoint_commit",
+    "savepoint_rollback",
+    "set_autocommit",
+    "set_rollback",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -193,7 +214,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 def get_rollback(using: str | Database | None = None) -> bool:
     """Return whether the innermost block will be rolled back when it ends."""
-    return bool(_frame(using, "get_rollback").broken)
+    return bool(_block(using, "get_rollback").broken)
 
 
 def set_rollback(rollback: bool, using: str | Database | None = None) -> None:
@@ -202,11 +223,139 @@ def set_rollback(rollback: bool, using: str | Database | None = None) -> None:
     Raises:
         TransactionManagementError: Outside of ``atomic``.
     """
-    frame = _frame(using, "set_rollback")
+    frame = _block(using, "set_rollback")
     if rollback:
         frame.broken = ASKED
     elif frame.broken == ASKED:
         frame.broken = ""
+
+
+@contextmanager
+def mark_for_rollback_on_error(using: str | Database | None = None) -> Iterator[None]:
+    """Let an error that leaves this ``with`` block make the ``atomic`` block around it roll back, even if it is caught there.
+
+    It costs less than a savepoint, for work that cannot be undone alone. Outside of ``atomic`` it does nothing.
+    """
+    try:
+        yield
+    except BaseException as error:
+        database = _database(using)
+        frame = database._scope.get()
+        if frame is not None and not frame.ended and database.in_atomic_block:
+            frame.broken = frame.broken or f"an error left mark_for_rollback_on_error() ({type(error).__name__})"
+        raise
+
+
+# Savepoints by hand
+
+
+async def savepoint(using: str | Database | None = None) -> str:
+    """Set a savepoint in the innermost block and return its name.
+
+    Raises:
+        TransactionManagementError: Outside of a transaction.
+    """
+    frame = _frame(using, "savepoint")
+    return await frame.transaction.set_point(frame)
+
+
+async def savepoint_commit(sid: str, using: str | Database | None = None) -> None:
+    """Forget a savepoint of the innermost block; what was done since stays part of the block."""
+    frame = _frame(using, "savepoint_commit")
+    await frame.transaction.release_point(frame, sid)
+
+
+async def savepoint_rollback(sid: str, using: str | Database | None = None) -> None:
+    """Undo what the innermost block did since a savepoint, which may be used again.
+
+    ``on_commit`` functions given since are dropped. A block that a failed statement has broken can go on.
+    """
+    frame = _frame(using, "savepoint_rollback")
+    await frame.transaction.roll_back_to_point(frame, sid)
+
+
+def clean_savepoints(using: str | Database | None = None) -> None:
+    """Forget the savepoints that were set by hand in the innermost block; their names are of no use any more."""
+    _frame(using, "clean_savepoints").points = None
+
+
+# Transactions by hand
+
+
+def get_autocommit(using: str | Database | None = None) -> bool:
+    """Return whether each statement commits by itself: not inside ``atomic``, nor after ``set_autocommit(False)``."""
+    frame = _database(using)._frame()
+    return frame is None or bool(frame.ended)
+
+
+async def set_autocommit(autocommit: bool, using: str | Database | None = None) -> None:
+    """Turn autocommit off for the calling context, or on again.
+
+    While it is off, the statements of this context and of the tasks started in it run on one connection of the pool, in a
+    transaction that begins with the first of them and lasts until ``await commit()`` or ``await rollback()``. ``atomic`` is then
+    a savepoint. Turning it on gives the connection back.
+
+    Raises:
+        TransactionManagementError: Inside ``atomic``; or on again with work that is neither committed nor rolled back.
+    """
+    database = _database(using)
+    found = manual_of(database)
+    if autocommit and found is not None:
+        await autocommit_on(database, *found)
+    elif not autocommit and found is None:
+        await autocommit_off(database, place_of_caller(2))
+
+
+async def commit(using: str | Database | None = None) -> None:
+    """Commit what was done since ``set_autocommit(False)`` or the last commit, and run what ``on_commit`` was given.
+
+    With autocommit on there is nothing to commit, and nothing happens.
+
+    Raises:
+        TransactionManagementError: Inside ``atomic``.
+    """
+    found = manual_of(_database(using))
+    if found is not None:
+        await commit_by_hand(*found)
+
+
+async def rollback(using: str | Database | None = None) -> None:
+    """Undo what was done since ``set_autocommit(False)`` or the last commit. With autocommit on nothing happens.
+
+    Raises:
+        TransactionManagementError: Inside ``atomic``.
+    """
+    found = manual_of(_database(using))
+    if found is not None:
+        await found[0].roll_back_work(found[1])
+
+
+# Views
+
+
+def non_atomic_requests(using: Any = None) -> Any:
+    """Keep a view out of ``ATOMIC_REQUESTS``: ``@non_atomic_requests``, or ``@non_atomic_requests(using="archive")``.
+
+    Args:
+        using: The alias whose transaction the view does without; ``"default"`` when left out.
+    """
+
+    def mark(view: Any, alias: str = DEFAULT_ALIAS) -> Any:
+        view.non_atomic_requests = frozenset({*getattr(view, "non_atomic_requests", ()), alias})
+        return view
+
+    if callable(using):
+        return mark(using)
+    return lambda view: mark(view, using or DEFAULT_ALIAS)
+
+
+def _block(using: str | Database | None, what: str) -> Frame:
+    database = _database(using)
+    if not database.in_atomic_block:
+        raise TransactionManagementError(
+            f"{what}() at {place_of_caller(3)} needs an open atomic block.", alias=database.alias
+        )
+    return _frame(database, what)
 
 
 def _frame(using: str | Database | None, what: str) -> Frame:

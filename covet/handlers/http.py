@@ -65,8 +65,8 @@ class HttpHandler:
         def innermost(hooks: Hooks) -> GetResponse:
             if wrap_view is None and not hooks.view and not hooks.exception:
                 return _plain_step(resolver, self.errors)
-            step = _step_with_hooks(resolver, hooks)
-            return guard(step if wrap_view is None else wrap_view(step), self.errors)
+            step = _step_with_hooks(resolver, hooks, _call if wrap_view is None else wrap_view(_call))
+            return guard(step, self.errors)
 
         chain = fold(middleware, innermost, self.errors)
         self.handle: GetResponse = recording(chain.call) if debug else chain.call
@@ -103,7 +103,7 @@ class HttpHandler:
 def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
     """Return the step that finds the view, calls it and catches its errors, where no middleware has a hook."""
     if resolver.hosts:
-        return guard(_step_with_hooks(resolver, Hooks((), ())), errors)
+        return guard(_step_with_hooks(resolver, Hooks((), ()), _call), errors)
     resolve = resolver.resolve
 
     async def call_view(request: Request) -> Response:
@@ -121,8 +121,17 @@ def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
     return call_view
 
 
-def _step_with_hooks(resolver: Resolver, hooks: Hooks) -> GetResponse:
-    """Return the step that finds the view, asks the hooks, and calls the view."""
+async def _call(request: Request) -> Response:
+    """Call the view of the route that was found."""
+    route: Any = request.route
+    response = await route.endpoint(request, request.path_params)
+    if isinstance(response, Response):
+        return response
+    raise _not_a_response(response, route.view)
+
+
+def _step_with_hooks(resolver: Resolver, hooks: Hooks, call: GetResponse) -> GetResponse:
+    """Return the step that finds the view, asks the hooks, and calls the view by ``call``."""
     resolve = resolver.resolve
     has_hosts = bool(resolver.hosts)
 
@@ -141,16 +150,13 @@ def _step_with_hooks(resolver: Resolver, hooks: Hooks) -> GetResponse:
             if early is not None:
                 return early
         try:
-            response = await route.endpoint(request, params)
+            return await call(request)
         except Exception as error:
             for process_exception in hooks.exception:
                 handled = await process_exception(request, error)
                 if handled is not None:
                     return handled
             raise
-        if isinstance(response, Response):
-            return response
-        raise _not_a_response(response, route.view)
 
     return call_view_with_hooks
 

@@ -6,7 +6,7 @@ Some rules are checked by the commit alone, after the view: foreign keys on Post
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from covet.http.request import Request
@@ -35,6 +35,8 @@ def transaction_per_request(databases: Mapping[str, Any]) -> Callable[[GetRespon
 
 def _in_transaction(step: GetResponse, transaction: Any, alias: str, broken: type[Exception]) -> GetResponse:
     async def call(request: Request) -> Response:
+        if alias in _without(request.route):
+            return await step(request)
         answered = False
         try:
             async with transaction.atomic(using=alias):
@@ -49,3 +51,12 @@ def _in_transaction(step: GetResponse, transaction: Any, alias: str, broken: typ
             return failed
 
     return call
+
+
+def _without(route: Any) -> Collection[str]:
+    """Return the aliases that the view of a route does without, by ``non_atomic_requests``."""
+    view = getattr(route, "view", None)
+    marks: Collection[str] = getattr(view, "non_atomic_requests", ()) or getattr(
+        getattr(view, "handler", None), "non_atomic_requests", ()
+    )
+    return marks

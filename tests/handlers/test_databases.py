@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from covet.db import connections
+from covet.db import connections, transaction
 from covet.http import JSONResponse, Request, Response
 from covet.urls import path
 from tests.handlers.sites import Site
@@ -25,6 +25,17 @@ async def write(request: Request, fails: int) -> Response:
     return Response("ok")
 
 
+@transaction.non_atomic_requests
+async def write_for_good(request: Request) -> Response:
+    assert not connections["default"].in_atomic_block
+    return await write(request, 1)
+
+
+@transaction.non_atomic_requests(using="archive")
+async def write_without_the_other(request: Request) -> Response:
+    return await write(request, 1)
+
+
 async def count(request: Request) -> Response:
     rows = await connections["default"].fetch("SELECT count(*) FROM notes")
     return JSONResponse(rows[0][0])
@@ -38,6 +49,8 @@ async def prepare(request: Request) -> Response:
 ROUTES = [
     path("fail", read_then_fail),
     path("write/<int:fails>", write),
+    path("for-good", write_for_good),
+    path("without-the-other", write_without_the_other),
     path("count", count),
     path("prepare", prepare),
 ]
@@ -68,4 +81,16 @@ async def test_with_atomic_requests_a_failing_view_leaves_nothing(site: Site, cl
     assert (await client.get("/write/0")).status_code == 200
     assert (await client.get("/write/1")).status_code == 500
 
+    assert (await client.get("/count")).json() == 1
+
+
+@pytest.mark.row("transactions.atomic_requests")
+async def test_a_view_may_do_without_the_transaction_of_its_request(site: Site, closing: None, tmp_path: Path) -> None:
+    config = {"BACKEND": "sqlite", "NAME": str(tmp_path / "db.sqlite3"), "ATOMIC_REQUESTS": True}
+    client = await site(ROUTES, DATABASES={"default": config})
+    await client.get("/prepare")
+
+    assert (await client.get("/for-good")).status_code == 500
+    assert (await client.get("/count")).json() == 1
+    assert (await client.get("/without-the-other")).status_code == 500
     assert (await client.get("/count")).json() == 1

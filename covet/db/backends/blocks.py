@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from covet.db.backends.session import Frame, place_of_caller
+from covet.db.backends.session import ASKED, Frame, place_of_caller
 from covet.db.errors import TransactionManagementError
 from covet.db.freshness import freshness
 
@@ -23,8 +23,6 @@ log = logging.getLogger("covet.db.transaction")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-ASKED = "set_rollback(True) was called"
 
 
 class Atomic:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from covet.db.backends.pool import Pool
 
-__all__ = ["Frame", "Transaction", "place_of_caller", "uncancelled"]
+__all__ = ["ASKED", "Frame", "Transaction", "place_of_caller", "uncancelled"]
 
 T = TypeVar("T")
 
@@ -44,6 +44,7 @@ _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 # A task may come to wait for another after that one began to wait for it: look again from time to time.
 _LOOK_AGAIN_S = 0.1
 _SETTLE_S = 5.0
+ASKED = "set_rollback(True) was called"
 
 
 def place_of_caller(depth: int = 1) -> str:
@@ -168,6 +169,7 @@ class Frame:
         is_base: It stands for a pinned connection outside any block.
         is_emulated: It is the outermost block of the code under test, and plays a whole transaction.
         is_committed: It ended well.
+        points: The savepoints that were set by hand, the oldest first, each with how many hooks there were.
         outside: What the context held before it was entered.
     """
 
@@ -182,6 +184,7 @@ class Frame:
         "owner",
         "parent",
         "place",
+        "points",
         "savepoint",
         "transaction",
     )
@@ -199,6 +202,7 @@ class Frame:
         self.is_emulated = False
         self.is_committed = False
         self.outside: Frame | None = None
+        self.points: list[tuple[str, int]] | None = None
 
 
 class Transaction:
@@ -209,7 +213,12 @@ class Transaction:
         pool: Where the connection goes back to.
         driver: Explains errors.
         alias: The database, for messages.
+
+    Attributes:
+        is_manual: Its context commits by hand.
     """
+
+    is_manual = False
 
     def __init__(self, connection: Connection, pool: Pool, driver: Driver, alias: str) -> None:
         self.connection = connection
@@ -276,6 +285,7 @@ class Transaction:
         self._queue.append(entry)
         place = ""
         waited_s = 0.0
+        waited_for = self.frames[-1] if self.frames else None
         me = asyncio.current_task()
         try:
             while not future.done():
@@ -283,6 +293,9 @@ class Transaction:
                     blocked.pop(me, None)  # type: ignore[arg-type]  # there is always a task; no key is None
                 else:
                     place = place or place_of_caller(3)
+                    if self.busy or self.frames[-1] is not waited_for:
+                        # It works: however long that takes, it is no wait for ever.
+                        waited_for, waited_s = self.frames[-1], 0.0
                     self._refuse_endless(frame, place, sql, waited_s)
                     if me is not None:
                         blocked[me] = self
@@ -308,8 +321,13 @@ class Transaction:
             why = "the task that opened the block has finished without closing it"
         elif me is not None and waits_for(top.owner, me):
             why = "the task inside the block waits for this one"
-        elif frame.is_base and waited_s > self.pool.config.timeout_s:
-            why = f"it was not closed in {waited_s:.0f} s; in tests with real commits (transaction=True) they would not meet"
+        elif waited_s > self.pool.config.timeout_s:
+            # Most often it waits for this task in a way that leaves no trace: an Event, a Queue, a lock.
+            hint = "; in tests with real commits (transaction=True) they would not meet" if frame.is_base else ""
+            why = (
+                f"nothing has run in it for {waited_s:.0f} s, nor was it closed, and pool.timeout_s allows no more. Does it wait "
+                f"for an event, a queue or a lock that this task would have to serve?{hint}"
+            )
         if why:
             raise TransactionError(
                 f"This wait cannot end: the code at {place} waits for the nested atomic block opened at {top.place} to close "
@@ -533,6 +551,74 @@ class Transaction:
         if not self.connection.is_closed:
             await self._whole(self._roll_back_to(frame, parent))
         self.wake()
+
+    async def set_point(self, frame: Frame) -> str:
+        """Set a savepoint by hand and return its name."""
+        await self.take_turn(frame, "SAVEPOINT")
+        try:
+            self._savepoints += 1
+            name = f"covet_{self._savepoints}"
+            await self.connection.savepoint(name)
+            frame.points = [*(frame.points or ()), (name, len(frame.hooks))]
+            return name
+        except BaseException as error:
+            found = self.failed(frame, error, "SAVEPOINT")
+            if found is error:
+                raise
+            raise found from error
+        finally:
+            self.end_turn()
+
+    async def release_point(self, frame: Frame, name: str) -> None:
+        """Forget a savepoint that was set by hand, and those set after it."""
+        place = self._point(frame, name, "savepoint_commit")
+        await self.take_turn(frame, "RELEASE SAVEPOINT")
+        try:
+            await self._whole(self.connection.release(name))
+            del (frame.points or [])[place:]
+        except BaseException as error:
+            found = self.failed(frame, error, "RELEASE SAVEPOINT")
+            if found is error:
+                raise
+            raise found from error
+        finally:
+            self.end_turn()
+
+    async def roll_back_to_point(self, frame: Frame, name: str) -> None:
+        """Undo what was done since a savepoint that was set by hand, which stays; a broken block is whole again."""
+        place = self._point(frame, name, "savepoint_rollback")
+        if frame.ended or self.frames[-1] is not frame:
+            self._check(frame, "ROLLBACK TO SAVEPOINT")
+            await self.take_turn(frame, "ROLLBACK TO SAVEPOINT")
+        else:
+            await self._wait_until_idle()
+        try:
+            if frame.broken:
+                await self._whole(self.connection.settle(), _SETTLE_S)
+            await self._whole(self.connection.execute(f"ROLLBACK TO SAVEPOINT {name}", ()))
+        except BaseException as error:
+            found = self.failed(frame, error, "ROLLBACK TO SAVEPOINT")
+            if found is error:
+                raise
+            raise found from error
+        else:
+            points = frame.points or []
+            del frame.hooks[points[place][1] :]
+            del points[place + 1 :]
+            if frame.broken != ASKED:
+                frame.broken = ""
+        finally:
+            self.end_turn()
+
+    def _point(self, frame: Frame, name: str, what: str) -> int:
+        for place, (known, _) in enumerate(frame.points or ()):
+            if known == name:
+                return place
+        raise TransactionManagementError(
+            f"{what}({name!r}) at {place_of_caller(2)}: the block opened at {frame.place} has no such savepoint. It takes what "
+            "savepoint() returned in the same block, until that was released or undone.",
+            alias=self.alias,
+        )
 
     async def _wait_until_idle(self) -> None:
         """Wait for the statement that another task still has on the wire, before all who queue."""
