@@ -22,6 +22,7 @@ from covet.db.backends.cursor import Cursor
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.listening import LOG_LIMIT, QueryRecord, Wrapper, Wrapping, log_of, recorders, watch, wrapped
+from covet.db.backends.plans import plan_of
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
@@ -98,6 +99,8 @@ class Database:
         self.statements: BoundedCache[Any, Any] = BoundedCache(4096)
         # SQL text → the pool whose connection it may use without leaving a trace. Empty while closed or pinned.
         self._routes: BoundedCache[str, Pool] = BoundedCache(4096)
+        # The plans of statements that were slow, and when each was asked for.
+        self.plans: BoundedCache[str, tuple[float, str]] = BoundedCache(200)
         self._scope: contextvars.ContextVar[Frame | None] = contextvars.ContextVar(f"covet_db_{alias}", default=None)
         #: Gives the open ``atomic`` block that the calling code stands in, or ``None``; one for all tasks in it.
         self.current_block: Callable[[], object] = self._scope.get
@@ -134,6 +137,11 @@ class Database:
         if self._writer is None:
             raise InterfaceError("The database is not open.", alias=self.alias)
         return self._writer
+
+    @property
+    def spare_pool(self) -> Pool | None:
+        """The pool whose connections may read beside the work; ``None`` while the database is closed."""
+        return self._readers or self._writer
 
     @property
     def is_open(self) -> bool:
@@ -284,7 +292,9 @@ class Database:
                 failure = error
                 raise
             finally:
-                self._record(listeners, sql, args, started, place, failure)
+                record = QueryRecord(self.alias, sql, args, time.perf_counter() - started, place, failure)
+                for listener in listeners:
+                    listener(record)
 
         try:
             # What is waited for, and may be refused, is the first chunk.
@@ -358,30 +368,26 @@ class Database:
 
         async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
             started = time.perf_counter()
+            plan = ""
             failure: BaseException | None = None
             try:
-                return await self._run_routed(method, sql, args)
+                result = await self._run_routed(method, sql, args)
             except BaseException as error:
                 failure = error
                 raise
             finally:
-                self._record(listeners, sql, args, started, place, failure)
+                duration_s = time.perf_counter() - started
+                try:
+                    if failure is None and not many and watch.slow_s is not None and duration_s >= watch.slow_s:
+                        plan = await plan_of(self, sql, args)
+                finally:
+                    record = QueryRecord(self.alias, sql, args, duration_s, place, failure, plan)
+                    for listener in listeners:
+                        listener(record)
+            return result
 
         run = wrapped(listeners, self.alias, execute)
         return await run(sql, args, method == "execute_many", {"connection": self})
-
-    def _record(
-        self,
-        listeners: Sequence[Any],
-        sql: str,
-        args: Sequence[Any],
-        started: float,
-        place: str,
-        failure: BaseException | None = None,
-    ) -> None:
-        record = QueryRecord(self.alias, sql, args, time.perf_counter() - started, place, failure)
-        for listener in listeners:
-            listener(record)
 
     @contextmanager
     def execute_wrapper(self, wrapper: Wrapper) -> Iterator[None]:

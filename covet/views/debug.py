@@ -79,13 +79,17 @@ def _queries(queries: list[Any] | None) -> str:
     total = sum(record.duration_s for record in queries) * 1000
     rows = "".join(
         f"<tr><th>{escape(record.alias)} · {record.duration_s * 1000:.1f} ms</th>"
-        f"<td>{escape(record.sql)}\n{escape(mask_text(safe_repr(tuple(record.args))))}</td></tr>"
+        f"<td>{escape(record.sql)}\n{escape(mask_text(safe_repr(tuple(record.args))))}{_plan(record.plan)}</td></tr>"
         for record in queries[:200]
     )
     if not queries:
         return "<h2>Statements</h2><p>None ran before the error.</p>"
     more = f"<p>… and {len(queries) - 200} more.</p>" if len(queries) > 200 else ""
     return f"<details><summary>{pluralize(len(queries), 'statement')}, {total:.1f} ms</summary><table>{rows}</table>{more}</details>"
+
+
+def _plan(plan: str) -> str:
+    return f"<details><summary>Slow: its plan</summary><pre>{escape(plan)}</pre></details>" if plan else ""
 
 
 def _request(request: Request) -> str:

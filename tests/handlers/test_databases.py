@@ -73,6 +73,16 @@ async def test_the_debug_page_shows_the_statements_that_ran(site: Site, closing:
     assert "SELECT 41 + 1 AS answer" in page
 
 
+@pytest.mark.row("connections.query_log")
+async def test_the_debug_page_shows_the_plan_of_a_slow_statement(site: Site, closing: None, tmp_path: Path) -> None:
+    databases = {"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    client = await site(ROUTES, DEBUG=True, SLOW_QUERY_MS=0, DATABASES=databases)
+
+    page = (await client.get("/fail", headers={"accept": "text/html"})).text
+
+    assert "SCAN CONSTANT ROW" in page
+
+
 async def test_with_atomic_requests_a_failing_view_leaves_nothing(site: Site, closing: None, tmp_path: Path) -> None:
     config = {"BACKEND": "sqlite", "NAME": str(tmp_path / "db.sqlite3"), "ATOMIC_REQUESTS": True}
     client = await site(ROUTES, DATABASES={"default": config})

@@ -34,6 +34,8 @@ log = logging.getLogger("covet.db.backends")
 slow_log = logging.getLogger("covet.db.slow")
 
 LOG_LIMIT = 9000
+# From here on the page of errors tells a statement's plan, where no setting says otherwise.
+_SLOW_IN_DEBUG_S = 0.1
 
 Execute: TypeAlias = Callable[[str, Any, bool, dict[str, Any]], Awaitable[Any]]
 Wrapper: TypeAlias = Callable[[Execute, str, Any, bool, dict[str, Any]], Awaitable[Any]]
@@ -50,7 +52,7 @@ class QueryRecord:
         duration_s: How long it took, waiting for a connection included.
         where: ``file:line`` of the code that asked for it.
         error: The error it ended with, if any.
-        plan: How the database would run it, if it was slow and ``SLOW_QUERY_MS`` is set.
+        plan: How the database would run it, if it was slow (``SLOW_QUERY_MS``; with ``DEBUG`` 100 ms) and that can be told.
     """
 
     alias: str
@@ -105,7 +107,7 @@ class Watch:
             return
         self._is_set_up = True
         limit_ms = settings.SLOW_QUERY_MS
-        self.slow_s = None if limit_ms is None else limit_ms / 1000
+        self.slow_s = limit_ms / 1000 if limit_ms is not None else _SLOW_IN_DEBUG_S if settings.DEBUG else None
         everywhere = (*((_keep,) if settings.DEBUG else ()), *((_tell_slow,) if limit_ms is not None else ()))
         if everywhere:
             self.get = lambda: (*recorders.get(), *everywhere)
