@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 DEMO_PORT ?= 8000
 TEST_WORKERS ?= 2
 TEST_ARGS ?=
+COVET_CONFORMANCE ?= check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup rust services test check lint format types arch docs docs-serve build bench soak changelog clean
+.PHONY: help demo setup rust services test conformance check lint format types arch docs docs-serve build bench soak changelog clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,8 +47,13 @@ services: ## start PostgreSQL, MariaDB, Redis and Memcached on loopback
 
 test: setup services ## all tests, with coverage
 	@eval "$$(scripts/services env)" && rm -f .coverage.* && \
+	COVET_CONFORMANCE=$(COVET_CONFORMANCE) \
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report= $(TEST_ARGS) && \
 	$(BIN)/coverage report
+
+conformance: setup services ## write docs/reference/conformance.md anew, by the tests that show a row of it
+	@eval "$$(scripts/services env)" && COVET_CONFORMANCE=write \
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m row
 
 check: lint types arch ## what needs no services: lint, types, layers
 

@@ -1,9 +1,11 @@
 """The conformance page: which tests show which promise of the ORM, on which database.
 
 A test says what it shows by ``@pytest.mark.row("queries.raw")`` (ids of ``rows.toml``). The database is the test's
-``vendor`` parameter; a test that works on one database alone says so by ``on=``. A run of the whole suite with
-``COVET_CONFORMANCE=check`` fails when a "must" row has no passing test on one of its databases, or when
-``docs/reference/conformance.md`` is not what this run would write; ``COVET_CONFORMANCE=write`` writes the page.
+``vendor`` parameter; a test that works on one database alone says so by ``on=``. With ``COVET_CONFORMANCE=check``
+(``make test``) a run of the whole suite fails when a "must" row has no passing test on one of its databases, or when
+``docs/reference/conformance.md`` is not what this run would write; ``COVET_CONFORMANCE=write`` (``make conformance``)
+writes the page. A run of some tests only (paths, ``-k``, ``-m``, …) is held to nothing and writes nothing; ``-m row`` is
+a whole run too: it takes every test that shows a row.
 """
 
 from __future__ import annotations
@@ -157,10 +159,22 @@ class Conformance:
             terminalreporter.write_line(f"conformance: {problem}", red=True)
 
 
+def is_whole(config: pytest.Config) -> bool:
+    """Whether the run takes every test that shows a row."""
+    option = config.option
+    some = ("keyword", "lf", "stepwise", "deselect", "ignore", "ignore_glob", "collectonly")
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or option.markexpr not in ("", "row"):
+        return False
+    return not any(getattr(option, name, None) for name in some)
+
+
 def register(config: pytest.Config) -> None:
-    """Add the plugin to this run; without ``COVET_CONFORMANCE`` it only refuses unknown rows."""
-    mode = os.environ.get("COVET_CONFORMANCE", "")
+    """Add the plugin to this run; without ``COVET_CONFORMANCE``, or for some tests only, it just refuses unknown rows."""
+    # Taken out: it is no setting, and projects that tests run in processes of their own would say so.
+    mode = os.environ.pop("COVET_CONFORMANCE", "")
+    if mode not in ("", "check", "write"):
+        raise pytest.UsageError(f"COVET_CONFORMANCE is 'check' or 'write', not {mode!r}.")
     plugin = Conformance(read_groups(), mode)
-    if mode not in ("write", "check"):
+    if not mode or not is_whole(config):
         plugin.pytest_sessionfinish = lambda session: None  # type: ignore[method-assign]
     config.pluginmanager.register(plugin, "covet-conformance")

@@ -46,13 +46,12 @@ def test_the_list_of_rows_refuses_an_unknown_database(tmp_path: Path) -> None:
         read_groups(file)
 
 
-def _run(folder: Path, mode: str, rows: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, mode: str, rows: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "rows.toml").write_text(f'[[group]]\nid = "g"\ntitle = "G"\nrows = [{rows}]\n')
     (folder / "conftest.py").write_text(
         "from pathlib import Path\nfrom tests.conformance import plugin\n"
         "here = Path(__file__).parent\nplugin.PAGE = here / 'page.md'\n"
         "def pytest_configure(config):\n"
-        "    config.addinivalue_line('markers', 'row(*ids): rows')\n"
         "    plugin.register.__globals__['read_groups'] = lambda: plugin_read(here / 'rows.toml')\n"
         "    plugin.register(config)\n"
         "plugin_read = plugin.read_groups\n"
@@ -61,10 +60,11 @@ def _run(folder: Path, mode: str, rows: str) -> subprocess.CompletedProcess[str]
         "import pytest\n@pytest.mark.row('x.one')\n@pytest.mark.parametrize('vendor', ['sqlite', 'mysql'])\n"
         "def test_it(vendor): pass\n"
     )
+    (folder / "pytest.ini").write_text("[pytest]\ntestpaths = .\nmarkers = row(*ids): rows\n")
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "COVET_CONFORMANCE": mode, "PYTHONPATH": str(root)}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder, folder],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         capture_output=True,
         text=True,
         env=environment,
@@ -83,6 +83,25 @@ def test_a_run_fails_while_a_must_row_lacks_a_test(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "x.one: no passing test on PostgreSQL" in run.stdout
     assert "conformance.md is out of date" in run.stdout
+    assert _run(tmp_path, "check", third, "-m", "row").returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-k", "it"], ["-m", "not soak"], ["test_it.py"], ["--collect-only"]], ids=" ".join
+)
+def test_a_run_of_some_tests_is_held_to_nothing_and_writes_nothing(tmp_path: Path, arguments: list[str]) -> None:
+    lacking = '{ id = "x.one", title = "One" }'
+    for mode in ("check", "write"):
+        run = _run(tmp_path, mode, lacking, *arguments)
+        assert run.returncode == 0, run.stdout
+        assert "conformance:" not in run.stdout
+    assert not (tmp_path / "page.md").exists()
+
+
+def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
+    run = _run(tmp_path, "wirte", '{ id = "x.one", title = "One" }')
+    assert run.returncode == 4
+    assert "'check' or 'write'" in run.stderr + run.stdout
 
 
 def test_an_unknown_row_stops_the_collection(tmp_path: Path) -> None:
