@@ -29,7 +29,8 @@ def item_schema(schema: Any, model: Any, suffix: str) -> Any:
     """Return an input schema that names its row: with the model's key, which must be sent."""
     pk = model._meta.pk
     name = f"{schema.__name__}{suffix}"
-    made = create_model(name, __base__=schema, __module__=schema.__module__, **{pk.name: (python_type(pk), ...)})
+    field: Any = {pk.name: (python_type(pk), ...)}
+    made = create_model(name, __base__=schema, __module__=schema.__module__, **field)
     if hasattr(schema, "__covet_fields__"):
         chosen: Any = made
         chosen.__covet_fields__ = {key: one for key, one in schema.__covet_fields__.items() if key != pk.name}
@@ -58,11 +59,7 @@ async def create_all(viewset: ModelViewSet, request: Request, items: Sequence[An
     if at_once and items and not many & type(items[0]).model_fields.keys() and not nested_of(model, items[0]):
         try:
             async with transaction.atomic(using=using):
-                rows = await model.objects.bulk_create([model(**values_of(item)) for item in items])
-            if all(row.pk is not None for row in rows):
-                return list(rows)
-            # A server that does not tell the keys it made has written the rows, but nobody can show them.
-            return list(rows)
+                return list(await model.objects.bulk_create([model(**values_of(item)) for item in items]))
         except IntegrityError:
             # Which of them it was, only writing them one by one tells.
             pass

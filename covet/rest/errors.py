@@ -30,7 +30,7 @@ from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
 from covet.problems import Problem, ProblemError, json_pointer, problem_for
 from covet.schema.relations import schemas_in
-from covet.schema.rules import Place, broken_fields, dangling, keys_in, located
+from covet.schema.rules import Place, broken_fields, dangling, keys_in, located, models_in
 from covet.schema.structs import StructError
 from covet.text import suggest
 
@@ -218,7 +218,7 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
     place: Place = ()
     if at is not None:
         place, data, model = at.place, (at.data,), at.model
-    names = broken_fields(error, (*map(_model_of, data), model))
+    names = broken_fields(error, (*(found for one in data for found in models_in(one)), model))
     if isinstance(error, UniqueViolation):
         text = f"This {names[0]} is taken already." if len(names) == 1 else ""
         text = text or f"This combination of {' and '.join(names)} is taken already."
@@ -244,11 +244,6 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         return Problem(409, detail="Other rows still point at this one, so it stays.", type="#protected")
     # Rules that only one database has.
     return Problem(409, detail="This does not fit with what is there.", type="#conflict")
-
-
-def _model_of(value: Any) -> type[Model] | None:
-    found: type[Model] | None = getattr(type(value), "__covet_model__", None)
-    return found
 
 
 async def _dangling(names: Sequence[str], data: Sequence[Any], place: Place) -> Problem:

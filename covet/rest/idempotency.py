@@ -144,10 +144,11 @@ class RedisStore:
     async def begin(self, key: str, entry: bytes, seconds: float) -> bytes | None:
         """Take a key, or return what is kept, in one command."""
         with redis_errors(self._pools.url(self._name)):
-            known = await self._pools.client(self._name).set(
+            client: Any = self._pools.client(self._name)
+            known: bytes | None = await client.set(
                 f"{self._prefix}:{key}", entry, px=max(1, int(seconds * 1000)), nx=True, get=True
             )
-        return None if known is None else bytes(known)
+        return known
 
     async def finish(self, key: str, pending: bytes, entry: bytes, seconds: float) -> None:
         """Keep the answer."""
@@ -273,7 +274,7 @@ async def _claim(request: Request, given: str, path: str) -> _Claim | Response:
     if request.has_user:
         user = await request.user
         if user.is_authenticated:
-            owner = str(getattr(user, "pk", "-"))
+            owner = f"user {getattr(user, 'pk', '')}"
     key = _hash(owner, request.method, path, name)
     body = await request.body()
     fingerprint = _hash(request.path, request.query.urlencode(), request.content_type, body)

@@ -34,6 +34,9 @@ class Items(Protocol):
     def shown(self, model: type[Model]) -> Projection | None:
         """Return how rows of a model go to JSON directly, where the schema allows it."""
 
+    def only(self, model: type[Model]) -> Sequence[str]:
+        """Return the columns to read, where not all are shown."""
+
     def related(self, model: type[Model]) -> Sequence[str]:
         """Return the relations that rows are joined with for the schema."""
 
@@ -79,6 +82,8 @@ class _Counted(_Written):
                 # What the schema shows of other rows is joined before the slice, since nothing can be after it.
                 related = self._many.related(value.model)
                 value = value.select_related(*related) if related else value
+                only = self._many.only(value.model)
+                value = value.only(*only) if only else value
         else:
             value = list(value)
             total = len(value)

@@ -31,6 +31,7 @@ from covet.rest.pagination import AnyRequest, page_item, page_kind
 from covet.rest.rows import encode_queryset
 from covet.rest.structs import StructList, struct_writer
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
+from covet.schema.relations import columns
 from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
@@ -224,6 +225,12 @@ class _Source:
             found = self._others[model] = (projection(self.schema, model), shown)
         return found
 
+    def only(self, model: type[Model]) -> Sequence[str]:
+        """Return the columns to read where a client chose what is shown; all of them otherwise."""
+        if not getattr(self.schema, "__covet_chosen__", False) or not issubclass(self.schema, Schema):
+            return ()
+        return columns(self.schema, model) or ()
+
     def read(self, value: Any) -> BaseModel:
         """Return the value as the schema, checked; what the schema does not show is left out."""
         if type(value) is self.schema:
@@ -288,6 +295,10 @@ class _Many:
         """Return how rows of a model go to JSON directly, where the schema allows it."""
         return None if self._source is None else self._source.of(model)[0]
 
+    def only(self, model: type[Model]) -> Sequence[str]:
+        """Return the columns to read, where not all are shown."""
+        return () if self._source is None else self._source.only(model)
+
     def related(self, model: type[Model]) -> Sequence[str]:
         """Return the relations that rows are joined with for the schema."""
         return () if self._source is None else self._source.of(model)[1].select
@@ -310,6 +321,9 @@ class _Many:
                 if needed.select and not value.query.is_sliced:  # a slice was joined before, or is filled in below
                     value = value.select_related(*needed.select)
                 value = value.prefetch_related(*needed.prefetch) if needed.prefetch else value
+                only = source.only(value.model)
+                if only and not value.query.is_sliced:
+                    value = value.only(*only)
             value = await value
         items = list(value)
         if items and all(isinstance(item, Model) for item in items):

@@ -74,6 +74,10 @@ class StructList:
             self._shown[model] = struct_projection(self._struct, model)
         return self._shown[model]
 
+    def only(self, model: type[Model]) -> Sequence[str]:
+        """Return nothing: all columns may be asked for."""
+        return ()
+
     def related(self, model: type[Model]) -> Sequence[str]:
         """Return nothing: a struct names no relations."""
         return ()

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 __all__ = ["OUTPUT", "Schema"]
 
 OUTPUT: Final[dict[str, Any]] = {"covet": "output"}
 """The validation context of answers: what the database holds passes, also where a rule for input has changed since."""
+
+
+def _model_fields(schema: Any) -> dict[str, Any]:
+    """Return the fields in a core schema of a model, through the validators round it."""
+    while isinstance(schema, dict):
+        if schema.get("type") == "model-fields":
+            found: dict[str, Any] = schema["fields"]
+            return found
+        schema = schema.get("schema")
+    return {}
+
+
+def _from_manager(schema: Any) -> Any:
+    kind = schema.get("type")
+    if kind in ("default", "nullable"):
+        return {**schema, "schema": _from_manager(schema["schema"])}
+    if kind != "list" or schema.get("items_schema", {}).get("type") not in ("model", "definition-ref", "definitions"):
+        return schema
+    # Only what comes from Python pays for the question: JSON holds lists.
+    python = core_schema.no_info_before_validator_function(_rows_of, schema)
+    return core_schema.json_or_python_schema(json_schema=schema, python_schema=python)
+
+
+def _rows_of(value: Any) -> Any:
+    return list(value.all()) if hasattr(value, "all") else value
 
 
 class Schema(BaseModel):
@@ -28,3 +54,12 @@ class Schema(BaseModel):
         json_schema_serialization_defaults_required=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Let a list of schemas be filled from a relation's manager, whose rows have been loaded before."""
+        made = handler(source)
+        fields = _model_fields(made)
+        for field in fields.values():
+            field["schema"] = _from_manager(field["schema"])
+        return made

@@ -12,7 +12,7 @@ from covet.schema.base import Schema
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Needs", "needs", "schemas_in"]
+__all__ = ["Needs", "columns", "needs", "schemas_in"]
 
 _MAX_DEPTH = 6
 
@@ -66,6 +66,31 @@ def _collect(
         (prefetch if below else select).append(path)
         if inner is not None:
             _collect(inner, field.related_model, f"{path}__", select, prefetch, many=below, depth=depth + 1)
+
+
+def columns(schema: type[Schema], model: type[Model], prefix: str = "", depth: int = 0) -> list[str] | None:
+    """Return the paths of all columns that a schema shows of a row and its joined rows.
+
+    None where it shows what is no column, such as a property, which may read any of them.
+    """
+    meta = model._meta
+    names = {"pk": meta.pk, **{name: field for field in meta.concrete_fields for name in (field.name, field.attname)}}
+    found: list[str] = []
+    for name, info in schema.model_fields.items():
+        field = names.get(name)
+        inner = next(iter(schemas_in(info.annotation)), None)
+        if field is None:
+            relation = _relation(model, name)
+            if relation is None or not (relation.many_to_many or relation.one_to_many):
+                return None
+            continue  # rows of their own, found by the key
+        found.append(prefix + field.name)
+        if inner is not None and field.is_relation:
+            below = None if depth > _MAX_DEPTH else columns(inner, field.related_model, f"{prefix}{name}__", depth + 1)
+            if below is None:
+                return None
+            found.extend(below)
+    return found
 
 
 def _relation(model: type[Model], name: str) -> Any:

@@ -17,7 +17,18 @@ from covet.db.errors import DatabaseError, IntegrityError
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Dangling", "Located", "Place", "broken_fields", "dangling", "keys_in", "locate", "located", "members_of"]
+__all__ = [
+    "Dangling",
+    "Located",
+    "Place",
+    "broken_fields",
+    "dangling",
+    "keys_in",
+    "locate",
+    "located",
+    "members_of",
+    "models_in",
+]
 
 Place = tuple[str | int, ...]
 
@@ -97,15 +108,35 @@ def members_of(data: Any) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def keys_in(data: Any) -> Iterable[tuple[Place, Any]]:
-    """Give the rows that values point at by their keys, with their places."""
+def keys_in(data: Any, place: Place = ()) -> Iterable[tuple[Place, Any]]:
+    """Give the rows that values point at by their keys, with their places; those of nested items too."""
     for name, value in members_of(data).items():
+        here = (*place, name)
         if hasattr(value, "_meta"):
-            yield (name,), value
+            yield here, value
         elif isinstance(value, list):
             for index, row in enumerate(value):
                 if hasattr(row, "_meta"):
-                    yield (name, index), row
+                    yield (*here, index), row
+                else:
+                    yield from _nested_keys(row, (*here, index))
+        else:
+            yield from _nested_keys(value, here)
+
+
+def _nested_keys(value: Any, place: Place) -> Iterable[tuple[Place, Any]]:
+    return keys_in(value, place) if isinstance(value, (BaseModel, msgspec.Struct)) else ()
+
+
+def models_in(data: Any) -> Iterable[type[Model]]:
+    """Give the models of a schema and of the items that it holds."""
+    model = getattr(type(data), "__covet_model__", None)
+    if model is not None:
+        yield model
+    for value in members_of(data).values():
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, (BaseModel, msgspec.Struct)):
+                yield from models_in(item)
 
 
 async def dangling(names: Sequence[str], keys: Sequence[tuple[Place, Any]]) -> list[Dangling]:
@@ -115,9 +146,17 @@ async def dangling(names: Sequence[str], keys: Sequence[tuple[Place, Any]]) -> l
         names: The fields that the database named.
         keys: What ``keys_in`` gave.
     """
-    named = [Dangling(place, row) for place, row in keys if place[0] in names]
-    # SQLite does not say which key it was, and a many-to-many table names columns that the client never saw.
-    return named or [Dangling(place, row) for place, row in keys if await _is_gone(row)]
+    named = [Dangling(place, row) for place, row in keys if _field_of(place) in names]
+    if len(named) == 1:
+        return named
+    # SQLite does not say which key it was, a many-to-many table names columns that the client never saw, and several
+    # items may have a key of one name.
+    listed = named or [Dangling(place, row) for place, row in keys]
+    return [one for one in listed if await _is_gone(one.row)] or named
+
+
+def _field_of(place: Place) -> str | int:
+    return next(part for part in reversed(place) if isinstance(part, str))
 
 
 async def _is_gone(row: Any) -> bool:

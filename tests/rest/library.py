@@ -63,4 +63,68 @@ class Thing(models.Model):
         app_label = "library"
 
 
-MODELS = (Author, Tag, Article, Article.tags.through, Loan, Thing)
+class Book(models.Model):
+    title = models.CharField(max_length=20)
+    author = models.ForeignKey(Author, on_delete=models.CASCADE, null=True)
+    tags: models.ManyToManyField[Tag] = models.ManyToManyField(Tag, blank=True)
+
+    class Meta:
+        app_label = "library"
+
+
+class Cover(models.Model):
+    book = models.OneToOneField(Book, on_delete=models.CASCADE, related_name="cover")
+    color = models.CharField(max_length=10)
+
+    class Meta:
+        app_label = "library"
+
+
+class Chapter(models.Model):
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="chapters")
+    title = models.CharField(max_length=20)
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        app_label = "library"
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["book", "position"], name="chapter_position"),
+            models.UniqueConstraint(fields=["book", "title"], name="chapter_title"),
+        ]
+
+
+class Note(models.Model):
+    chapter = models.ForeignKey(Chapter, on_delete=models.CASCADE, related_name="notes")
+    text = models.CharField(max_length=20)
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, null=True)
+
+    class Meta:
+        app_label = "library"
+        ordering = ["pk"]
+
+
+class Draft(models.Model):
+    slug = models.SlugField(unique=True)
+    text = models.TextField(blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+    version = models.VersionField()
+
+    class Meta:
+        app_label = "library"
+
+
+MODELS = (
+    Author,
+    Tag,
+    Article,
+    Article.tags.through,
+    Loan,
+    Thing,
+    Book,
+    Book.tags.through,
+    Cover,
+    Chapter,
+    Note,
+    Draft,
+)
