@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.lookups import Lookup
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.expressions.subqueries import Subquery
 from covet.db.sql import nodes
 from covet.postgres.vendor import require_postgresql
 
@@ -35,6 +36,11 @@ class OperatorLookup(Lookup):
     def value_field(cls, field: Field[Any] | None) -> Field[Any] | None:
         """Return the field that adapts a value compared with a column of ``field``."""
         return field
+
+    @classmethod
+    def from_query(cls, queryset: Any) -> Any:
+        """Return what a queryset on the right side stands for."""
+        return Subquery(queryset)
 
     def shape(self, values: list[Any]) -> Hashable:
         """Return both sides; a value travels as a parameter."""

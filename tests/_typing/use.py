@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, assert_type
 
 from covet.db import models
+from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range
 
 
 class Status(models.TextChoices):
@@ -171,3 +172,22 @@ async def sql_of_the_project() -> None:
     assert_type(await Article.objects.filter(title="x").cache().first(), Article | None)
     assert_type(Article.objects.filter(title="x").query.sql_with_params(), tuple[str, tuple[Any, ...]])
     Article.objects.raw(3)  # E
+
+
+async def postgresql_only() -> None:
+    class Booking(models.Model):
+        tags = ArrayField(models.CharField(max_length=5), size=3)
+        board = ArrayField(ArrayField(models.IntegerField()), null=True)
+        span = IntegerRangeField()
+        hours = DateTimeRangeField(null=True, default_bounds="[]")
+        data = HStoreField()
+
+    booking = await Booking.objects.get(pk=1)
+    assert_type(booking.tags, list[str])
+    assert_type(booking.board, list[list[int]] | None)
+    assert_type(booking.span, Range[int])
+    assert_type(booking.span.lower, int | None)
+    assert_type(booking.hours, Range[datetime] | None)
+    assert_type(booking.data, dict[str, str | None])
+    booking.tags = [1]  # E
+    booking.span = (1, 2)  # E

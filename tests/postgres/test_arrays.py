@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from covet.apps import apps
 from covet.db import models
 from covet.db.errors import NotSupportedError
-from covet.db.models import F, OuterRef
+from covet.db.models import F, OuterRef, Value
+from covet.db.models.functions import Cast
 from covet.exceptions import ValidationError
 from covet.postgres.expressions import ArraySubquery
 from covet.postgres.fields import ArrayField
@@ -114,6 +115,30 @@ async def test_a_subquery_as_an_array(posts: None) -> None:
     assert await found == [("a", ["c", "b"]), ("b", ["c", "a"]), ("c", ["b", "a"])]
     none = Post.objects.none().values("title")
     assert await Post.objects.annotate(others=ArraySubquery(none)).filter(others__len=0).count() == 3
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_a_queryset_on_the_right_side_is_the_array_of_its_rows(posts: None) -> None:
+    await Post.objects.create(title="y", tags=["a"])
+    names = Post.objects.filter(title__in=["y", "q"]).values("title")
+    assert await titles(tags__overlap=names) == ["a", "b"]
+    assert await titles(tags__contains=names, scores__len__gt=0) == ["a"]
+    assert await titles(tags__contained_by=Post.objects.filter(title="none").values("title")) == ["c"]
+    assert await titles(tags__contained_by=Post.objects.none().values("title")) == ["c"]
+
+
+@pytest.mark.row("postgres.array", on="postgresql")
+async def test_arrays_stand_in_expressions(posts: None) -> None:
+    field = ArrayField(models.CharField(max_length=20))
+    await Post.objects.filter(title="c").update(tags=Value(["n"], output_field=field))
+    await Post.objects.filter(title="b").update(tags=F("tags"), body=F("tags__0"))
+    assert await titles(tags=["n"]) == ["c"]
+    assert await titles(body="y") == ["b"]
+    cast = Post.objects.annotate(texts=Cast("scores", ArrayField(models.TextField())))
+    assert await cast.filter(title="a").values_list("texts", flat=True) == [["1", None, "3"]]
+    assert await cast.filter(texts__contains=["3"]).count() == 1
+    sent = await Post.objects.values_list("tags", flat=True).order_by("title")
+    assert sent == [["x", "y"], ["y", "z", "it's"], ["n"]]
 
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)

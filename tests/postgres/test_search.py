@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from covet.apps import apps
+from covet.db import models
 from covet.db.errors import NotSupportedError
 from covet.db.models import F, Value
+from covet.db.models.table import table_of
+from covet.postgres.indexes import GinIndex
 from covet.postgres.lookups import SearchLookup
 from covet.postgres.search import (
     Lexeme,
@@ -16,6 +20,7 @@ from covet.postgres.search import (
     SearchQuery,
     SearchRank,
     SearchVector,
+    SearchVectorField,
     TrigramDistance,
     TrigramSimilarity,
     TrigramStrictWordDistance,
@@ -110,6 +115,39 @@ async def test_lexemes_are_taken_as_they_are(posts: None) -> None:
     for nasty in ("cat' | 'french", "cat & !rat", "\\", "'", "a\\'", "!", "(", ":*", "a:A", "\x00x"):
         assert await titles(vector__search=SearchQuery(Lexeme(nasty, prefix=True))) == [], nasty
     assert str(Lexeme("it's", invert=True, prefix=True, weight="b")) == "!'it''s':*B"
+
+
+@pytest.mark.row("postgres.search", on="postgresql")
+async def test_a_vector_is_generated_and_indexed(pg: Database) -> None:
+    with apps.isolate():
+
+        class Page(models.Model):
+            title = models.CharField(max_length=50)
+            vector = models.GeneratedField(
+                expression=SearchVector("title", config="english", weight="A"),
+                output_field=SearchVectorField(),
+                db_persist=True,
+            )
+
+            class Meta:
+                app_label = "pages"
+                indexes = [
+                    GinIndex(fields=["vector"], name="page_vector"),
+                    GinIndex(SearchVector("title", config="english"), name="page_title"),
+                ]
+
+    async with pg.schema_editor() as editor:
+        await editor.create_table(table_of(Page))
+    try:
+        await Page.objects.create(title="Fat rats")
+        assert await Page.objects.filter(vector__search=SearchQuery("rat", config="english")).count() == 1
+        indexed = Page.objects.filter(title__search=SearchQuery("rat", config="english"))
+        assert await indexed.count() == 1
+        sql, _params = indexed.query.sql_with_params()
+        assert "TO_TSVECTOR($1::regconfig" in sql
+    finally:
+        async with pg.schema_editor() as editor:
+            await editor.drop_table("pages_page")
 
 
 def test_arguments_of_searches_are_checked() -> None:

@@ -104,12 +104,13 @@ class Serializer:
             broken = isinstance(value, list) and bool(value)
             source = self._sequence("[", value, "]", broken=True) if broken else self.source(value)
             items.append((f"{key}=", source))
-        if type(operation).__module__.startswith("covet.db.migrations."):
+        module = operation.public_module or type(operation).__module__
+        if module.startswith("covet.db.migrations."):
             self.imports.add("from covet.db import migrations")
             prefix = "migrations."
         else:
-            self.imports.add(f"import {type(operation).__module__}")
-            prefix = f"{type(operation).__module__}."
+            self.imports.add(f"import {module}")
+            prefix = f"{module}."
         return Group(f"{prefix}{name}(", items, broken=bool(items))
 
     def reference(self, module: str, name: str) -> str:

@@ -15,18 +15,19 @@ from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import Transform
 from covet.db.models.expressions.inference import INTEGER
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.expressions.subqueries import Subquery
 from covet.db.models.fields.base import NOT_PROVIDED, Field, FieldOptions
 from covet.db.sql import nodes
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
 from covet.postgres.conditions import OperatorLookup
 from covet.postgres.validators import ArrayMaxLengthValidator
-from covet.postgres.vendor import POSTGRESQL, PostgresField
+from covet.postgres.vendor import POSTGRESQL, PostgresField, require_postgresql
 
 if TYPE_CHECKING:
     from covet.db.sql.dialect import Dialect
 
-__all__ = ["ArrayField", "ArrayLength"]
+__all__ = ["ArrayField", "ArrayLength", "ArraySubquery"]
 
 T = TypeVar("T", default=Any)
 E = TypeVar("E")
@@ -87,8 +88,12 @@ class ArrayField(PostgresField, Field[T]):
         """Join the model; the base field gets the same name and model, for its texts."""
         self.base_field = copy.copy(self.base_field)
         self.base_field.model = cls
-        self.base_field.set_attributes_from_name(name)
         super().contribute_to_class(cls, name, private_only)
+
+    def set_attributes_from_name(self, name: str) -> None:
+        """Work out attribute, column and verbose name, here and in the base field."""
+        super().set_attributes_from_name(name)
+        self.base_field.set_attributes_from_name(name)
 
     def column_type(self) -> ColumnType | None:
         """Return the array type of the base field's."""
@@ -333,21 +338,53 @@ class _Slice:
         return _Step(array, f"((%s)[{self.start + 1}:{self.end}])", self.result)
 
 
-class ArrayContains(OperatorLookup):
+class ArraySubquery(Subquery):
+    """The values of a queryset of one column as an array; an empty one for no rows.
+
+    Args:
+        queryset: A queryset of one column.
+        output_field: What the array is; by default an ``ArrayField`` of what the column is.
+    """
+
+    public_module = "covet.postgres.expressions"
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return ``ARRAY(SELECT …)``."""
+        require_postgresql(scope.dialect, "ArraySubquery")
+        field = self.output_field
+        if field is None:
+            base = getattr(self.queryset, "output_field", None)
+            field = None if base is None else ArrayField(base)
+        return Resolved(nodes.Raw("ARRAY%s", (nodes.Subquery(scope.query(self.queryset, ordered=True)),)), field)
+
+    def _identity(self) -> Any:
+        return (ArraySubquery, super()._identity())
+
+
+class _OfArrays(OperatorLookup):
+    """A look-up whose right side is an array; a queryset stands for the array of its rows."""
+
+    @classmethod
+    def from_query(cls, queryset: Any) -> Any:
+        """Return the array of what a queryset selects."""
+        return ArraySubquery(queryset)
+
+
+class ArrayContains(_OfArrays):
     """Every one of the items is in the array."""
 
     lookup_name = "contains"
     operator = "@>"
 
 
-class ArrayContainedBy(OperatorLookup):
+class ArrayContainedBy(_OfArrays):
     """The array has no item that is not among these."""
 
     lookup_name = "contained_by"
     operator = "<@"
 
 
-class ArrayOverlap(OperatorLookup):
+class ArrayOverlap(_OfArrays):
     """One of the items at least is in the array."""
 
     lookup_name = "overlap"

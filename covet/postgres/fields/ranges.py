@@ -60,8 +60,12 @@ class RangeField(PostgresField, Field[T]):
         """Join the model; the field of the ends gets the same name and model, for its texts."""
         self.base_field = copy.copy(self.base_field)
         self.base_field.model = cls
-        self.base_field.set_attributes_from_name(name)
         super().contribute_to_class(cls, name, private_only)
+
+    def set_attributes_from_name(self, name: str) -> None:
+        """Work out attribute, column and verbose name, here and in the field of the ends."""
+        super().set_attributes_from_name(name)
+        self.base_field.set_attributes_from_name(name)
 
     def bounds_of_pair(self) -> str:
         """Return the bounds of a range that was given as a pair."""

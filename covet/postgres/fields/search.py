@@ -84,7 +84,7 @@ class SearchLookup(OperatorLookup):
         """Return the match; what is no vector is made one by the query's configuration."""
         vector, query = left.node, right.node
         config = self._config()
-        if not isinstance(left.field, SearchVectorField):
+        if left.field is None or left.field.column_type() != VECTOR.column_type():
             vector = vector_node([vector], config)
         if right.field is None or right.field.column_type() != QUERY.column_type():
             query = nodes.Func("PLAINTO_TSQUERY", (nodes.Cast(query, _TEXT),))

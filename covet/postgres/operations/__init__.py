@@ -51,7 +51,3 @@ __all__ = [
     "ValidateConstraint",
     "ValidateForeignKey",
 ]
-
-# Migration files name an operation by this module: where it is defined may change.
-for _name in __all__:
-    globals()[_name].__module__ = __name__

@@ -39,6 +39,7 @@ class BackfillBatches(Operation):
     """
 
     symbol = "p"
+    public_module = "covet.postgres.operations"
 
     def __init__(
         self,

@@ -39,6 +39,7 @@ _PROVIDERS = frozenset({"libc", "icu", "builtin"})
 class DatabaseOperation(Operation):
     """An operation that changes no model; on other databases than PostgreSQL it does nothing, nor where routers forbid."""
 
+    public_module = "covet.postgres.operations"
     name: str
     hints: Mapping[str, Any] | None = None
 

@@ -40,6 +40,8 @@ class AddIndexConcurrently(AddIndex):
     The migration needs ``atomic = False``. An invalid index that a failed try has left is dropped and built anew.
     """
 
+    public_module = "covet.postgres.operations"
+
     async def database_forwards(
         self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
@@ -66,6 +68,8 @@ class AddIndexConcurrently(AddIndex):
 
 class RemoveIndexConcurrently(RemoveIndex):
     """Remove an index while others use the table; the migration needs ``atomic = False``."""
+
+    public_module = "covet.postgres.operations"
 
     async def database_forwards(
         self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
@@ -98,6 +102,8 @@ class AddConstraintNotValid(AddConstraint):
         StateError: The constraint is no ``CheckConstraint``.
     """
 
+    public_module = "covet.postgres.operations"
+
     def __init__(self, model_name: str, constraint: BaseConstraint) -> None:
         if not isinstance(constraint, CheckConstraint):
             raise StateError(
@@ -125,6 +131,8 @@ class AddConstraintNotValid(AddConstraint):
 
 class _Validate(Operation):
     """An operation that looks at the rows of a model; nothing is left to undo."""
+
+    public_module = "covet.postgres.operations"
 
     model_name: str
     name: str
@@ -216,6 +224,8 @@ class AddForeignKeyNotValid(AddField):
         StateError: The field takes no NULL: add it so, fill it by ``BackfillBatches``, and use ``SetNotNullSafely``.
     """
 
+    public_module = "covet.postgres.operations"
+
     def __init__(self, model_name: str, name: str, field: Field[Any], preserve_default: bool = True) -> None:
         if not field.null:
             raise StateError(
@@ -268,6 +278,8 @@ class SetNotNullSafely(AlterField):
     Raises:
         StateError: The field takes NULL.
     """
+
+    public_module = "covet.postgres.operations"
 
     def __init__(self, model_name: str, name: str, field: Field[Any], preserve_default: bool = True) -> None:
         if field.null:

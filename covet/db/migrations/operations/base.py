@@ -30,6 +30,7 @@ class Operation:
         atomic: Whether it wants a transaction of its own where the migration has none; ``None``: as the migration.
         elidable: Whether a squashed migration may leave it out.
         symbol: The sign before its description in lists.
+        public_module: Where migration files import it from, if that is not where it is defined.
     """
 
     reversible: bool = True
@@ -37,6 +38,7 @@ class Operation:
     atomic: bool | None = False
     elidable: bool = False
     symbol: ClassVar[str] = "~"
+    public_module: ClassVar[str] = ""
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """Return the class name and the constructor's arguments, those with their default value left out."""

@@ -21,6 +21,11 @@ __all__ = ["GeneratedField"]
 T = TypeVar("T", default=Any)
 
 
+_OF_THE_OUTPUT = frozenset(
+    {"among", "base_field", "filter_annotation", "plain_json", "range_type", "schema_annotation"}
+)
+
+
 class GeneratedField(Field[T]):
     """A column computed from others of the same row; it is read back after a save and never written.
 
@@ -83,6 +88,20 @@ class GeneratedField(Field[T]):
 
     def _make_converter(self, dialect: Dialect) -> Any:
         return self.output_field.converter(dialect)
+
+    def get_lookup(self, name: str) -> Any:
+        """Return what was registered here, or for the output field."""
+        return super().get_lookup(name) or self.output_field.get_lookup(name)
+
+    def get_transform(self, name: str) -> Any:
+        """Return what was registered here, or for the output field."""
+        return super().get_transform(name) or self.output_field.get_transform(name)
+
+    def __getattr__(self, name: str) -> Any:
+        # What kinds of fields from other rooms may say of themselves.
+        if name in _OF_THE_OUTPUT and "output_field" in self.__dict__:
+            return getattr(self.output_field, name)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
 
     @cached_property
     def referenced_fields(self) -> frozenset[str]:

@@ -533,6 +533,10 @@ class Builder:
         if hasattr(queryset, "get_queryset"):
             queryset = queryset.get_queryset()
         self._check_database(queryset)
+        custom: Any = None if left.field is None else left.field.get_lookup(lookup)
+        if hasattr(custom, "from_query"):
+            # It says itself what a queryset on its right side stands for.
+            return custom(self.wrap(left.node, left.field), custom.from_query(queryset)).resolve(self).node  # type: ignore[no-any-return]
         query = queryset.query
         if query.extras.outputs is None and not query.extras.combined:
             field = query.model._meta.pk
