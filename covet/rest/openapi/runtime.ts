@@ -1,0 +1,172 @@
+/** What goes out with every request. */
+export interface ClientOptions {
+  /** Where the API is, such as "https://api.example.com"; the page's own site when left out. */
+  baseUrl?: string;
+  /** Called in place of the global fetch, such as one that tries again. */
+  fetch?: (input: string, init: RequestInit) => Promise<Response>;
+  /** A token for the Authorization header, or what gives one. */
+  token?: string | (() => string | null | undefined | Promise<string | null | undefined>);
+  /** The scheme of the token; "Bearer" when left out. */
+  tokenScheme?: string;
+  /** Whether cookies go along; "same-origin" when left out. */
+  credentials?: RequestCredentials;
+  /** The CSRF token of a session, or what gives it; read from the page's cookie when left out. */
+  csrfToken?: string | (() => string | null | undefined);
+  /** Headers of every request, such as a key of the API, or a Cookie where there is no browser. */
+  headers?: Record<string, string>;
+}
+
+/** What may be said of one request. */
+export interface RequestOptions {
+  /** Ends the request. */
+  signal?: AbortSignal;
+  /** Headers beside those of the client. */
+  headers?: Record<string, string>;
+}
+
+/** An answer that is no success; `problem` is what the server says of it (RFC 9457). */
+export class ApiError<Status extends number = number> extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly status: Status,
+    readonly problem: Problem | null,
+    readonly response: Response,
+  ) {
+    super(problem?.detail ?? problem?.title ?? `The server answered ${status}.`);
+  }
+
+  /** What is wrong with one value: by its pointer into the body, its parameter or its header. */
+  of(place: string): string | undefined {
+    const same = (error: { pointer?: string; parameter?: string; header?: string }) =>
+      error.pointer === place || error.parameter === place || error.header?.toLowerCase() === place.toLowerCase();
+    return this.problem?.errors?.find(same)?.detail;
+  }
+}
+
+/** Whether something that was thrown is an answer of the API, of one of these statuses where any are named. */
+export function isApiError<Status extends number = number>(
+  error: unknown,
+  ...statuses: Status[]
+): error is ApiError<Status> {
+  return error instanceof ApiError && (statuses.length === 0 || statuses.includes(error.status as Status));
+}
+
+type Value = unknown;
+
+interface Call {
+  method: string;
+  path: string;
+  query?: ReadonlyArray<readonly [name: string, value: Value, joined?: boolean]>;
+  headers?: ReadonlyArray<readonly [name: string, value: Value]>;
+  cookies?: ReadonlyArray<readonly [name: string, value: Value]>;
+  body?: Value;
+  form?: "urlencoded" | "multipart";
+}
+
+const text = (value: Value): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+
+const listed = (value: Value): Value[] =>
+  value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
+
+const segment = (value: Value): string => encodeURIComponent(text(value));
+
+function address(base: string, call: Call): string {
+  const query = new URLSearchParams();
+  for (const [name, value, joined] of call.query ?? []) {
+    const values = listed(value).map(text);
+    if (joined && values.length > 0) query.append(name, values.join(","));
+    else for (const one of values) query.append(name, one);
+  }
+  const asked = query.toString();
+  return `${base.replace(/\/+$/, "")}${call.path}${asked ? `?${asked}` : ""}`;
+}
+
+function encoded(call: Call, headers: Headers): BodyInit | undefined {
+  if (call.body === undefined) return undefined;
+  if (call.form === undefined) {
+    headers.set("Content-Type", "application/json");
+    return JSON.stringify(call.body);
+  }
+  const form = call.form === "multipart" ? new FormData() : new URLSearchParams();
+  for (const [name, value] of Object.entries(call.body as Record<string, Value>)) {
+    for (const one of listed(value)) {
+      if (form instanceof FormData && one instanceof Blob) form.append(name, one);
+      else form.append(name, text(one));
+    }
+  }
+  return form;
+}
+
+function pageCookie(name: string): string | undefined {
+  const page = (globalThis as { document?: { cookie: string } }).document;
+  const found = page?.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`));
+  return found === undefined ? undefined : decodeURIComponent(found.slice(name.length + 1));
+}
+
+async function read(response: Response): Promise<Value> {
+  if (response.status === 204 || response.status === 205) return undefined;
+  const kind = response.headers.get("Content-Type") ?? "";
+  const body = await response.text();
+  if (body === "") return undefined;
+  return /[/+]json\b/.test(kind) ? (JSON.parse(body) as Value) : body;
+}
+
+async function failure(response: Response): Promise<ApiError> {
+  let problem: Problem | null = null;
+  try {
+    const body = await read(response);
+    if (typeof body === "object" && body !== null && "status" in body) problem = body as Problem;
+  } catch {
+    // An answer that is no JSON, such as one of a proxy: the status says what there is to say.
+  }
+  return new ApiError(response.status, problem, response);
+}
+
+class Transport {
+  constructor(protected readonly options: ClientOptions = {}) {}
+
+  protected async send<Answer>(call: Call, options: RequestOptions): Promise<Answer> {
+    return this.fetched<Answer>(address(this.options.baseUrl ?? "", call), call, options);
+  }
+
+  /** Follow an address that an answer gave, such as the next page's. */
+  protected async follow<Answer>(link: string, options: RequestOptions): Promise<Answer> {
+    const base = this.options.baseUrl ?? "";
+    const site = /^[a-z]+:\/\/[^/]+/i.exec(base)?.[0] ?? "";
+    const target = link.startsWith("/") ? `${site}${link}` : link;
+    if (/^[a-z]+:\/\//i.test(target) && site !== "" && !target.startsWith(`${site}/`)) {
+      // What goes along with every request is for this server only.
+      throw new Error(`The next page is on another server: ${target}`);
+    }
+    return this.fetched<Answer>(target, { method: "GET", path: link }, options);
+  }
+
+  private async fetched<Answer>(url: string, call: Call, options: RequestOptions): Promise<Answer> {
+    const headers = new Headers({ Accept: "application/json", ...this.options.headers, ...options.headers });
+    for (const [name, value] of call.headers ?? []) {
+      if (value !== undefined && value !== null) headers.set(name, text(value));
+    }
+    const cookies = (call.cookies ?? []).filter(([, value]) => value !== undefined && value !== null);
+    if (cookies.length > 0) {
+      const known = headers.get("Cookie");
+      const added = cookies.map(([name, value]) => `${name}=${text(value)}`);
+      headers.set("Cookie", [...(known ? [known] : []), ...added].join("; "));
+    }
+    const { token } = this.options;
+    const credential = typeof token === "function" ? await token() : token;
+    if (credential) headers.set("Authorization", `${this.options.tokenScheme ?? "Bearer"} ${credential}`);
+    if (CSRF !== null && !["GET", "HEAD", "OPTIONS"].includes(call.method)) {
+      const given = this.options.csrfToken;
+      const proof = (typeof given === "function" ? given() : given) ?? pageCookie(CSRF.cookie);
+      if (proof) headers.set(CSRF.header, proof);
+    }
+    const body = encoded(call, headers);
+    const init: RequestInit = { method: call.method, headers, credentials: this.options.credentials ?? "same-origin" };
+    if (body !== undefined) init.body = body;
+    if (options.signal !== undefined) init.signal = options.signal;
+    const response = await (this.options.fetch ?? fetch)(url, init);
+    if (!response.ok) throw await failure(response);
+    return (await read(response)) as Answer;
+  }
+}

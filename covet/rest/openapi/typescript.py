@@ -1,0 +1,294 @@
+"""A typed client in TypeScript, made of an OpenAPI document: one module without dependencies, for browsers and Node.
+
+The same document gives the same bytes, so that the client can be committed and compared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from covet.rest.openapi.typescript_types import RESERVED, Names, comment, declarations, member, type_of
+
+__all__ = ["typescript_client"]
+
+_RUNTIME: Final = Path(__file__).resolve().parent / "runtime.ts"
+_METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_FORMS: Final = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "urlencoded"}
+_OWN: Final = frozenset({"constructor", "send", "follow", "fetched", "options"})
+
+
+def typescript_client(document: Mapping[str, Any]) -> str:
+    """Return the module.
+
+    Args:
+        document: An OpenAPI 3.1 document, as ``build_document`` gives it.
+    """
+    schemas = document.get("components", {}).get("schemas", {})
+    names = Names(schemas)
+    operations = _operations(document, names)
+    lines = [
+        f"// The client of {_line(document['info']['title'])} {_line(document['info']['version'])}.",
+        "// Made by `manage.py client --lang ts`; it is written anew, not changed by hand.",
+        "",
+        *declarations(schemas, names),
+        *_webhooks(document.get("webhooks", {}), names),
+        _csrf(document),
+        "",
+        _RUNTIME.read_text("utf-8").rstrip(),
+        "",
+    ]
+    for one in operations:
+        lines.extend(one.error_type())
+    lines.append("")
+    lines.extend(comment(str(document["info"].get("description", ""))))
+    lines.append("export class Client extends Transport {")
+    for number, one in enumerate(operations):
+        lines.extend([""] if number else [])
+        lines.extend(one.method())
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _line(value: Any) -> str:
+    return " ".join(str(value).split())
+
+
+def _csrf(document: Mapping[str, Any]) -> str:
+    scheme = document.get("components", {}).get("securitySchemes", {}).get("csrf")
+    told = "null"
+    if scheme is not None:
+        told = f"{{ cookie: {json.dumps(scheme['x-csrf-cookie'])}, header: {json.dumps(scheme['name'])} }}"
+    return f"const CSRF: {{ readonly cookie: string; readonly header: string }} | null = {told};"
+
+
+def _webhooks(webhooks: Mapping[str, Any], names: Names) -> Iterator[str]:
+    if not webhooks:
+        return
+    yield "/** What the server sends to those who asked for it, by what happened. */"
+    yield "export interface Webhooks {"
+    for name, item in webhooks.items():
+        for method in _METHODS:
+            if method in item:
+                media = item[method].get("requestBody", {}).get("content", {})
+                schema = next((one.get("schema", {}) for one in media.values()), None)
+                yield from comment(item[method].get("summary", ""), "  ")
+                yield f"  {member(name)}: {'undefined' if schema is None else type_of(schema, names)};"
+                break
+    yield "}"
+    yield ""
+
+
+def _operations(document: Mapping[str, Any], names: Names) -> list[_Operation]:
+    found = []
+    used: set[str] = set(_OWN)
+    for path, item in document.get("paths", {}).items():
+        for method in _METHODS:
+            if method not in item:
+                continue
+            described = item[method]
+            wanted = _camel(described.get("operationId") or f"{method} {path}")
+            name, number = wanted, 2
+            while name in used:
+                name, number = f"{wanted}{number}", number + 1
+            used.update((name, f"{name}Items"))
+            found.append(_Operation(name, method.upper(), path, described, names, document))
+    return found
+
+
+def _camel(text: str) -> str:
+    parts = [part for part in re.split(r"[^A-Za-z0-9]+", text) if part]
+    name = "".join([part if not number else part[:1].upper() + part[1:] for number, part in enumerate(parts)])
+    name = name[:1].lower() + name[1:]
+    return f"_{name}" if not name or name[0].isdigit() else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """One member of a method's argument.
+
+    Attributes:
+        label: Its name there.
+        wire: Its name on the wire.
+        place: Where it goes.
+        kind: Its type.
+        is_required: Whether it must be given.
+        about: What it is.
+        joined: Whether a list goes as one value.
+    """
+
+    label: str
+    wire: str
+    place: str
+    kind: str
+    is_required: bool
+    about: str = ""
+    joined: bool = False
+
+
+class _Operation:
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        described: Mapping[str, Any],
+        names: Names,
+        document: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        self.http_method = method
+        self.path = path
+        self.described = described
+        self.names = names
+        self.document = document
+        self.form: str | None = None
+        self.arguments = self._arguments()
+        self.answer, self.schema = self._answer()
+
+    @property
+    def _error_name(self) -> str:
+        name = f"{self.name[:1].upper()}{self.name[1:]}Error"
+        return f"{name}Type" if name in RESERVED else name
+
+    def error_type(self) -> Iterator[str]:
+        """Give the declaration of what the method throws."""
+        statuses = [status for status in self.described.get("responses", {}) if status.isdigit() and int(status) >= 300]
+        kind = f"ApiError<{' | '.join(statuses)}>" if statuses else "ApiError"
+        yield f"export type {self._error_name} = {kind};"
+
+    def _arguments(self) -> list[_Argument]:
+        made: list[_Argument] = []
+        used = {"body"}
+        for given in self.described.get("parameters", ()):
+            place, wire = given["in"], given["name"]
+            label = _camel(wire) if place in ("header", "cookie") else wire
+            if label in used:
+                label = f"{label}_{place}"
+            used.add(label)
+            kind = type_of(given.get("schema", {}), self.names)
+            joined = given.get("explode") is False
+            about = str(given.get("description", ""))
+            is_required = place == "path" or bool(given.get("required"))
+            if place == "path":
+                kind = _without_null(kind)
+            made.append(_Argument(label, wire, place, kind, is_required, about, joined))
+        body = self.described.get("requestBody")
+        if body:
+            content = body.get("content", {})
+            media = "application/json" if "application/json" in content else next(iter(content), "")
+            self.form = _FORMS.get(media)
+            kind = type_of(content.get(media, {}).get("schema", {}), self.names)
+            made.append(_Argument("body", "body", "body", kind, bool(body.get("required")), "What is sent."))
+        return made
+
+    def _answer(self) -> tuple[str, Any]:
+        kinds: list[str] = []
+        schema: Any = None
+        for status, response in self.described.get("responses", {}).items():
+            if not status.startswith("2"):
+                continue
+            content = response.get("content", {})
+            if "application/json" in content:
+                schema = content["application/json"].get("schema", {})
+                kinds.append(type_of(schema, self.names))
+            else:
+                kinds.append("string" if content else "undefined")
+        kinds = list(dict.fromkeys(kinds))
+        if kinds in (["undefined"], []):
+            return "void", None
+        return " | ".join(kinds), schema
+
+    def method(self) -> Iterator[str]:
+        """Give the lines of the method, and of its generator where the answer is a page."""
+        deprecated = ["@deprecated"] if self.described.get("deprecated") else []
+        text = str(self.described.get("summary", self.name))
+        more = str(self.described.get("description", ""))
+        yield from comment(
+            f"{text}.\n\n{more}" if more else f"{text}.", "  ", f"@throws {{{self._error_name}}}", *deprecated
+        )
+        signature = self._signature()
+        yield f"  async {self.name}({signature}): Promise<{self.answer}> {{"
+        yield f"    return this.send<{self.answer}>("
+        yield "      {"
+        for line in self._call():
+            yield f"        {line}"
+        yield "      },"
+        yield "      options,"
+        yield "    );"
+        yield "  }"
+        item = self._item()
+        if item is not None:
+            yield ""
+            yield from comment(f"{text}: the items of all pages, from this one on.", "  ", *deprecated)
+            yield f"  async *{self.name}Items({signature}): AsyncGenerator<{item}, void, undefined> {{"
+            passed = "args, options" if self.arguments else "options"
+            yield f"    let page = await this.{self.name}({passed});"
+            yield "    for (;;) {"
+            yield "      yield* page.items;"
+            yield "      if (page.next === null || page.next === undefined) return;"
+            yield f"      page = await this.follow<{self.answer}>(page.next, options);"
+            yield "    }"
+            yield "  }"
+
+    def _signature(self) -> str:
+        if not self.arguments:
+            return "options: RequestOptions = {}"
+        parts = []
+        for one in self.arguments:
+            about = _line(one.about).replace("*/", "*\\/")
+            note = f"/** {about} */ " if about else ""
+            parts.append(f"    {note}{member(one.label)}{'' if one.is_required else '?'}: {one.kind};")
+        default = "" if any(one.is_required for one in self.arguments) else " = {}"
+        return "args: {\n" + "\n".join(parts) + f"\n  }}{default}, options: RequestOptions = {{}}"
+
+    def _call(self) -> Iterator[str]:
+        by_place: dict[str, list[_Argument]] = {}
+        for one in self.arguments:
+            by_place.setdefault(one.place, []).append(one)
+        path = json.dumps(self.path).strip('"').replace("`", "\\`").replace("${", "\\${")
+        for one in by_place.get("path", ()):
+            path = path.replace(f"{{{one.wire}}}", f"${{segment({_access(one)})}}")
+        yield f"method: {json.dumps(self.http_method)},"
+        yield f"path: `{path}`,"
+        for place, key in (("query", "query"), ("header", "headers"), ("cookie", "cookies")):
+            given = by_place.get(place)
+            if given:
+                pairs = ", ".join(_pair(one) for one in given)
+                yield f"{key}: [{pairs}],"
+        if "body" in by_place:
+            yield "body: args.body,"
+            if self.form:
+                yield f"form: {json.dumps(self.form)},"
+
+    def _item(self) -> str | None:
+        """Return the type of a page's items, where the answer is one that tells of the next."""
+        schema = self.schema
+        if self.http_method != "GET" or not isinstance(schema, Mapping):
+            return None
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            schema = self.document.get("components", {}).get("schemas", {}).get(name, {})
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        items = properties.get("items", {})
+        if "next" not in properties or items.get("type") != "array" or " | " in self.answer:
+            return None
+        return type_of(items.get("items", {}), self.names)
+
+
+def _without_null(kind: str) -> str:
+    parts = [part for part in kind.split(" | ") if part != "null"]
+    return " | ".join(parts) or "string"
+
+
+def _access(one: _Argument) -> str:
+    name = member(one.label)
+    return f"args[{name}]" if name.startswith('"') else f"args.{name}"
+
+
+def _pair(one: _Argument) -> str:
+    return f"[{json.dumps(one.wire)}, {_access(one)}{', true' if one.joined else ''}]"

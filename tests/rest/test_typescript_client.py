@@ -1,0 +1,275 @@
+"""The TypeScript client compiles under the strictest rules and does on Node what its types say, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from covet.http.forms import UploadedFile
+from covet.http.request import Request
+from covet.rest import Body, Cookie, Form, Header, ModelViewSet, Query, Router, Schema, permissions
+from covet.rest.openapi.typescript import typescript_client
+from covet.rest.part import RestPart
+from covet.urls import include, path
+from tests.rest.library import Article, Author
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STRICT = [
+    "--strict",
+    "--noUncheckedIndexedAccess",
+    "--exactOptionalPropertyTypes",
+    "--noImplicitOverride",
+    "--noUnusedLocals",
+    "--noImplicitReturns",
+    "--verbatimModuleSyntax",
+    "--target",
+    "es2022",
+    "--module",
+    "nodenext",
+    "--lib",
+    "es2022,dom",
+]
+
+
+@pytest.fixture(scope="session")
+def tsc() -> Path:
+    """The pinned compiler; one worker fetches it, the others wait."""
+    spec = importlib.util.spec_from_file_location("fetch_assets", ROOT / "scripts" / "fetch_assets.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "tools.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        [folder] = module.fetch(ROOT, pins_file=ROOT / "scripts" / "tools.json")
+    return Path(folder) / "lib" / "tsc.js"
+
+
+async def run(*command: str | Path, cwd: Path) -> str:
+    node = shutil.which("node")
+    assert node is not None, "node is missing; scripts/services installs it"
+    process = await asyncio.create_subprocess_exec(
+        node,
+        *map(str, command),
+        cwd=cwd,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    return told.decode()
+
+
+class AuthorViewSet(ModelViewSet, model=Author):
+    """Who writes."""
+
+    permissions = [permissions.IsAuthenticatedOrReadOnly]
+    filters = ["name__in", "email"]
+    tags = ["authors"]
+
+
+class Cat(Schema):
+    kind: Literal["cat"]
+    lives: int | None = 9
+
+
+class Dog(Schema):
+    kind: Literal["dog"]
+    name: str
+
+
+class Tree(Schema):
+    name: str
+    children: list[Tree] = []
+
+
+def kitchen() -> Router:
+    api = Router()
+    api.register("authors", AuthorViewSet)
+
+    class ArticleViewSet(ModelViewSet, model=Article):
+        permissions = [permissions.AllowAny]
+
+    api.register("articles", ArticleViewSet)
+    anyone: dict[str, Any] = {"permissions": [permissions.AllowAny]}
+
+    @api.post("/pets", **anyone)
+    async def adopt(pet: Annotated[Cat | Dog, Body(examples=[{"kind": "dog", "name": "Rex"}])]) -> Cat | Dog:
+        """Take a pet home.
+
+        It stays */ there.
+        """
+        return pet
+
+    @api.post("/photos", deprecated=True, **anyone)
+    async def upload(photo: UploadedFile, title: Annotated[str, Form()] = "-") -> dict[str, int]:
+        return {title: photo.size}
+
+    @api.get("/echo/<str:word>", **anyone)
+    async def echo(
+        word: str,
+        many: Annotated[list[int], Query()] = [],  # noqa: B006
+        x_trace: Annotated[str, Header()] = "",
+        theme: Annotated[str, Cookie()] = "",
+    ) -> dict[str, Any]:
+        return {"word": word, "many": many, "trace": x_trace, "theme": theme}
+
+    @api.put("/trees", **anyone)
+    async def plant(tree: Tree) -> Tree:
+        return tree
+
+    @api.delete("/trees", name="delete", **anyone)
+    async def fell() -> None: ...
+
+    @api.get("/fail", **anyone)
+    async def fail(request: Request) -> str:
+        raise RuntimeError
+
+    @api.webhook("tree.fallen")
+    async def fallen(tree: Tree) -> None:
+        """Sent once a tree lies."""
+
+    return api
+
+
+SCRIPT = """
+import { ApiError, Client, isApiError, type AuthorsCreateError, type CatInput, type Webhooks } from "./client.js";
+
+const log: unknown[] = [];
+const baseUrl: string = process.argv[2] ?? "";
+const known = new Client({ baseUrl, headers: { "X-User": "-" } });
+const unknown = new Client({ baseUrl });
+
+const ann = await known.authorsCreate({ body: { name: "Ann", email: "ann@example.com" } });
+log.push(ann.name);
+for (const name of ["Bea", "Cy", "Dan"]) await known.authorsCreate({ body: { name, email: `${name}@example.com` } });
+
+const page = await unknown.authorsList({ size: 2 });
+log.push(page.items.length, page.total, page.next !== null);
+const names: string[] = [];
+for await (const author of unknown.authorsListItems({ size: 2 })) names.push(author.name);
+log.push(names);
+const some = await unknown.authorsList({ name__in: ["Ann", "Cy"] });
+log.push(some.items.map((author) => author.name));
+
+const patched = await known.authorsPatch({ pk: ann.id, body: { name: "Anna" } });
+log.push(patched.name, (await unknown.authorsRead({ pk: ann.id })).name);
+const nothing: void = await known.authorsDelete({ pk: ann.id });
+log.push(nothing === undefined);
+
+try {
+  await unknown.authorsRead({ pk: ann.id });
+} catch (error) {
+  if (isApiError(error, 404)) log.push(error.status, error.problem?.title);
+}
+try {
+  await unknown.authorsCreate({ body: { name: "x", email: "x@example.com" } });
+} catch (thrown) {
+  const error = thrown as AuthorsCreateError;
+  log.push(error.status === 401, error instanceof ApiError);
+}
+try {
+  await known.authorsCreate({ body: { name: "", email: "no" } });
+} catch (error) {
+  if (isApiError(error)) log.push(error.status, error.of("/name") !== undefined, error.of("/other") === undefined);
+}
+
+const cat: CatInput = { kind: "cat", lives: null };
+const pet = await unknown.adopt({ body: cat });
+log.push(pet.kind === "cat" ? pet.lives : pet.name);
+log.push(await unknown.upload({ body: { photo: new Blob(["1234"]), title: "four" } }));
+log.push(await unknown.echo({ word: "a/b c", many: [1, 2], xTrace: "t", theme: "dark" }).catch((error) => error.status));
+log.push(await unknown.echo({ word: "a b", many: [1, 2], xTrace: "t", theme: "dark" }));
+log.push((await unknown.plant({ body: { name: "oak", children: [{ name: "twig" }] } })).children?.[0]?.name);
+log.push(await unknown.delete());
+log.push(await unknown.fail().catch((error: unknown) => isApiError(error, 500)));
+
+const fallen: Webhooks["tree.fallen"] = { name: "oak" };
+log.push(fallen.name);
+
+const cookie = `sessionid=x; csrftoken=${"0".repeat(80)}`;
+const body = { name: "Eve", email: "eve@example.com" };
+const forged = new Client({ baseUrl, headers: { "X-User": "-", Cookie: cookie } });
+log.push(await forged.authorsCreate({ body }).catch((error: unknown) => isApiError(error, 403)));
+const proven = new Client({ baseUrl, csrfToken: "0".repeat(80), headers: { "X-User": "-", Cookie: cookie } });
+log.push((await proven.authorsCreate({ body })).name);
+
+let sent: Headers | undefined;
+const spy = async (url: string, init: RequestInit) => ((sent = new Headers(init.headers)), fetch(url, init));
+await new Client({ baseUrl, token: async () => "secret", fetch: spy }).authorsList();
+log.push(sent?.get("Authorization"));
+await new Client({ baseUrl: "http://other.example", fetch: async () => Response.json({ items: [], next: "http://evil.example/" }) })
+  .authorsListItems().next().catch((error: Error) => log.push(error.message));
+
+console.log(JSON.stringify(log));
+"""
+
+EXPECTED = [
+    "Ann",
+    *(2, 4, True),
+    ["Ann", "Bea", "Cy", "Dan"],
+    ["Ann", "Cy"],
+    *("Anna", "Anna"),
+    True,
+    *(404, "Not Found"),
+    *(True, True),
+    *(422, True, True),
+    None,
+    {"four": 4},
+    404,
+    {"word": "a b", "many": [1, 2], "trace": "t", "theme": "dark"},
+    "twig",
+    None,
+    True,
+    "oak",
+    True,
+    "Eve",
+    "Bearer secret",
+    "The next page is on another server: http://evil.example/",
+]
+
+
+@pytest.mark.parametrize("site", ["protocol"], indirect=True)
+async def test_the_client_compiles_strictly_and_works_on_node(
+    site: Any, scratch: Any, tsc: Path, tmp_path: Path
+) -> None:
+    client = await library_site(site, scratch)
+    part = client.application.apps.part(RestPart)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "client.ts").write_text(typescript_client(part.document()))
+    # What Node brings beside the browser's: tests need no types of it but this.
+    (tmp_path / "node.d.ts").write_text("declare const process: { argv: string[] };")
+    (tmp_path / "script.ts").write_text(SCRIPT)
+
+    await run(tsc, *STRICT, "script.ts", "node.d.ts", cwd=tmp_path)
+    told = await run("script.js", str(client.base_url).rstrip("/"), cwd=tmp_path)
+
+    assert json.loads(told) == EXPECTED
+
+
+async def library_site(site: Any, scratch: Any) -> Any:
+    from covet.conf.service_url import parse_database
+    from covet.db.database import Database
+    from covet.db.models.table import table_of
+    from tests.rest.library import MODELS
+
+    url = await scratch("sqlite")
+    database = Database("default", parse_database(url))
+    async with database.schema_editor() as editor:
+        for model in MODELS:
+            await editor.create_table(table_of(model))
+    await database.close()
+    return await site(
+        [path("api/", include(kitchen()))],
+        middleware=["covet.middleware.csrf.CsrfMiddleware", "tests.rest.conftest.UserFromHeader"],
+        installed=["covet.rest"],
+        DATABASES={"default": {"url": url}},
+        CSRF_HEADER_NAME="X-CSRF-Token",
+    )
