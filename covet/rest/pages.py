@@ -1,4 +1,4 @@
-"""``/openapi.json``, and two pages that show it: Swagger UI and ReDoc, from files of the wheel, under a strict policy.
+"""``/openapi.json``, and three pages that show it: Swagger UI, ReDoc and Scalar, from files of the wheel, under a strict policy.
 
 Where the build could not get those files, a plain page of our own lists the operations and says so.
 """
@@ -20,7 +20,7 @@ from covet.middleware.csrf import get_token
 from covet.rest.part import RestPart
 from covet.urls.reverse import reverse
 
-__all__ = ["asset", "docs", "openapi_json", "redoc"]
+__all__ = ["asset", "docs", "openapi_json", "redoc", "scalar"]
 
 ASSETS: Final = Path(__file__).resolve().parent / "_assets"
 OURS: Final = Path(__file__).resolve().parent / "browser"
@@ -29,8 +29,10 @@ _FILES: Final = {
     "swagger-ui-bundle.js": ASSETS,
     "swagger-ui.css": ASSETS,
     "redoc.standalone.js": ASSETS,
+    "scalar.standalone.js": ASSETS,
     "docs.js": OURS,
     "redoc.js": OURS,
+    "scalar.js": OURS,
     "docs.css": OURS,
     "browse.js": OURS,
     "browse.css": OURS,
@@ -71,9 +73,7 @@ async def docs(request: Request) -> Response:
     # "Try it out" of someone who is logged in needs the token; its cookie goes with this page.
     get_token(request)
     head = f'<link rel="stylesheet" href="{_url("swagger-ui.css")}"><link rel="stylesheet" href="{_url("docs.css")}">'
-    scripts = (
-        f'<script src="{_url("swagger-ui-bundle.js")}"></script><script src="{_url("docs.js")}"{_data()}></script>'
-    )
+    scripts = f'<script src="{_url("swagger-ui-bundle.js")}"></script><script src="{_url("docs.js")}"{_data(request)}></script>'
     return _page(head, f'<div id="docs"></div>{scripts}')
 
 
@@ -82,10 +82,22 @@ async def redoc(request: Request) -> Response:
     if not (ASSETS / "redoc.standalone.js").is_file():
         return _plain_page()
     head = f'<link rel="stylesheet" href="{_url("docs.css")}">'
-    scripts = (
-        f'<script src="{_url("redoc.standalone.js")}"></script><script src="{_url("redoc.js")}"{_data()}></script>'
-    )
+    scripts = f'<script src="{_url("redoc.standalone.js")}"></script><script src="{_url("redoc.js")}"{_data(request)}></script>'
     # ReDoc's styled-components write a style element.
+    return _page(head, f'<div id="docs"></div>{scripts}', styles=" 'unsafe-inline'")
+
+
+async def scalar(request: Request) -> Response:
+    """Show the API by Scalar, for reading and trying."""
+    if not (ASSETS / "scalar.standalone.js").is_file():
+        return _plain_page()
+    get_token(request)
+    head = f'<link rel="stylesheet" href="{_url("docs.css")}">'
+    scripts = (
+        f'<script src="{_url("scalar.standalone.js")}"></script>'
+        f'<script src="{_url("scalar.js")}"{_data(request)}></script>'
+    )
+    # It writes its style sheets into style elements.
     return _page(head, f'<div id="docs"></div>{scripts}', styles=" 'unsafe-inline'")
 
 
@@ -106,10 +118,11 @@ def _url(name: str) -> str:
     return escape(reverse("openapi-asset", kwargs={"name": name}), quote=True)
 
 
-def _data() -> str:
+def _data(request: Request) -> str:
     """What the pages' scripts need to know, as attributes: an inline script would need a weaker policy."""
+    asked = {name: request.query[name] for name in ("document", "version") if name in request.query}
     values = {
-        "url": reverse("openapi"),
+        "url": reverse("openapi", query=asked),
         "csrf-cookie": settings.CSRF_COOKIE_NAME,
         "csrf-header": settings.CSRF_HEADER_NAME,
     }
@@ -145,7 +158,7 @@ def _plain_page() -> Response:
     listed = "".join(rows) or "<tr><td>No endpoint yet.</td></tr>"
     body = (
         f"<main><h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>"
-        "<p class=note>This is the plain page: Swagger UI and ReDoc are not part of this installation, because npm was "
+        "<p class=note>This is the plain page: Swagger UI, ReDoc and Scalar are not part of this installation, because npm was "
         "not at hand when it was built. Run <code>python scripts/fetch_assets.py</code> in a checkout, or install the "
         f'wheel.</p><p>The whole document: <a href="{escape(reverse("openapi"), quote=True)}">openapi.json</a></p>'
         f"<table>{listed}</table></main>"

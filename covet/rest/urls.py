@@ -11,5 +11,6 @@ urlpatterns = [
     path("openapi.json", pages.openapi_json, name="openapi", methods=["GET"]),
     path("docs", pages.docs, name="docs", methods=["GET"]),
     path("docs/redoc", pages.redoc, name="docs-redoc", methods=["GET"]),
+    path("docs/scalar", pages.scalar, name="docs-scalar", methods=["GET"]),
     path("docs/assets/<str:name>", pages.asset, name="openapi-asset", methods=["GET"]),
 ]

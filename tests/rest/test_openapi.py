@@ -269,7 +269,7 @@ async def test_the_document_is_served_with_its_hash(site: Any) -> None:
 async def test_pages_load_nothing_from_elsewhere(site: Any) -> None:
     client = await rest_site(site, make_api())
 
-    for address in ("/docs", "/docs/redoc"):
+    for address in ("/docs", "/docs/redoc", "/docs/scalar", "/docs?version=1"):
         page = await client.get(address)
         assert page.status_code == 200
         assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -294,11 +294,12 @@ async def test_without_the_bundles_a_plain_page_says_so(
     monkeypatch.setattr(pages, "ASSETS", tmp_path)
     client = await rest_site(site, make_api())
 
-    page = await client.get("/docs")
+    for address in ("/docs", "/docs/redoc", "/docs/scalar"):
+        page = await client.get(address)
 
-    assert "not part of this installation" in page.text
-    assert "/api/articles/" in page.text
-    assert "<script" not in page.text
+        assert "not part of this installation" in page.text
+        assert "/api/articles/" in page.text
+        assert "<script" not in page.text
 
 
 def test_endpoints_are_compiled_anew_when_a_setting_changes_that_they_read() -> None:
