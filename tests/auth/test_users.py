@@ -130,3 +130,50 @@ def test_no_session_is_bound_to_an_empty_key() -> None:
 
     with override(SECRET_KEY=""), pytest.raises(ImproperlyConfigured, match="SECRET_KEY is empty"):
         User(username="ann").get_session_auth_hash()
+
+
+@pytest.mark.row("meta.permissions")
+async def test_models_say_which_permissions_they_have(site: str) -> None:
+    """Each once, however often ``migrate`` runs; none for a proxy's model twice, and none that is not wanted."""
+    from types import SimpleNamespace
+
+    from covet.apps import apps
+    from covet.auth.models import Permission
+    from covet.auth.part import create_permissions
+    from covet.db import models
+
+    with apps.isolate():
+
+        class Usual(models.Model):
+            class Meta:
+                app_label = "members"
+                permissions = [("publish_usual", "May publish")]
+
+        class Quiet(models.Model):
+            class Meta:
+                app_label = "members"
+                default_permissions = ()
+
+        class Some(models.Model):
+            class Meta:
+                app_label = "members"
+                default_permissions = ("view",)
+                verbose_name = "thing of some"
+
+    assert Usual._meta.default_permissions == ("add", "change", "delete", "view")
+    sender: Any = SimpleNamespace(get_models=lambda: [Usual, Quiet, Some])
+    state = SimpleNamespace(
+        models={("auth", "permission"), *[("members", name) for name in ("usual", "quiet", "some")]}
+    )
+    for _ in range(2):
+        await create_permissions(sender, using="default", state=state)
+
+    rows = await Permission.objects.filter(content_type__app_label="members").values_list("codename", "name")
+    assert sorted(rows) == [
+        ("add_usual", "Can add usual"),
+        ("change_usual", "Can change usual"),
+        ("delete_usual", "Can delete usual"),
+        ("publish_usual", "May publish"),
+        ("view_some", "Can view thing of some"),
+        ("view_usual", "Can view usual"),
+    ]

@@ -409,6 +409,9 @@ async def refresh_from_db(
         loaded = [field for field in meta.concrete_fields if field.attname in own or field.attname in untold]
         wanted = loaded if len(loaded) < len(meta.concrete_fields) else None
     alias = using or state.db
+    if state.peers is not None and state.peers.ahead:
+        # Who refreshes wants to know what is there now, of the relations too.
+        state.peers.ahead.clear()
     queryset = (
         from_queryset if from_queryset is not None else cls._base_manager.db_manager(hints={"instance": instance}).all()
     )

@@ -546,8 +546,11 @@ class Field(Generic[T]):
         options.add_field(self, private=private_only)
         if self.column_type() is not None:
             self._install_descriptor(cls)
-        if self._choices is not None and f"get_{self.name}_display" not in vars(cls):
-            setattr(cls, f"get_{self.name}_display", partialmethod(cast(Any, cls)._get_field_display, field=self))
+        display = f"get_{self.name}_display"
+        there = next((vars(base)[display] for base in cls.__mro__ if display in vars(base)), None)
+        # One that a base wrote itself stays; one made for the base's own field does not.
+        if self._choices is not None and (there is None or isinstance(there, partialmethod)):
+            setattr(cls, display, partialmethod(cast(Any, cls)._get_field_display, field=self))
 
     def _install_descriptor(self, cls: type[Model]) -> None:
         """Put a descriptor on the class where the plain way cannot work.
