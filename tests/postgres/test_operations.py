@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from covet.db import models
-from covet.db.errors import CheckViolation, NotNullViolation, UniqueViolation
+from covet.db.errors import CheckViolation, ExclusionViolation, NotNullViolation, UniqueViolation
 from covet.db.migrations.errors import Irreversible, MigrationError, MigrationFailed, StateError
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.model_state import ModelState
-from covet.db.migrations.operations import AddField, AddIndex, CreateModel
+from covet.db.migrations.operations import AddField, AddIndex, CreateModel, RemoveConstraint, RenameField
 from covet.db.migrations.state import ProjectState
 from covet.db.migrations.write import migration_source
 from covet.db.models import F, Index, Q
@@ -437,3 +437,169 @@ async def test_altering_arrays_and_ranges_changes_the_column(database: Database)
     assert (await changed.objects.get()).tags == ["1", "2"]
     made = await changed.objects.create()
     assert (await changed.objects.get(pk=made.pk)).tags == ["it's", "\\"]
+
+
+def shop() -> ProjectState:
+    """A model with all kinds of fields and rules, as the state of a project."""
+    state = ProjectState({})
+    fields = {
+        "id": models.BigAutoField(primary_key=True),
+        "tags": ArrayField(ArrayField(models.CharField(max_length=3)), size=2, default=list),
+        "span": IntegerRangeField(default=Range(1, 3)),
+        "hours": DateTimeRangeField(default_bounds="[]", null=True),
+        "data": HStoreField(null=True),
+        "kind": EnumField([("a", "A")], "e"),
+    }
+    apart = ExclusionConstraint(
+        name="apart", expressions=[("span", "&&"), (F("kind"), "=")], condition=Q(span__isempty=False)
+    )
+    options = {
+        "constraints": [apart],
+        "indexes": [
+            GinIndex(OpClass("data", "gin_trgm_ops"), name="g", fastupdate=False),
+            GinIndex(fields=["tags"], name="t"),
+        ],
+    }
+    state.add_model(ModelState("shop", "Item", fields, options, None))
+    return state
+
+
+def test_what_was_written_is_found_unchanged_and_a_change_is_found() -> None:
+    from covet.db.migrations.autodetect import detect
+    from covet.db.migrations.graph import MigrationGraph
+    from covet.db.migrations.questioner import Answers
+
+    wanted = shop()
+    found = detect(ProjectState({}), wanted, MigrationGraph(), Answers())
+    (migration,) = found.migrations["shop"]
+    names: dict[str, Any] = {}
+    exec(migration_source(migration), names)  # our own text
+    written = names["Migration"]("0001", "shop").mutate_state(ProjectState({}))
+    assert detect(written, wanted, MigrationGraph(), Answers()).migrations == {}
+
+    changed = shop()
+    model = changed.model("shop", "Item")
+    fields = {**model.fields, "tags": ArrayField(ArrayField(models.CharField(max_length=4)), size=2, default=list)}
+    changed.put(ModelState("shop", "Item", fields, {**model.options, "constraints": []}, None))
+    (migration,) = detect(written, changed, MigrationGraph(), Answers()).migrations["shop"]
+    assert sorted(operation.describe().lower() for operation in migration.operations) == [
+        "alter field tags on item",
+        "remove constraint apart from item",
+    ]
+
+
+@row
+@only_postgresql
+async def test_rules_follow_a_renamed_field(database: Database) -> None:
+    for name in ("btree_gist", "pg_trgm", "hstore"):
+        await database.execute(f"CREATE EXTENSION IF NOT EXISTS {name}")
+    state = start(span=IntegerRangeField(), room=models.IntegerField(), name=models.TextField(default=""))
+    model = state.model("shop", "Item")
+    rules = {
+        "constraints": [ExclusionConstraint(name="apart", expressions=[("span", "&&"), (F("room"), "=")])],
+        "indexes": [GinIndex(OpClass("name", "gin_trgm_ops"), name="g")],
+    }
+    state.put(ModelState("shop", "Item", model.fields, rules, None))
+    await create(database, state)
+    renames = [RenameField("Item", old, new) for old, new in (("span", "time"), ("room", "place"), ("name", "title"))]
+    after = await run(database, state, *renames)
+    item = after.apps.get_model("shop", "Item")
+    await item.objects.create(time=Range(1, 3), place=1)
+    with pytest.raises(ExclusionViolation):
+        await item.objects.create(time=Range(2, 3), place=1)
+    await run(database, after, RemoveConstraint("Item", "apart"))
+    await item.objects.create(time=Range(2, 3), place=1)
+    assert after.model("shop", "Item").options["constraints"][0].referenced_fields == {"time", "place"}
+
+
+@row
+@only_postgresql
+async def test_a_migration_that_was_broken_goes_on(database: Database) -> None:
+    from covet.db.migrations.journal import Journal
+
+    state = start(number=models.IntegerField(null=True))
+    await create(database, state)
+    item = state.apps.get_model("shop", "Item")
+    await item.objects.create()
+    steps = [
+        AddIndexConcurrently("Item", Index(fields=["number"], name="by_number")),
+        SetNotNullSafely("Item", "number", models.IntegerField()),
+    ]
+    migration = Migration.build("0002", "shop", steps)
+    migration.atomic = False
+
+    async def attempt() -> bool:
+        async with database.schema_editor(atomic=False) as editor:
+            editor.log = await Journal(database).begin(migration.key, backwards=False)
+            await migration.apply(state, editor)
+            return editor.log.is_resumed
+
+    with pytest.raises(MigrationFailed, match="by way of a check"):
+        await attempt()
+    await item.objects.update(number=1)
+    # As if the process had been killed before it could write down that the index is there.
+    await database.execute("DELETE FROM covet_migration_journal WHERE kind = 'operation'")
+    assert await attempt()
+    with pytest.raises(NotNullViolation):
+        await item.objects.create()
+    assert [index.name for index in await database.introspection.indexes("shop_item")].count("by_number") == 1
+
+
+@row
+@only_postgresql
+async def test_sqlmigrate_tells_the_statements_without_a_look_at_the_database(database: Database) -> None:
+    state = start(number=models.IntegerField(null=True))
+    steps: list[Operation] = [
+        HStoreExtension(),
+        CreateEnum("e", ["it's"]),
+        AddIndexConcurrently("Item", Index(fields=["number"], name="i")),
+        AddConstraintNotValid("Item", models.CheckConstraint(condition=Q(number__gt=0), name="k")),
+        ValidateConstraint("Item", "k"),
+        BackfillBatches("Item", {"number": 1}),
+        SetNotNullSafely("Item", "number", models.IntegerField()),
+        RemoveIndexConcurrently("Item", "i"),
+    ]
+    migration = Migration.build("0002", "shop", steps)
+    async with database.schema_editor(collect=True) as editor:
+        await migration.apply(state, editor)
+    assert editor.collected_sql == [
+        'CREATE EXTENSION IF NOT EXISTS "hstore";',
+        "CREATE TYPE \"e\" AS ENUM ('it''s');",
+        'CREATE INDEX CONCURRENTLY "i" ON "shop_item" ("number");',
+        'ALTER TABLE "shop_item" ADD CONSTRAINT "k" CHECK ("number" > 0) NOT VALID;',
+        'ALTER TABLE "shop_item" VALIDATE CONSTRAINT "k";',
+        'ALTER TABLE "shop_item" ADD CONSTRAINT "shop_item_number_not_null" CHECK ("number" IS NOT NULL) NOT VALID;',
+        'ALTER TABLE "shop_item" VALIDATE CONSTRAINT "shop_item_number_not_null";',
+        'ALTER TABLE "shop_item" ALTER COLUMN "number" SET NOT NULL;',
+        'ALTER TABLE "shop_item" DROP CONSTRAINT "shop_item_number_not_null";',
+        'DROP INDEX CONCURRENTLY IF EXISTS "i";',
+    ]
+
+
+def test_operations_name_themselves() -> None:
+    index = Index(fields=["number"], name="i")
+    described = {
+        operation.name_fragment: operation.describe()
+        for operation in (
+            CreateCollation("C", "und"),
+            RemoveCollation("C", "und"),
+            CreateEnum("E", ["a"]),
+            DropEnum("E", ["a"]),
+            AddEnumValue("E", "b"),
+            RenameEnumValue("E", "a", "c"),
+            AddIndexConcurrently("Item", index),
+            ValidateConstraint("Item", "K"),
+            SetNotNullSafely("Item", "number", models.IntegerField()),
+        )
+    }
+    assert described == {
+        "create_collation_c": "Create collation C",
+        "remove_collation_c": "Remove collation C",
+        "create_enum_e": "Create enum E (a)",
+        "drop_enum_e": "Drop enum E",
+        "e_b": "Add value b to enum E",
+        "rename_e_c": "Rename value a of enum E to c",
+        "item_i": "Concurrently create index i on Item (number)",
+        "validate_item_k": "Validate constraint K on Item",
+        "item_number_not_null": "Make number of Item NOT NULL by way of a check",
+    }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from covet import json
+from covet import graphql, json
 from covet.exceptions import ImproperlyConfigured
+from covet.graphql.context import Context
 from covet.graphql.filters import make_filters
 from covet.graphql.scalars import SCALARS, column_annotation
 from covet.graphql.scalars import Range as RangeScalar
@@ -18,6 +19,7 @@ from covet.postgres.fields import Range
 from covet.rest import ModelSchema, ModelViewSet, Router, permissions
 from covet.rest.filters import FilterSet
 from covet.urls import include, path
+from tests.graphql.test_merging import build, module
 from tests.handlers.sites import site
 from tests.postgres.models import Booking, Post, Thing
 
@@ -192,3 +194,59 @@ async def test_inspectdb_knows_the_types(pg: Database) -> None:
         "moments = ArrayField(models.DateTimeField(), blank=True, null=True)",
     ):
         assert line in source, line
+
+
+@graphql.type(Post, fields=["title", "tags", "board", "scores", "facts"])
+class PostType: ...
+
+
+@graphql.type(Booking, fields=["room", "span", "hours"])
+class BookingType: ...
+
+
+@graphql.type(Thing, fields=["data"])
+class ThingType: ...
+
+
+class Query:
+    posts: graphql.Connection[PostType] = graphql.connection(filters=["tags__contains"])
+    bookings: graphql.Connection[BookingType] = graphql.connection(filters=["span__contains"])
+    things: graphql.Connection[ThingType] = graphql.connection()
+
+
+class Mutation:
+    create_post: PostType = graphql.create(PostIn, permissions=[permissions.AllowAny])
+    create_booking: BookingType = graphql.create(BookingIn, permissions=[permissions.AllowAny])
+
+
+async def test_arrays_and_ranges_over_graphql(pg: Database) -> None:
+    types = {"PostType": PostType, "BookingType": BookingType, "ThingType": ThingType}
+    schema = build(one=module("one.schema", **types, Query=Query, Mutation=Mutation))
+
+    async def ask(text: str) -> Any:
+        result = await schema.execute(text, context_value=Context())
+        assert result.errors is None, result.errors
+        return result.data
+
+    sdl = str(schema)
+    for line in ("tags: [String!]!", "board: [[Int!]!]", "scores: [Int]", "span: Range", "data: JSON"):
+        assert line in sdl
+    made = await ask(
+        'mutation { createPost(data: {title: "a", tags: ["x", "y"], board: [[1], [2]], scores: [1, null]}) '
+        "{ tags board scores facts } }"
+    )
+    assert made == {"createPost": {"tags": ["x", "y"], "board": [[1], [2]], "scores": [1, None], "facts": None}}
+    made = await ask(
+        'mutation { createBooking(data: {room: 1, span: {lower: 1, upper: 5, bounds: "[]"}}) { span hours } }'
+    )
+    assert made == {"createBooking": {"span": {"lower": 1, "upper": 5, "bounds": "[]", "empty": False}, "hours": None}}
+    await Thing.objects.create(data={"a": None})
+    found = await ask(
+        '{ posts(filters: {tagsContains: ["x"]}) { totalCount } bookings(filters: {spanContains: 5}) { edges { node { span '
+        "} } } things { edges { node { data } } } }"
+    )
+    assert found == {
+        "posts": {"totalCount": 1},
+        "bookings": {"edges": [{"node": {"span": {"lower": 1, "upper": 6, "bounds": "[)", "empty": False}}}]},
+        "things": {"edges": [{"node": {"data": {"a": None}}}]},
+    }

@@ -210,3 +210,16 @@ async def test_other_databases_have_no_full_text(database: Database) -> None:
     for expression in (SearchVector("body"), SearchRank("body", "x"), TrigramSimilarity("title", "x")):
         with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
             await Post.objects.annotate(found=expression).values("found")
+
+
+def test_the_app_gives_texts_the_look_ups() -> None:
+    from covet.apps import Apps
+    from covet.postgres.lookups import Unaccent
+
+    for kind in (models.CharField, models.TextField):
+        kind.unregister_lookup(Unaccent)
+        assert kind().get_transform("unaccent") is None
+    Apps().setup(["covet.postgres"], ())
+    for kind in (models.CharField, models.TextField):
+        assert kind().get_transform("unaccent") is Unaccent
+        assert kind().get_lookup("search") is SearchLookup
