@@ -71,11 +71,13 @@ def run_pyright(*files: Path, cwd: Path = ROOT) -> set[tuple[str, int, str]]:
     }
 
 
+@pytest.mark.row("typing")
 def test_mypy_finds_exactly_the_marked_lines(mypy_cache: Path) -> None:
     found = run_mypy(mypy_cache, USE)
     assert {line for _name, line, _text in found} == marked("mypy"), found
 
 
+@pytest.mark.row("typing")
 def test_pyright_finds_exactly_the_marked_lines() -> None:
     found = run_pyright(USE)
     assert {line for _name, line, _text in found} == marked("pyright"), found

@@ -39,6 +39,7 @@ async def closing(site: Site) -> AsyncIterator[None]:
         await database.close()
 
 
+@pytest.mark.row("guards.budget")
 async def test_a_request_over_its_budget_is_told_with_the_line_that_asks(
     site: Site, closing: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -54,6 +55,7 @@ async def test_a_request_over_its_budget_is_told_with_the_line_that_asks(
     assert f"3 at {__file__}:{line}" in record.getMessage()
 
 
+@pytest.mark.row("guards.budget")
 async def test_a_request_over_its_budget_is_refused_when_asked_to(site: Site, closing: None, tmp_path: Path) -> None:
     client = await site(
         ROUTES,
@@ -68,6 +70,7 @@ async def test_a_request_over_its_budget_is_refused_when_asked_to(site: Site, cl
     assert (await client.get("/own/4")).text == "ok"
 
 
+@pytest.mark.row("guards.budget")
 async def test_a_budget_inside_another_takes_its_place_and_none_lifts_it(
     site: Site, closing: None, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ async def test_validation_asks_the_database_first(pg: Database) -> None:
         await wrong.validate_constraints()
 
 
+@pytest.mark.row("constraints.deferrable", on="postgresql")
 @pytest.mark.row("postgres.exclusion", on="postgresql")
 async def test_exclusion_of_expressions_that_is_deferred(pg: Database) -> None:
     with apps.isolate():

@@ -171,6 +171,7 @@ async def test_sync_functions_of_a_template_may_block_and_reach_the_loop(tmp_pat
     assert waits == ["loaded b, loaded a, loaded by a method, loaded later"] * 2
 
 
+@pytest.mark.row("models.values")
 async def test_redirect_takes_names_objects_and_addresses(site: Site) -> None:
     class Thing:
         def get_absolute_url(self) -> str:

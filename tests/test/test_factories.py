@@ -59,6 +59,7 @@ def make_factories() -> Any:
     return Factories
 
 
+@pytest.mark.row("factories")
 async def test_awaiting_a_factory_writes_the_row_and_those_it_needs(site: str) -> None:
     """Parents first; a lazy attribute sees the sub-factory's instance."""
     from covet.auth.models import Permission
@@ -80,6 +81,7 @@ async def test_get_or_create_takes_the_row_that_is_there(site: str) -> None:
     assert one.content_type_id == two.content_type_id
 
 
+@pytest.mark.row("factories")
 async def test_hooks_run_after_the_row_exists_and_are_awaited(site: str) -> None:
     """The hook adds to a relation, which needs the key."""
     factories = make_factories()
@@ -90,6 +92,7 @@ async def test_hooks_run_after_the_row_exists_and_are_awaited(site: str) -> None
     assert [row.pk for row in await group.permissions.all()] == [permission.pk]
 
 
+@pytest.mark.row("factories")
 async def test_traits_sequences_and_overrides_work_as_in_factory_boy(site: str) -> None:
     """And ``build`` writes nothing."""
     from covet.auth.models import User

@@ -173,6 +173,7 @@ def test_settings_are_back_in_the_next():
 """
 
 
+@pytest.mark.row("guards.assert_queries")
 def test_clients_counts_and_settings(project: Project) -> None:
     """The fixtures of a project's everyday tests."""
     outcome, output = project.test(CLIENTS)

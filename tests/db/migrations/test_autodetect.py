@@ -154,6 +154,7 @@ def test_a_reference_is_removed_before_the_model_it_refers_to(make_model, make_p
     assert found.migrations["a"][0].dependencies == [("b", found.migrations["b"][0].name)]
 
 
+@pytest.mark.row("relations.swappable")
 def test_a_swappable_model_is_a_dependency_on_the_setting(make_model, make_project, compare):
     new = make_project(make_model("accounts.User"), make_model("blog.Post", {"author": fk("accounts.User")}))
 

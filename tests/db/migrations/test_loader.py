@@ -151,6 +151,7 @@ def test_migrations_may_lie_elsewhere_or_nowhere(packages):
     assert list(loader.migrations) == [("ldr_b", "0001_x")]
 
 
+@pytest.mark.row("relations.swappable")
 def test_the_user_model_is_swappable_without_any_app():
     apps = Apps()
     apps.setup([], [])
@@ -193,6 +194,7 @@ async def test_tables_of_an_app_without_migrations_are_made_once(database, packa
     assert await egg.objects.using(database.alias).count() == 1
 
 
+@pytest.mark.row("managers.migrations")
 def test_historical_models_carry_managers_and_mixins(packages):
     packages(
         "ldr_zoo",

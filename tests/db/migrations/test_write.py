@@ -311,6 +311,7 @@ class Migration(migrations.Migration):
     )
 
 
+@pytest.mark.row("relations.swappable")
 def test_a_relation_to_a_swappable_model_names_the_setting():
     operation = migrations.AddField(
         model_name="item", name="author", field=models.ForeignKey("auth.User", on_delete=models.CASCADE, null=True)

@@ -263,6 +263,7 @@ def test_init_signals_are_sent_to_their_sender_only(signals: list[Any]) -> None:
     assert signals[1][2] is author
 
 
+@pytest.mark.row("models.values")
 def test_serializable_values_are_keys() -> None:
     book = Book(title="x", author=Author(pk=2))
     assert book.serializable_value("author") == 2

@@ -241,6 +241,7 @@ async def test_groups_and_what_is_filtered_before_and_after(blog: Database) -> N
     assert await by_size.values_list("name", flat=True) == ["Bob", "Ann"]
 
 
+@pytest.mark.row("aggregates.bits")
 @pytest.mark.row("aggregates.string_agg")
 @pytest.mark.row("aggregates.any_value")
 async def test_texts_bits_and_any_value(blog: Database) -> None:

@@ -44,6 +44,7 @@ async def statement(awaitable: Any) -> str:
 # ── what the SQL looks like
 
 
+@pytest.mark.row("optimizer.rewrites")
 async def test_a_join_to_one_row_is_used_again(blog: Database) -> None:
     rows = Article.objects.filter(editor__age=1).filter(editor__name="x").order_by("editor__age")
 
@@ -52,11 +53,13 @@ async def test_a_join_to_one_row_is_used_again(blog: Database) -> None:
         assert text(rows).count("JOIN") == 2
 
 
+@pytest.mark.row("optimizer.rewrites")
 async def test_joins_to_many_rows_of_two_filters_stay_two(blog: Database) -> None:
     """Two calls may mean two related rows, so this is refused."""
     assert text(Article.objects.filter(tags__label="a").filter(tags__label="b")).count("JOIN") == 4
 
 
+@pytest.mark.row("optimizer.rewrites")
 async def test_left_turns_inner_where_a_missing_row_cannot_match(blog: Database) -> None:
     rows = Article.objects.filter(editor__age__gt=1)
 
@@ -65,6 +68,7 @@ async def test_left_turns_inner_where_a_missing_row_cannot_match(blog: Database)
         assert "LEFT JOIN author" in text(rows)
 
 
+@pytest.mark.row("optimizer.rewrites")
 @pytest.mark.parametrize(
     "condition",
     [
@@ -104,6 +108,7 @@ async def test_left_stays_for_a_look_up_that_may_hold_for_null(blog: Database) -
         models.IntegerField.unregister_lookup(OrMissing)
 
 
+@pytest.mark.row("optimizer.rewrites")
 async def test_a_join_that_only_leads_to_a_key_is_trimmed(blog: Database) -> None:
     for rows in (
         Article.objects.filter(author__id=1),
@@ -117,6 +122,7 @@ async def test_a_join_that_only_leads_to_a_key_is_trimmed(blog: Database) -> Non
     assert "JOIN tag " not in text(Article.objects.filter(tags__id=1))
 
 
+@pytest.mark.row("optimizer.rewrites")
 async def test_distinct_over_many_rows_becomes_exists(blog: Database) -> None:
     rows = (
         Article.objects.filter(tags__label="x", tags__id__gt=0).filter(comments__stars=1).order_by("title").distinct()
@@ -150,6 +156,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.row("optimizer.rewrites")
 @pytest.mark.parametrize("name", REFUSED)
 async def test_exists_is_refused_where_rows_could_change(blog: Database, name: str) -> None:
     assert "EXISTS" not in text(REFUSED[name]().distinct())
@@ -160,6 +167,7 @@ async def test_distinct_under_a_lock_is_left_alone(blog: Database) -> None:
     assert "EXISTS" not in text(Article.objects.filter(tags__label="x").select_for_update().distinct())
 
 
+@pytest.mark.row("optimizer.rewrites")
 @pytest.mark.row("queries.count")
 async def test_count_reads_nothing_that_it_does_not_need(blog: Database) -> None:
     rows = (
@@ -187,6 +195,7 @@ async def test_count_keeps_what_decides_the_number_of_rows(blog: Database) -> No
     assert "ORDER BY" in await statement(Article.objects.order_by("tags__label")[:3].count())
 
 
+@pytest.mark.row("optimizer.rewrites")
 async def test_exists_reads_nothing_that_it_does_not_need(blog: Database) -> None:
     rows = Article.objects.select_related("author").annotate(n=Count("comments")).order_by("author__name").distinct()
 
@@ -195,6 +204,7 @@ async def test_exists_reads_nothing_that_it_does_not_need(blog: Database) -> Non
     assert "OFFSET" in await statement(rows[2:].exists())
 
 
+@pytest.mark.row("optimizer.rewrites")
 @pytest.mark.row("compiler.cache")
 async def test_the_compiled_statement_knows_the_switch(blog: Database) -> None:
     rows = Article.objects.filter(author__id=1)
@@ -288,6 +298,7 @@ async def _both_ways(databases: tuple[Database, ...], run: Callable[[str], Any])
     assert len({repr(answer) for answer in answers.values()}) == 1, answers
 
 
+@pytest.mark.row("optimizer.same", on=("sqlite", "postgresql", "mysql"))
 @pytest.mark.parametrize("name", SHAPES)
 async def test_rows_are_the_same_with_the_rewrite_and_without(three: tuple[Database, ...], name: str) -> None:
     async def check(world: World, pairs: list[tuple[Leaf | Tree, Leaf | Tree]]) -> None:
@@ -304,6 +315,7 @@ async def test_rows_are_the_same_with_the_rewrite_and_without(three: tuple[Datab
     await examples(check, worlds(), st.lists(_two, min_size=3, max_size=6), count=5)
 
 
+@pytest.mark.row("optimizer.same", on=("sqlite", "postgresql", "mysql"))
 async def test_numbers_are_the_same_with_the_rewrites_and_without(three: tuple[Database, ...]) -> None:
     async def check(world: World, conditions: list[Leaf | Tree]) -> None:
         for database in three:
@@ -335,6 +347,7 @@ async def test_rows_stay_the_same_for_a_long_time(three: tuple[Database, ...], n
     await examples(check, worlds(), trees(), trees(), count=150, seeded=False)
 
 
+@pytest.mark.row("optimizer.same", on=("sqlite", "postgresql", "mysql"))
 async def test_correlated_subqueries_keep_their_meaning(three: tuple[Database, ...]) -> None:
     async def check(world: World, condition: Leaf | Tree) -> None:
         for database in three:

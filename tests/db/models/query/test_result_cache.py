@@ -75,6 +75,7 @@ async def _write() -> Article:
 # ── giving again
 
 
+@pytest.mark.row("cache.results")
 async def test_a_result_is_given_again_in_every_form(cached: Database) -> None:
     await _write()
     kept = Article.objects.filter(title="one").cache(timeout=60)
@@ -105,6 +106,7 @@ async def test_a_result_is_given_again_in_every_form(cached: Database) -> None:
     assert await statements(kept.filter(views=5).all()) == 1, "other values are another result"
 
 
+@pytest.mark.row("cache.results")
 async def test_not_asked_for_nothing_is_kept(cached: Database) -> None:
     assert await statements(Article.objects.count()) == 1
     assert await statements(Article.objects.cache().count()) == 1
@@ -152,6 +154,7 @@ WRITES: dict[str, Callable[[Article], Any]] = {
 }
 
 
+@pytest.mark.row("cache.results")
 @pytest.mark.parametrize("name", WRITES)
 async def test_a_write_to_a_table_ends_the_results_that_read_it(cached: Database, name: str) -> None:
     article = await _write()
@@ -174,6 +177,7 @@ async def test_a_write_to_a_table_ends_the_results_that_read_it(cached: Database
         assert await statements(untouched.count()) == 0
 
 
+@pytest.mark.row("cache.results")
 async def test_many_to_many_writes_end_results_that_join_the_table_between(cached: Database) -> None:
     article = await _write()
     rows = Article.objects.filter(tags__label="red").cache()
@@ -184,6 +188,7 @@ async def test_many_to_many_writes_end_results_that_join_the_table_between(cache
     assert await rows.count() == 0
 
 
+@pytest.mark.row("cache.results")
 async def test_tags_models_and_tables_are_invalidated_by_hand(cached: Database) -> None:
     await _write()
     front = Article.objects.cache(tags=["front", "home"])
@@ -204,6 +209,7 @@ async def test_tags_models_and_tables_are_invalidated_by_hand(cached: Database) 
 # ── transactions
 
 
+@pytest.mark.row("cache.transactions")
 async def test_a_transaction_sees_its_own_writes_and_tells_them_at_its_commit(cached: Database) -> None:
     await _write()
     rows = Article.objects.cache()
@@ -219,6 +225,7 @@ async def test_a_transaction_sees_its_own_writes_and_tells_them_at_its_commit(ca
     assert await rows.filter(title="new").count() == 1
 
 
+@pytest.mark.row("cache.transactions")
 async def test_a_rolled_back_write_leaves_results_as_they_are(cached: Database) -> None:
     await _write()
     rows = Article.objects.filter(title="new").cache()
@@ -231,6 +238,7 @@ async def test_a_rolled_back_write_leaves_results_as_they_are(cached: Database) 
     assert await rows.count() == 0
 
 
+@pytest.mark.row("cache.transactions")
 async def test_hooks_after_the_commit_see_what_was_committed(cached: Database) -> None:
     await _write()
     rows = Article.objects.filter(title="new").cache()
@@ -261,6 +269,7 @@ async def test_a_pinned_test_leaves_nothing_behind(cached: Database) -> None:
 # ── what is never kept
 
 
+@pytest.mark.row("cache.transactions")
 async def test_locks_random_order_and_streams_ask_the_database(cached: Database) -> None:
     await _write()
     for _ in range(2):
@@ -373,6 +382,7 @@ async def test_while_a_write_is_on_its_way_readers_ask_the_database(
         assert await rows.count() == 0
 
 
+@pytest.mark.row("cache.stores")
 async def test_a_writer_that_died_makes_results_out_of_date(pools: RedisPools) -> None:
     store = redis_store(pools, lease_s=0.001)
     found = await store.get("k", ("t",))
@@ -388,6 +398,7 @@ async def test_a_writer_that_died_makes_results_out_of_date(pools: RedisPools) -
 # ── the stores themselves
 
 
+@pytest.mark.row("cache.stores")
 async def test_a_store_gives_what_it_was_given_until_a_name_is_written(store: ResultStore) -> None:
     names = ("a", "b")
     first = await store.get("k", names)
@@ -429,6 +440,7 @@ async def test_an_entry_ends_with_its_time(pools: RedisPools) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.row("cache.stores")
 async def test_the_memory_store_is_bounded() -> None:
     store = MemoryStore(max_entries=3, max_bytes=10)
     for number in range(9):
@@ -519,6 +531,7 @@ def test_the_tables_that_a_statement_writes(sql: str, tables: set[str]) -> None:
 # ── failures and settings
 
 
+@pytest.mark.row("cache.stores")
 async def test_a_store_that_does_not_answer_fails_no_query(
     blog: Database, caplog: pytest.LogCaptureFixture, pools: RedisPools
 ) -> None:

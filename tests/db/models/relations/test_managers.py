@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from covet.db.models import Count, Prefetch, prefetch_related_objects
+from covet.db.models.manager import EmptyManager
 from covet.db.models.signals import m2m_changed
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError, QueryNotAwaited
@@ -276,3 +277,16 @@ async def test_a_sliced_prefetch_is_cut_for_each_row(article: Article, ann: Auth
     await other.tags.add(red)
     rows = await Article.objects.order_by("pk").prefetch_related(Prefetch("tags", Tag.objects.order_by("-label")[:1]))
     assert [[tag.label for tag in row.tags.all()] for row in rows] == [["red"], ["red"]]
+
+
+@pytest.mark.row("managers.empty")
+async def test_a_manager_without_rows_asks_nothing(blog: Any) -> None:
+    await Author.objects.create(name="there")
+    nobody: EmptyManager[Author] = EmptyManager(Author)
+    with record_queries() as queries:
+        assert await nobody.all() == []
+        assert await nobody.filter(name="there").count() == 0
+        assert not await nobody.exists()
+        with pytest.raises(Author.DoesNotExist):
+            await nobody.get(name="there")
+    assert len(queries) == 0
