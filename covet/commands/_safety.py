@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.migrations.errors import StateError
+from covet.db.migrations.safer import SafePlan, make_safe
 from covet.db.migrations.safety import Finding, OperationEffects, examine, examine_all, findings_of, is_after_start
 from covet.exceptions import CommandError
 from covet.management.output import note, out, style
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
     from covet.db.migrations.graph import MigrationKey
     from covet.db.migrations.loader import Loader
     from covet.db.migrations.migration import Migration
+    from covet.db.migrations.state import ProjectState
 
-__all__ = ["effects_as_dict", "examine_new", "lint_files", "print_effects", "print_new", "refuse_unsafe"]
+__all__ = [
+    "effects_as_dict",
+    "examine_new",
+    "lint_files",
+    "make_safe_steps",
+    "print_effects",
+    "print_new",
+    "refuse_unsafe",
+]
 
 
 def print_effects(item: OperationEffects) -> None:
@@ -79,7 +89,7 @@ async def refuse_unsafe(executor: Executor, targets: Iterable[Target] | None) ->
         listed = "\n".join(f"  {item.migration}: {item.operation}: {item.message} ({item.code})" for item in errors)
         raise CommandError(
             f"These migrations are not safe on a database in use, so nothing was applied:\n{listed}\n"
-            "See the safe way with: manage.py migrate --plan. What does no harm here is named, with the reason, in the "
+            "See the safe way with: manage.py migrate --plan; makemigrations --safe writes it. What does no harm here is named, with the reason, in the "
             "migration's safe."
         )
 
@@ -90,11 +100,7 @@ async def examine_new(
     """Return what migrations do that have just been written, on the kind of database that the default alias is."""
     if not migrations or DEFAULT_ALIAS not in connections:
         return []
-    replaced = {migration.key for migration in migrations}
-    state = loader.base_state()
-    for key in loader.graph.full_plan():
-        if key not in replaced and not any(key in _updated(loader, item) for item in migrations):
-            state = loader.graph.nodes[key].mutate_state(state)
+    state = _state_before(loader, migrations)
     found = []
     try:
         for migration in migrations:
@@ -104,6 +110,23 @@ async def examine_new(
         # Models whose errors are silenced, or an --update of several apps: migrate says what does not fit.
         return found
     return found
+
+
+async def make_safe_steps(loader: Loader, migrations: Sequence[Migration]) -> SafePlan:
+    """Return the safe steps that stand for new migrations, for the kind of database that the default alias is."""
+    if not migrations or DEFAULT_ALIAS not in connections:
+        return SafePlan(list(migrations))
+    return await make_safe(connections[DEFAULT_ALIAS], migrations, _state_before(loader, migrations))
+
+
+def _state_before(loader: Loader, migrations: Sequence[Migration]) -> ProjectState:
+    """Return the models before migrations that have just been made."""
+    replaced = {migration.key for migration in migrations}
+    state = loader.base_state()
+    for key in loader.graph.full_plan():
+        if key not in replaced and not any(key in _updated(loader, item) for item in migrations):
+            state = loader.graph.nodes[key].mutate_state(state)
+    return state
 
 
 def _updated(loader: Loader, migration: Migration) -> set[MigrationKey]:

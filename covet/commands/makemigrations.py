@@ -13,7 +13,7 @@ from covet.apps.lifecycle import setup
 from covet.apps.registry import apps
 from covet.commands._models import require_sound_models
 from covet.commands._questions import TerminalQuestioner
-from covet.commands._safety import examine_new, print_new
+from covet.commands._safety import examine_new, make_safe_steps, print_new
 from covet.db.connections import connections
 from covet.db.errors import DatabaseError
 from covet.db.migrations.autodetect import detect, next_number
@@ -22,6 +22,7 @@ from covet.db.migrations.migration import Migration
 from covet.db.migrations.part import MigrationsPart
 from covet.db.migrations.questioner import Answers, parse_default, parse_rename
 from covet.db.migrations.recorder import Recorder
+from covet.db.migrations.safer import SafePlan
 from covet.db.migrations.squash import updated
 from covet.db.migrations.state import ProjectState
 from covet.db.migrations.write import write_migration
@@ -37,6 +38,7 @@ __all__ = ["makemigrations", "shown_path"]
 
 @command(parts=[])
 @click.argument("app_labels", nargs=-1)
+@click.option("--safe", is_flag=True, help="Write what would hurt a database in use as steps that do not.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing; with -v, the files too.")
 @click.option("--check", "check_only", is_flag=True, help="Exit with 1 if migrations are missing, and write nothing.")
 @click.option("--name", "-n", default=None, help="The name of the new migration, without its number.")
@@ -54,6 +56,7 @@ __all__ = ["makemigrations", "shown_path"]
 async def makemigrations(
     *,
     app_labels: tuple[str, ...],
+    safe: bool,
     dry_run: bool,
     check_only: bool,
     name: str | None,
@@ -92,11 +95,14 @@ async def makemigrations(
         migrations, notes = _detected(loader, answers, app_labels, name)
         if update:
             migrations = await _updates(loader, migrations, name)
+    plan = await make_safe_steps(loader, migrations) if safe else SafePlan(migrations)
+    migrations, notes = plan.migrations, [*notes, *plan.notes]
     for text in notes:
         note(style(f"Note: {text}", "yellow"))
     write = not (dry_run or check_only)
     before = {migration.app_label: loader.graph.leaf_nodes(migration.app_label) for migration in migrations}
     results = _write(loader, migrations, write=write)
+    results += _write(loader, plan.later, write=write, suffix=".later")
     if update and write:
         _delete_replaced(loader, migrations, before)
     effects = await examine_new(loader, migrations)
@@ -197,12 +203,13 @@ def _merges(loader: Loader, answers: Answers, labels: Sequence[str], name: str |
     return found
 
 
-def _write(loader: Loader, migrations: Sequence[Migration], *, write: bool) -> list[dict[str, Any]]:
+def _write(loader: Loader, migrations: Sequence[Migration], *, write: bool, suffix: str = "") -> list[dict[str, Any]]:
+    """Write the files; with a suffix they are none that migrate reads."""
     swappable = swappable_models(apps)
     results = []
     for migration in migrations:
         package = loader.migrated.get(migration.app_label) or _new_folder(migration.app_label)
-        path, source = write_migration(migration, package, swappable, dry_run=not write)
+        path, source = write_migration(migration, package, swappable, dry_run=not write, suffix=suffix)
         results.append(
             {
                 "app": migration.app_label,
@@ -250,7 +257,10 @@ def _print(results: Sequence[dict[str, Any]], labels: Sequence[str], *, verbose:
         if result["app"] != shown:
             shown = result["app"]
             out.line(style(f"Migrations for '{shown}':", bold=True))
-        out.line(f"  {result['path']}")
+        later = (
+            " (take '.later' off its name in the release after this one)" if result["path"].endswith(".later") else ""
+        )
+        out.line(f"  {result['path']}{later}")
         for line in result["operations"]:
             out.line(f"    {line}")
         if verbose:

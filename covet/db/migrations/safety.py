@@ -7,10 +7,12 @@ the same run creates are empty and used by nobody, and are left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from covet.db.migrations.advice import Advice, advice_on, advice_on_all
 from covet.db.migrations.operations.columns import AddField, RemoveField, RenameField
 from covet.db.migrations.operations.special import RunPython, RunSQL, SeparateDatabaseAndState
 from covet.db.migrations.operations.tables import DeleteModel, RenameModel
@@ -76,7 +78,10 @@ async def examine(
             count = len(editor.collected_sql)
             await operation.run(migration.app_label, editor, before, state)
             effects = _effects(editor.collected_sql[count:], database.vendor, new_tables)
-            findings = _of_statements(migration, operation, effects, database.vendor)
+            findings = _of_statements(migration, operation, effects)
+            place = (str(migration), operation.describe())
+            advice = advice_on(operation, migration.app_label, before, effects, database.vendor, new_tables)
+            findings += [_finding(place, item) for item in advice]
             if any(effect.matters for effect in effects) or isinstance(operation, (RunPython, RunSQL)):
                 findings += _of_operation(migration, operation, before)
             found.append(OperationEffects(operation, effects, tuple(_allowed(migration, findings))))
@@ -85,6 +90,13 @@ async def examine(
     if rest and last:
         # Foreign keys of new tables: they lock the tables that they refer to.
         found.append(OperationEffects(last[0], rest, ()))
+    every = [effect for item in found for effect in item.effects]
+    whole = [
+        _finding((str(migration), last[0].describe()), item)
+        for item in advice_on_all(every, atomic=migration.atomic, vendor=database.vendor)
+    ]
+    if whole:
+        found.append(OperationEffects(last[0], (), tuple(_allowed(migration, whole))))
     return found
 
 
@@ -133,23 +145,43 @@ def _allowed(migration: Migration, findings: Sequence[Finding]) -> Iterable[Find
 
 
 def _effects(statements: Sequence[str], vendor: str, new_tables: set[str]) -> tuple[Effect, ...]:
-    found = []
+    found: list[Effect] = []
     for sql in statements:
         effect = effect_of(sql, vendor)
         if effect.creates:
             new_tables.add(effect.table)
         is_new = effect.table in new_tables and not (effect.other and effect.other not in new_tables)
+        if _is_proven(effect, statements[: len(found)]):
+            effect = replace(effect, scans=False, code="", safe=())
         found.append(effect.harmless() if is_new else effect)
     return tuple(found)
 
 
-def _of_statements(migration: Migration, operation: Operation, effects: Sequence[Effect], vendor: str) -> list[Finding]:
+def _finding(place: tuple[str, str], advice: Advice) -> Finding:
+    return Finding(*place, advice.code, advice.is_error, advice.message, advice.safe)
+
+
+def _is_proven(effect: Effect, earlier: Sequence[str]) -> bool:
+    """Whether PostgreSQL knows already that no row is NULL, by a rule that was validated just before."""
+    column = re.search(r'ALTER COLUMN ("(?:[^"]|"")+") SET NOT NULL', effect.sql)
+    if effect.code != "set-not-null" or column is None:
+        return False
+    rule = f"CHECK ({column[1]} IS NOT NULL) NOT VALID"
+    here = [sql for sql in earlier if f'"{effect.table}"' in sql]
+    return any(rule in sql for sql in here) and any("VALIDATE CONSTRAINT" in sql for sql in here)
+
+
+def _of_statements(migration: Migration, operation: Operation, effects: Sequence[Effect]) -> list[Finding]:
+    from covet.conf import settings
+
+    large = getattr(settings, "MIGRATION_LINT", {}).get("large_tables")
     found: dict[str, Finding] = {}
     for effect in effects:
         if effect.code and effect.code not in found:
-            safe = effect.safe or ()
+            # Where the large tables are named, what takes time on the others only is worth a look and no more.
+            is_error = effect.is_error and (large is None or not effect.is_long or effect.table in large)
             found[effect.code] = Finding(
-                str(migration), operation.describe(), effect.code, effect.is_error, effect.why, safe
+                str(migration), operation.describe(), effect.code, is_error, effect.why, effect.safe or ()
             )
     return list(found.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-__all__ = ["Effect", "effect_of"]
+__all__ = ["Effect", "concurrently", "effect_of"]
 
 _QUOTED = r"(?:[\"`](?:[^\"`]|\"\"|``)+[\"`]|\w+)"
 _REBUILT = "covet_new_"  # how SQLite's editor calls the table that takes another one's place
@@ -106,7 +106,7 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
             return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", scans=True)
         safe: tuple[str, ...] = (
             "In a migration with atomic = False, SeparateDatabaseAndState with the operation in its state_operations and, in its "
-            f"database_operations, RunSQL({_concurrently(text)!r})",
+            f"database_operations, RunSQL({concurrently(text)!r})",
         )
         why = "Nothing can be written to the table until the index is built."
         return replace(
@@ -164,6 +164,8 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
                 f"Migration 2: {validate}",
             ),
         )
+    if re.search(r" ADD (CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY) USING INDEX", upper):
+        return exclusive
     if re.search(r" ADD (CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY|EXCLUDE)", upper):
         columns = re.search(r"\(([^)]*)\)", text)
         index = f"{_bare(name[1]) if name else bare.table + '_uniq'}"
@@ -283,7 +285,8 @@ def _sqlite(bare: Effect, upper: str) -> Effect:
     return bare
 
 
-def _concurrently(text: str) -> str:
+def concurrently(text: str) -> str:
+    """Return the statement that builds an index while the table is written."""
     return re.sub(r"\bINDEX\b", "INDEX CONCURRENTLY", text, count=1).rstrip(";")
 
 

@@ -53,7 +53,12 @@ def migration_source(migration: Migration, swappable: Mapping[str, str] | None =
 
 
 def write_migration(
-    migration: Migration, package: Any, swappable: Mapping[str, str] | None = None, *, dry_run: bool = False
+    migration: Migration,
+    package: Any,
+    swappable: Mapping[str, str] | None = None,
+    *,
+    dry_run: bool = False,
+    suffix: str = "",
 ) -> tuple[Path, str]:
     """Write a migration into the package of its app, making the package if it is missing.
 
@@ -62,13 +67,14 @@ def write_migration(
         package: The migrations package as a module, or the folder that becomes one.
         swappable: See ``migration_source``.
         dry_run: Return path and source, write nothing.
+        suffix: Follows the name of the file: with one it is not read as a migration yet.
 
     Returns:
         The file's path and its source.
     """
     source = migration_source(migration, swappable)
     folder = package if isinstance(package, Path) else _folder(package)
-    path = folder / f"{migration.name}.py"
+    path = folder / f"{migration.name}.py{suffix}"
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
         marker = folder / "__init__.py"

@@ -1,0 +1,351 @@
+"""Rewrites migrations that would hurt a database in use into ones that do not: ``makemigrations --safe``.
+
+One step becomes several: add a column that may be NULL, fill it in batches, make it NOT NULL by way of a rule that is
+validated first; build indexes concurrently; add rules ``NOT VALID`` and validate them later. What code of the former release
+still reads is only forgotten now; the file that drops it is written beside the others, for the release after this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from covet.db.migrations.apply import tables_of
+from covet.db.migrations.migration import Migration
+from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField, RenameField
+from covet.db.migrations.operations.rules import AddConstraint, AddIndex, RemoveIndex
+from covet.db.migrations.operations.special import RunSQL, SeparateDatabaseAndState
+from covet.db.migrations.operations.tables import AlterModelTable, DeleteModel, RenameModel
+from covet.db.migrations.safety import OperationEffects, examine
+from covet.db.migrations.statements import concurrently
+from covet.loading import import_string
+
+if TYPE_CHECKING:
+    from covet.db.database import Database
+    from covet.db.migrations.operations.base import Operation
+    from covet.db.migrations.state import ProjectState
+
+__all__ = ["SafePlan", "make_safe"]
+
+
+@dataclass(slots=True)
+class SafePlan:
+    """What to write in place of some migrations.
+
+    Attributes:
+        migrations: In their order.
+        later: To be applied in the release after this one.
+        notes: What the models must say for this.
+    """
+
+    migrations: list[Migration] = field(default_factory=list)
+    later: list[Migration] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Part:
+    """Operations that become one migration; ``name`` is empty for those that stay as they were."""
+
+    operations: list[Operation]
+    name: str = ""
+    atomic: bool = True
+
+
+async def make_safe(database: Database, migrations: Sequence[Migration], state: ProjectState) -> SafePlan:
+    """Return what brings the models to the same end without hurting a database in use.
+
+    An operation for which there is no safe way (a change of type) stays as it is, and so do its findings.
+
+    Args:
+        database: For whose kind of database.
+        migrations: In the order in which they run; they are left alone.
+        state: The models before them.
+    """
+    plan = SafePlan()
+    last: dict[tuple[str, str], tuple[str, str]] = {}
+    numbers: dict[str, int] = {}
+    new_tables: set[str] = set()
+    for migration in migrations:
+        effects = await examine(database, migration, state, new_tables)
+        rewriter = _Rewriter(database, migration, plan)
+        parts = await rewriter.parts(effects, state)
+        state = migration.mutate_state(state)
+        made = _built(migration, parts, numbers, last)
+        plan.migrations += made
+        last[migration.key] = made[-1].key
+        for part in rewriter.later:
+            plan.later.append(_follower(made[-1], part, numbers))
+    return plan
+
+
+def _built(
+    migration: Migration,
+    parts: Sequence[_Part],
+    numbers: dict[str, int],
+    last: Mapping[tuple[str, str], tuple[str, str]],
+) -> list[Migration]:
+    """Return the migrations of the parts, each behind the one before it."""
+    label = migration.app_label
+    number, _, rest = migration.name.partition("_")
+    first = max(int(number) if number.isdigit() else 1, numbers.get(label, 0) + 1)
+    made: list[Migration] = []
+    for index, part in enumerate(parts):
+        dependencies = [made[-1].key] if made else [last.get((key[0], key[1]), key) for key in migration.dependencies]
+        name = f"{first + index:04d}_{part.name or rest}"
+        built = Migration.build(name, label, part.operations, dependencies, initial=migration.initial)
+        built.atomic = part.atomic and migration.atomic
+        made.append(built)
+    if len(made) == 1 and first == int(number if number.isdigit() else 0):
+        made[0].name = migration.name
+    made[0].run_before, made[0].replaces = list(migration.run_before), list(migration.replaces)
+    numbers[label] = first + len(made) - 1
+    return made
+
+
+def _follower(before: Migration, part: _Part, numbers: dict[str, int]) -> Migration:
+    number = numbers[before.app_label] + 1
+    return Migration.build(f"{number:04d}_{part.name}", before.app_label, part.operations, [before.key])
+
+
+class _Rewriter:
+    """Takes one migration apart."""
+
+    def __init__(self, database: Database, migration: Migration, plan: SafePlan) -> None:
+        self.database = database
+        self.migration = migration
+        self.plan = plan
+        self.later: list[_Part] = []
+        self._parts: list[_Part] = []
+        self._is_postgresql = database.vendor == "postgresql"
+
+    async def parts(self, effects: Sequence[OperationEffects], state: ProjectState) -> list[_Part]:
+        """Return the migration's operations in parts."""
+        found = {id(item.operation): item for item in reversed(effects)}
+        for operation in self.migration.operations:
+            item = found.get(id(operation))
+            codes = {finding.code for finding in item.findings} if item is not None else set()
+            if item is None or not codes or not await self._rewrite(operation, codes, item, state):
+                self._keep(operation)
+            after = state.clone()
+            operation.state_forwards(self.migration.app_label, after)
+            state = after
+        return self._parts or [_Part([])]
+
+    def _keep(self, *operations: Operation) -> None:
+        if not self._parts or self._parts[-1].name:
+            self._parts.append(_Part([]))
+        self._parts[-1].operations += operations
+
+    def _add(self, name: str, *operations: Operation, atomic: bool = True) -> None:
+        self._parts.append(_Part(list(operations), name, atomic))
+
+    async def _rewrite(
+        self, operation: Operation, codes: set[str], item: OperationEffects, state: ProjectState
+    ) -> bool:
+        """Add the safe parts for an operation; ``False`` when there are none."""
+        if isinstance(operation, RemoveField):
+            return await self._forget_field(operation, state)
+        if isinstance(operation, DeleteModel):
+            return await self._forget_model(operation, state)
+        if isinstance(operation, RenameField):
+            return self._rename_field(operation, state)
+        if isinstance(operation, RenameModel):
+            return self._rename_model(operation, state)
+        if not self._is_postgresql:
+            return False
+        if isinstance(operation, AddField):
+            return self._add_field(operation, codes)
+        if isinstance(operation, AlterField):
+            return (
+                "set-not-null" in codes
+                and not codes - {"set-not-null", "update-all"}
+                and self._not_null(operation, operation.field)
+            )
+        if isinstance(operation, (AddIndex, RemoveIndex)):
+            return self._index(operation)
+        if isinstance(operation, AddConstraint):
+            return self._constraint(operation, codes, item)
+        return False
+
+    # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _add_field(self, operation: AddField, codes: set[str]) -> bool:
+        if codes - {"not-null", "foreign-key-validates", "index-not-concurrent", "unique-builds-index"}:
+            return False
+        new: Any = operation.field
+        needs_value, is_key = "not-null" in codes, "foreign-key-validates" in codes
+        if not needs_value and not is_key:
+            return False
+        model_name, name = operation.model_name, operation.name
+        if needs_value and _value_of(new) is None:
+            return False
+        loose = _changed(new, operation.preserve_default, null=True) if needs_value else new
+        if is_key:
+            self._add(
+                f"add_{model_name.lower()}_{name}",
+                _postgresql("AddForeignKeyNotValid", model_name, name, loose),
+                atomic=False,
+            )
+            self._add(f"validate_{model_name.lower()}_{name}", _postgresql("ValidateForeignKey", model_name, name))
+        else:
+            self._add(f"add_{model_name.lower()}_{name}", AddField(model_name, name, loose))
+        return self._not_null(operation, new) if needs_value else True
+
+    def _not_null(self, operation: AddField | AlterField, new: Any) -> bool:
+        """Fill the rows that are NULL, and make the column NOT NULL by way of a validated rule."""
+        model_name, name = operation.model_name, operation.name
+        value = _value_of(new)
+        if value is not None:
+            self._add(
+                f"fill_{model_name.lower()}_{name}",
+                _postgresql("BackfillBatches", model_name, {name: value}),
+                atomic=False,
+            )
+        final = _changed(new, operation.preserve_default)
+        self._add(
+            f"{model_name.lower()}_{name}_not_null",
+            _postgresql("SetNotNullSafely", model_name, name, final),
+            atomic=False,
+        )
+        return True
+
+    async def _forget_field(self, operation: RemoveField, state: ProjectState) -> bool:
+        """Take the field out of the models; the column stays, and may be NULL, since new code does not fill it."""
+        old = state.model(self.migration.app_label, operation.model_name).field(operation.name)
+        where = f"{operation.model_name.lower()}_{operation.name}"
+        before = state
+        operations: list[Operation] = []
+        if not old.many_to_many and not old.generated:
+            changes: dict[str, Any] = {}
+            if not old.null and not old.has_db_default():
+                changes["null"] = True
+            if old.remote_field is not None and getattr(old, "db_constraint", False):
+                # Rows that it pointed at can be deleted by code that does not know it.
+                changes["db_constraint"] = False
+            if changes:
+                alter = AlterField(operation.model_name, operation.name, _changed(old, True, **changes))
+                operations.append(alter)
+                before = state.clone()
+                alter.state_forwards(self.migration.app_label, before)
+        operations.append(SeparateDatabaseAndState(state_operations=[operation]))
+        self._add(f"forget_{where}", *operations)
+        self.later.append(_Part([await self._as_sql(operation, before)], f"drop_{where}"))
+        return True
+
+    async def _forget_model(self, operation: DeleteModel, state: ProjectState) -> bool:
+        name = operation.name.lower()
+        self._add(f"forget_{name}", SeparateDatabaseAndState(state_operations=[operation]))
+        self.later.append(_Part([await self._as_sql(operation, state)], f"drop_{name}"))
+        return True
+
+    def _rename_field(self, operation: RenameField, state: ProjectState) -> bool:
+        """Rename in the code; the column keeps its name, and both releases know it by that."""
+        label = self.migration.app_label
+        old = state.model(label, operation.model_name).field(operation.old_name)
+        owned = tables_of(state, (label, operation.model_name.lower())).get("")
+        if owned is None or operation.old_name not in owned.roles:
+            return False
+        column = owned.roles[operation.old_name]
+        kept = _changed(old, True, db_column=column)
+        self._keep(
+            SeparateDatabaseAndState(
+                state_operations=[operation, AlterField(operation.model_name, operation.new_name, kept)]
+            )
+        )
+        self.plan.notes.append(
+            f"Give {label}.{operation.model_name}.{operation.new_name} db_column={column!r}: the column keeps its name."
+        )
+        return True
+
+    def _rename_model(self, operation: RenameModel, state: ProjectState) -> bool:
+        label = self.migration.app_label
+        owned = tables_of(state, (label, operation.old_name.lower()))
+        referred = state.referrers((label, operation.old_name.lower()))
+        if set(owned) != {""} or any(model.fields[name].many_to_many for model, name in referred):
+            # The columns of many-to-many tables are named after the model.
+            return False
+        table = owned[""].table.name
+        self._keep(SeparateDatabaseAndState(state_operations=[operation, AlterModelTable(operation.new_name, table)]))
+        self.plan.notes.append(
+            f"Give the Meta of {label}.{operation.new_name} db_table = {table!r}: the table keeps its name."
+        )
+        return True
+
+    async def _as_sql(self, operation: Operation, state: ProjectState) -> RunSQL:
+        """Return an operation as SQL: what it is about is no part of the models any more when it runs."""
+        label = self.migration.app_label
+        after = state.clone()
+        operation.state_forwards(label, after)
+        sql = []
+        for backwards, states in ((False, (state, after)), (True, (after, state))):
+            async with self.database.schema_editor(collect=True) as editor:
+                await operation.run(label, editor, *states, backwards=backwards)
+            sql.append([text.rstrip(";") for text in editor.collected_sql])
+        return RunSQL(sql[0], sql[1])
+
+    # ── indexes and rules ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _index(self, operation: AddIndex | RemoveIndex) -> bool:
+        if isinstance(operation, AddIndex):
+            made: Operation = _postgresql("AddIndexConcurrently", operation.model_name, operation.index)
+            self._add(f"index_{operation.index.name}", made, atomic=False)
+        else:
+            made = _postgresql("RemoveIndexConcurrently", operation.model_name, operation.name)
+            self._add(f"remove_index_{operation.name}", made, atomic=False)
+        return True
+
+    def _constraint(self, operation: AddConstraint, codes: set[str], item: OperationEffects) -> bool:
+        rule, model_name = operation.constraint, operation.model_name
+        if codes == {"check-validates"}:
+            self._add(f"add_{rule.name}", _postgresql("AddConstraintNotValid", model_name, rule))
+            self._add(f"validate_{rule.name}", _postgresql("ValidateConstraint", model_name, rule.name))
+            return True
+        (sql,) = [effect.sql.rstrip(";") for effect in item.effects if effect.code][:1] or [""]
+        index = f"INDEX CONCURRENTLY IF EXISTS {self.database.dialect.quote(rule.name)}"
+        if codes == {"index-not-concurrent"} and sql.startswith("CREATE UNIQUE INDEX"):
+            # A unique rule with a condition or expressions is an index. One that an earlier try left invalid goes first.
+            build = RunSQL([f"DROP {index}", concurrently(sql)], [f"DROP {index}"])
+            self._add(f"index_{rule.name}", SeparateDatabaseAndState([build], [operation]), atomic=False)
+            return True
+        found = re.fullmatch(r"(ALTER TABLE (\S+) ADD CONSTRAINT (\S+) UNIQUE) (\([^()]*\))(.*)", sql)
+        if codes != {"unique-builds-index"} or found is None or "NULLS NOT DISTINCT" in sql:
+            return False
+        start, table, name, columns, end = found.groups()
+        build = RunSQL(
+            [f"DROP {index}", f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}"],
+            [f"DROP {index}"],
+        )
+        self._add(f"index_{rule.name}", build, atomic=False)
+        use = RunSQL(f"{start} USING INDEX {name}{end}", f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        self._add(f"add_{rule.name}", SeparateDatabaseAndState([use], [operation]))
+        return True
+
+
+def _postgresql(name: str, *args: Any) -> Operation:
+    """Return an operation of ``covet.postgres``, which knows this module and not the reverse."""
+    operation: Operation = import_string(f"covet.postgres.operations.{name}")(*args)
+    return operation
+
+
+def _changed(old: Any, preserve_default: bool, **changes: Any) -> Any:
+    """Return a field with other options; without its default, if that was for existing rows only."""
+    _name, _path, args, kwargs = old.deconstruct()
+    if not preserve_default:
+        kwargs.pop("default", None)
+    return type(old)(*args, **{**kwargs, **changes})
+
+
+def _value_of(new: Any) -> Any:
+    """Return what existing rows get, as an expression; ``None`` when only Python could say, row by row."""
+    from covet import timezone
+    from covet.db.models import Value
+    from covet.db.models.functions import Now
+
+    if not new.has_default():
+        return None
+    if callable(new.default):
+        return Now() if new.default is timezone.now else None
+    return Value(new.default)

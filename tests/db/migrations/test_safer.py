@@ -1,0 +1,238 @@
+"""Migrations that would hurt a database in use, rewritten into ones that do not: the same end, by other steps."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from covet import timezone
+from covet.db import migrations, models
+from covet.db.migrations.execute import Executor
+from covet.db.migrations.migration import Migration
+from covet.db.migrations.safer import make_safe
+from covet.db.migrations.safety import examine, findings_of
+from covet.db.migrations.write import write_migration
+from tests.db.migrations.test_processes import MODELS, Project
+from tests.db.migrations.test_safety import base, fk
+
+
+async def rewritten(database, make_loader, *operations):
+    loader = make_loader(base())
+    whole = Migration.build("0002_change", "blog", list(operations), [("blog", "0001")])
+    plan = await make_safe(database, [whole], loader.state())
+    return loader, whole, plan
+
+
+async def schema(database):
+    reader = database.introspection
+    return {
+        table: (
+            [(c.name, c.type, c.null, c.default) for c in sorted(await reader.columns(table), key=lambda c: c.name)],
+            sorted((i.columns, i.unique, i.name) for i in await reader.indexes(table)),
+            sorted((c.kind, c.columns, c.name) for c in await reader.constraints(table) if c.kind != "not_null"),
+        )
+        for table in await reader.tables()
+        if table.startswith("blog_")
+    }
+
+
+def read_back(migration, folder):
+    """The migration as its file says it."""
+    path, _ = write_migration(migration, folder)
+    spec = importlib.util.spec_from_file_location(f"safer_{migration.name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Migration(migration.name, migration.app_label)
+
+
+POSTGRESQL = {
+    "a column that has to have a value": (
+        migrations.AddField("item", "stars", models.IntegerField(default=3)),
+        ["0002_add_item_stars", "0003_fill_item_stars", "0004_item_stars_not_null"],
+    ),
+    "one whose default is for existing rows only": (
+        migrations.AddField("item", "stars", models.IntegerField(default=3), preserve_default=False),
+        ["0002_add_item_stars", "0003_fill_item_stars", "0004_item_stars_not_null"],
+    ),
+    "a moment": (
+        migrations.AddField("item", "made", models.DateTimeField(default=timezone.now)),
+        ["0002_add_item_made", "0003_fill_item_made", "0004_item_made_not_null"],
+    ),
+    "a foreign key": (
+        migrations.AddField("item", "author", fk()),
+        ["0002_add_item_author", "0003_validate_item_author"],
+    ),
+    "a value where there was none": (
+        migrations.AlterField("item", "views", models.IntegerField(default=0)),
+        ["0002_fill_item_views", "0003_item_views_not_null"],
+    ),
+    "an index": (migrations.AddIndex("item", models.Index(fields=["views"], name="by_views")), ["0002_change"]),
+    "a check": (
+        migrations.AddConstraint("item", models.CheckConstraint(condition=models.Q(views__gt=0), name="some")),
+        ["0002_add_some", "0003_validate_some"],
+    ),
+    "a unique rule": (
+        migrations.AddConstraint("item", models.UniqueConstraint(fields=["title"], name="once")),
+        ["0002_index_once", "0003_add_once"],
+    ),
+    "a unique rule for some": (
+        migrations.AddConstraint(
+            "item", models.UniqueConstraint(fields=["title"], name="once", condition=models.Q(views__gt=0))
+        ),
+        ["0002_change"],
+    ),
+}
+
+
+@pytest.mark.vendors("postgresql")
+@pytest.mark.parametrize(("operation", "names"), POSTGRESQL.values(), ids=POSTGRESQL.keys())
+async def test_safe_steps_lead_to_the_same_schema_without_a_finding(database, make_loader, tmp_path, operation, names):
+    loader, whole, plan = await rewritten(database, make_loader, operation)
+    assert [migration.name for migration in plan.migrations] == names
+    steps = [read_back(migration, tmp_path) for migration in plan.migrations]
+    state = loader.state()
+    for step in steps:
+        assert [item for item in findings_of({0: await examine(database, step, state)}) if item.is_error] == []
+        state = step.mutate_state(state)
+
+    loader.migrations[whole.key] = whole
+    loader.build()
+    await Executor(database, loader).migrate()
+    wanted = await schema(database)
+    await Executor(database, loader).migrate([("blog", "0001")])
+    start = await schema(database)
+    await database.execute("INSERT INTO blog_item (title, views) VALUES ('a', 1)")
+    del loader.migrations[whole.key]
+    loader.migrations |= {step.key: step for step in steps}
+    loader.build()
+    await Executor(database, loader).migrate()
+
+    assert await schema(database) == wanted
+    await Executor(database, loader).migrate([("blog", "0001")])
+    assert await schema(database) == start
+
+
+async def test_what_goes_is_forgotten_first_and_dropped_by_a_later_file(database, make_loader, tmp_path):
+    loader, _, plan = await rewritten(
+        database, make_loader, migrations.RemoveField("item", "title"), migrations.DeleteModel("Author")
+    )
+    assert [migration.name for migration in plan.migrations] == ["0002_forget_item_title", "0003_forget_author"]
+    assert [migration.name for migration in plan.later] == ["0004_drop_item_title", "0004_drop_author"]
+    steps = [read_back(migration, tmp_path) for migration in plan.migrations]
+    state = loader.state()
+    for step in steps:
+        found = findings_of({0: await examine(database, step, state)})
+        # Making a column NULL is a copy of the table on MySQL, whose tools are another matter.
+        assert {item.code for item in found if item.is_error} <= (
+            {"change-type"} if database.vendor == "mysql" else set()
+        )
+        state = step.mutate_state(state)
+    loader.migrations |= {step.key: step for step in steps}
+    loader.build()
+    await Executor(database, loader).migrate()
+
+    # The former release still writes the column, the new one does not know it.
+    await database.execute("INSERT INTO blog_item (title) VALUES ('old')")
+    await database.execute("INSERT INTO blog_item (views) VALUES (1)")
+    assert "blog_author" in await schema(database)
+
+    later = read_back(plan.later[0], tmp_path)
+    later.dependencies = [steps[-1].key]
+    loader.migrations[later.key] = later
+    last = read_back(plan.later[1], tmp_path)
+    last.dependencies = [later.key]
+    loader.migrations[last.key] = last
+    loader.build()
+    await Executor(database, loader).migrate()
+
+    after = await schema(database)
+    assert list(after) == ["blog_item"]
+    assert [column[0] for column in after["blog_item"][0]] == ["id", "views"]
+    # Rows without a title cannot go back to where it was needed.
+    await database.execute("DELETE FROM blog_item")
+    await Executor(database, loader).migrate([("blog", "0001")])
+    assert "blog_author" in await schema(database)
+
+
+async def test_what_is_renamed_keeps_its_name_in_the_database(database, make_loader):
+    loader, _, plan = await rewritten(
+        database, make_loader, migrations.RenameField("item", "views", "seen"), migrations.RenameModel("Item", "Post")
+    )
+    (migration,) = plan.migrations
+    assert plan.notes == [
+        "Give blog.item.seen db_column='views': the column keeps its name.",
+        "Give the Meta of blog.Post db_table = 'blog_item': the table keeps its name.",
+    ]
+    assert findings_of({0: await examine(database, migration, loader.state())}) == []
+    await Executor(database, loader).migrate()
+    before = await schema(database)
+    loader.migrations[migration.key] = migration
+    loader.build()
+
+    await Executor(database, loader).migrate()
+
+    assert await schema(database) == before
+    post = loader.state().apps.get_model("blog", "Post")
+    await post.objects.create(title="a", seen=3)
+    assert await post.objects.filter(seen=3).count() == 1
+
+
+async def test_what_has_no_safe_way_stays_with_its_finding_and_the_rest_keeps_its_order(database, make_loader):
+    operations = [
+        migrations.AddField("item", "note", models.TextField(null=True)),
+        migrations.AlterField("item", "views", models.BigIntegerField(null=True)),
+        migrations.RemoveField("item", "title"),
+        migrations.AddField("item", "last", models.TextField(null=True)),
+    ]
+    _, whole, plan = await rewritten(database, make_loader, *operations)
+
+    assert [migration.name for migration in plan.migrations] == [
+        "0002_change",
+        "0003_forget_item_title",
+        "0004_change",
+    ]
+    assert plan.migrations[0].operations == operations[:2]
+    assert plan.migrations[2].operations == operations[3:]
+    assert plan.migrations[2].dependencies == [("blog", "0003_forget_item_title")]
+    assert whole.operations == operations
+
+
+async def test_tables_that_the_same_files_make_are_left_alone(database, make_loader):
+    create = migrations.CreateModel("New", [("id", models.BigAutoField(primary_key=True))])
+    add = migrations.AddField("new", "n", models.IntegerField(default=1))
+    _, whole, plan = await rewritten(database, make_loader, create, add)
+
+    (migration,) = plan.migrations
+    assert (migration.name, migration.operations) == (whole.name, [create, add])
+
+
+async def test_makemigrations_writes_the_steps_and_the_file_for_later(tmp_path):
+    project = Project(tmp_path, f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    await project.run("makemigrations")
+    await project.run("migrate")
+    project.models(MODELS.replace("title = models.CharField(max_length=200)", "n = models.IntegerField(null=True)"))
+
+    code, out, err = await project.run("makemigrations", "--safe", "--no-rename")
+
+    assert code == 0, err
+    assert "blog/migrations/0002_forget_item_title.py\n" in out
+    assert (
+        "blog/migrations/0004_drop_item_title.py.later (take '.later' off its name in the release after this one)"
+        in out
+    )
+    assert {path.name for path in Path(tmp_path, "blog", "migrations").glob("0*")} == {
+        "0001_initial.py",
+        "0002_forget_item_title.py",
+        "0003_remove_item_title_item_n.py",
+        "0004_drop_item_title.py.later",
+    }
+    code, out, err = await project.run("migrate", "--safe")
+    assert code == 0, err
+    code, out, err = await project.run("makemigrations", "--check")
+    assert code == 0, (out, err)
+    later = tmp_path / "blog" / "migrations" / "0004_drop_item_title.py.later"
+    later.rename(later.with_suffix(""))
+    code, out, err = await project.run("migrate")
+    assert code == 0 and "0004_drop_item_title… OK" in out, err
