@@ -15,9 +15,23 @@ from covet import json
 from covet.conf import settings
 from covet.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, ValidationError
 
-__all__ = ["PROBLEM_JSON", "Problem", "ProblemError", "json_pointer", "phrase", "problem_for", "register_problem"]
+__all__ = ["KINDS", "PROBLEM_JSON", "Problem", "ProblemError", "json_pointer", "phrase", "problem_for", "register_problem"]
 
 PROBLEM_JSON = "application/problem+json"
+
+KINDS: dict[str, tuple[int, str]] = {
+    "invalid-values": (422, "Values of the request are wrong; errors has each with its place."),
+    "unknown-key": (422, "A key names a row that is not there; errors has each with its place."),
+    "unknown-version": (404, "There is no such version of the API."),
+    "unique": (409, "A value that must be unique is taken already."),
+    "protected": (409, "Other rows still point at the one that should go."),
+    "version-conflict": (409, "The row was changed since the client read it. Read it again, and repeat the change."),
+    "conflict": (409, "The change does not fit with what is there."),
+    "idempotency-key": (400, "The Idempotency-Key is none: it has 1 to 255 printable characters."),
+    "idempotency-mismatch": (422, "The Idempotency-Key was used for another request. A new request takes a new key."),
+    "idempotency-in-progress": (409, "The first request of this Idempotency-Key still runs. Come back after Retry-After."),
+}
+"""The kinds of problems that the framework itself has a type for: the fragment, its status and what it means."""
 
 # The names of RFC 9110, where older Pythons still have those of RFC 7231.
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from covet.db.connections import connections
 from covet.db.models.expressions.q import Q
+from covet.db.routers import router
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from covet.schema.field_types import python_type
 from covet.text import suggest
@@ -45,7 +47,8 @@ _NUMBERS: Final = frozenset(
     {"year", "iso_year", "month", "day", "week", "week_day", "iso_week_day", "quarter", "hour", "minute", "second"}
 )
 _SAME: Final = frozenset({"exact", "gt", "gte", "lt", "lte", "in", "range", "isnull"})
-_SEARCH: Final = {"^": "istartswith", "=": "iexact", "$": "iregex"}
+_SEARCH: Final = {"^": "istartswith", "=": "iexact", "$": "iregex", "@": "search"}
+_MARKS: Final = "".join(_SEARCH)
 _MAX_TERMS: Final = 10
 
 
@@ -69,7 +72,8 @@ class FilterSet:
         model: The model of the list.
         filters: Field names, with relations and look-ups by double underscores: ``"email__icontains"``.
         search: Fields that ``?search=`` looks in, each word in any of them; ``^`` in front matches the start, ``=`` the
-            whole, ``$`` a regular expression.
+            whole, ``$`` a regular expression, ``@`` words in any form by PostgreSQL's full text search (with
+            ``covet.postgres``; elsewhere as without).
         ordering: Fields that ``?ordering=-name,pk`` may name.
 
     Raises:
@@ -96,8 +100,8 @@ class FilterSet:
             made = [self._filter(name) for name in self.filters]
             if self.search:
                 for name in self.search:
-                    _follow(self.model, name.lstrip("^=$"))
-                shown = ", ".join(name.lstrip("^=$") for name in self.search)
+                    _follow(self.model, name.lstrip(_MARKS))
+                shown = ", ".join(name.lstrip(_MARKS) for name in self.search)
                 limit = Annotated[str, Field(max_length=200)]
                 made.append(FilterParameter("search", limit, f"Words to look for in: {shown}."))
             if self.ordering:
@@ -180,7 +184,7 @@ class Filters:
         return queryset
 
     def _search(self, queryset: T, text: str) -> T:
-        paths = [(name.lstrip("^=$"), _SEARCH.get(name[0], "icontains")) for name in self._set.search]
+        paths = [(name.lstrip(_MARKS), self._lookup(queryset, name)) for name in self._set.search]
         for term in text.split()[:_MAX_TERMS]:
             queryset = queryset.filter(
                 functools.reduce(operator.or_, (Q((f"{path}__{lookup}", term)) for path, lookup in paths))
@@ -188,6 +192,16 @@ class Filters:
         if any(_is_many(self._set.model, path) for path, _ in paths):
             queryset = queryset.distinct()
         return queryset
+
+
+    def _lookup(self, queryset: T, name: str) -> str:
+        lookup = _SEARCH.get(name[0], "icontains")
+        if lookup != "search":
+            return lookup
+        # The look-up is the project's, once covet.postgres is installed, and one database's alone.
+        field, _ = _follow(self._set.model, name[1:])
+        has_it = field.get_lookup("search") is not None
+        return lookup if has_it and connections[queryset._db or router.db_for_read(self._set.model)].vendor == "postgresql" else "icontains"
 
 
 def _follow(model: type[Model], name: str) -> tuple[Any, list[str]]:

@@ -17,6 +17,7 @@ from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, Response
 from covet.http.streaming import FileResponse
 from covet.middleware.csrf import get_token
+from covet.problems import KINDS
 from covet.rest.part import RestPart
 from covet.urls.reverse import reverse
 
@@ -92,13 +93,22 @@ async def scalar(request: Request) -> Response:
     if not (ASSETS / "scalar.standalone.js").is_file():
         return _plain_page()
     get_token(request)
-    head = f'<link rel="stylesheet" href="{_url("docs.css")}">'
     scripts = (
         f'<script src="{_url("scalar.standalone.js")}"></script>'
         f'<script src="{_url("scalar.js")}"{_data(request)}></script>'
     )
-    # It writes its style sheets into style elements.
-    return _page(head, f'<div id="docs"></div>{scripts}', styles=" 'unsafe-inline'")
+    # It writes its style sheets into style elements; ours would stand in their way.
+    return _page("", f'<div id="docs"></div>{scripts}', styles=" 'unsafe-inline'")
+
+
+async def problems(request: Request) -> Response:
+    """Tell what the types of problem documents mean; ``PROBLEM_TYPE_BASE`` may be this page's address."""
+    listed = "".join(
+        f'<section id="{escape(name)}"><h2><code>{escape(name)}</code> <small>{status}</small></h2><p>{escape(text)}</p></section>'
+        for name, (status, text) in KINDS.items()
+    )
+    head = f'<link rel="stylesheet" href="{_url("docs.css")}">'
+    return _page(head, f"<main><h1>Problems</h1>{listed}</main>")
 
 
 async def asset(request: Request, name: str) -> Response:

@@ -12,5 +12,6 @@ urlpatterns = [
     path("docs", pages.docs, name="docs", methods=["GET"]),
     path("docs/redoc", pages.redoc, name="docs-redoc", methods=["GET"]),
     path("docs/scalar", pages.scalar, name="docs-scalar", methods=["GET"]),
+    path("docs/problems", pages.problems, name="docs-problems", methods=["GET"]),
     path("docs/assets/<str:name>", pages.asset, name="openapi-asset", methods=["GET"]),
 ]

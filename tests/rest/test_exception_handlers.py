@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +12,12 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
-from covet.problems import Problem
+from covet.problems import KINDS, Problem
 from covet.rest import Router, Schema, permissions
 from covet.urls import include, path
 from tests.rest.library import Tag
 
+ROOT = Path(__file__).resolve().parents[2]
 OPEN: Any = [permissions.AllowAny]
 
 
@@ -172,3 +175,20 @@ async def test_a_broken_rule_has_a_kind(library: Any) -> None:
     again = await client.post("/api/tags", json={"name": "a"})
 
     assert (again.status_code, again.json()["type"]) == (409, "/problems#unique")
+
+
+async def test_the_kinds_of_problems_have_a_page_and_are_all_on_it(site: Any) -> None:
+    client = await site([path("", include("covet.rest.urls"))], installed=["covet.rest"])
+    used = {
+        kind
+        for file in (ROOT / "covet").rglob("*.py")
+        for kind in re.findall(r'type="#([a-z-]+)"', file.read_text())
+    }
+    reference = (ROOT / "docs" / "reference" / "problems.md").read_text()
+
+    page = await client.get("/docs/problems")
+
+    assert used == set(KINDS)
+    for kind in used:
+        assert f'id="{kind}"' in page.text
+        assert f"## {kind}" in reference
