@@ -208,6 +208,11 @@ class SchemaEditor(ABC):
         self.statement_timeout_s: float | None = None
 
     @property
+    def connection(self) -> Database:
+        """The database, as functions of ``RunPython`` written elsewhere ask for it: ``.connection.alias``, ``.vendor``."""
+        return self.database
+
+    @property
     def writer(self) -> DDLWriter:
         """Writes the pieces; made late, since a server's version changes the dialect."""
         if self._writer is None or self._writer.dialect is not self.database.dialect:

@@ -106,7 +106,8 @@ class Index:
         ordered = [
             f"-{column}" if order else column for column, (_n, order) in zip(columns, self.fields_orders, strict=True)
         ]
-        digest = names_digest(table, *ordered, self.suffix, length=6)
+        # Without a separator, as Django has it: an app that is ported keeps the names in its migrations and tables.
+        digest = names_digest(table, *ordered, self.suffix, length=6, separator="")
         self.name = f"{table[:11]}_{columns[0][:7]}_{digest}_{self.suffix}"
         if self.name[0] == "_" or self.name[0].isdigit():
             # Not every database takes such a name.

@@ -59,10 +59,10 @@ def check_local_fields(model: type[Model], rule: Any, names: Collection[str], id
     return found
 
 
-def names_digest(*parts: str, length: int = 8) -> str:
+def names_digest(*parts: str, length: int = 8, separator: str = "\x1f") -> str:
     """Return a short digest of names, for generated identifiers that must be unique and stay the same."""
     digest = hashlib.md5(usedforsecurity=False)
     for part in parts:
         digest.update(part.encode())
-        digest.update(b"\x1f")
+        digest.update(separator.encode())
     return digest.hexdigest()[:length]

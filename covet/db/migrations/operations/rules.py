@@ -192,7 +192,8 @@ class RenameIndex(RuleOperation):
         model = before.model(app_label, self.model_name)
         old_name = self._old(model.options["indexes"], f"{app_label}.{self.model_name}").name
         owned = tables_of(before if not backwards else after, self.key(app_label)).get("")
-        if owned is None:
+        if owned is None or old_name == self.new_name:
+            # Files that were edited by hand after the fact find the index under its new name already.
             return
         names = (self.new_name, old_name) if backwards else (old_name, self.new_name)
         index = next(index for index in owned.table.indexes if index.name == names[0])

@@ -161,10 +161,11 @@ class ForeignKey(RelationField[T]):
             kwargs["db_index"] = False
         kwargs["on_delete"] = remote.on_delete
         kwargs["to"] = self._label_of_target()
-        if remote.related_name:
-            kwargs["related_name"] = remote.related_name
-        if remote.related_query_name:
-            kwargs["related_query_name"] = remote.related_query_name
+        related_name, related_query_name = remote.names_given
+        if related_name:
+            kwargs["related_name"] = related_name
+        if related_query_name:
+            kwargs["related_query_name"] = related_query_name
         if remote.limit_choices_to:
             kwargs["limit_choices_to"] = remote.limit_choices_to
         if remote.parent_link:

@@ -134,12 +134,11 @@ class ManyToManyField(RelationField[M]):
         name, path, args, kwargs = super().deconstruct()
         remote = self.remote_field
         kwargs["to"] = self._label_of_target()
-        if remote.related_name and not remote.related_name.endswith("_+"):
-            kwargs["related_name"] = remote.related_name
-        elif remote.hidden and not remote.symmetrical:
-            kwargs["related_name"] = "+"
-        if remote.related_query_name:
-            kwargs["related_query_name"] = remote.related_query_name
+        related_name, related_query_name = remote.names_given
+        if related_name:
+            kwargs["related_name"] = related_name
+        if related_query_name:
+            kwargs["related_query_name"] = related_query_name
         if remote.limit_choices_to:
             kwargs["limit_choices_to"] = remote.limit_choices_to
         if self._symmetrical_given is not None:

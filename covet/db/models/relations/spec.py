@@ -104,6 +104,8 @@ class Relation:
         self.model = to
         self.related_name = related_name
         self.related_query_name = related_query_name
+        # As written in the code: with the places for the class' name that are filled in for each model.
+        self.names_given = related_name, related_query_name
         self.limit_choices_to = {} if limit_choices_to is None else limit_choices_to
         self.on_delete = on_delete
         self.parent_link = parent_link

@@ -1,0 +1,151 @@
+"""Where the names of Django live in Covet, read from Covet's own files: nothing is imported for it."""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+__all__ = ["Target", "find", "names_of"]
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+MODULES: Final = {
+    "django": "covet",
+    "django.contrib.auth": "covet.auth",
+    "django.contrib.auth.password_validation": "covet.auth.validators",
+    "django.contrib.contenttypes": "covet.contenttypes",
+    "django.contrib.postgres": "covet.postgres",
+    "django.contrib.sessions": "covet.sessions",
+    "django.contrib.staticfiles": "covet.staticfiles",
+    "django.core.checks": "covet.checks",
+    "django.core.exceptions": "covet.exceptions",
+    "django.core.files": "covet.files",
+    "django.core.files.base": "covet.files",
+    "django.core.files.storage": "covet.files",
+    "django.core.management": "covet.management",
+    "django.core.management.base": "covet.exceptions",
+    "django.core.paginator": "covet.paginator",
+    "django.core.signing": "covet.signing",
+    "django.core.validators": "covet.validators",
+    "django.db.utils": "covet.db",
+    "django.http": "covet.http",
+    "django.template": "covet.templates",
+    "django.utils.deconstruct": "covet.validators",
+    "django.utils.module_loading": "covet.loading",
+    "django.utils.text": "covet.text",
+    "django.utils.timezone": "covet.timezone",
+    "django.utils.translation": "covet.i18n",
+}
+"""Modules that moved; what lies below them follows. All others keep their path below ``covet``."""
+
+NAMES: Final = {
+    "django.conf.urls.include": "covet.urls.include",
+    "django.contrib.postgres.fields.JSONField": "covet.db.models.JSONField",
+    "django.core.exceptions.FieldDoesNotExist": "covet.exceptions.FieldDoesNotExist",
+    "django.core.management.base.CommandError": "covet.exceptions.CommandError",
+    "django.db.models.fields.related.ForeignKey": "covet.db.models.ForeignKey",
+    "django.http.HttpRequest": "covet.http.Request",
+    "django.http.HttpResponse": "covet.http.Response",
+    "django.http.HttpResponseRedirect": "covet.http.RedirectResponse",
+    "django.http.JsonResponse": "covet.http.JSONResponse",
+    "django.http.StreamingHttpResponse": "covet.http.StreamingResponse",
+    "django.utils.encoding.force_str": "builtins.str",
+    "django.utils.encoding.force_text": "builtins.str",
+    "django.utils.encoding.smart_str": "builtins.str",
+    "django.utils.functional.cached_property": "functools.cached_property",
+    "django.utils.functional.wraps": "functools.wraps",
+    "django.utils.html.escape": "html.escape",
+    "django.utils.timezone.datetime": "datetime.datetime",
+    "django.utils.timezone.timedelta": "datetime.timedelta",
+    "django.utils.translation.ugettext": "covet.i18n.gettext",
+    "django.utils.translation.ugettext_lazy": "covet.i18n.gettext_lazy",
+    "django.utils.translation.ugettext_noop": "covet.i18n.gettext_noop",
+    "django.utils.translation.ungettext": "covet.i18n.ngettext",
+    "django.utils.translation.ungettext_lazy": "covet.i18n.ngettext_lazy",
+}
+"""Single names that are called otherwise."""
+
+
+class Target(NamedTuple):
+    """Where something is: a module, and a name in it or an empty text for the module itself."""
+
+    module: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The dotted path."""
+        return f"{self.module}.{self.name}" if self.name else self.module
+
+
+@lru_cache(maxsize=4096)
+def find(path: str) -> Target | None:
+    """Return where ``path`` of Django, a module or a name in one, is in Covet; ``None`` when it is nowhere."""
+    if path in NAMES:
+        module, _, name = NAMES[path].rpartition(".")
+        return Target(module, name)
+    # A module that moved, or the same place below covet; then the front door of the models.
+    found = _at(_moved(path))
+    if found is None and path.startswith("django.db.models."):
+        found = _at(f"covet.db.models.{path.rpartition('.')[2]}")
+    return found
+
+
+def _moved(path: str) -> str:
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        start = ".".join(parts[:length])
+        if start in MODULES:
+            return ".".join([MODULES[start], *parts[length:]])
+    return path
+
+
+def _at(path: str) -> Target | None:
+    """Return the module or name at a path of Covet, if there is one."""
+    if _file(path) is not None:
+        return Target(path, "")
+    module, _, name = path.rpartition(".")
+    names = names_of(module) if module else None
+    return Target(module, name) if names and name in names else None
+
+
+def _file(module: str) -> Path | None:
+    base = _ROOT.joinpath(*module.split("."))
+    for candidate in (base / "__init__.py", base.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@lru_cache(maxsize=512)
+def names_of(module: str) -> frozenset[str] | None:
+    """Return the public names of a module of Covet, its submodules among them; ``None`` when there is no such module."""
+    file = _file(module)
+    if file is None:
+        return None
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if node.col_offset == 0:
+                found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)) and node.col_offset == 0:
+            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.col_offset == 0:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found.update(target.id for target in targets if isinstance(target, ast.Name))
+            if (
+                "__all__" in {target.id for target in targets if isinstance(target, ast.Name)}
+                and node.value is not None
+            ):
+                found.update(
+                    item.value
+                    for item in ast.walk(node.value)
+                    if isinstance(item, ast.Constant) and isinstance(item.value, str)
+                )
+    if file.name == "__init__.py":
+        found.update(
+            item.stem for item in file.parent.iterdir() if item.suffix == ".py" or (item / "__init__.py").is_file()
+        )
+    return frozenset(name for name in found if not name.startswith("_"))
