@@ -48,6 +48,14 @@ CACHE_SCHEMES = {
 }
 CHANNEL_SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis"}
 PORTS = {"postgresql": 5432, "mysql": 3306}
+# Keys of DATABASES that other frameworks have, and what to write for them.
+_PORTED = {
+    "conn_max_age": "Connections are pooled: write 'pool': {'max_lifetime_s': 600, 'max_idle_s': 60}.",
+    "conn_health_checks": "Connections that were idle are always asked for a sign of life: leave it out.",
+    "disable_server_side_cursors": "Leave it out; behind PgBouncer in transaction mode write 'OPTIONS': {'pgbouncer': True}.",
+    "autocommit": "Statements outside of atomic() always commit: leave it out, or call transaction.set_autocommit(False).",
+    "time_zone": "Sessions always run in UTC: leave it out; the setting TIME_ZONE says how people see times.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,8 @@ def parse_database(entry: Any) -> DatabaseConfig:
         values["backend"] = _backend(str(engine), DATABASE_SCHEMES)
     if "backend" not in values:
         raise ValueError("it names no database; write a URL such as 'postgres://user:password@host/name'")
+    for key in given.keys() & _PORTED.keys():
+        raise ValueError(f"it has the key '{key.upper()}', which is not known here. {_PORTED[key]}")
     pool = {**values.pop("pool", {}), **_keys(given.pop("pool", {}))}
     test = _keys(given.pop("test", {}))
     if "name" in test:

@@ -59,6 +59,6 @@ def _check_entry(alias: str, entry: Any) -> Iterator[CheckMessage]:
         yield Warning(
             f"DATABASES['{alias}'] keeps no prepared statements (statement_cache_size=0), which costs about three times the "
             "CPU of a query.",
-            hint="Needed behind PgBouncer's transaction mode before 1.21 only: later versions support prepared statements.",
+            hint="Behind PgBouncer in transaction mode write pgbouncer=true instead; else leave it out.",
             id="db.W002",
         )

@@ -298,10 +298,10 @@ class Database:
 
         try:
             # What is waited for, and may be refused, is the first chunk.
-            chunk = await wrapped(listeners, self.alias, execute)(sql, args, False, {"connection": self})
-            while chunk is not None and source is not None:
-                yield chunk
-                chunk = await _next(source)
+            part = await wrapped(listeners, self.alias, execute)(sql, args, False, {"connection": self})
+            while part is not None and source is not None:
+                yield part
+                part = await _next(source)
         finally:
             if source is not None:
                 await source.aclose()
@@ -425,6 +425,8 @@ class Database:
         for _ in range(2):
             pool = await self._pool_for(sql)
             is_clean = _CLEAN.match(sql) is not None and _LEAVES_TRACES.search(sql) is None
+            if not is_clean:
+                self.driver.check_session(sql)
             connection = await pool.acquire()
             if not is_clean:
                 connection.is_dirty = True

@@ -176,6 +176,8 @@ class Driver(ABC):
     vendor: ClassVar[str] = ""
     # Statements of its own keep state in the session that a reset cannot find.
     shares_one_connection: bool = False
+    # A pooler stands before the server and may hand each transaction to another session.
+    pools_transactions: bool = False
 
     def __init__(self, config: DatabaseConfig, alias: str) -> None:
         self.config = config
@@ -201,6 +203,9 @@ class Driver(ABC):
 
     async def complete(self, error: DatabaseError, connection: Connection) -> None:  # noqa: B027  # most tell all at once
         """Add to an error what another question to the server can tell; the connection is free for it."""
+
+    def check_session(self, sql: str) -> None:  # noqa: B027  # a session of one's own may be changed
+        """Refuse a statement, outside of a transaction, that would change a session which is not ours to change."""
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether the statement failed before it left: the connection had died while it was kept."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Features", "version_tuple"]
+from covet.db.errors import NotSupportedError
+
+__all__ = ["Features", "require_version", "version_tuple"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,17 @@ class Features:
     defers_foreign_keys: bool = True
     error_breaks_transaction: bool = False
     allows_parallel_writes: bool = True
+
+
+def require_version(server: str, version: tuple[int, ...], minimum: tuple[int, ...], alias: str) -> None:
+    """Refuse a server that is too old: what is built for later ones would fail in ways that are hard to read.
+
+    Raises:
+        NotSupportedError: It is older than ``minimum``.
+    """
+    if version < minimum:
+        wanted = ".".join(map(str, minimum))
+        raise NotSupportedError(f"{server} is too old: Covet needs {wanted} or later. Upgrade the server.", alias=alias)
 
 
 def version_tuple(text: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -118,3 +118,65 @@ class Introspection(ABC):
             if constraint.kind == "primary":
                 return constraint.columns
         return ()
+
+    # The same under Django's names
+
+    async def table_names(self, include_views: bool = False) -> list[str]:
+        """Return the names of the tables, and of the views where they are asked for, sorted."""
+        return sorted([*await self.tables(), *(await self.views() if include_views else ())])
+
+    async def get_table_description(self, table: str) -> list[ColumnInfo]:
+        """Return the columns of a table, in order."""
+        return await self.columns(table)
+
+    async def get_sequences(self, table: str) -> list[dict[str, str]]:
+        """Return what numbers the automatic columns of a table: ``name``, ``table`` and ``column``."""
+        return [{"name": one.name, "table": one.table, "column": one.column} for one in await self.sequences(table)]
+
+    async def get_primary_key_columns(self, table: str) -> list[str]:
+        """Return the columns of the primary key."""
+        return list(await self.primary_key(table))
+
+    async def get_relations(self, table: str) -> dict[str, tuple[str, str]]:
+        """Return, by column, the column and the table that a foreign key points at."""
+        return {
+            column: (target, constraint.to_table or "")
+            for constraint in await self.constraints(table)
+            if constraint.kind == "foreign_key"
+            for column, target in zip(constraint.columns, constraint.to_columns, strict=False)
+        }
+
+    async def get_constraints(self, table: str) -> dict[str, dict[str, Any]]:
+        """Return the constraints and indexes of a table by name.
+
+        Each has ``columns``, ``primary_key``, ``unique``, ``foreign_key``, ``check``, ``index``, ``type`` and ``orders``.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for constraint in await self.constraints(table):
+            is_key = constraint.kind == "primary"
+            target = (constraint.to_table, constraint.to_columns[0]) if constraint.to_columns else None
+            found[constraint.name or f"__unnamed_{constraint.kind}_{len(found) + 1}__"] = {
+                "columns": list(constraint.columns),
+                "primary_key": is_key,
+                "unique": is_key or constraint.kind == "unique",
+                "foreign_key": target,
+                "check": constraint.kind == "check",
+                "index": False,
+                "type": None,
+                "orders": [],
+            }
+        for index in await self.indexes(table):
+            entry = found.setdefault(
+                index.name,
+                {
+                    "columns": [column for column in index.columns if column is not None],
+                    "primary_key": index.primary_key,
+                    "unique": index.unique,
+                    "foreign_key": None,
+                    "check": False,
+                },
+            )
+            entry["index"] = True
+            entry["type"] = index.method or None
+            entry["orders"] = ["DESC" if down else "ASC" for down in index.descending or (False,) * len(index.columns)]
+        return found

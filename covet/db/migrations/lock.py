@@ -1,7 +1,7 @@
 """One process migrates a database at a time; the others wait, and then find nothing left to do.
 
 The lock belongs to a connection of its own (PostgreSQL, MariaDB) or to a file beside the database (SQLite), so a process
-that dies loses it at once. It holds no transaction: what is migrated commits as it goes.
+that dies loses it at once. It holds no transaction but behind PgBouncer: what is migrated commits as it goes.
 """
 
 from __future__ import annotations
@@ -66,9 +66,13 @@ async def _postgresql(database: Database, on_wait: Callable[[], None]) -> AsyncI
     # Advisory locks are one database's own, and end with their session.
     key = (_POSTGRESQL_SPACE, zlib.crc32(b"migrations") & 0x7FFFFFFF)
     async with _own_connection(database) as connection:
+        # Behind PgBouncer a session is ours for one transaction: the lock then belongs to one that stays open meanwhile.
+        if database.driver.pools_transactions:
+            await connection.begin()
+        kind = "xact_" if database.driver.pools_transactions else ""
 
         async def attempt() -> bool:
-            rows = await connection.fetch("SELECT pg_try_advisory_lock($1::int, $2::int)", key)
+            rows = await connection.fetch(f"SELECT pg_try_advisory_{kind}lock($1::int, $2::int)", key)
             return bool(rows[0][0])
 
         await _until(attempt, on_wait)

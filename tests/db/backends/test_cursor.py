@@ -165,10 +165,9 @@ async def test_the_proxy_is_the_default_database_of_the_moment(db: Database) -> 
 
 
 async def test_a_cursor_reads_within_a_pinned_connection(db: Database) -> None:
-    async with db.pinned():
-        async with db.cursor() as cursor:
-            await cursor.execute("DELETE FROM fruit")
-            await cursor.execute("SELECT COUNT(*) FROM fruit")
-            row: Any = await cursor.fetchone()
+    async with db.pinned(), db.cursor() as cursor:
+        await cursor.execute("DELETE FROM fruit")
+        await cursor.execute("SELECT COUNT(*) FROM fruit")
+        row: Any = await cursor.fetchone()
     assert row == (0,)
     assert len(await db.fetch("SELECT id FROM fruit")) == 3

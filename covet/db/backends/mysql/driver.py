@@ -18,7 +18,7 @@ from uuid import UUID
 from covet.concurrency import to_thread
 from covet.db import errors as e
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
-from covet.db.backends.features import Features, version_tuple
+from covet.db.backends.features import Features, require_version, version_tuple
 from covet.db.backends.mysql.dialect import MySQLDialect
 from covet.db.backends.mysql.libraries import choose_library
 
@@ -265,6 +265,8 @@ class MySQLDriver(Driver):
     """
 
     vendor: ClassVar[str] = "mysql"
+    minimum: ClassVar[tuple[int, ...]] = (8, 4)
+    minimum_mariadb: ClassVar[tuple[int, ...]] = (10, 11)
 
     def __init__(self, config: Any, alias: str) -> None:
         super().__init__(config, alias)
@@ -313,7 +315,11 @@ class MySQLDriver(Driver):
         except BaseException:
             raw.close()
             raise
-        self._learn(raw.server_version)
+        try:
+            self._learn(raw.server_version)
+        except e.NotSupportedError:
+            raw.close()
+            raise
         return connection
 
     def _learn(self, text: str) -> None:
@@ -323,6 +329,7 @@ class MySQLDriver(Driver):
         version = version_tuple(text.removeprefix("5.5.5-") if is_mariadb else text)
         name = "MariaDB" if is_mariadb else "MySQL"
         shown = ".".join(map(str, version))
+        require_version(f"{name} {shown}", version, self.minimum_mariadb if is_mariadb else self.minimum, self.alias)
         self.features = Features(f"{name} {shown}", version, rolls_back_ddl=False, defers_foreign_keys=False)
         self.dialect = MySQLDialect(version, is_mariadb=is_mariadb)
 

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from covet.db import errors as e
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
-from covet.db.backends.features import Features
+from covet.db.backends.features import Features, require_version
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.opening import First, Opening
-from covet.exceptions import MissingDependency
+from covet.exceptions import ImproperlyConfigured, MissingDependency
 
 try:
     import asyncpg
@@ -24,6 +24,20 @@ except ImportError:  # pragma: no cover - the package is there in the test envir
 __all__ = ["PostgreSQLConnection", "PostgreSQLDriver"]
 
 _INTEGER_OPTIONS = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size")
+_LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
+_SESSION = re.compile(
+    r"^[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
+    r"|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bCREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP",
+    re.IGNORECASE,
+)
+# Options that other frameworks have, and what to write for them.
+_PORTED = {
+    "pool": "Every database has a pool: write its limits beside OPTIONS, as 'pool': {'max_size': 20}.",
+    "server_side_binding": "Values are always bound by the server: leave it out.",
+    "assume_role": "Write 'role'.",
+    "client_encoding": "Connections always speak UTF-8: leave it out.",
+    "prepare_threshold": "Statements are prepared when they are first used: leave it out; behind PgBouncer write 'pgbouncer': True.",
+}
 _SEVERAL = re.compile(r";\s*\S")
 _DETAIL_KEY = re.compile(r"Key \((.+?)\)=")
 
@@ -68,11 +82,12 @@ _STATES: dict[str, type[e.DatabaseError]] = {
 class PostgreSQLConnection(Connection):
     """An asyncpg connection behind our protocol."""
 
-    __slots__ = ("_fetch", "_opening", "raw")
+    __slots__ = ("_fetch", "_keeps_session", "_opening", "raw")
 
-    def __init__(self, raw: asyncpg.Connection) -> None:
+    def __init__(self, raw: asyncpg.Connection, *, keeps_session: bool = True) -> None:
         super().__init__()
         self.raw = raw
+        self._keeps_session = keeps_session
         self._fetch = raw.fetch
         self._opening: Opening | None = None
 
@@ -88,7 +103,7 @@ class PostgreSQLConnection(Connection):
         if rows:
             record: Any = rows[0]
             return list(record.keys()), rows
-        statement = await self.raw.prepare(sql)
+        statement = await self.raw.prepare(sql, name="")
         return [column.name for column in statement.get_attributes()], rows
 
     async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
@@ -129,7 +144,12 @@ class PostgreSQLConnection(Connection):
         if own:
             await self.raw.execute("BEGIN READ ONLY")
         try:
-            cursor = await self.raw.cursor(sql, *args)
+            if self._keeps_session:
+                cursor = await self.raw.cursor(sql, *args)
+            else:
+                # A name would outlive the transaction, in a session that is somebody else's next.
+                statement = await self.raw.prepare(sql, name="")
+                cursor = await statement.cursor(*args)
             while chunk := await cursor.fetch(chunk_size):
                 yield chunk
         finally:
@@ -173,7 +193,9 @@ class PostgreSQLConnection(Connection):
         await self.raw._protocol._wait_for_cancellation()
 
     async def reset(self) -> None:
-        """Drop listeners, locks, session settings and temporary tables."""
+        """Drop listeners, locks, session settings and temporary tables; behind a pooler there are none of ours."""
+        if not self._keeps_session:
+            return
         await self.raw.reset()
         await self.raw.execute("DISCARD TEMP")
 
@@ -202,15 +224,31 @@ class PostgreSQLDriver(Driver):
     """Connects by asyncpg.
 
     Options of the URL: what libpq's URLs may hold (``sslmode``, ``sslrootcert``, ``application_name``, …), ``connect_timeout``,
-    ``command_timeout``, ``statement_cache_size`` (0 for PgBouncer's transaction mode) and ``server_settings``.
+    ``command_timeout``, ``statement_cache_size``, ``server_settings``, ``role``, ``isolation_level``, and ``pgbouncer``: a pooler in
+    transaction mode stands before the server, so nothing may be left in a session.
     """
 
     vendor: ClassVar[str] = "postgresql"
+    minimum: ClassVar[tuple[int, ...]] = (15,)
 
     def __init__(self, config: Any, alias: str) -> None:
         super().__init__(config, alias)
         self.features = Features(server="PostgreSQL", error_breaks_transaction=True)
         self._arguments = self._connect_arguments()
+
+    def check_session(self, sql: str) -> None:
+        """Refuse what a pooler in transaction mode would leave in a session that is somebody else's next.
+
+        Raises:
+            NotSupportedError: The statement changes the session.
+        """
+        if self.pools_transactions and _SESSION.search(sql) is not None:
+            raise e.NotSupportedError(
+                "This statement changes the session, and with pgbouncer=true each transaction may get another one. Use SET "
+                "LOCAL, pg_advisory_xact_lock or a table instead, inside atomic; or a database entry that goes round PgBouncer.",
+                alias=self.alias,
+                sql=sql,
+            )
 
     def make_dialect(self) -> PostgreSQLDialect:
         """Return the dialect; it does not hang on the server's version."""
@@ -219,11 +257,20 @@ class PostgreSQLDriver(Driver):
     def _connect_arguments(self) -> dict[str, Any]:
         config = self.config
         options = dict(config.options)
+        self.pools_transactions = _is_on(options.pop("pgbouncer", False))
+        own = {
+            server: str(options.pop(name))
+            for name, server in (("role", "role"), ("isolation_level", "default_transaction_isolation"))
+            if name in options
+        }
+        self._check_options(own, options)
         arguments: dict[str, Any] = {name: int(options.pop(name)) for name in _INTEGER_OPTIONS if name in options}
+        if self.pools_transactions:
+            arguments["statement_cache_size"] = 0
         arguments["timeout"] = float(options.pop("connect_timeout", options.pop("timeout", CONNECT_TIMEOUT_S)))
         if "command_timeout" in options:
             arguments["command_timeout"] = float(options.pop("command_timeout"))
-        settings = {"timezone": "UTC", "application_name": "covet", **options.pop("server_settings", {})}
+        settings = {"timezone": "UTC", "application_name": "covet", **own, **options.pop("server_settings", {})}
         for name in ("ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib", "direct_tls"):
             if name in options:
                 arguments[name] = options.pop(name)
@@ -241,8 +288,31 @@ class PostgreSQLDriver(Driver):
         arguments["database"] = config.name
         return arguments
 
+    def _check_options(self, own: dict[str, str], others: dict[str, Any]) -> None:
+        level = own.get("default_transaction_isolation")
+        if level is not None:
+            own["default_transaction_isolation"] = level = level.lower().replace("-", " ").replace("_", " ")
+            if level not in _LEVELS:
+                raise ImproperlyConfigured(
+                    f"DATABASES['{self.alias}']: there is no isolation_level '{level}'; there are {', '.join(_LEVELS)}."
+                )
+        if self.pools_transactions and own:
+            raise ImproperlyConfigured(
+                f"DATABASES['{self.alias}']: PgBouncer in transaction mode cannot keep {' or '.join(own)} for a session. Set it "
+                "for the user on the server: ALTER ROLE … SET …; or leave pgbouncer=true out."
+            )
+        for name, instead in _PORTED.items():
+            if name in others:
+                raise ImproperlyConfigured(
+                    f"DATABASES['{self.alias}']: the option '{name}' is not known here. {instead}"
+                )
+
     async def connect(self, *, read_only: bool = False) -> PostgreSQLConnection:
-        """Open a connection."""
+        """Open a connection.
+
+        Raises:
+            NotSupportedError: The server is older than PostgreSQL 15.
+        """
         try:
             raw = await asyncpg.connect(**self._arguments)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
@@ -250,10 +320,14 @@ class PostgreSQLDriver(Driver):
         if not self.features.version:
             version = raw.get_server_version()
             numbers = (version.major, version.minor)
-            self.features = Features(
-                f"PostgreSQL {version.major}.{version.minor}", numbers, error_breaks_transaction=True
-            )
-        return PostgreSQLConnection(raw)
+            server = f"PostgreSQL {version.major}.{version.minor}"
+            try:
+                require_version(server, numbers, self.minimum, self.alias)
+            except e.NotSupportedError:
+                raw.terminate()
+                raise
+            self.features = Features(server, numbers, error_breaks_transaction=True)
+        return PostgreSQLConnection(raw, keeps_session=not self.pools_transactions)
 
     def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
         config = self.config
@@ -343,3 +417,7 @@ def _without_value(error: BaseException) -> str:
     head, _, rest = text.partition(": ")
     reason = rest.rpartition("(")[2].rstrip(")") if rest.endswith(")") else ""
     return f"{head} ({reason})" if reason else head
+
+
+def _is_on(value: Any) -> bool:
+    return str(value).lower() in ("1", "true", "yes", "on")

@@ -15,15 +15,16 @@ import aiosqlite
 
 from covet.db import errors as e
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
-from covet.db.backends.features import Features
+from covet.db.backends.features import Features, require_version
 from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.backends.sqlite.functions import register_functions
+from covet.exceptions import ImproperlyConfigured
 
 __all__ = ["SQLiteConnection", "SQLiteDriver"]
 
 _BUSY_TIMEOUT_S = 5.0
 _URI_OPTIONS = ("mode", "cache", "immutable", "vfs", "nolock", "psow")
-_MINIMUM = (3, 38)
+_BEGIN = {"IMMEDIATE": "BEGIN IMMEDIATE", "DEFERRED": "BEGIN", "EXCLUSIVE": "BEGIN EXCLUSIVE"}
 
 
 def _fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -73,15 +74,18 @@ def _rollback(raw: sqlite3.Connection) -> None:
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
-    __slots__ = ("_put", "_raw", "is_memory", "is_read_only", "thread")
+    __slots__ = ("_begin", "_put", "_raw", "is_memory", "is_read_only", "thread")
 
-    def __init__(self, thread: Any, *, is_memory: bool, is_read_only: bool = False) -> None:
+    def __init__(
+        self, thread: Any, *, is_memory: bool, is_read_only: bool = False, begin: str = "BEGIN IMMEDIATE"
+    ) -> None:
         super().__init__()
         self.thread = thread
         self._put = thread._tx.put_nowait
         self._raw = thread._conn
         self.is_memory = is_memory
         self.is_read_only = is_read_only
+        self._begin = "BEGIN" if is_read_only else begin
 
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows, in one hop."""
@@ -145,7 +149,7 @@ class SQLiteConnection(Connection):
 
     async def begin(self) -> None:
         """Take the write lock at once: a reader that turns writer half-way may fail without waiting."""
-        await self._hop(_execute, "BEGIN" if self.is_read_only else "BEGIN IMMEDIATE", ())
+        await self._hop(_execute, self._begin, ())
 
     async def rollback(self) -> None:
         """Roll back, if SQLite has not done it by itself."""
@@ -191,11 +195,12 @@ class SQLiteConnection(Connection):
 class SQLiteDriver(Driver):
     """Opens files and in-memory databases.
 
-    Options of the URL: ``busy_timeout`` (seconds), ``journal_mode``, ``synchronous``, ``cache_size``, and those of SQLite's
-    own URIs (``mode``, ``cache``, ``immutable``, …).
+    Options of the URL: ``busy_timeout`` (seconds), ``journal_mode``, ``synchronous``, ``cache_size``, ``transaction_mode`` (``IMMEDIATE``,
+    ``DEFERRED``, ``EXCLUSIVE``), ``init_command``, and those of SQLite's own URIs (``mode``, ``cache``, ``immutable``, …).
     """
 
     vendor: ClassVar[str] = "sqlite"
+    minimum: ClassVar[tuple[int, ...]] = (3, 38)
 
     def __init__(self, config: Any, alias: str) -> None:
         super().__init__(config, alias)
@@ -207,6 +212,12 @@ class SQLiteDriver(Driver):
             version=sqlite3.sqlite_version_info,
             allows_parallel_writes=False,
         )
+        mode = str(config.options.get("transaction_mode") or "IMMEDIATE").upper()
+        if mode not in _BEGIN:
+            raise ImproperlyConfigured(
+                f"DATABASES['{alias}']: there is no transaction_mode '{mode}'; there are {', '.join(_BEGIN)}."
+            )
+        self._begin = _BEGIN[mode]
 
     def make_dialect(self) -> SQLiteDialect:
         """Return the dialect."""
@@ -214,11 +225,7 @@ class SQLiteDriver(Driver):
 
     async def connect(self, *, read_only: bool = False) -> SQLiteConnection:
         """Open the file (made when it does not exist) and set the pragmas."""
-        if sqlite3.sqlite_version_info < _MINIMUM:
-            raise e.ConnectionFailed(
-                f"SQLite {sqlite3.sqlite_version} is too old; Covet needs {'.'.join(map(str, _MINIMUM))} or later.",
-                alias=self.alias,
-            )
+        require_version(self.features.server, self.features.version, self.minimum, self.alias)
         options = dict(self.config.options)
         target, uri = self._target(options)
         timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))
@@ -239,7 +246,12 @@ class SQLiteDriver(Driver):
         except BaseException:
             thread.stop()
             raise
-        return SQLiteConnection(thread, is_memory=self.is_memory, is_read_only=read_only or options.get("mode") == "ro")
+        return SQLiteConnection(
+            thread,
+            is_memory=self.is_memory,
+            is_read_only=read_only or options.get("mode") == "ro",
+            begin=self._begin,
+        )
 
     def _target(self, options: dict[str, Any]) -> tuple[str, bool]:
         name = str(self.config.name) or ":memory:"
@@ -261,6 +273,8 @@ class SQLiteDriver(Driver):
         raw.execute("PRAGMA foreign_keys = ON")
         if "cache_size" in options:
             raw.execute(f"PRAGMA cache_size = {int(options['cache_size'])}")
+        if options.get("init_command"):
+            raw.executescript(str(options["init_command"]))
         if read_only:
             raw.execute("PRAGMA query_only = ON")
 
