@@ -43,7 +43,7 @@ from covet.rest.pagination import (
     OffsetRequest,
     PageRequest,
 )
-from covet.rest.params import Header, Query
+from covet.rest.params import Depends, Header, Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
 from covet.rest.throttle import effective_throttles, throttled
@@ -107,6 +107,7 @@ class Endpoint:
         select_fields: Whether ``?fields=`` chooses what the answer shows.
         idempotent: Whether an ``Idempotency-Key`` gives the first answer again.
         exception_handlers: Gives the functions that answer exceptions, by their classes.
+        dependencies: What is called before the handler, though no argument asks for it.
         openapi_extra: What OpenAPI shall say besides; put over what is made.
         security: The schemes of ``OPENAPI_SECURITY`` that it takes, for OpenAPI; None for all, an empty list for none.
         callbacks: Requests that the server sends back, by name: routers whose paths are runtime expressions.
@@ -137,6 +138,7 @@ class Endpoint:
     select_fields: bool = False
     idempotent: bool = False
     exception_handlers: Callable[[], Handlers] | None = None
+    dependencies: Sequence[Depends] = ()
     openapi_extra: Mapping[str, Any] | None = None
     security: Sequence[str] | None = None
     callbacks: Mapping[str, Any] = field(default_factory=dict)
@@ -204,6 +206,7 @@ class Compiled:
             else {*converters, *flat.kwargs},
             annotations=endpoint.annotations,
             replaced=replaced,
+            dependencies=endpoint.dependencies,
         )
         self.plan: Plan = plan_response(endpoint.response, self.signature.returns, where)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)

@@ -16,6 +16,7 @@ from covet.urls.patterns import Include, Route, include, path
 if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.http.exception_handlers import ExceptionHandler
+    from covet.rest.params import Depends
     from covet.rest.deprecation import Deprecation
     from covet.rest.viewsets import ViewSet
 
@@ -68,6 +69,7 @@ class Router:
         throttles: How often each may be asked, where it does not say; None for ``DEFAULT_THROTTLES``.
         include_in_schema: Whether OpenAPI tells of the endpoints.
         formats: The forms of bodies and answers, where an endpoint does not say; None for ``REST_FORMATS``.
+        dependencies: ``Depends(…)`` that are called before each handler; what they give is left aside.
         deprecated: All of them are still there, but not for long; a ``Deprecation`` says how long.
         app_name: A namespace for ``reverse("blog:list_articles")``.
         trailing_slash: Whether the paths of viewsets end in a slash.
@@ -84,8 +86,10 @@ class Router:
         app_name: str | None = None,
         trailing_slash: bool = True,
         formats: Sequence[Any] | None = None,
+        dependencies: Sequence[Depends] = (),
     ) -> None:
         self.formats = formats
+        self.dependencies = tuple(dependencies)
         self._handlers: dict[type[BaseException], ExceptionHandler] = {}
         self._above: list[Router] = []
         self.tags = tuple(tags)
@@ -142,6 +146,7 @@ class Router:
         last_modified: Callable[[Any], datetime.datetime | None] | None = None,
         select_fields: bool = False,
         idempotent: bool = False,
+        dependencies: Sequence[Depends] = (),
         openapi_extra: Mapping[str, Any] | None = None,
         security: Sequence[str] | None = None,
         callbacks: Mapping[str, Router] | None = None,
@@ -170,6 +175,7 @@ class Router:
             last_modified: Gets what the handler returns and says when it was last changed.
             select_fields: Let ``?fields=id,author.name`` choose what the answer shows.
             idempotent: Keep the answer for an ``Idempotency-Key``, and give it again.
+            dependencies: Further ``Depends(…)`` that are called before the handler.
             openapi_extra: What OpenAPI shall say besides: put over the operation, member by member.
             security: The schemes of ``OPENAPI_SECURITY`` that it takes; None for all of them, ``[]`` for none.
             callbacks: Requests that the server sends to the client later, by name; the paths of these routers are
@@ -200,6 +206,7 @@ class Router:
                     last_modified=last_modified,
                     select_fields=select_fields,
                     idempotent=idempotent,
+                    dependencies=tuple(dependencies),
                     openapi_extra=openapi_extra,
                     security=security,
                     callbacks=callbacks or {},
@@ -221,6 +228,7 @@ class Router:
         if endpoint.formats is None:
             endpoint.formats = self.formats
         endpoint.exception_handlers = self.exception_handlers
+        endpoint.dependencies = (*self.dependencies, *endpoint.dependencies)
         endpoint.webhooks = self.all_webhooks
         self.endpoints.append(endpoint)
 

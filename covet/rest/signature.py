@@ -9,7 +9,7 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -156,6 +156,7 @@ def read_signature(
     path_names: Collection[str] = (),
     annotations: Mapping[str, Any] | None = None,
     replaced: Mapping[Any, Callable[..., Any]] | None = None,
+    dependencies: Iterable[Depends] = (),
 ) -> Signature:
     """Read what a handler needs.
 
@@ -165,11 +166,14 @@ def read_signature(
         path_names: What the path gives.
         annotations: Annotations that take the place of the function's own.
         replaced: Functions that take the place of dependencies, by these.
+        dependencies: What is called before, though no argument asks for it.
 
     Raises:
         ImproperlyConfigured: An argument cannot be filled; the text says which, and what to write.
     """
     reader = _Reader(method, frozenset(path_names), replaced or {})
+    for dependency in dependencies:
+        reader.depend(dependency, ())
     call = reader.read_call(handler, annotations or {}, ())
     signature = Signature(call, reader.dependencies, reader.parameters, reader.groups, reader.returns_of(handler))
     reader.check(signature, handler)
@@ -226,7 +230,7 @@ class _Reader:
         elif isinstance(marker, Marker) and default is REQUIRED:
             default = marker.default
         if isinstance(marker, Depends):
-            return self._dependency(marker, (*above, function))
+            return self.depend(marker, (*above, function))
         if isinstance(marker, FilterSet):
             return self._filters(marker)
         if bare is inspect.Parameter.empty:
@@ -297,7 +301,8 @@ class _Reader:
         self.parameters.append(parameter)
         return parameter
 
-    def _dependency(self, marker: Depends, above: tuple[Callable[..., Any], ...]) -> Call:
+    def depend(self, marker: Depends, above: tuple[Callable[..., Any], ...]) -> Call:
+        """Return the call of a dependency, and note it."""
         function = self.replaced.get(marker.function, marker.function)
         if marker.use_cache and function in self._cached:
             return self._cached[function]

@@ -246,3 +246,17 @@ async def test_a_lazy_queryset_is_read_before_its_dependencies_close(library: An
 
     assert (await client.get("/api/lazy")).json() == [{"name": "red"}]
     assert told == ["outer opens", "outer closes"]
+
+
+async def test_a_router_and_an_endpoint_depend_on_what_no_argument_asks_for(site: Any) -> None:
+    guarded = Router(permissions=OPEN, dependencies=[Depends(outer)])
+
+    @guarded.get("/", dependencies=[Depends(inner)])
+    async def handler() -> Out:
+        told.append("handler")
+        return Out(name="x")
+
+    client = await site([path("", include(guarded))])
+
+    assert (await client.get("/")).json() == {"name": "x"}
+    assert told == ["outer opens", "inner opens", "handler", "inner closes", "outer closes"]
