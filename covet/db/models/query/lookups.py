@@ -7,11 +7,14 @@ as a parameter with the adaptation that the look-up wants, or an expression's no
 from __future__ import annotations
 
 import datetime as dt
+import math
+from decimal import Decimal
 from typing import Any
 
 from covet.db.models.expressions.inference import DATE, INTEGER, TIME
 from covet.db.models.expressions.json_paths import json_step
 from covet.db.models.fields.base import Field
+from covet.db.models.fields.numbers import IntegerField
 from covet.db.models.query.json_lookups import JSON_LOOKUPS
 from covet.db.models.query.operands import Build, Convert, Lookup, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
@@ -45,9 +48,16 @@ def _compare(op: str) -> Lookup:
     def lookup(left: Operand, right: Right, build: Build) -> n.Node:
         if left.part == "year" and right.node is None and left.source is not None:
             return _year(op, left, right, build)
+        if op in {">=", "<"} and right.node is None and isinstance(left.field, IntegerField):
+            return n.Binary(op, left.node, right.value(first=_ceiled))
         return n.Binary(op, left.node, right.value())
 
     return lookup
+
+
+def _ceiled(value: Any) -> Any:
+    """Return the whole number that a fraction stands for where whole numbers are compared: 3 is the first beyond 2.5."""
+    return math.ceil(value) if isinstance(value, (float, Decimal)) and math.isfinite(value) else value
 
 
 def _year(op: str, left: Operand, right: Right, build: Build) -> n.Node:

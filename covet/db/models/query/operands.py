@@ -68,12 +68,14 @@ class Right:
         self.field = field
         self.unwrap = unwrap
 
-    def value(self, *, many: bool = False) -> n.Node:
-        """Return the value as the column takes it, or the expression."""
+    def value(self, *, many: bool = False, first: Convert | None = None) -> n.Node:
+        """Return the value as the column takes it, ``first`` changed by a function, or the expression."""
         if self.node is not None:
             return self.node
         field = self.field
         adapt = None if field is None else field.adapter(self.dialect)
+        if first is not None:
+            adapt = chained(first, adapt)
         if self.unwrap is not None:
             adapt = chained(self.unwrap, adapt)
         return n.Param(self.slots[0], adapt, None if field is None else field.column_type(), many=many)
