@@ -1,0 +1,266 @@
+"""What a document tells beside paths and schemas: credentials, webhooks, callbacks, conditions, limits, parts of an API."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from covet.conf import override
+from covet.exceptions import ImproperlyConfigured
+from covet.http.forms import UploadedFile
+from covet.rest import (
+    Body,
+    Cookie,
+    CursorPage,
+    Deprecation,
+    ModelViewSet,
+    Path,
+    Query,
+    Router,
+    Schema,
+    Throttle,
+    Versions,
+    permissions,
+)
+from covet.rest.openapi import build_document, security
+from covet.urls import include, path
+from covet.urls.resolver import Resolver
+from tests.rest.library import Author
+
+SCHEMES = {
+    "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+    "token": security.bearer(description="From /login."),
+    "password": security.basic(),
+    "key": security.api_key("X-Key"),
+    "oauth": security.oauth2(
+        authorization_url="https://id.example/a", token_url="https://id.example/t", refresh_url="https://id.example/r"
+    ),
+    "machine": security.oauth2(token_url="https://id.example/t", scopes={"read": "Read."}),
+    "openid": security.openid("https://id.example/.well-known/openid-configuration"),
+}
+CSRF = "covet.middleware.csrf.CsrfMiddleware"
+
+
+class Order(Schema):
+    title: str
+    callback_url: str = ""
+
+
+class GuardedViewSet(ModelViewSet, model=Author):
+    """Authors, changed by nobody who has not seen them.
+
+    More of it.
+    """
+
+    tags = ["authors"]
+    require_match = True
+    bulk = True
+    pagination = CursorPage
+    throttles = [Throttle("10/minute", fail_open=False)]
+    formats = ["json", "msgpack", "yaml", "xml", "csv", "html"]
+
+
+def kitchen() -> Router:
+    api, sent, below = Router(tags=["shop"]), Router(), Router()
+    api.register("authors", GuardedViewSet)
+
+    @sent.post("{$request.body#/callback_url}")
+    async def paid(order: Order) -> None:
+        """Sent once it is paid."""
+
+    @api.post(
+        "/orders",
+        status=201,
+        callbacks={"paid": sent},
+        security=["token", "key"],
+        idempotent=True,
+        responses={202: {"description": "Later.", "headers": {"Location": {"schema": {"type": "string"}}}}},
+        openapi_extra={"x-team": "sales", "tags": ["extra"], "responses": {"201": {"description": "Ordered."}}},
+    )
+    async def create_order(
+        order: Annotated[Order, Body(examples=[{"title": "A book"}])],
+        theme: Annotated[str, Cookie(description="Dark or light.")] = "",
+    ) -> Order:
+        return order
+
+    @api.get("/orders/<path:name>", deprecated=Deprecation(since=datetime.date(2026, 1, 1)))
+    async def read_order(
+        name: Annotated[str, Path(description="Which.", examples=["a/b"])],
+        size: Annotated[int, Query(deprecated=True, ge=1)] = 1,
+    ) -> Order:
+        raise NotImplementedError
+
+    @api.post("/files", permissions=[permissions.AllowAny], security=[])
+    async def upload(files: list[UploadedFile]) -> None: ...
+
+    @below.webhook("order.paid", deprecated=True)
+    async def order_paid(order: Order) -> None:
+        """Sent once an order is paid."""
+
+    @below.get("/below")
+    async def in_below() -> None: ...
+
+    api.include("/", below)
+    return api
+
+
+def build(*, security_schemes: dict[str, Any] = SCHEMES, **options: Any) -> dict[str, Any]:
+    with override(OPENAPI_SECURITY=security_schemes, DATABASES={}, MIDDLEWARE=[CSRF]):
+        return build_document(Resolver([path("api/", include(kitchen()))]).routes, title="T", **options)
+
+
+@pytest.fixture(scope="module")
+def document() -> Iterator[dict[str, Any]]:
+    yield json.loads(json.dumps(build()))
+
+
+def test_the_kitchen_sink_is_valid_openapi(document: dict[str, Any]) -> None:
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_credentials_are_those_of_the_project(document: dict[str, Any]) -> None:
+    order = document["paths"]["/api/orders"]["post"]
+
+    assert order["security"] == [{"token": []}, {"key": []}]
+    created = document["paths"]["/api/authors/"]["post"]
+    assert {"session": [], "csrf": []} in created["security"]
+    assert {"oauth": []} in created["security"]
+    assert document["paths"]["/api/files"]["post"]["security"] == []
+    known = document["components"]["securitySchemes"]
+    assert known["token"] == {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "From /login.",
+    }
+    assert known["csrf"]["name"] == "X-CSRFToken"
+    assert set(known["oauth"]["flows"]) == {"authorizationCode"}
+    assert set(known["machine"]["flows"]) == {"clientCredentials"}
+    assert "403" in document["paths"]["/api/files"]["post"]["responses"]
+
+
+def test_credentials_that_are_not_known_are_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match="no security scheme of OpenAPI"):
+        build(security_schemes={"x": {"type": "magic"}})
+    with pytest.raises(ImproperlyConfigured, match="security names 'token'"):
+        build(security_schemes={"tokens": security.bearer()})
+    with pytest.raises(ImproperlyConfigured, match="needs the token_url"):
+        security.oauth2()
+
+
+def test_webhooks_and_callbacks_tell_what_is_sent(document: dict[str, Any]) -> None:
+    hook = document["webhooks"]["order.paid"]["post"]
+    back = document["paths"]["/api/orders"]["post"]["callbacks"]["paid"]["{$request.body#/callback_url}"]["post"]
+
+    for one in (hook, back):
+        assert one["requestBody"]["content"]["application/json"]["schema"] == {
+            "$ref": "#/components/schemas/Order-Input"
+        }
+        assert set(one["responses"]) == {"204"}
+    assert hook["operationId"] == "webhook_order_paid"
+    assert hook["summary"] == "Sent once an order is paid"
+    assert hook["deprecated"] is True
+
+
+def test_what_is_said_besides_is_put_over(document: dict[str, Any]) -> None:
+    order = document["paths"]["/api/orders"]["post"]
+
+    assert order["x-team"] == "sales"
+    assert order["tags"] == ["extra"]
+    assert order["responses"]["201"]["description"] == "Ordered."
+    assert "content" in order["responses"]["201"]
+    assert order["responses"]["202"]["headers"]["Location"]
+    assert order["requestBody"]["content"]["application/json"]["examples"] == {
+        "example1": {"value": {"title": "A book"}}
+    }
+
+
+def test_parameters_of_every_place(document: dict[str, Any]) -> None:
+    order = document["paths"]["/api/orders"]["post"]
+    read = document["paths"]["/api/orders/{name}"]["get"]
+
+    assert {(one["in"], one["name"]) for one in order["parameters"]} == {
+        ("cookie", "theme"),
+        ("header", "idempotency-key"),
+    }
+    name, size = read["parameters"]
+    assert (name["description"], name["examples"]) == ("Which.", {"example1": {"value": "a/b"}})
+    assert size["deprecated"] is True
+    assert read["deprecated"] is True
+    assert set(read["responses"]["200"]["headers"]) == {"Deprecation"}
+
+
+def test_conditions_limits_and_forms_are_told(document: dict[str, Any]) -> None:
+    changed = document["paths"]["/api/authors/{pk}/"]["patch"]
+    listed = document["paths"]["/api/authors/"]["get"]
+
+    match = next(one for one in changed["parameters"] if one["name"] == "If-Match")
+    assert match["required"] is True
+    assert {"412", "428", "429", "503", "409", "406"} <= set(changed["responses"])
+    assert "Retry-After" in changed["responses"]["429"]["headers"]
+    assert {"RateLimit", "RateLimit-Policy"} <= set(listed["responses"]["200"]["headers"])
+    assert any(one["name"] == "If-None-Match" for one in listed["parameters"])
+    assert "304" in listed["responses"]
+    assert {"application/json", "application/msgpack", "application/yaml", "text/csv", "text/html"} <= set(
+        listed["responses"]["200"]["content"]
+    )
+    assert "text/html" not in changed["requestBody"]["content"]
+    assert "application/xml" in changed["requestBody"]["content"]
+
+
+def test_tags_say_what_they_are(document: dict[str, Any]) -> None:
+    tags = {one["name"]: one.get("description") for one in document["tags"]}
+
+    assert "shop" in tags
+    with override(
+        OPENAPI_TAGS={"shop": "What is sold."}, OPENAPI_SERVERS=["https://a.example"], OPENAPI_DESCRIPTION="D"
+    ):
+        told = build()
+    assert {"name": "shop", "description": "What is sold."} in told["tags"]
+    assert told["servers"] == [{"url": "https://a.example"}]
+    assert told["info"]["description"] == "D"
+
+
+def test_a_viewset_of_a_tag_of_its_own_describes_it() -> None:
+    api = Router()
+    api.register("authors", GuardedViewSet)
+    with override(DATABASES={}):
+        told = build_document(Resolver([path("", include(api))]).routes)
+
+    assert told["tags"] == [{"name": "authors", "description": "Authors, changed by nobody who has not seen them."}]
+
+
+async def documented(site: Any, documents: dict[str, Any]) -> Any:
+    from covet.rest.urls import urlpatterns
+
+    patterns = [*urlpatterns, path("api/", include(kitchen())), path("v/", include(Versions({"1": Router()})))]
+    return await site(
+        patterns, installed=["covet.rest"], OPENAPI_DOCUMENTS=documents, OPENAPI_SECURITY=SCHEMES, OPENAPI_TITLE="All"
+    )
+
+
+async def test_parts_of_an_api_have_documents_of_their_own(site: Any) -> None:
+    client = await documented(site, {"orders": {"title": "Orders", "prefix": "/api/orders"}, "none": {"tags": ["x"]}})
+
+    orders = (await client.get("/openapi.json?document=orders")).json()
+    nothing = (await client.get("/openapi.json?document=none")).json()
+    missing = await client.get("/openapi.json?document=other")
+    page = await client.get("/docs?document=orders")
+
+    assert set(orders["paths"]) == {"/api/orders", "/api/orders/{name}"}
+    assert orders["info"]["title"] == "Orders"
+    assert (nothing["paths"], nothing["info"]["title"]) == ({}, "All")
+    assert missing.status_code == 404
+    assert "?document=orders, ?document=none" in missing.json()["detail"]
+    assert "/openapi.json?document=orders" in page.text
+
+
+async def test_a_part_with_an_unknown_option_is_refused(site: Any) -> None:
+    client = await documented(site, {"orders": {"prefx": "/"}})
+
+    assert (await client.get("/openapi.json?document=orders")).status_code == 500
