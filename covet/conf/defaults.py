@@ -79,6 +79,11 @@ class Defaults:
     SECRET_KEY_FALLBACKS: list[str] = setting(
         cast(list[str], []), "Old keys that still verify, while a new one is being rolled out.", secret=True
     )
+    FIELD_ENCRYPTION_KEYS: list[str] = setting(
+        cast(list[str], []),
+        "Keys of EncryptedField, at least 32 random characters each: the first encrypts, all decrypt.",
+        secret=True,
+    )
     ALLOWED_HOSTS: list[str] = setting(
         cast(list[str], []), "Host names this site answers to; '.example.com' takes subdomains, '*' all."
     )
@@ -337,7 +342,7 @@ class Defaults:
         "", "Address that the types of problem documents are fragments of, such as /docs/problems; empty gives about:blank."
     )
     EXCEPTION_HANDLERS: dict[Any, Any] = setting(
-        cast(dict[Any, Any], {}),
+        {},
         "Functions that answer exceptions, by exception: dotted names, or the class and the function.",
     )
     PAGE_SIZE: int = setting(50, "Items on a page where the client does not ask.")
