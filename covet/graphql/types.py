@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, EnumType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import strawberry
@@ -95,7 +96,8 @@ class ModelType:
     def _make(self, name: str, registry: Registry) -> StrawberryField:
         found = self._lookup(name)
         if not found.is_relation:
-            return ColumnField(found, self._column(found))
+            kind = EnumColumnField if isinstance(getattr(found, "enum", None), EnumType) else ColumnField
+            return kind(found, self._column(found))
         if found.many_to_many or found.one_to_many:
             target = registry.type_for(found.related_model, self)
             inner = strawberry.ID if target is None else target.cls
@@ -160,6 +162,19 @@ class ColumnField(StrawberryField):
         if isinstance(source, Model):
             source = await source
         return getattr(source, self.attname)
+
+
+class EnumColumnField(ColumnField):
+    """A column with members of a Python enumeration: answered by their values, texts or numbers."""
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
+        """Return the member's value, or a coroutine that loads it."""
+        found = super().get_result(source, info, args, kwargs)
+        return found.value if isinstance(found, Enum) else found
+
+    async def _load(self, source: Any) -> Any:
+        found = await super()._load(source)
+        return found.value if isinstance(found, Enum) else found
 
 
 class KeyField(ColumnField):

@@ -2,6 +2,8 @@
 
 from covet.db.models.fields.base import NOT_PROVIDED, Field
 from covet.db.models.fields.composite import CompositePrimaryKey
+from covet.db.models.fields.encrypted import DecryptionError, EncryptedField
+from covet.db.models.fields.enumeration import EnumField
 from covet.db.models.fields.files import FieldFile, FileField, ImageField, ImageFieldFile
 from covet.db.models.fields.generated import GeneratedField
 from covet.db.models.fields.identity import AutoField, BigAutoField, SmallAutoField, UUIDField
@@ -16,6 +18,7 @@ from covet.db.models.fields.numbers import (
     PositiveSmallIntegerField,
     SmallIntegerField,
 )
+from covet.db.models.fields.paths import FilePathField
 from covet.db.models.fields.structured import BinaryField, JSONField
 from covet.db.models.fields.temporal import DateField, DateTimeField, DurationField, TimeField
 from covet.db.models.fields.text import (
@@ -40,11 +43,15 @@ __all__ = [
     "DateField",
     "DateTimeField",
     "DecimalField",
+    "DecryptionError",
     "DurationField",
     "EmailField",
+    "EncryptedField",
+    "EnumField",
     "Field",
     "FieldFile",
     "FileField",
+    "FilePathField",
     "FloatField",
     "GeneratedField",
     "GenericIPAddressField",

@@ -227,6 +227,8 @@ class Field(Generic[T]):
     descriptor_class: ClassVar[type[Any] | None] = None
     generated: ClassVar[bool] = False
 
+    #: The look-ups that mean something on the column; ``None`` is all of them.
+    allowed_lookups: frozenset[str] | None = None
     is_relation: bool = False
     many_to_many: bool = False
     many_to_one: bool = False

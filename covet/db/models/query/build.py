@@ -20,7 +20,15 @@ from covet.db.models.query.filtered import FilteredLink, filtered_path, make_lin
 from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
 from covet.db.models.query.json_lookups import JSON_NULL, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
-from covet.db.models.query.lookups import LOOKUPS, KeyOf, apply_transform, check_rest, lookup_of, split_rest
+from covet.db.models.query.lookups import (
+    LOOKUPS,
+    KeyOf,
+    apply_transform,
+    check_rest,
+    lookup_of,
+    refuse_lookup,
+    split_rest,
+)
 from covet.db.models.query.operands import Operand, Right
 from covet.db.models.query.paths import Path, parent_hops, relation_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
@@ -305,6 +313,7 @@ class Builder:
 
     def compare(self, left: Resolved, lookup: str, right: Resolved | None) -> n.Node:
         """Return a built-in look-up as an expression."""
+        refuse_lookup(left.field, lookup)
         operand = Operand(left.node, left.field)
         slot = self.cursor
         if right is None:
@@ -316,6 +325,7 @@ class Builder:
 
     def compare_list(self, left: Resolved, lookup: str, right: Any) -> n.Node:
         """Return ``in`` or ``range`` as an expression."""
+        refuse_lookup(left.field, lookup)
         if lookup == "range":
             low, high = right
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))

@@ -33,6 +33,7 @@ __all__ = [
     "lookup_of",
     "may_need_zone",
     "reads_zone",
+    "refuse_lookup",
     "split_rest",
 ]
 
@@ -201,6 +202,8 @@ def check_rest(path: Path, where: str) -> bool:
         FieldError: With the name that was probably meant.
     """
     rest = path.rest
+    if path.relation is None:
+        refuse_lookup(path.field, rest[-1] if rest else "exact")
     if not rest:
         return False
     if path.relation is not None and rest[0] not in _RELATION_LOOKUPS:
@@ -221,6 +224,24 @@ def check_rest(path: Path, where: str) -> bool:
             hint=hint or "",
         ) from None
     return _kind(path.field) == "datetime" and may_need_zone(rest)
+
+
+def refuse_lookup(field: Field[Any] | None, name: str) -> None:
+    """Raise for a look-up that a field's column cannot answer, such as an encrypted one.
+
+    Raises:
+        FieldError: The field does not allow it.
+    """
+    allowed = None if field is None else field.allowed_lookups
+    if field is None or allowed is None or name in allowed:
+        return
+    raise FieldError(
+        f"{field} is {type(field).__name__}: the database cannot answer '{name}' of it. "
+        f"Look-ups that work are: {', '.join(sorted(allowed))}.",
+        model=field.model,
+        name=name,
+        hint="",
+    )
 
 
 def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
