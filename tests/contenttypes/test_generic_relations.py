@@ -155,6 +155,24 @@ async def test_gather_loads_each_model_once(m):
     assert len(queries) <= 4
 
 
+@pytest.mark.row("relations.batches")
+async def test_a_loop_over_reverse_relations_takes_one_statement(m):
+    await some_remarks(m)
+    await m.Remark.objects.create(text="more", about=await m.Painting.objects.get(title="P2"))
+
+    with record_queries() as queries:
+        rows = await m.Painting.objects.order_by("title")
+        found = [[remark.text for remark in await painting.remarks.all()] for painting in rows]
+        owners = {remark.about for painting in rows[:1] for remark in await painting.remarks.filter(text="r0")}
+
+    assert found == [["r0"], ["r1"], ["r2", "more"], ["r3"]]
+    assert owners == {rows[0]}
+    # The paintings, their remarks, and the filtered ones of one painting.
+    assert len(queries) == 3
+    statue = await m.Statue.objects.first()
+    assert [remark.text for remark in await statue.remarks.all()] == ["r4"]
+
+
 async def test_an_object_of_a_known_type_knows_its_key_before_it_is_loaded(m):
     things = await some_remarks(m)
     await types().get_for_models(m.Painting, m.Statue)
