@@ -1,7 +1,7 @@
 """Run by test_kill in a process of its own: kills a child before each of its statements, and lets another one go on.
 
 ``python -m tests.db.migrations.kill_points URL atomic|single STRIDE`` migrates forwards and backwards, each time with a child that SIGKILLs itself
-before its n-th statement (those of the journal and of the record count, too), for every n or every second, third … one. After each the next child
+before its n-th statement (those of the journal and of the record count, too), for every n or every second, third … one; a stride of 0 is for random times. After each the next child
 must bring the database where the migration leads, or back. Children are forks: a fresh interpreter for each would take minutes.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -91,10 +93,13 @@ class Dying(Database):
 Work = Callable[[Executor], Coroutine[Any, Any, object]]
 
 
-def child(url: str, work: Work, *, atomic: bool, kill_at: int = -1) -> int:
+def child(url: str, work: Work, *, atomic: bool, kill_at: int = -1, kill_after_s: float | None = None) -> int:
     """Fork; return the child's exit status, negative when it was killed."""
     pid = os.fork()
     if pid:
+        if kill_after_s is not None:
+            time.sleep(kill_after_s)
+            os.kill(pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     try:
 
@@ -161,10 +166,21 @@ def main(url: str, stride: int, *, atomic: bool) -> None:
     def same(found: str, wanted: str, *where: object) -> None:
         assert found == wanted, f"{where}\n{found[-400:]}\n{wanted[-400:]}\n{found}\n{wanted}"
 
+    def kill_somewhere(rounds: int) -> None:
+        """Kill at random times, several times before one child is let through."""
+        for number in range(rounds):
+            name, there = (("0002", after), ("0001", before))[number % 2]
+            for _ in range(random.randint(1, 3)):
+                child(url, go(name), atomic=atomic, kill_after_s=random.uniform(0.0, 0.4))
+            same(look(go(name)), there, "at random", number)
+
     before = look(go("0001"))
     after = look(go("0002"))
     assert before != after
     same(look(go("0001")), before)
+    if not stride:
+        kill_somewhere(60)
+        return
     forwards = backwards = taken_back = 0
     while kill(go("0002"), forwards):
         same(look(go("0002")), after, "forwards", forwards)
