@@ -14,7 +14,7 @@ from covet.db import models
 from covet.db.errors import NotSupportedError
 from covet.db.models import F, OuterRef, Value
 from covet.db.models.functions import Cast
-from covet.exceptions import ValidationError
+from covet.exceptions import FieldError, ValidationError
 from covet.postgres.expressions import ArraySubquery
 from covet.postgres.fields import ArrayField
 from tests.postgres.models import Post
@@ -166,6 +166,11 @@ async def test_full_clean_checks_every_item(pg: Database) -> None:
     with pytest.raises(ValidationError) as caught:
         await post.full_clean()
     assert set(caught.value.message_dict) == {"scores", "board"}
+
+
+def test_a_wrong_look_up_is_told_the_right_one() -> None:
+    with pytest.raises(FieldError, match=r"no look-up 'overlaps'.*Did you mean 'overlap'"):
+        str(Post.objects.filter(tags__overlaps=["x"]).query)
 
 
 def test_texts_are_read_as_json_and_written_so() -> None:

@@ -213,7 +213,7 @@ def check_rest(path: Path, where: str) -> bool:
     except LookupError as error:
         name = str(error.args[0])
         kind = _kind(path.field)
-        known = {*LOOKUPS, *_SHAPED, *_transforms_of(kind)}
+        known = {*LOOKUPS, *_SHAPED, *_transforms_of(kind), *_registered(path.field)}
         hint = suggest(name, known)
         place = f" (in {where})" if where else ""
         tail = f"Did you mean '{hint}'?" if hint else f"Look-ups are: {', '.join(sorted(known))}."
@@ -242,6 +242,12 @@ def refuse_lookup(field: Field[Any] | None, name: str) -> None:
         name=name,
         hint="",
     )
+
+
+def _registered(field: Field[Any]) -> set[str]:
+    """Return the names that were registered for a field or its class."""
+    owners = [field, *type(field).__mro__]
+    return {name for owner in owners for name in getattr(owner, "__dict__", {}).get("class_lookups", {})}
 
 
 def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
