@@ -74,6 +74,13 @@ class TerminalQuestioner:
             f"Join {' and '.join(names)} of {app_label}? Their changes must not touch each other.", default=False
         )
 
+    def confirm_loss(self, losses: Sequence[str]) -> bool:
+        """Say what is lost, and ask whether to go on."""
+        note("Data would be lost:")
+        for text in losses:
+            note(f"  {text}")
+        return _yes("Write the migration all the same?", default=False)
+
 
 def _yes(question: str, *, default: bool) -> bool:
     return click.confirm(question, default=default, err=True)

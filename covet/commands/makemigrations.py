@@ -18,6 +18,7 @@ from covet.db.connections import connections
 from covet.db.errors import DatabaseError
 from covet.db.migrations.autodetect import detect, next_number
 from covet.db.migrations.loader import Loader, migration_packages, swappable_models
+from covet.db.migrations.loss import losses
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.part import MigrationsPart
 from covet.db.migrations.questioner import Answers, parse_default, parse_rename
@@ -50,6 +51,7 @@ __all__ = ["makemigrations", "shown_path"]
 @click.option("--rename", "renames", multiple=True, metavar="APP.OLD:NEW", help="A model or field was renamed.")
 @click.option("--no-rename", is_flag=True, help="Nothing was renamed: what went was removed, what came is new.")
 @click.option("--default", "defaults", multiple=True, metavar="APP.MODEL.FIELD=EXPR", help="A value for existing rows.")
+@click.option("--accept-data-loss", is_flag=True, help="Columns and tables may go, with what is in them.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Never ask; exit with 3 where an answer is needed.")
 @click.option("--verbose", "-v", is_flag=True, help="Print the source of the files.")
 @json_option
@@ -66,6 +68,7 @@ async def makemigrations(
     renames: tuple[str, ...],
     no_rename: bool,
     defaults: tuple[str, ...],
+    accept_data_loss: bool,
     noinput: bool,
     verbose: bool,
     as_json: bool,
@@ -83,9 +86,11 @@ async def makemigrations(
         renames=[parse_rename(text) for text in renames],
         defaults=dict(parse_default(text) for text in defaults),
         nothing_renamed=no_rename,
+        loss_accepted=accept_data_loss,
         otherwise=None if noinput or not is_interactive() else TerminalQuestioner(),
     )
     notes: list[str] = []
+    write = not (dry_run or check_only)
     if merge:
         migrations = _merges(loader, answers, app_labels, name)
     elif empty:
@@ -96,10 +101,11 @@ async def makemigrations(
         if update:
             migrations = await _updates(loader, migrations, name)
     plan = await make_safe_steps(loader, migrations) if safe else SafePlan(migrations)
+    if not (merge or empty):
+        notes += _confirmed_losses(loader, answers, plan.migrations, update=update, ask=write)
     migrations, notes = plan.migrations, [*notes, *plan.notes]
     for text in notes:
         note(style(f"Note: {text}", "yellow"))
-    write = not (dry_run or check_only)
     before = {migration.app_label: loader.graph.leaf_nodes(migration.app_label) for migration in migrations}
     results = _write(loader, migrations, write=write)
     results += _write(loader, plan.later, write=write, suffix=".later")
@@ -137,6 +143,23 @@ def _detected(
             f"manage.py makemigrations {unmigrated[0]}"
         )
     return [migration for found in detected.migrations.values() for migration in found], notes
+
+
+def _confirmed_losses(
+    loader: Loader, answers: Answers, migrations: Sequence[Migration], *, update: bool, ask: bool
+) -> list[str]:
+    """Ask whether what the migrations throw away may go, and return it as notes."""
+    state = loader.state()
+    if update:
+        # They take the place of the latest migrations of their apps, and so begin before those.
+        replaced = {key for item in migrations for key in loader.graph.leaf_nodes(item.app_label)}
+        leaves = {key for label in loader.migrated for key in loader.graph.leaf_nodes(label)}
+        needed = {(app, name) for item in migrations for app, name in item.dependencies}
+        state = loader.state(((leaves | needed) & loader.graph.nodes.keys()) - replaced)
+    lost = losses(state, migrations)
+    if lost and ask and not answers.confirm_loss(lost):
+        raise CommandError("Stopped; no migration was written.", exit_code=3)
+    return lost
 
 
 async def _updates(loader: Loader, migrations: Sequence[Migration], name: str | None) -> list[Migration]:

@@ -54,6 +54,9 @@ class Questioner(Protocol):
     def confirm_merge(self, app_label: str, names: Sequence[str]) -> bool:
         """Say whether the branches of an app's history may be merged."""
 
+    def confirm_loss(self, losses: Sequence[str]) -> bool:
+        """Say whether migrations may be written that throw this away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rename:
@@ -121,6 +124,7 @@ class Answers:
     renames: Sequence[Rename] = ()
     defaults: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     nothing_renamed: bool = False
+    loss_accepted: bool = False
     otherwise: Questioner | None = None
 
     def renamed_model(self, app_label: str, old_name: str, new_name: str) -> bool:
@@ -182,6 +186,17 @@ class Answers:
     def confirm_merge(self, app_label: str, names: Sequence[str]) -> bool:
         """Ask; without a terminal ``--merge`` itself is the answer."""
         return self.otherwise is None or self.otherwise.confirm_merge(app_label, names)
+
+    def confirm_loss(self, losses: Sequence[str]) -> bool:
+        """Answer from ``--accept-data-loss``; else ask."""
+        if self.loss_accepted:
+            return True
+        if self.otherwise is not None:
+            return self.otherwise.confirm_loss(losses)
+        raise AnswerNeeded(
+            f"Data would be lost: {' '.join(losses)} Say --accept-data-loss if that is what you want, or --safe for steps "
+            "of which the last one can wait."
+        )
 
     def explicit_model(self, app_label: str, old_name: str) -> str | None:
         """Return the new name that ``--rename`` gives to a model."""
@@ -246,5 +261,9 @@ class Unasked:
         return True
 
     def confirm_merge(self, app_label: str, names: Sequence[str]) -> bool:
+        """Go on."""
+        return True
+
+    def confirm_loss(self, losses: Sequence[str]) -> bool:
         """Go on."""
         return True

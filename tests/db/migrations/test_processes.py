@@ -526,3 +526,22 @@ async def test_a_killed_process_leaves_nothing_of_its_migration_and_no_lock(vend
     assert "Applying blog.0002_slow… OK" in out and "0001_initial" not in out
     code, out, _ = await project.run("migrate", "blog", "0001")
     assert code == 0 and "Unapplying blog.0002_slow… OK" in out
+
+
+async def test_what_would_lose_data_is_said_and_asked(project):
+    await project.run("makemigrations")
+    project.models(MODELS.replace("max_length=200", "max_length=100"))
+    narrower = "blog.Item.title becomes narrower (varchar(200) to varchar(100)): values that do not fit are lost or refused."
+
+    code, out, err = await project.run("makemigrations")
+    assert (code, out) == (3, "") and narrower in err and "--accept-data-loss" in err
+    code, out, err = await project.run("makemigrations", "--check")
+    assert code == 1 and f"Note: {narrower}" in err
+    code, shown = await answer(project, ["n"], "makemigrations")
+    assert code == 3 and "Data would be lost:" in shown and "no migration was written" in shown
+    code, out, err = await project.run("makemigrations", "--accept-data-loss", "--name", "narrow")
+    assert code == 0 and narrower in err
+
+    project.models("from covet.db import models\n")
+    code, shown = await answer(project, ["y"], "makemigrations")
+    assert code == 0 and "blog.Item is deleted: its table goes, with all rows." in shown
