@@ -29,8 +29,12 @@ __all__ = ["openapi"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Compare with this document; exit with 1 if clients of it would break.",
 )
+@click.option("--document", "name", metavar="NAME", help="This one of OPENAPI_DOCUMENTS.")
+@click.option("--api-version", metavar="VERSION", help="This version of the API.")
 @json_option
-async def openapi(*, output: Path | None, against: Path | None, as_json: bool) -> None:
+async def openapi(
+    *, output: Path | None, against: Path | None, name: str | None, api_version: str | None, as_json: bool
+) -> None:
     """Print the OpenAPI 3.1 document of the project's endpoints.
 
     With --check FILE, compare it with the document in FILE instead, such as the one of the last release, and name each
@@ -38,7 +42,10 @@ async def openapi(*, output: Path | None, against: Path | None, as_json: bool) -
     """
     from covet.rest.part import RestPart  # heavy
 
-    document = apps.current().part(RestPart).document()
+    try:
+        document = apps.current().part(RestPart).document(name, api_version)
+    except KeyError as error:
+        raise CommandError(f"There is no document or version {error.args[0]!r} of the API.") from error
     if against is not None:
         await _check(against, document, as_json)
         return

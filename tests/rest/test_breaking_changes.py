@@ -174,3 +174,98 @@ def test_each_operation_tells_of_its_own_place() -> None:
         {"operation": "GET /books/{pk}", "place": "", "text": "is gone."},
         {"operation": "PUT /books/{pk}", "place": "", "text": "is gone."},
     ]
+
+
+RICH: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/a": {
+            "post": {
+                "parameters": [
+                    {"name": "ids", "in": "query", "explode": False, "schema": {"type": "array"}},
+                    {"name": "theme", "in": "cookie", "schema": {"type": "string"}},
+                ],
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"type": "integer"}},
+                        "application/msgpack": {"schema": {"type": "integer"}},
+                    }
+                },
+                "responses": {
+                    "200": {
+                        "headers": {"ETag": {}},
+                        "content": {
+                            "application/json": {"schema": {"type": "integer"}},
+                            "application/yaml": {"schema": {"type": "integer"}},
+                        },
+                    }
+                },
+                "security": [{"session": [], "csrf": []}, {"token": []}],
+            }
+        }
+    },
+    "webhooks": {
+        "sold": {"post": {"requestBody": {"content": {"application/json": {"schema": {"enum": ["a"]}}}}}},
+        "lost": {"put": {}},
+    },
+}
+
+
+def rich(document: dict[str, Any]) -> Any:
+    return document["paths"]["/a"]["post"]
+
+
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        (
+            lambda d: rich(d)["parameters"][0].update(explode=True),
+            ["POST /a: query parameter 'ids': is written as repeated names now, and was with commas."],
+        ),
+        (
+            lambda d: rich(d)["parameters"].pop(1),
+            ["POST /a: cookie parameter 'theme': is not read any more."],
+        ),
+        (
+            lambda d: rich(d)["requestBody"]["content"].pop("application/msgpack"),
+            ["POST /a: body: application/msgpack is not read any more."],
+        ),
+        (
+            lambda d: [one.update(schema={"type": "string"}) for one in rich(d)["requestBody"]["content"].values()],
+            ["POST /a: body: integer is not taken any more."],
+        ),
+        (
+            lambda d: [
+                one.update(schema={"type": "string"}) for one in rich(d)["responses"]["200"]["content"].values()
+            ],
+            ["POST /a: answer 200: may be string now."],
+        ),
+        (
+            lambda d: rich(d)["responses"]["200"]["headers"].clear(),
+            ["POST /a: answer 200: the header ETag is not sent any more."],
+        ),
+        (
+            lambda d: rich(d)["security"].pop(1),
+            ["POST /a: does not take the credentials token any more."],
+        ),
+        (lambda d: rich(d)["security"][0].pop("csrf"), []),
+        (lambda d: d["webhooks"].pop("sold"), ["webhook sold: is not sent any more."]),
+        (
+            lambda d: d["webhooks"]["lost"].update(post=d["webhooks"]["lost"].pop("put")),
+            ["webhook lost: is not sent by PUT."],
+        ),
+        (
+            lambda d: d["webhooks"]["sold"]["post"]["requestBody"]["content"]["application/json"]["schema"][
+                "enum"
+            ].append("b"),
+            ['webhook sold: body: may be "b" now.'],
+        ),
+    ],
+)
+def test_parameters_forms_credentials_and_webhooks_are_compared(
+    change: Callable[[dict[str, Any]], Any], texts: list[str]
+) -> None:
+    new = copy.deepcopy(RICH)
+    change(new)
+
+    assert [str(one) for one in breakages(RICH, new)] == texts

@@ -156,7 +156,8 @@ def test_the_command_prints_the_client_or_writes_it(tmp_path: Path) -> None:
 
 
 def test_the_command_names_a_version_that_there_is_not(tmp_path: Path) -> None:
-    done = manage("client", "--api-version", "9", cwd=tmp_path)
+    for command in ("client", "openapi"):
+        done = manage(command, "--api-version", "9", cwd=tmp_path)
 
-    assert done.returncode != 0
-    assert "There is no document or version '9'" in done.stderr
+        assert done.returncode != 0
+        assert "There is no document or version '9'" in done.stderr

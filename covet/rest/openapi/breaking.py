@@ -66,6 +66,24 @@ class _Comparison:
                     yield Breakage(name, "", "is gone.")
                     continue
                 yield from self._operation(name, item[method], found[method])
+        yield from self._webhooks()
+
+    def _webhooks(self) -> Iterator[Breakage]:
+        """Give what breaks those who are told: a webhook's body is an answer, that nobody asked for."""
+        for event, item in self.old.get("webhooks", {}).items():
+            found = self.new.get("webhooks", {}).get(event, {})
+            for method in _METHODS:
+                if method not in item:
+                    continue
+                name = f"webhook {event}"
+                if method not in found:
+                    yield Breakage(
+                        name, "", "is not sent any more." if not found else f"is not sent by {method.upper()}."
+                    )
+                    continue
+                before = _follow(self.old, item[method].get("requestBody") or {})
+                after = _follow(self.new, found[method].get("requestBody") or {})
+                yield from self._contents(name, "body", before, after)
 
     def _operation(self, name: str, old: Any, new: Any) -> Iterator[Breakage]:
         yield from self._parameters(name, old, new)
@@ -73,6 +91,12 @@ class _Comparison:
         yield from self._answers(name, old, new)
         if not _is_closed(self.old, old) and _is_closed(self.new, new):
             yield Breakage(name, "", "asks for credentials now.")
+        elif _is_closed(self.new, new):
+            taken = [frozenset(one) for one in _security(self.new, new)]
+            for one in _security(self.old, old):
+                # Whoever sends these must still send enough.
+                if not any(needed <= frozenset(one) for needed in taken):
+                    yield Breakage(name, "", f"does not take the credentials {' and '.join(one)} any more.")
 
     # ── what clients send
 
@@ -89,6 +113,10 @@ class _Comparison:
                 continue
             if now.get("required") and not parameter.get("required"):
                 yield Breakage(name, _named(parameter), "is required now.")
+            if _written(parameter) != _written(now) and "array" in _types(parameter.get("schema", {})):
+                yield Breakage(
+                    name, _named(parameter), f"is written {_written(now)} now, and was {_written(parameter)}."
+                )
             for place, text in self._sent(parameter.get("schema", {}), now.get("schema", {})):
                 yield Breakage(name, f"{_named(parameter)}{_at(place)}", text)
 
@@ -111,13 +139,16 @@ class _Comparison:
         after = _follow(self.new, new.get("requestBody") or {})
         if after.get("required") and not before.get("required"):
             yield Breakage(name, "body", "is required now.")
+        told: set[tuple[str, str]] = set()
         for kind, media in before.get("content", {}).items():
             now = after.get("content", {}).get(kind)
             if now is None:
                 yield Breakage(name, "body", f"{kind} is not read any more.")
                 continue
             for place, text in self._sent(media.get("schema", {}), now.get("schema", {})):
-                yield Breakage(name, f"body{_at(place)}", text)
+                if (place, text) not in told:
+                    told.add((place, text))
+                    yield Breakage(name, f"body{_at(place)}", text)
 
     def _sent(self, old: Any, new: Any) -> Iterator[tuple[str, str]]:
         return _Fit(self.old, self.new, is_answer=False).misfits(old, new, "")
@@ -132,14 +163,25 @@ class _Comparison:
                 yield Breakage(name, f"answer {status}", "is gone.")
                 continue
             before, after = _follow(self.old, given), _follow(self.new, new["responses"][status])
-            for kind, media in before.get("content", {}).items():
-                now = after.get("content", {}).get(kind)
-                if now is None:
-                    yield Breakage(name, f"answer {status}", f"{kind} is not given any more.")
-                    continue
-                fit = _Fit(self.new, self.old, is_answer=True)
-                for place, text in fit.misfits(now.get("schema", {}), media.get("schema", {}), ""):
-                    yield Breakage(name, f"answer {status}{_at(place)}", text)
+            yield from self._contents(name, f"answer {status}", before, after)
+            now = {header.lower() for header in after.get("headers", {})}
+            for header in before.get("headers", {}):
+                if header.lower() not in now:
+                    yield Breakage(name, f"answer {status}", f"the header {header} is not sent any more.")
+
+    def _contents(self, name: str, where: str, before: Any, after: Any) -> Iterator[Breakage]:
+        told: set[tuple[str, str]] = set()
+        for kind, media in before.get("content", {}).items():
+            now = after.get("content", {}).get(kind)
+            if now is None:
+                yield Breakage(name, where, f"{kind} is not given any more.")
+                continue
+            fit = _Fit(self.new, self.old, is_answer=True)
+            for place, text in fit.misfits(now.get("schema", {}), media.get("schema", {}), ""):
+                # The forms of one answer share its schema: said of one, it is said of all.
+                if (place, text) not in told:
+                    told.add((place, text))
+                    yield Breakage(name, f"{where}{_at(place)}", text)
 
 
 class _Fit:
@@ -277,8 +319,19 @@ def _is_no_bound(name: str, value: Any) -> bool:
     return name.startswith("min") and name != "minimum" and value == 0
 
 
+def _written(parameter: Mapping[str, Any]) -> str:
+    """Return how a list is written in a parameter."""
+    style = parameter.get("style", "form" if parameter["in"] in ("query", "cookie") else "simple")
+    explode = parameter.get("explode", style == "form")
+    return {("form", True): "as repeated names", ("form", False): "with commas"}.get((style, explode), f"as {style}")
+
+
+def _security(document: Mapping[str, Any], operation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list(operation.get("security", document.get("security", ())))
+
+
 def _is_closed(document: Mapping[str, Any], operation: Mapping[str, Any]) -> bool:
-    needs = operation.get("security", document.get("security", ()))
+    needs = _security(document, operation)
     return bool(needs) and all(needs)
 
 
