@@ -193,7 +193,6 @@ class Filters:
             queryset = queryset.distinct()
         return queryset
 
-
     def _lookup(self, queryset: T, name: str) -> str:
         lookup = _SEARCH.get(name[0], "icontains")
         if lookup != "search":
@@ -201,7 +200,11 @@ class Filters:
         # The look-up is the project's, once covet.postgres is installed, and one database's alone.
         field, _ = _follow(self._set.model, name[1:])
         has_it = field.get_lookup("search") is not None
-        return lookup if has_it and connections[queryset._db or router.db_for_read(self._set.model)].vendor == "postgresql" else "icontains"
+        return (
+            lookup
+            if has_it and connections[queryset._db or router.db_for_read(self._set.model)].vendor == "postgresql"
+            else "icontains"
+        )
 
 
 def _follow(model: type[Model], name: str) -> tuple[Any, list[str]]:

@@ -16,8 +16,8 @@ from covet.urls.patterns import Include, Route, include, path
 if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.http.exception_handlers import ExceptionHandler
-    from covet.rest.params import Depends
     from covet.rest.deprecation import Deprecation
+    from covet.rest.params import Depends
     from covet.rest.viewsets import ViewSet
 
 __all__ = ["RouteOptions", "Router"]
@@ -47,6 +47,7 @@ class RouteOptions(TypedDict, total=False):
     last_modified: Callable[[Any], datetime.datetime | None] | None
     select_fields: bool
     idempotent: bool
+    dependencies: Sequence[Depends]
     openapi_extra: Mapping[str, Any] | None
     security: Sequence[str] | None
     callbacks: Mapping[str, Router] | None
@@ -233,7 +234,7 @@ class Router:
         self.endpoints.append(endpoint)
 
     def webhook(
-        self, name: str, *, method: str = "POST", permissions: Sequence[Any] = (), **options: Unpack[RouteOptions]
+        self, name: str, *, method: str = "POST", permissions: Sequence[Any] = (), **options: Any
     ) -> Callable[[F], F]:
         """Tell OpenAPI of a request that this project sends to those who asked for it.
 

@@ -280,6 +280,7 @@ class _Merged(_Compiles):
                 route = routes.get(version)
                 if route is None:
                     # What asks the route for its plan (object permissions) gets that of this version.
+                    assert request.route is not None  # it has brought the request here
                     route = routes[version] = copy(request.route)
                     route.endpoint = compiled[version].run
                 request.route = route

@@ -192,3 +192,13 @@ async def test_the_kinds_of_problems_have_a_page_and_are_all_on_it(site: Any) ->
     for kind in used:
         assert f'id="{kind}"' in page.text
         assert f"## {kind}" in reference
+
+
+async def test_an_app_answers_the_exceptions_of_its_endpoints(site: Any) -> None:
+    from tests.rest.shelf.views import api
+
+    client = await site([path("", include(api))], installed=["tests.rest.shelf"])
+
+    answer = await client.get("/book")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "shelf: a book")

@@ -122,7 +122,13 @@ async def test_the_accept_header_chooses_the_form_by_quality(site: Any, accept: 
 @pytest.mark.parametrize("name", ["json", "msgpack", "yaml", "xml"])
 async def test_each_form_says_the_same(site: Any, name: str) -> None:
     client = await site(PATTERNS)
-    read = {"json": json.loads, "msgpack": msgspec.msgpack.decode, "yaml": yaml.safe_load, "xml": XML.read}[name]
+    readers: dict[str, Any] = {
+        "json": json.loads,
+        "msgpack": msgspec.msgpack.decode,
+        "yaml": yaml.safe_load,
+        "xml": XML.read,
+    }
+    read = readers[name]
 
     answer = await client.get(f"/items/3?format={name}", headers={"Accept": "text/html"})
 

@@ -175,7 +175,7 @@ def _condition_parameters(compiled: Compiled) -> Iterator[dict[str, Any]]:
     if _changes_row(compiled):
         names["If-Match"] = "An ETag: nothing is done if it is in another state by now."
     for name, text in names.items():
-        described = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        described: dict[str, Any] = {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
         if name == "If-Match" and getattr(_viewset(compiled), "require_match", False):
             described["required"] = True
         yield described
