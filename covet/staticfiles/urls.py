@@ -1,19 +1,28 @@
-"""The route of static files; a server in front may serve STATIC_ROOT in its place."""
+"""The routes of static files and, in development, of uploads; a server in front may serve both folders in their place."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from covet.conf import settings
-from covet.staticfiles.views import serve
+from covet.staticfiles.views import serve, serve_media
 from covet.urls.patterns import path
 
-__all__ = ["urlpatterns"]
+__all__ = ["routes", "urlpatterns"]
 
-_prefix = settings.STATIC_URL.lstrip("/")
-# With another host in it, STATIC_URL is not ours to serve.
-urlpatterns: list[Any] = (
-    [path(f"{_prefix}<path:path>", serve, name="static", methods=["GET"])]
-    if _prefix and "://" not in settings.STATIC_URL
-    else []
-)
+
+def _route(url: str, view: Any, name: str) -> list[Any]:
+    prefix = url.lstrip("/")
+    # With another host in it, the address is not ours to serve.
+    return [path(f"{prefix}<path:path>", view, name=name, methods=["GET"])] if prefix and "://" not in url else []
+
+
+def routes() -> list[Any]:
+    """Return the routes that the settings ask for."""
+    found = _route(settings.STATIC_URL, serve, "static")
+    if settings.DEBUG and settings.MEDIA_ROOT is not None:
+        found += _route(settings.MEDIA_URL, serve_media, "media")
+    return found
+
+
+urlpatterns = routes()

@@ -1,4 +1,4 @@
-"""Serves static files: straight from the apps' folders in development, from STATIC_ROOT in production."""
+"""Serves static files, in development from the apps' folders, else from STATIC_ROOT; and uploads in development."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from covet.http.streaming import FileResponse, guess_media_type
 from covet.staticfiles import manifest
 from covet.staticfiles.finders import StaticFilesPart, inside
 
-__all__ = ["serve"]
+__all__ = ["serve", "serve_media"]
 
 # The best first; each lies beside the file under this ending.
 _PACKED = (("zstd", ".zst"), ("br", ".br"), ("gzip", ".gz"))
@@ -39,6 +39,24 @@ async def serve(request: Request, path: str) -> Response:
         raise NotFound(f"There is no static file {path!r}.")
     # Files change under a developer's hands: the browser asks each time and mostly gets a 304.
     return FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
+
+
+async def serve_media(request: Request, path: str) -> Response:
+    """Return an uploaded file of MEDIA_ROOT, in development: without DEBUG there is none, as uploads are not ours to trust.
+
+    Raises:
+        NotFound: There is none of that path, or DEBUG is off.
+    """
+    root = settings.MEDIA_ROOT
+    found = None if root is None or not settings.DEBUG else await to_thread(_uploaded, Path(root), path)
+    if found is None:
+        raise NotFound(f"There is no uploaded file {path!r}.")
+    return FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
+
+
+def _uploaded(root: Path, path: str) -> Path | None:
+    found = inside(root, path)
+    return found if found is not None and found.is_file() else None
 
 
 async def _serve_collected(request: Request, path: str) -> Response:
