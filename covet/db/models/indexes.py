@@ -99,10 +99,13 @@ class Index:
 
     def set_name_with_model(self, model: type[Model]) -> None:
         """Make a name of table, first column and a digest of all: the same on every machine."""
-        if self.name:
-            return
-        table = model._meta.db_table.strip('"').rpartition(".")[2]
-        columns = [model._meta.get_field(name).column for name, _order in self.fields_orders]
+        if not self.name:
+            columns = [model._meta.get_field(name).column for name, _order in self.fields_orders]
+            self.set_name(model._meta.db_table, columns)
+
+    def set_name(self, db_table: str, columns: Sequence[str]) -> None:
+        """Make a name of a table and the columns of the fields, in their order."""
+        table = db_table.strip('"').rpartition(".")[2]
         ordered = [
             f"-{column}" if order else column for column, (_n, order) in zip(columns, self.fields_orders, strict=True)
         ]

@@ -607,3 +607,57 @@ async def test_three_levels_of_inheritance_are_renamed_and_deleted_and_come_back
     assert await tables(database) == ["blog_author", "blog_poet", "blog_sonnet"]
     poet = loader.state([("blog", "0002")]).apps.get_model("blog", "Poet")
     assert [row.name for row in await poet.objects.using(database.alias)] == ["Ann"]
+
+
+async def test_truth_becomes_a_number_and_comes_back(database, make_loader):
+    create = migrations.CreateModel(
+        "Lamp", [("id", models.BigAutoField(primary_key=True)), ("on", models.BooleanField(default=True))]
+    )
+    steps = [models.BigIntegerField(default=1), models.DecimalField(max_digits=5, decimal_places=2, default=1)]
+    steps.append(models.BooleanField(default=True))
+    loader = make_loader(
+        ("home.0001", [create]),
+        *(
+            (f"home.000{number}", [migrations.AlterField("lamp", "on", field)], [f"home.000{number - 1}"])
+            for number, field in enumerate(steps, 2)
+        ),
+    )
+    executor = Executor(database, loader)
+    await executor.migrate([("home", "0001")])
+    Lamp = loader.state([("home", "0001")]).apps.get_model("home", "Lamp")
+    await Lamp.objects.bulk_create([Lamp(on=True), Lamp(on=False)])
+    await executor.migrate()
+    assert [lamp.on for lamp in await Lamp.objects.order_by("pk")] == [True, False]
+    await executor.migrate([("home", "0001")])
+    assert [lamp.on for lamp in await Lamp.objects.order_by("pk")] == [True, False]
+
+
+async def test_index_together_of_older_files_becomes_an_index(database, make_loader, make_model, compare):
+    fields = [("id", models.BigAutoField(primary_key=True)), ("a", models.IntegerField()), ("b", models.IntegerField())]
+    loader = make_loader(
+        ("blog.0001", [migrations.CreateModel("Item", fields, {"index_together": [("a", "b")]})]),
+        ("blog.0002", [migrations.AlterIndexTogether("item", {("b", "a")})], ["blog.0001"]),
+        ("blog.0003", [migrations.RenameIndex("item", new_name="b_then_a", old_fields=("b", "a"))], ["blog.0002"]),
+        ("blog.0004", [migrations.AlterIndexTogether("item", None)], ["blog.0003"]),
+    )
+
+    async def indexed():
+        found = await database.introspection.indexes("blog_item")
+        return {index.name: index.columns for index in found if not index.primary_key}
+
+    executor = Executor(database, loader)
+    await executor.migrate([("blog", "0001")])
+    ((first, columns),) = (await indexed()).items()
+    assert first.startswith("blog_item_a_") and columns == ("a", "b")
+    await executor.migrate([("blog", "0002")])
+    assert list((await indexed()).values()) == [("b", "a")]
+    await executor.migrate()
+    assert await indexed() == {"b_then_a": ("b", "a")}
+
+    meta = {"indexes": [models.Index(fields=["b", "a"], name="b_then_a")]}
+    item = make_model("blog.Item", dict(fields), **meta)
+    state = loader.state()
+    assert not compare(state, type(state)({item.key: item}))
+    await executor.migrate([("blog", "0001")])
+    assert await indexed() == {first: ("a", "b")}
+    assert loader.migrations["blog", "0002"].operations[0].describe() == "Alter index_together for item (1 index)"

@@ -10,6 +10,7 @@ from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import Changes, SchemaEditor
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
+from covet.db.sql.nodes import ColumnType
 
 __all__ = ["Editor"]
 
@@ -84,7 +85,8 @@ class Editor(SchemaEditor):
         if retyped:
             # A cast to a type with a length would cut values off silently; an assignment refuses them.
             wide = writer.dialect.cast_type(new.type)
-            using = "" if wide == writer.dialect.cast_type(old.type) else f" USING {writer.name(new.name)}::{wide}"
+            same = wide == writer.dialect.cast_type(old.type)
+            using = "" if same else f" USING {_cast(writer.name(new.name), old.type, new.type, wide)}"
             await self.run(f"{start} TYPE {writer.dialect.type_sql(new.type)}{using}")
         if new.default is not None and (retyped or old.default != new.default):
             await self.run(f"{start} SET DEFAULT {writer.default(new.default)}")
@@ -159,3 +161,15 @@ class Editor(SchemaEditor):
             if column.comment != before.get(column.name, ""):
                 text = literal(column.comment) if column.comment else "NULL"
                 await self.run(f"COMMENT ON COLUMN {name}.{writer.name(column.name)} IS {text}")
+
+
+_NUMBERS = frozenset({"smallint", "bigint", "decimal", "float"})
+
+
+def _cast(column: str, old: ColumnType, new: ColumnType, wide: str) -> str:
+    """Return the values of a column in another type; between truth and numbers PostgreSQL knows only integers."""
+    if old.kind == "boolean" and new.kind in _NUMBERS:
+        return f"{column}::integer::{wide}"
+    if old.kind in _NUMBERS and new.kind == "boolean":
+        return f"({column} <> 0)"
+    return f"{column}::{wide}"

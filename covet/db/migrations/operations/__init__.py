@@ -22,6 +22,7 @@ from covet.db.migrations.operations.tables import (
     DeleteModel,
     RenameModel,
 )
+from covet.db.migrations.operations.together import AlterIndexTogether
 
 __all__ = [
     "AddConstraint",
@@ -29,6 +30,7 @@ __all__ = [
     "AddIndex",
     "AlterConstraint",
     "AlterField",
+    "AlterIndexTogether",
     "AlterModelManagers",
     "AlterModelOptions",
     "AlterModelTable",

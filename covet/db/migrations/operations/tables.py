@@ -127,7 +127,14 @@ class CreateModel(ModelOperation):
         """Add the model."""
         if self.key(app_label) in state.models:
             raise StateError(f"{app_label}.{self.name} already exists at this point of the migrations.")
-        state.add_model(ModelState(app_label, self.name, self.fields, self.options, self.bases, managers=self.managers))
+        options = dict(self.options)
+        together = options.pop("index_together", None)
+        state.add_model(ModelState(app_label, self.name, self.fields, options, self.bases, managers=self.managers))
+        if together:
+            # Only files that come from Django have it.
+            from covet.db.migrations.operations.together import AlterIndexTogether
+
+            AlterIndexTogether(self.name, together).state_forwards(app_label, state)
 
     def describe(self) -> str:
         """Say what is created."""
