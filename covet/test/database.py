@@ -97,18 +97,13 @@ async def isolated(aliases: Iterable[str], *, transaction: bool = False) -> Asyn
 async def flush(database: Database) -> None:
     """Empty every table of the models, and make what ``migrate`` leaves in them (content types, permissions) again."""
     await database.truncate(
-        [model._meta.db_table for model in apps.get_models(include_auto_created=True) if _is_kept(model)]
+        [model._meta.db_table for model in apps.get_models(include_auto_created=True) if model._meta.can_migrate(database)]
     )
     if apps.is_installed("covet.contenttypes"):
         from covet.contenttypes.models import ContentType
 
         ContentType.objects.clear_cache()  # its rows have other keys now
     await migrate_all(database)  # nothing to apply; its signals make the rows again
-
-
-def _is_kept(model: type) -> bool:
-    options = model._meta  # type: ignore[attr-defined]  # every registered class is a model
-    return bool(options.managed and not options.proxy and not options.swapped)
 
 
 async def _close_all() -> None:

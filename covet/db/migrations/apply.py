@@ -16,12 +16,14 @@ from covet import timezone
 from covet.db.migrations.render import render
 from covet.db.migrations.signature import ModelKey
 from covet.db.models.fields.order import OrderWrt
+from covet.db.models.requirements import fits
 from covet.db.models.table import table_of
 from covet.db.sql.ddl import ColumnDef, ForeignKeyDef, TableDef
 from covet.db.sql.nodes import Bound
 
 if TYPE_CHECKING:
     from covet.db.backends.schema import SchemaEditor
+    from covet.db.database import Database
     from covet.db.migrations.model_state import ModelState
     from covet.db.migrations.state import ProjectState
     from covet.db.models.fields.base import Field
@@ -107,11 +109,20 @@ def tables_of(state: ProjectState, key: ModelKey) -> dict[str, Owned]:
     return owned
 
 
+def has_place(database: Database, model: ModelState | None) -> bool:
+    """Return whether a database has what the model asks for; one that has not gets no table."""
+    if model is None:
+        return True
+    options = model.options
+    return fits(database, options.get("required_db_vendor"), options.get("required_db_features", ()))
+
+
 async def change_tables(editor: SchemaEditor, old: ProjectState, new: ProjectState, moves: Moves) -> None:
     """Make the tables of the old state those of the new one."""
     pairs: list[_Pair] = []
     for key in _affected(old, new, moves):
-        pairs.extend(_pairs(old, new, key, moves))
+        if has_place(editor.database, new.models.get(key) or old.models.get(moves.before(key))):
+            pairs.extend(_pairs(old, new, key, moves))
     if any(pair.old is not None for pair in pairs):
         # Foreign keys of tables that this migration has made wait for its end; they must be there, under the names of
         # this moment, before a table is dropped, renamed or altered.

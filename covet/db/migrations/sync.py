@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from covet.db.migrations.apply import tables_of
+from covet.db.migrations.apply import has_place, tables_of
 from covet.db.routers import router
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ async def sync_models(database: Database, loader: Loader) -> list[str]:
     there = set(await database.introspection.tables())
     missing: list[TableDef] = []
     for key in state.models:
-        if key[0] in loader.unmigrated and router.allow_migrate(database.alias, key[0], model_name=key[1]):
+        if key[0] not in loader.unmigrated or not has_place(database, state.models[key]):
+            continue
+        if router.allow_migrate(database.alias, key[0], model_name=key[1]):
             missing += [owned.table for owned in tables_of(state, key).values() if owned.table.name not in there]
     if not missing:
         return []

@@ -181,6 +181,13 @@ def _check_relation(field: Any) -> Iterator[CheckMessage]:
     else:
         yield from check_target_field(field)
         yield from check_deletion(field)
+        if field.many_to_one and field._unique:
+            yield checks.Warning(
+                f"'{field.name}' is a ForeignKey with unique=True: a OneToOneField, whose reverse gives the one row.",
+                hint="Write OneToOneField.",
+                obj=field,
+                id="fields.W342",
+            )
     rule = getattr(remote.on_delete, "__name__", "")
     if rule == "SET_NULL" and not field.null:
         yield checks.Error(
@@ -203,7 +210,26 @@ def _check_relation(field: Any) -> Iterator[CheckMessage]:
             id="fields.E306",
         )
     if not remote.hidden:
+        yield from _check_query_name(field, remote)
         yield from _check_reverse_names(field, remote, target)
+
+
+def _check_query_name(field: Any, remote: Any) -> Iterator[CheckMessage]:
+    hint = f"Add or change related_name or related_query_name of '{field.name}'."
+    if remote.name.endswith("_"):
+        yield checks.Error(
+            f"The reverse query name '{remote.name}' of '{field}' ends with an underscore: look-ups would be ambiguous.",
+            hint=hint,
+            obj=field,
+            id="fields.E308",
+        )
+    if "__" in remote.name:
+        yield checks.Error(
+            f"The reverse query name '{remote.name}' of '{field}' contains '__', which separates look-ups.",
+            hint=hint,
+            obj=field,
+            id="fields.E309",
+        )
 
 
 def _check_reverse_names(field: Any, remote: Any, target: Any) -> Iterator[CheckMessage]:

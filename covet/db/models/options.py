@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from covet.apps import apps as global_apps
 from covet.conf import settings
 from covet.db.models.fields.base import Field
+from covet.db.models.requirements import fits
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from covet.text import camel_to_words, suggest
 
@@ -479,12 +480,11 @@ class Options:
 
     # ── rules
 
-    def can_migrate(self, connection: Any) -> bool:
+    def can_migrate(self, database: Any) -> bool:
         """Whether a database has a table for this model: it is managed, not swapped, and the database fits."""
         if self.proxy or self.swapped or not self.managed:
             return False
-        vendor = getattr(connection, "vendor", None)
-        return not (self.required_db_vendor and vendor and self.required_db_vendor != vendor)
+        return fits(database, self.required_db_vendor, self.required_db_features)
 
     def __repr__(self) -> str:
         return f"<Options for {self.object_name}>"

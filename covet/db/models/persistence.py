@@ -297,6 +297,12 @@ async def _update(
             return bool(await model._base_manager.using(database.alias).filter(pk=key).exists())
         values = columns.gather(instance, False)
     version = plan.version
+    if model._meta.select_on_save and not force and version is None:
+        # Where a trigger swallows the count of an UPDATE, whether there is a row is asked for beforehand.
+        rows = model._base_manager.using(database.alias).filter(pk=key)
+        if not await rows.exists():
+            return False
+        return await write.update_row(model, instance, columns, values, key, database) or bool(await rows.exists())
     if version is None:
         return await write.update_row(model, instance, columns, values, key, database)
     if not await write.update_row(

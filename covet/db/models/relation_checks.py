@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet import checks
 from covet.db.models.deletion import DB_CASCADE, DB_SET_DEFAULT, DB_SET_NULL, DO_NOTHING
-from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from covet.exceptions import FieldDoesNotExist
 
 if TYPE_CHECKING:
     from covet.checks import CheckMessage
@@ -92,9 +92,106 @@ def check_many(field: Any) -> Iterator[CheckMessage]:
             obj=field,
             id="fields.W340",
         )
+    yield from _check_useless(field)
     if isinstance(field.remote_field.through, str):
         return  # that the model is missing is said for all relations together
-    try:
-        field.through_keys()
-    except (ImproperlyConfigured, FieldDoesNotExist, ValueError) as error:
-        yield checks.Error(str(error), hint="Name the keys by through_fields.", obj=field, id="fields.E333")
+    if field.remote_field.through_fields:
+        yield from _check_through_fields(field)
+    else:
+        yield from _check_through_keys(field)
+
+
+def _check_useless(field: Any) -> Iterator[CheckMessage]:
+    """Options that a many-to-many field takes and that do nothing on it."""
+    remote = field.remote_field
+    if field._validators:
+        yield checks.Warning(
+            f"The validators of the ManyToManyField '{field.name}' are never called: it has no value of its own.",
+            hint="Remove them; check the rows in the form or in the view.",
+            obj=field,
+            id="fields.W341",
+        )
+    if remote.symmetrical and remote.names_given[0]:
+        yield checks.Warning(
+            f"related_name means nothing on the ManyToManyField '{field.name}', which is symmetrical: both ends are the "
+            "same field.",
+            hint="Remove it, or write symmetrical=False.",
+            obj=field,
+            id="fields.W345",
+        )
+    if field.db_comment:
+        yield checks.Warning(
+            f"db_comment means nothing on the ManyToManyField '{field.name}', which has no column.",
+            hint="Remove it; the model between can have Meta.db_table_comment.",
+            obj=field,
+            id="fields.W346",
+        )
+
+
+def _check_through_fields(field: Any) -> Iterator[CheckMessage]:
+    """``through_fields``: two names, each of a key of the model between, to the right model."""
+    names, through = field.remote_field.through_fields, field.remote_field.through
+    if len(names) != 2 or not all(names):
+        yield checks.Error(
+            f"through_fields of '{field.name}' needs two names, of the keys to this model and to the target.",
+            hint="Write through_fields=('source', 'target').",
+            obj=field,
+            id="fields.E337",
+        )
+        return
+    for name, model in zip(names, (field.model, field.related_model), strict=True):
+        try:
+            key = through._meta.get_field(name)
+        except FieldDoesNotExist as error:
+            yield checks.Error(
+                f"through_fields of '{field.name}' names '{name}': {error}",
+                hint="Name the keys of the model between.",
+                obj=field,
+                id="fields.E338",
+            )
+            continue
+        if not key.is_relation or not _is_of(key.related_model, model):
+            yield checks.Error(
+                f"through_fields of '{field.name}' names {through._meta.object_name}.{name}, which is no key to "
+                f"{model._meta.object_name}.",
+                hint="The first name is that of the key to the model that has the field, the second of that to the target.",
+                obj=field,
+                id="fields.E339",
+            )
+
+
+def _check_through_keys(field: Any) -> Iterator[CheckMessage]:
+    """Without ``through_fields``: one key each way, or two of a relation to itself."""
+    through, model, target = field.remote_field.through._meta, field.model, field.related_model
+    keys = [one for one in through.fields if one.is_relation and one.concrete]
+    mine = sum(_is_of(key.related_model, model) for key in keys)
+    theirs = sum(_is_of(key.related_model, target) for key in keys)
+    itself = _is_of(model, target)
+    hint = "Name the two by through_fields=(source, target)."
+    found = [
+        (itself and mine > 2, "fields.E333", f"{mine} keys to {model._meta.object_name}"),
+        (not itself and mine > 1, "fields.E334", f"{mine} keys to {model._meta.object_name}"),
+        (not itself and theirs > 1, "fields.E335", f"{theirs} keys to {target._meta.object_name}"),
+    ]
+    for is_so, id, what in found:
+        if is_so:
+            yield checks.Error(
+                f"'{field.name}' goes through {through.label}, which has {what}: which is meant cannot be told.",
+                hint=hint,
+                obj=field,
+                id=id,
+            )
+    if (itself and mine < 2) or not mine or not theirs:
+        yield checks.Error(
+            f"'{field.name}' goes through {through.label}, which has no key to {model._meta.object_name} or none to "
+            f"{target._meta.object_name}.",
+            hint=f"Add the ForeignKey to {through.object_name}.",
+            obj=field,
+            id="fields.E336",
+        )
+
+
+def _is_of(left: Any, right: Any) -> bool:
+    if isinstance(left, str) or isinstance(right, str):
+        return False
+    return left._meta.concrete_model is right._meta.concrete_model

@@ -9,7 +9,9 @@ from covet import checks
 from covet.conf import settings
 from covet.conf.service_url import parse_database
 from covet.db.models.deletion import DB_SET_DEFAULT
+from covet.db.models.requirements import VENDORS, known_features
 from covet.db.routers import router
+from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.apps import Apps
@@ -25,11 +27,14 @@ _SAFE_KEY = 255
 
 def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
     """Yield what does not fit the databases of the settings, for the models that have tables there."""
+    yield from _check_requirements(apps)
     for alias, vendor in _vendors():
         for model in apps.get_models(include_auto_created=True):
             meta = model._meta
             if not meta.managed or meta.proxy or meta.swapped or not router.allow_migrate_model(alias, model):
                 continue
+            if meta.required_db_vendor not in (None, vendor):
+                continue  # it has no table there
             if vendor == "mysql":
                 yield from _check_mysql(model)
             if vendor == "sqlite":
@@ -37,6 +42,36 @@ def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
             yield from _check_rules(model, vendor)
             if vendor != "postgresql":
                 yield from _check_postgresql(model, alias, vendor)
+
+
+def _check_requirements(apps: Apps) -> Iterator[CheckMessage]:
+    """Yield what ``required_db_vendor`` and ``required_db_features`` ask for that is nowhere."""
+    there = {vendor for _alias, vendor in _vendors()}
+    for model in apps.get_models():
+        meta = model._meta
+        vendor = meta.required_db_vendor
+        if vendor is not None and vendor not in VENDORS:
+            yield checks.Error(
+                f"'required_db_vendor' is {vendor!r}, which is no kind of database.",
+                hint=f"Kinds are: {', '.join(VENDORS)}.",
+                obj=model,
+                id="models.E051",
+            )
+        elif vendor is not None and there and vendor not in there:
+            yield checks.Warning(
+                f"The model needs {_TITLES[vendor]}, and no database of DATABASES is that: it has no table anywhere.",
+                obj=model,
+                id="models.W051",
+            )
+        for name in meta.required_db_features:
+            if name not in known_features():
+                near = suggest(name, known_features())
+                yield checks.Error(
+                    f"'required_db_features' names '{name}', which no database is asked about.",
+                    hint=f"Did you mean '{near}'?" if near else f"Names are: {', '.join(sorted(known_features()))}.",
+                    obj=model,
+                    id="models.E052",
+                )
 
 
 def _vendors() -> Iterator[tuple[str, str]]:

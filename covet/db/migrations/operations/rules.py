@@ -185,11 +185,11 @@ class RenameIndex(RuleOperation):
         *,
         backwards: bool,
     ) -> None:
-        from covet.db.migrations.apply import tables_of
+        from covet.db.migrations.apply import has_place, tables_of
 
-        if not self.allowed(editor, app_label, self.model_name):
-            return
         model = before.model(app_label, self.model_name)
+        if not self.allowed(editor, app_label, self.model_name) or not has_place(editor.database, model):
+            return
         old_name = self._old(model.options["indexes"], f"{app_label}.{self.model_name}").name
         owned = tables_of(before if not backwards else after, self.key(app_label)).get("")
         if owned is None or old_name == self.new_name:
