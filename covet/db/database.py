@@ -99,6 +99,8 @@ class Database:
         self.statements: BoundedCache[Any, Any] = BoundedCache(4096)
         # SQL text → the pool whose connection it may use without leaving a trace. Empty while closed or pinned.
         self._routes: BoundedCache[str, Pool] = BoundedCache(4096)
+        # What stands for the readers where one connection serves many tasks.
+        self._shared: Any = None
         # The plans of statements that were slow, and when each was asked for.
         self.plans: BoundedCache[str, tuple[float, str]] = BoundedCache(200)
         self._scope: contextvars.ContextVar[Frame | None] = contextvars.ContextVar(f"covet_db_{alias}", default=None)
@@ -448,7 +450,7 @@ class Database:
             pool.release(connection)
             # Not before: meanwhile the database may have been closed, or pinned by a test.
             if is_clean and self._pinned is None and pool in (self._writer, self._readers):
-                self._routes[sql] = pool
+                self._routes[sql] = self._shared if self._shared is not None and pool is self._readers else pool
             return result
         raise self.explain(last, sql) from last
 
@@ -485,7 +487,7 @@ class Database:
                     alias=self.alias,
                 )
             # The loop it belonged to is gone, and its connections with it.
-            self._writer = self._readers = self._opening = None
+            self._writer = self._readers = self._opening = self._shared = None
             self._routes.clear()
         if self._opening is None:
             self._opening = asyncio.Lock()
@@ -515,6 +517,8 @@ class Database:
             self._readers = Pool(
                 self._connect_reader, pool, alias=self.alias, max_size=min(pool.max_size, _SQLITE_READERS), min_size=0
             )
+            if driver.shares_readers and self._readers.max_size > 1:
+                self._shared = import_string("covet.db.backends.sqlite.sharing:SharedReader")(self._readers)
         self._writer = writer
 
     async def _connect(self) -> Connection:
@@ -530,7 +534,7 @@ class Database:
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """Close all connections: idle ones at once, busy ones when they are done, in ``grace_s`` seconds at most."""
         pools = [pool for pool in (self._readers, self._writer) if pool is not None]
-        self._readers = self._writer = None
+        self._readers = self._writer = self._shared = None
         self._routes.clear()
         for pool in pools:
             if not pool.loop.is_closed():

@@ -45,7 +45,7 @@ async def test_a_warm_fetch_is_three_calls_of_ours(database: Database) -> None:
     own = [name for name in dict.fromkeys(entered) if name not in ("look", "<lambda>")]
     allowed = {
         "postgresql": ["fetch", "release"],
-        "sqlite": ["fetch", "_hop", "_fetch", "release"],
+        "sqlite": ["fetch", "_run", "__init__", "__call__", "run_fetch", "release"],
         "mysql": [
             "fetch", "_query", "is_closed", "_stream_broken", "_text", "_read_query_result", "read_answer", "_wait_for_more",
             "_take_rows", "_take", "_layout", "parse", "release", "__init__",
@@ -76,7 +76,8 @@ async def test_a_statement_in_a_transaction_is_one_call_more(database: Database)
         await database.fetch(sql)
         inside = await calls_of(lambda: database.fetch(sql))
 
-    assert set(inside) - set(outside) <= {"run"}
+    # On SQLite reads outside share a connection, by another function.
+    assert set(inside) - set(outside) <= {"run"} | ({"_hop"} if database.vendor == "sqlite" else set())
 
 
 async def test_a_commit_takes_one_turn_of_the_loop(scratch: Scratch) -> None:

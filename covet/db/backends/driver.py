@@ -176,6 +176,8 @@ class Driver(ABC):
     vendor: ClassVar[str] = ""
     # Statements of its own keep state in the session that a reset cannot find.
     shares_one_connection: bool = False
+    # Reads outside of transactions may follow each other on one connection.
+    shares_readers: bool = False
     # A pooler stands before the server and may hand each transaction to another session.
     pools_transactions: bool = False
 

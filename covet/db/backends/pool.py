@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from covet.db.backends.driver import Connection
@@ -80,6 +80,16 @@ class Pool:
     def in_use(self) -> int:
         """How many connections are lent out."""
         return len(self._all) - len(self.kept) - len(self._parked)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another connection may be opened."""
+        return self.size < self.max_size
+
+    @property
+    def waiting(self) -> Collection[object]:
+        """Those who wait for a connection, at any time that it is looked at."""
+        return self._waiting
 
     async def acquire(self) -> Connection:
         """Return a connection that is nobody else's; waits its turn when all are in use.

@@ -20,34 +20,39 @@ from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.backends.sqlite.functions import register_functions
 from covet.exceptions import ImproperlyConfigured
 
-__all__ = ["SQLiteConnection", "SQLiteDriver"]
+__all__ = ["SQLiteConnection", "SQLiteDriver", "run_execute", "run_fetch", "run_insert", "run_outcome", "run_read"]
 
 _BUSY_TIMEOUT_S = 5.0
 _URI_OPTIONS = ("mode", "cache", "immutable", "vfs", "nolock", "psow")
 _BEGIN = {"IMMEDIATE": "BEGIN IMMEDIATE", "DEFERRED": "BEGIN", "EXCLUSIVE": "BEGIN EXCLUSIVE"}
 
 
-def _fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+def run_fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement; in the connection's thread, as those below."""
     return raw.execute(sql, args).fetchall()
 
 
-def _read(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+def run_read(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the names of the columns, and the rows."""
     cursor = raw.execute(sql, args)
     return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 
-def _outcome(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Outcome:
+def run_outcome(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Outcome:
+    """Return all that is known of a statement."""
     cursor = raw.execute(sql, args)
     rows = cursor.fetchall()
     count = len(rows) if rows and cursor.rowcount < 0 else cursor.rowcount
     return Outcome(tuple(cursor.description or ()), rows, count, cursor.lastrowid)
 
 
-def _execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
+def run_execute(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> int:
+    """Return how many rows a statement changed."""
     return max(0, raw.execute(sql, args).rowcount)
 
 
-def _insert(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Inserted:
+def run_insert(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Inserted:
+    """Return the rows of RETURNING, and the row id."""
     cursor = raw.execute(sql, args)
     return cursor.fetchall(), cursor.lastrowid
 
@@ -89,23 +94,23 @@ class SQLiteConnection(Connection):
 
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows, in one hop."""
-        return self._hop(_fetch, sql, args)
+        return self._hop(run_fetch, sql, args)
 
     def read(self, sql: str, args: Sequence[Any]) -> Awaitable[tuple[list[str], Rows]]:
         """Run a statement and return the names of its columns with the rows, in one hop."""
-        return self._hop(_read, sql, args)
+        return self._hop(run_read, sql, args)
 
     def outcome(self, sql: str, args: Sequence[Any]) -> Awaitable[Outcome]:
         """Run a statement and return all that is known of it, in one hop."""
-        return self._hop(_outcome, sql, args)
+        return self._hop(run_outcome, sql, args)
 
     def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
         """Run a statement and return how many rows it changed."""
-        return self._hop(_execute, sql, args)
+        return self._hop(run_execute, sql, args)
 
     def insert(self, sql: str, args: Sequence[Any]) -> Awaitable[Inserted]:
         """Run an insert and return its RETURNING rows and the row id."""
-        return self._hop(_insert, sql, args)
+        return self._hop(run_insert, sql, args)
 
     def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[None]:
         """Run a statement for each argument list, in a transaction."""
@@ -149,7 +154,7 @@ class SQLiteConnection(Connection):
 
     async def begin(self) -> None:
         """Take the write lock at once: a reader that turns writer half-way may fail without waiting."""
-        await self._hop(_execute, self._begin, ())
+        await self._hop(run_execute, self._begin, ())
 
     async def rollback(self) -> None:
         """Roll back, if SQLite has not done it by itself."""
@@ -167,11 +172,11 @@ class SQLiteConnection(Connection):
             await self.close()
             return
         for pragma in ("foreign_keys = ON", "legacy_alter_table = OFF", "ignore_check_constraints = OFF"):
-            await self._hop(_execute, f"PRAGMA {pragma}", ())
+            await self._hop(run_execute, f"PRAGMA {pragma}", ())
 
     async def ping(self) -> None:
         """Ask for a constant."""
-        await self._hop(_fetch, "SELECT 1", ())
+        await self._hop(run_fetch, "SELECT 1", ())
 
     async def close(self) -> None:
         """Close and stop the thread."""
@@ -207,6 +212,7 @@ class SQLiteDriver(Driver):
         name = str(config.name)
         self.is_memory = name in (":memory:", "") or config.options.get("mode") == "memory"
         self.shares_one_connection = self.is_memory
+        self.shares_readers = True
         self.features = Features(
             server=f"SQLite {sqlite3.sqlite_version}",
             version=sqlite3.sqlite_version_info,

@@ -1,0 +1,235 @@
+"""One reader for many tasks: reads outside of transactions queue on the same connection of SQLite.
+
+A connection of one's own for each read means another thread for each, and under the GIL the changes from thread to thread cost
+more than the reads. So reads follow each other on the *lead*, which belongs to nobody while nothing runs. When a statement
+keeps it for long, what waits behind it moves to another connection, which is the lead from then on.
+
+A cancelled read that has not begun is left out; one that runs is interrupted. Should the interruption meet its successor, whose
+turn has just come, that one is run again: it only reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import repeat
+from queue import Empty
+from time import perf_counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+
+from covet.db.backends.sqlite.driver import SQLiteConnection, run_execute, run_fetch, run_insert
+from covet.db.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from covet.db.backends.pool import Pool
+
+__all__ = ["SharedReader"]
+
+_LONG_S = 0.005
+_INTERRUPTED = "SQLITE_INTERRUPT"
+_TRIES = 5
+
+
+class _Lead:
+    """A connection that jobs queue on."""
+
+    __slots__ = ("connection", "jobs", "put", "raw", "running", "started", "thread")
+
+    def __init__(self, connection: SQLiteConnection) -> None:
+        self.connection = connection
+        self.thread = connection.thread
+        self.put = connection.thread._tx.put_nowait
+        self.raw = connection.thread._conn
+        self.jobs = 0
+        # Written by the connection's thread.
+        self.running: _Job | None = None
+        self.started = 0.0
+
+
+class _Job:
+    """One statement of one task; called by the thread of its lead."""
+
+    __slots__ = ("args", "function", "future", "lead", "sql")
+
+    def __init__(self, lead: _Lead, future: asyncio.Future[Any], function: Any, sql: str, args: Sequence[Any]) -> None:
+        self.lead = lead
+        self.future = future
+        self.function = function
+        self.sql = sql
+        self.args = args
+
+    def __call__(self) -> Any:
+        lead = self.lead
+        lead.started = perf_counter()
+        # First this, then the question: so a cancellation is seen either here or there.
+        lead.running = self
+        try:
+            return None if self.future.cancelled() else self.function(lead.raw, self.sql, self.args)
+        finally:
+            lead.running = None
+
+
+class SharedReader:
+    """Stands in for the pool of readers, and for a connection of it, where statements only read.
+
+    Args:
+        pool: The readers; the lead is one of them.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._lead: _Lead | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        # Done when the task that looks for a lead has one, or has failed.
+        self._found: asyncio.Future[None] | None = None
+        self._found_error: Exception | None = None
+        self._moves: set[asyncio.Task[None]] = set()
+        self._last: _Lead | None = None
+        self._waiting = pool.waiting
+        # The face of a pool: there is always a connection, and it is this. Every read passes here, so no Python is spent on it.
+        self.kept = SimpleNamespace(pop=repeat(self).__next__)
+        # The face of a connection.
+        self.fetch = partial(self._run, run_fetch)
+        self.execute = partial(self._run, run_execute)
+        self.insert = partial(self._run, run_insert)
+
+    async def acquire(self) -> Self:
+        """Return the connection that all share."""
+        return self
+
+    def release(self, connection: Self) -> None:
+        """Nothing: a job leaves by itself."""
+
+    def release_after(self, connection: Self, error: BaseException) -> None:
+        """Nothing: a job leaves by itself."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Never: a lead that has died is replaced."""
+        return False
+
+    def terminate(self) -> None:
+        """Nothing: a lead that has died is dropped by the pool."""
+
+    async def _run(self, function: Callable[..., Any], sql: str, args: Sequence[Any]) -> Any:
+        interruptions = 0
+        while True:
+            lead = self._lead
+            if lead is not None and (self._waiting or not lead.thread._running):
+                # Who waits for a reader of its own comes first: the lead goes back when what it has is done.
+                lead = self._lead = None
+            while lead is None:
+                if self._pool.kept:
+                    connection: Any = self._pool.kept.pop()
+                    lead = self._last
+                    if lead is None or lead.connection is not connection:
+                        lead = self._last = _Lead(connection)
+                    self._lead = lead
+                else:
+                    await self._find_lead()
+                    lead = self._lead
+            future = self._pool.loop.create_future()
+            job = _Job(lead, future, function, sql, args)
+            lead.jobs += 1
+            lead.put((future, job))
+            if lead.jobs > 1 and self._timer is None:
+                self._timer = self._pool.loop.call_later(_LONG_S, self._look)
+            try:
+                return await future
+            except asyncio.CancelledError:
+                if job.lead.running is job:
+                    job.lead.raw.interrupt()
+                raise
+            except sqlite3.OperationalError as error:
+                interruptions += 1
+                was_ours = getattr(error, "sqlite_errorname", "") != _INTERRUPTED or job.lead.connection.is_closed
+                if was_ours or interruptions > _TRIES:
+                    raise
+            finally:
+                lead = job.lead
+                lead.jobs -= 1
+                if not lead.jobs:
+                    if self._lead is lead:
+                        self._lead = None
+                    if lead.running is None and lead.thread._running:
+                        self._pool.release(lead.connection)
+                    else:
+                        # Cancelled, and not over yet: the pool waits for it.
+                        self._pool.release_after(lead.connection, asyncio.CancelledError())
+
+    async def _find_lead(self) -> None:
+        """Take a connection of the pool for the lead; one task does it, and the others wait for that one."""
+        if self._found is not None:
+            await asyncio.wait((self._found,))
+            if not self._found_error:
+                return
+            raise self._found_error
+        self._found = found = self._pool.loop.create_future()
+        self._found_error = None
+        try:
+            connection: Any = await self._pool.acquire()
+        except Exception as error:
+            self._found_error = error
+            raise
+        finally:
+            self._found = None
+            found.set_result(None)
+        self._lead = self._last = _Lead(connection)
+
+    def _leave(self, lead: _Lead) -> None:
+        lead.jobs -= 1
+        if not lead.jobs:
+            if self._lead is lead:
+                self._lead = None
+            self._pool.release(lead.connection)
+
+    # Long statements
+
+    def _look(self) -> None:
+        """See whether a statement keeps the lead from others."""
+        self._timer = None
+        lead = self._lead
+        if lead is None or lead.jobs < 2:
+            return
+        pool = self._pool
+        if lead.running is not None and perf_counter() - lead.started >= _LONG_S and (pool.kept or pool.has_room):
+            task = pool.loop.create_task(self._move(lead))
+            self._moves.add(task)
+            task.add_done_callback(self._moves.discard)
+        else:
+            self._timer = pool.loop.call_later(_LONG_S, self._look)
+
+    async def _move(self, lead: _Lead) -> None:
+        """Give what waits on a lead to another connection."""
+        try:
+            connection: Any = await self._pool.acquire()
+        except DatabaseError:
+            # None to be had: they wait on.
+            return
+        found = _Lead(connection)
+        found.jobs = 1
+        if self._lead is lead:
+            self._lead = found
+        queue = lead.connection.thread._tx
+        kept = []
+        while True:
+            try:
+                item = queue.get_nowait()
+            except Empty:
+                break
+            job = item[1]
+            if isinstance(job, _Job):
+                job.lead = found
+                lead.jobs -= 1
+                found.jobs += 1
+                found.put(item)
+            else:
+                kept.append(item)
+        for item in kept:
+            queue.put_nowait(item)
+        if lead.jobs > 1 or found.jobs > 2:
+            self._timer = self._timer or self._pool.loop.call_later(_LONG_S, self._look)
+        self._leave(found)

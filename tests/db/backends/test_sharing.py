@@ -1,0 +1,144 @@
+"""Reads of many tasks on one connection of SQLite: long ones do not hold up the others, cancelled ones do not harm them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from covet.db import transaction
+from covet.db.database import Database
+from covet.db.errors import DatabaseError
+
+pytestmark = [pytest.mark.row("connections.pool"), pytest.mark.vendors("sqlite")]
+
+ENDLESS = (
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000000000) SELECT COUNT(*) FROM c"
+)
+ONE = "SELECT id FROM number WHERE id = ?"
+
+
+@pytest.fixture
+async def db(database: Database) -> AsyncIterator[Database]:
+    await database.execute("CREATE TABLE number (id integer PRIMARY KEY)")
+    await database.execute_many("INSERT INTO number VALUES (?)", [(number,) for number in range(100)])
+    await database.fetch(ONE, (1,))
+    yield database
+
+
+def readers(db: Database) -> int:
+    assert db._readers is not None
+    return db._readers.size
+
+
+async def one(db: Database, number: int) -> int:
+    return int((await db.fetch(ONE, (number,)))[0][0])
+
+
+async def test_many_tasks_read_by_one_connection_and_get_their_own_rows(db: Database) -> None:
+    assert await asyncio.gather(*[one(db, number % 100) for number in range(300)]) == [n % 100 for n in range(300)]
+    assert readers(db) == 1
+    assert db._readers is not None
+    assert db._readers.in_use == 0
+
+
+async def test_a_long_statement_does_not_hold_up_those_behind_it(db: Database) -> None:
+    short = "SELECT COUNT(*) FROM number"
+    await db.fetch(short)
+    # As if it had been seen before: it takes the shared way, and the rest queues behind it.
+    db._routes[ENDLESS] = db._routes[short]
+    long = asyncio.create_task(db.fetch(ENDLESS))
+    await asyncio.sleep(0)
+    assert await asyncio.gather(*[one(db, number) for number in range(30)]) == list(range(30))
+    assert await one(db, 7) == 7
+    assert not long.done()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert await one(db, 8) == 8
+    assert readers(db) <= 4
+
+
+async def test_cancelled_reads_do_not_disturb_their_neighbours(db: Database) -> None:
+    chance = random.Random(7)
+    db._routes[ENDLESS] = db._routes[ONE]
+
+    async def reader(number: int) -> int:
+        for _ in range(20):
+            assert await one(db, number) == number
+        return number
+
+    async def victim(number: int) -> None:
+        task = asyncio.create_task(db.fetch(ENDLESS if number % 5 == 0 else ONE, () if number % 5 == 0 else (1,)))
+        for _ in range(chance.randrange(5)):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    numbers = list(range(40))
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*[reader(number) for number in numbers], *[victim(number) for number in numbers])
+    assert found[:40] == numbers
+    assert await one(db, 3) == 3
+
+
+async def test_streams_and_shared_reads_leave_each_other_a_connection(db: Database) -> None:
+    config = replace(db.config, pool=replace(db.config.pool, max_size=2, timeout_s=5.0))
+    small = Database("default", config)
+    await small.fetch(ONE, (1,))
+
+    async def stream() -> int:
+        return sum([len(rows) async for rows in small.stream("SELECT id FROM number", chunk_size=10)])
+
+    async def reader() -> None:
+        for number in range(50):
+            assert await one(small, number) == number
+
+    try:
+        found = await asyncio.gather(*[stream() for _ in range(6)], *[reader() for _ in range(8)])
+        assert found[:6] == [100] * 6
+    finally:
+        await small.close()
+
+
+async def test_reads_wait_in_vain_together_and_then_go_on(db: Database) -> None:
+    config = replace(db.config, pool=replace(db.config.pool, max_size=2, timeout_s=0.1))
+    small = Database("default", config)
+    await small.fetch(ONE, (1,))
+    streams = [small.stream("SELECT id FROM number", chunk_size=1) for _ in range(2)]
+    for each in streams:
+        await anext(aiter(each))
+    found = await asyncio.gather(*[one(small, 1) for _ in range(5)], return_exceptions=True)
+    assert all(isinstance(error, DatabaseError) for error in found)
+    for each in streams:
+        await each.aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert await one(small, 1) == 1
+    await small.close()
+
+
+async def test_errors_belong_to_who_asked_and_writes_are_seen(db: Database) -> None:
+    wrong = "SELECT id FROM number WHERE id = ? AND json_extract(?, '$') = 1"
+    await db.fetch(wrong, (1, "1"))
+    found = await asyncio.gather(
+        *[db.fetch(wrong, (1, "{")) for _ in range(5)],
+        *[one(db, number) for number in range(5)],
+        return_exceptions=True,
+    )
+    assert all(isinstance(error, DatabaseError) for error in found[:5])
+    assert found[5:] == [0, 1, 2, 3, 4]
+    await db.execute("INSERT INTO number VALUES (1000)")
+    assert await one(db, 1000) == 1000
+    async with transaction.atomic():
+        await db.execute("INSERT INTO number VALUES (1001)")
+        assert await one(db, 1001) == 1001
+
+
+async def test_closing_waits_for_shared_reads(db: Database) -> None:
+    tasks = [asyncio.create_task(one(db, number)) for number in range(20)]
+    await asyncio.sleep(0)
+    await db.close()
+    assert await asyncio.gather(*tasks) == list(range(20))
+    assert await one(db, 5) == 5
