@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ __all__ = ["makemigrations", "shown_path"]
 @click.option("--default", "defaults", multiple=True, metavar="APP.MODEL.FIELD=EXPR", help="A value for existing rows.")
 @click.option("--accept-data-loss", is_flag=True, help="Columns and tables may go, with what is in them.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Never ask; exit with 3 where an answer is needed.")
+@click.option("--scriptable", is_flag=True, help="Only the paths of the files on stdout; all else on stderr.")
 @click.option("--verbose", "-v", is_flag=True, help="Print the source of the files.")
 @json_option
 async def makemigrations(
@@ -70,6 +71,7 @@ async def makemigrations(
     defaults: tuple[str, ...],
     accept_data_loss: bool,
     noinput: bool,
+    scriptable: bool,
     verbose: bool,
     as_json: bool,
 ) -> int:
@@ -115,8 +117,11 @@ async def makemigrations(
     if as_json:
         out.json([{k: v for k, v in result.items() if k != "source" or verbose} for result in results])
     else:
-        _print(results, app_labels, verbose=verbose, merge=merge)
+        _print(results, app_labels, verbose=verbose, merge=merge, say=note if scriptable else out.line)
         print_new(effects)
+    if scriptable and not as_json:
+        for result in results:
+            out.line(result["path"])
     return 1 if check_only and results else 0
 
 
@@ -271,21 +276,28 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def _print(results: Sequence[dict[str, Any]], labels: Sequence[str], *, verbose: bool, merge: bool) -> None:
+def _print(
+    results: Sequence[dict[str, Any]],
+    labels: Sequence[str],
+    *,
+    verbose: bool,
+    merge: bool,
+    say: Callable[[str], object],
+) -> None:
     if not results:
         where = f" in {', '.join(labels)}" if labels else ""
-        out.line(f"Nothing to merge{where}." if merge else f"No changes detected{where}.")
+        say(f"Nothing to merge{where}." if merge else f"No changes detected{where}.")
     shown = None
     for result in results:
         if result["app"] != shown:
             shown = result["app"]
-            out.line(style(f"Migrations for '{shown}':", bold=True))
+            say(style(f"Migrations for '{shown}':", bold=True))
         later = (
             " (take '.later' off its name in the release after this one)" if result["path"].endswith(".later") else ""
         )
-        out.line(f"  {result['path']}{later}")
+        say(f"  {result['path']}{later}")
         for line in result["operations"]:
-            out.line(f"    {line}")
+            say(f"    {line}")
         if verbose:
-            out.line()
-            out.line(result["source"])
+            say("")
+            say(result["source"])

@@ -6,7 +6,7 @@ import pytest
 
 from covet import run_sync
 from covet.db import migrations, models
-from covet.db.errors import IntegrityError
+from covet.db.errors import DatabaseError, IntegrityError
 from covet.db.migrations.errors import InconsistentHistory, InvalidPlan, Irreversible, MigrationFailed
 from covet.db.migrations.execute import Executor, migration_sql
 
@@ -661,3 +661,51 @@ async def test_index_together_of_older_files_becomes_an_index(database, make_loa
     await executor.migrate([("blog", "0001")])
     assert await indexed() == {first: ("a", "b")}
     assert loader.migrations["blog", "0002"].operations[0].describe() == "Alter index_together for item (1 index)"
+
+
+async def test_a_positive_number_stays_positive_when_its_field_is_altered(database, make_loader):
+    create = migrations.CreateModel(
+        "Stock", [("id", models.BigAutoField(primary_key=True)), ("amount", models.PositiveIntegerField())]
+    )
+    fields = [
+        models.PositiveIntegerField(default=3),
+        models.PositiveIntegerField(null=True),
+        models.PositiveBigIntegerField(),
+    ]
+    loader = make_loader(
+        ("shop.0001", [create]),
+        *(
+            (f"shop.000{number}", [migrations.AlterField("stock", "amount", field)], [f"shop.000{number - 1}"])
+            for number, field in enumerate(fields, 2)
+        ),
+    )
+    for number in (1, 2, 3, 4, 3, 2, 1):
+        await Executor(database, loader).migrate([("shop", f"000{number}")])
+        Stock = loader.state([("shop", f"000{number}")]).apps.get_model("shop", "Stock")
+        assert (await Stock.objects.create(amount=1)).amount == 1
+        with pytest.raises(DatabaseError):
+            await database.execute("INSERT INTO shop_stock (amount) VALUES (-1)")
+
+
+async def test_percent_signs_in_defaults_survive_every_rebuild(database, make_loader):
+    fields = [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("rate", models.CharField(max_length=20, db_default="5%s %% %")),
+    ]
+    loader = make_loader(
+        ("shop.0001", [migrations.CreateModel("Price", fields)]),
+        (
+            "shop.0002",
+            [
+                migrations.AlterField("price", "rate", models.CharField(max_length=40, db_default="5%s %% %")),
+                migrations.AddField("price", "unit", models.CharField(max_length=9, default="%d'%s")),
+            ],
+            ["shop.0001"],
+        ),
+    )
+    await Executor(database, loader).migrate([("shop", "0001")])
+    await loader.state([("shop", "0001")]).apps.get_model("shop", "Price").objects.create()
+    await Executor(database, loader).migrate()
+    Price = loader.state().apps.get_model("shop", "Price")
+    await Price.objects.create()
+    assert [(row.rate, row.unit) for row in await Price.objects.order_by("pk")] == [("5%s %% %", "%d'%s")] * 2

@@ -531,7 +531,9 @@ async def test_a_killed_process_leaves_nothing_of_its_migration_and_no_lock(vend
 async def test_what_would_lose_data_is_said_and_asked(project):
     await project.run("makemigrations")
     project.models(MODELS.replace("max_length=200", "max_length=100"))
-    narrower = "blog.Item.title becomes narrower (varchar(200) to varchar(100)): values that do not fit are lost or refused."
+    narrower = (
+        "blog.Item.title becomes narrower (varchar(200) to varchar(100)): values that do not fit are lost or refused."
+    )
 
     code, out, err = await project.run("makemigrations")
     assert (code, out) == (3, "") and narrower in err and "--accept-data-loss" in err
@@ -545,3 +547,11 @@ async def test_what_would_lose_data_is_said_and_asked(project):
     project.models("from covet.db import models\n")
     code, shown = await answer(project, ["y"], "makemigrations")
     assert code == 0 and "blog.Item is deleted: its table goes, with all rows." in shown
+
+
+async def test_a_script_gets_the_paths_alone(project):
+    code, out, err = await project.run("makemigrations", "--scriptable")
+    assert (code, out) == (0, "blog/migrations/0001_initial.py\n")
+    assert "+ Create model Item" in err
+    code, out, err = await project.run("makemigrations", "--scriptable")
+    assert (code, out, err) == (0, "", "No changes detected.\n")
