@@ -18,6 +18,7 @@ from pydantic import ValidationError as PydanticError
 
 from covet.concurrency import is_async, to_thread
 from covet.http.request import Request
+from covet.http.response import Response
 from covet.problems import ProblemError
 from covet.rest.bodies import (
     BODY_ERRORS,
@@ -127,6 +128,10 @@ class _Writer:
         if permit is not None:
             self.scope["permit"] = permit
             self.add(1, "await permit(request)")
+        if signature.wants_response:
+            self.scope["Response"] = Response
+            self.add(1, "response = Response()")
+            self.add(1, "notes.append(response)")
         for number, parameter in enumerate(signature.parameters):
             self.local[id(parameter)] = f"p{number}"
         for number, group in enumerate(signature.groups):
@@ -350,7 +355,7 @@ class _Writer:
         return f"await to_thread({', '.join(filter(None, (function, arguments)))})"
 
     def _argument(self, argument: Argument) -> str:
-        value = "request" if isinstance(argument.value, str) else self.local[id(argument.value)]
+        value = argument.value if isinstance(argument.value, str) else self.local[id(argument.value)]
         return value if argument.is_positional else f"{argument.name}={value}"
 
 

@@ -297,7 +297,7 @@ class Compiled:
         errors = _Errors(model, self.exception_handlers)
         stamp = self.endpoint.last_modified
         read_page = None if plan.page is None else _page_reader(plan.page, self.page_parameters)
-        if self.fields is not None or self.binding.is_stacked or stamp is not None:
+        if self.fields is not None or self.binding.is_stacked or stamp is not None or self.signature.wants_response:
             make = _Maker(plan, read_page, self.fields, status, stamp)
             return _run_made(call, make, errors, stacked=self.binding.is_stacked)
         if plan.schema is None:
@@ -450,6 +450,19 @@ class _Maker:
         return response
 
 
+def _with_head(response: Response, notes: Sequence[Any]) -> Response:
+    """Return an answer with what an argument ``response: Response`` was given: headers, cookies, another status."""
+    for head in notes:
+        if type(head) is not Response or head is response:
+            continue
+        response.raw_headers = [*response.raw_headers, *head.raw_headers]
+        response._headers = None
+        if head.status != 200:
+            response.status = head.status
+        response.background = response.background or head.background
+    return response
+
+
 def _run_made(call: Any, make: _Maker, errors: _Errors, *, stacked: bool) -> Run:
     expected = errors.kinds
 
@@ -458,11 +471,11 @@ def _run_made(call: Any, make: _Maker, errors: _Errors, *, stacked: bool) -> Run
         try:
             plan, page = make.prepare(request)
             if not stacked:
-                return await make.answer(request, await call(request, params, notes), plan, page)
+                return _with_head(await make.answer(request, await call(request, params, notes), plan, page), notes)
             stack = AsyncExitStack()
             try:
                 value = await call(request, params, notes, stack)
-                response = await make.answer(request, value, plan, page)
+                response = _with_head(await make.answer(request, value, plan, page), notes)
             except BaseException as error:
                 # A dependency sees the error at its yield; it may raise another one, but not make it undone.
                 await stack.__aexit__(type(error), error, error.__traceback__)

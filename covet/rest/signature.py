@@ -18,6 +18,7 @@ from pydantic import BeforeValidator
 from covet.exceptions import ImproperlyConfigured
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
+from covet.http.response import Response
 from covet.rest.filters import FilterSet
 from covet.rest.params import REQUIRED, Body, Depends, File, Marker, Path, Query
 from covet.schema.shapes import MISSING, Shape, shape_of
@@ -103,10 +104,10 @@ class Call:
 
 @dataclass(eq=False)
 class Argument:
-    """One argument of a call: the request, a parameter, a group, or what another call gives."""
+    """One argument of a call: the request, the answer's head, a parameter, a group, or what another call gives."""
 
     name: str
-    value: Parameter | Group | Call | Literal["request"]
+    value: Parameter | Group | Call | Literal["request", "response"]
     is_positional: bool = False
 
 
@@ -120,6 +121,7 @@ class Signature:
         parameters: All single parameters, of dependencies too.
         groups: All groups.
         returns: The return annotation, or ``inspect.Signature.empty``.
+        wants_response: Whether headers, cookies or the status of the answer are set by an argument ``response: Response``.
     """
 
     call: Call
@@ -127,6 +129,7 @@ class Signature:
     parameters: list[Parameter] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     returns: Any = inspect.Signature.empty
+    wants_response: bool = False
 
     def of(self, *sources: str) -> list[Parameter]:
         """Return the single parameters that come from these sources."""
@@ -176,6 +179,7 @@ def read_signature(
         reader.depend(dependency, ())
     call = reader.read_call(handler, annotations or {}, ())
     signature = Signature(call, reader.dependencies, reader.parameters, reader.groups, reader.returns_of(handler))
+    signature.wants_response = reader.wants_response
     reader.check(signature, handler)
     return signature
 
@@ -188,6 +192,7 @@ def describe(function: Any) -> str:
 class _Reader:
     def __init__(self, method: str, path_names: frozenset[str], replaced: Mapping[Any, Callable[..., Any]]) -> None:
         self.replaced = replaced
+        self.wants_response = False
         self.method = method
         self.path_names = path_names
         self.parameters: list[Parameter] = []
@@ -218,12 +223,15 @@ class _Reader:
 
     def _value(
         self, function: Any, name: str, annotation: Any, default: Any, above: tuple[Callable[..., Any], ...]
-    ) -> Parameter | Group | Call | Literal["request"]:
+    ) -> Parameter | Group | Call | Literal["request", "response"]:
         bare, metadata = _split(annotation)
         if (isinstance(bare, type) and issubclass(bare, Request)) or (
             name == "request" and bare is inspect.Parameter.empty
         ):
             return "request"
+        if bare is Response:
+            self.wants_response = True
+            return "response"
         marker = next((item for item in metadata if isinstance(item, (Marker, Depends, FilterSet))), None)
         if isinstance(default, (Marker, Depends, FilterSet)):  # q: str = Query(…), as well
             marker, default = default, default.default if isinstance(default, Marker) else REQUIRED

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from covet.exceptions import ImproperlyConfigured
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
+from covet.http.response import Response
 from covet.rest import Body, Cookie, Depends, File, Form, Header, Path, Query, Router, Schema, permissions
 from covet.urls import include, path
 
@@ -433,3 +434,30 @@ def test_a_circle_of_dependencies_is_an_error_that_names_it() -> None:
 
     assert "in a circle" in broken(chicken)
     assert "chicken → " in broken(chicken)
+
+
+async def test_headers_cookies_and_status_are_set_by_an_argument(site: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    async def marked(response: Response) -> None:
+        response.headers["X-Marked"] = "by a dependency"
+
+    @api.get("/set", dependencies=[Depends(marked)])
+    async def handler(response: Response) -> dict[str, int]:
+        response.status = 203
+        response.set_cookie("seen", "yes")
+        return {"a": 1}
+
+    @api.get("/own")
+    async def own(response: Response) -> Response:
+        response.headers["X-Own"] = "1"
+        return response
+
+    client = await site([path("api/", include(api))])
+    answer = await client.get("/api/set")
+    returned = await client.get("/api/own")
+
+    assert (answer.status_code, answer.json()) == (203, {"a": 1})
+    assert answer.headers["x-marked"] == "by a dependency"
+    assert answer.cookies["seen"] == "yes"
+    assert returned.headers["x-own"] == "1"
