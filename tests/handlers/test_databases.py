@@ -94,7 +94,7 @@ async def test_with_atomic_requests_a_failing_view_leaves_nothing(site: Site, cl
     assert (await client.get("/count")).json() == 1
 
 
-@pytest.mark.row("transactions.atomic_requests")
+@pytest.mark.row("transactions.atomic_requests", on="sqlite")
 async def test_a_view_may_do_without_the_transaction_of_its_request(site: Site, closing: None, tmp_path: Path) -> None:
     config = {"BACKEND": "sqlite", "NAME": str(tmp_path / "db.sqlite3"), "ATOMIC_REQUESTS": True}
     client = await site(ROUTES, DATABASES={"default": config})

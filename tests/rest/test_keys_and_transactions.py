@@ -72,6 +72,7 @@ def make_api() -> Router:
     return api
 
 
+@pytest.mark.row("transactions.atomic_requests")
 @pytest.mark.parametrize("atomic_requests", [False, True], ids=["", "one transaction per request"])
 async def test_a_key_that_points_at_nothing_is_422_with_its_pointer_everywhere(
     library: Any, atomic_requests: bool

@@ -113,7 +113,7 @@ def test_an_unknown_level_and_functions_that_are_not_async_are_refused() -> None
         transaction.atomic(read_only=True)(len)  # type: ignore[arg-type]
 
 
-@pytest.mark.row("transactions.isolation")
+@pytest.mark.row("transactions.retry")
 async def test_a_conflict_is_tried_again_and_hooks_of_the_lost_attempt_do_not_run(db: Database) -> None:
     ran: list[int] = []
     attempts = 0
@@ -134,6 +134,7 @@ async def test_a_conflict_is_tried_again_and_hooks_of_the_lost_attempt_do_not_ru
     assert await balances(db) == [11, 10]
 
 
+@pytest.mark.row("transactions.retry")
 async def test_the_last_conflict_and_other_errors_are_raised(db: Database) -> None:
     attempts: list[type[Exception]] = []
 
@@ -149,6 +150,7 @@ async def test_the_last_conflict_and_other_errors_are_raised(db: Database) -> No
     assert attempts == [SerializationFailure, SerializationFailure, ZeroDivisionError]
 
 
+@pytest.mark.row("transactions.retry")
 async def test_retry_is_refused_inside_a_block(db: Database) -> None:
     @transaction.retry()
     async def work() -> None:

@@ -69,7 +69,7 @@ async def test_using_chooses_the_database(both: tuple[Database, Database]) -> No
     assert await Author.objects.count() == 1
 
 
-@pytest.mark.row("connections.routers")
+@pytest.mark.row("connections.routers", on=("sqlite", "postgresql", "mysql"))
 async def test_a_router_sends_models_where_they_live(both: tuple[Database, Database]) -> None:
     with override(DATABASE_ROUTERS=[TagsElsewhere()]):
         tag = await Tag.objects.create(label="far")
@@ -82,7 +82,7 @@ async def test_a_router_sends_models_where_they_live(both: tuple[Database, Datab
     assert await Tag.objects.count() == 0
 
 
-@pytest.mark.row("connections.routers")
+@pytest.mark.row("connections.routers", on=("sqlite", "postgresql", "mysql"))
 async def test_relations_across_databases_are_refused(both: tuple[Database, Database]) -> None:
     far = await Author.objects.using("other").create(name="far")
     article = await Article.objects.create(title="x", author=await Author.objects.create(name="near"))
