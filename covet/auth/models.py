@@ -12,6 +12,7 @@ from covet import timezone
 from covet.auth.anonymous import AnonymousUser
 from covet.auth.hashers import check_password, is_password_usable, make_password
 from covet.auth.validators import UnicodeUsernameValidator
+from covet.concurrency import maybe_await
 from covet.conf import settings
 from covet.contenttypes.models import ContentType
 from covet.db import models
@@ -135,7 +136,8 @@ class UserManager(BaseUserManager[U]):
             username=self.model.normalize_username(username), email=self.normalize_email(email), **values
         )
         await user.set_password(password)
-        await user.save(using=self.db, force_insert=True)
+        # A project's save() may be a plain function.
+        await maybe_await(user.save(using=self.db, force_insert=True))
         return user
 
 
@@ -222,7 +224,7 @@ class AbstractBaseUser(models.Model):
 
         async def renew(right: str) -> None:
             await self.set_password(right)
-            await self.save(update_fields=["password"])
+            await maybe_await(self.save(update_fields=["password"]))
 
         return await check_password(password, self.password, renew)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import re
 import time
 import warnings
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -112,6 +114,7 @@ class Database:
         self._pinned: Frame | None = None
         freshness.configure()
         watch.configure()
+        _living.add(self)
 
     def __repr__(self) -> str:
         return f"<Database '{self.alias}': {self.config.label}>"
@@ -144,6 +147,11 @@ class Database:
     def spare_pool(self) -> Pool | None:
         """The pool whose connections may read beside the work; ``None`` while the database is closed."""
         return self._readers or self._writer
+
+    @property
+    def uses_readers(self) -> bool:
+        """Whether what only reads has connections of its own, which cannot write."""
+        return self._readers is not None
 
     @property
     def is_open(self) -> bool:
@@ -531,6 +539,15 @@ class Database:
     async def _connect_reader(self) -> Connection:
         return await self.driver.connect(read_only=True)
 
+    def _forget_parent(self) -> None:
+        """In a forked child: leave the connections to the process that opened them, and begin with none."""
+        _inherited.append((self._writer, self._readers, self._shared, self._pinned))
+        self._writer = self._readers = self._shared = self._opening = self._pinned = None
+        self._routes.clear()
+        # The block that the fork happened in is the parent's.
+        self._scope = contextvars.ContextVar(f"covet_db_{self.alias}", default=None)
+        self.current_block = self._scope.get
+
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """Close all connections: idle ones at once, busy ones when they are done, in ``grace_s`` seconds at most."""
         pools = [pool for pool in (self._readers, self._writer) if pool is not None]
@@ -542,18 +559,21 @@ class Database:
 
     # Transactions: covet.db.transaction is their public face
 
-    async def begin(self, place: str, before: Sequence[str] = ()) -> Frame:
+    async def begin(self, place: str, before: Sequence[str] = (), *, only_reads: bool = False) -> Frame:
         """Open the outermost block of a transaction: a connection of the pool, and BEGIN on it.
 
         Args:
             place: Where the block stands, for messages.
             before: Statements that change the session first; the connection is closed, or reset, afterwards.
+            only_reads: It need not be a connection that may write.
         """
         pool = self._writer
         if pool is None or pool.loop is not asyncio.get_running_loop():
             await self.open()
             pool = self._writer
             assert pool is not None
+        if only_reads and self._readers is not None:
+            pool = self._readers
         for attempt in range(2):
             connection = pool.kept.pop() if pool.kept else await pool.acquire()
             try:
@@ -646,6 +666,20 @@ class Database:
         """Return the reader of tables, columns, indexes and constraints."""
         reader: type[Introspection] = import_string(f"covet.db.backends.{self.vendor}.introspection:Reader")
         return reader(self)
+
+
+# The databases of this process, and in a forked child the pools of its parent: closing them here would end them there.
+_living: weakref.WeakSet[Database] = weakref.WeakSet()
+_inherited: list[Any] = []
+
+
+def _after_fork() -> None:
+    for database in list(_living):
+        database._forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 async def _next(chunks: AsyncIterator[Rows]) -> Rows | None:

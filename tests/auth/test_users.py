@@ -177,3 +177,26 @@ async def test_models_say_which_permissions_they_have(site: str) -> None:
         ("view_some", "Can view thing of some"),
         ("view_usual", "Can view usual"),
     ]
+
+
+async def test_a_save_that_is_a_plain_function_will_do(site: str) -> None:
+    from covet.apps import apps
+    from covet.auth.models import User
+
+    saved: list[dict[str, Any]] = []
+    with apps.isolate():
+
+        class Careful(User):
+            """Its save() only takes notes."""
+
+            class Meta:
+                app_label = "auth"
+                proxy = True
+
+            def save(self, **options: Any) -> None:  # type: ignore[override]  # what people write
+                saved.append(options)
+
+        user = await Careful.objects.create_user("ann", password=PASSWORD)
+
+    assert [options["force_insert"] for options in saved] == [True]
+    assert await user.check_password(PASSWORD)

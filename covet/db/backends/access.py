@@ -65,6 +65,7 @@ class AccessBlock(Atomic):
     def __init__(self, database: Callable[[], Database], access: Access) -> None:
         super().__init__(database, durable=True)
         self._access = access
+        self._only_reads = access.read_only
 
     async def __aenter__(self) -> AccessBlock:
         database = self._database()
@@ -99,7 +100,7 @@ class AccessBlock(Atomic):
             frame.transaction.connection.is_dirty = frame.transaction.connection.must_close = False
         elif database.vendor == "postgresql":
             await database.execute(f"SET TRANSACTION {self._access.modes}")
-        elif self._access.read_only:
+        elif self._access.read_only and not database.uses_readers:
             await database.execute("PRAGMA query_only = ON")
 
     async def __aexit__(
@@ -109,7 +110,7 @@ class AccessBlock(Atomic):
         frame = database._scope.get()
         if frame is not None and database.vendor == "sqlite" and self._access.read_only and frame.parent is None:
             connection = frame.transaction.connection
-            if not connection.is_closed:
+            if not connection.is_closed and not database.uses_readers:
                 await uncancelled(connection.execute("PRAGMA query_only = OFF", ()), connection.terminate)
         await super().__aexit__(kind, error, traceback)
 

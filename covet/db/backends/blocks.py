@@ -49,6 +49,8 @@ class Atomic:
         self._savepoint = savepoint
         self._durable = durable
         self._before = before
+        # It writes nothing: on SQLite it can do without the one connection that may.
+        self._only_reads = False
         self._entered: list[Frame] = []
 
     async def __aenter__(self) -> Atomic:
@@ -58,7 +60,7 @@ class Atomic:
         parent = outside if outside is not None else database._pinned
         place = place_of_caller(2)
         if parent is None:
-            frame = await database.begin(place, self._before)
+            frame = await database.begin(place, self._before, only_reads=self._only_reads)
         else:
             if self._durable and not parent.is_base:
                 raise TransactionManagementError(
