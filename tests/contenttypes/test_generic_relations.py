@@ -18,6 +18,8 @@ from covet.db.observe import record_queries
 from covet.exceptions import FieldError, NotLoaded, ObjectDoesNotExist, ValidationError
 from tests.conftest import Scratch
 
+pytestmark = pytest.mark.row("fields.generic")
+
 
 @pytest.fixture
 async def m(vendor: str, scratch: Scratch) -> AsyncIterator[Any]:

@@ -75,6 +75,7 @@ async def archive(database: Database, memory: InMemoryStorage) -> AsyncIterator[
     yield memory
 
 
+@pytest.mark.row("fields.files")
 async def test_an_assigned_file_is_stored_with_the_row(archive):
     document = Document(title="a", file=ContentFile(b"hello", name="some/where/a b.txt"))
     assert document.file
@@ -95,6 +96,7 @@ async def test_an_assigned_file_is_stored_with_the_row(archive):
     assert await Document.objects.filter(file=name).values_list("file", flat=True) == [name]
 
 
+@pytest.mark.row("fields.files")
 async def test_a_row_without_a_file_has_a_false_one(archive):
     document = await Document.objects.create(title="a")
 
@@ -108,6 +110,7 @@ async def test_a_row_without_a_file_has_a_false_one(archive):
     await document.file.delete()
 
 
+@pytest.mark.row("fields.files")
 async def test_a_field_file_saves_and_deletes(archive):
     document = await Document.objects.create(title="a")
 
@@ -123,6 +126,7 @@ async def test_a_field_file_saves_and_deletes(archive):
     assert list(archive.files) == [first]
 
 
+@pytest.mark.row("fields.files")
 async def test_a_function_chooses_name_and_storage(archive):
     document = await Document.objects.create(title="own", draft=ContentFile("x", name="d.txt"))
 
@@ -135,6 +139,7 @@ async def test_a_function_chooses_name_and_storage(archive):
     assert await Document.objects.count() == 2
 
 
+@pytest.mark.row("fields.files")
 async def test_bulk_writes_store_files_too(archive):
     rows = await Document.objects.bulk_create(
         [Document(title=str(number), file=ContentFile(str(number), name="n.txt")) for number in range(3)]
@@ -147,6 +152,7 @@ async def test_bulk_writes_store_files_too(archive):
     assert await (await Document.objects.get(title="0")).file.read() == b"new"
 
 
+@pytest.mark.row("fields.files")
 async def test_two_rows_at_once_get_two_names(archive):
     await asyncio.gather(
         *[
@@ -159,6 +165,7 @@ async def test_two_rows_at_once_get_two_names(archive):
         assert await row.file.read() == row.title.encode()
 
 
+@pytest.mark.row("fields.files")
 async def test_a_file_goes_to_another_row(archive):
     one = Document(title="a", file=ContentFile("x", name="a.txt"))
     two = Document(title="b", file=one.file)
@@ -170,6 +177,7 @@ async def test_a_file_goes_to_another_row(archive):
     assert three.file == one.file
 
 
+@pytest.mark.row("fields.files")
 async def test_wrong_values_are_named(archive):
     for value, message in ((b"x", "ContentFile"), (ContentFile(b"x"), "with a name"), (object(), "a file or the name")):
         with pytest.raises(TypeError, match=message):
@@ -184,6 +192,7 @@ async def test_wrong_values_are_named(archive):
         part.file
 
 
+@pytest.mark.row("fields.files")
 async def test_deleting_a_row_leaves_its_file(archive):
     document = await Document.objects.create(title="a", file=ContentFile("x", name="a.txt"))
 
@@ -192,6 +201,7 @@ async def test_deleting_a_row_leaves_its_file(archive):
     assert len(archive.files) == 1
 
 
+@pytest.mark.row("fields.files")
 async def test_an_image_tells_its_size(archive):
     picture = await Picture.objects.create(image=ContentFile(png(3, 2), name="p.png"))
 
@@ -202,6 +212,7 @@ async def test_an_image_tells_its_size(archive):
     assert ((await Picture.objects.get()).width, found.height) == (5, 4)
 
 
+@pytest.mark.row("fields.files")
 async def test_what_is_no_image_is_refused_and_not_kept(archive):
     with pytest.raises(ValidationError, match="valid image"):
         await Picture.objects.create(image=ContentFile(b"GIF89a no image", name="p.png"))
