@@ -1,0 +1,166 @@
+"""Rows of several tables and of proxies to the letter; what is assigned to a computed column; pickles of other versions."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import AsyncIterator
+
+import pytest
+
+from covet.apps import apps
+from covet.db import models
+from covet.db.database import Database
+from covet.db.errors import IntegrityError
+from covet.db.models.table import table_of
+from covet.db.observe import record_queries
+
+with apps.isolate():
+
+    class Root(models.Model):
+        name = models.CharField(max_length=20)
+
+        class Meta:
+            app_label = "family"
+
+    class Left(Root):
+        root_link = models.OneToOneField(Root, models.CASCADE, parent_link=True, primary_key=True)
+        lefts = models.IntegerField(default=1)
+
+        class Meta:
+            app_label = "family"
+
+    class Right(models.Model):
+        right_id = models.BigAutoField(primary_key=True)
+        rights = models.IntegerField(default=2)
+
+        class Meta:
+            app_label = "family"
+
+    class Both(Left, Right):
+        boths = models.IntegerField(default=3)
+
+        class Meta:
+            app_label = "family"
+
+    class Other(Root):
+        others = models.IntegerField(default=4)
+
+        class Meta:
+            app_label = "family"
+
+    class Seen(Left):
+        class Meta:
+            app_label = "family"
+            proxy = True
+
+    class SeenAgain(Seen):
+        class Meta:
+            app_label = "family"
+            proxy = True
+            ordering = ["-lefts"]
+
+    class Box(models.Model):
+        width = models.IntegerField()
+        area = models.GeneratedField(
+            expression=models.F("width") * models.F("width"), output_field=models.IntegerField(), db_persist=True
+        )
+
+        class Meta:
+            app_label = "family"
+
+
+@pytest.fixture
+async def family(database: Database) -> AsyncIterator[Database]:
+    async with database.schema_editor() as editor:
+        for model in (Root, Left, Right, Both, Other, Box):
+            await editor.create_table(table_of(model))
+    yield database
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_keep_parents_removes_the_childs_row_alone(family: Database) -> None:
+    row = await Left.objects.create(name="a")
+
+    assert await row.delete(keep_parents=True) == (1, {"family.Left": 1})
+
+    assert await Left.objects.count() == 0
+    assert (await Root.objects.get()).name == "a"
+    again = await Left.objects.create(name="b")
+    assert await again.delete() == (2, {"family.Left": 1, "family.Root": 1})
+    assert await Root.objects.values_list("name", flat=True) == ["a"]
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_a_link_to_the_parent_has_the_name_that_it_was_given(family: Database) -> None:
+    row = await Left.objects.create(name="a", lefts=5)
+
+    assert Left._meta.pk.name == "root_link"
+    assert row.root_link_id == row.pk == (await Root.objects.get(left__lefts=5)).pk
+    assert (await Root.objects.select_related("left").get()).left == row
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_a_child_of_two_parents_is_one_row_in_each_table(family: Database) -> None:
+    row = await Both.objects.create(name="a", lefts=5, rights=6, boths=7)
+
+    read = await Both.objects.get(name="a", lefts=5, rights=6)
+    assert (read.pk, read.right_id, read.boths) == (row.pk, row.right_id, 7)
+    read.name, read.rights = "b", 8
+    await read.save()
+    assert await Root.objects.values_list("name", flat=True) == ["b"]
+    assert await Right.objects.values_list("rights", flat=True) == [8]
+    total, by_model = await read.delete()
+    assert (total, set(by_model)) == (4, {"family.Both", "family.Left", "family.Right", "family.Root"})
+    assert await Right.objects.count() == 0
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_a_tuple_forces_the_insert_of_the_tables_that_it_names(family: Database) -> None:
+    root = await Root.objects.create(name="a")
+
+    with record_queries() as queries:
+        await Left(root_link_id=root.pk, id=root.pk, name="b").save(force_insert=(Left,))
+    assert [one.sql.split()[0] for one in queries if one.sql.split()[0] in {"INSERT", "UPDATE"}] == ["UPDATE", "INSERT"]
+    assert await Root.objects.values_list("name", flat=True) == ["b"]
+    with pytest.raises(IntegrityError):
+        await Left(root_link_id=root.pk, id=root.pk, name="c").save(force_insert=(Root, Left))
+    for wrong in (("Left",), (Right,), [Left]):
+        with pytest.raises(TypeError):
+            await Left(name="d").save(force_insert=wrong)
+
+
+@pytest.mark.row("inheritance.proxy")
+async def test_a_proxy_of_a_proxy_has_the_rows_of_the_model_below(family: Database) -> None:
+    await SeenAgain.objects.create(name="a", lefts=1)
+    await Left.objects.create(name="b", lefts=2)
+
+    assert SeenAgain._meta.concrete_model is Left
+    assert SeenAgain._meta.db_table == Left._meta.db_table
+    found = await SeenAgain.objects.all()
+    assert [(type(one), one.name) for one in found] == [(SeenAgain, "b"), (SeenAgain, "a")]
+    assert found[1] == await Left.objects.get(name="a") == await Seen.objects.get(name="a")
+    await found[1].delete()
+    assert await Root.objects.values_list("name", flat=True) == ["b"]
+
+
+@pytest.mark.row("fields.generated")
+async def test_what_is_assigned_to_a_computed_column_is_never_written(family: Database) -> None:
+    box = await Box.objects.create(width=3)
+    box.area = 100
+    box.width = 4
+    await box.save()
+
+    assert (await Box.objects.get()).area == 16
+
+
+def test_a_pickle_of_another_version_warns() -> None:
+    state = Root(name="a").__getstate__()
+    assert pickle.loads(pickle.dumps(Root(pk=1, name="a"))).name == "a"
+    other = Root.__new__(Root)
+
+    with pytest.warns(RuntimeWarning, match=r"0\.0\.0"):
+        other.__setstate__({**state, "_covet_version": "0.0.0"})
+    assert other.name == "a"
+    del state["_covet_version"]
+    with pytest.warns(RuntimeWarning):
+        Root.__new__(Root).__setstate__(state)
