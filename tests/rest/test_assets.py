@@ -121,7 +121,18 @@ def test_a_build_without_npm_goes_on_with_a_warning(tmp_path: Path, monkeypatch:
     assert "npm is not installed" in warnings[0]
 
 
-def test_every_pin_is_exact_and_hashed() -> None:
-    for name, pin in json.loads((ROOT / "scripts" / "assets.json").read_text()).items():
+def test_a_whole_folder_may_be_fetched(assets: Any) -> None:
+    assets.pin(inside="dist/")
+
+    [folder] = assets.fetch(assets.root, npm=assets.npm)
+    assets.fetch(assets.root, npm=assets.npm)
+
+    assert (folder / "thing.js" / "thing.js").read_bytes() == b"// x"
+    assert assets.calls() == 1
+
+
+@pytest.mark.parametrize("file", ["assets.json", "tools.json"])
+def test_every_pin_is_exact_and_hashed(file: str) -> None:
+    for name, pin in json.loads((ROOT / "scripts" / file).read_text()).items():
         assert pin["version"].count(".") == 2, name
         assert pin["integrity"].startswith("sha512-"), name

@@ -91,7 +91,17 @@ def blog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def probe(address: str, folder: Path, *, examples: int, seed: int, phases: str = "coverage,fuzzing") -> None:
     # Beside this interpreter: a program of the dev group.
     program = Path(sys.executable).with_name("schemathesis")
-    command = [program, "run", f"{address}/openapi.json", "--checks", CHECKS, "--seed", str(seed), "--phases", phases]
+    command: list[str | Path] = [
+        program,
+        "run",
+        f"{address}/openapi.json",
+        "--checks",
+        CHECKS,
+        "--seed",
+        str(seed),
+        "--phases",
+        phases,
+    ]
     command += [
         "--max-examples",
         str(examples),

@@ -240,18 +240,23 @@ EXPECTED = [
 async def test_the_client_compiles_strictly_and_works_on_node(
     site: Any, scratch: Any, tsc: Path, tmp_path: Path
 ) -> None:
+    from covet.db import connections
+
     client = await library_site(site, scratch)
-    part = client.application.apps.part(RestPart)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "client.ts").write_text(typescript_client(part.document()))
-    # What Node brings beside the browser's: tests need no types of it but this.
-    (tmp_path / "node.d.ts").write_text("declare const process: { argv: string[] };")
-    (tmp_path / "script.ts").write_text(SCRIPT)
+    try:
+        part = client.application.apps.part(RestPart)
+        (tmp_path / "package.json").write_text('{"type": "module"}')
+        (tmp_path / "client.ts").write_text(typescript_client(part.document()))
+        # What Node brings beside the browser's: tests need no types of it but this.
+        (tmp_path / "node.d.ts").write_text("declare const process: { argv: string[] };")
+        (tmp_path / "script.ts").write_text(SCRIPT)
 
-    await run(tsc, *STRICT, "script.ts", "node.d.ts", cwd=tmp_path)
-    told = await run("script.js", str(client.base_url).rstrip("/"), cwd=tmp_path)
+        await run(tsc, *STRICT, "script.ts", "node.d.ts", cwd=tmp_path)
+        told = await run("script.js", str(client.base_url).rstrip("/"), cwd=tmp_path)
 
-    assert json.loads(told) == EXPECTED
+        assert json.loads(told) == EXPECTED
+    finally:
+        await connections.close_all()
 
 
 async def library_site(site: Any, scratch: Any) -> Any:

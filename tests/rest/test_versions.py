@@ -116,13 +116,22 @@ async def test_a_request_names_its_version_by(
     assert (missing.status_code, "it is of: 2" in missing.json()["detail"]) == (404, True)
 
 
-async def test_without_a_default_a_request_must_name_one(site: Any) -> None:
-    client = await served(site, strategy="header")
+@pytest.mark.parametrize(
+    ("strategy", "status", "place"),
+    [
+        ("header", 400, "by the header Api-Version"),
+        ("query", 400, "by ?version="),
+        ("media-type", 406, "by Accept: application/json; version="),
+        ("host", 404, "by the host"),
+    ],
+)
+async def test_without_a_default_a_request_must_name_one(site: Any, strategy: str, status: int, place: str) -> None:
+    client = await served(site, strategy=strategy)
 
     answer = await client.get("/api/which/")
 
-    assert answer.status_code == 400
-    assert "by the header Api-Version" in answer.json()["detail"]
+    assert answer.status_code == status
+    assert place in answer.json()["detail"]
 
 
 async def test_answers_say_what_they_vary_by(site: Any) -> None:
