@@ -7,6 +7,7 @@ run is 400; with the older ``application/json`` a well-formed one is 200 whateve
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -16,8 +17,9 @@ from strawberry.types.graphql import OperationType as StrawberryOperation
 
 from covet.apps import apps as registry
 from covet.conf import settings
-from covet.db import transaction
+from covet.db import connections, transaction
 from covet.db.errors import IntegrityError
+from covet.db.observe import query_budget
 from covet.graphql.context import Context
 from covet.graphql.engine import Schema
 from covet.graphql.errors import format_error
@@ -129,8 +131,12 @@ async def _commit_failed(context: Context, media_type: str, error: IntegrityErro
 def _roll_back() -> None:
     """Undo what the request wrote, where it runs in one transaction: errors are answers here and never reach that."""
     for alias, config in settings.DATABASES.items():
-        if config.atomic_requests:
+        if config.atomic_requests and connections[alias].in_atomic_block:
             transaction.set_rollback(True, using=alias)
+
+
+def _named(operation: Operation) -> str:
+    return f"The GraphQL operation {operation.name}" if operation.name else "A GraphQL operation"
 
 
 async def execute(schema: Schema, operation: Operation, context: Context, *, reads_only: bool = False) -> Answer:
@@ -155,14 +161,17 @@ async def execute(schema: Schema, operation: Operation, context: Context, *, rea
         )
     if kind is OperationType.SUBSCRIPTION:
         return _refusal("A subscription runs over a WebSocket (graphql-transport-ws).", "SUBSCRIPTION_NOT_SUPPORTED")
-    result = await schema.execute(
-        operation.query,
-        variable_values=operation.variables,
-        context_value=context,
-        operation_name=operation.name,
-        allowed_operation_types=_READS if reads_only else _ALL,
-        operation_extensions=operation.extensions,
-    )
+    # Each operation has the budget of a request: a batch has several, and a WebSocket none of its own.
+    budget = settings.QUERY_BUDGET
+    with nullcontext() if budget is None else query_budget(budget.max, refuse=budget.refuse, what=_named(operation)):
+        result = await schema.execute(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=context,
+            operation_name=operation.name,
+            allowed_operation_types=_READS if reads_only else _ALL,
+            operation_extensions=operation.extensions,
+        )
     schema.told(result)
     errors = result.errors or []
     body: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from covet.conf import settings
 from covet.json import JSONDecodeError, loads
 from covet.websocket.codes import INVALID_PAYLOAD, NORMAL
 from covet.websocket.connection import WebSocket
@@ -57,9 +58,22 @@ class Consumer:
             return
         try:
             async for data in self.ws:
-                await self.receive(data)
+                if settings.QUERY_BUDGET is None:
+                    await self.receive(data)
+                else:
+                    await self._receive_in_budget(data)
         finally:
             await self.disconnect(self.ws.close_code or NORMAL)
+
+    async def _receive_in_budget(self, data: str | bytes) -> None:
+        """Handle one message as a request is handled: within QUERY_BUDGET."""
+        # Late: a project with WebSockets may have no database.
+        from covet.db.observe import query_budget
+
+        budget = settings.QUERY_BUDGET
+        assert budget is not None
+        with query_budget(budget.max, refuse=budget.refuse, what=f"A message to {type(self).__name__}"):
+            await self.receive(data)
 
 
 class JSONConsumer(Consumer):

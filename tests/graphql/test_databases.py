@@ -101,3 +101,14 @@ async def test_a_key_that_the_commit_of_the_request_finds_missing_is_told_like_a
         assert await Article.objects.filter(title="x").count() == 0
         assert await Article.objects.filter(author_id=999).count() == 0
         await connections["default"].close()
+
+
+async def test_an_operation_is_held_to_the_budget_of_statements(
+    blog: str, ask: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = "query Listed { articles(first: 3) { totalCount edges { node { title tags { name } } } } }"
+    with override(QUERY_BUDGET=1), caplog.at_level("WARNING", "covet.db.budget"):
+        assert "errors" not in await ask(query)
+
+    assert "GraphQL operation" in caplog.text
+    assert "its budget is 1" in caplog.text
