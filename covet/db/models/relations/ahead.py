@@ -111,10 +111,14 @@ async def _read(
         return None
     clock, block = freshness.attend(), database.current_block()
     rows = await manager.read_rows(base, list(peers))
+    if batch.ahead is None:
+        batch.ahead = {}
+    if len(rows) > len(peers):
+        # The database takes keys for the same that Python does not: only it can say whose these rows are.
+        batch.ahead[name] = None
+        return None
     own = rows.pop(manager._key())
     if rows:
-        if batch.ahead is None:
-            batch.ahead = {}
         batch.ahead[name] = Ahead(rows, block, clock, tables)
     return own
 

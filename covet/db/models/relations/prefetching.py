@@ -101,15 +101,18 @@ async def set_prefetched_many(
 
 
 async def read_among(base: Any, attname: str, keys: list[Any]) -> dict[Any, list[Any]]:
-    """Return the rows of ``base`` whose field holds one of the keys, by key; each key has a list."""
+    """Return the rows of ``base`` whose field holds one of the keys, by key; each key has a list.
+
+    A database that compares texts more loosely than Python may give rows of other keys: these are there too.
+    """
     by_key: dict[Any, list[Any]] = {key: [] for key in keys}
     for row in await _read(base, attname, keys, None):
-        by_key[getattr(row, attname)].append(row)
+        by_key.setdefault(getattr(row, attname), []).append(row)
     return by_key
 
 
 async def read_many(base: Any, lookup: str, keys: list[Any], alias: str | None = None) -> dict[Any, list[Any]]:
-    """Return the rows of ``base`` that a many-to-many relation leads to from the keys, by key; each key has a list."""
+    """Return the rows of ``base`` that a many-to-many relation leads to from the keys, as ``read_among`` does."""
     by_key: dict[Any, list[Any]] = {key: [] for key in keys}
     known: dict[Any, Any] = {}
 
@@ -119,7 +122,7 @@ async def read_many(base: Any, lookup: str, keys: list[Any], alias: str | None =
     for row in await _read(base, lookup, keys, alias, change=owned):
         key = row.__dict__.pop(_OWNER)
         # One row related to several instances comes several times; it is one object.
-        by_key[key].append(known.setdefault(row.pk, row))
+        by_key.setdefault(key, []).append(known.setdefault(row.pk, row))
     return by_key
 
 

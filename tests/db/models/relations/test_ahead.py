@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from covet.apps import apps
 from covet.db import connections, models, transaction
 from covet.db.models.relations import ahead
 from covet.db.observe import record_queries
 from tests._apps.blog.models import Article, Author, Profile, Tag
+from tests.db.models.conftest import create_tables
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -301,3 +303,31 @@ async def test_peers_of_another_database_are_left_alone(authors: list[Author]) -
     with record_queries() as queries:
         assert len(await rows[0].articles.all()) == 1
     assert rows[1].pk not in queries[0].args
+
+
+async def test_keys_that_only_the_database_takes_for_the_same_are_left_to_it(database: Database) -> None:
+    """MariaDB compares texts without case: a row may refer to "a" as "A"."""
+    with apps.isolate():
+
+        class Town(models.Model):
+            code = models.CharField(max_length=5, primary_key=True)
+
+            class Meta:
+                app_label = "loose"
+
+        class House(models.Model):
+            town = models.ForeignKey(Town, on_delete=models.CASCADE, related_name="houses", db_constraint=False)
+
+            class Meta:
+                app_label = "loose"
+
+    await create_tables(database, [Town, House])
+    for code in ("a", "b"):
+        await Town.objects.create(code=code)
+    for code in ("a", "A", "b"):
+        await House.objects.create(town_id=code)
+    found: list[int] = []
+    for town in await Town.objects.order_by("code"):
+        houses: Any = town
+        found.append(len(await houses.houses.all()))
+    assert found == ([2, 1] if database.vendor == "mysql" else [1, 1])
