@@ -150,10 +150,9 @@ class Executor:
                 followers = [child for child in graph.children((app_label, name)) if child[0] == app_label]
                 steps += self._backwards([key for child in followers for key in graph.backwards_plan(child)], done)
             else:
-                for key in graph.forwards_plan((app_label, name)):
-                    if key not in done:
-                        done.add(key)
-                        steps.append(Step(graph.nodes[key]))
+                for key in graph.forwards_plan((app_label, name), done):
+                    done.add(key)
+                    steps.append(Step(graph.nodes[key]))
         if len({step.backwards for step in steps}) > 1:
             raise InvalidPlan("These targets lie partly ahead and partly behind. Go to them one after another.")
         return steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from covet.db.migrations.errors import CircularDependency, MigrationNotFound
@@ -96,9 +96,9 @@ class MigrationGraph:
             circle = " → ".join(key_text(key) for key in self._circle(set(waiting)))
             raise CircularDependency(f"Migrations wait for each other: {circle}. Take one of these dependencies out.")
 
-    def forwards_plan(self, key: MigrationKey) -> list[MigrationKey]:
-        """Return ``key`` and all it needs, what is needed first."""
-        return self._walk([key], self.parents)
+    def forwards_plan(self, key: MigrationKey, known: Collection[MigrationKey] = ()) -> list[MigrationKey]:
+        """Return ``key`` and all it needs, what is needed first; without those that are known, and what they need."""
+        return self._walk([key], self.parents, known)
 
     def backwards_plan(self, key: MigrationKey) -> list[MigrationKey]:
         """Return ``key`` and all that needs it, the last of them first."""
@@ -132,20 +132,25 @@ class MigrationGraph:
         return sorted(found, key=self.sort_key)
 
     def _walk(
-        self, starts: list[MigrationKey], links: Callable[[MigrationKey], list[MigrationKey]]
+        self,
+        starts: list[MigrationKey],
+        links: Callable[[MigrationKey], list[MigrationKey]],
+        known: Collection[MigrationKey] = (),
     ) -> list[MigrationKey]:
         """Return the starts and all that ``links`` reach, each after what it links to."""
         done: dict[MigrationKey, None] = {}
         for start in starts:
             if start not in self.nodes:
                 raise MigrationNotFound(f"There is no migration {key_text(start)}.")
+            if start in known:
+                continue
             stack: list[tuple[MigrationKey, Iterator[MigrationKey]]] = [(start, iter(links(start)))]
             while stack:
                 key, rest = stack[-1]
                 if key in done:
                     stack.pop()
                     continue
-                following = next((item for item in rest if item not in done), None)
+                following = next((item for item in rest if item not in done and item not in known), None)
                 if following is None:
                     done[key] = None
                     stack.pop()
