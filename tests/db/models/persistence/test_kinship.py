@@ -48,6 +48,19 @@ with apps.isolate():
         class Meta:
             app_label = "family"
 
+    class Third(Root):
+        third_link = models.OneToOneField(Root, models.CASCADE, parent_link=True, primary_key=True)
+        thirds = models.IntegerField(default=3)
+
+        class Meta:
+            app_label = "family"
+
+    class Diamond(Left, Third):
+        carats = models.IntegerField(default=5)
+
+        class Meta:
+            app_label = "family"
+
     class Seen(Left):
         class Meta:
             app_label = "family"
@@ -72,7 +85,7 @@ with apps.isolate():
 @pytest.fixture
 async def family(database: Database) -> AsyncIterator[Database]:
     async with database.schema_editor() as editor:
-        for model in (Root, Left, Right, Both, Other, Box):
+        for model in (Root, Left, Right, Both, Other, Third, Diamond, Box):
             await editor.create_table(table_of(model))
     yield database
 
@@ -112,6 +125,22 @@ async def test_a_child_of_two_parents_is_one_row_in_each_table(family: Database)
     total, by_model = await read.delete()
     assert (total, set(by_model)) == (4, {"family.Both", "family.Left", "family.Right", "family.Root"})
     assert await Right.objects.count() == 0
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_parents_that_share_a_parent_share_its_row(family: Database) -> None:
+    row = await Diamond.objects.create(name="a", lefts=5, thirds=6, carats=7)
+
+    assert Diamond.check() == []
+    assert await Root.objects.count() == 1
+    read = await Diamond.objects.get(name="a", lefts=5, thirds=6)
+    assert read == row
+    read.name, read.thirds = "b", 8
+    await read.save()
+    assert await Third.objects.values_list("name", "thirds") == [("b", 8)]
+    assert await Left.objects.values_list("name", "lefts") == [("b", 5)]
+    assert (await read.delete())[0] == 4
+    assert await Root.objects.count() == 0
 
 
 @pytest.mark.row("inheritance.tables")
