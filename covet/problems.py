@@ -15,7 +15,16 @@ from covet import json
 from covet.conf import settings
 from covet.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, ValidationError
 
-__all__ = ["KINDS", "PROBLEM_JSON", "Problem", "ProblemError", "json_pointer", "phrase", "problem_for", "register_problem"]
+__all__ = [
+    "KINDS",
+    "PROBLEM_JSON",
+    "Problem",
+    "ProblemError",
+    "json_pointer",
+    "phrase",
+    "problem_for",
+    "register_problem",
+]
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -29,7 +38,10 @@ KINDS: dict[str, tuple[int, str]] = {
     "conflict": (409, "The change does not fit with what is there."),
     "idempotency-key": (400, "The Idempotency-Key is none: it has 1 to 255 printable characters."),
     "idempotency-mismatch": (422, "The Idempotency-Key was used for another request. A new request takes a new key."),
-    "idempotency-in-progress": (409, "The first request of this Idempotency-Key still runs. Come back after Retry-After."),
+    "idempotency-in-progress": (
+        409,
+        "The first request of this Idempotency-Key still runs. Come back after Retry-After.",
+    ),
 }
 """The kinds of problems that the framework itself has a type for: the fragment, its status and what it means."""
 

@@ -137,7 +137,8 @@ class UserManager(BaseUserManager[U]):
         )
         await user.set_password(password)
         # A project's save() may be a plain function.
-        await maybe_await(user.save(using=self.db, force_insert=True))
+        saved: Any = user.save(using=self.db, force_insert=True)
+        await maybe_await(saved)
         return user
 
 
@@ -224,7 +225,8 @@ class AbstractBaseUser(models.Model):
 
         async def renew(right: str) -> None:
             await self.set_password(right)
-            await maybe_await(self.save(update_fields=["password"]))
+            saved: Any = self.save(update_fields=["password"])
+            await maybe_await(saved)
 
         return await check_password(password, self.password, renew)
 

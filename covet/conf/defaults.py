@@ -339,7 +339,8 @@ class Defaults:
     )
     IDEMPOTENCY_TTL_S: float = setting(86400.0, "Seconds that an answer is kept for its Idempotency-Key.")
     PROBLEM_TYPE_BASE: str = setting(
-        "", "Address that the types of problem documents are fragments of, such as /docs/problems; empty gives about:blank."
+        "",
+        "Address that the types of problem documents are fragments of, such as /docs/problems; empty gives about:blank.",
     )
     EXCEPTION_HANDLERS: dict[Any, Any] = setting(
         {},

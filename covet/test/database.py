@@ -97,7 +97,11 @@ async def isolated(aliases: Iterable[str], *, transaction: bool = False) -> Asyn
 async def flush(database: Database) -> None:
     """Empty every table of the models, and make what ``migrate`` leaves in them (content types, permissions) again."""
     await database.truncate(
-        [model._meta.db_table for model in apps.get_models(include_auto_created=True) if model._meta.can_migrate(database)]
+        [
+            model._meta.db_table
+            for model in apps.get_models(include_auto_created=True)
+            if model._meta.can_migrate(database)
+        ]
     )
     if apps.is_installed("covet.contenttypes"):
         from covet.contenttypes.models import ContentType

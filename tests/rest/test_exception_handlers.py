@@ -180,9 +180,7 @@ async def test_a_broken_rule_has_a_kind(library: Any) -> None:
 async def test_the_kinds_of_problems_have_a_page_and_are_all_on_it(site: Any) -> None:
     client = await site([path("", include("covet.rest.urls"))], installed=["covet.rest"])
     used = {
-        kind
-        for file in (ROOT / "covet").rglob("*.py")
-        for kind in re.findall(r'type="#([a-z-]+)"', file.read_text())
+        kind for file in (ROOT / "covet").rglob("*.py") for kind in re.findall(r'type="#([a-z-]+)"', file.read_text())
     }
     reference = (ROOT / "docs" / "reference" / "problems.md").read_text()
 

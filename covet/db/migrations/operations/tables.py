@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.migrations.apply import Moves, change_tables
 from covet.db.migrations.errors import StateError
+from covet.db.migrations.indexed_together import index_together
 from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.signature import ModelKey, model_key, reference_of
@@ -132,9 +133,8 @@ class CreateModel(ModelOperation):
         state.add_model(ModelState(app_label, self.name, self.fields, options, self.bases, managers=self.managers))
         if together:
             # Only files that come from Django have it.
-            from covet.db.migrations.operations.together import AlterIndexTogether
-
-            AlterIndexTogether(self.name, together).state_forwards(app_label, state)
+            rules = [together] if isinstance(next(iter(together)), str) else together
+            state.change(app_label, self.name, lambda model: index_together(model, rules))
 
     def describe(self) -> str:
         """Say what is created."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from covet.db.migrations.indexed_together import index_together
 from covet.db.migrations.operations.tables import ModelOptionOperation
-from covet.db.migrations.signature import ModelKey, reference_of
+from covet.db.migrations.signature import ModelKey
 
 if TYPE_CHECKING:
-    from covet.db.migrations.model_state import ModelState
     from covet.db.migrations.state import ProjectState
-    from covet.db.models.indexes import Index
 
 __all__ = ["AlterIndexTogether"]
 
@@ -32,14 +31,7 @@ class AlterIndexTogether(ModelOptionOperation):
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Put indexes over these fields in the place of those that an earlier one made."""
-        state.change(app_label, self.name, self._changed)
-
-    def _changed(self, model: ModelState) -> ModelState:
-        own = [index for index in model.options["indexes"] if getattr(index, "is_together", False)]
-        wanted = sorted(self.index_together)
-        kept = [index for index in model.options["indexes"] if index not in own or tuple(index.fields) in wanted]
-        there = {tuple(index.fields) for index in own}
-        return model.with_options(indexes=[*kept, *(_index(model, names) for names in wanted if names not in there)])
+        state.change(app_label, self.name, lambda model: index_together(model, self.index_together))
 
     def references_field(self, key: ModelKey, field_name: str, app_label: str) -> bool:
         """Whether the field is among them; going back may need any other field, so those count too."""
@@ -56,17 +48,3 @@ class AlterIndexTogether(ModelOptionOperation):
     def name_fragment(self) -> str:
         """The model's name."""
         return f"alter_{self.name.lower()}_index_together"
-
-
-def _index(model: ModelState, names: Sequence[str]) -> Index:
-    """Return an index over these fields that is known as one of ``index_together`` until it is renamed."""
-    from covet.db.models.indexes import Index
-
-    columns = []
-    for name in names:
-        field, reference = model.field(name), reference_of(model.field(name), *model.key)
-        columns.append(field.db_column or (f"{name}_id" if reference is not None else name))
-    index = Index(fields=list(names))
-    index.set_name(model.options.get("db_table") or "_".join(model.key), columns)
-    index.is_together = True  # type: ignore[attr-defined]  # a mark for this operation alone
-    return index
