@@ -7,12 +7,38 @@ must be right in both (``test_typing.py`` holds this). It is never imported.
 from __future__ import annotations
 
 import decimal
+import enum
 import uuid
 from datetime import date, datetime, time, timedelta
 from typing import Any, assert_type
 
 from covet.db import models
 from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range
+
+
+class Colour(enum.Enum):
+    """Values of a column."""
+
+    RED = "r"
+
+
+class Kept(models.Model):
+    """What the row holds is not what the code reads."""
+
+    colour = models.EnumField(Colour)
+    second_colour = models.EnumField(Colour, null=True)
+    code = models.EncryptedField()
+    note = models.EncryptedField(null=True)
+    file = models.FilePathField(path="/srv")
+
+
+def kept(it: Kept) -> None:
+    """Members and texts."""
+    assert_type(it.colour, Colour)
+    assert_type(it.second_colour, Colour | None)
+    assert_type(it.code, str)
+    assert_type(it.note, str | None)
+    assert_type(it.file, str)
 
 
 class Status(models.TextChoices):
