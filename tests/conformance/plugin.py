@@ -2,9 +2,8 @@
 
 A test says what it shows by ``@pytest.mark.row("queries.raw")`` (ids of ``rows.toml``). The database is the test's
 ``vendor`` parameter; a test that works on one database alone says so by ``on=``. With ``COVET_CONFORMANCE=check``
-(``make test``) a run of the whole suite fails when a "must" row has no passing test on one of its databases, or when
-``docs/reference/conformance.md`` is not what this run would write; ``COVET_CONFORMANCE=write`` (``make conformance``)
-writes the page. A run of some tests only (paths, ``-k``, ``-m``, …) is held to nothing and writes nothing; ``-m row`` is
+(``make test``) a run of the whole suite fails when a "must" row has no passing test on one of its databases, and says so
+when ``docs/reference/conformance.md`` is out of date; ``COVET_CONFORMANCE=write`` (``make conformance``) writes the page. A run of some tests only (paths, ``-k``, ``-m``, …) is held to nothing and writes nothing; ``-m row`` is
 a whole run too: it takes every test that shows a row.
 """
 
@@ -22,13 +21,14 @@ import pytest
 
 ROWS = Path(__file__).with_name("rows.toml")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md"
+UPDATED = PAGE.parents[2] / "build" / "conformance.md"
 VENDORS = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "sqlite": "SQLite"}
 _PROPERTY = "covet_row"
 
 _HEAD = """# What the ORM promises, and what shows it
 
 Each row is a promise, each tick a test that passed on that database in the run that wrote this page. A dash means that
-the row does not apply there. The build fails while a promise lacks its tests, or when this page is out of date.
+the row does not apply there. The build fails while a promise lacks its tests.
 """
 
 
@@ -113,6 +113,7 @@ class Conformance:
         self.mode = mode
         self.shown = Shown()
         self.problems: list[str] = []
+        self.notes: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Note rows and database on each test: its report carries them to the process that sums up."""
@@ -148,7 +149,10 @@ class Conformance:
         if self.mode == "write":
             PAGE.write_text(page)
         elif not PAGE.is_file() or PAGE.read_text() != page:
-            self.problems.append("docs/reference/conformance.md is out of date: run with COVET_CONFORMANCE=write")
+            # No failure: a test that moved changes the page, and takes no promise back.
+            UPDATED.parent.mkdir(exist_ok=True)
+            UPDATED.write_text(page)
+            self.notes.append(f"docs/reference/conformance.md is out of date; what it should say is in {UPDATED}")
         self.problems[:0] = self.shown.missing(self.groups)
         if self.problems and session.exitstatus == 0:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -157,6 +161,8 @@ class Conformance:
         """Say what is missing."""
         for problem in self.problems:
             terminalreporter.write_line(f"conformance: {problem}", red=True)
+        for note in self.notes:
+            terminalreporter.write_line(f"conformance: {note}", yellow=True)
 
 
 def is_whole(config: pytest.Config) -> bool:

@@ -50,7 +50,7 @@ def _run(folder: Path, mode: str, rows: str, *arguments: str) -> subprocess.Comp
     (folder / "rows.toml").write_text(f'[[group]]\nid = "g"\ntitle = "G"\nrows = [{rows}]\n')
     (folder / "conftest.py").write_text(
         "from pathlib import Path\nfrom tests.conformance import plugin\n"
-        "here = Path(__file__).parent\nplugin.PAGE = here / 'page.md'\n"
+        "here = Path(__file__).parent\nplugin.PAGE = here / 'page.md'\nplugin.UPDATED = here / 'build' / 'page.md'\n"
         "def pytest_configure(config):\n"
         "    plugin.register.__globals__['read_groups'] = lambda: plugin_read(here / 'rows.toml')\n"
         "    plugin.register(config)\n"
