@@ -41,7 +41,7 @@ SETTINGS = COMMAND | {
 }
 # The models of covet.auth know their hashers, those of covet.http their forms.
 MODELS = SETTINGS | {"_argon2_cffi_bindings", "_cffi_backend", "aiosqlite", "argon2", "python_multipart"}
-WHOLE = MODELS | {"covet_rust", "dateutil", "graphql", "strawberry"}
+WHOLE = MODELS | {"covet_rust", "dateutil", "graphql", "six", "strawberry"}
 # Of the standard library: what costs most, and neither help nor version needs.
 HEAVY = {"asyncio", "email", "http", "json", "logging", "socket", "sqlite3", "ssl", "subprocess", "unittest"}
 
@@ -122,5 +122,5 @@ def test_a_command_loads_the_packages_it_needs_and_no_other(
 def test_a_project_without_graphql_does_not_pay_for_it(imported: Imported) -> None:
     modules = imported("check", without="covet.graphql")
 
-    assert packages(modules) <= WHOLE - {"dateutil", "graphql", "strawberry"}
+    assert packages(modules) <= WHOLE - {"dateutil", "six", "graphql", "strawberry"}
     assert not [module for module in modules if module.startswith("covet.graphql")]
