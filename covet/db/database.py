@@ -24,9 +24,11 @@ from covet.db.backends.cursor import Cursor
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
 from covet.db.backends.listening import LOG_LIMIT, QueryRecord, Wrapper, Wrapping, log_of, recorders, watch, wrapped
+from covet.db.backends.places import place_of_caller
 from covet.db.backends.plans import plan_of
 from covet.db.backends.pool import Pool
-from covet.db.backends.session import Frame, Transaction, place_of_caller, uncancelled
+from covet.db.backends.session import Frame, Transaction
+from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
 from covet.db.freshness import freshness
 from covet.db.sql.dialect import Dialect

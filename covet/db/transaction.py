@@ -18,7 +18,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 from covet.db.backends.access import Access, AccessBlock, Isolation
 from covet.db.backends.blocks import ASKED, Atomic
 from covet.db.backends.manual import autocommit_off, autocommit_on, commit_by_hand, manual_of
-from covet.db.backends.session import Frame, place_of_caller
+from covet.db.backends.places import place_of_caller
+from covet.db.backends.session import Frame
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
 from covet.db.errors import DeadlockDetected, SerializationFailure, TransactionManagementError

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 from covet.db.backends.blocks import Atomic
-from covet.db.backends.session import place_of_caller, uncancelled
+from covet.db.backends.places import place_of_caller
+from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import NotSupportedError, TransactionManagementError
 
 if TYPE_CHECKING:

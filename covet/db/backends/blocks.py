@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from covet.db.backends.session import ASKED, Frame, place_of_caller
+from covet.db.backends.places import place_of_caller
+from covet.db.backends.session import ASKED, Frame
 from covet.db.errors import TransactionManagementError
 from covet.db.freshness import freshness
 

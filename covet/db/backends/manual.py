@@ -12,7 +12,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from covet.db.backends.blocks import run_hooks
-from covet.db.backends.session import Frame, Transaction, place_of_caller
+from covet.db.backends.places import place_of_caller
+from covet.db.backends.session import Frame, Transaction
 from covet.db.errors import TransactionManagementError
 from covet.db.freshness import freshness
 

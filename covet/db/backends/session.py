@@ -10,13 +10,13 @@ blocks share one state.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Rows
+from covet.db.backends.places import place_of_caller
+from covet.db.backends.uncancelled import SETTLE_S, uncancelled
 from covet.db.backends.waits import blocked, waits_for
 from covet.db.errors import (
     ConnectionLost,
@@ -28,131 +28,15 @@ from covet.db.errors import (
 )
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from covet.db.backends.pool import Pool
 
-__all__ = ["ASKED", "Frame", "Transaction", "place_of_caller", "uncancelled"]
+__all__ = ["ASKED", "Frame", "Transaction"]
 
 T = TypeVar("T")
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_COVET = os.path.dirname(os.path.dirname(_HERE)) + os.sep
-# What only hands a call on is no place that anybody wants to read.
-_INSIDE = (_HERE, _COVET + "concurrency.py", _COVET + "dispatch.py")
-_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 # A task may come to wait for another after that one began to wait for it: look again from time to time.
 _LOOK_AGAIN_S = 0.1
-_SETTLE_S = 5.0
 ASKED = "set_rollback(True) was called"
-
-
-def place_of_caller(depth: int = 1) -> str:
-    """Return ``file:line`` of the nearest caller outside ``covet.db``: what an error names as the place.
-
-    A task that runs nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, is named instead.
-    """
-    frame = sys._getframe(depth)
-    found = frame
-    while frame is not None:
-        found = frame
-        name = frame.f_code.co_filename
-        if name.startswith(_ASYNCIO) and not name.endswith("tasks.py"):
-            return _task_place(found)
-        if not name.startswith(_INSIDE) and not name.endswith(("contextlib.py", "asyncio/tasks.py")):
-            break
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
-    return f"{found.f_code.co_filename}:{found.f_lineno}"
-
-
-def _task_place(frame: FrameType) -> str:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
-    if task is None:
-        return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    return f"task '{task.get_name()}' ({getattr(task.get_coro(), '__qualname__', task.get_coro())})"
-
-
-class _Wait:
-    """What a task waits for in place of a future: a cancellation ends up here, and is raised when the future is done.
-
-    It is all that asyncio asks of a future that is awaited. A second future between the two would cost every commit
-    another turn of the loop.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_future", "_tell", "is_cancelled")
-
-    def __init__(self, future: asyncio.Future[Any], tell: Callable[[], None]) -> None:
-        self._future = future
-        self._tell = tell
-        self._asyncio_future_blocking = False
-        self.is_cancelled = False
-
-    def __await__(self) -> Generator[Any, None, None]:
-        self._asyncio_future_blocking = True
-        yield self
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._future.get_loop()
-
-    def add_done_callback(self, callback: Callable[..., Any], *, context: Any = None) -> None:
-        self._future.add_done_callback(callback, context=context)
-
-    def cancel(self, msg: Any = None) -> bool:
-        self.is_cancelled = True
-        self._tell()
-        return False
-
-
-async def uncancelled(awaitable: Awaitable[T], give_up: Callable[[], None], *, limit_s: float | None = None) -> T:
-    """Await something that must not be cut off half-way (COMMIT, ROLLBACK); a cancellation is raised when it is done.
-
-    A task of its own for each commit would cost more than the commit's own Python: so the coroutine is driven here, and
-    none of the futures that it waits for is ever cancelled. For that reason it must not use ``asyncio.timeout``.
-
-    Args:
-        awaitable: What to await.
-        give_up: Ends it by force (cuts the connection): a while after a cancellation, or after ``limit_s``.
-        limit_s: How long it may take in any case.
-    """
-    steps = awaitable.__await__()
-    loop = asyncio.get_running_loop()
-    cancelled: asyncio.CancelledError | None = None
-    timer = None if limit_s is None else loop.call_later(limit_s, give_up)
-
-    def start_timer() -> None:
-        nonlocal timer
-        if timer is None:
-            timer = loop.call_later(_SETTLE_S, give_up)
-
-    try:
-        while True:
-            try:
-                pending: Any = steps.send(None)
-            except StopIteration as stop:
-                if cancelled is not None:
-                    raise cancelled from None
-                return stop.value  # type: ignore[no-any-return]  # what the awaitable returns
-            if pending is None:
-                try:
-                    await asyncio.sleep(0)
-                except asyncio.CancelledError as error:
-                    cancelled = error
-                    start_timer()
-                continue
-            pending._asyncio_future_blocking = False
-            wait = _Wait(pending, start_timer)
-            try:
-                await wait
-            except BaseException as error:
-                # The future's own error reaches the awaitable by the next step.
-                if wait.is_cancelled and isinstance(error, asyncio.CancelledError):
-                    cancelled = error
-    finally:
-        if timer is not None:
-            timer.cancel()
 
 
 class Frame:
@@ -429,7 +313,7 @@ class Transaction:
                 raise violation
         except BaseException as error:
             if not connection.is_closed:
-                await self._whole(self._undo_pinned(error), _SETTLE_S)
+                await self._whole(self._undo_pinned(error), SETTLE_S)
             raise
         if writes:
             await connection.execute("RELEASE SAVEPOINT covet_pin", ())
@@ -594,7 +478,7 @@ class Transaction:
             await self._wait_until_idle()
         try:
             if frame.broken:
-                await self._whole(self.connection.settle(), _SETTLE_S)
+                await self._whole(self.connection.settle(), SETTLE_S)
             await self._whole(self.connection.execute(f"ROLLBACK TO SAVEPOINT {name}", ()))
         except BaseException as error:
             found = self.failed(frame, error, "ROLLBACK TO SAVEPOINT")
@@ -633,7 +517,7 @@ class Transaction:
 
     async def _roll_back_to(self, frame: Frame, parent: Frame) -> None:
         await self._wait_until_idle()
-        limit = asyncio.get_running_loop().call_later(_SETTLE_S, self.connection.terminate)
+        limit = asyncio.get_running_loop().call_later(SETTLE_S, self.connection.terminate)
         try:
             if frame.broken:
                 await self.connection.settle()
@@ -653,7 +537,7 @@ class Transaction:
         """Roll the whole transaction back and give the connection away; one that does not answer is closed."""
         connection = self.connection
         await self._wait_until_idle()
-        limit = asyncio.get_running_loop().call_later(_SETTLE_S, connection.terminate)
+        limit = asyncio.get_running_loop().call_later(SETTLE_S, connection.terminate)
         try:
             if not connection.is_closed:
                 if broken:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from covet.db import transaction
-from covet.db.backends.session import uncancelled
+from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import DatabaseError
 
 if TYPE_CHECKING:

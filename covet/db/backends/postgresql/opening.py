@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from typing import Any
+
+from covet.db.backends.uncancelled import HeldWait
 
 __all__ = ["First", "Opening"]
 
@@ -43,9 +46,12 @@ class Opening(asyncio.Protocol):
         self._transport.set_protocol(self)
         self._transport.write(b"Q" + (len(statement) + _HEAD).to_bytes(4, "big") + statement + b"\x00")
 
-    def hold(self, future: asyncio.Future[Any]) -> None:
+    def cancel(self, future: asyncio.Future[Any]) -> None:
         """Cancel this future, but not before the answer is there."""
-        self._held = future
+        if self.is_done:
+            future.cancel()
+        else:
+            self._held = future
 
     def _finish(self) -> None:
         self.is_done = True
@@ -114,32 +120,9 @@ class First:
             else:
                 pending._asyncio_future_blocking = False
                 try:
-                    yield _Held(pending, self._opening)
+                    yield from HeldWait(pending, partial(self._opening.cancel, pending)).__await__()
                 except BaseException as error:
                     yield steps.throw(error)
         except StopIteration as stop:
             return stop.value
         return (yield from steps)
-
-
-class _Held:
-    """What a task waits for in place of the statement's future: all that asyncio asks of a future that is awaited."""
-
-    __slots__ = ("_asyncio_future_blocking", "_future", "_opening")
-
-    def __init__(self, future: asyncio.Future[Any], opening: Opening) -> None:
-        self._future = future
-        self._opening = opening
-        self._asyncio_future_blocking = True
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._future.get_loop()
-
-    def add_done_callback(self, callback: Callable[..., Any], *, context: Any = None) -> None:
-        self._future.add_done_callback(callback, context=context)
-
-    def cancel(self, msg: Any = None) -> bool:
-        if self._opening.is_done:
-            return self._future.cancel(msg)
-        self._opening.hold(self._future)
-        return True

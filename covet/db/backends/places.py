@@ -1,0 +1,47 @@
+"""Where a statement or block was asked for: the line of the project's code that messages name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["place_of_caller"]
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_COVET = os.path.dirname(os.path.dirname(_HERE)) + os.sep
+# What only hands a call on is no place that anybody wants to read.
+_INSIDE = (_HERE, _COVET + "concurrency.py", _COVET + "dispatch.py")
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+
+
+def place_of_caller(depth: int = 1) -> str:
+    """Return ``file:line`` of the nearest caller outside ``covet.db``: what an error names as the place.
+
+    A task that runs nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, is named instead.
+    """
+    frame = sys._getframe(depth)
+    found = frame
+    while frame is not None:
+        found = frame
+        name = frame.f_code.co_filename
+        if name.startswith(_ASYNCIO) and not name.endswith("tasks.py"):
+            return _task_place(found)
+        if not name.startswith(_INSIDE) and not name.endswith(("contextlib.py", "asyncio/tasks.py")):
+            break
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return f"{found.f_code.co_filename}:{found.f_lineno}"
+
+
+def _task_place(frame: FrameType) -> str:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    if task is None:
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return f"task '{task.get_name()}' ({getattr(task.get_coro(), '__qualname__', task.get_coro())})"
