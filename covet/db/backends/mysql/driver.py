@@ -1,260 +1,29 @@
-"""MySQL and MariaDB by asyncmy, or aiomysql with our own reader: values escaped by us, error numbers to our errors.
-
-Longer than most modules for its tables of error numbers.
-"""
+"""MySQL and MariaDB by asyncmy, or aiomysql with our own reader: how to connect, and error numbers to our errors."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any, ClassVar
-from uuid import UUID
 
 from covet.concurrency import to_thread
 from covet.db import errors as e
-from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver
 from covet.db.backends.features import Features, require_version, version_tuple
+from covet.db.backends.mysql.connection import CANCELLED, NOT_CONNECTED, MySQLConnection
 from covet.db.backends.mysql.dialect import MySQLDialect
 from covet.db.backends.mysql.libraries import choose_library
 
-__all__ = ["MySQLConnection", "MySQLDriver"]
+__all__ = ["MySQLDriver"]
 
 _SQL_MODE = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-# The protocol's numbers: commands, capabilities, status flags.
-_QUERY = 0x03
-_RESET_CONNECTION = 0x1F
+# The capability that makes an update tell how many rows it has matched.
 _FOUND_ROWS = 0x02
-_IN_TRANSACTION = 0x01
-_NO_BACKSLASH_ESCAPES = 0x200
-_NOT_CONNECTED = "Not connected"
-_CANCELLED = "Cancelled during execution"
 _KEY_COLUMNS = """
 SELECT table_name, column_name FROM information_schema.statistics
 WHERE table_schema = DATABASE() AND index_name = %s AND table_name = COALESCE(%s, table_name) ORDER BY table_name, seq_in_index
 """
-
-
-class MySQLConnection(Connection):
-    """An aiomysql connection behind our protocol."""
-
-    __slots__ = ("_driver", "_set_up", "_streaming", "raw")
-
-    def __init__(self, raw: Any, driver: MySQLDriver, set_up: str) -> None:
-        super().__init__()
-        self.raw = raw
-        self._driver = driver
-        self._set_up = set_up
-        self._streaming: RowStream | None = None
-
-    async def _query(self, sql: str, args: Sequence[Any]) -> Any:
-        raw = self.raw
-        if self.is_closed:
-            # Seen before anything is sent, so the statement may safely go to another connection.
-            raw.close()
-            raise self._driver.library.error(0, _NOT_CONNECTED)
-        if self._streaming is not None:
-            await self._streaming.read_ahead()
-        await raw._execute_command(_QUERY, self._text(sql, args))
-        await raw._read_query_result()
-        result = raw._result
-        while raw._result.has_next:
-            # A procedure, or several statements: their errors belong to this call, not to the next.
-            await raw._read_query_result()
-        return result
-
-    def _text(self, sql: str, args: Sequence[Any]) -> bytes:
-        if args:
-            backslashes = not self.raw.server_status & _NO_BACKSLASH_ESCAPES
-            try:
-                sql = sql % tuple([_literal(value, backslashes) for value in args])
-            except (TypeError, ValueError) as error:
-                message = f"The statement and its {len(args)} values do not fit: {error}. A literal % is written %%."
-                raise e.ProgrammingError(message, alias=self._driver.alias, sql=sql) from error
-        try:
-            return sql.encode()
-        except UnicodeEncodeError as error:
-            raise e.DataError("A text holds half a surrogate pair, which is no character.", sql="") from error
-
-    async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
-        """Run a statement and return its rows as tuples."""
-        return (await self._query(sql, args)).rows or []
-
-    async def read(self, sql: str, args: Sequence[Any]) -> tuple[list[str], Rows]:
-        """Run a statement and return the names of its columns with the rows; by the library, which keeps the names."""
-        raw = self.raw
-        if self.is_closed:
-            raw.close()
-            raise self._driver.library.error(0, _NOT_CONNECTED)
-        if self._streaming is not None:
-            await self._streaming.read_ahead()
-        await raw._execute_command(_QUERY, self._text(sql, args))
-        raw._result = None
-        rows = RowStream(self._driver.library.result(raw))
-        await rows.result.init_unbuffered_query()
-        await rows.read_ahead()
-        return [column[0] for column in rows.result.description or ()], rows.ahead
-
-    async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
-        """Run a statement and return all that is known of it, further results of a procedure too."""
-        raw = self.raw
-        if self.is_closed:
-            raw.close()
-            raise self._driver.library.error(0, _NOT_CONNECTED)
-        if self._streaming is not None:
-            await self._streaming.read_ahead()
-        await raw._execute_command(_QUERY, self._text(sql, args))
-        raw._result = None
-        found = [await self._read_result()]
-        while found[-1].has_next:
-            found.append(await self._read_result())
-        # A procedure ends with an answer of its own that has nothing to show.
-        shown = [result for result in found if result.description] or found[:1]
-        outcomes = [
-            Outcome(result.description or (), result.rows or (), result.affected_rows, result.insert_id or None)
-            for result in shown
-        ]
-        return replace(outcomes[0], more=tuple(outcomes[1:]))
-
-    async def _read_result(self) -> Any:
-        result = self._driver.library.result(self.raw)
-        await result.read()
-        if result.server_status is not None:
-            self.raw.server_status = result.server_status
-        return result
-
-    async def execute(self, sql: str, args: Sequence[Any]) -> int:
-        """Run a statement and return how many rows it changed (or matched, for an update)."""
-        return (await self._query(sql, args)).affected_rows or 0
-
-    async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
-        """Run an insert and return its RETURNING rows, or the first automatic key."""
-        result = await self._query(sql, args)
-        return result.rows or [], result.insert_id or None
-
-    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
-        """Run a statement for each argument list, in a transaction."""
-        if self.in_transaction:
-            for args in args_list:
-                await self._query(sql, args)
-            return
-        await self.begin()
-        try:
-            for args in args_list:
-                await self._query(sql, args)
-        except Exception:
-            await self.rollback()
-            raise
-        await self.commit()
-
-    async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
-        """Read the rows as the server sends them. Another statement meanwhile makes the rest wait in memory."""
-        raw = self.raw
-        if self._streaming is not None:
-            await self._streaming.read_ahead()
-        await raw._execute_command(_QUERY, self._text(sql, args))
-        raw._result = None
-        rows = RowStream(self._driver.library.result(raw))
-        self._streaming = rows
-        try:
-            await rows.result.init_unbuffered_query()
-            while chunk := await rows.take(chunk_size):
-                yield chunk
-        finally:
-            if self._streaming is rows:
-                self._streaming = None
-            if rows.result.unbuffered_active and not self.is_closed:
-                if self.in_transaction:
-                    await rows.result._finish_unbuffered_query()
-                else:
-                    # MySQL cannot stop sending; a new connection is cheaper than the rest of a long answer.
-                    raw.close()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the socket is gone."""
-        return bool(self.raw._stream_broken)
-
-    @property
-    def in_transaction(self) -> bool:
-        """What the server said last about its transaction."""
-        return bool(self.raw.server_status & _IN_TRANSACTION)
-
-    async def begin(self) -> None:
-        """Start a transaction."""
-        await self._query("BEGIN", ())
-
-    async def rollback(self) -> None:
-        """Roll back; the server is asked always, since it tells of its transaction only with its next answer."""
-        await self._query("ROLLBACK", ())
-
-    async def settle(self) -> None:
-        """A cancelled statement has closed the connection already; anything else is over."""
-
-    async def kill(self) -> None:
-        """Stop a cancelled statement on the server: closing the socket alone lets it run to its end."""
-        if self.raw._close_reason != _CANCELLED:
-            return
-        try:
-            helper = await self._driver.connect()
-        except e.ConnectionFailed:
-            return
-        try:
-            await helper.execute(f"KILL {int(self.raw.server_thread_id[0])}", ())
-        except self._driver.library.error:
-            # It had ended meanwhile, or this user may not kill.
-            return
-        finally:
-            await helper.close()
-
-    async def reset(self) -> None:
-        """Drop locks, variables and temporary tables, and set the session up again."""
-        await self.raw._execute_command(_RESET_CONNECTION, b"")
-        await self.raw._read_query_result()
-        await self._query(self._set_up, ())
-
-    async def ping(self) -> None:
-        """Ask the server for a sign of life."""
-        await self.raw.ping(reconnect=False)
-
-    async def close(self) -> None:
-        """Say good-bye and close."""
-        await self.raw.ensure_closed()
-
-    def terminate(self) -> None:
-        """Cut the connection."""
-        self.raw.close()
-
-
-class RowStream:
-    """The rows of one unbuffered answer; what another statement needs out of its way waits in ``ahead``."""
-
-    __slots__ = ("ahead", "result")
-
-    def __init__(self, result: Any) -> None:
-        self.result = result
-        self.ahead: list[Any] = []
-
-    async def take(self, count: int) -> list[Any]:
-        """Return the next rows, at most ``count``."""
-        while len(self.ahead) < count and self.result.unbuffered_active:
-            await self._read_one()
-        taken, self.ahead = self.ahead[:count], self.ahead[count:]
-        return taken
-
-    async def read_ahead(self) -> None:
-        """Read all that is left, so that the connection is free for another statement."""
-        while self.result.unbuffered_active:
-            await self._read_one()
-
-    async def _read_one(self) -> None:
-        row = await self.result._read_rowdata_packet_unbuffered()
-        if row is not None:
-            self.ahead.append(row)
 
 
 class MySQLDriver(Driver):
@@ -370,7 +139,7 @@ class MySQLDriver(Driver):
                 kind = next(
                     (_CLASSES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CLASSES), e.DatabaseError
                 )
-            if _CANCELLED in message or _NOT_CONNECTED in message:
+            if CANCELLED in message or NOT_CONNECTED in message:
                 kind = e.ConnectionLost
             text = _without_values(message) if kind is e.DataError else message
             return kind(f"{text}.", alias=self.alias, sql=sql, code=code or None)
@@ -414,7 +183,7 @@ class MySQLDriver(Driver):
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether aiomysql noticed that the connection was closed before it wrote anything."""
-        return isinstance(error, self.library.error) and _NOT_CONNECTED in str(error)
+        return isinstance(error, self.library.error) and NOT_CONNECTED in str(error)
 
 
 _TABLE = re.compile(r"\s*(?:INSERT\s+INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+`?((?<=`)[^`]+|\w+)", re.IGNORECASE)
@@ -524,59 +293,3 @@ def _ssl_context(options: dict[str, Any]) -> ssl.SSLContext:
     if options.get("ssl_cert"):
         context.load_cert_chain(options["ssl_cert"], options.get("ssl_key"))
     return context
-
-
-def _literal(value: Any, backslashes: bool) -> str:
-    """Return a value as SQL text: the protocol's text commands take no parameters."""
-    spell = _SPELL.get(value.__class__)
-    if spell is not None:
-        return spell(value)
-    if isinstance(value, str):
-        return _text_literal(str(value), backslashes)
-    for kind, spelled in _SPELL.items():
-        if isinstance(value, kind):
-            return spelled(value)
-    raise TypeError(f"a value of type {type(value).__name__} cannot be sent")
-
-
-_ESCAPES = str.maketrans({"\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z", '"': '\\"', "'": "\\'", "\\": "\\\\"})
-
-
-def _text_literal(value: str, backslashes: bool) -> str:
-    return f"'{value.translate(_ESCAPES)}'" if backslashes else "'" + value.replace("'", "''") + "'"
-
-
-def _float_literal(value: float) -> str:
-    text = repr(value)
-    if text in ("inf", "-inf", "nan"):
-        raise ValueError(f"{text} cannot be stored")
-    return text if "e" in text else f"{text}e0"
-
-
-def _bytes_literal(value: bytes | bytearray | memoryview) -> str:
-    return f"X'{bytes(value).hex()}'"
-
-
-_SPELL: dict[type, Callable[[Any], str]] = {
-    type(None): lambda value: "NULL",
-    bool: lambda value: "1" if value else "0",
-    int: int.__repr__,
-    float: _float_literal,
-    Decimal: lambda value: format(value, "f"),
-    bytes: _bytes_literal,
-    bytearray: _bytes_literal,
-    memoryview: _bytes_literal,
-    dt.datetime: lambda value: f"'{value.replace(tzinfo=None).isoformat(' ', 'microseconds')}'",
-    dt.date: lambda value: f"'{value.isoformat()}'",
-    dt.time: lambda value: f"'{value.replace(tzinfo=None).isoformat('microseconds')}'",
-    dt.timedelta: lambda value: f"'{_time_span(value)}'",
-    UUID: lambda value: f"'{value.hex}'",
-}
-
-
-def _time_span(value: dt.timedelta) -> str:
-    sign = "-" if value < dt.timedelta() else ""
-    seconds = abs(value)
-    hours, rest = divmod(seconds, dt.timedelta(hours=1))
-    minutes, rest = divmod(rest, dt.timedelta(minutes=1))
-    return f"{sign}{hours:02d}:{minutes:02d}:{rest.seconds:02d}.{rest.microseconds:06d}"
