@@ -15,7 +15,7 @@ from covet.db.models import clean as cleaning
 from covet.db.models import deletion, model_checks, persistence, places, rows
 from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.metaclass import ModelBase, writes_constructor
 from covet.db.models.relations import peers
 from covet.db.models.rules import referenced_names

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from covet import timezone
 from covet.concurrency import maybe_await
 from covet.conf import settings
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.exceptions import NON_FIELD_ERRORS, ValidationError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from covet.db.models.fields.base import DATABASE_DEFAULT, NOT_PROVIDED
+from covet.db.models.fields.markers import DATABASE_DEFAULT, NOT_PROVIDED
 from covet.db.models.signals import post_init, pre_init
 from covet.db.models.state import new_state
 from covet.text import suggest

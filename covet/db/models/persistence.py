@@ -14,7 +14,7 @@ from covet.db import transaction
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.models.conflicts import conflict
 from covet.db.models.deletion import delete_instance
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query import write
 from covet.db.models.relations.access import Pending
 from covet.db.models.signals import post_save, pre_save

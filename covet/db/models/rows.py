@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.connections import connections
 from covet.db.models.expressions.q import Q
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query.assemble import Assembler
 from covet.db.models.query.plan import Query
 from covet.db.routers import router

@@ -10,7 +10,7 @@ from covet.db.models.constraints import CheckConstraint, UniqueConstraint
 from covet.db.models.deletion import DB_CASCADE, DB_SET_DEFAULT, DB_SET_NULL
 from covet.db.models.expressions.base import OrderBy
 from covet.db.models.expressions.refs import F
-from covet.db.models.fields.base import NOT_PROVIDED
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.models.indexes import Index
 from covet.db.models.rows import column_node
 from covet.db.models.rules import names_digest

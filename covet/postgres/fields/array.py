@@ -16,7 +16,8 @@ from covet.db.models.expressions.functions import Transform
 from covet.db.models.expressions.inference import INTEGER
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.expressions.subqueries import Subquery
-from covet.db.models.fields.base import NOT_PROVIDED, Field, FieldOptions
+from covet.db.models.fields.base import Field, FieldOptions
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.sql import nodes
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError

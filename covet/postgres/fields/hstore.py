@@ -13,7 +13,8 @@ from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import Func, parse
 from covet.db.models.expressions.inference import TEXT
 from covet.db.models.expressions.scope import Resolved, Scope
-from covet.db.models.fields.base import NOT_PROVIDED, Field, FieldOptions
+from covet.db.models.fields.base import Field, FieldOptions
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.models.fields.text import TextField
 from covet.db.models.query.lookups import LOOKUPS
 from covet.db.sql import nodes

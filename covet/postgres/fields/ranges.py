@@ -15,7 +15,8 @@ from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import Func
 from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.scope import Resolved
-from covet.db.models.fields.base import NOT_PROVIDED, Field, FieldOptions
+from covet.db.models.fields.base import Field, FieldOptions
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.models.fields.numbers import BigIntegerField, DecimalField, IntegerField
 from covet.db.models.fields.temporal import DateField, DateTimeField
 from covet.db.sql import nodes

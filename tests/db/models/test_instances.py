@@ -11,7 +11,7 @@ import pytest
 
 from covet.apps import apps
 from covet.db import models
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.functions import Now
 from covet.db.models.state import LOADED, State
 from covet.exceptions import NotLoaded

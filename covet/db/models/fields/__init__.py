@@ -1,12 +1,13 @@
 """The fields of models; ``from covet.db import models`` offers them all."""
 
-from covet.db.models.fields.base import NOT_PROVIDED, Field
+from covet.db.models.fields.base import Field
 from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.fields.encrypted import DecryptionError, EncryptedField
 from covet.db.models.fields.enumeration import EnumField
 from covet.db.models.fields.files import FieldFile, FileField, ImageField, ImageFieldFile
 from covet.db.models.fields.generated import GeneratedField
 from covet.db.models.fields.identity import AutoField, BigAutoField, SmallAutoField, UUIDField
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.models.fields.numbers import (
     BigIntegerField,
     BooleanField,

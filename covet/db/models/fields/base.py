@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import copy
 import inspect
-import keyword
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial, partialmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partialmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypedDict, cast, overload
 
 from typing_extensions import TypeVar
 
 from covet import checks
 from covet.db.models.choices import ChoicesType, flatten_choices, normalize_choices
+from covet.db.models.fields.declaration import declaration_errors
+from covet.db.models.fields.markers import DATABASE_DEFAULT, NOT_PROVIDED
+from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
 from covet.text import suggest
@@ -29,14 +31,10 @@ if TYPE_CHECKING:
     from covet.db.sql.dialect import Dialect
 
 __all__ = [
-    "DATABASE_DEFAULT",
     "EMPTY_VALUES",
-    "NOT_PROVIDED",
-    "DatabaseDefault",
     "Field",
     "FieldDescriptor",
     "FieldOptions",
-    "NotProvided",
     "Text",
 ]
 
@@ -47,45 +45,6 @@ Text: TypeAlias = Any
 
 EMPTY_VALUES: tuple[Any, ...] = (None, "", [], (), {})
 _EMPTY_CONTAINERS = (list, tuple, dict, set)
-
-
-class NotProvided:
-    """The type of ``NOT_PROVIDED``: no default was given, which is another thing than ``default=None``."""
-
-    def __repr__(self) -> str:
-        return "NOT_PROVIDED"
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __reduce__(self) -> str:
-        return "NOT_PROVIDED"
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-
-class DatabaseDefault:
-    """The type of ``DATABASE_DEFAULT``: what an unsaved instance holds where the database fills in the value."""
-
-    def __repr__(self) -> str:
-        return "<database default>"
-
-    def __reduce__(self) -> str:
-        return "DATABASE_DEFAULT"
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-
-NOT_PROVIDED = NotProvided()
-DATABASE_DEFAULT = DatabaseDefault()
 
 
 class FieldOptions(TypedDict, total=False):
@@ -147,40 +106,7 @@ _ATTRIBUTES = {
 }
 
 
-class ClassOrInstance:
-    """A method of a class and of its instances alike: it gets whichever it was called on."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __get__(self, instance: Any, owner: Any) -> Callable[..., Any]:
-        """Return the method, bound."""
-        return partial(self.function, owner if instance is None else instance)
-
-
-#: Called when a look-up is added or taken back: statements compiled before may mean something else.
-lookup_watchers: list[Callable[[], None]] = []
-
-
-def add_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> Any:
-    """Add a look-up or transform to a field class, or to one field, and return it."""
-    own = owner.__dict__.get("class_lookups")
-    if own is None:
-        own = owner.class_lookups = {}
-    own[lookup_name or lookup.lookup_name] = lookup
-    for tell in lookup_watchers:
-        tell()
-    return lookup
-
-
-def remove_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> None:
-    """Take a look-up or transform back."""
-    owner.__dict__.get("class_lookups", {}).pop(lookup_name or lookup.lookup_name, None)
-    for tell in lookup_watchers:
-        tell()
-
-
-class Field(Generic[T]):
+class Field(TakesLookups, Generic[T]):
     """One field of a model.
 
     Args:
@@ -586,35 +512,6 @@ class Field(Generic[T]):
         """The attribute that holds a loaded related object; for fields that are relations."""
         return f"_{self.name}_cache"
 
-    # ── custom look-ups
-
-    #: Adds a look-up or transform of the project's own to a field class, or to one field; usable as a decorator.
-    register_lookup = ClassOrInstance(add_lookup)
-    #: Takes back ``register_lookup``.
-    unregister_lookup = ClassOrInstance(remove_lookup)
-
-    class_lookups: dict[str, Any] = {}  # each class and field has its own; this one stays empty
-
-    def _registered(self, name: str) -> Any:
-        own = self.__dict__.get("class_lookups")
-        if own is not None and name in own:
-            return own[name]
-        for base in type(self).__mro__:
-            found = base.__dict__.get("class_lookups", {}).get(name)
-            if found is not None:
-                return found
-        return None
-
-    def get_lookup(self, name: str) -> Any:
-        """Return the look-up that the project registered under that name, or ``None``."""
-        found = self._registered(name)
-        return None if found is None or getattr(found, "is_transform", False) else found
-
-    def get_transform(self, name: str) -> Any:
-        """Return the transform that the project registered under that name, or ``None``."""
-        found = self._registered(name)
-        return found if found is not None and getattr(found, "is_transform", False) else None
-
     # ── being written down, copied and compared
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
@@ -699,72 +596,10 @@ class Field(Generic[T]):
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Return what is wrong with the field as it is declared."""
-        return [
-            *self._check_name(),
-            *self._check_choices(),
-            *self._check_key(),
-            *self._check_validators(),
-            *self._check_db_default(),
-        ]
+        return [*declaration_errors(self)]
 
     def _error(self, id: str, message: str, hint: str | None = None) -> checks.CheckMessage:
         return checks.Error(message, hint=hint, obj=self, id=f"fields.{id}")
-
-    def _check_name(self) -> Iterator[checks.CheckMessage]:
-        name = self.name
-        if name.endswith("_"):
-            yield self._error("E001", f"The field name '{name}' ends with an underscore.", "Rename the field.")
-        if "__" in name:
-            yield self._error(
-                "E002", f"The field name '{name}' contains '__', which separates look-ups.", "Rename the field."
-            )
-        if name == "pk":
-            yield self._error("E003", "'pk' always means the primary key and cannot name a field.", "Rename the field.")
-        if keyword.iskeyword(name):
-            yield self._error("E001", f"The field name '{name}' is a Python keyword.", "Rename the field.")
-
-    def _check_choices(self) -> Iterator[checks.CheckMessage]:
-        if self._choices is None:
-            return
-        try:
-            pairs = self.flatchoices
-        except (TypeError, ValueError):
-            yield self._error(
-                "E005",
-                "'choices' must be a mapping, or an iterable of pairs (value, label).",
-                'Write choices=[("d", "Draft"), ("p", "Published")] or a TextChoices class.',
-            )
-            return
-        longest = max((len(value) for value, _label in pairs if isinstance(value, str)), default=0)
-        if self.max_length is not None and longest > self.max_length:
-            yield self._error(
-                "E009", f"'max_length' is {self.max_length}, and the longest choice has {longest} characters."
-            )
-
-    def _check_key(self) -> Iterator[checks.CheckMessage]:
-        if self.primary_key and self.null:
-            yield self._error("E007", "A primary key cannot have null=True.", "Remove null=True or primary_key=True.")
-        if self.db_index not in (True, False):
-            yield self._error("E006", "'db_index' must be True or False.")
-
-    def _check_validators(self) -> Iterator[checks.CheckMessage]:
-        for index, validator in enumerate(self._validators):
-            if not callable(validator):
-                yield self._error(
-                    "E008",
-                    f"All validators must be callable, and validators[{index}] ({validator!r}) is not.",
-                    "Pass the function or an instance of a validator class.",
-                )
-
-    def _check_db_default(self) -> Iterator[checks.CheckMessage]:
-        if self.db_default is NOT_PROVIDED or not hasattr(self.db_default, "resolve"):
-            return
-        if any(type(part).__name__ in {"F", "OuterRef", "Subquery", "Exists"} for part in self.db_default.walk()):
-            yield self._error(
-                "E012",
-                f"{self.db_default!r} cannot be a database default: it refers to other columns or rows.",
-                "Use a literal, Now() or another function of constants.",
-            )
 
 
 class FieldDescriptor:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from covet import checks, timezone, validators
 from covet.concurrency import maybe_await, to_thread
-from covet.db.models.fields.base import DATABASE_DEFAULT, Field
+from covet.db.models.fields.base import Field
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.state import Pending
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ImproperlyConfigured, ValidationError

@@ -11,7 +11,8 @@ from typing import Any, Literal, cast, overload
 from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
-from covet.db.models.fields.base import NOT_PROVIDED, Convert, Field, FieldOptions, Text
+from covet.db.models.fields.base import Convert, Field, FieldOptions, Text
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.sql.dialect import Dialect, RawJSON
 from covet.db.sql.nodes import ColumnType
 

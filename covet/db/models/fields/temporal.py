@@ -13,7 +13,8 @@ from typing_extensions import TypeVar, Unpack
 
 from covet import checks, timezone
 from covet.conf import settings
-from covet.db.models.fields.base import NOT_PROVIDED, Field, FieldOptions, Text
+from covet.db.models.fields.base import Field, FieldOptions, Text
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.sql.nodes import ColumnType
 
 __all__ = ["DateField", "DateTimeField", "DurationField", "TimeField"]

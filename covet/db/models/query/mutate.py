@@ -11,7 +11,7 @@ from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
-from covet.db.models.fields.base import DATABASE_DEFAULT
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.places import give_places
 from covet.db.models.query import run, write
 from covet.db.models.query.chain import Chain, M, R

@@ -14,7 +14,7 @@ from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import TransactionManagementError
 from covet.db.freshness import freshness
 from covet.db.models.expressions.leaves import SCALARS
-from covet.db.models.fields.base import lookup_watchers
+from covet.db.models.fields.registration import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, records, single
 from covet.db.models.query.plan import NO_EXTRAS, Query

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
 from covet.db.models.expressions.leaves import SCALARS
-from covet.db.models.fields.base import DATABASE_DEFAULT, Field
+from covet.db.models.fields.base import Field
+from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query.assemble import Assembler
 from covet.db.models.query.plan import Query
 from covet.db.sql import nodes as n
