@@ -76,6 +76,20 @@ class DatabaseOperation(Operation):
         return None
 
 
+class _Undone(DatabaseOperation):
+    """Stands before an operation among the bases: does what going back from that one does, and the other way round."""
+
+    symbol = "-"
+
+    async def forwards(self, editor: SchemaEditor) -> None:
+        """Take away what the other operation makes."""
+        await super().backwards(editor)
+
+    async def backwards(self, editor: SchemaEditor) -> None:
+        """Make it again."""
+        await super().forwards(editor)
+
+
 class CreateExtension(DatabaseOperation):
     """Install an extension, if it is not there; going back removes it.
 
@@ -208,18 +222,8 @@ class CreateCollation(DatabaseOperation):
         return f"create_collation_{self.name.lower()}"
 
 
-class RemoveCollation(CreateCollation):
+class RemoveCollation(_Undone, CreateCollation):
     """Remove a collation; going back creates it, so the arguments are those of ``CreateCollation``."""
-
-    symbol = "-"
-
-    async def forwards(self, editor: SchemaEditor) -> None:
-        """Remove it."""
-        await super().backwards(editor)
-
-    async def backwards(self, editor: SchemaEditor) -> None:
-        """Create it."""
-        await super().forwards(editor)
 
     def describe(self) -> str:
         """Say which."""
@@ -264,18 +268,8 @@ class CreateEnum(DatabaseOperation):
         return f"create_enum_{self.name.lower()}"
 
 
-class DropEnum(CreateEnum):
+class DropEnum(_Undone, CreateEnum):
     """Drop an enum type; going back creates it with these values."""
-
-    symbol = "-"
-
-    async def forwards(self, editor: SchemaEditor) -> None:
-        """Drop it."""
-        await super().backwards(editor)
-
-    async def backwards(self, editor: SchemaEditor) -> None:
-        """Create it."""
-        await super().forwards(editor)
 
     def describe(self) -> str:
         """Say which."""

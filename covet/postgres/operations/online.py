@@ -134,8 +134,14 @@ class _Validate(Operation):
 
     public_module = "covet.postgres.operations"
 
-    model_name: str
-    name: str
+    def __init__(self, model_name: str, name: str) -> None:
+        self.model_name = model_name
+        self.name = name
+
+    @property
+    def name_fragment(self) -> str:
+        """Model and rule."""
+        return f"validate_{self.model_name.lower()}_{self.name.lower()}"
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Leave the models alone."""
@@ -162,10 +168,6 @@ class ValidateConstraint(_Validate):
         name: The constraint.
     """
 
-    def __init__(self, model_name: str, name: str) -> None:
-        self.model_name = model_name
-        self.name = name
-
     async def database_forwards(
         self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
@@ -177,11 +179,6 @@ class ValidateConstraint(_Validate):
         """Say which."""
         return f"Validate constraint {self.name} on {self.model_name}"
 
-    @property
-    def name_fragment(self) -> str:
-        """Model and constraint."""
-        return f"validate_{self.model_name.lower()}_{self.name.lower()}"
-
 
 class ValidateForeignKey(_Validate):
     """Check the rows that were there when ``AddForeignKeyNotValid`` added a foreign key; others work meanwhile.
@@ -190,10 +187,6 @@ class ValidateForeignKey(_Validate):
         model_name: The model.
         name: The field.
     """
-
-    def __init__(self, model_name: str, name: str) -> None:
-        self.model_name = model_name
-        self.name = name
 
     async def database_forwards(
         self, app_label: str, schema_editor: SchemaEditor, from_state: ProjectState, to_state: ProjectState
@@ -208,11 +201,6 @@ class ValidateForeignKey(_Validate):
     def describe(self) -> str:
         """Say which."""
         return f"Validate foreign key {self.name} of {self.model_name}"
-
-    @property
-    def name_fragment(self) -> str:
-        """Model and field."""
-        return f"validate_{self.model_name.lower()}_{self.name.lower()}"
 
 
 class AddForeignKeyNotValid(AddField):
