@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
+from covet.apps import apps
 from covet.apps.part import AppPart
+from covet.conf import settings
 from covet.exceptions import CovetError, ImproperlyConfigured, MissingDependency
 
 if TYPE_CHECKING:
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 
     from covet.apps.registry import Apps
 
-__all__ = ["RedisPart", "RedisPools", "RedisUnavailable", "mask_url", "redis_errors"]
+__all__ = ["RedisPart", "RedisPools", "RedisUnavailable", "StoresByUrl", "mask_url", "redis_errors"]
+
+S = TypeVar("S")
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_CONNECTIONS = 64
@@ -174,3 +179,51 @@ def _make_client(url: str) -> Redis:
         )
     except ValueError as error:
         raise ImproperlyConfigured(f"{mask_url(url)!r} is no Redis URL: {error}") from error
+
+
+class StoresByUrl(Generic[S]):
+    """Stores of one kind, by where they are: in this process, or on a Redis server. A project has one of each.
+
+    Args:
+        setting: The setting whose value is taken where no place is named; messages name it.
+        purpose: What the stores are for, in messages: "count".
+        memory: Makes the one in this process.
+        redis: Makes one from the pools and a URL, or a name of ``REDIS_URL``.
+    """
+
+    def __init__(
+        self, setting: str, purpose: str, memory: Callable[[], S], redis: Callable[[RedisPools, str], S]
+    ) -> None:
+        self._setting = setting
+        self._purpose = purpose
+        self._memory = memory
+        self._redis = redis
+        self._found: weakref.WeakKeyDictionary[Apps, dict[str, S]] = weakref.WeakKeyDictionary()
+
+    def get(self, place: str | None = None) -> S:
+        """Return the store of a place, the same one for every caller.
+
+        Args:
+            place: ``memory://``, a ``redis://`` URL or a name of ``REDIS_URL``; the setting's when left out.
+
+        Raises:
+            ImproperlyConfigured: It is none of these.
+        """
+        wished: str = place or getattr(settings, self._setting)
+        current = apps.current()
+        known = self._found.setdefault(current, {})
+        found = known.get(wished)
+        if found is None:
+            found = known[wished] = self._make(wished, current)
+        return found
+
+    def _make(self, place: str, current: Apps) -> S:
+        if place == "memory://":
+            return self._memory()
+        scheme, separator, _ = place.partition("://")
+        if separator and scheme not in SCHEMES:
+            raise ImproperlyConfigured(
+                f"{self._setting}: {scheme}:// is no place to {self._purpose}. Write memory://, a redis:// URL, or a name of "
+                "REDIS_URL."
+            )
+        return self._redis(current.part(RedisPart).pools, place)

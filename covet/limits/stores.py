@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from covet.apps import apps
-from covet.conf import settings
-from covet.exceptions import ImproperlyConfigured
 from covet.limits.algorithms import Algorithm, State, Verdict
-from covet.redis import RedisPart, RedisPools, redis_errors
+from covet.redis import RedisPools, StoresByUrl, redis_errors
 
 if TYPE_CHECKING:
-    from covet.apps.registry import Apps
+    pass
 
 __all__ = ["MemoryStore", "RedisStore", "Store", "store_of"]
 
@@ -138,7 +134,7 @@ def _limit_of(algorithm: Algorithm) -> int:
     return algorithm.burst if algorithm.name in ("token-bucket", "leaky-bucket", "gcra") else algorithm.limit
 
 
-_stores: weakref.WeakKeyDictionary[Apps, dict[str, Store]] = weakref.WeakKeyDictionary()
+_stores: StoresByUrl[Store] = StoresByUrl("THROTTLE_STORE", "count", MemoryStore, RedisStore)
 
 
 def store_of(name: str | None = None) -> Store:
@@ -147,20 +143,4 @@ def store_of(name: str | None = None) -> Store:
     Raises:
         ImproperlyConfigured: The URL names no store.
     """
-    name = name or settings.THROTTLE_STORE
-    current = apps.current()
-    known = _stores.setdefault(current, {})
-    found = known.get(name)
-    if found is None:
-        found = known[name] = _make(name, current)
-    return found
-
-
-def _make(name: str, current: Apps) -> Store:
-    if name == "memory://":
-        return MemoryStore()
-    if "://" in name and not name.startswith(("redis://", "rediss://", "unix://")):
-        raise ImproperlyConfigured(
-            f"THROTTLE_STORE: {name.partition('://')[0]}:// is no place to count. Write memory://, a redis:// URL, or a name of REDIS_URL."
-        )
-    return RedisStore(current.part(RedisPart).pools, name)
+    return _stores.get(name)

@@ -11,25 +11,22 @@ import hashlib
 import logging
 import secrets
 import time
-import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from covet.apps import apps
 from covet.conf import settings
-from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import BadRequest, Conflict, HTTPException, ServiceUnavailable, UnprocessableContent
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.problems import ProblemError
-from covet.redis import RedisPart, RedisPools, RedisUnavailable, redis_errors
+from covet.redis import RedisPools, RedisUnavailable, StoresByUrl, redis_errors
 from covet.rest.errors import answer
 
 if TYPE_CHECKING:
-    from covet.apps.registry import Apps
+    pass
 
 __all__ = ["IdempotencyStore", "MemoryStore", "RedisStore", "idempotent", "store_of"]
 
@@ -163,7 +160,7 @@ class RedisStore:
             await client.eval(_RELEASE, 1, f"{self._prefix}:{key}", pending)
 
 
-_stores: weakref.WeakKeyDictionary[Apps, dict[str, IdempotencyStore]] = weakref.WeakKeyDictionary()
+_stores: StoresByUrl[IdempotencyStore] = StoresByUrl("IDEMPOTENCY_STORE", "keep answers", MemoryStore, RedisStore)
 
 
 def store_of(url: str | None = None) -> IdempotencyStore:
@@ -175,24 +172,7 @@ def store_of(url: str | None = None) -> IdempotencyStore:
     Raises:
         ImproperlyConfigured: It is none of these.
     """
-    address = url or settings.IDEMPOTENCY_STORE
-    current = apps.current()
-    known = _stores.setdefault(current, {})
-    found = known.get(address)
-    if found is None:
-        found = known[address] = _make(address, current)
-    return found
-
-
-def _make(address: str, current: Apps) -> IdempotencyStore:
-    if address == "memory://":
-        return MemoryStore()
-    if "://" in address and not address.startswith(("redis://", "rediss://", "unix://")):
-        raise ImproperlyConfigured(
-            f"IDEMPOTENCY_STORE: {address.partition('://')[0]}:// is no place to keep answers. "
-            "Write memory://, a redis:// URL, or a name of REDIS_URL."
-        )
-    return RedisStore(current.part(RedisPart).pools, address)
+    return _stores.get(url)
 
 
 @dataclass(frozen=True, slots=True)
