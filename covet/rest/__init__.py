@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from covet.http.forms import UploadedFile
     from covet.http.request import Request
     from covet.rest import permissions
+    from covet.rest.actions import action
     from covet.rest.deprecation import Deprecation
     from covet.rest.filters import Filters, FilterSet
     from covet.rest.nested import Nested
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from covet.rest.routes import Router
     from covet.rest.throttle import Throttle
     from covet.rest.versioning import Versions
-    from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet, action
+    from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
     from covet.schema import ModelSchema, Schema
 
 __all__ = [
@@ -78,7 +79,7 @@ _HOMES = {
     "ModelViewSet": "covet.rest.viewsets",
     "ReadOnlyModelViewSet": "covet.rest.viewsets",
     "ViewSet": "covet.rest.viewsets",
-    "action": "covet.rest.viewsets",
+    "action": "covet.rest.actions",
     "ModelSchema": "covet.schema",
     "Schema": "covet.schema",
 }

@@ -5,16 +5,13 @@ A viewset has no state: one instance serves all requests, and what belongs to a 
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, Field, create_model
-from pydantic_core import PydanticUndefined
+from pydantic import Field
 
 from covet import access, json
 from covet.concurrency import maybe_await
@@ -23,94 +20,29 @@ from covet.db.models.base import Model
 from covet.db.models.conflicts import VersionConflict
 from covet.db.models.query.queryset import QuerySet
 from covet.db.routers import router
-from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import PreconditionFailed
 from covet.http.request import Request
 from covet.rest import bulk, write
+from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
 from covet.rest.conditional import PreconditionRequired, is_guarded, require
+from covet.rest.default_schemas import default_input, default_output, patch_schema
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import Filters, FilterSet
 from covet.rest.pagination import Page
 from covet.rest.params import Query
 from covet.rest.render import UNSET, plan_response
-from covet.schema import ModelSchema, Schema
-from covet.schema.field_types import is_auto, python_type
+from covet.schema import Schema
+from covet.schema.field_types import python_type
 from covet.shortcuts import get_object_or_404
 
 if TYPE_CHECKING:
-    from covet.access.permissions import Action
+    pass
 
-__all__ = ["ModelViewSet", "ReadOnlyModelViewSet", "ViewSet", "action"]
+__all__ = ["ModelViewSet", "ReadOnlyModelViewSet", "ViewSet"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 
 _CONVERTERS: Final = {"int": "int", "UUID": "uuid"}
 _LOOKUP: Final = "<{converter}:pk>"
-
-
-@dataclass(frozen=True, slots=True)
-class _Standard:
-    """What routers know of a viewset's usual methods."""
-
-    method: str
-    is_detail: bool
-    suffix: str
-    action: Action
-    status: int | None = None
-
-
-_STANDARD: Final[dict[str, _Standard]] = {
-    "list": _Standard("GET", False, "list", "view"),
-    "create": _Standard("POST", False, "list", "add", 201),
-    "read": _Standard("GET", True, "detail", "view"),
-    "update": _Standard("PUT", True, "detail", "change"),
-    "patch": _Standard("PATCH", True, "detail", "change"),
-    "delete": _Standard("DELETE", True, "detail", "delete", 204),
-}
-_BULK: Final[dict[str, _Standard]] = {
-    "bulk_create": _Standard("POST", False, "bulk", "add", 201),
-    "bulk_update": _Standard("PUT", False, "bulk", "change"),
-    "bulk_patch": _Standard("PATCH", False, "bulk", "change"),
-    "bulk_delete": _Standard("DELETE", False, "bulk", "delete", 204),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Action:
-    """What ``@action`` says of a method."""
-
-    detail: bool
-    methods: tuple[str, ...]
-    options: Mapping[str, Any]
-    url_path: str | None
-    url_name: str | None
-
-
-def action(
-    *,
-    detail: bool,
-    methods: Sequence[str] = ("get",),
-    url_path: str | None = None,
-    url_name: str | None = None,
-    **options: Any,
-) -> Callable[[F], F]:
-    """Serve a further method of a viewset: ``authors/<pk>/promote/``, or ``authors/recent/`` without ``detail``.
-
-    Args:
-        detail: Whether it is about one row; the method then takes ``pk``.
-        methods: The HTTP methods.
-        url_path: The last part of the path; the method's name when left out.
-        url_name: For ``reverse("authors-promote")``; the method's name, with dashes, when left out.
-        options: As for ``Router.route``: ``response``, ``status``, ``permissions``, ``summary``, … A method that returns
-            its viewset's model or a queryset of it is shown by the viewset's schema without ``response``.
-    """
-
-    def mark(method: F) -> F:
-        upper = tuple(name.upper() for name in methods)
-        method.__covet_action__ = _Action(detail, upper, options, url_path, url_name)  # type: ignore[attr-defined]
-        return method
-
-    return mark
 
 
 class ViewSet:
@@ -163,11 +95,11 @@ class ViewSet:
         return made
 
     @classmethod
-    def _standard(cls) -> dict[str, _Standard]:
-        return _STANDARD
+    def _standard(cls) -> dict[str, Standard]:
+        return STANDARD
 
     @classmethod
-    def _actions(cls) -> Iterable[tuple[str, _Action]]:
+    def _actions(cls) -> Iterable[tuple[str, MarkedAction]]:
         for name, member in inspect.getmembers(cls, inspect.isfunction):
             marked = getattr(member, "__covet_action__", None)
             if marked is not None:
@@ -184,7 +116,7 @@ class ViewSet:
         meta = cls.model._meta
         return meta.pk if cls.lookup_field == "pk" else meta.get_field(cls.lookup_field)
 
-    def _action_endpoint(self, name: str, marked: _Action, method: str, route: str, basename: str) -> Endpoint:
+    def _action_endpoint(self, name: str, marked: MarkedAction, method: str, route: str, basename: str) -> Endpoint:
         handler = getattr(self, name)
         options = dict(marked.options)
         options.setdefault("response", self._shown(handler))
@@ -205,7 +137,7 @@ class ViewSet:
         )
 
     def _standard_endpoint(
-        self, name: str, standard: _Standard, handler: Callable[..., Any], route: str, basename: str
+        self, name: str, standard: Standard, handler: Callable[..., Any], route: str, basename: str
     ) -> Endpoint:
         return Endpoint(
             handler,
@@ -382,8 +314,8 @@ class ModelViewSet(ReadOnlyModelViewSet):
             cls.patch_input = patch_schema(cls.input, cls.model)
 
     @classmethod
-    def _standard(cls) -> dict[str, _Standard]:
-        return {**_BULK, **_STANDARD} if cls.bulk else _STANDARD
+    def _standard(cls) -> dict[str, Standard]:
+        return {**BULK, **STANDARD} if cls.bulk else STANDARD
 
     async def create(self, request: Request, data: Any) -> Any:
         """Create a row."""
@@ -522,12 +454,12 @@ class ModelViewSet(ReadOnlyModelViewSet):
     def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
         filled = super()._annotations(handler, name)
         parameters = inspect.signature(handler).parameters
-        if name in _BULK:
+        if name in BULK:
             return {**filled, **self._bulk_annotations(name)}
         if "data" in parameters and _is_open(parameters["data"]):
             if name in self.inputs:
                 filled["data"] = self.inputs[name]
-            elif name in _STANDARD:
+            elif name in STANDARD:
                 filled["data"] = self.patch_input if name == "patch" else self.input
         return filled
 
@@ -549,68 +481,3 @@ def _is_open(parameter: inspect.Parameter) -> bool:
 
 def _list_of(schema: Any) -> Any:
     return list[schema]
-
-
-def default_output(model: type[Model]) -> type[Schema]:
-    """Return a schema of all of a model's fields; a password is never shown."""
-    meta = model._meta
-    names = [field.name for field in (*meta.concrete_fields, *meta.many_to_many) if field.name != "password"]
-    return _make(model, "", names)
-
-
-def default_input(model: type[Model]) -> type[Schema]:
-    """Return a schema of what a client may write: a model's editable fields, its automatic key and a password left out.
-
-    Raises:
-        ImproperlyConfigured: There is no such field.
-    """
-    meta = model._meta
-    names = [
-        field.name
-        for field in (*meta.concrete_fields, *meta.many_to_many)
-        if field.editable and not is_auto(field) and not field.generated and field.name != "password"
-    ]
-    if not names:
-        raise ImproperlyConfigured(f"{meta.label} has no field that a client could write. Use ReadOnlyModelViewSet.")
-    return _make(model, "Input", names)
-
-
-def _make(model: type[Model], suffix: str, names: Sequence[str], **options: Any) -> type[Schema]:
-    kind: Any = type(ModelSchema)
-    made: type[Schema] = kind(
-        f"{model.__name__}{suffix}",
-        (ModelSchema,),
-        {"__module__": model.__module__, "__qualname__": f"{model.__name__}{suffix}", "__doc__": None},
-        model=model,
-        fields=list(names),
-        **options,
-    )
-    return made
-
-
-def patch_schema(schema: Any, model: type[Model]) -> type[Any]:
-    """Return a schema of the same fields, all of which may be left out: those of the model and the schema's own.
-
-    What the schema checks, it checks of a PATCH too; a validator of the whole sees None for what was not sent.
-
-    Raises:
-        ImproperlyConfigured: The input is no pydantic schema.
-    """
-    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        raise ImproperlyConfigured(
-            f"The viewset of {model._meta.label} has an input that is no Schema, so it needs a patch_input of its own."
-        )
-    fields: dict[str, Any] = {}
-    for name, info in schema.model_fields.items():
-        loose = copy.copy(info)
-        loose.default, loose.default_factory = PydanticUndefined, lambda: None
-        fields[name] = (info.annotation, loose)
-    known: dict[str, Any] = getattr(schema, "__covet_fields__", {})
-    made: Any = create_model(
-        f"{schema.__name__.removesuffix('Input')}Patch", __base__=schema, __module__=schema.__module__, **fields
-    )
-    made.__doc__ = None
-    if known:
-        made.__covet_fields__ = dict(known)
-    patched: type[Any] = made
-    return patched

@@ -12,8 +12,8 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import Conflict
 from covet.http.request import Request
 from covet.rest import ModelSchema, ModelViewSet, Page, Router, Schema, action, permissions
+from covet.rest.default_schemas import patch_schema
 from covet.rest.openapi import get_openapi
-from covet.rest.viewsets import patch_schema
 from tests.rest.library import Article, Author, Draft, Tag
 
 told: list[str] = []

@@ -225,7 +225,7 @@ async def test_a_read_only_viewset_refuses_writes(library: Any) -> None:
 
 def test_a_password_is_neither_shown_nor_taken_by_default() -> None:
     from covet.db import models
-    from covet.rest.viewsets import default_input, default_output
+    from covet.rest.default_schemas import default_input, default_output
 
     class Account(models.Model):
         name = models.CharField(max_length=10)

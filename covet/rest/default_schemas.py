@@ -1,0 +1,82 @@
+"""Schemas that a viewset makes of its model where it is given none: what is shown, what is written, what is patched."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, create_model
+from pydantic_core import PydanticUndefined
+
+from covet.db.models.base import Model
+from covet.exceptions import ImproperlyConfigured
+from covet.schema import ModelSchema, Schema
+from covet.schema.field_types import is_auto
+
+__all__ = ["default_input", "default_output", "patch_schema"]
+
+
+def default_output(model: type[Model]) -> type[Schema]:
+    """Return a schema of all of a model's fields; a password is never shown."""
+    meta = model._meta
+    names = [field.name for field in (*meta.concrete_fields, *meta.many_to_many) if field.name != "password"]
+    return _make(model, "", names)
+
+
+def default_input(model: type[Model]) -> type[Schema]:
+    """Return a schema of what a client may write: a model's editable fields, its automatic key and a password left out.
+
+    Raises:
+        ImproperlyConfigured: There is no such field.
+    """
+    meta = model._meta
+    names = [
+        field.name
+        for field in (*meta.concrete_fields, *meta.many_to_many)
+        if field.editable and not is_auto(field) and not field.generated and field.name != "password"
+    ]
+    if not names:
+        raise ImproperlyConfigured(f"{meta.label} has no field that a client could write. Use ReadOnlyModelViewSet.")
+    return _make(model, "Input", names)
+
+
+def _make(model: type[Model], suffix: str, names: Sequence[str], **options: Any) -> type[Schema]:
+    kind: Any = type(ModelSchema)
+    made: type[Schema] = kind(
+        f"{model.__name__}{suffix}",
+        (ModelSchema,),
+        {"__module__": model.__module__, "__qualname__": f"{model.__name__}{suffix}", "__doc__": None},
+        model=model,
+        fields=list(names),
+        **options,
+    )
+    return made
+
+
+def patch_schema(schema: Any, model: type[Model]) -> type[Any]:
+    """Return a schema of the same fields, all of which may be left out: those of the model and the schema's own.
+
+    What the schema checks, it checks of a PATCH too; a validator of the whole sees None for what was not sent.
+
+    Raises:
+        ImproperlyConfigured: The input is no pydantic schema.
+    """
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        raise ImproperlyConfigured(
+            f"The viewset of {model._meta.label} has an input that is no Schema, so it needs a patch_input of its own."
+        )
+    fields: dict[str, Any] = {}
+    for name, info in schema.model_fields.items():
+        loose = copy.copy(info)
+        loose.default, loose.default_factory = PydanticUndefined, lambda: None
+        fields[name] = (info.annotation, loose)
+    known: dict[str, Any] = getattr(schema, "__covet_fields__", {})
+    made: Any = create_model(
+        f"{schema.__name__.removesuffix('Input')}Patch", __base__=schema, __module__=schema.__module__, **fields
+    )
+    made.__doc__ = None
+    if known:
+        made.__covet_fields__ = dict(known)
+    patched: type[Any] = made
+    return patched
