@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from covet.apps import apps
 from covet.conf import override
 from covet.http import EventStream, RedirectResponse, Request, Response
 from covet.http.streaming import ServerEvent
@@ -50,13 +51,9 @@ async def fail(request: Request) -> Response:
 @pytest.fixture
 def application(tmp_path: Path) -> Any:
     (tmp_path / "page.html").write_text("<p>{{ title }}</p>")
-    with override(
-        ALLOWED_HOSTS=["testserver"],
-        DATABASES={},
-        INSTALLED_APPS=[],
-        MIDDLEWARE=[],
-        TEMPLATES={"DIRS": [str(tmp_path)]},
-    ):
+    changes: dict[str, Any] = {"ALLOWED_HOSTS": ["testserver"], "DATABASES": {}, "INSTALLED_APPS": [], "MIDDLEWARE": []}
+    # ``use``: a fixture that is not async has no context of its own, and what it sets there would stay.
+    with override(**changes, TEMPLATES={"DIRS": [str(tmp_path)]}), apps.use():
         yield make_application(
             [path("news", news), path("upload", upload), path("page", page), path("old", old), path("fail", fail)]
         )
