@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -73,6 +73,26 @@ async def _mysql(url: str, *statements: str, drop_tables: bool = False) -> None:
                     await cursor.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} `{quoted}`")
     finally:
         await connection.ensure_closed()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registry_of_the_module() -> Iterator[None]:
+    """The registry that a module's fixtures make current ends with the module."""
+    from covet.apps.registry import _current
+
+    before = _current.get()
+    yield
+    _current.set(before)
+
+
+@pytest.fixture(autouse=True)
+def _registry_of_the_test() -> Iterator[None]:
+    """The registry that a test makes current ends with it: one that is not async has no context of its own."""
+    from covet.apps.registry import _current
+
+    before = _current.get()
+    yield
+    _current.set(before)
 
 
 @pytest.fixture(scope="session")

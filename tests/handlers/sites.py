@@ -42,7 +42,7 @@ def make_application(urlpatterns: Sequence[Any], *, installed: Sequence[str] = (
     from covet.conf import settings
 
     apps = Apps()
-    # Set for good, with no way back: the context ends with the test.
+    # Set for good, with no way back: tests/conftest.py ends it with the test or the module.
     _current.set(apps)
     with override(ROOT_URLCONF=module_of(urlpatterns)):
         apps.setup([*installed, *settings.INSTALLED_APPS], PARTS)
