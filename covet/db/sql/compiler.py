@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from covet import json
 from covet.db.errors import NotSupportedError
+from covet.db.sql.beyond import Beyond, OutOfLimits, adapter_of
 from covet.db.sql.dialect import Dialect, unsupported
 from covet.db.sql.expressions import PLACE, Bind, Writer
 from covet.db.sql.nodes import Node, Param
@@ -50,7 +51,15 @@ class Compiled:
 
     __slots__ = ("bind", "binds", "expands", "returning", "sql")
 
-    def __init__(self, sql: str, binds: Sequence[Bind], dialect: Dialect, *, returning: bool = False) -> None:
+    def __init__(
+        self,
+        sql: str,
+        binds: Sequence[Bind],
+        dialect: Dialect,
+        *,
+        returning: bool = False,
+        beyond: Binder | None = None,
+    ) -> None:
         if not binds and dialect.doubles_percent:
             # Without values the driver does not format the text.
             sql = sql.replace("%%", "%")
@@ -61,7 +70,9 @@ class Compiled:
         if not dialect.reuses_placeholders and len(pieces) != len(binds) + 1:
             raise NotSupportedError("An expression of this statement repeats or drops one of its values.", sql=sql)
         self.sql = pieces[0] + "".join(dialect.placeholder(i) + piece for i, piece in enumerate(pieces[1:], 1))
-        self.bind: Binder = _expanding(pieces, self.binds, dialect) if self.expands else _fixed(self.sql, self.binds)
+        self.bind: Binder = (
+            _expanding(pieces, self.binds, dialect, beyond) if self.expands else _fixed(self.sql, self.binds, beyond)
+        )
 
     def args(self, values: Sequence[Any]) -> list[Any]:
         """Return the driver's arguments; where the text ``expands``, use ``bind``, which returns the text as well."""
@@ -76,7 +87,10 @@ def compile_statement(statement: Statement, dialect: Dialect) -> Compiled:
     writer = Writer(dialect, _query)
     writer.in_write = isinstance(statement, (Update, Delete))
     sql, returning = _STATEMENTS[type(statement)](statement, writer)
-    return Compiled(sql, writer.binds, dialect, returning=returning)
+    beyond = None
+    if any(bind.limits is not None for bind in writer.binds):
+        beyond = Beyond(statement, lambda other: compile_statement(other, dialect).bind)
+    return Compiled(sql, writer.binds, dialect, returning=returning, beyond=beyond)
 
 
 def compile_expression(node: Node, dialect: Dialect) -> str:
@@ -269,44 +283,62 @@ _STATEMENTS: dict[type[Any], Callable[[Any, Writer], tuple[str, bool]]] = {
 # Values
 
 
-def _fixed(sql: str, binds: Sequence[Bind]) -> Binder:
+def _fixed(sql: str, binds: Sequence[Bind], beyond: Binder | None) -> Binder:
     """Generate ``bind`` for a text that never changes: a list display is several times faster than a loop."""
-    names: dict[str, Any] = {"sql": sql}
-    items = []
-    for number, bind in enumerate(binds):
-        if bind.slot is None:
-            names[f"c{number}"] = bind.value
-            items.append(f"c{number}")
-            continue
-        value = f"values[{bind.slot}]"
-        if bind.adapt is not None:
-            names[f"a{number}"] = bind.adapt
-            value = f"[a{number}(item) for item in {value}]" if bind.many else f"a{number}({value})"
-        elif bind.many:
-            value = f"list({value})"
-        items.append(value)
-    exec(f"def bind(values):\n    return sql, [{', '.join(items)}]", names)  # noqa: S102  # only names made above
+    names: dict[str, Any] = {"sql": sql, "beyond": beyond, "OutOfLimits": OutOfLimits}
+    items = [_value(number, bind, names) for number, bind in enumerate(binds)]
+    code = f"return sql, [{', '.join(items)}]"
+    if beyond is not None:
+        code = f"try:\n        {code}\n    except OutOfLimits:\n        return beyond(values)"
+    exec(f"def bind(values):\n    {code}", names)  # noqa: S102  # only names made above
     return names["bind"]  # type: ignore[no-any-return]  # the function defined one line above
 
 
-def _expanding(pieces: Sequence[str], binds: Sequence[Bind], dialect: Dialect) -> Binder:
+def _value(number: int, bind: Bind, names: dict[str, Any]) -> str:
+    """Return the code of one value of ``bind``, and add the names that it needs."""
+    if bind.slot is None:
+        names[f"c{number}"] = bind.value
+        return f"c{number}"
+    value = f"values[{bind.slot}]"
+    adapt = adapter_of(bind)
+    if adapt is None:
+        return f"list({value})" if bind.many else value
+    names[f"a{number}"] = adapt
+    if bind.limits is not None and bind.limits.as_is:
+        # Keys and other whole numbers are what most look-ups take: two comparisons here, in place of a call.
+        rest = f".__class__ is int and {bind.limits.low} <= v <= {bind.limits.high} else a{number}(v)"
+        return f"[v if v{rest} for v in {value}]" if bind.many else f"v if (v := {value}){rest}"
+    return f"[a{number}(item) for item in {value}]" if bind.many else f"a{number}({value})"
+
+
+def _expanding(pieces: Sequence[str], binds: Sequence[Bind], dialect: Dialect, beyond: Binder | None) -> Binder:
     """Return ``bind`` for a text whose lists get one placeholder for each value."""
+    adapters = [adapter_of(bind) for bind in binds]
 
     def bind(values: Sequence[Any]) -> tuple[str, list[Any]]:
         text = [pieces[0]]
         args: list[Any] = []
         total = sum(len(values[item.slot]) for item in binds if item.many and item.slot is not None)
-        for item, piece in zip(binds, pieces[1:], strict=True):
+        for item, adapt, piece in zip(binds, adapters, pieces[1:], strict=True):
             value = item.value if item.slot is None else values[item.slot]
             if not item.many:
-                args.append(value if item.adapt is None or item.slot is None else item.adapt(value))
+                args.append(value if adapt is None or item.slot is None else adapt(value))
                 text += [dialect.placeholder(len(args)), piece]
                 continue
-            found = list(value) if item.adapt is None else [item.adapt(one) for one in value]
+            found = list(value) if adapt is None else [adapt(one) for one in value]
             text += [_spell_list(found, item, total, args, dialect), piece]
         return "".join(text), args
 
-    return bind
+    if beyond is None:
+        return bind
+
+    def checked(values: Sequence[Any]) -> tuple[str, list[Any]]:
+        try:
+            return bind(values)
+        except OutOfLimits:
+            return beyond(values)
+
+    return checked
 
 
 def _spell_list(found: list[Any], item: Bind, total: int, args: list[Any], dialect: Dialect) -> str:

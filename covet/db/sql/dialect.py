@@ -167,6 +167,15 @@ class Dialect(ABC):
         """Return the placeholder with the cast that the database needs where it cannot infer the type."""
         return text
 
+    def integer_limits(self, kind: str) -> tuple[int, int]:
+        """Return the least and the greatest number that can be compared with a column of whole numbers.
+
+        Args:
+            kind: ``smallint``, ``integer`` or ``bigint``.
+        """
+        # Beyond this servers know no whole numbers. Columns that are narrower can be compared with wider numbers.
+        return -(2**63), 2**63 - 1
+
     def type_of(self, value: object) -> ColumnType | None:
         """Return the column type that a bare Python value has, or ``None`` when it says nothing."""
         if value is None:

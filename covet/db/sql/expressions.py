@@ -31,6 +31,7 @@ class Bind:
     many: bool = False
     type: n.ColumnType | None = None
     each: str | None = None
+    limits: n.Limits | None = None
 
 
 class Writer:
@@ -99,7 +100,7 @@ class Writer:
         if adapt is None and node.type is not None:
             adapt = dialect.adapter(node.type)
         text = self._place(
-            Bind(node.slot, adapt=adapt, many=node.many, type=node.type, each=node.each),
+            Bind(node.slot, adapt=adapt, many=node.many, type=node.type, each=node.each, limits=node.limits),
             ("param", node.slot, node.adapt, node.type, node.many, cast),
         )
         return dialect.cast_param(text, node.type) if cast and node.type is not None and not node.many else text

@@ -28,6 +28,7 @@ __all__ = [
     "IsNull",
     "JSONPath",
     "Keyword",
+    "Limits",
     "Match",
     "Node",
     "Not",
@@ -64,6 +65,21 @@ class ColumnType:
     sql: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The least and the greatest whole number that a database takes beside a column.
+
+    Attributes:
+        low: The least.
+        high: The greatest.
+        as_is: A whole number between them is what the adapter would return for it, so that it need not be called.
+    """
+
+    low: int
+    high: int
+    as_is: bool = False
+
+
 class Node:
     """The root of all expression nodes."""
 
@@ -85,7 +101,7 @@ class Param(Node):
     ``adapt`` turns the value into what the driver takes; without it the dialect's own adapter for ``type`` does.
     ``many`` marks a sequence of values, which ``In`` spells by the dialect's way. ``type`` also gives the cast that a
     database needs where it cannot infer the type. ``each`` is what is written round every value of a list, with ``{}``
-    for its place, on databases that spell lists out.
+    for its place, on databases that spell lists out. ``limits`` are those of what the value is compared with.
     """
 
     slot: int
@@ -93,6 +109,7 @@ class Param(Node):
     type: ColumnType | None = None
     many: bool = False
     each: str | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

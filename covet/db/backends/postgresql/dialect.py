@@ -194,6 +194,11 @@ class PostgreSQLDialect(Dialect):
         kind = "numeric" if type.kind == "decimal" else self.cast_type(type)
         return f"{text}::{kind}" if kind else text
 
+    def integer_limits(self, kind: str) -> tuple[int, int]:
+        """Return the limits of the column itself: the parameter has its type, so that its index is used."""
+        bits = {"smallint": 15, "integer": 31}.get(kind, 63)
+        return -(2**bits), 2**bits - 1
+
     def adapter(self, type: ColumnType) -> Convert | None:
         """Return the adapter: asyncpg takes Python's own types, and JSON as text."""
         return _ADAPTERS.get(type.kind)

@@ -136,10 +136,7 @@ class _Listed(BuiltInLookup):
     def resolve(self, scope: Scope) -> Resolved:
         left = self.lhs.resolve(scope)
         if isinstance(self.rhs, list):
-            listed = [
-                item.resolve(scope).node if _is_expression(item) else scope.param(item, left.field)
-                for item in self.items
-            ]
+            listed = [item.resolve(scope).node if _is_expression(item) else scope.beside(left) for item in self.items]
             return Resolved(scope.compare_list(left, self.lookup_name, listed), BOOLEAN)
         if _is_expression(self.rhs):
             return Resolved(scope.compare_list(left, self.lookup_name, [self.rhs.resolve(scope).node]), BOOLEAN)

@@ -33,6 +33,9 @@ class Scope(Protocol):
     def param(self, value: Any, field: Field[Any] | None = None) -> nodes.Node:
         """Return the node of the next run-time value, adapted and typed by ``field``."""
 
+    def beside(self, left: Resolved) -> nodes.Node:
+        """Return the node of the next run-time value, which is compared with ``left``."""
+
     def condition(self, q: Any) -> nodes.Node:
         """Return a ``Q`` or a conditional expression; takes the values of its leaves in the order of ``Q.shape``."""
 

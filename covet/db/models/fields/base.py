@@ -348,6 +348,11 @@ class Field(TakesLookups, Generic[T]):
         """Return the value for a column of one database."""
         return self.get_db_prep_value(value, connection, prepared=False)
 
+    @property
+    def keeps_integers(self) -> bool:
+        """Whether a whole number goes to the database as it is."""
+        return False
+
     def adapter(self, dialect: Dialect) -> Convert | None:
         """Return what turns a Python value into what the driver takes; ``None`` when it goes as it is.
 

@@ -73,6 +73,13 @@ class IntegerField(Field[T]):
         low, high = _RANGES[self.kind]
         return (0 if self.unsigned else low), high
 
+    @property
+    def keeps_integers(self) -> bool:
+        """Whether a whole number goes to the database as it is: unless a class of the project's own changes it."""
+        own = type(self)
+        methods = ("adapter", "get_prep_value", "get_db_prep_value", "get_db_prep_save", "_make_adapter")
+        return all(getattr(own, name) is getattr(IntegerField, name) for name in methods)
+
     @cached_property
     def validators(self) -> list[Callable[[Any], Any]]:
         """The field's own validators, and the limits of the column where they are not narrower."""
@@ -90,7 +97,7 @@ class IntegerField(Field[T]):
             return value
         try:
             return int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.error("invalid", value=value) from None
 
     def get_prep_value(self, value: Any) -> Any:
@@ -99,7 +106,7 @@ class IntegerField(Field[T]):
             return value
         try:
             return int(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise error.__class__(f"{_name(self)} expects a whole number, not {value!r}.") from error
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:

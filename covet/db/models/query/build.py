@@ -320,8 +320,14 @@ class Builder:
             self.cursor += 1
         function = lookup_of(operand, lookup)
         assert function is not None
-        sides = Right((slot,), None if right is None else right.node, self.dialect, left.field)
+        sides = Right((slot,), None if right is None else right.node, self.dialect, left.field, beside=left.node)
         return function(operand, sides, self)
+
+    def beside(self, left: Resolved) -> n.Node:
+        """Return the node of the next run-time value, as something that is compared with ``left``."""
+        slot = self.cursor
+        self.cursor += 1
+        return Right((slot,), None, self.dialect, left.field, beside=left.node).value()
 
     def compare_list(self, left: Resolved, lookup: str, right: Any) -> n.Node:
         """Return ``in`` or ``range`` as an expression."""
@@ -492,7 +498,7 @@ class Builder:
             raise NotSupportedError("A bilateral transform takes one value: in and range have several.")
         unwrap = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
-            listed = Right((first,), None, self.dialect, left.field, unwrap).value(many=True)
+            listed = Right((first,), None, self.dialect, left.field, unwrap, left.node).value(many=True)
             assert isinstance(listed, n.Param)
             among = getattr(left.field, "among", None)
             if among is not None:
@@ -525,7 +531,7 @@ class Builder:
                 given = transform(given)
             node = given.resolve(self).node
         held = left.field if takes is None else takes(left.field)
-        right = Right((first,), node, self.dialect, held, unwrap)
+        right = Right((first,), node, self.dialect, held, unwrap, left.node if custom is None else None)
         if custom is not None:
             wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), held))
             return wrapped.resolve(self).node  # type: ignore[no-any-return]
@@ -537,7 +543,7 @@ class Builder:
     def _item(self, item: Any, left: Operand) -> n.Node:
         if hasattr(item, "resolve") and hasattr(item, "shape"):
             return item.resolve(self).node  # type: ignore[no-any-return]
-        return self.param(item, left.field)
+        return self.beside(Resolved(left.node, left.field))
 
     def _compare_query(self, left: Operand, lookup: str, queryset: Any, path: Path | None) -> n.Node:
         if hasattr(queryset, "get_queryset"):

@@ -57,6 +57,10 @@ class Derived:
         """Return the node of the next run-time value."""
         return self.inner.param(value, field)
 
+    def beside(self, left: Resolved) -> n.Node:
+        """Return the node of the next run-time value, as something that is compared with ``left``."""
+        return self.inner.beside(left)
+
     def condition(self, q: Any) -> n.Node:
         """Return a condition over the columns of the derived table; those that it lacks are selected for it."""
         inner = self.inner

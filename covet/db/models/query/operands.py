@@ -17,6 +17,7 @@ __all__ = ["Build", "Convert", "Lookup", "Operand", "Right", "chained"]
 Convert: TypeAlias = Callable[[Any], Any]
 
 _TEXT = n.ColumnType("text")
+_INTEGERS = frozenset({"smallint", "integer", "bigint"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ class Right:
         dialect: The database's dialect.
         field: The field of the left-hand side, whose adapter the values take.
         unwrap: Takes the key out of an object that was given as the value.
+        beside: What the value is compared with, where the comparison is of that very thing.
     """
 
-    __slots__ = ("dialect", "field", "node", "slots", "unwrap")
+    __slots__ = ("beside", "dialect", "field", "node", "slots", "unwrap")
 
     def __init__(
         self,
@@ -61,8 +63,10 @@ class Right:
         dialect: Dialect,
         field: Field[Any] | None,
         unwrap: Convert | None = None,
+        beside: n.Node | None = None,
     ) -> None:
         self.slots = slots
+        self.beside = beside
         self.node = node
         self.dialect = dialect
         self.field = field
@@ -73,12 +77,21 @@ class Right:
         if self.node is not None:
             return self.node
         field = self.field
-        adapt = None if field is None else field.adapter(self.dialect)
+        if field is None:
+            return n.Param(self.slots[0], self.unwrap if first is None else first, None, many=many)
+        adapt = field.adapter(self.dialect)
         if first is not None:
             adapt = chained(first, adapt)
         if self.unwrap is not None:
             adapt = chained(self.unwrap, adapt)
-        return n.Param(self.slots[0], adapt, None if field is None else field.column_type(), many=many)
+        type = field.column_type()
+        limits = None
+        if type is not None and type.kind in _INTEGERS and self.beside is not None:
+            if not isinstance(self.beside, n.Column) and type.kind != "bigint":
+                # What is computed (a count, a sum, a part of a date) may be wider than the field that describes it.
+                type = n.ColumnType("bigint")
+            limits = n.Limits(*self.dialect.integer_limits(type.kind), field.keeps_integers)
+        return n.Param(self.slots[0], adapt, type, many=many, limits=limits)
 
     def mapped(self, change: Convert, type: n.ColumnType | None) -> n.Node:
         """Return the value changed by a function of the look-up's own."""

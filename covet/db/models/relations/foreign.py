@@ -231,6 +231,11 @@ class ForeignKey(RelationField[T]):
         """Return the adapter of the target's key."""
         return self.target_field.adapter(dialect)  # type: ignore[no-any-return]  # fields of other models are untyped
 
+    @property
+    def keeps_integers(self) -> bool:
+        """Whether a whole number goes to the database as it is, by the target's key."""
+        return bool(self.target_field.keeps_integers)
+
     def converter(self, dialect: Dialect) -> Callable[[Any], Any] | None:
         """Return the converter of the target's key."""
         return self.target_field.converter(dialect)  # type: ignore[no-any-return]  # as above
