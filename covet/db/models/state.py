@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-__all__ = ["LOADED", "Loader", "Pending", "State", "new_state"]
+__all__ = ["BOUND", "LOADED", "Loader", "Pending", "State", "new_state"]
 
 Loader: TypeAlias = Callable[[Any], Awaitable[Any]]
 
@@ -91,6 +91,20 @@ def LOADED(alias: str, partial: bool = False) -> State:
         state = _loaded[alias, partial] = State(False, alias, partial=partial, shared=True)
     return state
 
+
+def BOUND(state: State, alias: str) -> State:
+    """Return the state of an instance that is new, and whose relations say which database it belongs to."""
+    if state is not _NEW:
+        state = state.copy()
+        state.db = alias
+        return state
+    found = _bound.get(alias)
+    if found is None:
+        found = _bound[alias] = State(True, alias, shared=True)
+    return found
+
+
+_bound: dict[str, State] = {}
 
 # Shared as well: most new instances are saved at once, which replaces their state.
 _NEW = State(True, None, shared=True)

@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from covet.db.models.query.hydrate import MISSING
 from covet.db.models.relations import peers
 from covet.db.models.relations.managers import many_manager_class, reverse_manager_class
-from covet.db.models.state import Pending, State
+from covet.db.models.state import BOUND, Pending, State
 from covet.db.routers import router
 from covet.exceptions import NotLoaded
 
@@ -126,9 +126,15 @@ def __get__(self, instance, owner=None):
 
 
 def _check_databases(instance: Any, value: Any, field: Any) -> None:
-    """Refuse a relation across databases, unless a router allows it; an unsaved side goes where the other is."""
+    """Refuse a relation across databases, unless a router allows it; an unsaved side belongs where the other is."""
     mine, theirs = instance._row_state.db, value._row_state.db
-    if mine == theirs or mine is None or theirs is None:
+    if mine == theirs:
+        return
+    if mine is None:
+        instance._row_state = BOUND(instance._row_state, theirs)
+        return
+    if theirs is None:
+        value._row_state = BOUND(value._row_state, mine)
         return
     if not router.allow_relation(value, instance):
         raise ValueError(

@@ -88,6 +88,17 @@ class BoundManager:
         """Return the rows of ``queryset``, read for all peers of the instance; ``None`` where the query has to run."""
         return await read_ahead(self, queryset, database)
 
+    def _check_databases(self, objs: Iterable[Any]) -> None:
+        """Refuse instances of another database, unless a router allows the relation. A bare key is one of this database."""
+        here = self.instance._row_state.db
+        for one in objs:
+            there = one._row_state.db if hasattr(one, "_meta") else here
+            if there not in (None, here) and not router.allow_relation(one, self.instance):
+                raise ValueError(
+                    f"'{self.accessor}' of an instance on database '{here}' cannot take {one!r}, which is on database "
+                    f"'{there}'. Rows of two databases have no relations, unless a router's allow_relation says so."
+                )
+
     def _check_saved(self, key: Any) -> Any:
         if key is None:
             name = self.instance._meta.object_name
@@ -172,6 +183,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             for one in objs:
                 self._check(one)
             if bulk:
+                self._check_databases(objs)
                 for one in objs:
                     if one._row_state.adding or one._row_state.db != alias:
                         raise ValueError(f"{one!r} is not saved. Use bulk=False, or save it first.")
@@ -370,6 +382,7 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
             key = self._key()
             self._forget()
             alias = self._write_alias()
+            self._check_databases(objs)
             keys = self._keys(objs)
             if not keys:
                 return
@@ -443,6 +456,7 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
         ) -> None:
             """Make these rows, or keys of rows, the related ones, and no others."""
             wanted = list(objs)
+            self._check_databases(wanted)
             alias = self._write_alias()
             async with transaction.atomic(using=alias, savepoint=False):
                 if clear:

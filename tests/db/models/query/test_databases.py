@@ -92,6 +92,67 @@ async def test_relations_across_databases_are_refused(both: tuple[Database, Data
         await Article.objects.filter(author__in=Author.objects.using("other"))
 
 
+@pytest.mark.row("connections.routers", on=("sqlite", "postgresql", "mysql"))
+async def test_managers_of_relations_refuse_rows_of_another_database(both: tuple[Database, Database]) -> None:
+    near = await Author.objects.create(name="near")
+    article = await Article.objects.create(title="x", author=near)
+    far = await Tag.objects.using("other").create(label="far")
+    far_article = await Article.objects.using("other").create(
+        title="y", author=await Author.objects.using("other").create(name="far")
+    )
+    told = "on database 'default' cannot take .*, which is on database 'other'"
+
+    for write in (
+        lambda: article.tags.add(far),
+        lambda: article.tags.set([far]),
+        lambda: article.tags.set([far], clear=True),
+        lambda: near.articles.add(far_article),
+        lambda: near.edited.set([far_article]),
+    ):
+        with pytest.raises(ValueError, match=told):
+            await write()
+    with pytest.raises(ValueError, match="on database 'default', and the instance on 'other'"):
+        await near.articles.add(far_article, bulk=False)
+    assert await Article.tags.through.objects.count() == 0
+    with override(DATABASE_ROUTERS=[Relates()]):
+        here = await Tag.objects.create(label="near")
+        await article.tags.add(here, far)
+    assert await Article.tags.through.objects.count() == 2 - (here.pk == far.pk)
+
+
+class Relates:
+    """Copies of the same rows live on both databases, so that any two may be related."""
+
+    def allow_relation(self, first: Any, second: Any, **hints: Any) -> bool:
+        return True
+
+
+@pytest.mark.row("connections.routers", on=("sqlite", "postgresql", "mysql"))
+async def test_a_new_row_belongs_where_its_relations_are(both: tuple[Database, Database]) -> None:
+    near = await Author.objects.create(name="near")
+    far = await Author.objects.using("other").create(name="far")
+
+    article = Article(title="x", author=far)
+    assert (article._state.adding, article._state.db) == (True, "other")
+    with pytest.raises(ValueError, match="on database 'default'"):
+        article.editor = near
+    with pytest.raises(ValueError, match="on database 'default'"):
+        Article(title="y", author=far, editor=near)
+    await article.save()
+    assert await Article.objects.using("other").filter(author=far).count() == 1
+    assert await Article.objects.count() == 0
+    # A row between two others is a row like any.
+    tag = await Tag.objects.create(label="a")
+    through = Article.tags.through
+    with pytest.raises(ValueError, match="on database"):
+        through(article=article, tag=tag)
+    # An unsaved target comes along.
+    new = Author(name="new")
+    article.editor = new
+    await new.save()
+    assert new._state.db == "other"
+
+
 async def test_a_transaction_of_one_database_is_none_of_the_other(both: tuple[Database, Database]) -> None:
     with pytest.raises(RuntimeError, match="stop"):
         async with transaction.atomic(using="other"):
