@@ -102,7 +102,7 @@ from covet.db.models.fields import (
 from covet.db.models.indexes import Index
 from covet.db.models.manager import Manager
 from covet.db.models.query import Prefetch, QuerySet, prefetch_related_objects
-from covet.db.models.relations import ForeignKey, ManyToManyField, OneToOneField, Related
+from covet.db.models.relations import ForeignKey, ForeignObject, ManyToManyField, OneToOneField, Related
 from covet.db.models.relations.peers import FETCH_ONE, FETCH_PEERS, FETCH_RAISE
 
 __all__ = [
@@ -160,6 +160,7 @@ __all__ = [
     "FilteredRelation",
     "FloatField",
     "ForeignKey",
+    "ForeignObject",
     "Func",
     "GeneratedField",
     "GenericIPAddressField",

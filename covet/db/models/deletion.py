@@ -119,7 +119,11 @@ class Collector:
 
     def add_field_update(self, field: Any, value: Any, objs: list[Any]) -> None:
         """Note that a field of these rows is to be set."""
-        if objs:
+        if objs and not field.concrete:
+            # A relation of several columns: each is a field of its own.
+            for part, one in field.assignments(value):
+                self.add_field_update(part, one, objs)
+        elif objs:
             self.field_updates.setdefault((field, _Value(value)), []).extend(objs)
 
     def add_restricted(self, field: Any, objs: list[Any]) -> None:
@@ -212,7 +216,10 @@ class Collector:
         fast = rule is CASCADE and self.can_fast_delete(field.model, from_field=field)
         dialect = connections[self.using].dialect
         size = max(dialect.max_params - 1, 1)
-        keys = [getattr(one, field.target_field.attname) for one in objs]
+        keys = [field.key_there(one) for one in objs]
+        if not field.concrete:
+            # A key of several columns makes a long condition; one that lacks a part is referred to by nobody.
+            keys, size = [key for key in keys if key is not None], 250
         for start in range(0, len(keys), size):
             rows = field.model._base_manager.using(self.using).filter(
                 **{f"{field.attname}__in": keys[start : start + size]}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from covet import checks
-from covet.db.models.relation_checks import check_deletion, check_many, check_target_field
+from covet.db.models.relation_checks import check_deletion, check_foreign_object, check_many, check_target_field
 from covet.exceptions import FieldDoesNotExist
 from covet.text import suggest
 
@@ -28,7 +28,8 @@ def check_model(model: Any) -> list[CheckMessage]:
         found += field.check()
     for manager in meta.managers:
         found += manager.check()
-    for field in (*meta.local_fields, *meta.local_many_to_many):
+    objects = [field for field in meta.private_fields if hasattr(field, "from_fields")]
+    for field in (*meta.local_fields, *meta.local_many_to_many, *objects):
         if field.remote_field is not None and not isinstance(field.related_model, str):
             found += _check_relation(field)
     found += _check_field_clashes(model)
@@ -36,6 +37,7 @@ def check_model(model: Any) -> list[CheckMessage]:
     found += _check_keys(model)
     found += _check_ordering(model)
     found += _check_together(model)
+    found += _check_rule_fields(model)
     for rule in (*meta.indexes, *meta.constraints):
         found += rule.check(model)
     return found
@@ -178,6 +180,8 @@ def _check_relation(field: Any) -> Iterator[CheckMessage]:
         return
     if field.many_to_many:
         yield from check_many(field)
+    elif hasattr(field, "from_fields"):
+        yield from check_foreign_object(field)
     else:
         yield from check_target_field(field)
         yield from check_deletion(field)
@@ -361,12 +365,36 @@ def _check_together(model: Any) -> Iterator[CheckMessage]:
                     obj=model,
                     id="models.E013",
                 )
-            elif field not in meta.local_fields:
+            elif field not in meta.local_fields and field not in meta.private_fields:
                 yield checks.Error(
                     f"'unique_together' names '{name}', which stands in the table of a parent.",
                     obj=model,
                     id="models.E016",
                 )
+
+
+def _check_rule_fields(model: Any) -> Iterator[CheckMessage]:
+    """Rules of the table name columns, and some fields have none."""
+    meta = model._meta
+    named = [("unique_together", name) for names in meta.unique_together for name in names]
+    for option in ("indexes", "constraints"):
+        named += [(option, name.lstrip("-")) for rule in getattr(meta, option) for name in getattr(rule, "fields", ())]
+    for option, name in named:
+        field = meta._forward_map.get(name) if name != "pk" else meta.pk
+        if field is not None and getattr(field, "is_composite", False):
+            yield checks.Error(
+                f"'{option}' names '{name}', a CompositePrimaryKey, which has no column of its own.",
+                hint=f"Name its fields: {', '.join(field.field_names)}.",
+                obj=model,
+                id="models.E048",
+            )
+        elif hasattr(field, "from_fields"):
+            yield checks.Error(
+                f"'{option}' names '{name}', a ForeignObject, which has no column of its own.",
+                hint=f"Name its fields: {', '.join(field.from_fields)}.",
+                obj=model,
+                id="models.E049",
+            )
 
 
 def _check_tables(models: Iterable[Any]) -> Iterator[CheckMessage]:

@@ -12,7 +12,7 @@ from covet.exceptions import FieldDoesNotExist
 if TYPE_CHECKING:
     from covet.checks import CheckMessage
 
-__all__ = ["check_deletion", "check_many", "check_target_field"]
+__all__ = ["check_deletion", "check_foreign_object", "check_many", "check_target_field"]
 
 _BY_DATABASE = frozenset({DB_CASCADE, DB_SET_NULL, DB_SET_DEFAULT, DO_NOTHING})
 
@@ -31,6 +31,46 @@ def check_target_field(field: Any) -> Iterator[CheckMessage]:
             hint="Add unique=True to that field, or refer to another.",
             obj=field,
             id="fields.E311",
+        )
+
+
+def check_foreign_object(field: Any) -> Iterator[CheckMessage]:
+    """Yield what is wrong with the fields of a ``ForeignObject``: that they are there, and that they name one row."""
+    missing = False
+    for meta, names, side in (
+        (field.model._meta, field.from_fields, "from_fields"),
+        (field.related_model._meta, field.to_fields, "to_fields"),
+    ):
+        for name in names:
+            try:
+                found = meta.pk if name == "pk" else meta.get_field(name)
+                why = "" if found in meta.local_concrete_fields else "It has no column in this model's own table."
+            except FieldDoesNotExist as error:
+                why = str(error)
+            if why:
+                missing = True
+                yield checks.Error(
+                    f"{side} of '{field.name}' name {meta.object_name}.{name}. {why}",
+                    hint="Name fields with a column.",
+                    obj=field,
+                    id="fields.E312",
+                )
+    if missing:
+        return
+    target = field.related_model._meta
+    named = {one.name for one in field.foreign_related_fields}
+    keys = [{one.name for one in target.pk_fields}, *[{one.name} for one in target.local_fields if one.unique]]
+    keys += [set(one.fields) for one in target.total_unique_constraints]
+    keys += [set(names) for names in target.unique_together]
+    if not any(key and key <= named for key in keys):
+        several = len(named) > 1
+        yield checks.Error(
+            f"'{field.name}' refers to {target.object_name} by {', '.join(field.to_fields)}, "
+            f"{'no part of which' if several else 'which'} is {'' if several else 'not '}unique: a row could not tell which "
+            "is meant.",
+            hint="Add a UniqueConstraint of these fields there, or refer to others.",
+            obj=field,
+            id="fields.E310" if several else "fields.E311",
         )
 
 

@@ -47,7 +47,7 @@ def check_local_fields(model: type[Model], rule: Any, names: Collection[str], id
                     f"{kind} '{rule.name}' names '{name}', which has no column here.", obj=model, id="models.E013"
                 )
             )
-        elif field not in meta.local_fields:
+        elif field not in meta.local_fields and field not in meta.private_fields:
             found.append(
                 checks.Error(
                     f"{kind} '{rule.name}' names '{name}', which stands in the table of a parent model.",

@@ -15,7 +15,7 @@ from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of
 from covet.db.models.query.optimize import lean_count, lean_distinct, lean_exists, lean_slice
-from covet.db.models.query.paths import resolve_path
+from covet.db.models.query.paths import parent_hops, resolve_path
 from covet.db.models.query.qualify import qualified
 from covet.db.models.query.related import Related, loaded_fields, single_relation
 from covet.db.sql import nodes as n
@@ -205,8 +205,9 @@ class Assembler(Builder):
         columns = []
         for child in node.children:
             relation = child.relation
-            start = self.joins.reach((), None, source)
-            there = self.joins.reach(relation.hops, None, start)
+            # A relation that a parent declares starts at the parent's table.
+            start = parent_hops(source.meta, getattr(relation, "model", None))
+            there = self.joins.reach((*start, *relation.hops), None, source)
             child.null = there.may_be_missing
             names = (*prefix, child.name)
             columns += [

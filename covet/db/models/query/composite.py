@@ -5,19 +5,19 @@ No database compares rows of values in all the ways that ``pk`` may be compared,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.refs import OuterRef
 from covet.db.models.expressions.subqueries import Exists
-from covet.db.models.query.paths import resolve_path
+from covet.db.models.query.paths import Path, resolve_path
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
     from covet.db.models.options import Options
 
-__all__ = ["expanded_names", "key_values", "split_keys"]
+__all__ = ["among", "expanded_names", "is_object", "key_values", "split_keys"]
 
 # SQL parsers limit how deep a tree may be, and read a long chain of OR as a deep one.
 _WIDTH = 50
@@ -43,6 +43,8 @@ def _split(name: str, value: Any, meta: Options) -> Q | None:
         path = resolve_path(meta, name, f"filter({name}=…)")
     except FieldError:
         return None  # an annotation, or a mistake that the query itself names
+    if is_object(path):
+        return _of_object(path, value, name)
     if not path.field.is_composite:
         return None
     prefix = list(path.names)
@@ -70,6 +72,55 @@ def _split(name: str, value: Any, meta: Options) -> Q | None:
         model=owner.model,
         name=name,
     )
+
+
+def is_object(path: Path) -> bool:
+    """Whether a path ends at a ``ForeignObject``, whose values are tuples and instances."""
+    relation = path.relation
+    return getattr(relation, "from_fields", None) is not None and path.names[-1] == relation.name
+
+
+def _of_object(path: Path, value: Any, name: str) -> Q:
+    """Return the condition on a ``ForeignObject`` as conditions on the fields that name its row."""
+    relation = path.relation
+    names = ["__".join([*path.names[:-1], field.attname]) for field in relation.local_related_fields]
+    lookup = "__".join(path.rest) or "exact"
+    if lookup == "isnull" or (lookup == "exact" and value is None):
+        if value is not None and not isinstance(value, bool):
+            raise ValueError(f"{name} takes True or False, not {value!r}.")
+        missing = Q.create([(f"{one}__isnull", True) for one in names], "OR")
+        return missing if value is None or value else ~missing
+    if lookup == "exact":
+        return _equal(names, _object_key(relation, value, name))
+    if lookup != "in":
+        raise FieldError(
+            f"{relation} has several columns, and '{lookup}' cannot compare it. Use exact, in or isnull, or name one of "
+            f"{', '.join(relation.from_fields)}.",
+            model=path.at.model,
+            name=name,
+        )
+    if hasattr(value, "query") or hasattr(value, "get_queryset"):
+        queryset = value.get_queryset() if hasattr(value, "get_queryset") else value
+        return Q(_in_queryset(names, queryset, name, [field.attname for field in relation.foreign_related_fields]))
+    keys = [_object_key(relation, one, name) for one in value if one is not None]
+    return among(names, keys) if keys else Q((f"{names[0]}__in", []))
+
+
+def _object_key(relation: Any, value: Any, where: str) -> Sequence[Any]:
+    """Return the key that a ``ForeignObject`` is compared with, given as an instance, a tuple or a list."""
+    if hasattr(value, "_meta"):
+        return relation.key_of(value)  # type: ignore[no-any-return]  # a tuple
+    if not isinstance(value, (tuple, list)) or len(value) != len(relation.to_fields):
+        raise ValueError(
+            f"{relation} is compared with an instance of {relation.related_model._meta.object_name} or with a tuple of "
+            f"its {', '.join(relation.to_fields)}, not with {value!r} (in {where}=…)."
+        )
+    return value
+
+
+def among(names: Sequence[str], keys: Iterable[Sequence[Any]]) -> Q:
+    """Return the condition that the fields have the values of one of the keys."""
+    return _any([_equal(names, one) for one in dict.fromkeys(map(tuple, keys))])
 
 
 def key_values(meta: Options, value: Any, where: str) -> Sequence[Any]:
@@ -100,14 +151,14 @@ def _among(names: Sequence[str], value: Any, meta: Options, where: str) -> Q:
     keys = [key_values(meta, one, where) for one in value]
     if not keys:
         return Q((f"{names[0]}__in", []))
-    return _any([_equal(names, one) for one in dict.fromkeys(map(tuple, keys))])
+    return among(names, keys)
 
 
-def _in_queryset(names: Sequence[str], queryset: Any, where: str) -> Exists:
+def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Sequence[str] | None = None) -> Exists:
     query = queryset.query
     outputs = query.extras.outputs
     if outputs is None:
-        outputs = [field.attname for field in queryset.model._meta.pk_fields]
+        outputs = columns or [field.attname for field in queryset.model._meta.pk_fields]
     else:
         outputs = expanded_names(queryset.model._meta, outputs)
     if len(outputs) != len(names):

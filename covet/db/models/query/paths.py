@@ -205,7 +205,7 @@ def _names(meta: Options) -> dict[str, Any]:
         names[field.name] = field
     for field in meta.many_to_many:
         names[field.name] = field
-    for field in getattr(meta, "private_fields", ()):
+    for field in (*meta.private_fields, *getattr(meta, "private_fields_with_parents", ())):
         if hasattr(field, "hops") or getattr(field, "concrete", False):
             names.setdefault(field.name, field)
     for relation in meta.all_related_objects:

@@ -18,7 +18,7 @@ from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.query import lookups
-from covet.db.models.query.composite import key_values, split_keys
+from covet.db.models.query.composite import is_object, split_keys
 from covet.db.models.query.filtered import filtered_path, make_link, unbuilt
 from covet.db.models.query.paths import Path, resolve_path, unknown_name
 from covet.exceptions import FieldError
@@ -357,10 +357,8 @@ class Query:
                 return None  # the first use of the query checks it
             known = [annotation.name for annotation in self.extras.annotations]
             raise (unknown_name(meta, head, place, known) if error.name == head and known else error) from None
-        if path.field.is_composite:
-            if path.rest == ("isnull",):
-                return True  # as a tree, whose names become those of the parts
-            key_values(path.at, None, name)  # one value cannot be a key of several parts
+        if path.field.is_composite or is_object(path):
+            return True  # as a tree, whose names become those of the parts
         return lookups.check_rest(path, place)
 
     def merged(self, other: Query, connector: str) -> Query:

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.relations.managers import RelatedManager
 
-__all__ = ["ForwardDescriptor", "ManyDescriptor", "Pending", "Related", "ReverseManyDescriptor", "ReverseOneDescriptor"]
+__all__ = [
+    "ForwardDescriptor",
+    "ManyDescriptor",
+    "Pending",
+    "Related",
+    "ReverseManyDescriptor",
+    "ReverseOneDescriptor",
+    "keep_together",
+]
 
 M = TypeVar("M", bound="Model", default=Any)
 
@@ -86,7 +94,7 @@ class ForwardDescriptor:
             setattr(instance, self.cache_name, None)
             return
         field.check_instance(value)
-        _check_databases(instance, value, field)
+        keep_together(instance, value, field)
         key = value.__dict__.get(field.target_field.attname)
         setattr(instance, self.attname, key)
         setattr(instance, self.cache_name, value if key is not None else Pending(value))
@@ -125,7 +133,7 @@ def __get__(self, instance, owner=None):
     return type("ForwardDescriptor", (ForwardDescriptor,), {"__slots__": (), "__get__": names["__get__"]})
 
 
-def _check_databases(instance: Any, value: Any, field: Any) -> None:
+def keep_together(instance: Any, value: Any, field: Any) -> None:
     """Refuse a relation across databases, unless a router allows it; an unsaved side belongs where the other is."""
     mine, theirs = instance._row_state.db, value._row_state.db
     if mine == theirs:

@@ -199,6 +199,10 @@ class ForeignKey(RelationField[T]):
         """The fields of the target that are referred to."""
         return (self.target_field,)
 
+    def key_there(self, instance: Any) -> Any:
+        """Return what an instance of the target is referred to by."""
+        return getattr(instance, self.target_field.attname)
+
     def forward_hops(self) -> tuple[Hop, ...]:
         """Return the join to the target."""
         target = self.target_field

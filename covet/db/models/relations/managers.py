@@ -17,7 +17,7 @@ from covet.db.models.manager import Manager
 from covet.db.models.query.prefetch import PREFETCHED
 from covet.db.models.query.queryset import QuerySet
 from covet.db.models.relations.ahead import read_ahead, wants_peers
-from covet.db.models.relations.prefetching import read_among, read_many
+from covet.db.models.relations.prefetching import read_among, read_by, read_many
 from covet.db.models.signals import m2m_changed
 from covet.db.routers import router
 
@@ -120,7 +120,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
     if base is None:
         base = type(relation.related_model._default_manager or relation.related_model._base_manager)
 
-    owner_key = field.target_field.attname
+    owner_key = field.target_field.attname if field.concrete else ""
 
     class ReverseManager(BoundManager, base):  # type: ignore[misc]  # the base is known at run time only
         """The rows that refer to one instance."""
@@ -189,9 +189,8 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
                         raise ValueError(f"{one!r} is not saved. Use bulk=False, or save it first.")
                 keys = [one.pk for one in objs]
                 if keys:
-                    await (
-                        self.model._base_manager.using(alias).filter(pk__in=keys).update(**{field.name: self.instance})
-                    )
+                    rows = self.model._base_manager.using(alias).filter(pk__in=keys)
+                    await rows.update(**_reference(field, self._key(), self.instance))
                 for one in objs:
                     setattr(one, field.name, self.instance)
                 return
@@ -236,11 +235,35 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             return await self._unfiltered().bulk_create(rows, *args, **options)  # type: ignore[no-any-return]
 
     ReverseManager.base = base
+    if not field.concrete:
+        _refer_by_several(ReverseManager, field)
     if field.null:
         _add_removal(ReverseManager, relation)
     else:
         _add_set(ReverseManager, relation)
     return ReverseManager
+
+
+def _refer_by_several(cls: Any, field: Any) -> None:
+    """Let the manager of a ``ForeignObject`` know its instance by a tuple."""
+
+    def _key(self: Any) -> Any:
+        return self._check_saved(field.key_there(self.instance))
+
+    async def read_rows(self: Any, base: Any, keys: list[Any]) -> dict[Any, list[Any]]:
+        """Return the rows of ``base`` by the key of the instance that they are related to."""
+        return await read_by(base, field.name, keys, field.key_here)
+
+    cls._key = _key
+    cls.key_of = staticmethod(field.key_there)
+    cls.read_rows = read_rows
+
+
+def _reference(field: Any, key: Any, instance: Any) -> dict[str, Any]:
+    """Return what ``update`` takes to let rows refer to an instance, or to nothing."""
+    if field.concrete:
+        return {field.name: instance}
+    return {part.name: value for part, value in field.assignments(key)}
 
 
 def _add_set(cls: Any, relation: Any) -> None:
@@ -266,7 +289,7 @@ def _add_removal(cls: Any, relation: Any) -> None:
         key = self._key()
         for one in objs:
             self._check(one)
-            if getattr(one, field.attname) != key:
+            if (getattr(one, field.attname) if field.concrete else field.key_here(one)) != key:
                 raise self.model.DoesNotExist(f"{one!r} does not belong to {self.instance!r}.")
         await _release(self, objs, bulk=bulk)
 
@@ -281,12 +304,12 @@ def _add_removal(cls: Any, relation: Any) -> None:
         if objs is not None:
             queryset = queryset.filter(pk__in=[one.pk for one in objs])
         if bulk:
-            await queryset.update(**{field.attname: None})
+            await queryset.update(**_reference(field, None, None))
         else:
             async with transaction.atomic(using=alias, savepoint=False):
                 for one in await queryset:
                     setattr(one, field.name, None)
-                    await maybe_await(one.save(using=alias, update_fields=[field.name]))
+                    await maybe_await(one.save(using=alias, update_fields=list(_reference(field, None, None))))
         for one in objs or ():
             setattr(one, field.name, None)
 

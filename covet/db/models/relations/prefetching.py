@@ -8,11 +8,14 @@ from typing import Any
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.windows import Window
 from covet.db.models.functions.window import RowNumber
+from covet.db.models.query.paths import find
 from covet.db.models.query.prefetch import PREFETCHED
 from covet.db.models.query.run import read_database
 
-__all__ = ["read_among", "read_many", "set_prefetched", "set_prefetched_by_key", "set_prefetched_many"]
+__all__ = ["read_among", "read_by", "read_many", "set_prefetched", "set_prefetched_by_key", "set_prefetched_many"]
 
+# Keys of several parts in one statement: each makes a condition of its own.
+_FEW_KEYS = 250
 # What a row brings along: the key of the instance it belongs to, and its place among that instance's rows.
 _OWNER = "_prefetch_owner"
 _PLACE = "_prefetch_place"
@@ -71,7 +74,7 @@ async def set_prefetched_by_key(
     owners = {key_of(one): one for one in waiting}
     for field, value in given.items():
         base = base._chain(base.query.preceded(field, value))
-    for row in await _read(base, lookup, list(by_key), alias):
+    for row in await _read(base, lookup, [key for key in by_key if key is not None], alias):
         key = owner_key(row)
         known(row, owners[key])
         by_key[key].append(row)
@@ -111,6 +114,14 @@ async def read_among(base: Any, attname: str, keys: list[Any]) -> dict[Any, list
     return by_key
 
 
+async def read_by(base: Any, lookup: str, keys: list[Any], key_of: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    """Return the rows of ``base`` that refer to one of the keys, as ``read_among`` does, by what ``key_of`` says."""
+    by_key: dict[Any, list[Any]] = {key: [] for key in keys}
+    for row in await _read(base, lookup, keys, None):
+        by_key.setdefault(key_of(row), []).append(row)
+    return by_key
+
+
 async def read_many(base: Any, lookup: str, keys: list[Any], alias: str | None = None) -> dict[Any, list[Any]]:
     """Return the rows of ``base`` that a many-to-many relation leads to from the keys, as ``read_among`` does."""
     by_key: dict[Any, list[Any]] = {key: [] for key in keys}
@@ -144,6 +155,8 @@ async def _read(
     if alias is not None and base._db is None:
         base = base.using(alias)
     size = max(read_database(base).dialect.max_params - len(base.query.all_values()) - 1, 1)
+    if isinstance(keys[0], tuple):
+        size = _FEW_KEYS
     found: list[Any] = []
     for start in range(0, len(keys), size):
         part = base._chain(base.query.preceded(f"{lookup}__in", keys[start : start + size]))
@@ -158,9 +171,9 @@ def _sliced_for_each(base: Any, lookup: str) -> Any:
     whole = query.copy()
     whole.low, whole.high = 0, None
     order = list(query.order_items) if query.order is not None else list(base.model._meta.ordering)
-    numbered = base._chain(whole).alias(
-        **{_PLACE: Window(RowNumber(), partition_by=F(lookup), order_by=order or ["pk"])}
-    )
+    relation = find(base.model._meta, lookup)
+    parts = [F(name) for name in getattr(relation, "from_fields", None) or (lookup,)]
+    numbered = base._chain(whole).alias(**{_PLACE: Window(RowNumber(), partition_by=parts, order_by=order or ["pk"])})
     numbered = numbered.filter(**{f"{_PLACE}__gt": low})
     return numbered if high is None else numbered.filter(**{f"{_PLACE}__lte": high})
 

@@ -76,7 +76,7 @@ class Collecting(Protocol):
 
 async def CASCADE(collector: Collecting, field: Any, objs: list[Any], using: str) -> None:  # Django's name
     """Delete the rows too."""
-    if field.null and not collector.defers:
+    if field.null and field.concrete and not collector.defers:
         # The database refuses at once to delete what a row refers to; rows in a circle are let go first.
         collector.add_field_update(field, None, objs)
     await collector.collect(objs, source=field.remote_field.model, nullable=field.null, fail_on_restricted=False)
