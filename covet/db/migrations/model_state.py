@@ -64,7 +64,8 @@ class ModelState:
             # The hidden column of order_with_respect_to follows from the option.
             hidden = "_order" if meta.order_with_respect_to else None
             keys = [field for field in meta.private_fields if getattr(field, "is_composite", False)]
-            found = [*keys, *meta.local_fields, *meta.local_many_to_many]
+            objects = [field for field in meta.private_fields if hasattr(field, "from_fields")]
+            found = [*keys, *meta.local_fields, *meta.local_many_to_many, *objects]
             fields = [(field.name, field.clone()) for field in found if field.name != hidden]
         options: dict[str, Any] = {}
         for name, value in meta.original_attrs.items():

@@ -137,6 +137,8 @@ class ProjectState:
         for name, field in fields.items():
             if field.is_composite:
                 fields[name] = _renamed_key(field, model, old_name, new_name)
+            if old_name in getattr(field, "from_fields", ()):
+                fields[name] = clone_with(field, from_fields=_renamed(field.from_fields, old_name, new_name))
             if getattr(field, "expression", None) is not None:
                 expression = renamed_rule(field.deconstruct()[3].get("expression"), old_name, new_name)
                 fields[name] = clone_with(field, expression=expression)
@@ -156,8 +158,12 @@ class ProjectState:
         for name, reference in other.references.items():
             if reference.to == key and reference.to_field == old_name:
                 changed[name] = clone_with(changed[name], to_field=new_name)
+            if reference.to == key and old_name in getattr(changed[name], "to_fields", ()):
+                changed[name] = clone_with(
+                    changed[name], to_fields=_renamed(changed[name].to_fields, old_name, new_name)
+                )
             if reference.through == key and old_name in reference.through_fields:
-                names = tuple(new_name if item == old_name else item for item in reference.through_fields)
+                names = _renamed(reference.through_fields, old_name, new_name)
                 changed[name] = clone_with(changed[name], through_fields=names)
         if any(changed[name] is not field for name, field in other.fields.items()):
             self.put(other.with_changes(fields=changed))
@@ -175,6 +181,10 @@ def _repoint(changed: ModelState, model: ModelState, old_key: ModelKey, new_labe
     if bases == model.bases and all(fields[name] is field for name, field in model.fields.items()):
         return changed
     return changed.with_changes(fields=fields, bases=bases)
+
+
+def _renamed(names: Iterable[str], old_name: str, new_name: str) -> tuple[str, ...]:
+    return tuple([new_name if name == old_name else name for name in names])
 
 
 def _renamed_key(key: Any, model: ModelState, old_name: str, new_name: str) -> Any:

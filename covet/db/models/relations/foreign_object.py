@@ -128,7 +128,7 @@ class ForeignObject(RelationField[T]):
             link(self, cls)
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
-        """Return how it is made anew; migrations do not write it, as it has no column."""
+        """Return what migrations write: it is part of the models there, and no part of a table."""
         name, path, args, kwargs = super().deconstruct()
         if kwargs.get("editable") is False:
             del kwargs["editable"]
@@ -221,8 +221,8 @@ class ForeignObject(RelationField[T]):
         return list(zip(fields, key, strict=True))
 
     def has_default(self) -> bool:
-        """Whether every field has a default."""
-        return all(field.has_default() for field in self.local_related_fields)
+        """Whether every field has a default; true of one that is in no model yet, as nobody need ask for its value."""
+        return getattr(self, "model", None) is None or all(field.has_default() for field in self.local_related_fields)
 
     def get_default(self) -> Any:
         """Return the key that the fields' defaults name."""
