@@ -137,8 +137,9 @@ class ProjectState:
         for name, field in fields.items():
             if field.is_composite:
                 fields[name] = _renamed_key(field, model, old_name, new_name)
-            if old_name in getattr(field, "from_fields", ()):
-                fields[name] = clone_with(field, from_fields=_renamed(field.from_fields, old_name, new_name))
+            mine: tuple[str, ...] = getattr(field, "from_fields", ())
+            if old_name in mine:
+                fields[name] = clone_with(field, from_fields=_renamed(mine, old_name, new_name))
             if getattr(field, "expression", None) is not None:
                 expression = renamed_rule(field.deconstruct()[3].get("expression"), old_name, new_name)
                 fields[name] = clone_with(field, expression=expression)
@@ -158,10 +159,9 @@ class ProjectState:
         for name, reference in other.references.items():
             if reference.to == key and reference.to_field == old_name:
                 changed[name] = clone_with(changed[name], to_field=new_name)
-            if reference.to == key and old_name in getattr(changed[name], "to_fields", ()):
-                changed[name] = clone_with(
-                    changed[name], to_fields=_renamed(changed[name].to_fields, old_name, new_name)
-                )
+            theirs: tuple[str, ...] = getattr(changed[name], "to_fields", ())
+            if reference.to == key and old_name in theirs:
+                changed[name] = clone_with(changed[name], to_fields=_renamed(theirs, old_name, new_name))
             if reference.through == key and old_name in reference.through_fields:
                 names = _renamed(reference.through_fields, old_name, new_name)
                 changed[name] = clone_with(changed[name], through_fields=names)

@@ -10,6 +10,7 @@ from covet import checks
 from covet.db.models.expressions.base import Expression, OrderBy
 from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.q import Q, hashable
+from covet.db.models.expressions.refs import RawSQL
 from covet.db.models.rules import check_local_fields, referenced_names
 from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 
@@ -147,10 +148,16 @@ class CheckConstraint(BaseConstraint):
         """Names of the fields that the condition reads."""
         return referenced_names(self.condition)
 
+    @property
+    def _holds_raw_sql(self) -> bool:
+        return any(isinstance(part, RawSQL) for part in self.condition.walk())
+
     async def validate(
         self, model: type[Model], instance: Model, exclude: Collection[str] | None = None, using: str | None = None
     ) -> None:
-        """Ask the database whether the condition holds for the instance's values."""
+        """Ask the database whether the condition holds for the instance's values; not of text of the project's own."""
+        if self._holds_raw_sql:
+            return
         names = {_field_name(model, name) for name in self.referenced_fields}
         if exclude and names & set(exclude):
             return
@@ -164,7 +171,18 @@ class CheckConstraint(BaseConstraint):
 
     def check(self, model: type[Model]) -> list[checks.CheckMessage]:
         """Add: the fields exist, in this table."""
-        return check_local_fields(model, self, self.referenced_fields, "models.E041")
+        found = check_local_fields(model, self, self.referenced_fields, "models.E041")
+        if self._holds_raw_sql:
+            found.append(
+                checks.Warning(
+                    f"The constraint '{self.name}' holds RawSQL(), which names columns and not values: full_clean() cannot "
+                    "ask the database about it.",
+                    hint="The database still holds rows to it. Silence this where that will do.",
+                    obj=model,
+                    id="models.W045",
+                )
+            )
+        return found
 
 
 class UniqueConstraint(BaseConstraint):

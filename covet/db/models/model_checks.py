@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from covet import checks
-from covet.db.models.relation_checks import check_deletion, check_foreign_object, check_many, check_target_field
+from covet.conf import settings
+from covet.db.models.relation_checks import (
+    check_deletion,
+    check_foreign_object,
+    check_many,
+    check_repeated_many,
+    check_tables_between,
+    check_target_field,
+)
 from covet.exceptions import FieldDoesNotExist
 from covet.text import suggest
 
@@ -32,6 +40,7 @@ def check_model(model: Any) -> list[CheckMessage]:
     for field in (*meta.local_fields, *meta.local_many_to_many, *objects):
         if field.remote_field is not None and not isinstance(field.related_model, str):
             found += _check_relation(field)
+    found += check_repeated_many(model)
     found += _check_field_clashes(model)
     found += _check_columns(model)
     found += _check_keys(model)
@@ -50,6 +59,7 @@ def check_all(apps: Apps) -> Iterator[CheckMessage]:
         # A field named "check" hides the method, and is itself one of the findings.
         yield from model.check() if callable(model.check) else check_model(model)
     yield from _check_tables(models)
+    yield from check_tables_between(models)
     yield from _check_rule_names(models)
     for label, name in sorted(apps.pending_models()):
         yield _missing_model(apps, label, name)
@@ -254,6 +264,13 @@ def _check_reverse_names(field: Any, remote: Any, target: Any) -> Iterator[Check
                 obj=field,
                 id="fields.E303",
             )
+    if accessor in {manager.name for manager in target.managers}:
+        yield checks.Error(
+            f"The reverse accessor '{target.object_name}.{accessor}' of '{field}' is also the name of a manager.",
+            hint=hint,
+            obj=field,
+            id="fields.E348",
+        )
     for other in target.related_objects:
         if other is remote or other.field == field:
             continue
@@ -404,15 +421,20 @@ def _check_tables(models: Iterable[Any]) -> Iterator[CheckMessage]:
             used[model._meta.db_table].append(model._meta.label)
     for table, labels in used.items():
         if len(labels) > 1:
-            yield checks.Error(
-                f"The table '{table}' is used by several models: {', '.join(sorted(labels))}.",
-                hint="Give all but one another Meta.db_table.",
-                id="models.E028",
-            )
+            text = f"The table '{table}' is used by several models: {', '.join(sorted(labels))}."
+            if settings.DATABASE_ROUTERS:
+                # They may live on different databases; only the routers' author knows.
+                hint = "Make sure that the routers send them to different databases."
+                yield checks.Warning(text, hint=hint, id="models.W035")
+            else:
+                yield checks.Error(text, hint="Give all but one another Meta.db_table.", id="models.E028")
 
 
 def _check_rule_names(models: Iterable[Any]) -> Iterator[CheckMessage]:
-    for option, id in (("indexes", "models.E030"), ("constraints", "models.E032")):
+    for option, within, id in (
+        ("indexes", "models.E029", "models.E030"),
+        ("constraints", "models.E031", "models.E032"),
+    ):
         used: dict[str, list[str]] = defaultdict(list)
         for model in models:
             for rule in getattr(model._meta, option):
@@ -424,5 +446,5 @@ def _check_rule_names(models: Iterable[Any]) -> Iterator[CheckMessage]:
                 yield checks.Error(
                     f"The {kind} name '{name}' is used more than once: {', '.join(sorted(labels))}.",
                     hint="Names are unique in a database; in an abstract model write '%(app_label)s_%(class)s_…'.",
-                    id=id,
+                    id=within if len(set(labels)) == 1 else id,
                 )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from covet import checks
+from covet.conf import settings
 from covet.db.models.deletion import DB_CASCADE, DB_SET_DEFAULT, DB_SET_NULL, DO_NOTHING
 from covet.exceptions import FieldDoesNotExist
 
 if TYPE_CHECKING:
     from covet.checks import CheckMessage
 
-__all__ = ["check_deletion", "check_foreign_object", "check_many", "check_target_field"]
+__all__ = [
+    "check_deletion",
+    "check_foreign_object",
+    "check_many",
+    "check_repeated_many",
+    "check_tables_between",
+    "check_target_field",
+]
 
 _BY_DATABASE = frozenset({DB_CASCADE, DB_SET_NULL, DB_SET_DEFAULT, DO_NOTHING})
 
@@ -139,6 +147,49 @@ def check_many(field: Any) -> Iterator[CheckMessage]:
         yield from _check_through_fields(field)
     else:
         yield from _check_through_keys(field)
+
+
+def check_repeated_many(model: Any) -> Iterator[CheckMessage]:
+    """Two many-to-many fields that are the same rows: of one model, through one model between, by the same keys."""
+    seen: dict[tuple[Any, ...], Any] = {}
+    for field in model._meta.local_many_to_many:
+        remote = field.remote_field
+        key = (remote.model, model, remote.through, tuple(remote.through_fields or ()))
+        other = seen.setdefault(key, field)
+        if other is not field:
+            yield checks.Error(
+                f"'{other.name}' and '{field.name}' are the same relation, through {_label(remote.through)}.",
+                hint="Keep one, or give them through_fields that differ.",
+                obj=model,
+                id="models.E003",
+            )
+
+
+def check_tables_between(models: Iterable[Any]) -> Iterator[CheckMessage]:
+    """Tables of many-to-many fields that another model, or another such field, has too."""
+    owners: dict[str, str] = {}
+    for model in models:
+        meta = model._meta
+        if meta.managed and not (meta.proxy or meta.swapped or meta.auto_created):
+            owners.setdefault(meta.db_table, meta.label)
+    for model in models:
+        for field in model._meta.local_many_to_many:
+            through = field.remote_field.through
+            if isinstance(through, str) or not through._meta.auto_created or not through._meta.managed:
+                continue
+            other = owners.setdefault(through._meta.db_table, str(field))
+            if other == str(field):
+                continue
+            text = f"The table '{through._meta.db_table}' between the rows of '{field}' is the table of {other} too."
+            if settings.DATABASE_ROUTERS:
+                hint = "Make sure that the routers send them to different databases."
+                yield checks.Warning(text, hint=hint, obj=field, id="fields.W344")
+            else:
+                yield checks.Error(text, hint="Give the field another db_table.", obj=field, id="fields.E340")
+
+
+def _label(model: Any) -> str:
+    return model if isinstance(model, str) else str(model._meta.label)
 
 
 def _check_useless(field: Any) -> Iterator[CheckMessage]:

@@ -39,6 +39,7 @@ def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
                 yield from _check_mysql(model)
             if vendor == "sqlite":
                 yield from _check_comments(model)
+            yield from _check_names(model, vendor)
             yield from _check_rules(model, vendor)
             if vendor != "postgresql":
                 yield from _check_postgresql(model, alias, vendor)
@@ -93,6 +94,24 @@ def _check_comments(model: Any) -> Iterator[CheckMessage]:
             )
 
 
+def _check_names(model: Any, vendor: str) -> Iterator[CheckMessage]:
+    """Columns whose names the database would cut."""
+    longest = {"postgresql": 63, "mysql": 64}.get(vendor)
+    if longest is None:
+        return
+    meta = model._meta
+    between = bool(meta.auto_created)
+    for field in meta.local_concrete_fields:
+        if len(field.column) > longest:
+            yield checks.Error(
+                f"The column '{field.column}' has a name of {len(field.column)} characters, and {_TITLES[vendor]} has at "
+                f"most {longest}.",
+                hint="Give the relation a model of its own (through=…)." if between else "Set db_column of the field.",
+                obj=model,
+                id="models.E019" if between else "models.E018",
+            )
+
+
 def _check_rules(model: Any, vendor: str) -> Iterator[CheckMessage]:
     """Yield a warning for each index and constraint, or part of one, that this kind of database has not."""
     for rule, number in [(one, 0) for one in model._meta.constraints] + [(one, 1) for one in model._meta.indexes]:
@@ -100,6 +119,11 @@ def _check_rules(model: Any, vendor: str) -> Iterator[CheckMessage]:
         if not (is_unique or number):
             continue
         missing = []
+        if vendor == "mysql" and rule.expressions:
+            # Whether the server is MySQL, which has them from 8.0.13 on, is known when it is asked.
+            missing.append(
+                ("an expression, and MariaDB leaves it out altogether", ("models.W044", "models.W043")[number])
+            )
         if vendor == "mysql" and rule.condition is not None:
             missing.append(("a condition, so it is left out altogether", ("models.W036", "models.W037")[number]))
         if vendor != "postgresql" and rule.include:
