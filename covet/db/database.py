@@ -28,6 +28,7 @@ from covet.db.backends.places import place_of_caller
 from covet.db.backends.plans import plan_of
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction
+from covet.db.backends.signals import connection_created
 from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
 from covet.db.freshness import freshness
@@ -517,6 +518,7 @@ class Database:
             max_size=1 if is_sqlite else None,
             keeps_forever=one,
             busy=_ONE_WRITER if is_sqlite else "",
+            introduce=self._introduce,
         )
         try:
             await writer.fill()
@@ -525,7 +527,12 @@ class Database:
             raise
         if is_sqlite and not one:
             self._readers = Pool(
-                self._connect_reader, pool, alias=self.alias, max_size=min(pool.max_size, _SQLITE_READERS), min_size=0
+                self._connect_reader,
+                pool,
+                alias=self.alias,
+                max_size=min(pool.max_size, _SQLITE_READERS),
+                min_size=0,
+                introduce=self._introduce,
             )
             if driver.shares_readers and self._readers.max_size > 1:
                 self._shared = import_string("covet.db.backends.sqlite.sharing:SharedReader")(self._readers)
@@ -536,10 +543,23 @@ class Database:
         if self.dialect is not self.driver.dialect:
             self.dialect = self.driver.dialect
             self.statements.clear()
+        return await self._introduced(connection)
+
+    async def _introduced(self, connection: Connection) -> Connection:
+        """Return a connection that receivers of ``connection_created`` have seen."""
+        try:
+            await self._introduce(connection)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
+    async def _introduce(self, connection: Connection) -> None:
+        if connection_created.has_listeners(type(connection)):
+            await connection_created.send(type(connection), connection=connection, database=self, using=self.alias)
+
     async def _connect_reader(self) -> Connection:
-        return await self.driver.connect(read_only=True)
+        return await self._introduced(await self.driver.connect(read_only=True))
 
     def _forget_parent(self) -> None:
         """In a forked child: leave the connections to the process that opened them, and begin with none."""

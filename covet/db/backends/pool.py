@@ -37,6 +37,7 @@ class Pool:
         min_size: Instead of the config's.
         keeps_forever: The data lives in the connection: never close it.
         busy: What to say and to do when no connection becomes free, in place of the usual words.
+        introduce: Tells who listens of a connection whose session is new again.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Pool:
         min_size: int | None = None,
         keeps_forever: bool = False,
         busy: str = "",
+        introduce: Callable[[Connection], Awaitable[None]] | None = None,
     ) -> None:
         self._connect = connect
+        self._introduce = introduce
         self.config = config
         self.alias = alias
         self.max_size = config.max_size if max_size is None else max_size
@@ -214,6 +217,8 @@ class Pool:
                     await connection.settle()
                 await connection.rollback()
                 await connection.reset()
+                if self._introduce is not None and not connection.is_closed:
+                    await self._introduce(connection)
         except Exception:
             connection.terminate()
         except BaseException:
