@@ -18,6 +18,7 @@ __all__ = [
     "CacheConfig",
     "ChannelConfig",
     "DatabaseConfig",
+    "ForTests",
     "PoolConfig",
     "parse_cache",
     "parse_channel",
@@ -83,6 +84,29 @@ class PoolConfig:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class ForTests:
+    """The key ``TEST`` of a database: what stands in its place while tests run.
+
+    Attributes:
+        name: Its name; None derives it from the database's own.
+        mirror: The alias that it is the same as: tests of a replica read what they wrote to that alias.
+        migrate: Run migrations; without, tables are made from the models as they are.
+        charset: The character set of a new MySQL or MariaDB database, or the encoding of a PostgreSQL one.
+        collation: The collation of a new MySQL or MariaDB database.
+        template: The PostgreSQL database that the new one is copied from.
+        dependencies: The aliases whose test databases are made before this one.
+    """
+
+    name: str | None = None
+    mirror: str | None = None
+    migrate: bool = True
+    charset: str | None = None
+    collation: str | None = None
+    template: str | None = None
+    dependencies: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class DatabaseConfig:
     """One database, as its backend needs it. ``repr`` hides the password.
@@ -91,7 +115,7 @@ class DatabaseConfig:
         backend: ``"postgresql"``, ``"mysql"``, ``"sqlite"``, or the dotted path of another backend.
         name: The database; for SQLite a file or ``":memory:"``.
         options: What is handed to the driver.
-        test_name: The database that tests use; None derives it from ``name``.
+        test: The database that tests use.
     """
 
     backend: str
@@ -103,10 +127,15 @@ class DatabaseConfig:
     options: dict[str, Any] = field(default_factory=dict)
     pool: PoolConfig = field(default_factory=PoolConfig)
     atomic_requests: bool = False
-    test_name: str | None = None
+    test: ForTests = field(default_factory=ForTests)
 
     def __repr__(self) -> str:
         return _masked_repr(self)
+
+    @property
+    def test_name(self) -> str | None:
+        """The name of the database that tests use, where one is given."""
+        return self.test.name
 
     @property
     def label(self) -> str:
@@ -179,15 +208,21 @@ def parse_database(entry: Any) -> DatabaseConfig:
         raise ValueError(f"it has the key '{key.upper()}', which is not known here. {_PORTED[key]}")
     pool = {**values.pop("pool", {}), **_keys(given.pop("pool", {}))}
     test = _keys(given.pop("test", {}))
-    if "name" in test:
-        given.setdefault("test_name", test["name"])
+    name = given.pop("test_name", values.pop("test_name", None))
+    if name is not None:
+        test.setdefault("name", name)
+    names = test.get("dependencies", ())
+    test["dependencies"] = tuple(names.split(",") if isinstance(names, str) else names)
     values["options"] = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
     for key in [key for key in given if key.startswith("pool_")]:
         pool[key.removeprefix("pool_")] = given.pop(key)
     values |= given
     if values.get("port") in ("", None):
         values["port"] = PORTS.get(str(values["backend"])) if values.get("host") else None
-    config = _build(DatabaseConfig, {**values, "pool": _build(PoolConfig, pool, prefix="pool.")})
+    config = _build(
+        DatabaseConfig,
+        {**values, "pool": _build(PoolConfig, pool, prefix="pool."), "test": _build(ForTests, test, prefix="test.")},
+    )
     if not config.name:
         raise ValueError("it names no database: the path of the URL (or 'NAME') is empty")
     return config

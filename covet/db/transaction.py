@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, overload
 
 from covet.db.backends.access import Access, AccessBlock, Isolation
-from covet.db.backends.blocks import ASKED, Atomic
+from covet.db.backends.blocks import ASKED, Atomic, captured
 from covet.db.backends.manual import autocommit_off, autocommit_on, commit_by_hand, manual_of
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.session import Frame
@@ -193,6 +193,9 @@ def on_commit(
         raise TypeError("on_commit() takes a function; write on_commit(partial(fn, 1)) or on_commit(lambda: fn(1)).")
     database = _database(using)
     frame = database._scope.get()
+    if frame is None and database.alias in captured:
+        captured[database.alias].append((function, robust))
+        return CommitHook(None)
     if frame is None:
         if _is_async(function):
             return CommitHook(function, place_of_caller(2))

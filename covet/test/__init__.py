@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from covet.test.asserts import CaptureQueriesContext, assert_queries
     from covet.test.client import AsyncClient
+    from covet.test.commits import capture_on_commit_callbacks
     from covet.test.factories import Factory
     from covet.test.live import LiveServer
     from covet.test.settings import override_settings
 
-__all__ = ["AsyncClient", "CaptureQueriesContext", "Factory", "LiveServer", "assert_queries", "override_settings"]
+__all__ = [
+    "AsyncClient",
+    "CaptureQueriesContext",
+    "Factory",
+    "LiveServer",
+    "assert_queries",
+    "capture_on_commit_callbacks",
+    "override_settings",
+]
 
 _HOMES = {
     "AsyncClient": "covet.test.client",
@@ -17,6 +26,7 @@ _HOMES = {
     "Factory": "covet.test.factories",
     "LiveServer": "covet.test.live",
     "assert_queries": "covet.test.asserts",
+    "capture_on_commit_callbacks": "covet.test.commits",
     "override_settings": "covet.test.settings",
 }
 

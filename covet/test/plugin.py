@@ -43,6 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("covet")
     group.addoption("--settings", dest="covet_settings", default="", help="The settings module of the project.")
     group.addoption("--reuse-db", action="store_true", help="Keep the test databases for the next run.")
+    group.addoption(
+        "--nomigrations",
+        "--no-migrations",
+        dest="nomigrations",
+        action="store_true",
+        help="Make the tables from the models as they are, without their migrations.",
+    )
     group.addoption("--create-db", action="store_true", help="Make the test databases anew, even with --reuse-db.")
 
 
@@ -100,7 +107,7 @@ async def covet_databases(request: pytest.FixtureRequest) -> AsyncIterator[async
         )
     setup()
     keep = request.config.getoption("--reuse-db") and not request.config.getoption("--create-db")
-    async with test_databases(keep=keep):
+    async with test_databases(keep=keep, run_migrations=not request.config.getoption("nomigrations")):
         yield asyncio.get_running_loop()
 
 

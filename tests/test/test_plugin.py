@@ -225,3 +225,33 @@ def test_a_kept_database_is_used_again(tmp_path: Path) -> None:
     for options in (["--reuse-db"], ["--reuse-db"], ["--reuse-db", "--create-db"], []):
         outcome, output = project.test(source, *options)
         assert outcome == {"passed": 1}, output
+
+
+TABLES_OF_THE_MODELS = """
+import pytest
+from covet.auth.models import Permission, User
+from covet.db import connections
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.db(transaction=True)
+async def test_tables_are_there_and_no_migration_was_applied(turn):
+    await User.objects.create_user("ann")
+    assert await Permission.objects.filter(codename="add_user").count() == 1
+    tables = await connections["default"].introspection.tables()
+    assert "auth_user" in {table.lower() for table in tables} or len(tables) > 3
+    if "covet_migrations" in tables:
+        assert await connections["default"].fetch("SELECT * FROM covet_migrations") == []
+"""
+
+
+def test_tables_can_be_made_from_the_models_without_migrations(project: Project) -> None:
+    outcome, output = project.test(TABLES_OF_THE_MODELS, "--nomigrations")
+    assert outcome == {"passed": 2}, output
+
+    settings = project.folder / "project_settings.py"
+    settings.write_text(
+        settings.read_text()
+        + '\nDATABASES["default"] = {"url": "sqlite:///real.sqlite3", "TEST": {"MIGRATE": False}}\n'
+    )
+    outcome, output = project.test(TABLES_OF_THE_MODELS)
+    assert outcome == {"passed": 2}, output

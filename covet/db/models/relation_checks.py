@@ -154,11 +154,13 @@ def check_repeated_many(model: Any) -> Iterator[CheckMessage]:
     seen: dict[tuple[Any, ...], Any] = {}
     for field in model._meta.local_many_to_many:
         remote = field.remote_field
+        if remote.through is None or isinstance(remote.through, str):
+            continue  # the model is swapped, or the one between is missing
         key = (remote.model, model, remote.through, tuple(remote.through_fields or ()))
         other = seen.setdefault(key, field)
         if other is not field:
             yield checks.Error(
-                f"'{other.name}' and '{field.name}' are the same relation, through {_label(remote.through)}.",
+                f"'{other.name}' and '{field.name}' are the same relation, through {remote.through._meta.label}.",
                 hint="Keep one, or give them through_fields that differ.",
                 obj=model,
                 id="models.E003",
@@ -175,7 +177,9 @@ def check_tables_between(models: Iterable[Any]) -> Iterator[CheckMessage]:
     for model in models:
         for field in model._meta.local_many_to_many:
             through = field.remote_field.through
-            if isinstance(through, str) or not through._meta.auto_created or not through._meta.managed:
+            if through is None or isinstance(through, str):
+                continue  # the model is swapped, or the one between is missing
+            if not through._meta.auto_created or not through._meta.managed:
                 continue
             other = owners.setdefault(through._meta.db_table, str(field))
             if other == str(field):
@@ -186,10 +190,6 @@ def check_tables_between(models: Iterable[Any]) -> Iterator[CheckMessage]:
                 yield checks.Warning(text, hint=hint, obj=field, id="fields.W344")
             else:
                 yield checks.Error(text, hint="Give the field another db_table.", obj=field, id="fields.E340")
-
-
-def _label(model: Any) -> str:
-    return model if isinstance(model, str) else str(model._meta.label)
 
 
 def _check_useless(field: Any) -> Iterator[CheckMessage]:
