@@ -23,7 +23,17 @@ from covet.db.backends.blocks import Atomic
 from covet.db.backends.cursor import Cursor
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
-from covet.db.backends.listening import LOG_LIMIT, QueryRecord, Wrapper, Wrapping, log_of, recorders, watch, wrapped
+from covet.db.backends.listening import (
+    LOG_LIMIT,
+    QueryRecord,
+    Wrapper,
+    Wrapping,
+    admit,
+    log_of,
+    recorders,
+    watch,
+    wrapped,
+)
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.plans import plan_of
 from covet.db.backends.pool import Pool
@@ -296,6 +306,7 @@ class Database:
 
         async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
             nonlocal source
+            admit(listeners, place)
             started = time.perf_counter()
             failure: BaseException | None = None
             source = self._stream(sql, args, chunk_size)
@@ -380,6 +391,7 @@ class Database:
         place = place_of_caller(2)
 
         async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
+            admit(listeners, place)
             started = time.perf_counter()
             plan = ""
             failure: BaseException | None = None

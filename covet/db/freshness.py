@@ -12,8 +12,10 @@ are told with the next call, and until then this process takes nothing from the 
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -28,7 +30,7 @@ from covet.redis import RedisPart, RedisPools
 if TYPE_CHECKING:
     from covet.db.backends.session import Frame
 
-__all__ = ["Counts", "Freshness", "freshness", "tables_in", "tables_written"]
+__all__ = ["CacheCall", "Counts", "Freshness", "cache_listeners", "freshness", "tables_in", "tables_written"]
 
 log = logging.getLogger("covet.db.cache")
 
@@ -112,6 +114,37 @@ class Counts:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CacheCall:
+    """One call of the store of cached results.
+
+    Attributes:
+        operation: ``"get"`` or ``"set"``.
+        outcome: ``"hit"``, ``"miss"``, ``"stored"``, or ``"refused"`` for a result that a write has overtaken.
+        key: The entry.
+        names: The tables and tags that it is made from.
+        duration_s: How long the store took.
+    """
+
+    operation: str
+    outcome: str
+    key: str
+    names: tuple[str, ...]
+    duration_s: float
+
+
+# Who hears of the calls of this context and of the tasks started in it; ``covet.db.observe.observe_cache`` adds to it.
+cache_listeners: contextvars.ContextVar[tuple[Callable[[CacheCall], None], ...]] = contextvars.ContextVar(
+    "covet_db_cache_listeners", default=()
+)
+
+
+def _tell(operation: str, outcome: str, key: str, names: Collection[str], started: float) -> None:
+    call = CacheCall(operation, outcome, key, tuple(names), time.perf_counter() - started)
+    for listener in cache_listeners.get():
+        listener(call)
+
+
 class Freshness:
     """The store of the project, and what passes between it and the databases.
 
@@ -128,6 +161,7 @@ class Freshness:
         self.counts = Counts()
         self.cascades: Callable[[str], Iterable[str]] = lambda table: ()
         self._tells = False
+        self._until = 0.0
         self._changed: dict[str, int] = {}
         self._store: ResultStore | None = None
         self._targets: dict[str, tuple[str, ...]] = {}
@@ -168,18 +202,27 @@ class Freshness:
         """Begin to look at writes, and to tell the store of them."""
         self.active = self._tells = True
 
-    def attend(self) -> int:
-        """Begin to count writes; return the count so far, for ``unchanged_since``."""
+    def attend(self, for_s: float) -> int:
+        """Begin to count writes; return the count so far, for ``unchanged_since``.
+
+        Args:
+            for_s: How long somebody will ask. The first write after that ends the counting, unless a store is told of writes.
+        """
         self.active = True
+        self._until = max(self._until, time.monotonic() + for_s)
         return self.clock
 
     def note(self, names: Collection[str]) -> None:
         """Count a write of these tables."""
         self.clock += 1
         changed = self._changed
-        if len(changed) > _TEXTS:
+        is_over = self.active and not self._tells and time.monotonic() > self._until
+        if is_over or len(changed) > _TEXTS:
+            # Who still asks, after so long a time, hears that everything may have changed.
             changed.clear()
             names = (EVERYTHING,)
+        if is_over:
+            self.active = False
         for name in names:
             changed[name] = self.clock
 
@@ -252,6 +295,14 @@ class Freshness:
 
     async def get(self, key: str, names: Collection[str]) -> Found:
         """Return what the store has; nothing, and no marks, where it does not answer or knows too little."""
+        if not cache_listeners.get():
+            return await self._get(key, names)
+        started = time.perf_counter()
+        found = await self._get(key, names)
+        _tell("get", "miss" if found.value is None else "hit", key, names, started)
+        return found
+
+    async def _get(self, key: str, names: Collection[str]) -> Found:
         if self._owed:
             await self._ask(_nothing, None)
             if EVERYTHING in self._owed or not self._owed.isdisjoint(names):
@@ -260,7 +311,11 @@ class Freshness:
 
     async def set(self, key: str, value: bytes, names: Collection[str], marks: Marks, timeout_s: float) -> bool:
         """Keep a result."""
-        return await self._ask(lambda: self.store.set(key, value, names, marks, timeout_s), False)
+        started = time.perf_counter()
+        is_kept = await self._ask(lambda: self.store.set(key, value, names, marks, timeout_s), False)
+        if cache_listeners.get():
+            _tell("set", "stored" if is_kept else "refused", key, names, started)
+        return is_kept
 
     async def _ask(self, call: Callable[[], Awaitable[T]], otherwise: T, told: Collection[str] = ()) -> T:
         try:

@@ -10,14 +10,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from covet.db.backends.listening import QueryRecord, fresh_log, recorders
+from covet.db.backends.listening import Gate, QueryRecord, fresh_log, recorders
+from covet.db.freshness import CacheCall, cache_listeners
 from covet.exceptions import CovetError
 
 __all__ = [
+    "CacheCall",
     "QueryBudgetExceeded",
     "QueryRecord",
     "fresh_log",
     "log_slow_queries",
+    "observe_cache",
     "observe_queries",
     "query_budget",
     "record_queries",
@@ -39,6 +42,16 @@ def observe_queries(listener: Callable[[QueryRecord], None]) -> Iterator[None]:
         yield
     finally:
         recorders.reset(token)
+
+
+@contextmanager
+def observe_cache(listener: Callable[[CacheCall], None]) -> Iterator[None]:
+    """Call ``listener`` after each call of the store of cached results, in this context and in the tasks started in it."""
+    token = cache_listeners.set((*cache_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        cache_listeners.reset(token)
 
 
 @contextmanager
@@ -71,7 +84,7 @@ def log_slow_queries(over_s: float) -> Iterator[None]:
 
 
 class QueryBudgetExceeded(CovetError):
-    """More statements ran than the budget allows; the message names the lines of code that asked for most of them."""
+    """More statements are asked for than the budget allows; the message names the lines of code that asked for most of them."""
 
 
 class query_budget:  # read as a verb: a context manager and a decorator, like contextlib's
@@ -82,8 +95,7 @@ class query_budget:  # read as a verb: a context manager and a decorator, like c
 
     Args:
         limit: How many statements may run; ``None`` is any number, which also lifts a budget around it.
-        refuse: Raise at the first statement too many, in place of a warning at the end. That statement has run; inside
-            ``atomic`` the error undoes it.
+        refuse: Raise in place of sending the first statement too many, where otherwise there is a warning at the end.
         what: What has the budget, for messages; a decorated function is named by itself.
 
     Raises:
@@ -126,7 +138,7 @@ class query_budget:  # read as a verb: a context manager and a decorator, like c
         return run if inspect.iscoroutinefunction(function) else run_sync  # type: ignore[return-value]  # the same signature
 
 
-class _Spending:
+class _Spending(Gate):
     """Counts the statements of one block by the place that asked for them."""
 
     __slots__ = ("_count", "_limit", "_places", "_refuse", "_what")
@@ -138,12 +150,20 @@ class _Spending:
         self._count = 0
         self._places: Counter[str] = Counter()
 
-    def __call__(self, record: QueryRecord) -> None:
-        self._count += 1
-        self._places[record.where] += 1
-        # The error of a statement that failed matters more.
-        if self._refuse and self._is_over and record.error is None:
+    def admit(self, place: str) -> None:
+        if not self._refuse:
+            return
+        self._note(place)
+        if self._is_over:
             raise QueryBudgetExceeded(self._text())
+
+    def __call__(self, record: QueryRecord) -> None:
+        if not self._refuse:
+            self._note(record.where)
+
+    def _note(self, place: str) -> None:
+        self._count += 1
+        self._places[place] += 1
 
     @property
     def _is_over(self) -> bool:
@@ -156,6 +176,7 @@ class _Spending:
     def _text(self) -> str:
         places = "; ".join(f"{count} at {place}" for place, count in self._places.most_common(_SHOWN_PLACES))
         return (
-            f"{self._what} ran {self._count} statements, and its budget is {self._limit}. Most were asked for by: {places}. "
+            f"{self._what} {'asks for' if self._refuse else 'ran'} {self._count} statements, and its budget is {self._limit}. "
+            f"Most were asked for by: {places}. "
             "Load what a loop needs beforehand (select_related, prefetch_related), or raise the budget."
         )

@@ -96,6 +96,20 @@ async def test_a_write_too_many_is_undone_with_its_block(site: Site, closing: No
     assert await database.fetch("SELECT n FROM note") == []
 
 
+async def test_the_statement_too_many_is_never_sent(site: Site, closing: None, tmp_path: Path) -> None:
+    await site(ROUTES, DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
+    database = connections["default"]
+    await database.execute("CREATE TABLE note (n integer)")
+    told = "asks for 2 statements, and its budget is 1"
+    with pytest.raises(QueryBudgetExceeded, match=told), query_budget(1, refuse=True):
+        await database.execute("INSERT INTO note VALUES (1)")
+        await database.execute("INSERT INTO note VALUES (2)")
+    with pytest.raises(QueryBudgetExceeded), query_budget(0, refuse=True):
+        async for _chunk in database.stream("SELECT n FROM note"):
+            pass
+    assert await database.fetch("SELECT n FROM note") == [(1,)]
+
+
 def test_a_plain_function_keeps_its_kind() -> None:
     @query_budget(1)
     def double(number: int) -> int:

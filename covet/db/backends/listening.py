@@ -20,9 +20,11 @@ from covet.conf import settings
 __all__ = [
     "LOG_LIMIT",
     "Execute",
+    "Gate",
     "QueryRecord",
     "Wrapper",
     "Wrapping",
+    "admit",
     "fresh_log",
     "log_of",
     "recorders",
@@ -157,6 +159,22 @@ def fresh_log() -> Iterator[None]:
         yield
     finally:
         _logs.reset(token)
+
+
+class Gate:
+    """A listener that is asked before a statement is sent."""
+
+    __slots__ = ()
+
+    def admit(self, place: str) -> None:
+        """Raise to refuse the statement that the code at ``place`` asks for."""
+
+
+def admit(listeners: Sequence[Any], place: str) -> None:
+    """Ask every gate among the listeners."""
+    for listener in listeners:
+        if isinstance(listener, Gate):
+            listener.admit(place)
 
 
 class Wrapping:

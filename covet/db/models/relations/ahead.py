@@ -109,7 +109,7 @@ async def _read(
     peers = {manager.key_of(row): row for row in siblings(manager.instance) if _asks_alike(row, manager)}
     if len(peers) < 2:
         return None
-    clock, block = freshness.attend(), database.current_block()
+    clock, block = freshness.attend(2 * AHEAD_S), database.current_block()
     rows = await manager.read_rows(base, list(peers))
     if batch.ahead is None:
         batch.ahead = {}

@@ -12,6 +12,7 @@ import pytest
 
 from covet.apps import apps
 from covet.db import connections, models, transaction
+from covet.db.freshness import freshness
 from covet.db.models.relations import ahead
 from covet.db.observe import record_queries
 from tests._apps.blog.models import Article, Author, Profile, Tag
@@ -184,6 +185,29 @@ async def test_a_write_of_this_process_ends_what_was_read_ahead(authors: list[Au
     labels = {tag.label for tag in await last.tags.all()}
     assert len(labels) == expected
     assert ("changed" in labels) is (way == "update")
+
+
+async def test_counting_writes_ends_when_nobody_waits_any_more(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freshness._settings_changed(
+        frozenset({"QUERY_CACHE"}), begins=False
+    )  # as it is in a process that has cached nothing
+    assert not freshness.active
+    clock = freshness.clock
+    await authors[1].articles.all()
+    assert freshness.active
+    await Tag.objects.create(label="soon")
+    assert freshness.active
+    monkeypatch.setattr(freshness, "_until", 0.0)
+
+    await Tag.objects.create(label="late")
+
+    assert not freshness.active
+    # Who waited all the same is told nothing old.
+    assert not freshness.unchanged_since(clock, ("any",))
+    assert [article.title for article in await authors[2].articles.order_by("title")] == ["2.0", "2.1"]
+    assert sorted([article.title for article in await authors[2].articles.all()]) == ["2.0", "2.1"]
 
 
 async def test_writes_of_other_tables_end_nothing(authors: list[Author]) -> None:
