@@ -108,7 +108,7 @@ class Defaults:
     )
     DEFAULT_AUTO_FIELD: str = setting("covet.db.models.BigAutoField", "The primary key of models that declare none.")
     SILENCED_SYSTEM_CHECKS: list[str] = setting(cast(list[str], []), "Ids of checks that are not shown.")
-    INTERNAL_IPS: list[str] = setting(cast(list[str], []), "Addresses that see debugging aids.")
+    INTERNAL_IPS: list[str] = setting(cast(list[str], []), "Addresses and networks that see the debug panel.")
     LOGGING: dict[str, Any] = setting(cast(dict[str, Any], {}), "A logging dictConfig, laid over Covet's own.")
     LOG_FORMAT: str = setting("auto", "'human', 'json', or 'auto': human with DEBUG, JSON without.")
     SHUTDOWN_GRACE_S: float = setting(10.0, "Seconds that running requests and pools get to finish at shutdown.")
@@ -323,6 +323,10 @@ class Defaults:
     DEFAULT_THROTTLES: list[str] = setting(
         cast(list[str], []),
         "Limits of endpoints that name none: rates such as '1000/hour', or dotted names of throttles.",
+    )
+    RATE_LIMITS: list[Any] = setting(
+        cast(list[Any], []),
+        "Limits of the whole site, by address, which RateLimitMiddleware holds: rates such as '1000/minute', or dotted names of throttles.",
     )
     THROTTLE_STORE: str = setting(
         "memory://",

@@ -11,6 +11,7 @@ from covet.conf import settings
 from covet.handlers.http import HttpHandler
 from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
 from covet.http.exception_handlers import project_handlers
+from covet.middleware.order import check_debug_panel, check_order
 from covet.urls.part import UrlsPart
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ class HandlersPart(AppPart):
         "DISALLOWED_USER_AGENTS",
         "EXCEPTION_HANDLERS",
         "MIDDLEWARE",
+        "INTERNAL_IPS",
         "PREPEND_WWW",
         "QUERY_BUDGET",
+        "RATE_LIMITS",
         "ROOT_URLCONF",
         "SECRET_KEY",
         "SECURE_CONTENT_TYPE_NOSNIFF",
@@ -82,6 +85,11 @@ class HandlersPart(AppPart):
         if bound is not None:
             self.handler.handle = bound(self.handler.handle)
 
+    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+        """Report middleware in an order that cannot be meant."""
+        yield from check_order(settings.MIDDLEWARE)
+
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report what anyone on the network could make this server believe."""
+        """Report what anyone on the network could make this server believe, and what it would show."""
         yield from check_proxies()
+        yield from check_debug_panel(settings.MIDDLEWARE)

@@ -33,6 +33,7 @@ class Figures:
         running: Requests that are being answered.
         queries: Seconds a statement took, by database.
         query_errors: Statements that failed, by database.
+        cache_calls: Calls of the store of cached results, by operation and outcome.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,12 @@ class Figures:
         )
         self.query_errors = Counter(
             "covet_db_query_errors_total", "Statements that failed.", ("database",), registry=self.registry
+        )
+        self.cache_calls = Counter(
+            "covet_db_cache_calls_total",
+            "Calls of the store of cached results.",
+            ("operation", "outcome"),
+            registry=self.registry,
         )
 
 

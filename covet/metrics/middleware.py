@@ -1,11 +1,11 @@
-"""MetricsMiddleware: measures every request, and every statement where ``METRICS_QUERIES`` says so. Put it first."""
+"""MetricsMiddleware: measures every request, and every statement and cache call where ``METRICS_QUERIES`` says so. Put it first."""
 
 from __future__ import annotations
 
 import time
 
 from covet.conf import settings
-from covet.db.observe import QueryRecord, observe_queries
+from covet.db.observe import CacheCall, QueryRecord, observe_cache, observe_queries
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.metrics.figures import figures
@@ -30,7 +30,7 @@ class MetricsMiddleware:
         self.figures.running.inc()
         try:
             if self.with_queries:
-                with observe_queries(self.note_query):
+                with observe_queries(self.note_query), observe_cache(self.note_cache):
                     response = await self.get_response(request)
             else:
                 response = await self.get_response(request)
@@ -47,3 +47,7 @@ class MetricsMiddleware:
         self.figures.queries.labels(record.alias).observe(record.duration_s)
         if record.error is not None:
             self.figures.query_errors.labels(record.alias).inc()
+
+    def note_cache(self, call: CacheCall) -> None:
+        """Note one call of the result cache."""
+        self.figures.cache_calls.labels(call.operation, call.outcome).inc()

@@ -1,4 +1,4 @@
-"""TracingMiddleware: a span for each request and each statement, by OpenTelemetry. Put it first.
+"""TracingMiddleware: spans and durations of requests, statements and cache calls, by OpenTelemetry. Put it first.
 
 Only the API is used: without an SDK that is set up, nothing is recorded and little is done. Names of attributes follow
 OpenTelemetry's semantic conventions for HTTP servers and database clients. Values of statements are never recorded.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covet.conf import settings
-from covet.db.observe import QueryRecord, observe_queries
+from covet.db.observe import CacheCall, QueryRecord, observe_cache, observe_queries
 from covet.exceptions import MissingDependency
 from covet.http.request import Request
 from covet.http.response import Response
@@ -31,13 +31,24 @@ _SERVER_ERROR = 500
 
 
 class TracingMiddleware:
-    """Traces requests and their statements, and times requests as ``http.server.request.duration``."""
+    """Traces requests, their statements and their calls of the result cache, and measures all three.
+
+    The instruments are ``http.server.request.duration``, ``db.client.operation.duration`` and ``covet.cache.calls``. Requests
+    that are not sampled are measured all the same, where an SDK takes measurements.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.tracer = trace.get_tracer("covet")
-        self.duration = metrics.get_meter("covet").create_histogram(
+        meter = metrics.get_meter("covet")
+        self.duration = meter.create_histogram(
             "http.server.request.duration", unit="s", description="Duration of HTTP server requests."
+        )
+        self.query_duration = meter.create_histogram(
+            "db.client.operation.duration", unit="s", description="Duration of database client operations."
+        )
+        self.cache_calls = meter.create_counter(
+            "covet.cache.calls", unit="{call}", description="Calls of the store of cached results."
         )
         self.with_queries = settings.TRACE_QUERIES
 
@@ -56,8 +67,8 @@ class TracingMiddleware:
         with self.tracer.start_as_current_span(
             method, context=parent, kind=SpanKind.SERVER, attributes=attributes
         ) as span:
-            if self.with_queries and span.is_recording():
-                with observe_queries(self.note_query):
+            if self.with_queries and (span.is_recording() or _has_sdk()):
+                with observe_queries(self.note_query), observe_cache(self.note_cache):
                     response = await self.get_response(request)
             else:
                 response = await self.get_response(request)
@@ -75,9 +86,17 @@ class TracingMiddleware:
         return response
 
     def note_query(self, record: QueryRecord) -> None:
-        """Record a statement that has just ended as a span of its own."""
+        """Record a statement that has just ended: its duration, and a span of its own."""
         ended = time.time_ns()
         operation = record.sql.lstrip("( \n").partition(" ")[0].upper()
+        measured = {
+            "db.system.name": _system(record.alias),
+            "db.namespace": record.alias,
+            "db.operation.name": operation,
+        }
+        if record.error is not None:
+            measured["error.type"] = type(record.error).__name__
+        self.query_duration.record(record.duration_s, measured)
         span = self.tracer.start_span(
             f"{operation} {record.alias}",
             kind=SpanKind.CLIENT,
@@ -94,6 +113,23 @@ class TracingMiddleware:
             span.set_status(StatusCode.ERROR, type(record.error).__name__)
             span.set_attribute("error.type", type(record.error).__name__)
         span.end(end_time=ended)
+
+    def note_cache(self, call: CacheCall) -> None:
+        """Count a call of the result cache, and record it as a span; keys are left out, since they name nothing."""
+        ended = time.time_ns()
+        self.cache_calls.add(1, {"covet.cache.operation": call.operation, "covet.cache.outcome": call.outcome})
+        span = self.tracer.start_span(
+            f"cache {call.operation}",
+            kind=SpanKind.CLIENT,
+            start_time=ended - int(call.duration_s * 1e9),
+            attributes={"covet.cache.outcome": call.outcome, "covet.cache.names": call.names},
+        )
+        span.end(end_time=ended)
+
+
+def _has_sdk() -> bool:
+    """Whether somebody takes measurements; the API's own providers take none."""
+    return not type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics")
 
 
 def _carrier(headers: Mapping[str, str]) -> dict[str, str]:

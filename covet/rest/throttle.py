@@ -154,13 +154,18 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def effective_throttles(given: Iterable[Any] | None) -> tuple[Throttle, ...]:
+def effective_throttles(given: Iterable[Any] | None, *, where: str = "throttles") -> tuple[Throttle, ...]:
     """Return the throttles that hold: those given, else ``DEFAULT_THROTTLES``; rates and dotted names are made throttles.
+
+    Args:
+        given: Throttles, rates and dotted names.
+        where: Who gave them, for messages.
 
     Raises:
         ImproperlyConfigured: One of them is no throttle.
     """
-    where = "throttles" if given is not None else "DEFAULT_THROTTLES"
+    if given is None:
+        where = "DEFAULT_THROTTLES"
     made: list[Throttle] = []
     for one in settings.DEFAULT_THROTTLES if given is None else given:
         found = one

@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client.parser import text_string_to_metric_families
 
+from covet.conf import override
 from covet.db import connections
 from covet.db.database import Database
-from covet.db.observe import observe_queries
+from covet.db.freshness import freshness
+from covet.db.observe import observe_cache, observe_queries
 from covet.http import Request, Response
 from covet.metrics.figures import figures
 from covet.metrics.middleware import MetricsMiddleware
@@ -130,6 +134,69 @@ def exporter() -> InMemorySpanExporter:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return exporter
+
+
+@pytest.fixture(scope="module")
+def reader() -> InMemoryMetricReader:
+    reader = InMemoryMetricReader()
+    metrics.set_meter_provider(MeterProvider([reader]))
+    return reader
+
+
+async def test_requests_statements_and_cache_calls_are_measured(
+    site: Site, reader: InMemoryMetricReader, exporter: InMemorySpanExporter, tmp_path: Path
+) -> None:
+    async def read(request: Request) -> Response:
+        await connections["default"].fetch("SELECT 1")
+        await freshness.get("nothing-of-it", ("books",))
+        return Response()
+
+    client = await site(
+        [path("read", read)],
+        middleware=TRACING,
+        DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"},
+        QUERY_CACHE="memory://",
+    )
+    exporter.clear()
+    await client.get("/read")
+    for made in connections.made:
+        await made.close()
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = {
+        metric.name: [dict(point.attributes or {}) for point in metric.data.data_points]
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    assert {
+        "http.request.method": "GET",
+        "http.response.status_code": 200,
+        "http.route": "/read",
+    } in found["http.server.request.duration"]
+    assert {
+        "db.system.name": "sqlite",
+        "db.namespace": "default",
+        "db.operation.name": "SELECT",
+    } in found["db.client.operation.duration"]
+    assert {"covet.cache.operation": "get", "covet.cache.outcome": "miss"} in found["covet.cache.calls"]
+    statement, cache, request = exporter.get_finished_spans()
+    assert (statement.name, cache.name, request.name) == ("SELECT default", "cache get", "GET /read")
+    assert cache.parent is not None and cache.parent.span_id == request.context.span_id  # type: ignore[union-attr]
+    assert cache.attributes["covet.cache.outcome"] == "miss"  # type: ignore[index]
+
+
+async def test_cache_calls_are_counted_by_their_outcome() -> None:
+    layer = MetricsMiddleware(lambda request: None)  # type: ignore[arg-type, return-value]  # never called
+    with override(QUERY_CACHE="memory://"), observe_cache(layer.note_cache):
+        found = await freshness.get("key", ("books",))
+        assert await freshness.set("key", b"[]", ("books",), found.marks or (), 60)
+        await freshness.get("key", ("books",))
+        await freshness.drop(("books",))
+        assert not await freshness.set("key", b"[]", ("books",), found.marks or (), 60)
+    sample = figures().registry.get_sample_value
+    for operation, outcome in (("get", "miss"), ("get", "hit"), ("set", "stored"), ("set", "refused")):
+        assert sample("covet_db_cache_calls_total", {"operation": operation, "outcome": outcome}) == 1
 
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
