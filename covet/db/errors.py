@@ -29,6 +29,7 @@ __all__ = [
     "ProgrammingError",
     "QueryCanceled",
     "SerializationFailure",
+    "StatementTooLong",
     "TransactionError",
     "TransactionManagementError",
     "UniqueViolation",
@@ -84,6 +85,10 @@ class ConnectionFailed(OperationalError):
 
 class ConnectionLost(OperationalError):
     """An open connection broke; what was in its transaction is gone. The pool replaces the connection."""
+
+
+class StatementTooLong(OperationalError):
+    """A statement with its values is longer than the server takes (``max_allowed_packet``); it was not sent."""
 
 
 class PoolTimeout(OperationalError):

@@ -49,6 +49,10 @@ __all__ = [
 ]
 
 
+# MySQL and MariaDB count the bytes of a statement, and not its values: so many keys fit if they have no more than 500 each.
+_MOST_KEYS = 30_000
+
+
 async def delete_queryset(queryset: Any) -> tuple[int, dict[str, int]]:
     """Delete the rows of a queryset; what ``await queryset.delete()`` runs."""
     alias = run.write_database(queryset).alias
@@ -215,7 +219,7 @@ class Collector:
         """Apply one rule to the rows that refer to ``objs``, in chunks where the database needs them."""
         fast = rule is CASCADE and self.can_fast_delete(field.model, from_field=field)
         dialect = connections[self.using].dialect
-        size = max(dialect.max_params - 1, 1)
+        size = max(min(dialect.max_params, _MOST_KEYS) - 1, 1)
         keys = [field.key_there(one) for one in objs]
         if not field.concrete:
             # A key of several columns makes a long condition; one that lacks a part is referred to by nobody.
@@ -408,7 +412,7 @@ def _unset_key(instance: Any) -> None:
 
 def _chunks(keys: list[Any], database: Any) -> Iterable[list[Any]]:
     # A few parameters stand beside the keys; keys of several parts make long conditions.
-    size = max(database.dialect.max_params - 8, 1)
+    size = max(min(database.dialect.max_params, _MOST_KEYS) - 8, 1)
     if keys and isinstance(keys[0], tuple):
         size = 500
     return [keys[start : start + size] for start in range(0, len(keys), size)]

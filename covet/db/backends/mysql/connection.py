@@ -72,9 +72,13 @@ class MySQLConnection(Connection):
                 message = f"The statement and its {len(args)} values do not fit: {error}. A literal % is written %%."
                 raise e.ProgrammingError(message, alias=self._driver.alias, sql=sql) from error
         try:
-            return sql.encode()
+            text = sql.encode()
         except UnicodeEncodeError as error:
             raise e.DataError("A text holds half a surrogate pair, which is no character.", sql="") from error
+        if len(text) >= self._driver.longest:
+            # Sent, it would cost the connection, and a transaction with it: the server reads no further and hangs up.
+            raise self._driver.too_long(len(text))
+        return text
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
         """Run a statement and return its rows as tuples."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import sys
 from typing import Any, ClassVar
 
 from covet.concurrency import to_thread
@@ -47,6 +48,8 @@ class MySQLDriver(Driver):
         self._set_up = f"SET time_zone = '+00:00', sql_mode = '{mode}', autocommit = 1"
         self._isolation = f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"
         self._timeout = float(options.get("connect_timeout", CONNECT_TIMEOUT_S))
+        # How many bytes a statement may have with its values; the first connection asks.
+        self.longest = sys.maxsize
 
     def make_dialect(self) -> MySQLDialect:
         """Return the dialect that promises nothing which only one of the servers has."""
@@ -86,10 +89,20 @@ class MySQLDriver(Driver):
             raise
         try:
             self._learn(raw.server_version)
-        except e.NotSupportedError:
+            if self.longest == sys.maxsize:
+                self.longest = int((await connection.fetch("SELECT @@SESSION.max_allowed_packet", ()))[0][0])
+        except BaseException:
             raw.close()
             raise
         return connection
+
+    def too_long(self, size: int) -> e.StatementTooLong:
+        """Return the error for a statement of so many bytes."""
+        return e.StatementTooLong(
+            f"The statement and its values have {size / 2**20:.1f} MiB, and the server takes {self.longest / 2**20:.1f} "
+            "(max_allowed_packet). Send it in parts, or raise that limit of the server.",
+            alias=self.alias,
+        )
 
     def _learn(self, text: str) -> None:
         if self.features.version:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.parts import read_parts
 from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.models.query.prefetch import prefetch_rows
 from covet.db.models.query.refine import check_alias
@@ -293,10 +294,12 @@ class Fetch(Chain[M, R]):
         size = max(run.read_database(self).dialect.max_params - len(self.query.all_values()) - 1, 1)
         if field.is_composite:
             size = _FEW_KEYS
-        for start in range(0, len(wanted), size):
-            part = {f"{field_name}__in": wanted[start : start + size]}
-            query = self.query.filtered((), part, negate=False, where="in_bulk")
-            found.update({self._key_of(row, field): row for row in await self._chain(query)._fetch()})
+
+        async def read(part: Any) -> list[Any]:
+            query = self.query.filtered((), {f"{field_name}__in": part}, negate=False, where="in_bulk")
+            return await self._chain(query)._fetch()
+
+        found.update({self._key_of(row, field): row for row in await read_parts(wanted, size, read)})
         return found
 
     def _key_of(self, row: Any, field: Any) -> Any:

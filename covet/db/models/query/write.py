@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
+from covet.db.errors import StatementTooLong
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.markers import DATABASE_DEFAULT
@@ -346,11 +347,20 @@ async def insert_many(
             sql, args, converters, returns = _unnest(model, part, fields, database, returning, conflict)
         else:
             sql, args, converters, returns = _rows(model, part, fields, database, returning, conflict)
-        if not returns:
-            affected = await _insert_untold(sql, args, part, model, database, returning, conflict)
-            found += affected
+        try:
+            if not returns:
+                found += await _insert_untold(sql, args, part, model, database, returning, conflict)
+                continue
+            told, _last_id = await database.insert(sql, args)
+        except StatementTooLong:
+            # The driver of MySQL and MariaDB knows it before it sends anything.
+            if len(part) == 1:
+                raise
+            half = (len(part) + 1) // 2
+            found += await insert_many(
+                model, part, fields, database, returning=returning, conflict=conflict, batch_size=half
+            )
             continue
-        told, _last_id = await database.insert(sql, args)
         converted: list[Sequence[Any] | None] = [
             [value if convert is None else convert(value) for convert, value in zip(converters, row, strict=True)]
             for row in told

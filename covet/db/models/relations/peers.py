@@ -15,7 +15,9 @@ from operator import attrgetter
 from typing import Any
 
 from covet.db.connections import DEFAULT_ALIAS, connections
+from covet.db.errors import StatementTooLong
 from covet.db.models.query.hydrate import Batch
+from covet.db.models.query.parts import read_parts
 from covet.db.models.query.prefetch import accessors, prefetch_rows
 from covet.db.models.query.run import fetch_among, read_database
 from covet.db.models.state import State
@@ -329,11 +331,11 @@ async def in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     """Return the rows whose ``lookup`` is among the keys; in several statements where there are very many."""
     size = max(read_database(queryset).dialect.max_params - len(queryset.query.all_values()) - 1, 1)
     if len(keys) <= size:
-        return await fetch_among(queryset, lookup, keys)
-    found: list[Any] = []
-    for start in range(0, len(keys), size):
-        found += await fetch_among(queryset, lookup, keys[start : start + size])
-    return found
+        try:
+            return await fetch_among(queryset, lookup, keys)
+        except StatementTooLong:
+            size = (len(keys) + 1) // 2
+    return await read_parts(keys, size, lambda part: fetch_among(queryset, lookup, list(part)))
 
 
 async def load_reverse_one(relation: Any, owner: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.windows import Window
 from covet.db.models.functions.window import RowNumber
+from covet.db.models.query.parts import read_parts
 from covet.db.models.query.paths import find
 from covet.db.models.query.prefetch import PREFETCHED
 from covet.db.models.query.run import read_database
@@ -157,11 +158,12 @@ async def _read(
     size = max(read_database(base).dialect.max_params - len(base.query.all_values()) - 1, 1)
     if isinstance(keys[0], tuple):
         size = _FEW_KEYS
-    found: list[Any] = []
-    for start in range(0, len(keys), size):
-        part = base._chain(base.query.preceded(f"{lookup}__in", keys[start : start + size]))
-        found += await (part if change is None else change(part))
-    return found
+
+    async def read(some: Any) -> Any:
+        part = base._chain(base.query.preceded(f"{lookup}__in", some))
+        return await (part if change is None else change(part))
+
+    return await read_parts(keys, size, read)
 
 
 def _sliced_for_each(base: Any, lookup: str) -> Any:
