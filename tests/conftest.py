@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VENDORS = ("sqlite", "postgresql", "mysql")
 _POSTGRES = os.environ.setdefault("COVET_TEST_POSTGRES_URL", "postgres://covet:covet@127.0.0.1:54329/covet")
+os.environ.setdefault("COVET_TEST_PGBOUNCER_URL", "postgres://covet:covet@127.0.0.1:64329/covet")
 _MYSQL = os.environ.setdefault("COVET_TEST_MYSQL_URL", "mysql://covet:covet@127.0.0.1:33069/covet?driver=aiomysql")
 os.environ.setdefault("COVET_TEST_REDIS_URL", "redis://127.0.0.1:63799/0")
 os.environ.setdefault("COVET_TEST_MEMCACHED_URL", "memcached://127.0.0.1:21219")

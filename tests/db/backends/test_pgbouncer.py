@@ -1,0 +1,127 @@
+"""Through PgBouncer itself, in transaction mode: what ``test_pooler`` shows of a pooler that takes turns by the letter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from covet.conf.service_url import parse_database
+from covet.db import connections, transaction
+from covet.db.database import Database
+from covet.db.errors import DatabaseError, UniqueViolation
+from covet.db.models import F, Prefetch
+from tests._apps.blog.models import MODELS, Article, Author, Tag
+from tests.db.backends.test_pooler import work
+from tests.db.models.conftest import create_tables
+
+pytestmark = [pytest.mark.row("connections.pool"), pytest.mark.vendors("postgresql")]
+
+Through = Callable[..., Database]
+
+
+@pytest.fixture
+async def through(database: Database) -> AsyncIterator[Through]:
+    """Makes databases that reach the scratch database by PgBouncer."""
+    await database.execute("CREATE TYPE mood AS ENUM ('glad', 'sad')")
+    await database.execute("CREATE TABLE visit (id serial PRIMARY KEY, who varchar(20) UNIQUE, mood mood)")
+    made: list[Database] = []
+
+    def make(**options: Any) -> Database:
+        size = options.pop("size", 8)
+        url = urlunsplit(urlsplit(os.environ["COVET_TEST_PGBOUNCER_URL"])._replace(path=f"/{database.config.name}"))
+        made.append(Database("default", parse_database({"url": url, "options": options, "pool": {"max_size": size}})))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.close()
+
+
+async def _sessions(db: Database) -> set[int]:
+    """The server's sessions that some tasks at once meet."""
+
+    async def ask() -> int:
+        async with transaction.atomic(db):
+            ((pid,),) = await db.fetch("SELECT pg_backend_pid()")
+            await db.fetch("SELECT pg_sleep(0.01)")
+        return int(pid)
+
+    return set(await asyncio.gather(*[ask() for _ in range(12)]))
+
+
+async def test_sessions_change_under_the_connections(through: Through) -> None:
+    assert 1 < len(await _sessions(through(pgbouncer=True))) <= 3
+
+
+async def test_everything_works_with_the_option(through: Through) -> None:
+    db = through(pgbouncer=True)
+    await _sessions(db)
+    await work(db)
+
+
+async def test_prepared_statements_are_missed_without_it(through: Through) -> None:
+    db = through()
+
+    async def ask(number: int) -> None:
+        for turn in range(20):
+            await db.fetch(f"SELECT who FROM visit WHERE id = $1 AND {number % 4} < {turn + 10}", (number,))
+
+    with pytest.raises(DatabaseError, match="repared statement"):
+        await asyncio.gather(*[ask(number) for number in range(12)])
+
+
+async def test_many_tasks_read_and_write_beside_each_other(through: Through) -> None:
+    db = through(pgbouncer=True)
+
+    async def visit(number: int) -> None:
+        await db.execute("INSERT INTO visit (who, mood) VALUES ($1, 'glad')", (f"v{number}",))
+        async with transaction.atomic(db):
+            ((id,),) = await db.fetch("SELECT id FROM visit WHERE who = $1 FOR UPDATE", (f"v{number}",))
+            await db.execute("UPDATE visit SET mood = 'sad' WHERE id = $1", (id,))
+        with pytest.raises(UniqueViolation):
+            await db.execute("INSERT INTO visit (who) VALUES ($1)", (f"v{number}",))
+
+    await asyncio.gather(*[visit(number) for number in range(30)])
+    assert await db.fetch("SELECT mood, count(*) FROM visit GROUP BY mood") == [("sad", 30)]
+
+
+async def test_a_cancelled_statement_leaves_the_next_task_nothing(through: Through) -> None:
+    db = through(pgbouncer=True, size=2)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05), transaction.atomic(db):
+                await db.execute("INSERT INTO visit (who) VALUES ('gone')")
+                await db.fetch("SELECT pg_sleep(5)")
+    assert await db.fetch("SELECT id FROM visit") == []
+    ((open_,),) = await db.fetch(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    )
+    assert open_ == 0
+
+
+async def test_the_orm_needs_nothing_of_a_session(through: Through, database: Database) -> None:
+    await create_tables(database, MODELS)
+    with connections.using({"default": through(pgbouncer=True)}):
+        authors = await Author.objects.bulk_create([Author(name=f"a{n}", age=n) for n in range(20)])
+        await asyncio.gather(*[Article.objects.create(title=f"t{n}", author=one) for n, one in enumerate(authors)])
+        tag = await Tag.objects.create(label="x")
+        await tag.articles.add(*await Article.objects.all())
+        await Author.objects.filter(age__gt=3).update(age=F("age") + 1)
+        for one in authors[:3]:
+            one.name = "new"
+        await Author.objects.bulk_update(authors[:3], ["name"])
+        async with transaction.atomic():
+            locked = await Author.objects.select_for_update().get(pk=authors[0].pk)
+            await locked.save()
+            async with transaction.atomic():
+                await Author.objects.filter(pk=authors[1].pk).delete()
+        assert len([row async for row in Article.objects.iterator(chunk_size=4)]) == 19
+        found = await Author.objects.prefetch_related(Prefetch("articles__tags")).order_by("age")
+        assert [len(author.articles.all()) for author in found] == [1] * 19
+        assert await asyncio.gather(*[Author.objects.get(pk=one.pk) for one in found]) == found
+        assert await Author.objects.filter(name="new").count() == 2
