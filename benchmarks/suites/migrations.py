@@ -18,7 +18,9 @@ from benchmarks.measure import table
 
 APPS = 50
 EACH = 10
-AIM = "0.5"
+AIM = "≤ 0.5"
+# The process is mostly imports, of which Django has no asyncio to make; it stands there to be seen.
+AIMS = {"graph": AIM, "plan": AIM, "migrate": AIM, "process": "–"}
 FIGURES = ("graph", "plan", "migrate", "process")
 TITLES = {
     "graph": "read 500 files and build the graph",
@@ -118,7 +120,7 @@ def run(rounds: int, peers: bool) -> str:
             theirs = found["django"][figure]
             ratio = statistics.median([a / b for a, b in zip(found["covet"][figure], theirs, strict=True)])
             cells += [f"{statistics.median(theirs) * 1000:.0f} ms", f"{ratio:.2f}"]
-        rows.append((TITLES[figure], [*cells, AIM]))
+        rows.append((TITLES[figure], [*cells, AIMS[figure]]))
     heads = ["covet", "Django", "ratio", "aim"] if peers else ["covet", "aim"]
     return table(f"Migrations: {APPS} apps with {EACH} each", heads, rows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,14 +10,12 @@ import click
 from covet.apps.registry import apps
 from covet.commands._migration_lines import MigrationLines
 from covet.commands._models import require_sound_models
-from covet.commands._safety import effects_as_dict, lint_files, print_effects, refuse_unsafe
 from covet.db.connections import connections
 from covet.db.migrations.autodetect import detect
 from covet.db.migrations.execute import Executor, Step
 from covet.db.migrations.loader import Loader, swappable_models
 from covet.db.migrations.part import MigrationsPart
 from covet.db.migrations.questioner import Unasked
-from covet.db.migrations.safety import OperationEffects, examine_all
 from covet.db.migrations.state import ProjectState
 from covet.exceptions import CommandError
 from covet.management.decorator import command, json_option
@@ -79,6 +77,8 @@ async def migrate(
     loader.require_no_conflicts()
     executor = Executor(database_of(database), loader, None if as_json or not verbosity else MigrationLines(verbosity))
     if lint:
+        from covet.commands._safety import lint_files
+
         keys = [key for key in _targets(loader, app_label, migration_name) or () if key[1] is not None]
         return await lint_files(
             database_of(database), loader, keys if migration_name else None, app_label, as_json=as_json
@@ -88,18 +88,14 @@ async def migrate(
     if prune:
         return await _prune(executor, app_label, as_json=as_json)
     if plan_only or check_only:
-        applied = await executor.applied()
-        steps = executor.plan(applied, _targets(loader, app_label, migration_name))
-        forwards = [step.migration.key for step in steps if not step.backwards]
-        effects = await examine_all(executor.database, loader, forwards, one_run=True) if plan_only else {}
-        if as_json:
-            out.json([{**_as_dict(step), **effects_as_dict(effects.get(step.migration.key, ()))} for step in steps])
-        else:
-            _print_plan(steps, effects)
+        steps = executor.plan(await executor.applied(), _targets(loader, app_label, migration_name))
+        await _print_plan(executor, steps, with_effects=plan_only, as_json=as_json)
         return 1 if check_only and steps else 0
     # The graph depends on what is applied where squashed migrations are, so it is fitted before names are looked up.
-    loader.build(await executor.recorder.applied())
+    loader.fit(await executor.recorder.applied())
     if safe:
+        from covet.commands._safety import refuse_unsafe
+
         await refuse_unsafe(executor, _targets(loader, app_label, migration_name))
     steps = await executor.migrate(
         _targets(loader, app_label, migration_name), fake=fake, fake_initial=fake_initial, sync=run_syncdb
@@ -180,7 +176,16 @@ def _note_missing(loader: Loader) -> None:
         )
 
 
-def _print_plan(steps: Sequence[Step], effects: Mapping[MigrationKey, Sequence[OperationEffects]]) -> None:
+async def _print_plan(executor: Executor, steps: Sequence[Step], *, with_effects: bool, as_json: bool) -> None:
+    # What examines statements is imported where it is asked for: most runs of migrate do not.
+    from covet.commands._safety import effects_as_dict, print_effects
+    from covet.db.migrations.safety import examine_all
+
+    forwards = [step.migration.key for step in steps if not step.backwards]
+    effects = await examine_all(executor.database, executor.loader, forwards, one_run=True) if with_effects else {}
+    if as_json:
+        out.json([{**_as_dict(step), **effects_as_dict(effects.get(step.migration.key, ()))} for step in steps])
+        return
     if not steps:
         out.line("No migrations to apply.")
         return

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from covet.apps import apps as global_apps
 from covet.db import transaction
@@ -38,8 +37,7 @@ Target = tuple[str, str | None]
 """An app and the migration to go to; ``None`` is before its first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One migration to apply or, backwards, to undo."""
 
     migration: Migration
@@ -129,7 +127,7 @@ class Executor:
             InconsistentHistory: A migration is applied whose dependency is not.
         """
         recorded = await self.recorder.applied()
-        self.loader.build(recorded)
+        self.loader.fit(recorded)
         self.loader.require_consistent(recorded, self.database.alias)
         return self.loader.counted(recorded)
 

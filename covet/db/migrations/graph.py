@@ -60,11 +60,15 @@ class MigrationGraph:
 
     def parents(self, key: MigrationKey) -> list[MigrationKey]:
         """Return what ``key`` directly waits for, in order."""
-        return sorted(self._parents[key], key=self.sort_key)
+        return self._in_order(self._parents[key])
 
     def children(self, key: MigrationKey) -> list[MigrationKey]:
         """Return what directly waits for ``key``, in order."""
-        return sorted(self._children[key], key=self.sort_key)
+        return self._in_order(self._children[key])
+
+    def _in_order(self, keys: set[MigrationKey]) -> list[MigrationKey]:
+        # Most migrations have one neighbour, and one needs no order.
+        return sorted(keys, key=self.sort_key) if len(keys) > 1 else list(keys)
 
     def sort_key(self, key: MigrationKey) -> tuple[int, str, str]:
         """Return what orders two keys when the graph does not."""
@@ -142,20 +146,18 @@ class MigrationGraph:
         for start in starts:
             if start not in self.nodes:
                 raise MigrationNotFound(f"There is no migration {key_text(start)}.")
-            if start in known:
+            if start in known or start in done:
                 continue
             stack: list[tuple[MigrationKey, Iterator[MigrationKey]]] = [(start, iter(links(start)))]
             while stack:
                 key, rest = stack[-1]
-                if key in done:
-                    stack.pop()
-                    continue
-                following = next((item for item in rest if item not in done and item not in known), None)
-                if following is None:
+                for following in rest:
+                    if following not in done and following not in known:
+                        stack.append((following, iter(links(following))))
+                        break
+                else:
                     done[key] = None
                     stack.pop()
-                else:
-                    stack.append((following, iter(links(following))))
         return list(done)
 
     def _circle(self, keys: set[MigrationKey]) -> list[MigrationKey]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -72,8 +74,9 @@ class Loader:
         self.migrated: dict[str, Any] = {}
         self.graph = MigrationGraph(list(packages))
         self._stands_for: dict[MigrationKey, MigrationKey] = {}
-        self._load()
-        self.build()
+        with _long_lived():
+            self._load()
+            self.build()
 
     @classmethod
     def from_apps(cls, apps: Apps) -> Loader:
@@ -94,10 +97,8 @@ class Loader:
             if module is None:
                 continue
             self.migrated[label] = module
-            for found in pkgutil.iter_modules(module.__path__):
-                if not found.ispkg and found.name[0] not in "_~":
-                    path = os.path.join(str(getattr(found.module_finder, "path", "")), f"{found.name}.py")
-                    self.migrations[label, found.name] = _read(label, module, path, found.name)
+            for name, path in _files(module):
+                self.migrations[label, name] = _read(label, module, path, name)
 
     def build(self, applied: Collection[MigrationKey] = ()) -> None:
         """Make the graph; ``applied`` decides whether a squashed migration or those that it replaces count.
@@ -127,6 +128,11 @@ class Loader:
                     graph.add_dependency(child, parent)
         graph.validate()
         self.graph = graph
+
+    def fit(self, applied: Collection[MigrationKey]) -> None:
+        """Make the graph anew where it depends on what is applied, which is where there are squashed migrations."""
+        if any(migration.replaces for migration in self.migrations.values()):
+            self.build(applied)
 
     def _resolve(self, key: MigrationKey, dependency: tuple[str, str], graph: MigrationGraph) -> list[MigrationKey]:
         """Return what a dependency means: ``__first__`` and ``__latest__`` are looked up."""
@@ -243,6 +249,22 @@ class Loader:
         return migration.is_initial and any(isinstance(item, CreateModel) for item in migration.operations)
 
 
+@contextlib.contextmanager
+def _long_lived() -> Iterator[None]:
+    """Keep the cyclic collector from what the block makes: none of it is garbage, and to look takes as long as to load it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        if not gc.get_freeze_count():
+            # Together these two move all objects to the oldest generation, where they would end after some rounds.
+            gc.freeze()
+            gc.unfreeze()
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _import_package(label: str, package: str | None) -> Any:
     """Import an app's migrations package; ``None`` when it has none."""
     if package is None:
@@ -261,7 +283,30 @@ def _import_package(label: str, package: str | None) -> Any:
     return module
 
 
-def _read(label: str, package: ModuleType, path: str, name: str) -> Migration:
+def _files(package: ModuleType) -> Iterator[tuple[str, str | None]]:
+    """Return the names of a package's migrations, and the files of those that are there as source."""
+    for folder in package.__path__:
+        if not os.path.isdir(folder):
+            # An archive, or what only another importer knows.
+            for found in pkgutil.iter_modules([folder]):
+                if not found.ispkg and _counts(found.name):
+                    yield found.name, None
+            continue
+        files = set(os.listdir(folder))
+        for file in sorted(files):
+            name, _, kind = file.rpartition(".")
+            if kind == "py" and _counts(name):
+                yield name, os.path.join(folder, file)
+            elif kind == "pyc" and _counts(name) and f"{name}.py" not in files:
+                yield name, None
+
+
+def _counts(name: str) -> bool:
+    """Whether a module of that name is a migration: those that begin with an underscore or a tilde are none."""
+    return name != "" and name[0] not in "_~" and "." not in name
+
+
+def _read(label: str, package: ModuleType, path: str | None, name: str) -> Migration:
     try:
         module = _import_file(package, path, name)
     except Exception as error:
@@ -276,10 +321,10 @@ def _read(label: str, package: ModuleType, path: str, name: str) -> Migration:
     return found(name, label)
 
 
-def _import_file(package: ModuleType, path: str, name: str) -> ModuleType:
+def _import_file(package: ModuleType, path: str | None, name: str) -> ModuleType:
     """Import a module of a package whose file is known: without the search, which for hundreds of files takes as long."""
     dotted = f"{package.__name__}.{name}"
-    if dotted in sys.modules or not os.path.exists(path):
+    if dotted in sys.modules or path is None:
         return importlib.import_module(dotted)
     spec = importlib.util.spec_from_file_location(dotted, path, loader=SourceFileLoader(dotted, path))
     if spec is None or spec.loader is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import py_compile
+import shutil
 import sys
 import textwrap
 
@@ -93,6 +96,42 @@ def test_private_files_are_no_migrations(packages, tmp_path):
     (tmp_path / "ldr_a" / "migrations" / "_notes.py").write_text("1 / 0")
 
     assert list(load("ldr_a").migrations) == [("ldr_a", "0001_x")]
+
+
+def test_compiled_files_without_their_source_are_migrations_too(packages, tmp_path):
+    packages("ldr_a", "0001_x")
+    packages("ldr_a", "0002_y")
+    folder = tmp_path / "ldr_a" / "migrations"
+    for name in ("0001_x", "0002_y"):
+        py_compile.compile(str(folder / f"{name}.py"), str(folder / f"{name}.pyc"))
+    (folder / "0002_y.py").unlink()
+
+    assert list(load("ldr_a").migrations) == [("ldr_a", "0001_x"), ("ldr_a", "0002_y")]
+
+
+def test_migrations_in_an_archive_are_found(packages, tmp_path, monkeypatch):
+    packages("ldr_zipped", "0001_x")
+    (tmp_path / "ldr_zipped" / "migrations" / "_notes.py").touch()
+    (tmp_path / "ldr_zipped" / "migrations" / "tools").mkdir()
+    (tmp_path / "ldr_zipped" / "migrations" / "tools" / "__init__.py").touch()
+    archive = shutil.make_archive(str(tmp_path / "apps"), "zip", tmp_path, "ldr_zipped")
+    shutil.rmtree(tmp_path / "ldr_zipped")
+    monkeypatch.syspath_prepend(archive)
+
+    assert list(load("ldr_zipped").migrations) == [("ldr_zipped", "0001_x")]
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_reading_leaves_the_collector_as_it_was(packages, was_on):
+    packages("ldr_a", "0001_x", "1 / 0")
+    was_on_before = gc.isenabled()
+    (gc.enable if was_on else gc.disable)()
+    try:
+        with pytest.raises(BadMigration):
+            load("ldr_a")
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if was_on_before else gc.disable)()
 
 
 def test_a_folder_without_init_is_no_migrations_package(packages, tmp_path):

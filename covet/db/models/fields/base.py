@@ -104,6 +104,7 @@ _ATTRIBUTES = {
     "validators": "_validators",
     "error_messages": "_error_messages",
 }
+_OPTIONS = [(option, _ATTRIBUTES.get(option, option), default) for option, default in _DEFAULTS.items()]
 
 
 class Field(TakesLookups, Generic[T]):
@@ -522,8 +523,10 @@ class Field(TakesLookups, Generic[T]):
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Return name, import path and arguments that make an equal field: what migrations write and compare."""
         kwargs: dict[str, Any] = {}
-        for option, default in _DEFAULTS.items():
-            value = getattr(self, _ATTRIBUTES.get(option, option))
+        for option, attribute, default in _OPTIONS:
+            value = getattr(self, attribute)
+            if value is default:
+                continue
             if option == "validators":
                 value = tuple(value)
             elif option == "choices" and (isinstance(value, ChoicesType) or not callable(value)):

@@ -314,7 +314,9 @@ class RelationField(Field[T]):
         if label != "self" and "." not in label and getattr(self, "model", None) is not None:
             label = f"{self.model._meta.app_label}.{label}"
         text = label if label == "self" else label.lower()
-        setting = getattr(to, "setting_name", None) or swappable_setting(text)
+        # Only a reference by a setting has that name; a model class that is asked for it looks for one that is near.
+        setting = getattr(to, "setting_name", None) if isinstance(to, str) else None
+        setting = setting or swappable_setting(text)
         return text if setting is None else SettingsReference(text, setting)
 
     def get_limit_choices_to(self) -> Any:
