@@ -21,9 +21,9 @@ __all__ = ["Related", "loaded_fields", "single_relation"]
 _SHOWN = 200
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Related:
-    """A model in the result: the row's own, or one that ``select_related`` joined.
+    """A model in the result: the row's own, or one that ``select_related`` joined; two that look alike are two.
 
     Attributes:
         model: The model.

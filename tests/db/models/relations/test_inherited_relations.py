@@ -37,6 +37,30 @@ with apps.isolate():
             app_label = "fleet"
 
 
+class Step(models.Model):
+    owner = models.ForeignKey(Owner, models.CASCADE, null=True)
+    before: models.ForeignKey[Step | None] = models.ForeignKey("self", models.CASCADE, null=True)
+
+    class Meta:
+        app_label = "fleet"
+
+
+@pytest.mark.row("queries.select_related")
+async def test_one_relation_may_be_joined_at_several_levels(database: Database) -> None:
+    await create_tables(database, [Owner, Step])
+    ann, bob = await Owner.objects.create(name="Ann"), await Owner.objects.create(name="Bob")
+    first = await Step.objects.create(owner=ann)
+    second = await Step.objects.create(owner=bob, before=first)
+    await Step.objects.create(owner=ann, before=second)
+
+    with record_queries() as queries:
+        rows = await Step.objects.select_related("owner", "before__owner", "before__before__owner").order_by("pk")
+        steps = [(row, row.before, row.before and row.before.before) for row in rows]
+        names = [[step.owner.name for step in line if step is not None] for line in steps]
+    assert names == [["Ann"], ["Bob", "Ann"], ["Ann", "Bob", "Ann"]]
+    assert len(queries) == 1
+
+
 @pytest.mark.row("queries.select_related")
 async def test_select_related_joins_by_the_parents_table(database: Database) -> None:
     await create_tables(database, [Owner, Vehicle, Paper, Truck])
