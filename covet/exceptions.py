@@ -6,7 +6,7 @@ instead; the values in them are attributes as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -116,6 +116,22 @@ class SuspiciousOperation(CovetError):
     """A request looks like an attack or a broken client; answered with 400."""
 
 
+class Translation:
+    """How a text is said in the current language: as it is, until the room of languages says otherwise."""
+
+    __slots__ = ("of",)
+
+    def __init__(self) -> None:
+        self.of: Callable[[str], str] = str
+
+    def use(self, function: Callable[[str], str]) -> None:
+        """Take the function that translates."""
+        self.of = function
+
+
+translation = Translation()
+
+
 class ValidationError(CovetError, ValueError):
     """One or more values are not valid.
 
@@ -162,8 +178,8 @@ class ValidationError(CovetError, ValueError):
 
     @property
     def text(self) -> str:
-        """The text of a single error, with its parameters filled in."""
-        message = str(self.message)
+        """The text of a single error in the current language, with its parameters filled in."""
+        message = translation.of(str(self.message))
         return message % self.params if self.params else message
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 from covet import json
 from covet.conf import settings
 from covet.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, ValidationError
+from covet.i18n.texts import gettext
 
 __all__ = [
     "KINDS",
@@ -84,7 +85,7 @@ class ProblemError:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members that are set, in the order of the document."""
-        members: dict[str, Any] = {"detail": str(self.detail)}
+        members: dict[str, Any] = {"detail": gettext(str(self.detail))}
         for name in ("pointer", "parameter", "header", "code"):
             value = getattr(self, name)
             if value is not None:
@@ -94,7 +95,7 @@ class ProblemError:
 
 @dataclass(slots=True)
 class Problem:
-    """A problem document; ``to_bytes`` gives its JSON.
+    """A problem document; ``to_bytes`` gives its JSON. Texts that a catalogue of the current language has are translated.
 
     Args:
         status: The HTTP status.
@@ -121,11 +122,11 @@ class Problem:
         """Return the document as plain values."""
         document: dict[str, Any] = {
             "type": _address(self.type),
-            "title": str(self.title) or phrase(self.status),
+            "title": gettext(str(self.title) or phrase(self.status)),
             "status": self.status,
         }
         if self.detail:
-            document["detail"] = str(self.detail)
+            document["detail"] = gettext(str(self.detail))
         if self.instance:
             document["instance"] = self.instance
         if self.errors:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from covet.apps.config import AppConfig
     from covet.apps.registry import Apps
 
-__all__ = ["Catalogs", "I18nPart", "current_catalog"]
+__all__ = ["Catalogs", "I18nPart", "current_catalog", "is_translating"]
 
 # Both names are read, so that an app's catalogues from Django serve as they are.
 DOMAINS = ("covet", "django")
+_OWN = Path(__file__).with_name("locale")
 _EMPTY = gettext.NullTranslations()
 
 
@@ -75,7 +76,10 @@ def _folder_names(language: str) -> Iterable[str]:
 
 
 class I18nPart(AppPart):
-    """Finds the apps' ``locale`` folders and reads the catalogues of LANGUAGES at start-up."""
+    """Finds the apps' ``locale`` folders and reads the catalogues of LANGUAGES at start-up.
+
+    Covet's own catalogues, of the texts that validators and error documents have, come last: a project's win.
+    """
 
     folder: ClassVar[str | None] = "locale"
     reads: ClassVar[frozenset[str]] = frozenset({"LOCALE_PATHS", "USE_I18N", "LANGUAGES"})
@@ -93,12 +97,18 @@ class I18nPart(AppPart):
     def ready(self, apps: Apps) -> None:
         """Put the folders in order."""
         if settings.USE_I18N:
-            self.catalogs = Catalogs([*(Path(os.fspath(path)) for path in settings.LOCALE_PATHS), *self._folders])
+            paths = (Path(os.fspath(path)) for path in settings.LOCALE_PATHS)
+            self.catalogs = Catalogs([*paths, *self._folders, _OWN])
 
     async def startup(self) -> None:
         """Read the catalogues, in a thread, so that no request waits for the disk."""
         for language, _ in settings.LANGUAGES:
             await to_thread(self.catalogs.get, language.lower())
+
+
+def is_translating() -> bool:
+    """Whether there is any catalogue for the current language; without one no text needs to be looked up."""
+    return current_catalog() is not _EMPTY
 
 
 def current_catalog() -> gettext.NullTranslations:

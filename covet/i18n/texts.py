@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from covet import exceptions
 from covet.i18n.catalog import current_catalog
 from covet.i18n.lazy import LazyString
 
@@ -22,6 +23,10 @@ def gettext(message: str) -> str:
     """Return the text in the current language; itself where no catalogue has it."""
     # The entry for "" is the catalogue's own header.
     return current_catalog().gettext(message) if message else ""
+
+
+# Errors are below this room: they are handed the way to say themselves in another language.
+exceptions.translation.use(gettext)
 
 
 def ngettext(singular: str, plural: str, number: int) -> str:

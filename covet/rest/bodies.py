@@ -14,6 +14,7 @@ from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.problems import ProblemError, json_pointer
 from covet.rest.signature import Signature, describe
+from covet.schema.messages import struct_text
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
 
 __all__ = ["BODY_ERRORS", "body_schema", "check_form", "check_json", "files_of", "read_loose", "struct_errors"]
@@ -123,4 +124,6 @@ def struct_errors(errors: list[ProblemError], error: BaseException, reader: Stru
         raise BadRequest(f"The body is not valid JSON: {error}") from error
     if not found:  # pragma: no cover - both readings agree
         found = [Failure((), str(error), "invalid")]
-    errors.extend(ProblemError(one.detail, pointer=json_pointer(*one.place), code=one.code) for one in found)
+    errors.extend(
+        ProblemError(struct_text(one.detail), pointer=json_pointer(*one.place), code=one.code) for one in found
+    )

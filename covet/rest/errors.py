@@ -29,6 +29,7 @@ from covet.exceptions import CovetError, PermissionDenied, ValidationError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
 from covet.problems import Problem, ProblemError, json_pointer, problem_for
+from covet.schema.messages import error_list, struct_text
 from covet.schema.relations import schemas_in
 from covet.schema.rules import Place, broken_fields, dangling, keys_in, located, models_in
 from covet.schema.structs import StructError
@@ -68,10 +69,9 @@ def parameter_errors(
         names: Names on the wire by field, when a whole schema was read.
     """
     if isinstance(error, StructError):
-        found = [(one.place, one.detail, one.code) for one in error.failures]
+        found = [(one.place, struct_text(one.detail), one.code) for one in error.failures]
     else:
-        listed = error.errors(include_url=False, include_context=False, include_input=False)
-        found = [(one["loc"], one["msg"], one["type"]) for one in listed]
+        found = [(one["loc"], one["msg"], one["type"]) for one in error_list(error)]
     for place, detail, code in found:
         name = wire
         if names is not None and place:
@@ -98,7 +98,7 @@ def body_errors(errors: list[ProblemError], error: PydanticError, schema: Any, r
     Raises:
         BadRequest: The body is no JSON at all.
     """
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    found = error_list(error)
     if found and found[0]["type"] == "json_invalid":
         raise BadRequest(f"The body is not valid JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}") from error
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gettext
 import hashlib
 import importlib.util
 import io
@@ -104,7 +105,7 @@ def test_an_npm_that_fails_gives_its_reason(assets: Any) -> None:
 def test_a_build_without_npm_goes_on_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook_class = load(ROOT / "hatch_build.py").AssetsHook
     (tmp_path / "scripts").mkdir()
-    for name in ("fetch_assets.py", "assets.json"):
+    for name in ("compile_catalogs.py", "fetch_assets.py", "assets.json"):
         (tmp_path / "scripts" / name).write_bytes((ROOT / "scripts" / name).read_bytes())
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.delenv("COVET_ASSETS", raising=False)
@@ -136,3 +137,19 @@ def test_every_pin_is_exact_and_hashed(file: str) -> None:
     for name, pin in json.loads((ROOT / "scripts" / file).read_text()).items():
         assert pin["version"].count(".") == 2, name
         assert pin["integrity"].startswith("sha512-"), name
+
+
+def test_a_build_compiles_the_catalogues_and_refuses_a_broken_one(tmp_path: Path) -> None:
+    compile_catalogs = load(ROOT / "scripts" / "compile_catalogs.py").compile_catalogs
+    source = ROOT / "covet" / "i18n" / "locale" / "de" / "LC_MESSAGES" / "covet.po"
+    target = tmp_path / "covet" / "i18n" / "locale" / "de" / "LC_MESSAGES" / "covet.po"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(source.read_bytes())
+
+    (made,) = compile_catalogs(tmp_path)
+    with made.open("rb") as file:
+        assert gettext.GNUTranslations(file).gettext("Not Found") == "Nicht gefunden"
+
+    target.write_text(target.read_text("utf-8").replace("„%(name)s“", "„%(nome)s“"), "utf-8")
+    with pytest.raises(ValueError, match=r"covet\.po:\d+: "):
+        compile_catalogs(tmp_path)

@@ -94,9 +94,13 @@ async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
         if not await rows.exists():
             errors[field.name] = [
                 ValidationError(
-                    f"{target._meta.verbose_name} instance with {field.target_field.name} %(value)r does not exist.",
+                    "%(model)s instance with %(field)s %(value)r does not exist.",
                     code="invalid",
-                    params={"model": str(target._meta.verbose_name), "value": key},
+                    params={
+                        "model": str(target._meta.verbose_name),
+                        "field": field.target_field.name,
+                        "value": key,
+                    },
                 )
             ]
     if errors:

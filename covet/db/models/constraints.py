@@ -13,6 +13,7 @@ from covet.db.models.expressions.q import Q, hashable
 from covet.db.models.expressions.refs import RawSQL
 from covet.db.models.rules import check_local_fields, referenced_names
 from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
+from covet.i18n.texts import gettext
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -72,7 +73,7 @@ class BaseConstraint:
 
     def get_violation_error_message(self) -> str:
         """Return the text for a row that breaks the constraint."""
-        return str(self.violation_error_message) % {"name": self.name}
+        return gettext(str(self.violation_error_message)) % {"name": self.name}
 
     def violation(self) -> ValidationError:
         """Return the error for a row that breaks the constraint."""
