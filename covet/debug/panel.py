@@ -87,7 +87,7 @@ def notes_on(statement: Statement) -> list[str]:
     if statement.same > 1:
         notes.append(f"{statement.same} times with the same values")
     if statement.similar > statement.same:
-        notes.append(f"{statement.similar} times with other values: select_related or prefetch_related may help")
+        notes.append(f"{statement.similar} times with different values: select_related or prefetch_related may help")
     if statement.record.plan:
         notes.append("slow")
     if statement.record.error is not None:

@@ -115,7 +115,7 @@ async def test_a_page_shows_its_statements_with_the_line_that_asked(development:
     assert "3 statements" in answer.text
     assert f"{__file__}:{ask.__code__.co_firstlineno + 1}" in answer.text
     assert answer.text.count("2 times with the same values") == 2
-    assert "3 times with other values" in answer.text
+    assert "3 times with different values" in answer.text
     assert re.search(r"total;dur=[\d.]+, db;dur=[\d.]+", answer.headers["server-timing"])
     style = await client.get("/__debug__/panel.css")
     assert style.headers["content-type"].startswith("text/css") and "details.covet" in style.text
