@@ -1,0 +1,165 @@
+"""What stops a migration is one clear line and an exit code, through manage.py and on each database."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from tests.db.migrations.test_processes import EVERYTHING, MODELS, Project
+
+MANAGE = "from covet.management import main\n\nmain()\n"
+
+IRREVERSIBLE = """
+from covet.db import migrations, models
+
+
+async def fill(apps, schema_editor):
+    await apps.get_model("blog", "Item").objects.using(schema_editor.alias).create(title="x")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("blog", "0001_initial")]
+    operations = [migrations.AddField("item", "n", models.IntegerField(default=1)), migrations.RunPython(fill)]
+"""
+
+EARLIER = """
+from covet.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = []
+    operations = []
+"""
+
+
+class Site(Project):
+    """A project that is run by its manage.py, as people do."""
+
+    def __init__(self, folder, url):
+        super().__init__(folder, url)
+        (folder / "manage.py").write_text(MANAGE)
+
+    async def run(self, *arguments, **environment):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "manage.py",
+            *arguments,
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, out.decode(), err.decode()
+
+    def migration(self, name, source):
+        (self.folder / "blog" / "migrations" / f"{name}.py").write_text(source)
+
+
+@pytest.fixture
+async def site(vendor, scratch, tmp_path):
+    return Site(tmp_path, await scratch(vendor))
+
+
+def one_line(err):
+    return err.startswith("Error: ") and len(err.splitlines()) == 1 and "Traceback" not in err
+
+
+async def test_a_migration_without_a_way_back_is_one_clear_line_and_stays(site):
+    await site.run("makemigrations")
+    site.migration("0002_fill", IRREVERSIBLE)
+    assert (await site.run("migrate"))[0] == 0
+
+    code, out, err = await site.run("migrate", "blog", "zero")
+
+    assert (code, out) == (1, "") and one_line(err), err
+    assert "blog.0002_fill cannot be undone" in err and "reverse_code" in err
+    code, out, _ = await site.run("showmigrations")
+    assert (code, out) == (0, "blog\n [X] 0001_initial\n [X] 0002_fill\n")
+
+
+async def test_a_history_that_does_not_fit_is_one_clear_line(site):
+    await site.run("makemigrations")
+    assert (await site.run("migrate"))[0] == 0
+    site.migration("0000_earlier", EARLIER)
+    initial = site.folder / "blog" / "migrations" / "0001_initial.py"
+    initial.write_text(initial.read_text().replace("dependencies = []", 'dependencies = [("blog", "0000_earlier")]'))
+
+    code, out, err = await site.run("migrate")
+
+    assert (code, out) == (1, "") and one_line(err), err
+    assert "blog.0001_initial is applied, but blog.0000_earlier" in err
+
+
+async def test_a_statement_that_the_database_refuses_names_its_operation(site):
+    await site.run("makemigrations")
+    bad = IRREVERSIBLE.replace("migrations.RunPython(fill)", "migrations.RunSQL('SELECT nothing FROM nowhere')")
+    site.migration("0002_bad", bad)
+
+    code, out, err = await site.run("migrate")
+
+    assert code == 1 and "Applying blog.0001_initial… OK" in out
+    assert err.startswith("Error: ") and "blog.0002_bad failed at 'Run" in err and "nowhere" in err
+    assert "Traceback" not in err
+
+
+DOWN = {
+    "sqlite": "sqlite:////nowhere/at/all/db.sqlite3",
+    "postgresql": "postgres://nobody:hunter2@127.0.0.1:1/nothing",
+    "mysql": "mysql://nobody:hunter2@127.0.0.1:1/nothing",
+}
+
+
+async def test_a_database_that_is_down_is_one_clear_line_of_each_command(vendor, tmp_path):
+    site = Site(tmp_path, DOWN[vendor])
+
+    # What needs no database works all the same.
+    assert (await site.run("makemigrations"))[0] == 0
+    code, out, err = await site.run("sqlmigrate", "blog", "0001")
+    assert (code, err) == (0, "") and "CREATE TABLE" in out
+    for arguments in (
+        ["migrate"],
+        ["migrate", "--plan"],
+        ["migrate", "--check"],
+        ["showmigrations"],
+        ["inspectdb"],
+        ["dumpdata"],
+        ["sqlflush"],
+        ["flush", "--noinput"],
+    ):
+        code, out, err = await site.run(*arguments)
+        assert (code, out) == (1, ""), (arguments, out, err)
+        assert one_line(err) and "hunter2" not in err, (arguments, err)
+
+
+async def test_sqlmigrate_tells_both_ways_on_an_empty_database(site):
+    await site.run("makemigrations")
+    site.models(MODELS + "    n = models.PositiveIntegerField(default=1, db_index=True)\n")
+    await site.run("makemigrations", "--name", "n")
+
+    for arguments in ((), ("--backwards",)):
+        code, out, err = await site.run("sqlmigrate", "blog", "0002", *arguments)
+        assert (code, err) == (0, "") and "-- Add field n to item" in out and "blog_item" in out, (out, err)
+    _, out, _ = await site.run("showmigrations")
+    assert out == "blog\n [ ] 0001_initial\n [ ] 0002_n\n"
+
+
+@pytest.mark.parametrize("vendor", ["sqlite"])  # the files are the same for all
+async def test_files_are_the_same_whatever_the_order_of_sets(vendor, scratch, tmp_path):
+    url = await scratch(vendor)
+    written = []
+    for seed in ("1", "2", "77"):
+        folder = tmp_path / seed
+        folder.mkdir()
+        site = Site(folder, url)
+        site.models(EVERYTHING)
+        assert (await site.run("makemigrations", PYTHONHASHSEED=seed))[0] == 0
+        site.models(EVERYTHING.replace("max_length=20", "max_length=30").replace('"few"', '"fewer"'))
+        code, _, err = await site.run("makemigrations", PYTHONHASHSEED=seed)
+        assert code == 0, err
+        written.append([file.read_text() for file in sorted((folder / "blog" / "migrations").glob("0*.py"))])
+
+    assert len(written[0]) == 2 and written[0] == written[1] == written[2]
