@@ -179,3 +179,25 @@ async def test_unique_expressions_and_conditions(database: Database) -> None:
     finally:
         async with database.schema_editor() as editor:
             await editor.drop_table(Folder._meta.db_table)
+
+
+async def test_joined_texts_may_be_generated(database: Database) -> None:
+    with apps.isolate():
+
+        class Person(models.Model):
+            first = models.CharField(max_length=20, null=True)
+            last = models.CharField(max_length=20)
+            whole = models.GeneratedField(
+                expression=fn.Concat("first", models.Value(" "), "last"),
+                output_field=models.CharField(max_length=50),
+                db_persist=True,
+            )
+
+            class Meta:
+                app_label = "people"
+
+    async with database.schema_editor() as editor:
+        await editor.create_table(table_of(Person))
+    await Person.objects.create(first="Ann", last="Lee")
+    await Person.objects.create(last="Bo")
+    assert await Person.objects.order_by("pk").values_list("whole", flat=True) == ["Ann Lee", " Bo"]

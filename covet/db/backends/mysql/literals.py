@@ -51,8 +51,9 @@ _SPELL: dict[type, Callable[[Any], str]] = {
     bytes: _bytes_literal,
     bytearray: _bytes_literal,
     memoryview: _bytes_literal,
-    dt.datetime: lambda value: f"'{value.replace(tzinfo=None).isoformat(' ', 'microseconds')}'",
-    dt.date: lambda value: f"'{value.isoformat()}'",
+    # With their type: what a function such as COALESCE makes of a date and a mere text would be a text.
+    dt.datetime: lambda value: f"TIMESTAMP'{value.replace(tzinfo=None).isoformat(' ', 'microseconds')}'",
+    dt.date: lambda value: f"DATE'{value.isoformat()}'",
     dt.time: lambda value: f"'{value.replace(tzinfo=None).isoformat('microseconds')}'",
     dt.timedelta: lambda value: f"'{_time_span(value)}'",
     UUID: lambda value: f"'{value.hex}'",

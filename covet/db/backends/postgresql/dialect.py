@@ -17,7 +17,14 @@ __all__ = ["PostgreSQLDialect"]
 
 
 def _concat(func: Func, write: Write) -> str:
-    return f"CONCAT({', '.join(f'({write(arg)})::text' for arg in func.args)})"
+    # Not CONCAT(), which counts as changing with the session: no generated column and no index may hold it.
+    return f"({' || '.join(_text_part(arg, write) for arg in func.args)})"
+
+
+def _text_part(arg: Node, write: Write) -> str:
+    text = f"({write(arg)})::text"
+    is_filled = (isinstance(arg, Bound) and arg.value is not None) or (isinstance(arg, Func) and arg.name == "COALESCE")
+    return text if is_filled else f"COALESCE({text}, '')"
 
 
 def _string_agg(func: Func, write: Write) -> str:

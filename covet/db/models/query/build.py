@@ -15,6 +15,7 @@ from covet.db.errors import NotSupportedError
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, refuse_deeper
 from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
@@ -454,6 +455,8 @@ class Builder:
             return _Condition(node, frozenset())
         if negated and not wants_null and kind != leaves.TRUTH and (path.field.null or path.hops):
             node = n.And((node, n.IsNull(operand.node, negated=True)))
+        if negated and kind == leaves.EXPRESSION:
+            node = self._with_value(node, value)
         if wants_null or negated or _may_hold_for_null(path.field, (*transforms, lookup)):
             return _Condition(node, frozenset())
         return _Condition(node, frozenset({source}))
@@ -471,7 +474,18 @@ class Builder:
         node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, None)
         if negated and kind not in {leaves.NULL, leaves.TRUTH} and node not in (TRUE, FALSE):
             node = n.And((node, n.IsNull(operand.node, negated=True)))
+        if negated and kind == leaves.EXPRESSION:
+            node = self._with_value(node, value)
         return _Condition(node, frozenset())
+
+    def _with_value(self, node: n.Node, value: Any) -> n.Node:
+        """Return a comparison with a column that inside a negation is false, and not unknown, where that one is NULL."""
+        if not isinstance(value, F):
+            return node
+        right = value.resolve(self)
+        if not isinstance(right.node, n.Column) or not (right.field is None or right.field.null or "__" in value.name):
+            return node
+        return n.And((node, n.IsNull(right.node, negated=True)))
 
     def _transformed(self, operand: Operand, transforms: Sequence[str]) -> Operand:
         for name in transforms:

@@ -104,8 +104,9 @@ class Right:
         escaped: n.Node = n.Cast(self.node, _TEXT)
         for sign in ("\\", "%", "_"):
             escaped = n.Func("REPLACE", (escaped, n.Bound(sign), n.Bound("\\" + sign)), type=_TEXT)
-        parts = [n.Bound(before)] if before else []
-        return n.Func("CONCAT", (*parts, escaped, *([n.Bound(after)] if after else [])), type=_TEXT)
+        # Not CONCAT, for which NULL is an empty text: a pattern that is NULL matches nothing.
+        pattern: n.Node = n.Binary("||", n.Bound(before, _TEXT), escaped) if before else escaped
+        return n.Binary("||", pattern, n.Bound(after, _TEXT)) if after else pattern
 
 
 class _Pattern:

@@ -14,8 +14,10 @@ import pytest
 from covet.db.database import Database
 from covet.db.errors import DatabaseError
 from covet.db.models import (
+    Case,
     CharField,
     DateField,
+    DateTimeField,
     DecimalField,
     F,
     FloatField,
@@ -25,6 +27,7 @@ from covet.db.models import (
     TimeField,
     Transform,
     Value,
+    When,
 )
 from covet.db.models import functions as f
 from tests._apps.blog.models import Article, Author
@@ -346,3 +349,15 @@ async def test_time_of_day_can_be_cut(blog: Database) -> None:
     await _article()
     cut = f.TruncMinute(f.Cast("published_at", TimeField()), output_field=TimeField())
     assert await value(cut) == dt.time(15, 9)
+
+
+async def test_dates_that_functions_choose_from_stay_dates(blog: Database) -> None:
+    await Article.objects.create(title="x", author=await Author.objects.create(name="a"))
+    day, moment = dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
+    rows = Article.objects.annotate(
+        first=f.Coalesce(f.NullIf(Value(day), Value(day)), Value(day)),
+        moment=f.Coalesce(Value(None, DateTimeField()), Value(moment)),
+        chosen=Case(When(title="x", then=Value(day)), default=Value(dt.date(2000, 1, 1))),
+        later=f.Greatest(Value(day), Value(dt.date(2000, 1, 1))),
+    )
+    assert await rows.values_list("first", "moment", "chosen", "later") == [(day, moment, day, day)]

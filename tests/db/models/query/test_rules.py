@@ -562,3 +562,34 @@ async def test_an_annotation_may_build_on_the_one_that_it_replaces(blog: Databas
     assert await rows.order_by("pk").values_list("x", "y") == [(22, 22), (42, 42), (62, 62)]
     with pytest.raises(FieldError, match="no field 'z'"):
         await Article.objects.annotate(z=F("z") + 1)
+
+
+@pytest.mark.row("lookups.text")
+async def test_a_pattern_that_is_null_matches_nothing_and_is_excluded_by_nothing(blog: Database) -> None:
+    ann = await Author.objects.create(name="Ann")
+    bob = await Author.objects.create(name="bob@x.org", email="bob@x.org")
+    for lookup in ("contains", "startswith", "iendswith"):
+        assert await Author.objects.filter(**{f"name__{lookup}": F("email")}) == [bob]
+        assert await Author.objects.exclude(**{f"name__{lookup}": F("email")}) == [ann]
+
+
+@pytest.mark.row("queries.filter")
+async def test_excluding_by_a_column_keeps_rows_where_that_column_is_null(blog: Database) -> None:
+    young, old = await Author.objects.create(name="young", age=3), await Author.objects.create(name="old", age=60)
+    unknown = await Author.objects.create(name="unknown")
+    made = [
+        await Article.objects.create(title=f"{author.name} by {editor and editor.name}", author=author, editor=editor)
+        for author in (young, old)
+        for editor in (None, young, old, unknown)
+    ]
+
+    async def kept(queryset: Any) -> set[str]:
+        return set(await queryset.values_list("title", flat=True))
+
+    every = {article.title for article in made}
+    assert await kept(Article.objects.filter(author__age=F("editor__age"))) == {"young by young", "old by old"}
+    assert await kept(Article.objects.exclude(author__age=F("editor__age"))) == every - {"young by young", "old by old"}
+    assert await kept(Article.objects.exclude(author__age__lt=F("editor__age"))) == every - {"young by old"}
+    assert await kept(Article.objects.filter(~Q(author=F("editor")))) == every - {"young by young", "old by old"}
+    aged = Article.objects.annotate(aged=F("author__age") + 0)
+    assert await kept(aged.exclude(aged=F("editor__age"))) == every - {"young by young", "old by old"}
