@@ -182,6 +182,47 @@ async def instances() -> None:
     assert_type(await Author.objects.count(), int)
 
 
+class Chosen(models.Manager["Article"]):
+    def chosen(self) -> models.QuerySet[Article, Article]:
+        return self.filter(views__gt=1)
+
+
+async def shapes_of_rows() -> None:
+    """What a refinement keeps of the row's type, and what it makes of it."""
+    rows = Article.objects.filter(title="x")
+    assert_type(await rows.annotate(n=models.Count("tags")).order_by("n"), list[Article])
+    assert_type(await rows.alias(n=models.Count("tags")).exclude(n=0)[:5], list[Article])
+    assert_type(await rows.select_related("author").prefetch_related("tags").only("title").first(), Article | None)
+    assert_type(await rows.values("title", n=models.Count("tags")), list[dict[str, Any]])
+    assert_type(await rows.values("title").annotate(n=models.Count("pk")).first(), dict[str, Any] | None)
+    assert_type(await rows.values_list("pk", "title"), list[tuple[Any, ...]])
+    assert_type(await rows.values_list("title", flat=True), list[Any])
+    async for pair in rows.values_list("pk", "title").iterator(chunk_size=10):
+        assert_type(pair, tuple[Any, ...])
+    assert_type(await rows.aggregate(n=models.Sum("views")), dict[str, Any])
+    assert_type(await rows.get_or_create(title="x"), tuple[Article, bool])
+    assert_type(await rows.update_or_create(title="x", defaults={"views": 1}), tuple[Article, bool])
+    assert_type(await Article.objects.bulk_create([Article(title="x")]), list[Article])
+    assert_type(await rows.update(views=models.F("views") + 1), int)
+    assert_type(await rows.exists(), bool)
+    assert_type(await rows.get(), Article)
+    assert_type(rows | rows, ArticleQuerySet)
+    assert_type(await rows.using("other").distinct(), list[Article])
+    await rows.nonsense()  # E
+    rows.values_list(1, flat="yes")  # E
+    await rows.get_or_create("x")  # E
+
+
+async def managers() -> None:
+    """A manager of a queryset's methods, with methods of its own."""
+    made = Chosen.from_queryset(ArticleQuerySet)
+    assert_type(made().chosen(), models.QuerySet[Article, Article])
+    assert_type(await made().filter(title="x"), list[Article])
+    assert_type(await Article.objects.published(), list[Article])
+    assert_type(await Article.objects.filter(title="x").published().published().last(), Article | None)
+    Article.objects.unpublished()  # E
+
+
 def articles() -> models.QuerySet[Article]:  # the row type defaults to the model
     return Article.objects.filter(title="x")
 

@@ -120,3 +120,74 @@ async def test_an_abstract_factory_says_what_it_lacks(site: str) -> None:
 
     with pytest.raises(factory.errors.FactoryError, match="Base is abstract"):
         await Base.create()
+
+
+@pytest.mark.row("factories")
+async def test_related_factories_write_rows_that_point_back(site: str) -> None:
+    """One, or a list of them, after the row that they point at; options go through by the double underscore."""
+    import factory
+
+    from covet.auth.models import Permission
+
+    factories = make_factories()
+
+    class FullContentTypeFactory(factories.content_type):  # type: ignore[misc, name-defined]  # made at run time
+        chief = factory.RelatedFactory(factories.permission, factory_related_name="content_type", codename="chief")
+        others = factory.RelatedFactoryList(factories.permission, factory_related_name="content_type", size=2)
+
+    kind = await FullContentTypeFactory(model="lamp", chief__name="May rule")
+
+    rows = await Permission.objects.filter(content_type=kind).order_by("pk")
+    assert [row.codename for row in rows[:1]] == ["chief"] and rows[0].name == "May rule"
+    assert len(rows) == 3
+    bare = await FullContentTypeFactory(model="desk", chief=None, others=None)
+    assert await Permission.objects.filter(content_type=bare).count() == 0
+
+
+@pytest.mark.row("factories")
+async def test_traits_may_bring_rows_and_hooks_of_their_own(site: str) -> None:
+    """A trait switches on a sub-factory, a related one and other traits; each batch's row has its own."""
+    import factory
+
+    from covet.auth.models import Permission
+
+    factories = make_factories()
+    seen: list[tuple[str, int, bool]] = []
+
+    class ManyPermissionFactory(factories.permission):  # type: ignore[misc, name-defined]  # made at run time
+        class Params:
+            lamp = factory.Trait(content_type__model="lamp")
+            bright = factory.Trait(lamp=True, name="May shine")
+
+        @factory.post_generation
+        async def first(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            await self.refresh_from_db()
+            seen.append(("first", self.pk, await Permission.objects.filter(pk=self.pk).exists()))
+
+        @factory.post_generation
+        def second(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            seen.append(("second", self.pk, kwargs.get("loud", False)))
+
+    rows = await ManyPermissionFactory.create_batch(3, bright=True, second__loud=True)
+
+    assert [(row.name, (await row.content_type).model) for row in rows] == [("May shine", "lamp")] * 3
+    assert len({row.pk for row in rows}) == 3
+    assert seen == [one for row in rows for one in (("first", row.pk, True), ("second", row.pk, True))]
+    plain = await ManyPermissionFactory()
+    assert plain.name != "May shine" and (await plain.content_type).model == "up"
+
+
+async def test_a_hook_that_fails_fails_the_creation(site: str) -> None:
+    """Nothing is swallowed, and the row stands, as in factory-boy."""
+    import factory
+
+    from covet.auth.models import Group
+
+    class FailingFactory(make_factories().group):  # type: ignore[misc, name-defined]  # made at run time
+        @factory.post_generation
+        async def fails(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            raise LookupError("the hook's own")
+
+    with pytest.raises(LookupError, match="the hook's own"):
+        await FailingFactory()
+    assert await Group.objects.count() == 1
