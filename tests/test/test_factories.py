@@ -156,7 +156,7 @@ async def test_traits_may_bring_rows_and_hooks_of_their_own(site: str) -> None:
 
     class ManyPermissionFactory(factories.permission):  # type: ignore[misc, name-defined]  # made at run time
         class Params:
-            lamp = factory.Trait(content_type__model="lamp")
+            lamp = factory.Trait(content_type=factory.SubFactory(factories.content_type, model="lamp"))
             bright = factory.Trait(lamp=True, name="May shine")
 
         @factory.post_generation
