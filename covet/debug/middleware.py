@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from covet import timezone
+from covet.apps import apps
 from covet.conf import settings
 from covet.db.observe import observe_cache, record_queries
 from covet.exceptions import ImproperlyConfigured
@@ -41,11 +42,11 @@ class DebugPanelMiddleware:
         if not settings.INTERNAL_IPS:
             raise MiddlewareNotUsed("INTERNAL_IPS is empty")
         # Late: what is not used is not imported.
-        from covet.debug.requests import History
+        from covet.debug.requests import history_of
 
         self.get_response = get_response
         self.networks = [_network(text) for text in settings.INTERNAL_IPS]
-        self.history = History()
+        self.history = history_of(apps.current())
 
     async def __call__(self, request: Request) -> Response:
         """Answer, and note what that took."""

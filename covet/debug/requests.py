@@ -6,11 +6,13 @@ import datetime as dt
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
+from covet.apps.registry import Apps
 from covet.db.observe import CacheCall, QueryRecord
 from covet.views.debug_frames import mask_text, safe_repr
 
-__all__ = ["History", "SeenRequest", "Statement", "statements_of"]
+__all__ = ["History", "SeenRequest", "Statement", "history_of", "statements_of"]
 
 _KEPT_REQUESTS = 50
 _KEPT_STATEMENTS = 500
@@ -108,6 +110,17 @@ class History:
     def find(self, key: str) -> SeenRequest | None:
         """Return the request of this key, if it is still kept."""
         return next((request for request in self._requests if request.key == key), None)
+
+
+_histories: WeakKeyDictionary[Apps, History] = WeakKeyDictionary()
+
+
+def history_of(site: Apps) -> History:
+    """Return the history of a site; one for all chains of middleware that it has."""
+    history = _histories.get(site)
+    if history is None:
+        history = _histories[site] = History()
+    return history
 
 
 def statements_of(request: SeenRequest) -> list[Statement]:

@@ -16,6 +16,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
 from covet.middleware.chain import Hooks, fold, guard
+from covet.middleware.skipping import by_route, choosing
 from covet.types import Message, Receive, Scope, Send
 from covet.urls.endpoint import view_name
 from covet.urls.resolver import Resolver
@@ -68,8 +69,13 @@ class HttpHandler:
             step = _step_with_hooks(resolver, hooks, _call if wrap_view is None else wrap_view(_call))
             return guard(step, self.errors)
 
+        def fold_without(names: frozenset[str]) -> GetResponse:
+            return fold([layer for layer in middleware if layer not in names], innermost, self.errors).call
+
         chain = fold(middleware, innermost, self.errors)
-        self.handle: GetResponse = recording(chain.call) if debug else chain.call
+        chains = by_route(resolver, middleware, fold_without)
+        call = choosing(resolver, chain.call, chains) if chains else chain.call
+        self.handle: GetResponse = recording(call) if debug else call
         if proxies is not None:
             self.handle = trusting(self.handle, proxies, policy)
         self.layers = chain.layers

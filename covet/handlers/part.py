@@ -12,6 +12,7 @@ from covet.handlers.http import HttpHandler
 from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
 from covet.http.exception_handlers import project_handlers
 from covet.middleware.order import check_debug_panel, check_order
+from covet.middleware.skipping import check_skipped
 from covet.urls.part import UrlsPart
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ class HandlersPart(AppPart):
             self.handler.handle = bound(self.handler.handle)
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report middleware in an order that cannot be meant."""
+        """Report middleware in an order that cannot be meant, and layers left out by a name that is none."""
         yield from check_order(settings.MIDDLEWARE)
+        yield from check_skipped(self.handler.resolver, settings.MIDDLEWARE)
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report what anyone on the network could make this server believe, and what it would show."""

@@ -11,6 +11,7 @@ from covet.http.errors import MethodNotAllowed
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.csrf import csrf_exempt
+from covet.middleware.skipping import without_middleware
 from covet.views.conditions import condition, etag, last_modified
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "sensitive_variables",
     "vary_on_cookie",
     "vary_on_headers",
+    "without_middleware",
     "xframe_options_deny",
     "xframe_options_exempt",
     "xframe_options_sameorigin",
