@@ -13,7 +13,7 @@ from covet.db.errors import NotSupportedError
 from covet.db.models.query.build import Builder
 from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
-from covet.db.models.query.logic import FALSE, all_of
+from covet.db.models.query.logic import FALSE, all_of, plain_columns
 from covet.db.models.query.optimize import lean_count, lean_distinct, lean_exists, lean_slice
 from covet.db.models.query.paths import parent_hops, resolve_path
 from covet.db.models.query.qualify import qualified
@@ -86,7 +86,7 @@ class Assembler(Builder):
             columns, root = self._instance_columns()
         grouped = extras.group_by is not None
         order = self.order_by(default=not grouped) if ordered else []
-        group = self._group(columns, order) if grouped else ()
+        group = self._group(columns, order, having) if grouped else ()
         outputs = [Output(column.node, column.label) for column in columns]
         if extras.distinct and not extras.distinct_on:
             selected = {column.node for column in columns}
@@ -218,8 +218,10 @@ class Assembler(Builder):
 
     # ── groups
 
-    def _group(self, columns: Sequence[OutColumn], order: Sequence[n.Ordering]) -> tuple[n.Node, ...]:
-        """Return ``GROUP BY``: the row or the names, and whatever is selected or ordered by that is no aggregate."""
+    def _group(
+        self, columns: Sequence[OutColumn], order: Sequence[n.Ordering], having: n.Node | None
+    ) -> tuple[n.Node, ...]:
+        """Return ``GROUP BY``: the row or the names, and whatever is selected, ordered or held by that is no aggregate."""
         extras = self.plan.extras
         group: list[n.Node] = []
         if extras.group_by is True:
@@ -245,6 +247,9 @@ class Assembler(Builder):
             if _alias(node) in covered or _holds(node, aggregates):
                 continue
             group.append(node)
+        # PostgreSQL and SQLite know that a row's key decides its columns; MySQL and MariaDB do not, in HAVING.
+        known = set() if self.vendor == "mysql" else covered
+        group += [node for node in plain_columns(having, aggregates) if node.alias not in known]
         return tuple(dict.fromkeys(group))
 
     # ── nested and combined

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from covet.db.sql import nodes as n
 
-__all__ = ["FALSE", "TRUE", "all_of", "any_of", "negate", "odd_of"]
+__all__ = ["FALSE", "TRUE", "all_of", "any_of", "negate", "odd_of", "plain_columns"]
 
+# How the names of functions over many rows begin.
+_AGGREGATES = (
+    *("ANY_VALUE", "ARRAY_AGG", "AVG", "BIT_", "BOOL_", "CORR", "COUNT", "COVAR_", "JSONB_AGG", "MAX", "MIN", "REGR_"),
+    *("STDDEV_", "STRING_AGG", "SUM", "VAR_"),
+)
 TRUE: n.Node = n.And(())
 FALSE: n.Node = n.Or(())
 
@@ -52,3 +59,17 @@ def negate(node: n.Node) -> n.Node:
     if node == TRUE:
         return FALSE
     return n.Not(node)
+
+
+def plain_columns(node: Any, aggregates: Collection[n.Node]) -> Iterator[n.Column]:
+    """Yield the columns of a condition on groups that stand outside of aggregates and of queries of their own."""
+    if isinstance(node, n.Column):
+        yield node
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from plain_columns(item, aggregates)
+    elif isinstance(node, n.Node) and dataclasses.is_dataclass(node) and node not in aggregates:
+        if isinstance(node, n.Func) and node.name.startswith(_AGGREGATES):
+            return
+        for field in dataclasses.fields(node):
+            yield from plain_columns(getattr(node, field.name), aggregates)

@@ -593,3 +593,23 @@ async def test_excluding_by_a_column_keeps_rows_where_that_column_is_null(blog: 
     assert await kept(Article.objects.filter(~Q(author=F("editor")))) == every - {"young by young", "old by old"}
     aged = Article.objects.annotate(aged=F("author__age") + 0)
     assert await kept(aged.exclude(aged=F("editor__age"))) == every - {"young by young", "old by old"}
+
+
+@pytest.mark.row("aggregates.grouping")
+async def test_conditions_on_groups_and_on_rows_may_be_alternatives(blog: Database) -> None:
+    ann, bob = await Author.objects.create(name="Ann", age=30), await Author.objects.create(name="Bob")
+    tags = [await Tag.objects.create(label=label) for label in "pq"]
+    for number, author in enumerate((ann, bob, bob)):
+        article = await Article.objects.create(title=f"t{number}", author=author, views=number)
+        await article.tags.set(tags[:number])
+    counted = Article.objects.annotate(n=Count("tags")).order_by("title")
+
+    assert await counted.filter(Q(n=2) | Q(views=0)).values_list("title", flat=True) == ["t0", "t2"]
+    assert await counted.filter(Q(n=2) | Q(author__name="Ann")).values_list("title", flat=True) == ["t0", "t2"]
+    assert await counted.exclude(Q(n=2) | Q(author__age__gt=20)).values_list("title", flat=True) == ["t1"]
+    assert await counted.filter(Q(n__gt=F("views")) | Q(title__startswith="t1")).count() == 1
+    by_author = Article.objects.values("author__name").annotate(n=Count("pk")).order_by("author__name")
+    assert await by_author.filter(Q(n=2) | Q(author__age=30)).values_list("author__name", "n") == [
+        ("Ann", 1),
+        ("Bob", 2),
+    ]
