@@ -4,11 +4,14 @@ import io
 import json
 import logging
 import logging.config
+import re
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
+import covet
 from covet.conf import override
 from covet.log import configure_logging, current_request_id, default_config, request_id
 from covet.log.context import RequestIdFilter
@@ -93,3 +96,50 @@ def test_the_projects_logging_is_laid_over_the_defaults():
 
     assert stream.getvalue() == "to the stream\n"
     assert default_config(style="json", debug=False)["handlers"]["console"]["formatter"] == "json"
+
+
+def test_every_logger_is_in_the_documentation_and_the_other_way_round():
+    root = Path(covet.__file__).parent
+    used = {
+        name
+        for path in root.rglob("*.py")
+        for name in re.findall(r'getLogger\(\s*"(covet[\w.]*)"\s*\)', path.read_text("utf-8"))
+    }
+    page = (root.parent / "docs" / "howto" / "logging.md").read_text("utf-8")
+    told = set(re.findall(r"^\| `(covet[\w.]*)` \|", page, re.MULTILINE))
+    assert used == told
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_a_project_may_route_one_logger_elsewhere_by_its_name(tmp_path):
+    file = tmp_path / "requests.log"
+    own = {
+        "handlers": {
+            "file": {
+                "class": "logging.FileHandler",
+                "filename": str(file),
+                "formatter": "json",
+                "filters": ["request_id"],
+            }
+        },
+        "loggers": {"covet.request": {"handlers": ["file"], "propagate": False, "level": "ERROR"}},
+    }
+    token = request_id.set("abc")
+    try:
+        with override(LOGGING=own, DEBUG=False):
+            configure_logging()
+        logging.getLogger("covet.request").error("failed", extra={"status": 500})
+        logging.getLogger("covet.request").warning("too quiet")
+        logging.getLogger("covet.server").warning("elsewhere")
+    finally:
+        request_id.reset(token)
+        logger = logging.getLogger("covet.request")
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    (line,) = file.read_text().splitlines()
+    entry = json.loads(line)
+    assert (entry["logger"], entry["message"], entry["status"]) == ("covet.request", "failed", 500)
+    assert entry["request_id"] == "abc"
