@@ -286,7 +286,7 @@ class ManagerDescriptor:
         meta = owner._meta
         if meta.abstract:
             raise AttributeError(f"{owner.__name__} is abstract and has no rows; query one of its subclasses.")
-        if meta.swapped:
+        if meta.swappable and meta.swapped:
             raise AttributeError(f"{owner.__name__} is swapped for {meta.swapped}; query that model.")
         if owner is self.manager.model:
             return self.manager

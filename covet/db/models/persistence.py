@@ -6,7 +6,7 @@ values is made by generated code, and its text is compiled once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
@@ -63,13 +63,22 @@ async def save(
         using = _write_alias(cls, instance)
     if force_insert and (force_update or update_fields):
         raise ValueError("save(force_insert=…) does not go with force_update or update_fields.")
-    names = _update_names(instance, update_fields, force_insert=bool(force_insert), using=using)
-    if names is not None and not names:
-        return
-    forced = _forced(cls, force_insert)
+    names = None
+    if update_fields is not None or instance._row_state.partial:
+        names = _update_names(instance, update_fields, force_insert=bool(force_insert), using=using)
+        if names is not None and not names:
+            return
+    forced = _forced(cls, force_insert) if force_insert else ()
     if pre_save.has_listeners(cls) and not meta.auto_created:
         await pre_save.send(cls, instance=instance, raw=False, using=using, update_fields=names)
-    created = await _save_tables(instance, connections[using], forced, force_update=force_update, names=names)
+    database = connections[using]
+    concrete = meta.concrete_model
+    if concrete._meta.parents:
+        created = await _save_tables(instance, database, forced, force_update=force_update, names=names)
+    else:
+        created = not await _save_table(
+            instance, concrete, database, force_insert=bool(forced), force_update=force_update, names=names
+        )
     # A receiver or an expression may have changed the state meanwhile.
     state = instance._row_state
     if state.adding or state.db != using or state.loader is not None:
@@ -117,7 +126,7 @@ def _update_names(
                 )
         return frozenset(given)
     state: State = instance._row_state
-    if not state.partial or force_insert or state.adding or using != state.db:
+    if force_insert or state.adding or using != state.db:
         return None
     own = instance.__dict__
     loaded = [field for field in meta.concrete_fields if field.attname in own]
@@ -165,10 +174,6 @@ async def _save_tables(
     """Save the row in its table, after those of its parents; return whether it was created."""
     cls = type(instance)
     concrete: Any = cls._meta.concrete_model
-    if not concrete._meta.parents:
-        return not await _save_table(
-            instance, concrete, database, force_insert=bool(forced), force_update=force_update, names=names
-        )
     async with transaction.atomic(using=database.alias, savepoint=False):
         inserted = await _save_parents(instance, concrete, database, forced, force_update=force_update, names=names)
         updated = await _save_table(
@@ -313,7 +318,7 @@ async def _update(
     return True
 
 
-async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Database, *, has_key: bool) -> None:
+def _insert(instance: Any, model: Any, plan: _TablePlan, database: Database, *, has_key: bool) -> Awaitable[None]:
     columns = plan.with_key if has_key else plan.without_key
     values = columns.gather(instance, True)
     if DATABASE_DEFAULT in values and any(value is DATABASE_DEFAULT for value in values):
@@ -323,7 +328,7 @@ async def _insert(instance: Any, model: Any, plan: _TablePlan, database: Databas
         ]
         columns = write.Columns([field for field, _value in kept], columns.gather)
         values = [value for _field, value in kept]
-    await write.insert_row(model, instance, columns, values, database)
+    return write.insert_row(model, instance, columns, values, database)
 
 
 class _TablePlan:

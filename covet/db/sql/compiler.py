@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from covet import json
 from covet.db.errors import NotSupportedError
 from covet.db.sql.beyond import Beyond, OutOfLimits, adapter_of
-from covet.db.sql.dialect import Dialect, unsupported
+from covet.db.sql.dialect import AS_IS, Dialect, unsupported
 from covet.db.sql.expressions import PLACE, Bind, Writer
 from covet.db.sql.nodes import Node, Param
 from covet.db.sql.statements import (
@@ -308,6 +308,11 @@ def _value(number: int, bind: Bind, names: dict[str, Any]) -> str:
         # Keys and other whole numbers are what most look-ups take: two comparisons here, in place of a call.
         rest = f".__class__ is int and {bind.limits.low} <= v <= {bind.limits.high} else a{number}(v)"
         return f"[v if v{rest} for v in {value}]" if bind.many else f"v if (v := {value}){rest}"
+    method = getattr(adapt, "__func__", None)
+    plain = None if method is None else AS_IS.get(method)
+    if plain is not None and not bind.many:
+        names[plain.__name__] = plain
+        return f"v if (v := {value}).__class__ is {plain.__name__} or v is None else a{number}(v)"
     return f"[a{number}(item) for item in {value}]" if bind.many else f"a{number}({value})"
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from covet.db.sql.statements import Conflict, Lock
 
 __all__ = [
+    "AS_IS",
     "INLINE",
     "Convert",
     "Dialect",
@@ -59,6 +60,10 @@ class Inline(NamedTuple):
 
 #: Converters that are written out.
 INLINE: dict[Convert, Inline] = {}
+
+#: Adapters that are methods, as plain functions, and of which class a value is that they return unchanged, as they do ``None``:
+#: generated code then does without the call.
+AS_IS: dict[Callable[..., Any], type[Any]] = {}
 
 
 class RawJSON(str):

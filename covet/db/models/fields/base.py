@@ -409,6 +409,11 @@ class Field(TakesLookups, Generic[T]):
         """Return the value to save, after changing it on the instance if the field does so (``auto_now``)."""
         return getattr(instance, self.attname)
 
+    @property
+    def makes_value(self) -> bool:
+        """Whether ``pre_save`` may give another value than the one on the instance; where not, it is not called."""
+        return type(self).pre_save is not Field.pre_save
+
     def value_from_object(self, instance: Any) -> Any:
         """Return this field's value of an instance."""
         return getattr(instance, self.attname)

@@ -12,6 +12,7 @@ from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
 from covet.db.models.fields.base import Field, FieldOptions, Text
+from covet.db.sql.dialect import AS_IS
 from covet.db.sql.nodes import ColumnType
 
 __all__ = [
@@ -122,6 +123,9 @@ class IntegerField(Field[T]):
                 )
             )
         return found
+
+
+AS_IS[IntegerField.get_prep_value] = int
 
 
 class BigIntegerField(IntegerField[T]):
@@ -338,6 +342,9 @@ class FloatField(Field[T]):
             raise error.__class__(f"{_name(self)} expects a number, not {value!r}.") from error
 
 
+AS_IS[FloatField.get_prep_value] = float
+
+
 class DecimalField(Field[T]):
     """An exact decimal number.
 
@@ -517,6 +524,9 @@ class BooleanField(Field[T]):
         if value is True or value is False or value is None:
             return value
         return self.to_python(value)
+
+
+AS_IS[BooleanField.get_prep_value] = bool
 
 
 def _name(field: Field[Any]) -> str:

@@ -54,6 +54,11 @@ class _AutoNow(Field[T]):
             return value
         return super().pre_save(instance, add)
 
+    @property
+    def makes_value(self) -> bool:
+        """Whether it is automatic, or a subclass has a ``pre_save`` of its own."""
+        return self.auto_now or self.auto_now_add or type(self).pre_save is not _AutoNow.pre_save
+
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Add the automatic options; what they imply is not written."""
         name, path, args, kwargs = super().deconstruct()

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
 from covet.db.models.fields.base import Field, FieldOptions, Text
+from covet.db.sql.dialect import AS_IS
 from covet.db.sql.nodes import ColumnType
 
 __all__ = ["CharField", "EmailField", "GenericIPAddressField", "SlugField", "TextField", "URLField"]
@@ -41,6 +42,9 @@ class _TextBase(Field[T]):
         if self.db_collation is not None:
             kwargs["db_collation"] = self.db_collation
         return name, path, args, kwargs
+
+
+AS_IS[_TextBase.get_prep_value] = str
 
 
 class CharField(_TextBase[T]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
+from types import CoroutineType
 from typing import Any
 
 from covet.concurrency import maybe_await
@@ -41,8 +42,9 @@ class Mutate(Chain[M, R]):
         """Build an instance, insert it and return it."""
         model: Any = self.model
         instance = model(**values)
+        saving = instance.save(force_insert=True, using=run.write_database(self).alias)
         # A model's own ``save`` may be a plain function.
-        await maybe_await(instance.save(force_insert=True, using=run.write_database(self).alias))
+        await (saving if saving.__class__ is CoroutineType else maybe_await(saving))
         return instance  # type: ignore[no-any-return]  # an instance of the model
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[M, bool]:

@@ -78,7 +78,7 @@ def columns_of(fields: Sequence[Any]) -> Columns:
     names: dict[str, Any] = {}
     items = []
     for number, field in enumerate(fields):
-        if type(field).pre_save is Field.pre_save and field.attname.isidentifier():
+        if not field.makes_value and field.attname.isidentifier():
             items.append(f"o.{field.attname}")
         else:
             names[f"p{number}"] = field.pre_save
