@@ -1,0 +1,154 @@
+"""How SQLite is used: WAL, a busy time-out, foreign keys, one writer that begins IMMEDIATE, readers beside it, one hop."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covet.conf.service_url import parse_database
+from covet.db import transaction
+from covet.db.backends.sqlite.driver import SQLiteConnection
+from covet.db.database import Database
+from covet.db.errors import ForeignKeyViolation, PoolTimeout
+
+pytestmark = pytest.mark.row("connections.setup", on="sqlite")
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[tuple[Database, Database]]:
+    """One file, opened twice, as two processes would."""
+    config = parse_database(f"sqlite:///{tmp_path / 'shared.sqlite3'}")
+    databases = Database("first", config), Database("second", config)
+    await databases[0].execute("CREATE TABLE counter (n integer)")
+    await databases[0].execute("INSERT INTO counter VALUES (0)")
+    yield databases
+    for one in databases:
+        await one.close()
+
+
+async def test_sessions_are_set_up_for_many_users(two: tuple[Database, Database]) -> None:
+    db, _ = two
+    for frame in ("reader", "writer"):
+        asked = []
+        for name in ("journal_mode", "foreign_keys", "busy_timeout"):
+            if frame == "reader":
+                asked.append((await db.fetch(f"PRAGMA {name}"))[0][0])
+            else:
+                async with transaction.atomic(db):
+                    asked.append((await db.fetch(f"PRAGMA {name}"))[0][0])
+        mode, keys, wait_ms = asked
+        assert (mode, keys) == ("wal", 1)
+        assert wait_ms > 0
+    await db.execute("CREATE TABLE owner (id integer PRIMARY KEY)")
+    await db.execute("CREATE TABLE pet (owner_id integer REFERENCES owner (id))")
+    with pytest.raises(ForeignKeyViolation):
+        await db.execute("INSERT INTO pet VALUES (5)")
+
+
+async def test_transactions_that_read_and_then_write_lose_no_update(two: tuple[Database, Database]) -> None:
+    async def count(db: Database) -> None:
+        for _ in range(15):
+            async with transaction.atomic(db):
+                ((number,),) = await db.fetch("SELECT n FROM counter")
+                await asyncio.sleep(0)
+                await db.execute("UPDATE counter SET n = ?", (number + 1,))
+
+    await asyncio.gather(*[count(db) for db in two for _ in range(2)])
+
+    assert await two[0].fetch("SELECT n FROM counter") == [(60,)]
+
+
+async def test_a_transaction_takes_the_write_lock_when_it_begins(two: tuple[Database, Database]) -> None:
+    first, second = two
+    begun: list[str] = []
+
+    async def other() -> None:
+        async with transaction.atomic(second):
+            begun.append("second")
+
+    async with transaction.atomic(first):
+        waiting = asyncio.create_task(other())
+        for _ in range(20):
+            await first.fetch("SELECT n FROM counter")
+        assert begun == []
+    await waiting
+    assert begun == ["second"]
+
+
+async def test_there_is_one_writer_and_readers_go_on_beside_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'one.sqlite3'}?pool_timeout_s=0.2"
+    db = Database("only", parse_database(url))
+    await db.execute("CREATE TABLE note (n integer)")
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        async with transaction.atomic(db):
+            await db.execute("INSERT INTO note VALUES (1)")
+            entered.set()
+            await leave.wait()
+
+    writer = asyncio.create_task(write())
+    await entered.wait()
+    # What is not committed yet is not seen, and nobody who reads waits for it.
+    assert [await asyncio.gather(*[db.fetch("SELECT n FROM note") for _ in range(8)])] == [[[]] * 8]
+    with pytest.raises(PoolTimeout, match="SQLite writes by one connection at a time"):
+        await db.execute("INSERT INTO note VALUES (2)")
+    leave.set()
+    await writer
+    assert await db.fetch("SELECT n FROM note") == [(1,)]
+    await db.close()
+
+
+async def test_readers_read_at_the_same_time(tmp_path: Path) -> None:
+    db = Database("many", parse_database(f"sqlite:///{tmp_path / 'many.sqlite3'}"))
+    await db.fetch("SELECT 1")
+    slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 800000) SELECT count(*) FROM c"
+    tasks = [asyncio.create_task(db.fetch(slow)) for _ in range(3)]
+    most = 0
+    while not all(task.done() for task in tasks):
+        assert db._readers is not None
+        most = max(most, db._readers.in_use)
+        await asyncio.sleep(0)
+
+    assert [await task for task in tasks] == [[(800000,)]] * 3
+    assert most >= 2
+    await db.close()
+
+
+async def test_a_reader_cannot_write(two: tuple[Database, Database]) -> None:
+    reader = await two[0].driver.connect(read_only=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await reader.execute("INSERT INTO counter VALUES (1)", ())
+    await reader.close()
+
+
+async def test_a_statement_crosses_to_the_thread_once(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, _ = two
+    for sql in ("SELECT n FROM counter", "UPDATE counter SET n = ?", "INSERT INTO counter VALUES (?)"):
+        await db.fetch(sql) if sql[0] == "S" else await db.execute(sql, (1,))
+    hops: list[Any] = []
+    hop = SQLiteConnection._hop
+
+    async def counted(self: SQLiteConnection, function: Any, *args: Any) -> Any:
+        hops.append(function)
+        return await hop(self, function, *args)
+
+    monkeypatch.setattr(SQLiteConnection, "_hop", counted)
+
+    await db.execute("UPDATE counter SET n = ?", (2,))
+    assert len(hops) == 1
+    await db.insert("INSERT INTO counter VALUES (?)", (3,))
+    assert len(hops) == 2
+    await db.execute_many("INSERT INTO counter VALUES (?)", [(4,), (5,)])
+    assert len(hops) == 3
+    async with transaction.atomic(db):
+        await db.fetch("SELECT n FROM counter")
+        await db.execute("UPDATE counter SET n = ?", (6,))
+    assert len(hops) == 7  # BEGIN, both statements, COMMIT
