@@ -24,6 +24,10 @@ class TerminalQuestioner:
         """Ask whether a model was renamed."""
         return _yes(f"Was the model {app_label}.{old_name} renamed to {new_name}?", default=False)
 
+    def moved_model(self, old_label: str, new_label: str) -> bool:
+        """Ask whether a model went into another app."""
+        return _yes(f"Did the model {old_label} move to {new_label}?", default=False)
+
     def renamed_field(self, app_label: str, model_name: str, old_name: str, new_name: str, field: Field[Any]) -> bool:
         """Ask whether a field was renamed."""
         place = f"{app_label}.{model_name}"

@@ -48,7 +48,13 @@ __all__ = ["makemigrations", "shown_path"]
     "--update", is_flag=True, help="Put the changes into the app's latest migration, which is not applied yet."
 )
 @click.option("--merge", is_flag=True, help="Join several latest migrations of an app.")
-@click.option("--rename", "renames", multiple=True, metavar="APP.OLD:NEW", help="A model or field was renamed.")
+@click.option(
+    "--rename",
+    "renames",
+    multiple=True,
+    metavar="APP.OLD:NEW",
+    help="A model or field was renamed, or moved: APP.MODEL:OTHER.MODEL.",
+)
 @click.option("--no-rename", is_flag=True, help="Nothing was renamed: what went was removed, what came is new.")
 @click.option("--default", "defaults", multiple=True, metavar="APP.MODEL.FIELD=EXPR", help="A value for existing rows.")
 @click.option("--accept-data-loss", is_flag=True, help="Columns and tables may go, with what is in them.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from covet import checks
 from covet.contenttypes.models import ContentType, missing
 from covet.db import transaction
-from covet.db.migrations.operations.tables import RenameModel
+from covet.db.migrations.operations.special import SeparateDatabaseAndState
+from covet.db.migrations.operations.tables import CreateModel, DeleteModel, RenameModel
 from covet.db.routers import router
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def sync_content_types(
     plan: Sequence[tuple[Migration, bool]] = (),
     **named: Any,
 ) -> None:
-    """Receive ``post_migrate``: carry renamed models over, then make the rows of new ones.
+    """Receive ``post_migrate``: carry renamed and moved models over, then make the rows of new ones.
 
     A row of a model that is gone stays: other rows may refer to it.
     """
@@ -41,6 +42,9 @@ async def sync_content_types(
         for old, new in _renamed(label, plan):
             if not await rows.filter(app_label=label, model=new).exists():
                 await rows.filter(app_label=label, model=old).update(model=new)
+        for former, model in _moved(label, plan):
+            if not await rows.filter(app_label=label, model=model).exists():
+                await rows.filter(app_label=former, model=model).update(app_label=label)
         known = [(found.app_label, found.model) for found in await rows.filter(app_label=label)]
         new_rows = missing(known, wanted)
         if new_rows:
@@ -60,6 +64,21 @@ def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[s
             if names[0] != names[1]:
                 found.append((names[1], names[0]) if backwards else names)
     return found
+
+
+def _moved(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str]]:
+    """Return former app and name of the models that a plan moved to an app: one app forgets a table, another takes it."""
+    forgotten: list[tuple[str, str]] = []
+    taken: set[str] = set()
+    for migration, backwards in plan:
+        leaving, coming = (CreateModel, DeleteModel) if backwards else (DeleteModel, CreateModel)
+        for group in [item for item in migration.operations if isinstance(item, SeparateDatabaseAndState)]:
+            for operation in [] if group.database_operations else group.state_operations:
+                if isinstance(operation, coming) and migration.app_label == label:
+                    taken.add(operation.name.lower())
+                elif isinstance(operation, leaving) and migration.app_label != label:
+                    forgotten.append((migration.app_label, operation.name.lower()))
+    return [item for item in forgotten if item[1] in taken]
 
 
 def check_model_names(apps: Any) -> Iterator[checks.CheckMessage]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from covet.db.migrations.diff import Comparison, changes_between
 from covet.db.migrations.migration import Migration, swappable_dependency
+from covet.db.migrations.move import moved_models
 from covet.db.migrations.operations.tables import CreateModel
 from covet.db.migrations.optimize import optimize
 from covet.db.migrations.order import Change, Fact, cut, in_order
@@ -55,7 +56,8 @@ def detect(
         name: A name for the new migrations, without number, in place of one made of the operations.
     """
     old = old.clone()
-    changes: list[Change] = [*renamed_models(old, new, questioner), *renamed_fields(old, new, questioner)]
+    changes: list[Change] = [*renamed_models(old, new, questioner), *moved_models(old, new, questioner)]
+    changes += renamed_fields(old, new, questioner)
     require_used_renames(questioner, changes)
     comparison = Comparison(old, new, questioner)
     changes += changes_between(comparison)

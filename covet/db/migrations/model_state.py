@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.migrations.errors import StateError
 from covet.db.migrations.renames import renamed_rule, renamed_text
-from covet.db.migrations.signature import ModelKey, Reference, model_key, reference_of
+from covet.db.migrations.signature import ModelKey, Reference, clone_with, model_key, reference_of
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -161,6 +161,23 @@ class ModelState:
         """Return a new state with some options changed; ``None`` takes an option out."""
         merged = {key: value for key, value in {**self.options, **options}.items() if value is not None}
         return self.with_changes(options=merged)
+
+    def pointed_to(self, old_key: ModelKey, new_label: str) -> ModelState:
+        """Return the state with its references and bases that are ``old_key`` changed to ``new_label``.
+
+        The same object comes back when it does not refer to that model.
+        """
+        fields = dict(self.fields)
+        for name, reference in self.references.items():
+            if reference.to == old_key:
+                fields[name] = clone_with(fields[name], to=new_label)
+            if reference.through == old_key:
+                fields[name] = clone_with(fields[name], through=new_label)
+        old_label = ".".join(old_key)
+        bases = tuple(new_label if base == old_label else base for base in self.bases)
+        if bases == self.bases and all(fields[name] is field for name, field in self.fields.items()):
+            return self
+        return self.with_changes(fields=fields, bases=bases)
 
     def field(self, name: str) -> Field[Any]:
         """Return the field of that name.

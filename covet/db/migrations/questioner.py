@@ -39,6 +39,9 @@ class Questioner(Protocol):
     def renamed_model(self, app_label: str, old_name: str, new_name: str) -> bool:
         """Say whether the model that went is the one that came."""
 
+    def moved_model(self, old_label: str, new_label: str) -> bool:
+        """Say whether the model that went (``"blog.Item"``) is the one that came in another app."""
+
     def renamed_field(self, app_label: str, model_name: str, old_name: str, new_name: str, field: Field[Any]) -> bool:
         """Say whether the field that went is the one that came."""
 
@@ -60,26 +63,40 @@ class Questioner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """One ``--rename``: of a model (``blog.Item:Post``) or of a field (``blog.Item.title:headline``)."""
+    """One ``--rename``: of a model (``blog.Item:Post``) or a field (``blog.Item.title:headline``), or a move.
+
+    Attributes:
+        new_app: The app that a model moves to (``blog.Item:shop.Item``); empty for the others.
+    """
 
     app_label: str
     model_name: str
     field_name: str
     new_name: str
+    new_app: str = ""
 
 
 def parse_rename(text: str) -> Rename:
-    """Read ``app.Model:New`` or ``app.Model.field:new``.
+    """Read ``app.Model:New``, ``app.Model.field:new`` or ``app.Model:other_app.Model``.
 
     Raises:
         MigrationError: The text has another shape.
     """
     old, colon, new = text.partition(":")
-    parts = old.split(".")
-    if colon and new.isidentifier() and len(parts) in {2, 3} and all(part.isidentifier() for part in parts):
-        return Rename(parts[0].lower(), parts[1].lower(), parts[2] if len(parts) == 3 else "", new)
+    parts, news = old.split("."), new.split(".")
+    if (
+        colon
+        and len(news) <= 4 - len(parts)
+        and all(part.isidentifier() for part in [*parts, *news])
+        and len(parts) > 1
+    ):
+        field_name = parts[2] if len(parts) == 3 else ""
+        return Rename(
+            parts[0].lower(), parts[1].lower(), field_name, news[-1], news[0].lower() if len(news) == 2 else ""
+        )
     raise MigrationError(
-        f"--rename {text!r} is not understood. Write app.Model:NewName for a model, app.Model.field:new_name for a field.",
+        f"--rename {text!r} is not understood. Write app.Model:NewName for a model, app.Model.field:new_name for a field, "
+        "app.Model:other_app.Model for a model that moves.",
         exit_code=2,
     )
 
@@ -138,6 +155,20 @@ class Answers:
             return self.otherwise.renamed_model(app_label, old_name, new_name)
         raise AnswerNeeded(
             f"Was the model {app_label}.{old_name} renamed to {new_name}? Say --rename {app_label}.{old_name}:{new_name}, "
+            "or --no-rename if it was removed and another one added."
+        )
+
+    def moved_model(self, old_label: str, new_label: str) -> bool:
+        """Answer from ``--rename``; else ask."""
+        label = old_label.lower()
+        wanted = [rename for rename in self.renames if f"{rename.app_label}.{rename.model_name}" == label]
+        moves = [f"{rename.new_app}.{rename.new_name}".lower() for rename in wanted if rename.new_app]
+        if moves or self.nothing_renamed or any(not rename.field_name for rename in wanted):
+            return new_label.lower() in moves
+        if self.otherwise is not None:
+            return self.otherwise.moved_model(old_label, new_label)
+        raise AnswerNeeded(
+            f"Did the model {old_label} move to {new_label}? Say --rename {old_label}:{new_label}, "
             "or --no-rename if it was removed and another one added."
         )
 
@@ -201,7 +232,8 @@ class Answers:
     def explicit_model(self, app_label: str, old_name: str) -> str | None:
         """Return the new name that ``--rename`` gives to a model."""
         for rename in self.renames:
-            if (rename.app_label, rename.model_name, rename.field_name) == (app_label, old_name.lower(), ""):
+            place = rename.app_label, rename.model_name, rename.field_name, rename.new_app
+            if place == (app_label, old_name.lower(), "", ""):
                 return rename.new_name
         return None
 
@@ -214,7 +246,9 @@ class Answers:
 
     def _spoken_for(self, app_label: str, new_name: str) -> bool:
         return any(
-            rename.app_label == app_label and not rename.field_name and rename.new_name.lower() == new_name.lower()
+            (rename.new_app or rename.app_label) == app_label
+            and not rename.field_name
+            and rename.new_name.lower() == new_name.lower()
             for rename in self.renames
         )
 
@@ -241,6 +275,10 @@ class Unasked:
     """Answers whatever lets the comparison go on: for finding out whether there are changes, not for writing them."""
 
     def renamed_model(self, app_label: str, old_name: str, new_name: str) -> bool:
+        """Take it for removed and added."""
+        return False
+
+    def moved_model(self, old_label: str, new_label: str) -> bool:
         """Take it for removed and added."""
         return False
 

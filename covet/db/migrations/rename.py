@@ -13,7 +13,7 @@ from covet.db.migrations.operations.columns import AlterField, RenameField
 from covet.db.migrations.operations.tables import RenameModel
 from covet.db.migrations.order import Change
 from covet.db.migrations.questioner import Answers, Questioner
-from covet.db.migrations.signature import ModelKey, clone_with, reference_of, signature
+from covet.db.migrations.signature import ModelKey, clone_with, reference_of, shape_of, signature
 
 if TYPE_CHECKING:
     from covet.db.migrations.model_state import ModelState
@@ -68,7 +68,7 @@ def require_used_renames(answers: Questioner, changes: list[Change]) -> None:
             done.add((change.app_label, operation.old_name.lower(), ""))
         elif isinstance(operation, RenameField):
             done.add((change.app_label, operation.model_name.lower(), operation.old_name))
-    for rename in answers.renames:
+    for rename in [item for item in answers.renames if not item.new_app]:
         if (rename.app_label, rename.model_name, rename.field_name) not in done:
             place = ".".join(part for part in (rename.app_label, rename.model_name, rename.field_name) if part)
             raise MigrationError(
@@ -83,17 +83,7 @@ def _may_be_model(before: ModelState, after: ModelState, questioner: Questioner)
         return True
     if bool(before.options.get("proxy")) != bool(after.options.get("proxy")):
         return False
-    return bool(_shape(before) == _shape(after))
-
-
-def _shape(model: ModelState) -> Any:
-    """Return the fields of a model without what they refer to: a renamed model's own references change too."""
-    return {name: _without_target(field) for name, field in model.fields.items()}
-
-
-def _without_target(field: Field[Any]) -> Any:
-    path, args, kwargs = signature(field)
-    return path, args, {key: value for key, value in kwargs.items() if key not in {"to", "through"}}
+    return bool(shape_of(before.fields) == shape_of(after.fields))
 
 
 def _field_rename(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,6 +21,7 @@ __all__ = [
     "model_key",
     "plain_text",
     "reference_of",
+    "shape_of",
     "signature",
 ]
 
@@ -124,3 +126,12 @@ def signature(field: Field[Any]) -> tuple[str, list[Any], dict[str, Any]]:
         elif name in taken_apart:
             taken_apart[name] = ".".join(model_key(kwargs[name]))
     return path, [deep_deconstruct(item) for item in args], taken_apart
+
+
+def shape_of(fields: Mapping[str, Field[Any]]) -> dict[str, Any]:
+    """Return what fields are without what they refer to: the references of a renamed model to itself change too."""
+    shape: dict[str, Any] = {}
+    for name, field in fields.items():
+        path, args, kwargs = signature(field)
+        shape[name] = (path, args, {key: value for key, value in kwargs.items() if key not in {"to", "through"}})
+    return shape

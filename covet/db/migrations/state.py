@@ -94,8 +94,9 @@ class ProjectState:
             raise StateError(f"Cannot rename {app_label}.{old_name} to {new_name}: there is a model of that name.")
         renamed: dict[ModelKey, ModelState] = {}
         for key, model in self.models.items():
-            changed = model.with_changes(name=new_name) if key == old.key else model
-            changed = _repoint(changed, model, old.key, f"{app_label}.{new_name}".lower())
+            changed = model.pointed_to(old.key, f"{app_label}.{new_name}".lower())
+            if key == old.key:
+                changed = changed.with_changes(name=new_name)
             renamed[changed.key] = changed
         self.models = renamed
         self._apps = None
@@ -167,20 +168,6 @@ class ProjectState:
                 changed[name] = clone_with(changed[name], through_fields=names)
         if any(changed[name] is not field for name, field in other.fields.items()):
             self.put(other.with_changes(fields=changed))
-
-
-def _repoint(changed: ModelState, model: ModelState, old_key: ModelKey, new_label: str) -> ModelState:
-    fields = dict(model.fields)
-    for name, reference in model.references.items():
-        if reference.to == old_key:
-            fields[name] = clone_with(fields[name], to=new_label)
-        if reference.through == old_key:
-            fields[name] = clone_with(fields[name], through=new_label)
-    old_label = ".".join(old_key)
-    bases = tuple(new_label if base == old_label else base for base in model.bases)
-    if bases == model.bases and all(fields[name] is field for name, field in model.fields.items()):
-        return changed
-    return changed.with_changes(fields=fields, bases=bases)
 
 
 def _renamed(names: Iterable[str], old_name: str, new_name: str) -> tuple[str, ...]:

@@ -226,6 +226,12 @@ class SeparateDatabaseAndState(Operation):
         inside = [operation.describe() for operation in self.database_operations or self.state_operations]
         return "Separate database and state: " + ("; ".join(inside) or "nothing")
 
+    @property
+    def name_fragment(self) -> str:
+        """The pieces of what is inside."""
+        inside = [operation.name_fragment for operation in self.database_operations or self.state_operations]
+        return "_".join(fragment for fragment in inside if fragment)
+
 
 def _require_two_arguments(code: Code) -> None:
     """Say what a function of RunPython takes, before it is called with something else."""
