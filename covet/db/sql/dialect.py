@@ -52,10 +52,13 @@ class Inline(NamedTuple):
     Attributes:
         code: An expression with ``{v}`` for the name of the value, and ``{call}`` for the call of the converter.
         names: What else the expression names.
+        attempt: Where a statement can stand, an expression like ``code`` that is cheaper still, and raises ``ValueError`` for what
+            only the converter understands.
     """
 
     code: str
     names: dict[str, Any]
+    attempt: str = ""
 
 
 #: Converters that are written out.

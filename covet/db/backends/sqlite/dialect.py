@@ -367,3 +367,9 @@ _CONVERTERS: dict[str, Convert] = {
     "boolean": _bool,
 }
 INLINE[_bool] = Inline("None if {v} is None else not not {v}", {})
+# A text with a zone of its own has two then, which is an error; after a date alone it would be taken for the time.
+INLINE[_datetime] = Inline(
+    "{call}",
+    {"moment": dt.datetime.fromisoformat},
+    attempt='None if {v} is None else moment({v} + "+00:00") if len({v}) > 10 else {call}',
+)

@@ -132,6 +132,17 @@ def _converted(number: int, convert: Callable[[Any], Any], names: dict[str, Any]
     return found.code.format(v=f"v{number}", call=f"c{number}(v{number})")
 
 
+def _assigned(target: str, number: int, convert: Callable[[Any], Any], names: dict[str, Any]) -> list[str]:
+    """Return the lines that put the converted value ``v<number>`` on an attribute."""
+    found = INLINE.get(convert)
+    code = _converted(number, convert, names)
+    if found is None or not found.attempt:
+        return [f"{target} = {code}"]
+    # A ``try`` that nothing is raised in costs nothing.
+    attempt = found.attempt.format(v=f"v{number}", call=f"c{number}(v{number})")
+    return ["try:", f" {target} = {attempt}", "except ValueError:", f" {target} = {code}"]
+
+
 class _Code:
     """Lines of a function under construction, with the objects that they name."""
 
@@ -194,7 +205,7 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     for index, name in enumerate(extra_names, offset):
         convert = found[index]
         if convert is not None:
-            body.append(f"  o.{_identifier(name)} = {_converted(index, convert, code.names)}")
+            body += [f"  {line}" for line in _assigned(f"o.{_identifier(name)}", index, convert, code.names)]
     body.append("  a0(o)")
     tail = [f" if hooks: tell(cls{number}, l{number})" for number in numbers]
     code.names |= {"ref": weakref.ref, "hooks": _PostInit(), "tell": _tell}
@@ -289,9 +300,10 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
         " o._row_state = LOADED(alias, partial)",
         f" {', '.join(targets)}{',' if len(targets) == 1 else ''} = row",
         *[
-            f" o.{name} = {_converted(i, convert, code.names)}"
+            f" {line}"
             for i, (name, convert) in enumerate(zip(names, found, strict=True))
             if convert is not None
+            for line in _assigned(f"o.{name}", i, convert, code.names)
         ],
         " if hooks: tell(cls, (o,))",
         " return o",
@@ -341,7 +353,7 @@ def _creation(
                 key = position
             convert = found[position]
             if convert is not None:
-                lines.append(f"{variable}.{one.attname} = {_converted(position, convert, code.names)}")
+                lines += _assigned(f"{variable}.{one.attname}", position, convert, code.names)
             elif null:
                 lines.append(f"{variable}.{one.attname} = v{position}")
             position += 1
