@@ -35,6 +35,14 @@ def adapter_of(bind: Bind) -> Adapt | None:
     if bind.limits is None:
         return bind.adapt
     adapt, low, high = bind.adapt, bind.limits.low, bind.limits.high
+    if bind.limits.before:
+
+        def bounded(value: Any) -> Any:
+            if not low <= int(value) <= high:
+                raise OutOfLimits
+            return value if adapt is None else adapt(value)
+
+        return bounded
 
     def checked(value: Any) -> Any:
         if adapt is not None:
@@ -90,7 +98,7 @@ class Beyond:
 
 def _sign(param: Param, value: Any, limits: Limits) -> int:
     """Return -1 for a value below the limits, 1 for one above, 0 for any other."""
-    adapted = value if param.adapt is None else param.adapt(value)
+    adapted = int(value) if limits.before else value if param.adapt is None else param.adapt(value)
     if not isinstance(adapted, int):
         return 0
     return -1 if adapted < limits.low else int(adapted > limits.high)

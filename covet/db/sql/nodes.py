@@ -73,11 +73,13 @@ class Limits:
         low: The least.
         high: The greatest.
         as_is: A whole number between them is what the adapter would return for it, so that it need not be called.
+        before: It is the value before it is adapted that has to be between them.
     """
 
     low: int
     high: int
     as_is: bool = False
+    before: bool = False
 
 
 class Node:

@@ -67,8 +67,9 @@ def _year(op: str, left: Operand, right: Right, build: Build) -> n.Node:
     assert source is not None and source.field is not None
     zone = build.zone if source.kind == "datetime" else None
     adapt = source.field.adapter(build.dialect)
-    first = n.Param(right.slots[0], chained(_YearBound(zone, last=False), adapt), source.type)
-    last = n.Param(right.slots[0], chained(_YearBound(zone, last=True), adapt), source.type)
+    limits = n.Limits(dt.MINYEAR, dt.MAXYEAR, before=True)
+    first = n.Param(right.slots[0], chained(_YearBound(zone, last=False), adapt), source.type, limits=limits)
+    last = n.Param(right.slots[0], chained(_YearBound(zone, last=True), adapt), source.type, limits=limits)
     if op == "=":
         return n.And((n.Binary(">=", source.node, first), n.Binary("<=", source.node, last)))
     return n.Binary(op, source.node, first if op in {"<", ">="} else last)
@@ -87,7 +88,9 @@ class _YearBound:
         day = dt.date(year, 12, 31) if self.last else dt.date(year, 1, 1)
         if self.zone is None:
             return day
-        return dt.datetime.combine(day, dt.time.max if self.last else dt.time.min, tzinfo=self.zone)
+        # The first and the last moment of all have no other in another zone.
+        zone = dt.UTC if year in (dt.MINYEAR, dt.MAXYEAR) else self.zone
+        return dt.datetime.combine(day, dt.time.max if self.last else dt.time.min, tzinfo=zone)
 
 
 def _like(kind: str, before: str, after: str) -> Lookup:

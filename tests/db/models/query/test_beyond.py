@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -170,3 +171,23 @@ async def test_what_is_no_whole_number_is_an_error_that_names_the_field(
 ) -> None:
     with pytest.raises((ValueError, OverflowError), match="Field 'small' expects a whole number"):
         await Amount.objects.filter(small=value)
+
+
+@pytest.mark.row("lookups.year")
+async def test_years_beyond_the_calendar_find_what_python_finds(blog: Database) -> None:
+    ann = await Author.objects.create(name="Ann")
+    days = {"first": dt.date(1000, 1, 1), "now": dt.date(2024, 5, 6), "last": dt.date.max, "none": None}
+    for title, day in days.items():
+        moment = None if day is None or day.year != 2024 else dt.datetime(2024, 5, 6, tzinfo=dt.UTC)
+        await Article.objects.create(title=title, author=ann, day=day, published_at=moment)
+
+    for year in (-5, 0, 1, 1000, 2024, 9999, 10_000, 10**30):
+        for lookup, compare in _OPERATORS.items():
+            name = f"year__{lookup}" if lookup != "exact" else "year"
+            found = set(await Article.objects.filter(**{f"day__{name}": year}).values_list("title", flat=True))
+            assert found == {title for title, day in days.items() if day and compare(day.year, year)}, (name, year)
+            moments = await Article.objects.filter(**{f"published_at__{name}": year}).count()
+            assert moments == int(compare(2024, year)), (name, year)
+    assert await Article.objects.exclude(day__year=10_000).count() == 4
+    with pytest.raises(ValueError, match="x"):
+        await Article.objects.filter(day__year="x")
