@@ -16,7 +16,7 @@ import pytest
 
 from covet.db import models
 from covet.db.database import Database
-from covet.db.errors import DataError, NotSupportedError
+from covet.db.errors import DatabaseError, DataError, NotSupportedError
 from covet.db.models import (
     Case,
     Count,
@@ -394,3 +394,18 @@ async def test_wrong_values_are_named_or_match_nothing(site: Database, name: str
     except (FieldError, ValueError, TypeError, DataError, NotSupportedError):
         return
     assert found == []
+
+
+async def test_values_that_no_database_takes_are_errors_that_say_so(site: Database) -> None:
+    edge = dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+    for condition, error, words in (
+        ({"name__contains": "\x00"}, ValueError, "NUL character"),
+        ({"name__istartswith": "A\x00"}, ValueError, "NUL character"),
+        ({"name": "\ud800"}, DataError, "surrogate"),
+        ({"name__regex": "("}, (ValueError, DatabaseError), "parenthes|subpattern"),
+        ({"articles__published_at__lt": edge}, (ValueError, DataError), "beyond the years|out of range"),
+        ({"articles__day__isnull": "x"}, ValueError, "'isnull' takes True or False"),
+    ):
+        with pytest.raises(error, match=words):
+            await Author.objects.filter(**condition)
+    assert await Author.objects.filter(name__regex="^.+$").count() == 1

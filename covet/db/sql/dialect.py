@@ -376,7 +376,12 @@ def json_value(text: Any) -> Any:
 
 def naive_utc(value: dt.datetime) -> dt.datetime:
     """Return a datetime in UTC without its zone; a naive one is taken as UTC."""
-    return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    if value.tzinfo is None:
+        return value
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError(f"{value} lies beyond the years 1 to 9999 in UTC, in which moments are kept.") from None
 
 
 _MICROSECOND = dt.timedelta(microseconds=1)

@@ -301,6 +301,9 @@ class SQLiteDriver(Driver):
             return e.ConnectionLost("The connection is closed.", alias=self.alias, sql=sql)
         if isinstance(error, OverflowError):
             return e.DataError("An integer is too large: SQLite stores 64 bits.", alias=self.alias, sql=sql)
+        if isinstance(error, UnicodeEncodeError):
+            what = "A text holds half a surrogate pair, which is no character."
+            return e.DataError(what, alias=self.alias, sql=sql)
         if not isinstance(error, sqlite3.Error):
             return None
         message = str(error)

@@ -551,7 +551,7 @@ class Builder:
             return wrapped.resolve(self).node  # type: ignore[no-any-return]
         function = lookup_of(left, lookup)
         if function is None:
-            raise ValueError(f"The look-up '{lookup}' takes {_TAKES[lookup]}, not {type(value).__name__}.")
+            raise ValueError(f"The look-up '{lookup}' takes {_TAKES[lookup]}.")
         return function(left, right, self)
 
     def _item(self, item: Any, left: Operand) -> n.Node:

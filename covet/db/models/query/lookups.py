@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -111,10 +112,21 @@ def _as_str(unwrap: Convert | None) -> Convert:
 
 def _regex(kind: str) -> Lookup:
     def lookup(left: Operand, right: Right, build: Build) -> n.Node:
-        pattern = right.node if right.node is not None else right.mapped(str, _TEXT)
+        change = _checked_regex if build.vendor == "sqlite" else str
+        pattern = right.node if right.node is not None else right.mapped(change, _TEXT)
         return n.Match(kind, _as_text(left), pattern)
 
     return lookup
+
+
+def _checked_regex(value: Any) -> str:
+    """Return a regular expression that Python reads: SQLite's come to it row by row, where its error would be lost."""
+    text = str(value)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text[:80]!r} is no regular expression: {error}.") from None
+    return text
 
 
 def _as_text(left: Operand) -> n.Node:

@@ -118,7 +118,11 @@ class _Pattern:
         self.before, self.after, self.unwrap = before, after, unwrap
 
     def __call__(self, value: Any) -> str:
-        return f"{self.before}{escape_like(str(value))}{self.after}"
+        text = str(value)
+        if "\x00" in text:
+            # PostgreSQL knows no such text, and SQLite would read the pattern up to there alone.
+            raise ValueError(f"A text that is looked for cannot hold a NUL character: {text[:40]!r}.")
+        return f"{self.before}{escape_like(text)}{self.after}"
 
 
 def chained(first: Convert, second: Convert | None) -> Convert:
