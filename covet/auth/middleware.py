@@ -20,6 +20,9 @@ class AuthenticationMiddleware:
     the session's hash and whether the account is active, and is the ``User`` or an ``AnonymousUser`` from then on.
     """
 
+    # Only in a project without sessions does the claim raise; the layer round this one answers then.
+    raises_nothing = True
+
     def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
         self.get_response = get_response
 

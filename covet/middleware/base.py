@@ -7,7 +7,8 @@ a class with ``__init__(get_response)`` and ``async __call__(request)``. A sync 
 - ``process_exception(request, exception)``, called when the view raised; a response is the answer,
 - ``process_websocket(ws)``, called before a WebSocket's route is looked up,
 
-and it may raise ``MiddlewareNotUsed`` when it is made, to be left out.
+and it may raise ``MiddlewareNotUsed`` when it is made, to be left out. One that raises nothing of its own may say so by an
+attribute ``raises_nothing = True``: it is then called without the wrapper that turns what it raises into a response.
 """
 
 from __future__ import annotations

@@ -60,6 +60,9 @@ class Chain:
 def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_error: OnError) -> Chain:
     """Build the chain.
 
+    A layer with a true attribute ``raises_nothing`` is called without the wrapper that turns what it raises into a
+    response: it says that all that comes out of it is an answer of what it was given to call.
+
     Args:
         names: Dotted names or factories, outermost first.
         innermost: Gets the hooks, returns the step that calls the view, which never raises an ``Exception`` itself.
@@ -74,6 +77,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
     layers: list[str] = []
     core = _Later()
     current: GetResponse = core.call
+    guarded = True
     for name in reversed(names):
         factory = _import(name) if isinstance(name, str) else name
         shown = name if isinstance(name, str) else getattr(factory, "__qualname__", repr(factory))
@@ -90,11 +94,15 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
         if hasattr(instance, "process_websocket"):
             websocket_hooks.insert(0, _hook(instance.process_websocket))
         layers.insert(0, shown)
-        current = guard(layer, on_error)
+        guarded = not getattr(instance, "raises_nothing", False)
+        current = guard(layer, on_error) if guarded else layer
     step = innermost(Hooks(tuple(view_hooks), tuple(exception_hooks)))
     if not layers:
         return Chain(step, ())
     core.step = step
+    if not guarded:
+        # Nothing stands round the outermost that could answer for it.
+        current = guard(current, on_error)
     return Chain(current, tuple(layers), tuple(websocket_hooks))
 
 

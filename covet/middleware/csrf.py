@@ -94,6 +94,9 @@ def _unmask(token: str) -> bytes | None:
 class CsrfMiddleware:
     """Refuses unsafe requests with a session cookie that cannot prove where they come from, with 403."""
 
+    # It refuses before the view, where what is raised is answered; round the view it only adds a cookie.
+    raises_nothing = True
+
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}=".encode("latin-1")

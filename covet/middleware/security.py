@@ -35,6 +35,7 @@ class SecurityMiddleware:
             "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         }
         self.headers: RawHeaders = [(raw_name(name), raw_value(value)) for name, value in headers.items() if value]
+        self.names = frozenset(name for name, _ in self.headers)
 
     async def __call__(self, request: Request) -> Response:
         """Check, answer, add headers."""
@@ -48,7 +49,10 @@ class SecurityMiddleware:
             response = await self.get_response(request)
         raw = response.raw_headers
         present = {name for name, _ in raw}
-        raw.extend(pair for pair in self.headers if pair[0] not in present)
+        if present.isdisjoint(self.names):
+            raw += self.headers
+        else:
+            raw.extend([pair for pair in self.headers if pair[0] not in present])
         if _FRAMES in present and (_FRAMES, b"") in raw:
             # The view has said "exempt" by an empty one.
             raw.remove((_FRAMES, b""))

@@ -28,7 +28,9 @@ class SessionMiddleware:
 
     async def __call__(self, request: Request) -> Response:
         """Load, let the request pass, save."""
-        session = request.session = await self.open(request)
+        key = request.cookies.get(settings.SESSION_COOKIE_NAME)
+        # Most requests of programs have no cookie, and need no coroutine to find that out.
+        session = request.session = Session(self.store) if key is None else await self.open(request)
         response = await self.get_response(request)
         if session.accessed:
             response.headers.add_vary("Cookie")

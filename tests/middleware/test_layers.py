@@ -117,6 +117,22 @@ async def test_outer_layers_see_errors_as_responses(site: Site) -> None:
         assert (response.status_code, response.headers["x-trace"]) == (status, "inner,outer")
 
 
+class RaisesAfterAll(Middleware):
+    raises_nothing = True
+
+    async def __call__(self, request: Request) -> Response:
+        raise RuntimeError("it did")
+
+
+@pytest.mark.parametrize("outer", [[], [f"{HERE}.NotUsed"], [f"{HERE}.Outer"]], ids=["alone", "outermost", "inside"])
+async def test_what_a_layer_raises_that_said_it_would_not_is_answered_all_the_same(
+    site: Site, outer: list[str]
+) -> None:
+    client = await site(ROUTES, middleware=[*outer, f"{HERE}.RaisesAfterAll"])
+
+    assert (await client.get("/floor/1")).status_code == 500
+
+
 async def test_a_layer_that_is_not_used_is_left_out(site: Site) -> None:
     client = await site(ROUTES, middleware=[f"{HERE}.NotUsed"])
 
