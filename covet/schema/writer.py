@@ -24,6 +24,8 @@ __all__ = ["Writer"]
 
 # What msgspec spells as pydantic does. A float is only checked for size; durations, bytes and Any are pydantic's.
 _ALIKE: Final = (str, int, bool, type(None), decimal.Decimal, uuid.UUID, datetime.date, datetime.time)
+# From here on the two write a float's exponent differently.
+_HUGE: Final = 1e16
 _SPELLING: Final = ("ser_json_bytes", "ser_json_inf_nan", "ser_json_temporal", "ser_json_timedelta")
 
 
@@ -45,62 +47,71 @@ class Writer:
         self._many: Callable[..., bytes] = listed.serializer.to_json
         self._floats: tuple[str, ...] = ()
         self._encode: Callable[[Any], bytes] | None = None
-        known: set[type[Any]] = set()
-        if _is_alike_schema(schema, known, top=True):
-            self._floats = tuple(name for name, info in schema.model_fields.items() if _has_float(info.annotation))
-            self._encode = msgspec.json.Encoder(enc_hook=_hook(frozenset(known))).encode
+        known: dict[type[Any], tuple[str, ...]] = {}
+        if _is_alike_schema(schema, known):
+            self._floats = known[schema]
+            self._encode = msgspec.json.Encoder(enc_hook=_hook(known)).encode
 
     def one(self, value: BaseModel) -> bytes:
         """Return one value as JSON."""
-        if self._encode is not None and type(value) is self.schema and self._is_small([value]):
+        if self._encode is not None and type(value) is self.schema:
             try:
-                return self._encode(value.__dict__)
-            except TypeError:  # a subclass inside it, or what was assigned later: pydantic knows what to show
+                if self._is_small([value]):
+                    return self._encode(value.__dict__)
+            except TypeError:  # a subclass or a huge number inside it, or what was assigned later: pydantic's to show
                 pass
         return self._one(value, by_alias=True)
 
     def many(self, values: Sequence[BaseModel]) -> bytes:
         """Return a list of values as JSON."""
         schema = self.schema
-        if self._encode is not None and all([type(value) is schema for value in values]) and self._is_small(values):
+        if self._encode is not None and all([type(value) is schema for value in values]):
             try:
-                return self._encode([value.__dict__ for value in values])
+                if self._is_small(values):
+                    return self._encode([value.__dict__ for value in values])
             except TypeError:
                 pass
         return self._many(values, by_alias=True)
 
     def _is_small(self, values: Sequence[BaseModel]) -> bool:
-        """Whether all floats are below 1e16, from where on the two write the exponent differently."""
+        """Whether all floats of the values themselves are small; those of nested ones are looked at as they are written."""
         for name in self._floats:
             for value in values:
                 number = value.__dict__.get(name)
-                if number is not None and not -1e16 < number < 1e16:
+                if number is not None and not -_HUGE < number < _HUGE:
                     return False
         return True
 
 
-def _hook(known: frozenset[type[Any]]) -> Callable[[Any], Any]:
+def _hook(known: dict[type[Any], tuple[str, ...]]) -> Callable[[Any], Any]:
     def encode(value: Any) -> Any:
         # Only the very schemas that were declared: a subclass may hold more than the answer may show.
-        if type(value) in known:
-            return value.__dict__
-        raise TypeError(type(value).__name__)
+        floats = known.get(type(value))
+        if floats is None:
+            raise TypeError(type(value).__name__)
+        held = value.__dict__
+        for name in floats:
+            number = held.get(name)
+            if number is not None and not -_HUGE < number < _HUGE:
+                raise TypeError(name)
+        return held
 
     return encode
 
 
-def _is_alike_schema(schema: type[BaseModel], known: set[type[Any]], *, top: bool) -> bool:
+def _is_alike_schema(schema: type[BaseModel], known: dict[type[Any], tuple[str, ...]]) -> bool:
+    """Whether msgspec writes a schema as pydantic does; ``known`` gets it and the nested ones, with their floats."""
     if schema in known:
         return True
     if not issubclass(schema, Schema) or schema.model_config.get("extra") == "allow" or not writes_plainly(schema):
         return False
-    known.add(schema)
+    known[schema] = tuple(name for name, info in schema.model_fields.items() if _has_float(info.annotation))
     for info in schema.model_fields.values():
         if info.alias is not None or info.serialization_alias is not None or info.exclude:
             return False
         if not all(_is_rule(item) for item in info.metadata):
             return False
-        if not _is_alike(info.annotation, known, floats=top):
+        if not _is_alike(info.annotation, known, floats=True):
             return False
     return True
 
@@ -113,7 +124,7 @@ def _is_rule(item: Any) -> bool:
     )
 
 
-def _is_alike(annotation: Any, known: set[type[Any]], *, floats: bool) -> bool:
+def _is_alike(annotation: Any, known: dict[type[Any], tuple[str, ...]], *, floats: bool) -> bool:
     origin = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:
@@ -129,7 +140,7 @@ def _is_alike(annotation: Any, known: set[type[Any]], *, floats: bool) -> bool:
     if not isinstance(annotation, type):
         return False
     if issubclass(annotation, BaseModel):
-        return _is_alike_schema(annotation, known, top=False)
+        return _is_alike_schema(annotation, known)
     if issubclass(annotation, enum.Enum):
         return all(isinstance(member.value, (str, int)) for member in annotation)
     if annotation is float:

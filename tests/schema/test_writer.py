@@ -22,6 +22,7 @@ class Colour(enum.Enum):
 class Inner(Schema):
     name: str
     when: datetime.date | None = None
+    weight: float | None = None
 
 
 class Outer(Schema):
@@ -42,7 +43,7 @@ class Outer(Schema):
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 zones = st.none() | st.integers(-1439, 1439).map(lambda m: datetime.timezone(datetime.timedelta(minutes=m)))
-inners = st.builds(Inner, name=texts, when=st.none() | st.dates())
+inners = st.builds(Inner, name=texts, when=st.none() | st.dates(), weight=st.none() | st.floats())
 outers = st.builds(
     Outer,
     number=st.integers(),
@@ -134,5 +135,18 @@ def test_a_subclass_shows_no_more_than_what_was_declared() -> None:
 
     holder = Holder(inner=Secret(name="n", password="s3cr3t"))
 
-    assert Writer(Holder).one(holder) == b'{"inner":{"name":"n","when":null}}'
+    assert Writer(Holder).one(holder) == b'{"inner":{"name":"n","when":null,"weight":null}}'
     assert b"s3cr3t" not in Writer(Inner).many([Secret(name="n", password="s3cr3t")])
+
+
+@pytest.mark.parametrize("where", ["outside", "inside"])
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_a_word_put_in_the_place_of_a_number_is_shown_as_pydantic_shows_it(where: str) -> None:
+    class Holder(Schema):
+        inner: Inner
+        weight: float = 1.0
+
+    holder = Holder(inner=Inner(name="n"))
+    setattr(holder if where == "outside" else holder.inner, "weight", "heavy")
+
+    assert Writer(Holder).one(holder) == holder.model_dump_json().encode()
