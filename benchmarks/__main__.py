@@ -17,7 +17,7 @@ def main() -> None:
         "suites", nargs="*", choices=["http", "orm", "rows", "migrations", []], help="all when none is named"
     )
     parser.add_argument("--peers", action="store_true", help="other frameworks and ORMs too (benchmarks/peers.txt)")
-    parser.add_argument("--peers-python", default=sys.executable, help="the Python that has the peers' ORMs")
+    parser.add_argument("--peers-python", default=sys.executable, help="the Python that has the peers")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each contender in each round")
     parser.add_argument(
@@ -30,7 +30,11 @@ def main() -> None:
     if "http" in suites:
         from benchmarks.suites import http
 
-        tables.append(http.run(options.rounds, max(1, round(options.seconds)), options.peers))
+        tables.append(http.run(options.rounds, max(1, round(options.seconds)), options.peers, options.peers_python))
+        print(tables[-1])
+        from benchmarks.suites import http_costs
+
+        tables.append(http_costs.run(options.rounds))
         print(tables[-1])
     if "orm" in suites:
         from benchmarks.suites import orm

@@ -7,34 +7,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from benchmarks.apps.struct_types import ORDERS, Order
 from benchmarks.data import COLUMNS, database_url
 
 pool: Any = None
 encode = msgspec.json.Encoder().encode
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM bench_article"
-
-
-class Item(msgspec.Struct):
-    """A line of an order."""
-
-    sku: str
-    count: int
-    price: float
-
-
-class Order(msgspec.Struct):
-    """A typed body of eight fields, one nested."""
-
-    id: int
-    name: str
-    email: str
-    active: bool
-    score: float
-    tags: list[str]
-    items: list[Item]
-    note: str | None = None
-
-
 decode_order = msgspec.json.Decoder(Order).decode
 
 
@@ -52,7 +30,9 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     path = scope["path"]
     if path == "/json":
         body = encode({"message": "Hello, World!"})
-    elif path == "/order":
+    elif path in ("/objects", "/objects-struct"):
+        body = encode(ORDERS)
+    elif path in ("/order", "/order-struct"):
         body = encode(decode_order((await receive())["body"]))
     elif path == "/articles":
         body = encode([dict(row) for row in await pool.fetch(SELECT + " ORDER BY id LIMIT 100")])

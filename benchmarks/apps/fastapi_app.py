@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from benchmarks.apps.pydantic_types import ORDERS, Order
 from benchmarks.data import database_url
 
 engine = create_async_engine(database_url().replace("postgres://", "postgresql+asyncpg://"), pool_size=10)
@@ -61,27 +62,6 @@ class ArticleOut(BaseModel):
     language: str
 
 
-class Item(BaseModel):
-    """A line of an order."""
-
-    sku: str
-    count: int
-    price: float
-
-
-class Order(BaseModel):
-    """A typed body of eight fields, one nested."""
-
-    id: int
-    name: str
-    email: str
-    active: bool
-    score: float
-    tags: list[str]
-    note: str | None = None
-    items: list[Item]
-
-
 @app.get("/json")
 async def small() -> dict[str, str]:
     """Answer a small JSON object."""
@@ -92,6 +72,12 @@ async def small() -> dict[str, str]:
 async def order(data: Order) -> Order:
     """Answer the body that came."""
     return data
+
+
+@app.get("/objects")
+async def objects() -> list[Order]:
+    """Answer a hundred typed objects."""
+    return ORDERS
 
 
 @app.get("/articles", response_model=list[ArticleOut])

@@ -27,20 +27,42 @@ ORDER = {
 }  # fmt: skip
 REQUESTS = {
     "small JSON": ("GET", "/json"),
-    "typed POST": ("POST", "/order"),
-    "list of 100": ("GET", "/articles"),
-    "get by pk": ("GET", "/articles/77"),
+    "POST pydantic": ("POST", "/order"),
+    "POST struct": ("POST", "/order-struct"),
+    "100 pydantic": ("GET", "/objects"),
+    "100 structs": ("GET", "/objects-struct"),
+    "row by key": ("GET", "/articles/77"),
+    "100 rows": ("GET", "/articles"),
 }
-AIMS = {"small JSON": "0.90 / 2.1", "typed POST": "0.65 / 0.95", "list of 100": "0.70", "get by pk": "0.80"}
+# On plain ASGI and on the protocol class.
+AIMS = {
+    "small JSON": "0.90 / 1.8",
+    "POST pydantic": "0.65 / 0.95",
+    "POST struct": "0.65 / 1.2",
+    "100 pydantic": "0.75 / 0.9",
+    "100 structs": "0.75 / 0.9",
+    "row by key": "0.80",
+    "100 rows": "0.70",
+}
+TYPED = ("small JSON", "POST pydantic", "100 pydantic")
+STRUCTS = ("small JSON", "POST struct", "100 structs")
+STORED = ("row by key", "100 rows")
 
 
 @dataclass
 class Contender:
-    """A server to start: its name, the application, and uvicorn's ``http`` class."""
+    """A server to start: its name, what starts it, and which rows it answers.
+
+    Attributes:
+        command: The arguments after the Python; ``PORT`` stands for the port. None is uvicorn with ``application``.
+    """
 
     name: str
-    application: str
+    application: str = ""
+    rows: tuple[str, ...] = tuple(REQUESTS)
     http: str = "httptools"
+    python: str = sys.executable
+    command: list[str] | None = None
     costs: dict[str, list[float]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -50,11 +72,14 @@ class Contender:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         cores = sorted(os.sched_getaffinity(0))
-        command = [
-            sys.executable, "-m", "uvicorn", self.application, "--port", str(self.port), "--http", self.http,
-            "--loop", "uvloop", "--no-access-log", "--log-level", "warning",
+        command = self.command or [
+            "-m", "uvicorn", self.application, "--port", "PORT", "--http", self.http, "--loop", "uvloop",
+            "--no-access-log", "--log-level", "warning",
         ]  # fmt: skip
-        self.process = subprocess.Popen(command, preexec_fn=lambda: os.sched_setaffinity(0, {cores[0]}))
+        command = [self.python, *(item.replace("PORT", str(self.port)) for item in command)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {cores[0]})
+        )
         for _ in range(300):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -78,8 +103,7 @@ class Contender:
         """One round: CPU seconds of the server per request that wrk saw answered."""
         assert self.process is not None
         method, path = REQUESTS[name]
-        cpu = psutil.Process(self.process.pid).cpu_times()
-        before = cpu.user + cpu.system
+        before = self._cpu_s()
         cores = sorted(os.sched_getaffinity(0))
         command = ["wrk", "-t1", "-c16", f"-d{seconds}s", f"http://127.0.0.1:{self.port}{path}"]
         if method == "POST":
@@ -90,11 +114,32 @@ class Contender:
         if "Non-2xx" in out:
             raise RuntimeError(f"{self.name}: {path} answered errors:\n{out}")
         requests = int(out.split(" requests in ")[0].split()[-1])
-        cpu = psutil.Process(self.process.pid).cpu_times()
-        self.costs.setdefault(name, []).append((cpu.user + cpu.system - before) / requests)
+        self.costs.setdefault(name, []).append((self._cpu_s() - before) / requests)
 
-    def cost(self, name: str) -> float:
-        return statistics.median(self.costs[name])
+    def _cpu_s(self) -> float:
+        """CPU seconds of the server so far, with those of its own processes."""
+        assert self.process is not None
+        first = psutil.Process(self.process.pid)
+        times = [process.cpu_times() for process in (first, *first.children(recursive=True))]
+        return sum(item.user + item.system for item in times)
+
+    def faster(self, floor: Contender, name: str) -> str:
+        """How many times less CPU than the floor in the same round: the median."""
+        if name not in self.rows:
+            return "–"
+        return f"{statistics.median([a / b for a, b in zip(floor.costs[name], self.costs[name], strict=True)]):.2f}"
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            process.terminate()
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:  # one of the peers takes no notice
+            self.process.kill()
+            self.process.wait()
 
 
 def _comparable(value: object) -> object:
@@ -106,21 +151,46 @@ def _comparable(value: object) -> object:
     return value
 
 
-def run(rounds: int, seconds: float, peers: bool) -> str:
-    """Print the table of ratios: the bare function's CPU per request, divided by the contender's."""
+def _peers(python: str) -> list[Contender]:
+    """The other frameworks; each answers the rows that it has a form of its own for."""
+    own = [
+        Contender("Robyn", rows=TYPED, command=["-c", "from benchmarks.apps.robyn_app import serve; serve(PORT)"]),
+        Contender(
+            "django-bolt",
+            rows=STRUCTS + STORED,
+            command=["-c", "from benchmarks.apps.bolt_app import serve; serve(PORT)"],
+        ),
+    ]
+    served = [
+        Contender("Starlette", "benchmarks.apps.starlette_app:app", TYPED),
+        Contender("FastAPI + SQLAlchemy", "benchmarks.apps.fastapi_app:app", TYPED + STORED),
+        Contender("Litestar", "benchmarks.apps.litestar_app:app", TYPED + STRUCTS[1:]),
+        Contender("BlackSheep", "benchmarks.apps.blacksheep_app:app", TYPED),
+        Contender("Django", "benchmarks.apps.django_app:app", TYPED + STORED),
+        Contender("django-ninja", "benchmarks.apps.ninja_app:app", TYPED + STORED),
+    ]
+    for contender in (*served, *own):
+        contender.python = python
+    found = [*served, *own]
+    node = shutil.which("node")
+    script = Path(__file__).parents[1] / "apps" / "express_app.js"
+    if node and os.environ.get("NODE_PATH"):
+        found.append(Contender("Express", rows=TYPED, python=node, command=[str(script), "PORT"]))
+    return found
+
+
+def run(rounds: int, seconds: float, peers: bool, peers_python: str = sys.executable) -> str:
+    """Return the table of ratios: the bare function's CPU per request, divided by the contender's."""
     if shutil.which("wrk") is None:
         raise SystemExit("The HTTP suite needs wrk (apt-get install wrk).")
     asyncio.run(prepare())
     contenders = [
         Contender("bare ASGI, raw asyncpg", "benchmarks.apps.bare:app"),
         Contender("Covet, plain ASGI", "benchmarks.apps.covet_app:app"),
-        Contender("Covet, own protocol", "benchmarks.apps.covet_app:app", "covet.handlers.protocol:CovetProtocol"),
+        Contender("Covet, own protocol", "benchmarks.apps.covet_app:app", http="covet.handlers.protocol:CovetProtocol"),
     ]
     if peers:
-        contenders += [
-            Contender("FastAPI + SQLAlchemy", "benchmarks.apps.fastapi_app:app"),
-            Contender("Django", "benchmarks.apps.django_app:app"),
-        ]
+        contenders += _peers(peers_python)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
         script.write_text(
@@ -129,8 +199,8 @@ def run(rounds: int, seconds: float, peers: bool) -> str:
         try:
             for contender in contenders:
                 contender.start()
-            for method, path in REQUESTS.values():
-                answers = {c.name: c.answer(method, path) for c in contenders}
+            for row, (method, path) in REQUESTS.items():
+                answers = {c.name: c.answer(method, path) for c in contenders if row in c.rows}
                 floor = answers[contenders[0].name]
                 for name, answer in answers.items():
                     if answer != floor:
@@ -140,13 +210,12 @@ def run(rounds: int, seconds: float, peers: bool) -> str:
             for _ in range(rounds):
                 for name in REQUESTS:
                     for contender in contenders:
-                        contender.measure(name, seconds, script)
+                        if name in contender.rows:
+                            contender.measure(name, seconds, script)
         finally:
             for contender in contenders:
-                if contender.process is not None:
-                    contender.process.terminate()
-                    contender.process.wait()
+                contender.stop()
     floor = contenders[0]
-    rows = [(c.name, [f"{floor.cost(n) / c.cost(n):.2f}" for n in REQUESTS]) for c in contenders]
+    rows = [(c.name, [c.faster(floor, name) for name in REQUESTS]) for c in contenders]
     rows.append(("aim (ASGI / protocol)", [AIMS[n] for n in REQUESTS]))
     return table("Server CPU per request, bare = 1", list(REQUESTS), rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from benchmarks.apps import struct_types
+from benchmarks.apps.payload import OBJECTS
 from covet.db.models import QuerySet
 from covet.http import Request
 from covet.rest import ModelSchema, Router, Schema, permissions
@@ -31,6 +33,9 @@ class Order(Schema):
     items: list[Item]
 
 
+ORDERS = [Order(**data) for data in OBJECTS]
+
+
 class ArticleOut(ModelSchema, model=Article, fields="__all__"):
     """All ten columns."""
 
@@ -48,6 +53,24 @@ async def small(request: Request) -> dict[str, str]:
 async def order(request: Request, data: Order) -> Order:
     """Answer the body that came."""
     return data
+
+
+@api.post("/order-struct")
+async def order_struct(request: Request, data: struct_types.Order) -> struct_types.Order:
+    """Answer the body that came, as a struct."""
+    return data
+
+
+@api.get("/objects")
+async def objects(request: Request) -> list[Order]:
+    """Answer a hundred typed objects."""
+    return ORDERS
+
+
+@api.get("/objects-struct")
+async def objects_struct(request: Request) -> list[struct_types.Order]:
+    """Answer a hundred structs."""
+    return struct_types.ORDERS
 
 
 @api.get("/articles", response=list[ArticleOut])
