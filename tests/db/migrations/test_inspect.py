@@ -9,12 +9,15 @@ from types import SimpleNamespace
 import pytest
 
 from covet.apps import apps
-from covet.db import models
+from covet.conf.service_url import parse_database
+from covet.db import connections, models
+from covet.db.database import Database
 from covet.db.migrations.inspect import models_source, read_tables
 from covet.db.migrations.state import ProjectState
 from covet.db.models.functions import Now
 from covet.db.models.table import table_of
-from tests.db.migrations.test_processes import Project
+from tests.db.migrations.test_processes import EVERYTHING, Project
+from tests.db.migrations.test_property import wipe
 
 
 def everything():
@@ -220,3 +223,51 @@ async def test_a_key_of_several_columns(database, vendor):
     assert '    pk = models.CompositePrimaryKey("place", "number")\n' in source
     (table,) = run(source).tables
     assert table.primary_key == ("place", "number")
+
+
+async def test_a_project_lives_on_in_the_models_that_were_written_for_its_tables(vendor, scratch, tmp_path):
+    """All kinds of fields and rules: nothing is left to migrate, and a new database gets the same tables."""
+    url = await scratch(vendor)
+    project = Project(tmp_path, url)
+    project.models(EVERYTHING)
+    assert (await project.run("makemigrations"))[0] == 0
+    assert (await project.run("migrate"))[0] == 0
+    before = await tables_of(url)
+    legacy = tmp_path / "legacy"
+    (legacy / "migrations").mkdir(parents=True)
+    for file in (legacy / "__init__.py", legacy / "migrations" / "__init__.py"):
+        file.write_text("")
+
+    (legacy / "models.py").write_text((await project.run("inspectdb", "--managed"))[1])
+    settings_file = tmp_path / "site_settings.py"
+    settings_file.write_text(settings_file.read_text().replace('["blog"]', '["legacy"]'))
+    code, _, err = await project.run("makemigrations")
+    assert code == 0, err
+    code, out, err = await project.run("migrate", "--fake-initial")
+    assert code == 0 and "FAKED" in out, err
+    assert (await project.run("makemigrations", "--check"))[0] == 0
+    opened = Database("default", parse_database(url))
+    with connections.using({"default": opened}):
+        await wipe(opened)
+        await opened.close()
+    code, _, err = await project.run("migrate")
+
+    assert code == 0, err
+    assert await tables_of(url) == before
+
+
+async def tables_of(url):
+    """All tables of a database as they are described, with the parentheses of expressions left out."""
+    opened = Database("default", parse_database(url))
+    with connections.using({"default": opened}):
+        found = {}
+        for name in await opened.introspection.tables():
+            if not name.startswith("covet_"):
+                columns, rules, indexes = await described(opened, name)
+                columns = [
+                    replace(item, generated=item.generated and item.generated.replace("(", "").replace(")", ""))
+                    for item in columns
+                ]
+                found[name] = columns, rules, indexes
+        await opened.close()
+    return found
