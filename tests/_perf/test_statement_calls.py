@@ -94,4 +94,4 @@ async def test_a_commit_takes_one_turn_of_the_loop(scratch: Scratch) -> None:
 
     # Once when it begins, and once when the server has answered.
     assert entered.count("uncancelled") == 2
-    assert len(entered) <= 26
+    assert len(entered) <= 24

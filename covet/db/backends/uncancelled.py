@@ -20,10 +20,11 @@ class HeldWait:
     another turn of the loop.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_future", "_tell", "is_cancelled")
+    __slots__ = ("_asyncio_future_blocking", "_tell", "add_done_callback", "get_loop", "is_cancelled")
 
     def __init__(self, future: asyncio.Future[Any], tell: Callable[[], None]) -> None:
-        self._future = future
+        self.get_loop = future.get_loop
+        self.add_done_callback = future.add_done_callback
         self._tell = tell
         self._asyncio_future_blocking = False
         self.is_cancelled = False
@@ -31,14 +32,6 @@ class HeldWait:
     def __await__(self) -> Generator[Any, None, None]:
         self._asyncio_future_blocking = True
         yield self
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the future's loop."""
-        return self._future.get_loop()
-
-    def add_done_callback(self, callback: Callable[..., Any], *, context: Any = None) -> None:
-        """Call the task when the future is done."""
-        self._future.add_done_callback(callback, context=context)
 
     def cancel(self, msg: Any = None) -> bool:
         """Note the cancellation and tell of it; the future goes on."""

@@ -86,7 +86,7 @@ _STATES: dict[str, type[e.DatabaseError]] = {
 class PostgreSQLConnection(Connection):
     """An asyncpg connection behind our protocol."""
 
-    __slots__ = ("_keeps_session", "_opening", "_run", "_statements", "raw")
+    __slots__ = ("_keeps_session", "_opening", "_query", "_run", "_statements", "raw")
 
     def __init__(self, raw: asyncpg.Connection, *, keeps_session: bool = True) -> None:
         super().__init__()
@@ -96,6 +96,7 @@ class PostgreSQLConnection(Connection):
         # asyncpg's ``fetch`` is a dozen calls round this one, a fifth of what a small query costs. So a statement that asyncpg has
         # prepared and keeps goes there at once; whatever is new, or was closed meanwhile, takes asyncpg's own way.
         self._run = raw._protocol.bind_execute
+        self._query = raw._protocol.query
         self._statements: dict[str, Any] = {}
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
@@ -229,7 +230,8 @@ class PostgreSQLConnection(Connection):
 
     async def commit(self) -> None:
         """Commit; a transaction that is broken would be rolled back silently, so it is refused."""
-        status = await self._after_begin(self.raw.execute("COMMIT"))
+        # As ``raw.execute`` does, without its layers.
+        status = await self._after_begin(self._query("COMMIT", None))
         if status == "ROLLBACK":
             raise e.TransactionManagementError(
                 "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside "
