@@ -12,7 +12,7 @@ from covet.db.migrations.execute import Executor
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.loss import losses
 from covet.db.migrations.questioner import Answers, parse_rename
-from tests.db.migrations.test_processes import Project
+from tests.db.migrations.test_processes import Project, answer
 from tests.db.migrations.test_property import schema
 
 RENAMES = [parse_rename("shop.Brand:catalog.Brand")]
@@ -175,6 +175,13 @@ async def test_the_command_and_the_content_type(vendor, scratch, tmp_path):
 
     code, _, err = await project.run("makemigrations")
     assert code == 3 and "Did the model blog.Brand move to catalog.Brand?" in err
+    code, shown = await answer(project, ["", "n"], "makemigrations")
+    # The answer of an empty line is no, and then the data is what is asked about.
+    assert (
+        code == 3 and "Did the model blog.Brand move to catalog.Brand? [y/N]" in shown and "Data would be lost" in shown
+    )
+    code, shown = await answer(project, ["y"], "makemigrations", "--dry-run")
+    assert code == 0 and "catalog/migrations/0002_" in shown, shown
     code, out, err = await project.run("makemigrations", "--rename", "blog.Brand:catalog.Brand")
     assert code == 0 and "blog/migrations/0002_delete_brand.py" in out, (out, err)
     code, _, err = await project.run("migrate")
