@@ -129,6 +129,12 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
             why=why,
             safe=safe,
         )
+    if upper.startswith(("COMMENT ON TABLE", "COMMENT ON COLUMN")):
+        named = re.match(rf"COMMENT ON \w+ ({_QUOTED})", text, re.IGNORECASE)
+        table = _bare(named[1]) if named else bare.table
+        return replace(bare, table=table, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table")
+    if upper.startswith("ALTER INDEX") and " RENAME TO " in upper:
+        return replace(bare, table="the index", lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the index")
     if not upper.startswith(("ALTER TABLE", "DROP TABLE")):
         return bare
     if "NOT VALID" in upper:

@@ -156,7 +156,7 @@ async def test_what_is_known_to_do_no_harm_is_said_with_the_reason(database, mak
         ('ALTER TABLE "t" VALIDATE CONSTRAINT "c"', "SHARE UPDATE EXCLUSIVE", False, True),
         ('ALTER TABLE "t" ALTER COLUMN "a" TYPE bigint USING "a"::bigint', "ACCESS EXCLUSIVE", True, False),
         ('ALTER TABLE "t" ALTER COLUMN "a" TYPE varchar(90)', "ACCESS EXCLUSIVE", False, False),
-        ("COMMENT ON TABLE \"t\" IS 'x'", "", False, False),
+        ("COMMENT ON TABLE \"t\" IS 'x'", "SHARE UPDATE EXCLUSIVE", False, False),
     ],
 )
 async def test_the_locks_are_those_that_postgresql_takes(sql, lock, rewrites, scans):
@@ -175,6 +175,8 @@ async def test_the_locks_are_those_that_postgresql_takes(sql, lock, rewrites, sc
         ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID", "AccessExclusiveLock"),
         ("ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u (id)", "ShareRowExclusiveLock"),
         ("UPDATE t SET a = 1", "RowExclusiveLock"),
+        ("COMMENT ON TABLE t IS 'x'", "ShareUpdateExclusiveLock"),
+        ("COMMENT ON COLUMN t.a IS 'x'", "ShareUpdateExclusiveLock"),
     ],
 )
 async def test_postgresql_itself_says_so(database, vendor, sql, mode):
