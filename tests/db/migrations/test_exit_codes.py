@@ -1,8 +1,9 @@
-"""What stops a migration is one clear line and an exit code, through manage.py and on each database."""
+"""What stops a migration is one clear line and an exit code, through manage.py and on each database; and what is listed."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import pytest
@@ -163,3 +164,16 @@ async def test_files_are_the_same_whatever_the_order_of_sets(vendor, scratch, tm
         written.append([file.read_text() for file in sorted((folder / "blog" / "migrations").glob("0*.py"))])
 
     assert len(written[0]) == 2 and written[0] == written[1] == written[2]
+
+
+async def test_what_is_applied_is_listed_with_its_time_and_what_it_needs(site):
+    await site.run("makemigrations")
+    site.migration("0002_fill", IRREVERSIBLE)
+    assert (await site.run("migrate", "blog", "0001"))[0] == 0
+
+    _, out, _ = await site.run("showmigrations", "--verbose")
+    assert re.fullmatch(
+        r"blog\n \[X\] 0001_initial \(applied \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)\n \[ \] 0002_fill\n", out
+    ), out
+    _, out, _ = await site.run("showmigrations", "--plan", "--verbose", "blog")
+    assert out == "[X] blog.0001_initial\n[ ] blog.0002_fill … (blog.0001_initial)\n"
