@@ -354,7 +354,8 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
         queryset: What to read; its filters, order, slices and database count.
         names: Attribute names, ``"author__name"`` paths and annotations.
     """
-    query = queryset.query.with_extras(outputs=tuple(names), select_related=(), only=None, defer=frozenset())
+    outputs = (*names, *_telling_apart(queryset.query, names))
+    query = queryset.query.with_extras(outputs=outputs, select_related=(), only=None, defer=frozenset())
     database = read_database(queryset)
     key = ("raw", query.key(), settings.QUERY_OPTIMIZER)
     found = database.statements.get(key)
@@ -362,13 +363,30 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
         found = found.get(query.high - query.low)
     if found is None:
         found = _kept(key, query, database, lambda size: _compile_columns(query, database, size))
-    bind, fields, converts, empty, tables = found
+    bind, fields, converts, empty, tables, width = found
+    visible = len(names)
     if empty or query.is_empty:
-        return RowResult([], fields, converts)
+        return RowResult([], fields[:visible], converts[:visible])
     sql, args = bind(query.all_values())
     if queryset._caching is not None:
-        return RowResult(await cached_rows(database, sql, args, tables, queryset._caching), fields, converts)
-    return RowResult(await database.fetch(sql, args), fields, converts)
+        rows = await cached_rows(database, sql, args, tables, queryset._caching)
+    else:
+        rows = await database.fetch(sql, args)
+    if width > visible:
+        rows = [row[:visible] for row in rows]
+    return RowResult(rows, fields[:visible], converts[:visible])
+
+
+def _telling_apart(query: Query, names: Sequence[str]) -> list[str]:
+    """Return what ``distinct()`` must read besides, so that rows that are alike in some columns only stay two."""
+    extras = query.extras
+    if not extras.distinct or extras.distinct_on or extras.outputs is not None or extras.combined is not None:
+        return []
+    whole = [field.attname for field in query.model._meta.pk_fields]
+    whole += [
+        annotation.name for annotation in extras.annotations if annotation.selected and not annotation.is_relation
+    ]
+    return [name for name in whole if name not in names]
 
 
 def _compile_columns(query: Query, database: Database, size: int | None) -> tuple[Any, ...]:
@@ -381,6 +399,7 @@ def _compile_columns(query: Query, database: Database, size: int | None) -> tupl
         tuple(converters(rows.columns, database.dialect)),
         rows.empty,
         tables_read(rows.statement),
+        len(rows.columns) + rows.hidden,
     )
 
 

@@ -15,7 +15,7 @@ from covet.db.models import Count, F, OuterRef, Q, Sum, Value, Window
 from covet.db.models.expressions import RawSQL
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.functions import Lower, Random, RowNumber
-from covet.db.models.query.run import sql_of
+from covet.db.models.query.run import fetch_rows, sql_of
 from covet.db.observe import record_queries
 from covet.db.sql import nodes
 from tests._apps.blog.models import Article, Author, Comment, Tag
@@ -257,6 +257,12 @@ SHAPES: dict[str, Shape] = {
     "EXISTS in a subquery": lambda rows, one, two: rows.filter(
         pk__in=Article.objects.filter(one.q()).filter(two.q()).distinct().values("pk")
     ),
+    "IN of long lists": lambda rows, one, two: (
+        rows.filter(one.q(), views__in=list(range(-50, 3000)))
+        .exclude(editor__age__in=list(range(1000, 4000)))
+        .filter(two.q())
+        .values_list("pk", "views")
+    ),
     "groups": lambda rows, one, two: (
         rows.filter(one.q(), two.q())
         .annotate(n=Count("comments"), views_of=Sum("author__articles__views"))
@@ -329,6 +335,38 @@ async def test_numbers_are_the_same_with_the_rewrites_and_without(three: tuple[D
                 await _both_ways(three, read)
 
     await examples(check, worlds(), st.lists(leaves() | trees(), min_size=1, max_size=3), count=6)
+
+
+@pytest.mark.row("optimizer.same", on=("sqlite", "postgresql", "mysql"))
+async def test_the_columns_that_somebody_needs_hold_what_whole_rows_hold(three: tuple[Database, ...]) -> None:
+    """What a serialiser or a GraphQL selection asks for: those columns alone, in that order."""
+    names = [field.attname for field in Article._meta.concrete_fields]
+
+    async def check(world: World, condition: Leaf | Tree, chosen: list[str]) -> None:
+        for database in three:
+            await world.fill(database)
+
+        async def read(alias: str) -> list[Any]:
+            rows = Article.objects.using(alias).filter(condition.q()).distinct().order_by("pk")
+            with record_queries() as queries:
+                found = await fetch_rows(rows, chosen)
+            # None where the conditions hold for nothing.
+            assert all(name in query.sql for query in queries for name in chosen)
+            read_alone = [
+                [
+                    value if convert is None or value is None else convert(value)
+                    for value, convert in zip(row, found.converters, strict=True)
+                ]
+                for row in found.rows
+            ]
+            assert read_alone == [[getattr(one, name) for name in chosen] for one in await rows]
+            return read_alone
+
+        await _both_ways(three, read)
+
+    await examples(
+        check, worlds(), trees(), st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True), count=8
+    )
 
 
 @pytest.mark.soak
