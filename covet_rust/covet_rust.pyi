@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-__all__ = ["__version__", "encode_rows"]
+__all__ = ["__version__", "duplicate_key", "encode_rows"]
 
 __version__: str
 
@@ -13,4 +13,5 @@ class _Plan(Protocol):
     @property
     def converters(self) -> tuple[Any, ...]: ...
 
+def duplicate_key(data: bytes) -> str | None: ...
 def encode_rows(rows: Iterable[Sequence[Any]], plan: _Plan) -> bytes: ...

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, Literal
 
+from covet.accel.twins import keys as python_keys
 from covet.accel.twins import rows as python_rows
 
-__all__ = ["active", "encode_rows", "reason"]
+__all__ = ["active", "duplicate_key", "encode_rows", "reason"]
 
 _OFF = frozenset({"0", "false", "off", "no"})
 
@@ -35,11 +36,15 @@ _native, _reason = _load()
 encode_rows: Callable[[Iterable[Sequence[Any]], python_rows.RowPlan], bytes] = getattr(
     _native, "encode_rows", python_rows.encode_rows
 )
+duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
 
 
 def active() -> dict[str, Literal["rust", "python"]]:
-    """Return for each accelerated function which half runs: ``{"encode_rows": "rust"}``."""
-    return {"encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust"}
+    """Return for each accelerated function which half runs: ``{"encode_rows": "rust", …}``."""
+    return {
+        "duplicate_key": "python" if duplicate_key is python_keys.duplicate_key else "rust",
+        "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",
+    }
 
 
 def reason() -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "Unauthorized",
     "UnprocessableContent",
     "UnsupportedMediaType",
+    "duplicate_key_refused",
 ]
 
 
@@ -96,6 +97,11 @@ class BadRequest(_StatusException):
     """400: the request cannot be understood."""
 
     fixed_status = 400
+
+
+def duplicate_key_refused(key: str) -> BadRequest:
+    """Return the error for a JSON body with an object that has a key twice: programs differ in which of the two counts."""
+    return BadRequest(f"The body is no JSON that can be relied on: an object has the key {key[:80]!r} twice.")
 
 
 class Unauthorized(_StatusException):

@@ -17,7 +17,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.background import BackgroundTasks, running
 from covet.http.body import check_length, read_body, stream_body
 from covet.http.cookies import parse_cookies, signed_cookie_salt
-from covet.http.errors import BadRequest, DisallowedHost, UnsupportedMediaType
+from covet.http.errors import BadRequest, DisallowedHost, UnsupportedMediaType, duplicate_key_refused
 from covet.http.forms import FormData, parse_content_type, parse_form
 from covet.http.headers import Headers, RawHeaders, raw_value
 from covet.http.hosts import is_allowed_host
@@ -302,7 +302,7 @@ class Request:
         """Return the body read as JSON; read once and kept.
 
         Raises:
-            BadRequest: It is no valid JSON.
+            BadRequest: It is no valid JSON, or an object of it has a key twice.
         """
         if self._json is _UNSET:
             raw = await self.body()
@@ -310,6 +310,11 @@ class Request:
                 self._json = json.loads(raw)
             except (ValueError, RecursionError) as error:
                 raise BadRequest(f"The body is not valid JSON: {error}") from error
+            from covet.accel import duplicate_key  # commands that answer no request do without it
+
+            if (twice := duplicate_key(raw)) is not None:
+                self._json = _UNSET
+                raise duplicate_key_refused(twice)
         return self._json
 
     async def form(self) -> FormData:

@@ -16,7 +16,9 @@ from typing import Any, get_origin
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
 
+from covet.accel import duplicate_key
 from covet.concurrency import is_async, to_thread
+from covet.http.errors import duplicate_key_refused
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.problems import ProblemError
@@ -322,13 +324,20 @@ class _Writer:
                 self.scope["read_loose"] = read_loose
                 value = f"read_loose({named}, raw) if loose else {value}"
             self.add(3, f"{target} = {value}")
+            self._refuse_duplicates()
             self.add(2, "except BODY_ERRORS as error:")
             self.add(3, f"struct_errors(errors, error, {named}, raw)")
             return
         adapter: TypeAdapter[Any] = TypeAdapter(self.body)
         self.add(3, f"{target} = {self.constant('v', adapter.validator.validate_json)}(raw)")
+        self._refuse_duplicates()
         self.add(2, "except PydanticError as error:")
         self.add(3, f"body_errors(errors, error, {self.constant('s', self.body)}, raw)")
+
+    def _refuse_duplicates(self) -> None:
+        self.scope["duplicate_key"], self.scope["refused"] = duplicate_key, duplicate_key_refused
+        self.add(3, "if (twice := duplicate_key(raw)) is not None:")
+        self.add(4, "raise refused(twice)")
 
     # ── calling
 

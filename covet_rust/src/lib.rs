@@ -5,12 +5,14 @@
 
 use pyo3::prelude::*;
 
+mod keys;
 mod rows;
 
 /// The Python module `covet_rust`.
 #[pymodule]
 fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
     Ok(())
 }
