@@ -325,7 +325,7 @@ class Defaults:
         "Limits of endpoints that name none: rates such as '1000/hour', or dotted names of throttles.",
     )
     RATE_LIMITS: list[Any] = setting(
-        cast(list[Any], []),
+        [],
         "Limits of the whole site, by address, which RateLimitMiddleware holds: rates such as '1000/minute', or dotted names of throttles.",
     )
     THROTTLE_STORE: str = setting(
