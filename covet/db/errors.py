@@ -32,6 +32,7 @@ __all__ = [
     "StatementTooLong",
     "TransactionError",
     "TransactionManagementError",
+    "UnfitValue",
     "UniqueViolation",
 ]
 
@@ -69,6 +70,10 @@ class InterfaceError(DatabaseError):
 
 class DataError(DatabaseError):
     """A value does not fit: too long, out of range, not of the column's type."""
+
+
+class UnfitValue(DataError, ValueError):
+    """A value that no database takes, such as a text with a NUL character; it was not sent."""
 
 
 class InternalError(DatabaseError):

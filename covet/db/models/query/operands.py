@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from covet.db.errors import UnfitValue
 from covet.db.sql import nodes as n
 from covet.db.sql.dialect import Dialect, escape_like
 
@@ -121,7 +122,7 @@ class _Pattern:
         text = str(value)
         if "\x00" in text:
             # PostgreSQL knows no such text, and SQLite would read the pattern up to there alone.
-            raise ValueError(f"A text that is looked for cannot hold a NUL character: {text[:40]!r}.")
+            raise UnfitValue(f"A text that is looked for cannot hold a NUL character: {text[:40]!r}.")
         return f"{self.before}{escape_like(text)}{self.after}"
 
 
