@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from covet.db.migrations.safer import SafePlan
 from covet.db.migrations.squash import updated
 from covet.db.migrations.state import ProjectState
 from covet.db.migrations.write import write_migration
-from covet.exceptions import CommandError
+from covet.exceptions import CommandError, ImproperlyConfigured
 from covet.management.decorator import command, json_option
 from covet.management.output import is_interactive, note, out, style
 
@@ -81,8 +82,8 @@ async def makemigrations(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Write migrations for what changed in the models, of all apps or of these only. No database is needed."""
-    # The parts are collected and not started: no database has to be there.
+    """Write migrations for what changed in the models, of all apps or of these only; a database need not be there."""
+    # The parts are collected and not started: a database that is there is asked what it has applied, and no more.
     setup([MigrationsPart])
     if name is not None and not name.isidentifier():
         raise CommandError(f"--name {name!r} is no Python identifier.", exit_code=2)
@@ -90,6 +91,7 @@ async def makemigrations(
     loader = Loader.from_apps(apps)
     for label in app_labels:
         loader.require_app(label, migrated=False)
+    await _check_histories(loader)
     answers = Answers(
         renames=[parse_rename(text) for text in renames],
         defaults=dict(parse_default(text) for text in defaults),
@@ -173,18 +175,41 @@ def _confirmed_losses(
     return lost
 
 
+async def _check_histories(loader: Loader) -> None:
+    """Compare the files with what the databases have applied; new ones behind a wrong history would not mend it.
+
+    Raises:
+        InconsistentHistory: A migration is applied whose dependency is not.
+    """
+    for alias in connections:
+        applied = await _applied(alias)
+        if applied:
+            loader.fit(applied)
+            loader.require_consistent(applied, alias)
+    # New files follow from the files that are there, whatever a database has applied of what was squashed.
+    loader.fit(())
+
+
+async def _applied(alias: str) -> Collection[MigrationKey] | None:
+    """Return what a database has applied; None, with a note, where it cannot be asked."""
+    try:
+        database = connections[alias]
+        if database.vendor == "sqlite" and not os.path.exists(database.config.name):
+            return None  # to ask would make the file
+        try:
+            return await Recorder(database).applied()
+        finally:
+            await database.close()
+    except (DatabaseError, ImproperlyConfigured) as error:
+        note(style(f"Note: database '{alias}' cannot be asked what it has applied: {error}", "yellow"))
+        return None
+
+
 async def _updates(loader: Loader, migrations: Sequence[Migration], name: str | None) -> list[Migration]:
     """Return the latest migrations of the apps with what was found put into them."""
     made = updated(loader, migrations, name) if migrations else []
     for alias in connections if made else ():
-        database = connections[alias]
-        try:
-            applied = await Recorder(database).applied()
-        except DatabaseError as error:
-            note(style(f"Note: database '{alias}' cannot be asked what it has applied: {error}", "yellow"))
-            continue
-        finally:
-            await database.close()
+        applied = await _applied(alias) or ()
         for migration in made:
             latest = loader.graph.leaf_nodes(migration.app_label)[0]
             if latest in applied:
