@@ -194,7 +194,7 @@ async def _applied(alias: str) -> Collection[MigrationKey] | None:
     """Return what a database has applied; None, with a note, where it cannot be asked."""
     try:
         database = connections[alias]
-        if database.vendor == "sqlite" and not os.path.exists(database.config.name):
+        if database.vendor == "sqlite" and not os.path.exists(database.config.name):  # noqa: ASYNC240  # at the start
             return None  # to ask would make the file
         try:
             return await Recorder(database).applied()
