@@ -157,7 +157,7 @@ class _Rewriter:
         if not self._is_postgresql:
             return False
         if isinstance(operation, AddField):
-            return self._add_field(operation, codes)
+            return self._add_field(operation, codes, item)
         if isinstance(operation, AlterField):
             return (
                 "set-not-null" in codes
@@ -172,12 +172,14 @@ class _Rewriter:
 
     # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _add_field(self, operation: AddField, codes: set[str]) -> bool:
+    def _add_field(self, operation: AddField, codes: set[str], item: OperationEffects) -> bool:
         if codes - {"not-null", "foreign-key-validates", "index-not-concurrent", "unique-builds-index"}:
             return False
         new: Any = operation.field
         needs_value, is_key = "not-null" in codes, "foreign-key-validates" in codes
-        if not needs_value and not is_key:
+        # An index of the field's own; that of a foreign key is built by the operation that adds it.
+        is_indexed = "index-not-concurrent" in codes and "unique-builds-index" not in codes and not is_key
+        if not needs_value and not is_key and not is_indexed:
             return False
         model_name, name = operation.model_name, operation.name
         if needs_value and _value_of(new) is None:
@@ -191,8 +193,29 @@ class _Rewriter:
             )
             self._add(f"validate_{model_name.lower()}_{name}", _postgresql("ValidateForeignKey", model_name, name))
         else:
-            self._add(f"add_{model_name.lower()}_{name}", AddField(model_name, name, loose))
+            bare = _changed(loose, True, db_index=False) if is_indexed else loose
+            self._add(f"add_{model_name.lower()}_{name}", AddField(model_name, name, bare))
+        if is_indexed:
+            self._own_index(operation, loose, item)
         return self._not_null(operation, new) if needs_value else True
+
+    def _own_index(self, operation: AddField, indexed: Any, item: OperationEffects) -> None:
+        """Build the index of a field that was added without; texts have a second one, for beginnings."""
+        forwards: list[str] = []
+        backwards: list[str] = []
+        for sql in [effect.sql for effect in item.effects if effect.code == "index-not-concurrent"]:
+            found = re.match(r"CREATE INDEX (\S+) ON", sql)
+            assert found is not None, sql  # the schema editor's own words
+            drop = f"DROP INDEX CONCURRENTLY IF EXISTS {found[1]}"
+            # One that an earlier try left invalid goes first.
+            forwards += [drop, concurrently(sql)]
+            backwards.append(drop)
+        alter = AlterField(operation.model_name, operation.name, indexed)
+        self._add(
+            f"index_{operation.model_name.lower()}_{operation.name}",
+            SeparateDatabaseAndState([RunSQL(forwards, backwards)], [alter]),
+            atomic=False,
+        )
 
     def _not_null(self, operation: AddField | AlterField, new: Any) -> bool:
         """Fill the rows that are NULL, and make the column NOT NULL by way of a validated rule."""

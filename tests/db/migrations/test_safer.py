@@ -64,6 +64,14 @@ POSTGRESQL = {
         migrations.AddField("item", "author", fk()),
         ["0002_add_item_author", "0003_validate_item_author"],
     ),
+    "a column with an index": (
+        migrations.AddField("item", "code", models.CharField(max_length=9, null=True, db_index=True)),
+        ["0002_add_item_code", "0003_index_item_code"],
+    ),
+    "one that has to have a value too": (
+        migrations.AddField("item", "stars", models.IntegerField(default=3, db_index=True)),
+        ["0002_add_item_stars", "0003_index_item_stars", "0004_fill_item_stars", "0005_item_stars_not_null"],
+    ),
     "a value where there was none": (
         migrations.AlterField("item", "views", models.IntegerField(default=0)),
         ["0002_fill_item_views", "0003_item_views_not_null"],
