@@ -147,6 +147,7 @@ def test_a_word_put_in_the_place_of_a_number_is_shown_as_pydantic_shows_it(where
         weight: float = 1.0
 
     holder = Holder(inner=Inner(name="n"))
-    setattr(holder if where == "outside" else holder.inner, "weight", "heavy")
+    target: Any = holder if where == "outside" else holder.inner
+    target.weight = "heavy"
 
     assert Writer(Holder).one(holder) == holder.model_dump_json().encode()
