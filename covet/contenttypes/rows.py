@@ -42,9 +42,10 @@ async def sync_content_types(
         for old, new in _renamed(label, plan):
             if not await rows.filter(app_label=label, model=new).exists():
                 await rows.filter(app_label=label, model=old).update(model=new)
-        for former, model in _moved(label, plan):
-            if not await rows.filter(app_label=label, model=model).exists():
-                await rows.filter(app_label=former, model=model).update(app_label=label)
+        # Whichever app this is: an app that a model left, or goes back to, may have no models now and is not told.
+        for model, former, other in _moved(plan):
+            if not await rows.filter(app_label=other, model=model).exists():
+                await rows.filter(app_label=former, model=model).update(app_label=other)
         known = [(found.app_label, found.model) for found in await rows.filter(app_label=label)]
         new_rows = missing(known, wanted)
         if new_rows:
@@ -66,19 +67,28 @@ def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[s
     return found
 
 
-def _moved(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str]]:
-    """Return former app and name of the models that a plan moved to an app: one app forgets a table, another takes it."""
-    forgotten: list[tuple[str, str]] = []
-    taken: set[str] = set()
+def _moved(plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str, str]]:
+    """Return the models that a plan moved, with former and new app: one app forgets a table, another takes it."""
+    found: list[tuple[str, str, str]] = []
+    # By the name of the model, the apps whose other half of the move has not been met yet.
+    left: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for migration, backwards in plan:
+        label = migration.app_label
         leaving, coming = (CreateModel, DeleteModel) if backwards else (DeleteModel, CreateModel)
         for group in [item for item in migration.operations if isinstance(item, SeparateDatabaseAndState)]:
             for operation in [] if group.database_operations else group.state_operations:
-                if isinstance(operation, coming) and migration.app_label == label:
-                    taken.add(operation.name.lower())
-                elif isinstance(operation, leaving) and migration.app_label != label:
-                    forgotten.append((migration.app_label, operation.name.lower()))
-    return [item for item in forgotten if item[1] in taken]
+                if not isinstance(operation, (CreateModel, DeleteModel)):
+                    continue
+                model = operation.name.lower()
+                mine, others = (taken, left) if isinstance(operation, coming) else (left, taken)
+                if others.get(model, label) == label:
+                    mine[model] = label
+                elif isinstance(operation, leaving):
+                    found.append((model, label, others.pop(model)))
+                else:
+                    found.append((model, others.pop(model), label))
+    return found
 
 
 def check_model_names(apps: Any) -> Iterator[checks.CheckMessage]:

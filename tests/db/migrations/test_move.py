@@ -189,3 +189,9 @@ async def test_the_command_and_the_content_type(vendor, scratch, tmp_path):
     assert (await project.run("makemigrations", "--check"))[0] == 0
     (row,) = [row for row in json.loads((await project.run("dumpdata", "contenttypes"))[1]) if "brand" in str(row)]
     assert row["fields"]["app_label"] == "catalog" and row["pk"] in [one["pk"] for one in before]
+
+    code, _, err = await project.run("migrate", "catalog", "zero")
+    assert code == 0, err
+    found = json.loads((await project.run("dumpdata", "contenttypes"))[1])
+    (back,) = [one for one in found if one["fields"]["model"] == "brand"]
+    assert back["fields"]["app_label"] == "blog" and back["pk"] == row["pk"]
