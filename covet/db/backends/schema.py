@@ -257,6 +257,10 @@ class SchemaEditor(ABC):
         """Return what the connection is told before the transaction begins."""
         return ()
 
+    def statements_after(self) -> Sequence[str]:
+        """Return what undoes ``statements_before`` in a script; a connection of ours is reset by its driver."""
+        return ()
+
     async def finish(self) -> None:
         """Run what was put off to the end."""
         deferred, self.put_off = self.put_off, []

@@ -464,6 +464,12 @@ async def migration_sql(database: Database, loader: Loader, key: MigrationKey, *
         lines += ["--", "-- Foreign keys of new tables", "--", *editor.collected_sql[count:]]
     if migration.atomic and database.features.rolls_back_ddl:
         lines = ["BEGIN;", *lines, "COMMIT;"]
+    if migration.atomic and editor.collected_sql:
+        lines = [
+            *(f"{sql};" for sql in editor.statements_before()),
+            *lines,
+            *(f"{sql};" for sql in editor.statements_after()),
+        ]
     return lines
 
 

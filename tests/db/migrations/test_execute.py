@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from covet import run_sync
@@ -498,6 +501,28 @@ async def test_the_sql_of_a_migration_needs_no_tables_and_runs_nothing(database,
     assert "Python code" in forwards
     assert "DROP TABLE" in backwards
     assert await tables(database) == []
+
+
+@pytest.mark.vendors("sqlite")  # the others change tables in place
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_the_printed_sql_rebuilds_a_table_and_keeps_what_refers_to_it(database, make_loader, atomic):
+    """On a connection on which foreign keys hold: dropping the table would delete the rows that cascade from it."""
+    alter = migrations.AlterField("author", "name", models.CharField(max_length=50, null=True))
+    loader = make_loader(("blog.0001", [create_author(), create_item()]), ("blog.0002", [alter], ["blog.0001"]))
+    loader.migrations["blog", "0002"].atomic = atomic
+    await Executor(database, loader).migrate([("blog", "0001")])
+    await database.execute("INSERT INTO blog_author (name) VALUES ('a')")
+    await database.execute("INSERT INTO blog_item (title, views, author_id) VALUES ('t', 1, 1)")
+
+    for backwards in (False, True):
+        lines = await migration_sql(database, loader, ("blog", "0002"), backwards=backwards)
+        script = "\n".join(lines)
+        assert "DROP TABLE" in script
+        with closing(sqlite3.connect(database.config.name, isolation_level=None)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.executescript(script)
+            assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+            assert connection.execute("SELECT count(*) FROM blog_item").fetchone() == (1,)
 
 
 @pytest.mark.vendors("sqlite", "postgresql")  # DDL commits by itself here

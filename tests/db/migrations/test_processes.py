@@ -95,7 +95,7 @@ async def test_the_first_ten_minutes(project):
     assert (row["app"], row["name"], row["applied"]) == ("blog", "0001_initial", True)
 
     code, out, _ = await project.run("sqlmigrate", "blog", "0001")
-    assert "CREATE TABLE" in out and out.startswith("BEGIN;\n") and out.rstrip().endswith("COMMIT;")
+    assert "CREATE TABLE" in out and "BEGIN;\n" in out and "COMMIT;\n" in out
 
     code, out, _ = await project.run("migrate", "blog", "zero")
     assert code == 0 and "Unapplying blog.0001_initial… OK" in out

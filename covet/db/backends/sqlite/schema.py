@@ -38,6 +38,10 @@ class Editor(SchemaEditor):
         """Foreign keys cannot be switched off inside a transaction; a renamed table must not pull others after it."""
         return ("PRAGMA foreign_keys = OFF",)
 
+    def statements_after(self) -> Sequence[str]:
+        """Return what a script ends with: it shows the rows that point nowhere, and foreign keys hold again."""
+        return ("PRAGMA foreign_key_check", "PRAGMA foreign_keys = ON")
+
     async def finish(self) -> None:
         """Check all foreign keys: they were off."""
         await super().finish()
@@ -63,8 +67,14 @@ class Editor(SchemaEditor):
         changes = compare(old, new, renamed or {})
         if self._is_simple(changes, new):
             await self.apply(changes, old, new)
-        elif self.collect or self.atomic:
+        elif self.atomic:
             await self._rebuild(changes, old, new)
+        elif self.collect:
+            for sql in (*self.statements_before(), "BEGIN"):
+                await self.run(sql)
+            await self._rebuild(changes, old, new)
+            for sql in ("COMMIT", *self.statements_after()):
+                await self.run(sql)
         else:
             # In a migration without a transaction the rebuild has one: between two of its steps the table is not there.
             async with Atomic(lambda: self.database, before=self.statements_before()):
