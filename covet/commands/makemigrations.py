@@ -61,6 +61,7 @@ __all__ = ["makemigrations", "shown_path"]
 @click.option("--accept-data-loss", is_flag=True, help="Columns and tables may go, with what is in them.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Never ask; exit with 3 where an answer is needed.")
 @click.option("--scriptable", is_flag=True, help="Only the paths of the files on stdout; all else on stderr.")
+@click.option("--no-header", is_flag=True, expose_value=False, help="Accepted for scripts; files have no header.")
 @click.option("--verbose", "-v", is_flag=True, help="Print the source of the files.")
 @json_option
 async def makemigrations(

@@ -51,6 +51,7 @@ __all__ = ["migrate"]
 @click.option(
     "-v", "--verbosity", type=click.IntRange(0, 2), default=1, help="0: silent; 2: each operation with its time."
 )
+@click.option("--skip-checks", is_flag=True, help="Go on although the models have mistakes.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; migrate asks nothing.")
 @json_option
 async def migrate(
@@ -68,11 +69,13 @@ async def migrate(
     prune: bool,
     rollback_partial: bool,
     verbosity: int,
+    skip_checks: bool,
     noinput: bool,
     as_json: bool,
 ) -> int:
     """Apply all migrations, those of one app, or go to one of its migrations ('zero': before the first)."""
-    require_sound_models()
+    if not skip_checks:
+        require_sound_models()
     loader = Loader.from_apps(apps)
     loader.require_no_conflicts()
     executor = Executor(database_of(database), loader, None if as_json or not verbosity else MigrationLines(verbosity))

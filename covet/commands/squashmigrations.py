@@ -24,6 +24,7 @@ __all__ = ["squashmigrations"]
 @click.option("--squashed-name", default=None, help="The name of the new migration, without its number.")
 @click.option("--no-optimize", is_flag=True, help="Keep all operations as they are.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@click.option("--no-header", is_flag=True, expose_value=False, help="Accepted for scripts; files have no header.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; squashmigrations asks nothing.")
 @json_option
 async def squashmigrations(

@@ -550,8 +550,18 @@ async def test_what_would_lose_data_is_said_and_asked(project):
 
 
 async def test_a_script_gets_the_paths_alone(project):
-    code, out, err = await project.run("makemigrations", "--scriptable")
+    code, out, err = await project.run("makemigrations", "--scriptable", "--no-header")
     assert (code, out) == (0, "blog/migrations/0001_initial.py\n")
     assert "+ Create model Item" in err
     code, out, err = await project.run("makemigrations", "--scriptable")
     assert (code, out, err) == (0, "", "No changes detected.\n")
+
+
+async def test_models_with_mistakes_are_migrated_when_that_is_asked_for(project):
+    await project.run("makemigrations")
+    project.models("from covet.db import models\n\n\nclass Item(models.Model):\n    a__b = models.IntegerField(null=True)\n")
+    code, _, err = await project.run("migrate")
+    assert code == 1 and "a__b" in err, err
+    code, _, err = await project.run("migrate", "--skip-checks")
+    assert code == 0, err
+    assert "[X] 0001_initial" in (await project.run("showmigrations"))[1]
