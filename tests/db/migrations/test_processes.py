@@ -559,7 +559,9 @@ async def test_a_script_gets_the_paths_alone(project):
 
 async def test_models_with_mistakes_are_migrated_when_that_is_asked_for(project):
     await project.run("makemigrations")
-    project.models("from covet.db import models\n\n\nclass Item(models.Model):\n    a__b = models.IntegerField(null=True)\n")
+    project.models(
+        "from covet.db import models\n\n\nclass Item(models.Model):\n    a__b = models.IntegerField(null=True)\n"
+    )
     code, _, err = await project.run("migrate")
     assert code == 1 and "a__b" in err, err
     code, _, err = await project.run("migrate", "--skip-checks")
