@@ -26,7 +26,7 @@ from covet.db.migrations.serialize import Serializer, register_serializer
 from covet.db.migrations.signature import deep_deconstruct
 from covet.db.migrations.write import migration_source, write_migration
 from covet.i18n import gettext_lazy
-from covet.validators import MinValueValidator, RegexValidator
+from covet.validators import MinValueValidator, RegexValidator, deconstructible
 
 
 class Colour(enum.Enum):
@@ -53,6 +53,19 @@ class Temperature:
         return isinstance(other, Temperature) and other.degrees == self.degrees
 
     __hash__ = None
+
+
+@deconstructible(path=f"{__name__}.PublicName")
+class Spelled:
+    def __init__(self, word, **marks):
+        self.word, self.marks = word, marks
+
+
+class Longer(Spelled):
+    pass
+
+
+PublicName = Spelled
 
 
 class Opaque:
@@ -186,6 +199,16 @@ def test_a_local_function_cannot_be_written():
 
     with pytest.raises(MigrationError, match="top level"):
         Serializer().text(local)
+
+
+def test_an_object_of_a_deconstructible_class_comes_back_under_its_public_path():
+    value = Spelled("a", tone=2, **{"not-a-name": 3})
+    assert value.deconstruct() == (f"{__name__}.PublicName", ("a",), {"tone": 2, "not-a-name": 3})
+    assert "PublicName" in Serializer().text(value)
+    assert written(value).deconstruct() == value.deconstruct()
+    # A subclass is another class, and is written as itself.
+    assert Longer("b").deconstruct() == (f"{__name__}.Longer", ("b",), {})
+    assert type(written(Longer("b"))) is Longer
 
 
 def test_a_project_can_teach_a_type():
