@@ -13,6 +13,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
 from covet.urls.flatten import FlatRoute
 from covet.urls.mount import Lifespan
+from covet.urls.patterns import include, path
 from covet.urls.resolver import Resolver
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ class UrlsPart(AppPart):
                     f"{module.__name__} of the app {name!r} has no urlpatterns. Add: urlpatterns = [path(…)], or remove the module."
                 )
             _require_patterns(patterns, f"{module.__name__}.urlpatterns")
-            found.extend(patterns)
+            if getattr(module, "app_name", None):
+                # As include() does it: the app's name is the namespace of its routes.
+                found.append(path("", include(module)))
+            else:
+                found.extend(patterns)
         return found
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
