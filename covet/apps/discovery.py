@@ -213,7 +213,14 @@ def _why(name: str, label: str, error: Exception, apps: Sequence[str]) -> str:
         )
     place = _place(error)
     what = str(error) if isinstance(error, CovetError) else f"{type(error).__name__}: {error}"
-    return f"App '{label}': {name} cannot be imported{place}: {what}"
+    return f"App '{label}': {name} cannot be imported{place}: {what}{_hint(error)}"
+
+
+def _hint(error: Exception) -> str:
+    from covet.porting.hints import import_hint  # only a mistake needs it, and it reads syntax trees
+
+    hint = import_hint(error)
+    return f".{hint}" if hint else ""
 
 
 def _place(error: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from covet.commands._port_async import make_async
 from covet.commands._port_edits import Edits, Finding
-from covet.commands._port_names import Target, find, names_of
+from covet.porting.names import Target, find, names_of
 
 __all__ = ["ported"]
 

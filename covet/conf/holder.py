@@ -299,7 +299,7 @@ def import_settings_module() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise ImproperlyConfigured(
-                f"The settings module '{name}' cannot be imported{_place(error)}: {error}."
+                f"The settings module '{name}' cannot be imported{_place(error)}: {error}.{_hint(error)}"
             ) from error
         raise ImproperlyConfigured(
             f"{ENVIRONMENT_VARIABLE} is '{name}', and there is no module '{error.name}'. "
@@ -310,9 +310,17 @@ def import_settings_module() -> ModuleType:
             f"The settings module '{name}' is no valid Python: {error.msg} ({error.filename}, line {error.lineno})."
         ) from error
     except Exception as error:
+        hint = _hint(error)
         raise ImproperlyConfigured(
             f"The settings module '{name}' cannot be imported{_place(error)}: {type(error).__name__}: {error}"
+            f"{'.' if hint else ''}{hint}"
         ) from error
+
+
+def _hint(error: Exception) -> str:
+    from covet.porting.hints import import_hint  # only a mistake needs it, and it reads syntax trees
+
+    return import_hint(error)
 
 
 def _place(error: Exception) -> str:

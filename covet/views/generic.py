@@ -12,9 +12,10 @@ from covet.http.response import HTMLResponse, Response
 from covet.paginator import InvalidPage, Page, Paginator
 from covet.shortcuts import get_object_or_404
 from covet.templates.engine import render_to_string
-from covet.views.base import View
+from covet.views.base import RedirectView, TemplateView, View
 
-__all__ = ["DetailView", "ListView"]
+# Django's address of all five.
+__all__ = ["DetailView", "ListView", "RedirectView", "TemplateView", "View"]
 
 
 class _ModelView(View):

@@ -1,0 +1,102 @@
+"""What an import that failed is told to write instead."""
+
+import importlib
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from covet.apps.registry import Apps
+from covet.conf.holder import import_settings_module
+from covet.exceptions import ImproperlyConfigured
+from covet.porting.hints import _OTHER_WORDS, import_hint
+from covet.porting.names import NAMES
+
+
+def failure(source: str, folder: Path) -> ImportError:
+    """The error of a module with this source."""
+    file = folder / "failing_module.py"
+    file.write_text(textwrap.dedent(source))
+    with pytest.raises(ImportError) as caught:
+        exec(compile(file.read_text(), str(file), "exec"), {})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("from django.db import models", "What Django has as django.db.models is here: from covet.db import models"),
+        (
+            "from covet.http import HttpResponse",
+            "What Django has as django.http.HttpResponse is here: from covet.http import Response",
+        ),
+        (
+            "from covet.utils import timezone",
+            "What Django has as django.utils.timezone is here: from covet import timezone",
+        ),
+        ("import covet.contrib.auth", "What Django has as django.contrib.auth is here: from covet import auth"),
+        (
+            "x = 1\nfrom covet.http import (\n    Request,\n    HttpResponseNotFound,\n)",
+            "Instead of django.http.HttpResponseNotFound there is: Response(…, status=404)",
+        ),
+        ("from covet.http import Respnse", "Did you mean 'covet.http.Response'?"),
+        ("from covet.htp import Response", "Did you mean 'covet.http'?"),
+        ("from covet.test import TestCase", "Instead of django.test.TestCase there is: test functions of pytest"),
+        ("from rest_framework import serializers", ""),
+        (
+            "from rest_framework.serializers import ModelSerializer",
+            "Instead of rest_framework.serializers.ModelSerializer there is: covet.rest.ModelSchema",
+        ),
+        ("from django.utils.encoding import force_str", "django.utils.encoding.force_str is Python's own str."),
+        ("from covet.http import zzzzzz", ""),
+        ("import zzzzzz", ""),
+    ],
+)
+def test_the_line_to_write_is_told(source: str, says: str, tmp_path: Path) -> None:
+    hint = import_hint(failure(source, tmp_path))
+
+    assert says in hint
+    assert bool(hint) is bool(says)
+
+
+def test_other_errors_have_no_hint() -> None:
+    assert import_hint(ValueError("from django.db import models")) == ""
+    assert import_hint(ImportError("nobody raised it")) == ""
+
+
+def test_the_error_of_an_app_carries_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = tmp_path / "hinted_polls"
+    app.mkdir()
+    (app / "__init__.py").touch()
+    (app / "apps.py").write_text("from covet.utils.translation import gettext_lazy as _\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ImproperlyConfigured, match=r"from covet\.i18n import gettext_lazy"):
+        Apps().setup(["hinted_polls"], [])
+    sys.modules.pop("hinted_polls", None)
+
+
+def test_the_error_of_a_settings_module_carries_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hinted_settings.py").write_text("from django.utils.translation import gettext_lazy as _\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COVET_SETTINGS_MODULE", "hinted_settings")
+
+    with pytest.raises(ImproperlyConfigured, match=r"hinted_settings.*from covet\.i18n import gettext_lazy"):
+        import_settings_module()
+
+
+@pytest.mark.parametrize("path", sorted(NAMES))
+def test_every_other_place_of_a_name_exists(path: str) -> None:
+    module, _, name = NAMES[path].rpartition(".")
+
+    assert hasattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("words", sorted({word for word in _OTHER_WORDS.values() if word.startswith("covet.")}))
+def test_every_name_of_covet_in_a_hint_exists(words: str) -> None:
+    module, _, name = words.split(",")[0].split("(")[0].split(" ")[0].rpartition(".")
+    if module == "covet.db.models.QuerySet":
+        module, name = "covet.db.models", "QuerySet"
+
+    assert hasattr(importlib.import_module(module), name)
