@@ -16,7 +16,7 @@ from covet.db.models.expressions.leaves import leaf_shape
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.exceptions import FieldError
 
-__all__ = ["Q", "check_depth", "hashable"]
+__all__ = ["OneRow", "Q", "check_depth", "hashable"]
 
 # Each level costs several calls of Python, and databases have limits of their own not far beyond.
 _MOST_LEVELS = 80
@@ -240,6 +240,47 @@ class Q:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Q.create, (self.children, self.connector, self.negated)
+
+
+class OneRow(Q):
+    """Conditions that one related row fulfils together: what ``lines__pk=(1, 2)`` becomes, which names two columns.
+
+    Only a negation tells it from other conditions: "no row has this key" is not "no row has this part of it".
+
+    Attributes:
+        name: The name that leads to the row.
+        absent: It holds where there is no row, as well.
+    """
+
+    __slots__ = ("absent", "name")
+    absent: bool
+    name: str
+
+    @classmethod
+    def about(cls, condition: Q, name: str, *, absent: bool = False) -> OneRow:
+        """Return the condition as one about the row that ``name`` leads to."""
+        self = cls.create((condition,))
+        assert isinstance(self, OneRow)
+        self.name, self.absent = name, absent
+        return self
+
+    def copy(self) -> Q:
+        """Return itself: it never changes."""
+        return self
+
+    def __invert__(self) -> Q:
+        return Q.create((self,), negated=True)
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the shape of the conditions, and that they belong together."""
+        return (OneRow, self.name, self.absent, super().shape(values))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _one_row, (self.children[0], self.name, self.absent)
+
+
+def _one_row(condition: Q, name: str, absent: bool) -> OneRow:
+    return OneRow.about(condition, name, absent=absent)
 
 
 def hashable(value: Any) -> Hashable:

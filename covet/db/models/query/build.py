@@ -14,11 +14,11 @@ from covet.conf import settings
 from covet.db.errors import NotSupportedError
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.inference import field_of
-from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, refuse_deeper
-from covet.db.models.query.joins import Aliases, Joins, Source, hop_condition
+from covet.db.models.query.joins import Aliases, Joins, RowJoins, Source, hop_condition
 from covet.db.models.query.json_lookups import JSON_NULL, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
 from covet.db.models.query.lookups import (
@@ -40,6 +40,7 @@ from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
+    from covet.db.models.query.paths import Hop
     from covet.db.sql.dialect import Dialect
 
 __all__ = ["Builder", "NodeExpression"]
@@ -411,6 +412,8 @@ class Builder:
     def _child(self, child: Any, *, negated: bool, plain: bool = False) -> _Condition | None:
         if child.__class__ is tuple:
             return self._leaf(child[0], child[1], negated=negated, plain=plain)
+        if isinstance(child, OneRow) and negated and not self._in_relation:
+            return self._no_row(child)
         if isinstance(child, Q):
             return self.tree(child, negated=negated) if child.children else None
         resolved = child.resolve(self)
@@ -603,15 +606,24 @@ class Builder:
             return _Condition(leaf, frozenset())
         if not absent and (kind == leaves.TRUTH or not _may_hold_for_null(path.field, (*transforms, lookup))):
             source.require()
-        table = TableRef(hop.target.db_table, inner.base.alias)
-        joined = hop_condition(hop, here.alias, inner.base.alias)
-        found = n.Exists(Select((Output(_ONE),), table, inner.nodes(), n.And((joined, leaf))))
-        if not absent:
-            return _Condition(found, frozenset())
-        # A value is missing where there is no row to have one, and where a row has none.
-        none = n.Exists(Select((Output(_ONE),), table, (), joined), negated=True)
-        can_be_null = path.field.null or transforms or any(one.null for one in path.hops[index + 1 :])
-        return _Condition(any_of([none, found]) if can_be_null else none, frozenset())
+        can_be_null = bool(path.field.null or transforms or any(one.null for one in path.hops[index + 1 :]))
+        return _exists(hop, here, inner, leaf, absent=absent, can_be_null=can_be_null)
+
+    def _no_row(self, rows: OneRow) -> _Condition:
+        """Return ``EXISTS (…)`` for several conditions on one of many rows inside a negation."""
+        path = self._path(rows.name, f"filter({rows.name}=…)")
+        index = next(position for position, hop in enumerate(path.hops) if hop.many)
+        outer, here = self.joins, self.joins.reach(path.hops[:index], self._used)
+        self.joins = inner = RowJoins(outer, path.hops[: index + 1])
+        self._in_relation = True
+        node, needs = self.tree(Q.create(rows.children), negated=False)
+        self._in_relation = False
+        self.joins = outer
+        if node in (TRUE, FALSE):
+            return _Condition(node, frozenset())
+        for source in needs:
+            source.require()
+        return _exists(path.hops[index], here, inner, node, absent=rows.absent, can_be_null=True)
 
     # ── ordering
 
@@ -694,6 +706,18 @@ class Builder:
         for part in path.rest:
             operand = self._transform(operand, part, full)
         return [n.Ordering(_ordered_node(operand), descending)]
+
+
+def _exists(hop: Hop, here: Source, inner: Joins, leaf: n.Node, *, absent: bool, can_be_null: bool) -> _Condition:
+    """Return that a row of the relation fulfils ``leaf``; with ``absent`` that none is there does as well."""
+    table = TableRef(hop.target.db_table, inner.base.alias)
+    joined = hop_condition(hop, here.alias, inner.base.alias)
+    found = n.Exists(Select((Output(_ONE),), table, inner.nodes(), n.And((joined, leaf))))
+    if not absent:
+        return _Condition(found, frozenset())
+    # A value is missing where there is no row to have one, and where a row has none.
+    none = n.Exists(Select((Output(_ONE),), table, (), joined), negated=True)
+    return _Condition(any_of([none, found]) if can_be_null else none, frozenset())
 
 
 def _may_hold_for_null(field: Field[Any], names: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.expressions.refs import OuterRef
 from covet.db.models.expressions.subqueries import Exists
 from covet.db.models.query.paths import Path, resolve_path
@@ -32,17 +32,30 @@ def split_keys(condition: Q, meta: Options) -> Q:
         if isinstance(child, Q):
             new = split_keys(child, meta)
         elif child.__class__ is tuple:
-            new = _split(child[0], child[1], meta) or child
+            new = _of_one_row(child, meta) or child
         changed |= new is not child
         children.append(new)
     return Q.create(children, condition.connector, condition.negated) if changed else condition
 
 
-def _split(name: str, value: Any, meta: Options) -> Q | None:
+def _of_one_row(child: tuple[str, Any], meta: Options) -> Q | None:
+    """Return what a condition is split into; behind a relation to many rows all of it is about one of them."""
+    name, value = child
     try:
         path = resolve_path(meta, name, f"filter({name}=…)")
     except FieldError:
         return None  # an annotation, or a mistake that the query itself names
+    condition = _split(path, name, value, meta)
+    if condition is None or not path.many:
+        return condition
+    return OneRow.about(condition, "__".join(path.names), absent=_wants_null(path, value))
+
+
+def _wants_null(path: Path, value: Any) -> bool:
+    return value is True if path.rest == ("isnull",) else value is None
+
+
+def _split(path: Path, name: str, value: Any, meta: Options) -> Q | None:
     if is_object(path):
         return _of_object(path, value, name)
     if not path.field.is_composite:
@@ -56,7 +69,9 @@ def _split(name: str, value: Any, meta: Options) -> Q | None:
     if lookup == "isnull":
         return Q((f"{names[0]}__isnull", value))
     if lookup == "exact":
-        return Q((f"{names[0]}__in", [])) if value is None else _equal(names, key_values(owner, value, name))
+        if value is None:  # no row has such a key; where a row may be missing, it asks for those without
+            return Q((f"{names[0]}__isnull", True)) if path.hops else Q((f"{names[0]}__in", []))
+        return _equal(names, key_values(owner, value, name))
     if lookup == "in":
         return _among(names, value, owner, name)
     if lookup in {"gt", "gte", "lt", "lte"}:

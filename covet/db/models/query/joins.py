@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from covet.db.models.options import Options
     from covet.db.models.query.paths import Hop
 
-__all__ = ["Aliases", "Joins", "Source", "hop_condition"]
+__all__ = ["Aliases", "Joins", "RowJoins", "Source", "hop_condition"]
 
 
 class Aliases:
@@ -160,6 +160,32 @@ class Joins:
                 TableRef(source.meta.db_table, source.alias),
                 hop_condition(source.hop, source.parent.alias, source.alias),
             )
+
+
+class RowJoins(Joins):
+    """The tables of a subquery about one row of a relation, while names are still said from the statement's first table.
+
+    Args:
+        outer: The tables of the statement.
+        prefix: The hops that lead to the row.
+    """
+
+    __slots__ = ("_outer", "_prefix")
+
+    def __init__(self, outer: Joins, prefix: tuple[Hop, ...]) -> None:
+        super().__init__(prefix[-1].target, outer.aliases)
+        self._outer = outer
+        self._prefix = prefix
+
+    def reach(self, hops: Iterable[Hop], used: set[str] | None = None, start: Source | None = None) -> Source:
+        """Return the source at the end of the hops: from the row on, where they lead there, and else outside."""
+        hops = tuple(hops)
+        length = len(self._prefix)
+        if start is None and hops[:length] == self._prefix:
+            return super().reach(hops[length:])
+        if start is self.base or start in self.sources:
+            return super().reach(hops, None, start)
+        return self._outer.reach(hops, used, start)
 
 
 def _way(source: Source) -> tuple[Hop, ...]:
