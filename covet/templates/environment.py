@@ -7,9 +7,10 @@ that was not, it is rendered anew by the async one, and that template goes there
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
 
 import jinja2
 import jinja2.async_utils
@@ -21,6 +22,8 @@ from covet.http.request import Request
 from covet.i18n.texts import gettext, ngettext, npgettext, pgettext
 from covet.loading import import_string
 from covet.templates.errors import TemplateDoesNotExist
+from covet.templates.filters import FILTERS
+from covet.templates.foreign import ForeignTags, explain
 from covet.text import suggest
 
 __all__ = ["Engine"]
@@ -46,7 +49,17 @@ class _PlainContext(jinja2.runtime.Context):
         return result
 
 
-class _PlainEnvironment(jinja2.Environment):
+class _Environment(jinja2.Environment):
+    """Says errors so that one who knows Django's templates understands them."""
+
+    def handle_exception(self, source: str | None = None) -> NoReturn:
+        error = sys.exc_info()[1]
+        if error is not None:
+            explain(error)
+        super().handle_exception(source)
+
+
+class _PlainEnvironment(_Environment):
     context_class = _PlainContext
 
 
@@ -69,7 +82,7 @@ async def _call_in_thread(call: Callable[..., Any], /, *args: Any, **kwargs: Any
     return await jinja2.async_utils.auto_await(await to_thread(call, *args, **kwargs))
 
 
-class _WaitingEnvironment(jinja2.Environment):
+class _WaitingEnvironment(_Environment):
     context_class = _WaitingContext
 
 
@@ -108,13 +121,14 @@ class Engine:
             "loader": jinja2.FileSystemLoader(self.folders),
             "autoescape": True,
             "auto_reload": debug,
-            "extensions": ["jinja2.ext.i18n"],
             **(options or {}),
         }
+        settings["extensions"] = ["jinja2.ext.i18n", ForeignTags, *settings.get("extensions", ())]
         self.plain = _PlainEnvironment(**settings)
         self.waiting = _WaitingEnvironment(**{**settings, "enable_async": True})  # settings say autoescape
         environments: tuple[jinja2.Environment, ...] = (self.plain, self.waiting)
         for environment in environments:
+            environment.filters.update(FILTERS)
             environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
                 gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
             )

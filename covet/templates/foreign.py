@@ -1,0 +1,71 @@
+"""What Django's template language has and Jinja2 has not: each is answered with what to write in its place."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import jinja2.ext
+from jinja2 import nodes
+from jinja2.parser import Parser
+
+__all__ = ["ForeignTags", "explain"]
+
+_INSTEAD: Final = {
+    "blocktrans": "write {% trans name=value %}…{% endtrans %}",
+    "blocktranslate": "write {% trans name=value %}…{% endtrans %}",
+    "cache": "keep what is slow to compute in the view",
+    "comment": "write {# … #}",
+    "csrf_token": "write {{ csrf_input }}",
+    "cycle": "write {{ loop.cycle('odd', 'even') }}",
+    "debug": "the debug panel shows the context",
+    "empty": "a for loop without a row has {% else %}",
+    "firstof": "write {{ a or b }}",
+    "ifchanged": "write {% if loop.changed(value) %}…{% endif %}",
+    "ifequal": "write {% if a == b %}…{% endif %}",
+    "ifnotequal": "write {% if a != b %}…{% endif %}",
+    "load": "take the line out: url(), static() and the filters are always there",
+    "localize": "use the filters date, time and floatformat",
+    "localtime": "the filter date shows the current time zone; {{ value|localtime }} converts",
+    "now": "pass the moment to the template, and write {{ moment|date('j F Y') }}",
+    "regroup": "write {% for group in rows|groupby('attribute') %}: group.grouper and group.list",
+    "spaceless": "write {%- and -%} where white space is too much",
+    "static": "write {{ static('app/file.css') }}",
+    "templatetag": "write {{ '{%' }}",
+    "translate": "write {{ _('text') }}",
+    "url": "write {{ url('name', argument, key=value) }}",
+    "verbatim": "write {% raw %}…{% endraw %}",
+    "widthratio": "write {{ (value / maximum * width)|round|int }}",
+}
+
+
+class ForeignTags(jinja2.ext.Extension):
+    """Fails each of the tags with the line to write instead."""
+
+    tags = set(_INSTEAD)
+    # Of extensions that know a tag the one with the highest number reads it: a project's own cache tag, say.
+    priority = 0
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Refuse the tag at which the parser stands.
+
+        Raises:
+            TemplateSyntaxError: Always.
+        """
+        token = parser.stream.current
+        parser.fail(
+            f"Templates are Jinja2's, which has no tag '{token.value}'. Instead of it, {_INSTEAD[token.value]}.",
+            token.lineno,
+        )
+
+
+_METHOD: Final = re.compile(r"'(?:builtin_function_or_)?method' object is not iterable")
+
+
+def explain(error: BaseException) -> None:
+    """Add to the text of an error what someone who knows Django's templates has to know of Jinja2."""
+    text = str(error)
+    if isinstance(error, TypeError) and _METHOD.fullmatch(text):
+        error.args = (f"{text}. Methods are called with brackets in a template: article.tags.all()",)
+    elif isinstance(error, jinja2.UndefinedError) and text == "'forloop' is undefined":
+        error.args = (f"{text}. Here it is 'loop': loop.index, loop.index0, loop.first, loop.last",)
