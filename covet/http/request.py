@@ -104,6 +104,13 @@ class Request:
         "server",
     )
 
+    if not TYPE_CHECKING:  # a checker knows what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            from covet.http.foreign import no_attribute  # only a mistake needs it
+
+            raise no_attribute(name)
+
     @property
     def version(self) -> str | None:
         """The version of the API that the request is for, where there are several; ``Versions`` sets it."""

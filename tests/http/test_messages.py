@@ -318,3 +318,22 @@ def test_what_middleware_should_have_set_is_told_with_the_line_to_write() -> Non
         _ = request.state.tenant
     request.state.tenant = 3
     assert request.state.tenant == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("GET", r"Write request\.query\."),
+        ("POST", r"Write await request\.form\(\)\."),
+        ("query_params", r"Write request\.query\."),
+        ("tenant", r"request\.state\.name = value"),
+    ],
+)
+def test_an_attribute_of_another_framework_is_told_by_its_name_here(name: str, says: str) -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+
+    with pytest.raises(AttributeError, match=rf"^A request has no attribute '{name}'\..*{says}") as caught:
+        getattr(request, name)
+
+    assert caught.value.name == name
+    assert getattr(request, name, None) is None
