@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,6 +18,8 @@ import httpx
 from covet.apps import apps
 from covet.handlers.application import Application
 from covet.http.background import running
+from covet.http.errors import DisallowedHost, HTTPException
+from covet.http.request import Request
 from covet.http.streaming import ServerEvent
 from covet.templates.environment import rendered
 from covet.types import ASGIApp, Message, Scope
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from covet.sessions.base import Session
     from covet.test.websocket import WebSocketSession
+    from covet.urls.resolver import CompiledRoute
 
 __all__ = ["AsyncClient", "InProcessTransport", "TestResponse"]
 
@@ -63,14 +68,31 @@ class AsyncClient(httpx.AsyncClient):
         super().__init__(transport=transport, headers=dict(headers or {}), **options)
 
     async def force_login(self, user: Any, backend: str | None = None) -> None:
-        """Log a user in without a password: the next requests carry its session's cookie."""
+        """Log a user in without a password: the next requests carry its session's cookie.
+
+        Args:
+            user: Who.
+            backend: The dotted path of an authentication backend; by default the first that can load users.
+        """
         from covet.conf import settings
         from covet.test.login import session_cookie
 
         name, value = await session_cookie(self._take_cookie(settings.SESSION_COOKIE_NAME), user, backend)
-        # The domain is spelled as the jar spells it, so that a cookie of an answer replaces this one.
-        host = self.base_url.host
-        self.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
+        self._set_cookie(name, value)
+
+    async def session(self) -> Session:
+        """Return this client's session, to look into or to change: ``session["basket"] = […]``, ``await session.save()``.
+
+        A client without a session gets an empty one, whose cookie goes with the next requests.
+        """
+        from covet.conf import settings
+        from covet.test.login import open_session
+
+        session = await open_session(self._cookie(settings.SESSION_COOKIE_NAME))
+        assert session.key is not None
+        self._take_cookie(settings.SESSION_COOKIE_NAME)
+        self._set_cookie(settings.SESSION_COOKIE_NAME, session.key)
+        return session
 
     async def login(self, **credentials: Any) -> bool:
         """Log in by credentials, as ``authenticate()`` takes them; return whether they are good."""
@@ -102,10 +124,14 @@ class AsyncClient(httpx.AsyncClient):
             yield _read_events(answer.aiter_lines())
 
     async def logout(self) -> None:
-        """Forget the session."""
+        """Log out as a visitor would: the session is deleted where it is kept, and all cookies are forgotten."""
         from covet.conf import settings
+        from covet.test.login import end_session
 
-        self._take_cookie(settings.SESSION_COOKIE_NAME)
+        key = self._cookie(settings.SESSION_COOKIE_NAME)
+        if key:
+            await end_session(key)
+        self.cookies.clear()
 
     def websocket(
         self, url: str, *, headers: Mapping[str, str] | None = None, subprotocols: Sequence[str] = ()
@@ -119,6 +145,15 @@ class AsyncClient(httpx.AsyncClient):
 
         cookies = {cookie.name: cookie.value or "" for cookie in self.cookies.jar}
         return connect(url, app=self.app, headers=headers, cookies=cookies, subprotocols=subprotocols)
+
+    def _set_cookie(self, name: str, value: str) -> None:
+        # The domain is spelled as the jar spells it, so that a cookie of an answer replaces this one.
+        host = self.base_url.host
+        self.cookies.set(name, value, domain=host if "." in host else f"{host}.local")
+
+    def _cookie(self, name: str) -> str | None:
+        """Return the value of a cookie, whatever domain set it."""
+        return next((cookie.value for cookie in self.cookies.jar if cookie.name == name), None)
 
     def _take_cookie(self, name: str) -> str | None:
         """Remove a cookie, whatever domain set it, and return its value."""
@@ -143,14 +178,25 @@ class AsyncClient(httpx.AsyncClient):
 
 
 class TestResponse(httpx.Response):
-    """What ``AsyncClient`` gives: httpx's response, and what was rendered for it.
+    """What ``AsyncClient`` gives: httpx's response, and how it was made.
 
     Attributes:
         rendered: Each template's name with its context, in the order of rendering.
+        route: The route that answered; ``None`` where there is none.
+        path_params: What the route took from the path.
+        exceptions: What views raised where it became this 500, for clients with ``raise_request_exception=False``.
     """
 
     __test__ = False
     rendered: list[tuple[str, dict[str, Any]]]
+    exceptions: list[Exception]
+    route: CompiledRoute | None = None
+    path_params: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def redirect_chain(self) -> list[tuple[str, int]]:
+        """The addresses that a client with ``follow_redirects=True`` was sent to, each with the status that sent it."""
+        return [(step.headers["location"], step.status_code) for step in self.history]
 
     @property
     def templates(self) -> list[str]:
@@ -203,8 +249,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         exchange = _Exchange(request)
         scope = self._scope(request)
         exceptions: list[Exception] = []
-        if self.raise_request_exception:
-            scope["covet.exceptions"] = exceptions
+        scope["covet.exceptions"] = exceptions
         seen: list[tuple[str, dict[str, Any]]] = []
         mark = rendered.set(seen)
         try:
@@ -216,12 +261,26 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         except BaseException:
             await exchange.aclose()
             raise
-        if exceptions:
+        if exceptions and self.raise_request_exception:
             await exchange.aclose()
             raise exceptions[0]
         response = TestResponse(exchange.status, headers=exchange.headers, stream=exchange)
         response.rendered = seen
+        response.exceptions = exceptions
+        self._note_route(response, scope)
         return response
+
+    def _note_route(self, response: TestResponse, scope: Scope) -> None:
+        """Look the request's route up once more: the path of a request keeps nothing for tests."""
+        if not isinstance(self.app, Application):
+            return
+        handler = self.app.handler
+        request = Request(scope, app=handler, policy=handler.policy)
+        try:
+            resolver, _ = handler.resolver.at(request.get_host())
+            response.route, response.path_params = resolver.resolve(request.method, request.path)
+        except (DisallowedHost, HTTPException):
+            return
 
     def _scope(self, request: httpx.Request) -> Scope:
         raw_path, _, query = request.url.raw_path.partition(b"?")

@@ -1,17 +1,18 @@
-"""Log a user in without a password, as the test client's ``force_login`` does."""
+"""Sessions for the test client: logging in without a password, looking into one, and ending it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from covet.auth import login
+from covet.auth import get_user_model, login, logout
+from covet.auth.authentication import get_user
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.sessions.base import Session
 from covet.sessions.stores.handler import session_store
 
-__all__ = ["session_cookie"]
+__all__ = ["end_session", "make_admin", "open_session", "session_cookie"]
 
 
 async def session_cookie(key: str | None, user: Any, backend: str | None = None) -> tuple[str, str]:
@@ -34,6 +35,41 @@ async def session_cookie(key: str | None, user: Any, backend: str | None = None)
     await login(request, user, backend)
     assert request.session.key is not None
     return settings.SESSION_COOKIE_NAME, request.session.key
+
+
+async def open_session(key: str | None) -> Session:
+    """Return the session under a key, or a new one, which is kept at once so that its key can be handed out."""
+    store = session_store()
+    data = await store.load(key) if key else None
+    session = Session(store, key if data is not None else None, data)
+    if session.key is None:
+        await session.save()
+    return session
+
+
+async def end_session(key: str) -> None:
+    """Delete the session under a key; a user who is logged in is logged out, with the signal of that."""
+    request = Request.from_parts("GET", "/")
+    request.session = session = await open_session(key)
+    request.user = user = await get_user(request)
+    if user.is_authenticated:
+        await logout(request)
+    else:
+        await session.flush()
+
+
+async def make_admin() -> Any:
+    """Return a superuser named ``admin`` with the password ``password``; the one that is there, if one is."""
+    model = get_user_model()
+    address = "admin@example.com"
+    name = address if model.get_email_field_name() == model.USERNAME_FIELD else "admin"
+    found = await model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()
+    if found is not None:
+        return found
+    fields = {model.USERNAME_FIELD: name, "password": "password"}
+    if "email" in model.REQUIRED_FIELDS:
+        fields["email"] = address
+    return await model._default_manager.create_superuser(**fields)
 
 
 def _first_backend() -> str:

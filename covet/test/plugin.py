@@ -3,13 +3,14 @@
 ``covet_settings = "mysite.settings"`` names the settings; the environment's ``COVET_SETTINGS_MODULE`` wins. Without
 either the plugin does nothing.
 
-Fixtures: ``db`` (or ``@pytest.mark.db``), ``client``, ``live_server``, ``settings``, ``assert_queries``.
-Database and application live on one event loop for the whole run.
+Fixtures: ``db`` (or ``@pytest.mark.db``), ``client``, ``admin_client``, ``admin_user``, ``rf``, ``live_server``, ``settings``,
+``assert_queries``. Database and application live on one event loop for the whole run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from covet.test.client import AsyncClient
     from covet.test.live import LiveServer
+    from covet.test.requests import RequestFactory
     from covet.test.settings import SettingsWrapper
 
 __all__: list[str] = []
@@ -169,9 +171,53 @@ async def client(covet_application: Any) -> AsyncIterator[AsyncClient]:
         yield opened
 
 
+@pytest.fixture
+def rf() -> RequestFactory:
+    """Makes requests for calling a view by itself: ``await view(rf.get("/articles/", user=user))``."""
+    from covet.test.requests import RequestFactory
+
+    return RequestFactory()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def admin_user(db: None) -> Any:
+    """A user who may everything, named ``admin`` with the password ``password``."""
+    from covet.test.login import make_admin
+
+    return await make_admin()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def admin_client(covet_application: Any, admin_user: Any) -> AsyncIterator[AsyncClient]:
+    """A client of the project in which ``admin_user`` is logged in."""
+    from covet.test.client import AsyncClient
+
+    async with AsyncClient(covet_application) as opened:
+        await opened.force_login(admin_user)
+        yield opened
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is not async in a thread when it has ``live_server``: the server answers on the loop meanwhile."""
+    # pytest-asyncio wraps a coroutine function in a plain one.
+    if "live_server" not in pyfuncitem.fixturenames or inspect.iscoroutinefunction(inspect.unwrap(pyfuncitem.obj)):
+        return None
+    from covet.concurrency import to_thread
+
+    loop: asyncio.AbstractEventLoop = pyfuncitem._request.getfixturevalue("covet_databases")
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    loop.run_until_complete(to_thread(pyfuncitem.obj, **arguments))
+    return True
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def live_server(covet_application: Any) -> AsyncIterator[LiveServer]:
-    """A real server of the project on a free port: ``live_server.url``, ``live_server.ws_url``."""
+    """A real server of the project on a free port: ``live_server.url``, ``live_server.ws_url``.
+
+    A test that is not async runs in a thread, so that tools which block (a browser's driver, ``urllib``) can be used;
+    ``covet.run_sync()`` reaches the database there.
+    """
     from covet.test.live import serve
 
     async with serve(covet_application) as server:

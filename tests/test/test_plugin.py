@@ -181,6 +181,48 @@ def test_clients_counts_and_settings(project: Project) -> None:
     assert outcome == {"passed": 5}, output
 
 
+BLOCKING = """
+from covet.auth.models import User
+
+def test_a_test_that_blocks_reaches_the_live_server_and_its_rows(live_server, db):
+    import json
+    import urllib.request
+    from covet import run_sync
+    run_sync(User.objects.create_user("ann", password="correct horse battery"))
+    body = json.dumps({"username": "ann", "password": "correct horse battery"}).encode()
+    asked = urllib.request.Request(f"{live_server}/login", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked) as answer:
+        assert json.load(answer) == {"name": "ann"}
+    assert run_sync(User.objects.count()) == 1
+
+def test_a_failing_test_that_blocks_fails(live_server):
+    assert live_server.url == "http://nowhere"
+
+async def test_the_admin_may_everything(admin_client, admin_user):
+    assert admin_user.is_superuser and await admin_user.check_password("password")
+    assert (await admin_client.get("/whoami")).json()["name"] == "admin"
+
+async def test_the_admin_is_made_once(db, admin_user):
+    from covet.test.login import make_admin
+    assert await make_admin() == admin_user
+
+async def test_views_are_called_by_themselves(rf):
+    from tests._apps.members.urls import nothing
+    assert (await nothing(rf.get("/"))).body == b'{"untouched":true}'
+"""
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_blocking_tests_and_further_fixtures(vendor: str, tmp_path: Path) -> None:
+    """A test that is not async may block on the live server; an admin and requests by hand are there."""
+    url = os.environ["COVET_TEST_POSTGRES_URL"] if vendor == "postgresql" else None
+
+    outcome, output = Project(tmp_path, *([url] if url else [])).test(BLOCKING)
+
+    assert outcome == {"passed": 4, "failed": 1}, output
+    assert "http://nowhere" in output
+
+
 def test_wrong_use_is_told_in_one_message(project: Project) -> None:
     """An unknown alias or option, and settings that cannot be loaded."""
     outcome, output = project.test(
