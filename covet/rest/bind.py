@@ -232,7 +232,7 @@ class _Writer:
     def _by_comma(self, parameter: Parameter, level: int) -> None:
         if parameter.by_comma:
             self.add(level, "if raw is not None:")
-            self.add(level + 1, "raw = [part for text in raw for part in text.split(',')]")
+            self.add(level + 1, "raw = [part for text in raw if text for part in text.split(',')]")
 
     def _default(self, parameter: Parameter) -> str:
         default = parameter.default

@@ -32,7 +32,7 @@ from covet.rest.fieldchoice import FieldChoice
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.choice import formats_of
 from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
-from covet.rest.idempotency import idempotent
+from covet.rest.idempotency import KEY_PATTERN, idempotent
 from covet.rest.kept import KeptResponse
 from covet.rest.overrides import OVERRIDES
 from covet.rest.pagination import (
@@ -259,7 +259,7 @@ class Compiled:
             told.append(Parameter(FORMAT_PARAMETER, FORMAT_PARAMETER, Query(description=text), names, None))
         if self.endpoint.idempotent and self.endpoint.is_write:
             text = "Any text of the client's; the same one again gets the first answer, and nothing is done twice."
-            limit = Annotated[str, Field(min_length=1, max_length=255)]
+            limit = Annotated[str, Field(min_length=1, max_length=255, pattern=KEY_PATTERN)]
             told.append(Parameter("idempotency_key", "idempotency-key", Header(description=text), limit, None))
         return told
 

@@ -10,7 +10,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, Field, create_model
 
@@ -37,6 +37,8 @@ Tree: TypeAlias = "dict[str, Tree]"
 _NAME: Final = "fields"
 _MAX_LENGTH: Final = 2000
 _MAX_PLANS: Final = 64
+_MAX_PATHS: Final = 200
+_PATTERN: Final = r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$"
 
 
 class FieldChoice:
@@ -64,10 +66,14 @@ class FieldChoice:
     @property
     def parameter(self) -> Parameter:
         """The query parameter, for the documentation."""
-        text = Annotated[str, Field(max_length=_MAX_LENGTH)]
-        names = ", ".join(_wires(self._schema))
-        description = f"The fields to show, separated by commas; 'a.b' for a field of a field. It has: {names}."
-        return Parameter(_NAME, _NAME, Query(description=description), text, None)
+        paths = _paths(self._schema)
+        # A schema that holds itself has no end of them: its names are told as a pattern then.
+        one: Any = Annotated[str, Field(pattern=_PATTERN)] if paths is None else Literal[tuple(paths)]
+        many: Any = Annotated[list[one], Field(min_length=1)]
+        description = "The fields to show, separated by commas; 'a.b' for a field of a field."
+        if paths is None:
+            description += f" It has: {', '.join(_wires(self._schema))}."
+        return Parameter(_NAME, _NAME, Query(description=description), many, None, is_list=True, by_comma=True)
 
     def plan(self, request: Request) -> Plan:
         """Return the plan of what a request asks for.
@@ -77,9 +83,10 @@ class FieldChoice:
         """
         if b"fields=" not in request.raw_query:
             return self._plan
-        text = request.query.get(_NAME)
-        if text is None:
+        given = request.query.getlist(_NAME)
+        if not given:
             return self._plan
+        text = ",".join(given)
         plan = self._plans.get(text)
         if plan is None:
             plan = self._plans[text] = self._chosen(text)
@@ -114,6 +121,21 @@ def _wires(schema: type[BaseModel]) -> dict[str, str]:
     computed = schema.__pydantic_decorators__.computed_fields
     names = {info.serialization_alias or info.alias or name: name for name, info in schema.model_fields.items()}
     return {**names, **{one.info.alias or name: name for name, one in computed.items()}}
+
+
+def _paths(schema: type[BaseModel]) -> list[str] | None:
+    """Return all that may be named; None where there is no end of it."""
+    paths: list[str] = []
+    waiting: list[tuple[str, type[BaseModel]]] = [("", schema)]
+    while waiting:
+        prefix, current = waiting.pop(0)
+        for wire, name in _wires(current).items():
+            paths.append(prefix + wire)
+            info = current.model_fields.get(name)
+            waiting.extend((f"{prefix}{wire}.", one) for one in (schemas_in(info.annotation) if info else ()))
+        if len(paths) > _MAX_PATHS:
+            return None
+    return list(dict.fromkeys(paths))
 
 
 def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]]:

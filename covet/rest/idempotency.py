@@ -28,12 +28,14 @@ from covet.rest.errors import answer
 if TYPE_CHECKING:
     pass
 
-__all__ = ["IdempotencyStore", "MemoryStore", "RedisStore", "idempotent", "store_of"]
+__all__ = ["KEY_PATTERN", "IdempotencyStore", "MemoryStore", "RedisStore", "idempotent", "store_of"]
 
 log = logging.getLogger("covet.rest")
 
 _HEADER: Final = "Idempotency-Key"
 _MAX_LENGTH: Final = 255
+KEY_PATTERN: Final = r"^[!#-~]([ -~]*[!#-~])?$"
+"""What keys look like, for the documentation: printable, no space or quote at the ends (which headers lose)."""
 _LOCK_S: Final = 600.0
 """How long a key stays taken by a request that never ended, since its process is gone; longer than any request runs."""
 _KEPT: Final = (b"content-type", b"location", b"etag", b"last-modified", b"content-language", b"link", b"vary")

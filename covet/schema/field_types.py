@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -226,11 +227,27 @@ def _related_default(field: Any) -> Any:
 def _json_schema_extra(field: Any) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     form = _FORMATS.get(field.get_internal_type())
-    if form and not field.is_relation:
+    if form == "ip":
+        form = {"ipv4": "ipv4", "ipv6": "ipv6"}.get(str(getattr(field, "protocol", "")).lower())
+    # An empty text is no address, and a field that may be blank takes it.
+    if form and not field.is_relation and not field.blank:
         extra["format"] = form
     if is_auto(field) or (not field.editable and not field.primary_key):
         extra["readOnly"] = True
     return extra
+
+
+def _told_pattern(rule: Any) -> str | None:
+    """Return a validator's pattern as JSON Schema spells it (ECMA 262); None where it says it in another way."""
+    if not isinstance(rule, validators.RegexValidator) or rule.inverse_match:
+        return None
+    pattern, flags = str(rule.regex.pattern), rule.regex.flags
+    # What Python alone knows, and what means other characters there.
+    if flags & ~(re.UNICODE | re.ASCII) or re.search(r"\(\?(?![:=!])|[*+?}]\+|\\\\", pattern):
+        return None
+    if not flags & re.ASCII and re.search(r"\\[wWdDsSbB]", pattern):
+        return None
+    return re.sub(r"\\([AZ])", lambda found: "^" if found[1] == "A" else "$", pattern)
 
 
 def _fail(error: ValidationError) -> PydanticCustomError:
@@ -256,10 +273,17 @@ class FieldRules:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Tell the choices, and that a text must not be empty."""
+        """Tell the choices, the patterns, and that a text must not be empty."""
         described = handler(schema)
         if self.choices:
             described["enum"] = list(self.choices)
+        patterns = [found for rule in self.validators if (found := _told_pattern(rule)) is not None]
+        if patterns and described.get("type") == "string":
+            if self.blank:
+                patterns = [f"^$|{pattern}" for pattern in patterns]
+            described["pattern"] = patterns[0]
+            if len(patterns) > 1:
+                described["allOf"] = [{"pattern": pattern} for pattern in patterns[1:]]
         if self.not_blank and described.get("type") == "string":
             described.setdefault("minLength", 1)
         return described

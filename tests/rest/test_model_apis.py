@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from pydantic import field_validator
 
@@ -399,3 +400,69 @@ async def test_the_document_tells_of_all_of_it(library: Any) -> None:
     assert "412" in patched["responses"]
     assert "idempotency-key" in [one["name"] for one in patched["parameters"]]
     assert set(bulk) == {"post", "put", "patch", "delete"}
+
+
+async def test_answers_of_chosen_fields_are_those_that_the_document_tells(library: Any) -> None:
+    client = await library(make_api())
+    ann = await Author.objects.create(name="Ann", email="a@example.org")
+    article = await Article.objects.create(title="a", author=ann)
+    document = get_openapi()
+    validate(document)
+    paths = document["paths"]
+
+    for path, queries in (
+        ("/api/articles/", ["", "?fields=title", "?fields=author.name,id", "?fields=id&fields=title"]),
+        ("/api/articles/{pk}/", ["", "?fields=author", "?fields=editor.name"]),
+    ):
+        operation = paths[path]["get"]
+        shown = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        told = Draft202012Validator({**shown, "components": document["components"]})
+        whole = Draft202012Validator({**shown["anyOf"][0], "components": document["components"]})
+        for query in queries:
+            answer = await client.get(path.format(pk=article.pk) + query)
+            assert answer.status_code == 200, answer.text
+            told.validate(answer.json())
+            assert whole.is_valid(answer.json()) is (query == "")
+    parameter = next(one for one in paths["/api/articles/"]["get"]["parameters"] if one["name"] == "fields")
+
+    assert (parameter["style"], parameter["explode"]) == ("form", False)
+    assert parameter["schema"]["items"]["enum"] == [
+        *("id", "title", "body", "author", "editor"),
+        *("author.id", "author.name", "editor.id", "editor.name"),
+    ]
+    for name in parameter["schema"]["items"]["enum"]:
+        assert (await client.get(f"/api/articles/?fields={name}")).status_code == 200
+    assert document["components"]["schemas"]["ArticleOutChosen"].get("required") is None
+
+
+class Branch(Schema):
+    name: str
+    twigs: list[Branch] = []
+
+
+class BranchChosen(Schema):
+    """A schema of the project's that has the name already."""
+
+
+async def test_a_schema_that_holds_itself_can_be_chosen_from(library: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/branch", select_fields=True)
+    async def branch() -> Branch:
+        return Branch(name="a", twigs=[Branch(name="b")])
+
+    @api.get("/other")
+    async def other() -> BranchChosen:
+        return BranchChosen()
+
+    client = await library(api)
+    document = get_openapi()
+    validate(document)
+    schemas = document["components"]["schemas"]
+    parameter = document["paths"]["/api/branch"]["get"]["parameters"][0]
+
+    assert (await client.get("/api/branch?fields=twigs.name")).json() == {"twigs": [{"name": "b"}]}
+    assert "pattern" in parameter["schema"]["items"]
+    assert schemas["BranchChosen2"]["properties"]["twigs"]["items"] == {"$ref": "#/components/schemas/BranchChosen2"}
+    assert "required" in schemas["Branch"]
+    assert "required" not in schemas["BranchChosen2"]

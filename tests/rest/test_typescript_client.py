@@ -159,6 +159,13 @@ log.push(names);
 const some = await unknown.authorsList({ name__in: ["Ann", "Cy"] });
 log.push(some.items.map((author) => author.name));
 
+const chosen = await unknown.authorsRead({ pk: ann.id, fields: ["name"] });
+const perhaps: string | undefined = chosen.email;
+log.push(chosen.name, perhaps === undefined);
+const shown: (string | undefined)[] = [];
+for await (const author of unknown.authorsListItems({ fields: ["name"], size: 3 })) shown.push(author.name);
+log.push(shown.length);
+
 const patched = await known.authorsPatch({ pk: ann.id, body: { name: "Anna" } });
 log.push(patched.name, (await unknown.authorsRead({ pk: ann.id })).name);
 const nothing: void = await known.authorsDelete({ pk: ann.id });
@@ -216,6 +223,7 @@ EXPECTED = [
     *(2, 4, True),
     ["Ann", "Bea", "Cy", "Dan"],
     ["Ann", "Cy"],
+    *("Ann", True, 4),
     *("Anna", "Anna"),
     True,
     *(404, "Not Found"),

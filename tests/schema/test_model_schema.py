@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import re
 import uuid
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field, ValidationError, computed_field, field_serializer, field_validator
 
+from covet.apps import apps
 from covet.db import models
 from covet.exceptions import ImproperlyConfigured
 from covet.schema import OUTPUT, ModelSchema, Schema, needs, projection
@@ -103,6 +105,47 @@ def test_rules_are_the_models() -> None:
     assert errors(SampleIn) == {"code": "missing"}
     assert errors(SampleIn, code="") == {"code": "blank"}
     assert errors(SampleIn, code="abcdef") == {"code": "string_too_long"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (RegexValidator(r"^[a-z]+$"), r"^[a-z]+$"),
+        (RegexValidator(r"\A[A-Z]{2}\Z"), r"^[A-Z]{2}$"),
+        (RegexValidator(r"^\d+\Z", flags=re.ASCII), r"^\d+$"),
+        # Digits of any script here, 0 to 9 there; what Python alone knows; and what is forbidden.
+        (RegexValidator(r"^\d+\Z"), None),
+        (RegexValidator(r"(?P<a>x)"), None),
+        (RegexValidator(r"x", flags=re.IGNORECASE), None),
+        (RegexValidator(r"\\Z"), None),
+        (RegexValidator(r"x", inverse_match=True), None),
+    ],
+    ids=["same", "ends", "ascii", "digits", "named", "flags", "backslash", "inverse"],
+)
+def test_patterns_are_told_where_json_schema_has_them(rule: RegexValidator, told: str | None) -> None:
+    with apps.isolate():
+
+        class Coded(models.Model):
+            code = models.CharField(max_length=5, validators=[rule])
+            loose = models.SlugField(blank=True, validators=[RegexValidator("^a")])
+
+            class Meta:
+                app_label = "library"
+
+        class CodedIn(ModelSchema, model=Coded, fields=["code", "loose"]): ...
+
+    properties = CodedIn.model_json_schema()["properties"]
+
+    assert properties["code"].get("pattern") == told
+    assert properties["loose"]["pattern"] == "^$|^[-a-zA-Z0-9_]+$"
+    assert properties["loose"]["allOf"] == [{"pattern": "^$|^a"}]
+
+
+def test_a_blank_address_is_no_address() -> None:
+    properties = SampleIn.model_json_schema()["properties"]
+
+    assert "format" not in properties["site"]
+    assert SampleIn(code="a", site="").site == ""
 
 
 def test_braces_in_a_validators_text_stay() -> None:

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from covet.schema.structs import STRUCT_MARK, StructValue, is_struct
 
-__all__ = ["PROBLEM", "Components", "problem_response"]
+__all__ = ["CHOSEN_MARK", "PROBLEM", "Components", "problem_response"]
 
 Key: TypeAlias = tuple[int, JsonSchemaMode]
 
@@ -47,6 +47,11 @@ PROBLEM: Final[dict[str, Any]] = {
 }
 
 
+CHOSEN_MARK: Final = "x-chosen-by"
+"""Says of an answer's schema which parameter makes it the second of its alternatives."""
+_AS_IT_IS: Final = frozenset({"default", "enum", "const", "examples"})
+
+
 @dataclass
 class Components:
     """Collects the types that a document names, then gives each its schema.
@@ -58,6 +63,7 @@ class Components:
     _adapters: dict[Key, tuple[JsonSchemaMode, TypeAdapter[Any]]] = field(default_factory=dict)
     _types: list[Any] = field(default_factory=list)
     _made: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _chosen: dict[str, str] = field(default_factory=dict)
     schemas: dict[str, Any] = field(default_factory=dict)
 
     def add(self, annotation: Any, mode: JsonSchemaMode) -> None:
@@ -93,6 +99,47 @@ class Components:
         """Return the schema of a type that was added, or a reference to it."""
         found: dict[str, Any] = _clean(self._made[self._key(annotation, mode)])
         return found
+
+    def chosen(self, schema: dict[str, Any], *, is_page: bool) -> dict[str, Any]:
+        """Return the schema of an answer of which a client chooses the fields: the whole, or one where each may be missing.
+
+        Args:
+            schema: That of the whole answer.
+            is_page: Whether it is a page, whose own members are always there.
+        """
+        return {"anyOf": [schema, self._loose(schema, keep_required=is_page)], CHOSEN_MARK: "fields"}
+
+    def _loose(self, schema: Any, *, keep_required: bool = False) -> Any:
+        """Return a schema of the same fields of which each may be missing, those of fields too."""
+        if isinstance(schema, list):
+            return [self._loose(one) for one in schema]
+        if not isinstance(schema, dict):
+            return schema
+        name = str(schema.get("$ref", "")).removeprefix(_REF)
+        if "$ref" in schema and name in self.schemas:
+            return {**schema, "$ref": f"{_REF}{self._loosened(name, keep_required)}"}
+        made: dict[str, Any] = {}
+        for key, value in schema.items():
+            if key in _AS_IT_IS or (key == "required" and keep_required):
+                made[key] = value
+            elif key == "properties":
+                made[key] = {one: self._loose(inner) for one, inner in value.items()}
+            elif key not in ("required", "discriminator"):
+                # Without what must be there, one value may be several of the alternatives.
+                made["anyOf" if key == "oneOf" else key] = self._loose(value)
+        return made
+
+    def _loosened(self, name: str, keep_required: bool) -> str:
+        """Return the name of the schema whose fields may be missing, which is made when it is first asked for."""
+        if name not in self._chosen:
+            number, loose = 2, f"{name}Chosen"
+            while loose in self.schemas:
+                loose, number = f"{name}Chosen{number}", number + 1
+            self._chosen[name] = loose
+            self.schemas[loose] = {}  # a schema that holds itself finds its name taken
+            self.schemas[loose] = self._loose(self.schemas[name], keep_required=keep_required)
+            self.schemas = dict(sorted(self.schemas.items()))
+        return self._chosen[name]
 
 
 class _Structs:

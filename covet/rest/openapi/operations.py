@@ -257,7 +257,10 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
         elif schema is UNSET:
             one["content"] = _contents(compiled, {})
         elif schema is not None and schema is not type(None):
-            one["content"] = _contents(compiled, components.of(schema, "serialization"))
+            shown = components.of(schema, "serialization")
+            if compiled.fields is not None and status == compiled.status:
+                shown = components.chosen(shown, is_page=compiled.plan.page is not None)
+            one["content"] = _contents(compiled, shown)
         if compiled.endpoint.conditional and schema is not None and 200 <= int(status) < 300:
             one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
         if compiled.throttles or compiled.deprecation is not None:

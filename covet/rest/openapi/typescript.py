@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from covet.rest.openapi.components import CHOSEN_MARK
 from covet.rest.openapi.typescript_types import RESERVED, Names, comment, declarations, member, type_of
 
 __all__ = ["typescript_client"]
@@ -19,6 +20,7 @@ __all__ = ["typescript_client"]
 _RUNTIME: Final = Path(__file__).resolve().parent / "runtime.ts"
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _FORMS: Final = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "urlencoded"}
+_TEXT: Final = re.compile(r"text/|[^;]*[/+](?:json|xml|yaml|x-ndjson)\b|\*/\*")
 _OWN: Final = frozenset({"constructor", "send", "follow", "fetched", "options"})
 
 
@@ -147,6 +149,7 @@ class _Operation:
         self.names = names
         self.document = document
         self.form: str | None = None
+        self.chosen: Any = None
         self.arguments = self._arguments()
         self.answer, self.schema = self._answer()
 
@@ -195,9 +198,11 @@ class _Operation:
             content = response.get("content", {})
             if "application/json" in content:
                 schema = content["application/json"].get("schema", {})
+                if CHOSEN_MARK in schema:
+                    schema, self.chosen = schema["anyOf"]
                 kinds.append(type_of(schema, self.names))
             else:
-                kinds.append("string" if content else "undefined")
+                kinds.append(_other_kind(content))
         kinds = list(dict.fromkeys(kinds))
         if kinds in (["undefined"], []):
             return "void", None
@@ -208,12 +213,19 @@ class _Operation:
         deprecated = ["@deprecated"] if self.described.get("deprecated") else []
         text = str(self.described.get("summary", self.name))
         more = str(self.described.get("description", ""))
-        yield from comment(
-            f"{text}.\n\n{more}" if more else f"{text}.", "  ", f"@throws {{{self._error_name}}}", *deprecated
+        about = list(
+            comment(f"{text}.\n\n{more}" if more else f"{text}.", "  ", f"@throws {{{self._error_name}}}", *deprecated)
         )
-        signature = self._signature()
-        yield f"  async {self.name}({signature}): Promise<{self.answer}> {{"
-        yield f"    return this.send<{self.answer}>("
+        answer = self.answer
+        if self.chosen is not None:
+            # Whoever chooses fields gets an answer of which each may be missing.
+            answer = type_of(self.chosen, self.names)
+            yield from about
+            yield f"  {self.name}({self._signature(whole=True)}): Promise<{self.answer}>;"
+            yield f"  {self.name}({self._signature()}): Promise<{answer}>;"
+        yield from about if self.chosen is None else ()
+        yield f"  async {self.name}({self._signature(given=True)}): Promise<{answer}> {{"
+        yield f"    return this.send<{answer}>("
         yield "      {"
         for line in self._call():
             yield f"        {line}"
@@ -221,30 +233,50 @@ class _Operation:
         yield "      options,"
         yield "    );"
         yield "  }"
-        item = self._item()
-        if item is not None:
-            yield ""
-            yield from comment(f"{text}: the items of all pages, from this one on.", "  ", *deprecated)
-            yield f"  async *{self.name}Items({signature}): AsyncGenerator<{item}, void, undefined> {{"
-            passed = "args, options" if self.arguments else "options"
-            yield f"    let page = await this.{self.name}({passed});"
-            yield "    for (;;) {"
-            yield "      yield* page.items;"
-            yield "      if (page.next === null || page.next === undefined) return;"
-            yield f"      page = await this.follow<{self.answer}>(page.next, options);"
-            yield "    }"
-            yield "  }"
+        yield from self._generator(text, answer, deprecated)
 
-    def _signature(self) -> str:
+    def _generator(self, text: str, answer: str, deprecated: list[str]) -> Iterator[str]:
+        item = self._item(self.schema)
+        if item is None:
+            return
+        name = f"{self.name}Items"
+        yield ""
+        about = list(comment(f"{text}: the items of all pages, from this one on.", "  ", *deprecated))
+        yield from about
+        if self.chosen is not None:
+            yield f"  {name}({self._signature(whole=True)}): AsyncGenerator<{item}, void, undefined>;"
+            item = self._item(self.chosen)
+            yield f"  {name}({self._signature()}): AsyncGenerator<{item}, void, undefined>;"
+        yield f"  async *{name}({self._signature(given=True)}): AsyncGenerator<{item}, void, undefined> {{"
+        passed = "args, options" if self.arguments else "options"
+        yield f"    let page: {answer} = await this.{self.name}({passed});"
+        yield "    for (;;) {"
+        yield "      yield* page.items;"
+        yield "      if (page.next === null || page.next === undefined) return;"
+        yield f"      page = await this.follow<{answer}>(page.next, options);"
+        yield "    }"
+        yield "  }"
+
+    def _signature(self, *, whole: bool = False, given: bool = False) -> str:
+        """Return the parameters of the method.
+
+        Args:
+            whole: For the call that chooses no fields.
+            given: For the method itself, whose defaults are written out.
+        """
         if not self.arguments:
-            return "options: RequestOptions = {}"
+            return f"options{': RequestOptions = {}' if given or self.chosen is None else '?: RequestOptions'}"
         parts = []
         for one in self.arguments:
             about = _line(one.about).replace("*/", "*\\/")
             note = f"/** {about} */ " if about else ""
-            parts.append(f"    {note}{member(one.label)}{'' if one.is_required else '?'}: {one.kind};")
-        default = "" if any(one.is_required for one in self.arguments) else " = {}"
-        return "args: {\n" + "\n".join(parts) + f"\n  }}{default}, options: RequestOptions = {{}}"
+            kind = "never" if whole and (one.place, one.wire) == ("query", "fields") else one.kind
+            parts.append(f"    {note}{member(one.label)}{'' if one.is_required else '?'}: {kind};")
+        is_open = not any(one.is_required for one in self.arguments)
+        head, tail = ("args", " = {}") if given else ("args?" if is_open else "args", "")
+        members = "\n".join(parts)
+        options = "options: RequestOptions = {}" if given else "options?: RequestOptions"
+        return f"{head}: {{\n{members}\n  }}{tail if is_open else ''}, {options}"
 
     def _call(self) -> Iterator[str]:
         by_place: dict[str, list[_Argument]] = {}
@@ -265,9 +297,8 @@ class _Operation:
             if self.form:
                 yield f"form: {json.dumps(self.form)},"
 
-    def _item(self) -> str | None:
+    def _item(self, schema: Any) -> str | None:
         """Return the type of a page's items, where the answer is one that tells of the next."""
-        schema = self.schema
         if self.http_method != "GET" or not isinstance(schema, Mapping):
             return None
         if "$ref" in schema:
@@ -278,6 +309,13 @@ class _Operation:
         if "next" not in properties or items.get("type") != "array" or " | " in self.answer:
             return None
         return type_of(items.get("items", {}), self.names)
+
+
+def _other_kind(content: Mapping[str, Any]) -> str:
+    """Return the type of an answer that is no JSON: nothing, a text, or bytes."""
+    if not content:
+        return "undefined"
+    return "string" if any(_TEXT.match(kind) for kind in content) else "Blob"
 
 
 def _without_null(kind: str) -> str:

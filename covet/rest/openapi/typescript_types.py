@@ -66,10 +66,12 @@ def type_of(schema: Any, names: Names) -> str:
             union = _union(type_of(one, names) for one in schema[word])
             return f"({union}) & {_object(rest, names)}" if rest.get("properties") else union
     if "allOf" in schema:
-        parts = [_closed(type_of(one, names)) for one in schema["allOf"]]
+        # Parts that hold rules alone, such as patterns, say nothing of the type.
+        parts = [_closed(found) for one in schema["allOf"] if (found := type_of(one, names)) != "unknown"]
         if schema.get("properties"):
             parts.append(_object(schema, names))
-        return " & ".join(parts) or "unknown"
+        if parts or "type" not in schema:
+            return " & ".join(parts) or "unknown"
     kind = schema.get("type")
     if isinstance(kind, list):
         return _union(type_of({**schema, "type": one}, names) for one in kind)
