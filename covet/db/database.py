@@ -23,6 +23,7 @@ from covet.db.backends.blocks import Atomic
 from covet.db.backends.cursor import Cursor
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features
+from covet.db.backends.holders import Streaming
 from covet.db.backends.listening import (
     LOG_LIMIT,
     QueryRecord,
@@ -338,6 +339,7 @@ class Database:
             return
         pool = await self._pool_for(sql)
         connection = await pool.acquire()
+        connection.holder = Streaming(asyncio.current_task(), place_of_caller())
         chunks = connection.stream(sql, args, chunk_size)
         failure: BaseException | None = None
         try:
@@ -350,6 +352,7 @@ class Database:
                 raise
             raise found from error
         finally:
+            connection.holder = None
             try:
                 await uncancelled(chunks.aclose(), connection.terminate, limit_s=_CLOSE_CURSOR_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
             except BaseException as error:

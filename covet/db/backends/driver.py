@@ -56,9 +56,10 @@ class Connection(ABC):
         opened_at: The loop's time when it was made.
         idle_since: The loop's time when it was put aside.
         must_close: Close instead of reset.
+        holder: The transaction or stream that had it last, for messages.
     """
 
-    __slots__ = ("idle_since", "is_dirty", "must_close", "opened_at", "tick")
+    __slots__ = ("holder", "idle_since", "is_dirty", "must_close", "opened_at", "tick")
 
     def __init__(self) -> None:
         self.is_dirty = False
@@ -66,6 +67,7 @@ class Connection(ABC):
         self.tick = 0
         self.opened_at = 0.0
         self.idle_since = 0.0
+        self.holder: object = None
 
     @abstractmethod
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:

@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["place_of_caller"]
+__all__ = ["is_own", "place_of_caller"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _COVET = os.path.dirname(os.path.dirname(_HERE)) + os.sep
 # What only hands a call on is no place that anybody wants to read.
 _INSIDE = (_HERE, _COVET + "concurrency.py", _COVET + "dispatch.py")
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+
+
+def is_own(filename: str) -> bool:
+    """Whether a file is covet's, an installed package's or Python's own: no place in a project."""
+    return filename.startswith((_COVET, _LIBRARY, "<")) or f"{os.sep}site-packages{os.sep}" in filename
 
 
 def place_of_caller(depth: int = 1) -> str:

@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from covet.conf import settings
 from covet.db.backends.driver import Connection
+from covet.db.backends.holders import holders_of
 from covet.db.errors import InterfaceError, PoolTimeout
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ __all__ = ["Pool"]
 # How long a connection may take to stop a cancelled statement, to roll back, to be reset or to say good-bye.
 _SETTLE_S = 5.0
 _TICK_S = 15.0
+# Many may give up at once, and look at every task for it: what one has found holds for the others.
+_KNOWN_S = 1.0
 
 
 class Pool:
@@ -72,6 +76,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._closed = False
+        self._holders: tuple[float, str] = (float("-inf"), "")
         self.loop = asyncio.get_running_loop()
 
     @property
@@ -371,12 +376,21 @@ class Pool:
             self._all.clear()
 
     def _timeout(self) -> PoolTimeout:
-        settings = "pool.timeout_s" if self.max_size != self.config.max_size else "pool.max_size or pool.timeout_s"
+        names = "pool.timeout_s" if self.max_size != self.config.max_size else "pool.max_size or pool.timeout_s"
+        held = f" Held now by: {holders}." if settings.DEBUG and (holders := self._find_holders()) else ""
         return PoolTimeout(
-            f"No connection became free in {self.config.timeout_s:g} s: {self._busy}, or raise {settings} in "
-            f"DATABASES['{self.alias}'].",
+            f"No connection became free in {self.config.timeout_s:g} s: {self._busy}, or raise {names} in "
+            f"DATABASES['{self.alias}'].{held}",
             alias=self.alias,
         )
+
+    def _find_holders(self) -> str:
+        at, found = self._holders
+        if self.loop.time() - at > _KNOWN_S:
+            idle = {*map(id, self.kept), *map(id, self._parked)}
+            found = holders_of([connection for connection in self._all if id(connection) not in idle])
+            self._holders = self.loop.time(), found
+        return found
 
     def _closed_error(self) -> InterfaceError:
         return InterfaceError("The database is closed, or closing.", alias=self.alias)

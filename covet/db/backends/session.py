@@ -106,6 +106,7 @@ class Transaction:
 
     def __init__(self, connection: Connection, pool: Pool, driver: Driver, alias: str) -> None:
         self.connection = connection
+        connection.holder = self
         self.pool = pool
         self.driver = driver
         self.alias = alias
