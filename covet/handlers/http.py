@@ -25,6 +25,8 @@ __all__ = ["HttpHandler"]
 
 logger = logging.getLogger("covet.request")
 
+NO_HOOKS = Hooks()
+
 
 class HttpHandler:
     """Answers requests.
@@ -64,7 +66,7 @@ class HttpHandler:
         self.errors = ErrorResponder(debug=debug, handlers=exception_handlers)
 
         def innermost(hooks: Hooks) -> GetResponse:
-            if wrap_view is None and not hooks.view and not hooks.exception:
+            if wrap_view is None and hooks == NO_HOOKS:
                 return _plain_step(resolver, self.errors)
             step = _step_with_hooks(resolver, hooks, _call if wrap_view is None else wrap_view(_call))
             return guard(step, self.errors)
@@ -109,7 +111,7 @@ class HttpHandler:
 def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
     """Return the step that finds the view, calls it and catches its errors, where no middleware has a hook."""
     if resolver.hosts:
-        return guard(_step_with_hooks(resolver, Hooks((), ()), _call), errors)
+        return guard(_step_with_hooks(resolver, NO_HOOKS, _call), errors)
     resolve = resolver.resolve
 
     async def call_view(request: Request) -> Response:
@@ -119,7 +121,7 @@ def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
             request.path_params = params
             response = await route.endpoint(request, params)
             if isinstance(response, Response):
-                return response
+                return await _render(response) if response.must_render else response
             raise _not_a_response(response, route.view)
         except Exception as error:
             return await errors(request, error)
@@ -154,9 +156,10 @@ def _step_with_hooks(resolver: Resolver, hooks: Hooks, call: GetResponse) -> Get
         for process_view in hooks.view:
             early = await process_view(request, route.view, (), params)
             if early is not None:
-                return early
+                return await render(request, early) if early.must_render else early
         try:
-            return await call(request)
+            response = await call(request)
+            return await render(request, response) if response.must_render else response
         except Exception as error:
             for process_exception in hooks.exception:
                 handled = await process_exception(request, error)
@@ -164,7 +167,18 @@ def _step_with_hooks(resolver: Resolver, hooks: Hooks, call: GetResponse) -> Get
                     return handled
             raise
 
+    async def render(request: Request, response: Response) -> Response:
+        for process_template_response in hooks.template:
+            response = await process_template_response(request, response)
+        return await _render(response)
+
     return call_view_with_hooks
+
+
+async def _render(response: Any) -> Response:
+    """Fill in the template of a response that waited for that."""
+    rendered: Response = await response.render()
+    return rendered
 
 
 def _not_a_response(value: Any, view: Any) -> TypeError:

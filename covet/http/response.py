@@ -37,6 +37,8 @@ class Response:
 
     media_type: ClassVar[str | None] = None
     is_streaming: ClassVar[bool] = False
+    # Whether something is left to do between the view and the middleware: see TemplateResponse.
+    must_render: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -5,6 +5,8 @@ a class with ``__init__(get_response)`` and ``async __call__(request)``. A sync 
 
 - ``process_view(request, view, args, kwargs)``, called before the view; a response ends the request there,
 - ``process_exception(request, exception)``, called when the view raised; a response is the answer,
+- ``process_template_response(request, response)``, called when the view returned a ``TemplateResponse``, which it may change;
+  it returns the response to go on with,
 - ``process_websocket(ws)``, called before a WebSocket's route is looked up,
 
 and it may raise ``MiddlewareNotUsed`` when it is made, to be left out. One that raises nothing of its own may say so by an

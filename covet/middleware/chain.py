@@ -27,6 +27,7 @@ logger = logging.getLogger("covet.request")
 OnError: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 ProcessView: TypeAlias = Callable[[Request, Any, tuple[Any, ...], dict[str, Any]], Awaitable[Response | None]]
 ProcessException: TypeAlias = Callable[[Request, Exception], Awaitable[Response | None]]
+ProcessTemplate: TypeAlias = Callable[[Request, Any], Awaitable[Any]]
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,10 +37,12 @@ class Hooks:
     Attributes:
         view: ``process_view`` of each layer, outermost first.
         exception: ``process_exception`` of each layer, innermost first.
+        template: ``process_template_response`` of each layer, innermost first; it never returns nothing.
     """
 
-    view: tuple[ProcessView, ...]
-    exception: tuple[ProcessException, ...]
+    view: tuple[ProcessView, ...] = ()
+    exception: tuple[ProcessException, ...] = ()
+    template: tuple[ProcessTemplate, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -73,6 +76,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
     """
     view_hooks: list[ProcessView] = []
     exception_hooks: list[ProcessException] = []
+    template_hooks: list[ProcessTemplate] = []
     websocket_hooks: list[Any] = []
     layers: list[str] = []
     core = _Later()
@@ -91,12 +95,14 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
             view_hooks.insert(0, _hook(instance.process_view))
         if hasattr(instance, "process_exception"):
             exception_hooks.append(_hook(instance.process_exception))
+        if hasattr(instance, "process_template_response"):
+            template_hooks.append(_template_hook(_hook(instance.process_template_response), shown))
         if hasattr(instance, "process_websocket"):
             websocket_hooks.insert(0, _hook(instance.process_websocket))
         layers.insert(0, shown)
         guarded = not getattr(instance, "raises_nothing", False)
         current = guard(layer, on_error) if guarded else layer
-    step = innermost(Hooks(tuple(view_hooks), tuple(exception_hooks)))
+    step = innermost(Hooks(tuple(view_hooks), tuple(exception_hooks), tuple(template_hooks)))
     if not layers:
         return Chain(step, ())
     core.step = step
@@ -207,3 +213,17 @@ def _hook(function: Any) -> Any:
         return await maybe_await(await to_thread(function, *args))
 
     return in_thread
+
+
+def _template_hook(function: ProcessTemplate, shown: str) -> ProcessTemplate:
+    """Return the hook with what it gives looked at: a response that can be rendered."""
+
+    async def checked(request: Request, response: Any) -> Any:
+        found = await function(request, response)
+        if getattr(found, "must_render", False):
+            return found
+        raise TypeError(
+            f"process_template_response of the middleware {shown} returned {found!r}. Return the TemplateResponse it was given, or another."
+        )
+
+    return checked

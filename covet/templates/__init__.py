@@ -2,5 +2,6 @@
 
 from covet.templates.engine import render_to_string
 from covet.templates.errors import TemplateDoesNotExist
+from covet.templates.response import ContentNotRenderedError, TemplateResponse
 
-__all__ = ["TemplateDoesNotExist", "render_to_string"]
+__all__ = ["ContentNotRenderedError", "TemplateDoesNotExist", "TemplateResponse", "render_to_string"]

@@ -9,11 +9,11 @@ from covet.concurrency import is_async, maybe_await, to_thread
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import MethodNotAllowed
 from covet.http.request import Request
-from covet.http.response import HTMLResponse, RedirectResponse, Response
-from covet.templates.engine import render_to_string
+from covet.http.response import RedirectResponse, Response
+from covet.templates.response import TemplateResponse
 from covet.urls.reverse import reverse
 
-__all__ = ["RedirectView", "TemplateView", "View"]
+__all__ = ["RedirectView", "TemplateResponseMixin", "TemplateView", "View"]
 
 
 class View:
@@ -100,27 +100,48 @@ class View:
         return Response(b"", 204, {"Allow": ", ".join(sorted(self.method_table()))})
 
 
-class TemplateView(View):
-    """Renders a template.
+class TemplateResponseMixin:
+    """What views that show a template share.
 
     Attributes:
-        template_name: Which one.
+        template_name: The template.
         extra_context: Further values for it.
+        response_class: What the page is made as.
+        content_type: Its ``Content-Type``; HTML when left out.
     """
 
     template_name: str | None = None
     extra_context: Mapping[str, Any] | None = None
+    response_class: type[TemplateResponse] = TemplateResponse
+    content_type: str | None = None
+    request: Request
+
+    def get_template_names(self) -> list[str]:
+        """Return the templates to try, in order.
+
+        Raises:
+            ImproperlyConfigured: The class names none.
+        """
+        if self.template_name is None:
+            raise ImproperlyConfigured(f"{type(self).__name__} has no template_name. Set it in the class body.")
+        return [self.template_name]
 
     async def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the values for the template; ``view`` is this instance."""
         return {"view": self, **(self.extra_context or {}), **kwargs}
 
+    def render_to_response(self, context: Mapping[str, Any], **options: Any) -> TemplateResponse:
+        """Return the page, which is rendered once the middleware has seen it; ``options`` are those of ``response_class``."""
+        options.setdefault("media_type", self.content_type)
+        return self.response_class(self.request, self.get_template_names(), context, **options)
+
+
+class TemplateView(TemplateResponseMixin, View):
+    """Shows a template."""
+
     async def get(self, request: Request, **kwargs: Any) -> Response:
-        """Render the template."""
-        if self.template_name is None:
-            raise ImproperlyConfigured(f"{type(self).__name__} has no template_name. Set it in the class body.")
-        context = await self.get_context_data(**kwargs)
-        return HTMLResponse(await render_to_string(self.template_name, context, request))
+        """Show the template, with the parameters of the path."""
+        return self.render_to_response(await self.get_context_data(**kwargs))
 
 
 class RedirectView(View):

@@ -8,32 +8,28 @@ from covet.db.models.base import Model
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import NotFound
 from covet.http.request import Request
-from covet.http.response import HTMLResponse, Response
+from covet.http.response import Response
 from covet.paginator import InvalidPage, Page, Paginator
 from covet.shortcuts import get_object_or_404
-from covet.templates.engine import render_to_string
-from covet.views.base import RedirectView, TemplateView, View
+from covet.views.base import RedirectView, TemplateResponseMixin, TemplateView, View
 
 # Django's address of all five.
 __all__ = ["DetailView", "ListView", "RedirectView", "TemplateView", "View"]
 
 
-class _ModelView(View):
+class _ModelView(TemplateResponseMixin, View):
     """What both have: where the rows come from, and which template shows them.
 
     Attributes:
         model: The model; ``queryset`` says more.
         queryset: Which rows; each request gets a fresh copy.
-        template_name: The template; ``<app>/<model>_list.html`` or ``<app>/<model>_detail.html`` when left out.
+        template_name: The template; ``<app>/<model>_list.html`` or ``<app>/<model>_detail.html`` and the like when left out.
         context_object_name: A second name for the rows in the template, besides ``object_list`` or ``object``.
-        extra_context: Further values for the template.
     """
 
     model: type[Model] | None = None
     queryset: Any = None
-    template_name: str | None = None
     context_object_name: str | None = None
-    extra_context: dict[str, Any] | None = None
     suffix: ClassVar[str] = ""
 
     def get_queryset(self) -> Any:
@@ -56,16 +52,8 @@ class _ModelView(View):
             return [self.template_name]
         model = self.model or getattr(self.queryset, "model", None)
         if model is None:
-            raise ImproperlyConfigured(f"{type(self).__name__} has no template_name. Set it in the class body.")
+            return super().get_template_names()
         return [f"{model._meta.app_label}/{model._meta.model_name}_{self.suffix}.html"]
-
-    async def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the values for the template; ``view`` is this instance."""
-        return {"view": self, **(self.extra_context or {}), **kwargs}
-
-    async def render(self, context: dict[str, Any]) -> Response:
-        """Return the page."""
-        return HTMLResponse(await render_to_string(self.get_template_names(), context, self.request))
 
 
 class ListView(_ModelView):
@@ -138,7 +126,7 @@ class ListView(_ModelView):
             paginator=page.paginator if page else None,
             is_paginated=page is not None and page.num_pages > 1,
         )
-        return await self.render(context)
+        return self.render_to_response(context)
 
 
 class DetailView(_ModelView):
@@ -184,7 +172,7 @@ class DetailView(_ModelView):
         """Show the row."""
         self.object = found = await self.get_object()
         name = self.context_object_name or found._meta.model_name
-        return await self.render(await self.get_context_data(**{"object": found, name: found}))
+        return self.render_to_response(await self.get_context_data(**{"object": found, name: found}))
 
 
 def _list_name(model: type[Model] | None) -> str:
