@@ -8,6 +8,8 @@ import pytest
 
 from covet.conf import override
 from covet.http import Request, Response
+from covet.middleware.order import ORDER
+from covet.middleware.skipping import without_middleware
 from covet.urls import path
 from tests._perf.test_statement_calls import calls_of
 from tests.handlers.sites import make_application
@@ -18,7 +20,7 @@ async def view(request: Request) -> Response:
     return Response(b"ok")
 
 
-async def cost(middleware: list[str], **settings: Any) -> list[str]:
+async def cost(middleware: list[str], view: Any = view, **settings: Any) -> list[str]:
     """The functions of ours that one warm, anonymous request enters."""
     with override(
         ALLOWED_HOSTS=["x"], DATABASES={}, INSTALLED_APPS=[], SECRET_KEY="k" * 50, MIDDLEWARE=middleware, **settings
@@ -51,6 +53,38 @@ OFF: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("layer", "settings"), OFF, ids=[name.rpartition(".")[2] for name, _ in OFF])
 async def test_a_layer_that_is_off_makes_no_call(layer: str, settings: dict[str, Any]) -> None:
     assert await cost([layer], **settings) == await cost([], **settings)
+
+
+ON: dict[str, dict[str, Any]] = {
+    "covet.middleware.cors.CorsMiddleware": {"CORS_ALLOWED_ORIGINS": ["https://a.example"]},
+    "covet.middleware.csp.ContentSecurityPolicyMiddleware": {"SECURE_CSP": {"default-src": ["'self'"]}},
+    "covet.rest.middleware.RateLimitMiddleware": {"RATE_LIMITS": ["1000/minute"]},
+}
+SLOTS = [name for _, names in ORDER for name in names if not name.startswith(("covet.cache.", "covet.audit."))]
+FURTHER = [
+    "covet.middleware.common.CommonMiddleware",
+    "covet.middleware.compression.CompressionMiddleware",
+    "covet.middleware.conditional.ConditionalGetMiddleware",
+    "covet.middleware.locale.LocaleMiddleware",
+    "covet.middleware.request_id.RequestIdMiddleware",
+]
+
+
+@pytest.mark.parametrize("layer", [name for name in SLOTS + FURTHER if name not in STORED])
+async def test_a_route_that_leaves_a_layer_out_makes_no_call_of_it(layer: str) -> None:
+    """What is left is one look at the route; with the layer on, more is called."""
+
+    @without_middleware(layer)
+    async def lean(request: Request) -> Response:
+        return Response(b"ok")
+
+    settings = ON.get(layer, {})
+    bare = await cost([])
+    without = await cost([layer], lean, **settings)
+
+    assert "choose" in without
+    assert set(without) - {"choose"} <= set(bare)
+    assert len(await cost([layer], **settings)) > len(bare)
 
 
 async def test_the_layers_of_a_new_project_make_few_calls() -> None:

@@ -11,8 +11,17 @@ import pytest
 
 import covet
 from covet.conf import override
+from covet.http import Request, Response
 from covet.loading import import_string
 from covet.middleware.order import DEBUG_PANEL, ORDER, check_debug_panel, check_order
+from covet.test.client import AsyncClient
+from covet.urls import path
+from tests.handlers.sites import make_application
+
+
+async def answer(request: Request) -> Response:
+    return Response(b"ok")
+
 
 ROOT = Path(covet.__file__).parents[1]
 SLOTS = {name: place for place, (_, names) in enumerate(ORDER) for name in names}
@@ -52,6 +61,24 @@ def test_a_new_project_has_its_middleware_in_this_order() -> None:
 def test_slots_of_ours_name_what_there_is() -> None:
     later = ("covet.cache.", "covet.audit.")
     assert all(callable(import_string(name)) for name in SLOTS if not name.startswith(later))
+
+
+@pytest.mark.parametrize("left_out", [name for name in SLOTS if not name.startswith(("covet.cache.", "covet.audit."))])
+async def test_every_slot_may_stay_empty(left_out: str) -> None:
+    """A project answers without any of the layers; those with models are left out by sites of other tests."""
+    names = [name for name in generated() if name.startswith("covet.middleware.") and name != left_out]
+    changes: dict[str, Any] = {
+        "ALLOWED_HOSTS": ["testserver"],
+        "DATABASES": {},
+        "INSTALLED_APPS": [],
+        "SECRET_KEY": "k" * 50,
+        "MIDDLEWARE": names,
+    }
+    with override(**changes):
+        async with AsyncClient(make_application([path("", answer)])) as client:
+            assert (await client.get("/")).text == "ok"
+            assert (await client.post("/")).text == "ok"
+            assert (await client.get("/nothing")).status_code == 404
 
 
 def test_a_layer_too_far_in_is_named_with_the_one_that_stands_before_it() -> None:
