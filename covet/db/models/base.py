@@ -21,7 +21,7 @@ from covet.db.models.relations import peers
 from covet.db.models.rules import referenced_names
 from covet.db.models.state import State
 from covet.exceptions import MultipleObjectsReturned, NotLoaded, ObjectDoesNotExist, ValidationError
-from covet.text import suggest
+from covet.porting.twins import no_attribute
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
@@ -169,15 +169,8 @@ class Model(metaclass=ModelBase):
                 if name in type(self)._meta.managers_map:
                     cls = type(self).__name__
                     raise AttributeError(f"Managers are reached by the class: write {cls}.{name}, not instance.{name}.")
-                if name[:1] != "_":
-                    near = suggest(name, [*type(self)._meta.fields_map, "pk"])
-                    if near and not near.startswith("_"):
-                        raise AttributeError(
-                            f"{type(self).__name__} has no attribute '{name}'. Did you mean '{near}'?",
-                            name=name,
-                            obj=self,
-                        )
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+                raise no_attribute(self, name, [*type(self)._meta.fields_map, "pk"])
+            raise no_attribute(self, name)
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Load whatever is missing, for all peers of this row in one query, and return the instance.

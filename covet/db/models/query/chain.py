@@ -110,9 +110,8 @@ class Chain(Generic[M, R]):
         new._for_write = self._for_write
         new._known = self._known
         new._reading = None
-        extra = getattr(self, "__dict__", None)
-        if extra:
-            new.__dict__.update(extra)
+        if type(self).__dictoffset__:  # a subclass without __slots__ may keep attributes of its own
+            new.__dict__.update(self.__dict__)
         return new
 
     # ── plain Python
