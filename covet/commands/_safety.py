@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.migrations.errors import StateError
 from covet.db.migrations.safer import SafePlan, make_safe
-from covet.db.migrations.safety import Finding, OperationEffects, examine, examine_all, findings_of, is_after_start
+from covet.db.migrations.safety import Finding, OperationEffects, examine, examine_all, findings_of
 from covet.exceptions import CommandError
 from covet.management.output import note, out, style
 
 if TYPE_CHECKING:
-    from covet.db.database import Database
     from covet.db.migrations.execute import Executor, Target
     from covet.db.migrations.graph import MigrationKey
     from covet.db.migrations.loader import Loader
@@ -24,9 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "effects_as_dict",
     "examine_new",
-    "lint_files",
+    "finding_as_dict",
     "make_safe_steps",
     "print_effects",
+    "print_finding",
     "print_new",
     "refuse_unsafe",
 ]
@@ -37,7 +36,7 @@ def print_effects(item: OperationEffects) -> None:
     for text in dict.fromkeys(effect.describe() for effect in item.effects if effect.matters):
         out.line(style(f"        {text}", dim=True))
     for finding in item.findings:
-        _print_finding(finding, "        ")
+        print_finding(finding, "        ")
 
 
 def effects_as_dict(items: Iterable[OperationEffects]) -> dict[str, Any]:
@@ -45,34 +44,8 @@ def effects_as_dict(items: Iterable[OperationEffects]) -> dict[str, Any]:
     found = list(items)
     return {
         "statements": [effect.as_dict() for item in found for effect in item.effects],
-        "findings": [_as_dict(finding) for item in found for finding in item.findings],
+        "findings": [finding_as_dict(finding) for item in found for finding in item.findings],
     }
-
-
-async def lint_files(
-    database: Database, loader: Loader, keys: Sequence[Any] | None, app_label: str | None, *, as_json: bool
-) -> int:
-    """Report on the migrations of the project, of an app, or on these; no database is asked.
-
-    Returns:
-        1 if there are errors.
-    """
-    if keys is None:
-        labels = {app_label} if app_label is not None else set(loader.migrated)
-        keys = [key for key in loader.graph.nodes if key[0] in labels and is_after_start(key, settings.MIGRATION_LINT)]
-    findings = findings_of(await examine_all(database, loader, keys))
-    if as_json:
-        out.json([_as_dict(finding) for finding in findings])
-    else:
-        shown = None
-        for finding in findings:
-            if (finding.migration, finding.operation) != shown:
-                shown = (finding.migration, finding.operation)
-                out.line(style(f"{finding.migration}: {finding.operation}", bold=True))
-            _print_finding(finding, "    ")
-        errors = sum(finding.is_error for finding in findings)
-        out.line(f"{len(keys)} migrations, {errors} errors, {len(findings) - errors} warnings.")
-    return 1 if any(finding.is_error for finding in findings) else 0
 
 
 async def refuse_unsafe(executor: Executor, targets: Iterable[Target] | None) -> None:
@@ -84,6 +57,8 @@ async def refuse_unsafe(executor: Executor, targets: Iterable[Target] | None) ->
     steps = executor.plan(await executor.applied(), targets)
     keys = [step.migration.key for step in steps if not step.backwards]
     found = findings_of(await examine_all(executor.database, executor.loader, keys, one_run=True))
+    back = [step.migration.key for step in steps if step.backwards]
+    found += findings_of(await examine_all(executor.database, executor.loader, back, backwards=True))
     errors = [finding for finding in found if finding.is_error]
     if errors:
         listed = "\n".join(f"  {item.migration}: {item.operation}: {item.message} ({item.code})" for item in errors)
@@ -153,14 +128,16 @@ def print_new(found: Sequence[tuple[Migration, list[OperationEffects]]]) -> None
                     note(f"          → {step}")
 
 
-def _print_finding(finding: Finding, indent: str) -> None:
+def print_finding(finding: Finding, indent: str) -> None:
+    """Print what was found, and the way around it."""
     kind = style("error", "red") if finding.is_error else style("warning", "yellow")
     out.line(f"{indent}{kind} {finding.code}: {finding.message}")
     for step in finding.safe:
         out.line(f"{indent}  → {step}")
 
 
-def _as_dict(finding: Finding) -> dict[str, Any]:
+def finding_as_dict(finding: Finding) -> dict[str, Any]:
+    """Return a finding for JSON."""
     return {
         "migration": finding.migration,
         "operation": finding.operation,

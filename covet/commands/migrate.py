@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -44,6 +45,22 @@ __all__ = ["migrate"]
     "--lint", is_flag=True, help="Say what would hurt a database in use; exit with 1 for errors. Needs no database."
 )
 @click.option("--safe", is_flag=True, help="Apply nothing if --lint finds errors in what is to be applied.")
+@click.option("--backwards", is_flag=True, help="With --lint: what hurts on the way back, too.")
+@click.option(
+    "--format",
+    "lint_format",
+    type=click.Choice(["text", "json", "sarif"]),
+    help="With --lint: how the findings are printed; code hosts read sarif.",
+)
+@click.option("--baseline", metavar="FILE", help="With --lint: leave out the findings that this file lists.")
+@click.option("--write-baseline", is_flag=True, help="With --lint: write what is found now to the file of --baseline.")
+@click.option("--app", "lint_apps", multiple=True, metavar="APP", help="With --lint: only this app; may be repeated.")
+@click.option(
+    "--since",
+    multiple=True,
+    metavar="APP.NAME",
+    help="With --lint: only what comes after this migration of its app; may be repeated.",
+)
 @click.option("--prune", is_flag=True, help="Forget an app's applied migrations that have no file any more.")
 @click.option(
     "--rollback-partial", is_flag=True, help="Take back the migration that an earlier run was stopped in the middle of."
@@ -66,6 +83,12 @@ async def migrate(
     run_syncdb: bool,
     lint: bool,
     safe: bool,
+    backwards: bool,
+    lint_format: str | None,
+    baseline: str | None,
+    write_baseline: bool,
+    lint_apps: tuple[str, ...],
+    since: tuple[str, ...],
     prune: bool,
     rollback_partial: bool,
     verbosity: int,
@@ -79,12 +102,12 @@ async def migrate(
     loader = Loader.from_apps(apps)
     loader.require_no_conflicts()
     executor = Executor(database_of(database), loader, None if as_json or not verbosity else MigrationLines(verbosity))
+    lint_only = (backwards, lint_format, baseline, write_baseline, lint_apps, since)
     if lint:
-        from covet.commands._safety import lint_files
-
-        keys = [key for key in _targets(loader, app_label, migration_name) or () if key[1] is not None]
-        return await lint_files(
-            database_of(database), loader, keys if migration_name else None, app_label, as_json=as_json
+        return await _lint(executor, app_label, migration_name, *lint_only, as_json=as_json)
+    if any(lint_only):
+        raise CommandError(
+            "--backwards, --format, --baseline, --write-baseline, --app and --since go with --lint.", exit_code=2
         )
     if rollback_partial:
         return await _roll_back_partial(executor, as_json=as_json)
@@ -95,7 +118,8 @@ async def migrate(
         await _print_plan(executor, steps, with_effects=plan_only, as_json=as_json)
         return 1 if check_only and steps else 0
     # The graph depends on what is applied where squashed migrations are, so it is fitted before names are looked up.
-    loader.fit(await executor.recorder.applied())
+    if loader.has_squashed:
+        loader.fit(await executor.recorder.applied())
     if safe:
         from covet.commands._safety import refuse_unsafe
 
@@ -108,8 +132,36 @@ async def migrate(
         return 0
     if not steps and verbosity:
         out.line("No migrations to apply.")
-    _note_missing(loader)
+    _note_missing(loader, executor.latest or loader.state())
     return 0
+
+
+async def _lint(
+    executor: Executor,
+    app_label: str | None,
+    name: str | None,
+    backwards: bool,
+    lint_format: str | None,
+    baseline: str | None,
+    write_baseline: bool,
+    lint_apps: tuple[str, ...],
+    since: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    from covet.commands._lint import LintRequest, lint
+
+    keys = [(label, to) for label, to in _targets(executor.loader, app_label, name) or () if to is not None]
+    request = LintRequest(
+        keys if name else None,
+        [*lint_apps, *([app_label] if app_label else ())],
+        since,
+        backwards,
+        lint_format or ("json" if as_json else "text"),
+        Path(baseline) if baseline else None,
+        write_baseline,
+    )
+    return await lint(executor.database, executor.loader, request)
 
 
 async def _roll_back_partial(executor: Executor, *, as_json: bool) -> int:
@@ -166,11 +218,9 @@ def _targets(loader: Loader, app_label: str | None, name: str | None) -> list[tu
     return [loader.find(app_label, name)]
 
 
-def _note_missing(loader: Loader) -> None:
+def _note_missing(loader: Loader, latest: ProjectState) -> None:
     """Say that models have changed and no migration knows of it."""
-    changes = detect(
-        loader.state(), ProjectState.from_apps(apps), loader.graph, Unasked(), swappable=swappable_models(apps)
-    )
+    changes = detect(latest, ProjectState.from_apps(apps), loader.graph, Unasked(), swappable=swappable_models(apps))
     labels = [label for label in changes.migrations if label in loader.migrated]
     if labels:
         note(
@@ -185,7 +235,9 @@ async def _print_plan(executor: Executor, steps: Sequence[Step], *, with_effects
     from covet.db.migrations.safety import examine_all
 
     forwards = [step.migration.key for step in steps if not step.backwards]
+    back = [step.migration.key for step in steps if step.backwards]
     effects = await examine_all(executor.database, executor.loader, forwards, one_run=True) if with_effects else {}
+    effects |= await examine_all(executor.database, executor.loader, back, backwards=True) if with_effects else {}
     if as_json:
         out.json([{**_as_dict(step), **effects_as_dict(effects.get(step.migration.key, ()))} for step in steps])
         return

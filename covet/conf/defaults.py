@@ -176,7 +176,7 @@ class Defaults:
     )
     MIGRATION_LINT: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
-        "What migrate --lint leaves out: 'ignore' is a list of codes, 'start_after' maps apps to their last unchecked migration; with 'large_tables' only these are slow.",
+        "What migrate --lint leaves out: 'ignore' is a list of codes, 'start_after' maps apps to their last unchecked migration; with 'large_tables' only these are slow; 'target_version' maps kinds of databases to the version of the server.",
     )
     MIGRATION_LOCK_TIMEOUT_S: float | dict[str, float | None] | None = setting(
         cast("float | dict[str, float | None] | None", 10.0),
@@ -248,6 +248,14 @@ class Defaults:
     )
     LOCALE_PATHS: list[Path] = setting(cast(list[Path], []), "Folders of catalogues beside those of the apps.")
     LANGUAGE_COOKIE_NAME: str = setting("covet_language", "The cookie that holds a visitor's choice of language.")
+    LANGUAGE_COOKIE_AGE: int | None = setting(
+        cast("int | None", None), "Seconds that cookie lives; without, until the browser ends."
+    )
+    LANGUAGE_COOKIE_DOMAIN: str | None = setting(cast("str | None", None), "Domain of the language's cookie.")
+    LANGUAGE_COOKIE_PATH: str = setting("/", "Path of the language's cookie.")
+    LANGUAGE_COOKIE_SECURE: bool = setting(False, "Send the language's cookie by HTTPS only.")
+    LANGUAGE_COOKIE_HTTPONLY: bool = setting(False, "Hide the language's cookie from scripts.")
+    LANGUAGE_COOKIE_SAMESITE: str = setting("Lax", "SameSite of the language's cookie.")
 
     # -- users, sessions, CSRF
     AUTH_USER_MODEL: str = setting("auth.User", "The model of users, as 'label.Model'.")

@@ -46,12 +46,18 @@ def advice_on(
     effects: Sequence[Effect],
     vendor: str,
     new_tables: set[str],
+    *,
+    backwards: bool = False,
 ) -> Iterator[Advice]:
-    """Yield what is to be said about one operation; ``before`` are the models that it meets."""
+    """Yield what is to be said about one operation; ``before`` are the models before it, also when it is undone."""
     if isinstance(operation, RunPython):
-        yield from _real_models(operation)
+        yield from _real_models(operation.reverse_code if backwards else operation.code)
     if isinstance(operation, RunSQL):
-        yield from _unknown_sql(operation, effects)
+        yield from _unknown_sql((operation.reverse_sql or []) if backwards else operation.sql, effects)
+    if isinstance(operation, AddIndex if backwards else RemoveIndex) and vendor == "postgresql":
+        yield from _dropped_index(operation, app_label, before, effects, new_tables)
+    if backwards:
+        return
     if isinstance(operation, AddIndex) and len(operation.index.fields) > _MANY_COLUMNS:
         yield Advice(
             "wide-index",
@@ -59,18 +65,6 @@ def advice_on(
             f"The index has {len(operation.index.fields)} columns: it is large, slows each write, and serves few queries.",
             ("Index the two or three columns that narrow most.",),
         )
-    if isinstance(operation, RemoveIndex) and vendor == "postgresql" and any(effect.matters for effect in effects):
-        owned = tables_of(before, (app_label, operation.model_name.lower())).get("")
-        if owned is not None and owned.table.name not in new_tables:
-            yield Advice(
-                "drop-index-not-concurrent",
-                False,
-                "The table can be neither read nor written while the index is dropped, and that waits for all who use it.",
-                (
-                    "In a migration with atomic = False: covet.postgres.operations.RemoveIndexConcurrently("
-                    f'"{operation.model_name}", "{operation.name}")',
-                ),
-            )
     if isinstance(operation, (AddField, AlterField)):
         yield from _on_delete(operation, app_label, before)
 
@@ -90,29 +84,45 @@ def advice_on_all(effects: Iterable[Effect], *, atomic: bool, vendor: str) -> It
         )
 
 
-def _real_models(operation: RunPython) -> Iterator[Advice]:
+def _dropped_index(
+    operation: Any, app_label: str, before: ProjectState, effects: Sequence[Effect], new_tables: set[str]
+) -> Iterator[Advice]:
+    owned = tables_of(before, (app_label, operation.model_name.lower())).get("")
+    if owned is None or owned.table.name in new_tables or not any(effect.matters for effect in effects):
+        return
+    if isinstance(operation, AddIndex):
+        way = f'AddIndexConcurrently("{operation.model_name}", …), whose way back drops it concurrently'
+    else:
+        way = f'RemoveIndexConcurrently("{operation.model_name}", "{operation.name}")'
+    yield Advice(
+        "drop-index-not-concurrent",
+        False,
+        "The table can be neither read nor written while the index is dropped, and that waits for all who use it.",
+        (f"In a migration with atomic = False: covet.postgres.operations.{way}",),
+    )
+
+
+def _real_models(function: Any) -> Iterator[Advice]:
     """Functions that use today's models fail on a database of tomorrow, when the models have moved on."""
     from covet.db.models.base import Model
 
-    for function in (operation.code, operation.reverse_code):
-        code: Any = getattr(function, "__code__", None)
-        names = code.co_names if code is not None else ()
-        there = getattr(function, "__globals__", {})
-        used = [name for name in names if isinstance(there.get(name), type) and issubclass(there[name], Model)]
-        if used:
-            yield Advice(
-                "real-model",
-                True,
-                f"{getattr(function, '__name__', function)} uses {', '.join(used)} as the models are today, not as they were "
-                "at this migration.",
-                (f'Ask for the model of that time: {used[0]} = apps.get_model("app_label", "{used[0]}")',),
-            )
+    code: Any = getattr(function, "__code__", None)
+    names = code.co_names if code is not None else ()
+    there = getattr(function, "__globals__", {})
+    used = [name for name in names if isinstance(there.get(name), type) and issubclass(there[name], Model)]
+    if used:
+        yield Advice(
+            "real-model",
+            True,
+            f"{getattr(function, '__name__', function)} uses {', '.join(used)} as the models are today, not as they were "
+            "at this migration.",
+            (f'Ask for the model of that time: {used[0]} = apps.get_model("app_label", "{used[0]}")',),
+        )
 
 
-def _unknown_sql(operation: RunSQL, effects: Sequence[Effect]) -> Iterator[Advice]:
+def _unknown_sql(sql: Any, effects: Sequence[Effect]) -> Iterator[Advice]:
     noticed = {" ".join(effect.sql.rstrip(";").split()) for effect in effects if effect.matters}
-    texts = [operation.sql] if isinstance(operation.sql, str) else list(operation.sql)
-    for item in texts:
+    for item in [sql] if isinstance(sql, str) else list(sql):
         for statement in split_statements(item if isinstance(item, str) else item[0]):
             text = " ".join(_COMMENTS.sub("", statement, count=1).split())
             if text not in noticed and not _KNOWN.match(text) and not any(text in known for known in noticed):

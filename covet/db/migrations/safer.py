@@ -47,11 +47,15 @@ class SafePlan:
 
 @dataclass(slots=True)
 class _Part:
-    """Operations that become one migration; ``name`` is empty for those that stay as they were."""
+    """Operations that become one migration; ``name`` is empty for those that stay as they were.
+
+    ``drops`` is the finding that a part for the next release was made for.
+    """
 
     operations: list[Operation]
     name: str = ""
     atomic: bool = True
+    drops: str = ""
 
 
 async def make_safe(database: Database, migrations: Sequence[Migration], state: ProjectState) -> SafePlan:
@@ -107,7 +111,9 @@ def _built(
 
 def _follower(before: Migration, part: _Part, numbers: dict[str, int]) -> Migration:
     number = numbers[before.app_label] + 1
-    return Migration.build(f"{number:04d}_{part.name}", before.app_label, part.operations, [before.key])
+    made = Migration.build(f"{number:04d}_{part.name}", before.app_label, part.operations, [before.key])
+    made.safe = {part.drops: f"{before.name} is the release before, whose code does not know it"}
+    return made
 
 
 class _Rewriter:
@@ -255,13 +261,13 @@ class _Rewriter:
                 alter.state_forwards(self.migration.app_label, before)
         operations.append(SeparateDatabaseAndState(state_operations=[operation]))
         self._add(f"forget_{where}", *operations)
-        self.later.append(_Part([await self._as_sql(operation, before)], f"drop_{where}"))
+        self.later.append(_Part([await self._as_sql(operation, before)], f"drop_{where}", drops="drop-column"))
         return True
 
     async def _forget_model(self, operation: DeleteModel, state: ProjectState) -> bool:
         name = operation.name.lower()
         self._add(f"forget_{name}", SeparateDatabaseAndState(state_operations=[operation]))
-        self.later.append(_Part([await self._as_sql(operation, state)], f"drop_{name}"))
+        self.later.append(_Part([await self._as_sql(operation, state)], f"drop_{name}", drops="drop-table"))
         return True
 
     def _rename_field(self, operation: RenameField, state: ProjectState) -> bool:

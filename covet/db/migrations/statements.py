@@ -72,8 +72,14 @@ class Effect:
         return {name: getattr(self, name) for name in names}
 
 
-def effect_of(sql: str, vendor: str) -> Effect:
-    """Return what a statement does on that kind of database."""
+def effect_of(sql: str, vendor: str, *, online: bool = False) -> Effect:
+    """Return what a statement does on that kind of database.
+
+    Args:
+        sql: The statement.
+        vendor: The kind of database.
+        online: The server copies tables while others write to them (MariaDB from 11.2 on).
+    """
     text = " ".join(sql.split())
     unchecked = _UNCHECKED.fullmatch(text)
     text = unchecked[1] if unchecked else text
@@ -85,7 +91,7 @@ def effect_of(sql: str, vendor: str) -> Effect:
     if created:
         return Effect(sql, _bare(created[1]), creates=True)
     found = re.match(
-        rf"(?:ALTER TABLE|DROP TABLE|UPDATE|CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?{_QUOTED} ON|DROP INDEX {_QUOTED} ON) "
+        rf"(?:ALTER TABLE|DROP TABLE|UPDATE|DELETE FROM|REINDEX TABLE|CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?{_QUOTED} ON|DROP INDEX {_QUOTED} ON) "
         rf"(?:IF EXISTS )?(?:ONLY )?({_QUOTED})",
         text,
         re.IGNORECASE,
@@ -94,7 +100,8 @@ def effect_of(sql: str, vendor: str) -> Effect:
     if vendor == "postgresql":
         return _postgresql(Effect(sql, table), upper, text)
     if vendor == "mysql":
-        return _mysql(Effect(sql, table), upper, text)
+        effect = _mysql(Effect(sql, table), upper, text)
+        return _online(effect) if online else effect
     return _sqlite(Effect(sql, table), upper)
 
 
@@ -116,18 +123,22 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
         if "CONCURRENTLY" in upper:
             return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", table="the index")
         return replace(exclusive, table="the index's table")
-    if upper.startswith("UPDATE"):
-        why = "All rows are changed in one statement and stay locked until the transaction ends."
-        safe = ("Fill them in batches, in a migration of its own with atomic = False.",)
+    if upper.startswith(("UPDATE", "DELETE FROM")):
+        return _changes_rows(bare, upper, "ROW EXCLUSIVE", "the transaction")
+    if upper.startswith("REINDEX"):
+        if "CONCURRENTLY" in upper:
+            return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", scans=True)
+        why = "Nothing can be written to the table, nor the index be read, until it is built again."
+        again = re.sub(r"^(REINDEX (?:\([^)]*\) )?\w+)", r"\1 CONCURRENTLY", text, flags=re.IGNORECASE)
         return replace(
             bare,
-            lock="ROW EXCLUSIVE",
-            blocks="writes to the same rows",
+            table=bare.table or "the index's table",
+            lock="SHARE",
+            blocks="all writes",
             scans=True,
-            code="update-all",
-            is_error=False,
+            code="index-not-concurrent",
             why=why,
-            safe=safe,
+            safe=(f"In a migration with atomic = False: RunSQL({again!r})",),
         )
     if upper.startswith(("COMMENT ON TABLE", "COMMENT ON COLUMN")):
         named = re.match(rf"COMMENT ON \w+ ({_QUOTED})", text, re.IGNORECASE)
@@ -172,7 +183,19 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
         )
     if re.search(r" ADD (CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY) USING INDEX", upper):
         return exclusive
-    if re.search(r" ADD (CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY|EXCLUDE)", upper):
+    if re.search(r" ADD (CONSTRAINT \S+ )?EXCLUDE", upper):
+        return replace(
+            exclusive,
+            scans=True,
+            code="exclusion-validates",
+            why="The table can be neither read nor written until the index is built and every row is compared.",
+            safe=(
+                "There is no way to build it beside others: add it while the table is small, or fill a new table that has it "
+                "and let that take the place of the old one.",
+            ),
+        )
+    kind = re.search(r" ADD (?:CONSTRAINT \S+ )?(UNIQUE|PRIMARY KEY)", upper)
+    if kind is not None:
         columns = re.search(r"\(([^)]*)\)", text)
         index = f"{_bare(name[1]) if name else bare.table + '_uniq'}"
         why = "The table can be neither read nor written until the index is built."
@@ -184,7 +207,7 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
             safe=(
                 f'Migration 1, atomic = False: RunSQL(\'CREATE UNIQUE INDEX CONCURRENTLY "{index}" ON "{bare.table}" '
                 f"({columns[1] if columns else '…'})')",
-                f'Migration 2: RunSQL(\'ALTER TABLE "{bare.table}" ADD CONSTRAINT "{index}" UNIQUE USING INDEX "{index}"\'), '
+                f'Migration 2: RunSQL(\'ALTER TABLE "{bare.table}" ADD CONSTRAINT "{index}" {kind[1]} USING INDEX "{index}"\'), '
                 "with the operation in its state_operations.",
             ),
         )
@@ -220,7 +243,7 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
         )
     if " ADD COLUMN " in upper:
         volatile = re.search(r"DEFAULT \(?(\w+)\(", upper)
-        if "GENERATED" in upper or (
+        if re.search(r" GENERATED .*(STORED|IDENTITY)|\w SERIAL\b|\w (SMALL|BIG)SERIAL\b", upper) or (
             volatile and volatile[1] not in ("NOW", "STATEMENT_TIMESTAMP", "CAST", "LOWER", "UPPER")
         ):
             why = (
@@ -233,6 +256,9 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
                 why=why,
                 safe=("Add it without default, deploy the code that writes it, fill the old rows in batches.",),
             )
+        if re.search(r" JSON\b(?!\()", upper.split(" DEFAULT ", maxsplit=1)[0]):
+            why = "The type json has no comparison: DISTINCT, UNION and GROUP BY over the table fail from now on."
+            return replace(exclusive, code="json-column", is_error=False, why=why, safe=("Make it jsonb.",))
         if " UNIQUE" in upper:
             return replace(exclusive, scans=True)
         return exclusive
@@ -243,19 +269,8 @@ def _mysql(bare: Effect, upper: str, text: str) -> Effect:
     metadata = replace(bare, lock="metadata lock", blocks=_ALL)
     if upper.startswith("CREATE") and " INDEX " in upper[:30]:
         return replace(bare, lock="metadata lock at its ends", blocks="other changes of the table", scans=True)
-    if upper.startswith("UPDATE"):
-        safe = ("Fill them in batches, in a migration of its own.",)
-        why = "All rows are changed in one statement and stay locked until it ends."
-        return replace(
-            bare,
-            lock="row locks",
-            blocks="writes to the same rows",
-            scans=True,
-            code="update-all",
-            is_error=False,
-            why=why,
-            safe=safe,
-        )
+    if upper.startswith(("UPDATE", "DELETE FROM")):
+        return _changes_rows(bare, upper, "row locks", "it")
     if not upper.startswith(("ALTER TABLE", "DROP TABLE", "DROP INDEX", "RENAME TABLE")):
         return bare
     copies = replace(metadata, lock="shared lock (ALGORITHM=COPY)", blocks="all writes", rewrites=True)
@@ -279,6 +294,30 @@ def _mysql(bare: Effect, upper: str, text: str) -> Effect:
             copies, code="add-rewrites", why="The table is copied while nothing can be written to it.", safe=tool
         )
     return metadata
+
+
+def _changes_rows(bare: Effect, upper: str, lock: str, until: str) -> Effect:
+    """Return what a statement that changes or deletes rows does; one that names some of them is only worth a look."""
+    condition = upper.partition(" WHERE ")[2]
+    return replace(
+        bare,
+        lock=lock,
+        blocks="writes to the same rows",
+        scans=True,
+        code="update-all",
+        is_error=not condition or re.fullmatch(r"\S+ IS NULL;?", condition) is not None,
+        why=f"All rows are changed in one statement and stay locked until {until} ends.",
+        safe=("Fill them in batches, in a migration of its own with atomic = False.",),
+    )
+
+
+def _online(effect: Effect) -> Effect:
+    """Return what MariaDB does from 11.2 on: a copy catches up with what is written meanwhile; keys still keep others out."""
+    if not effect.rewrites or effect.code == "foreign-key-validates" or "AUTO_INCREMENT" in effect.sql.upper():
+        return effect
+    return replace(
+        effect, lock="metadata lock at its ends", blocks="other changes of the table", code="", why="", safe=()
+    )
 
 
 def _sqlite(bare: Effect, upper: str) -> Effect:

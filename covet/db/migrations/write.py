@@ -38,6 +38,11 @@ def migration_source(migration: Migration, swappable: Mapping[str, str] | None =
         body.append("initial = True")
     if not migration.atomic:
         body.append("atomic = False")
+    for name in ("lock_timeout_s", "statement_timeout_s"):
+        if getattr(migration, name) != "setting":
+            body.append(f"{name} = {getattr(migration, name)!r}")
+    if migration.safe:
+        body.append("safe = " + _lay_out(serializer.source(dict(migration.safe)), "safe"))
     for name in ("replaces", "run_before"):
         if getattr(migration, name):
             body.append(
@@ -107,7 +112,11 @@ def _pair(key: Any, serializer: Serializer) -> Source:
 
 
 def _lay_out_list(items: list[Source], name: str) -> str:
-    return lay_out(Group("[", [("", item) for item in items], "]", broken=bool(items)), indent=4, before=len(name) + 3)
+    return _lay_out(Group("[", [("", item) for item in items], "]", broken=bool(items)), name)
+
+
+def _lay_out(source: Source, name: str) -> str:
+    return lay_out(source, indent=4, before=len(name) + 3)
 
 
 def _indent(text: str) -> str:
