@@ -1,6 +1,7 @@
 """Routing: which view answers an address, and which address a view has."""
 
 from covet.urls.converters import register_converter
+from covet.urls.localized import i18n_patterns, translate_url
 from covet.urls.patterns import autodiscover, host, include, path, re_path
 from covet.urls.reverse import NoReverseMatch, resolve, reverse, reverse_lazy
 
@@ -8,6 +9,7 @@ __all__ = [
     "NoReverseMatch",
     "autodiscover",
     "host",
+    "i18n_patterns",
     "include",
     "path",
     "re_path",
@@ -15,4 +17,5 @@ __all__ = [
     "resolve",
     "reverse",
     "reverse_lazy",
+    "translate_url",
 ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from covet.exceptions import ImproperlyConfigured
-from covet.urls.patterns import Autodiscover, HostPatterns, Include, Piece, Route, parse_path
+from covet.urls.patterns import Autodiscover, HostPatterns, Include, LocalePatterns, Piece, Route, parse_path
 
 __all__ = ["FlatRoute", "flatten"]
 
@@ -29,6 +29,7 @@ class FlatRoute:
         namespaces: The instance namespaces it lies in.
         app_names: The app names of those.
         host: The host that it belongs to; ``None`` is any.
+        language: The language that its address begins with, or stands for; ``None`` outside of ``i18n_patterns()``.
     """
 
     index: int
@@ -40,6 +41,7 @@ class FlatRoute:
     namespaces: tuple[str, ...]
     app_names: tuple[str, ...]
     host: HostPatterns | None = None
+    language: str | None = None
 
     @property
     def full_name(self) -> str | None:
@@ -58,6 +60,7 @@ class _Above:
     namespaces: tuple[str, ...] = ()
     app_names: tuple[str, ...] = ()
     host: HostPatterns | None = None
+    language: str | None = None
 
 
 def flatten(patterns: Iterable[Any], discover: Callable[[], Sequence[Any]] = list) -> list[FlatRoute]:
@@ -93,6 +96,7 @@ def _walk(
                 above.namespaces + ((pattern.namespace,) if pattern.namespace else ()),
                 above.app_names + ((pattern.app_name,) if pattern.namespace and pattern.app_name else ()),
                 above.host,
+                above.language,
             )
             _walk(pattern.load(), below, discover, flat, depth + 1)
         elif isinstance(pattern, Route):
@@ -109,6 +113,7 @@ def _walk(
                     above.namespaces,
                     above.app_names,
                     above.host,
+                    above.language,
                 )
             )
         elif isinstance(pattern, HostPatterns):
@@ -122,9 +127,15 @@ def _walk(
                 host=pattern,
             )
             _walk(pattern.load(), inside, discover, flat, depth + 1)
+        elif isinstance(pattern, LocalePatterns):
+            if above.text or above.language is not None:
+                raise ImproperlyConfigured("i18n_patterns() stands in the root urlpatterns, not below a path.")
+            for language, prefix in pattern.prefixes():
+                below = replace(above, text=prefix, pieces=parse_path(prefix), language=language)
+                _walk(pattern.patterns, below, discover, flat, depth + 1)
         else:
             raise ImproperlyConfigured(
-                f"urlpatterns holds {pattern!r}. Each entry is a path(…), re_path(…), host(…) or autodiscover()."
+                f"urlpatterns holds {pattern!r}. Each entry is a path(…), re_path(…), host(…), i18n_patterns(…) or autodiscover()."
             )
 
 

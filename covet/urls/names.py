@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from covet.conf import settings
 from covet.exceptions import CovetError
 from covet.http.hosts import split_host
+from covet.i18n.language import get_language
 from covet.text import suggest
 from covet.urls.converters import Converter
 from covet.urls.flatten import FlatRoute
@@ -33,6 +35,7 @@ class Template:
     defaults: Mapping[str, Any]
     text: str
     host: tuple[Piece, ...] = ()
+    language: str | None = None
 
     def fill(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """Return the path for these arguments, or ``None`` when they do not fit."""
@@ -88,6 +91,7 @@ class NameTable:
     templates: dict[str, list[Template]] = field(default_factory=dict)
     by_view: dict[int, list[Template]] = field(default_factory=dict)
     instances: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    has_languages: bool = False
 
     @classmethod
     def build(cls, routes: Iterable[FlatRoute]) -> NameTable:
@@ -97,6 +101,7 @@ class NameTable:
             template = _template(flat)
             if template is None:
                 continue
+            table.has_languages = table.has_languages or template.language is not None
             if flat.full_name is not None:
                 table.templates.setdefault(flat.full_name, []).append(template)
             table.by_view.setdefault(id(flat.route.view), []).append(template)
@@ -119,7 +124,7 @@ class NameTable:
         else:
             templates = self.by_view.get(id(name), ())
         # The last one wins, as in Django, so that a project may name an app's route anew.
-        for template in reversed(templates):
+        for template in reversed(self._of_language(templates)):
             path = template.fill(args, kwargs)
             if path is not None:
                 return path
@@ -130,6 +135,16 @@ class NameTable:
         given = ", ".join([*(repr(value) for value in args), *(f"{key}={value!r}" for key, value in kwargs.items())])
         tried = ", ".join(repr(template.text) for template in templates)
         raise NoReverseMatch(f"The route {name!r} does not fit the arguments ({given}). Tried: {tried}.")
+
+    def _of_language(self, templates: Sequence[Template]) -> Sequence[Template]:
+        """Return those of the current language, or of the site's where it is none of ``LANGUAGES``; and those of no language."""
+        if not self.has_languages:
+            return templates
+        current = get_language()
+        found = [one for one in templates if one.language in (None, current)]
+        if templates and not found:
+            found = [one for one in templates if one.language == settings.LANGUAGE_CODE.lower()]
+        return found
 
     def _resolve_namespaces(self, name: str, current_app: str | None) -> str:
         *namespaces, last = name.split(":")
@@ -157,7 +172,7 @@ def _template(flat: FlatRoute) -> Template | None:
         return None
     host = flat.host.pieces if flat.host is not None else ()
     names = tuple(piece.name for piece in (*host, *pieces) if piece.converter is not None)
-    return Template(pieces, names, flat.kwargs, flat.text, host)
+    return Template(pieces, names, flat.kwargs, flat.text, host, flat.language)
 
 
 class _Group(Converter):

@@ -42,9 +42,12 @@ class UrlsPart(AppPart):
             "DEFAULT_PERMISSIONS",
             "DEFAULT_THROTTLES",
             "EXCEPTION_HANDLERS",
+            "LANGUAGES",
+            "LANGUAGE_CODE",
             "PAGE_SIZE",
             "MAX_PAGE_SIZE",
             "REST_FORMATS",
+            "USE_I18N",
             "VERSIONING",
         }
     )
@@ -143,6 +146,8 @@ class UrlsPart(AppPart):
                 continue
             other = by_name.setdefault(name, flat)
             params = {piece.name for piece in flat.pieces if piece.converter is not None}
+            if other.language != flat.language:
+                continue
             if other is not flat and params == {p.name for p in other.pieces if p.converter is not None}:
                 if other.text == flat.text:
                     continue

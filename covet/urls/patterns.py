@@ -20,6 +20,7 @@ __all__ = [
     "Autodiscover",
     "HostPatterns",
     "Include",
+    "LocalePatterns",
     "Piece",
     "Route",
     "UrlPattern",
@@ -163,7 +164,39 @@ class Autodiscover:
         return "autodiscover()"
 
 
-UrlPattern: TypeAlias = "Route | Include | Autodiscover | HostPatterns"
+class LocalePatterns:
+    """Patterns that stand once for each language of the site; ``i18n_patterns()`` builds it.
+
+    Attributes:
+        patterns: What lies below the prefix.
+        prefix_default_language: Whether the addresses of ``LANGUAGE_CODE`` begin with it too.
+    """
+
+    def __init__(self, patterns: Iterable[Any], prefix_default_language: bool) -> None:
+        self.patterns = list(patterns)
+        self.prefix_default_language = prefix_default_language
+
+    def prefixes(self) -> Iterator[tuple[str, str]]:
+        """Yield each language of the site, in lower case, with the prefix of its addresses."""
+        from covet.conf import settings
+
+        default = settings.LANGUAGE_CODE.lower()
+        codes = dict.fromkeys([default, *(code.lower() for code, _ in settings.LANGUAGES)])
+        for code in codes if settings.USE_I18N else [default]:
+            yield code, "" if code == default and not self.prefix_default_language else f"{code}/"
+
+    def __iter__(self) -> Iterator[LocalePatterns]:
+        # So that ``urlpatterns += i18n_patterns(…)`` and ``[*i18n_patterns(…)]`` put it into the list.
+        yield self
+
+    def __radd__(self, others: list[Any]) -> list[Any]:
+        return [*others, self]
+
+    def __repr__(self) -> str:
+        return f"i18n_patterns({', '.join(map(repr, self.patterns))})"
+
+
+UrlPattern: TypeAlias = "Route | Include | Autodiscover | HostPatterns | LocalePatterns"
 
 
 def autodiscover() -> Autodiscover:

@@ -118,6 +118,7 @@ class Resolver:
     Attributes:
         mounts: The ASGI applications that are mounted.
         hosts: The hosts that have patterns of their own.
+        languages: The languages of ``i18n_patterns()``, by the prefix of their addresses; ``""`` where one has none.
     """
 
     def __init__(self, patterns: Iterable[Any] = (), discover: Callable[[], Sequence[Any]] = list) -> None:
@@ -125,6 +126,11 @@ class Resolver:
         self.routes = [CompiledRoute(flat) for flat in self.flat]
         self.hosts = list(dict.fromkeys(flat.host for flat in self.flat if flat.host is not None))
         self.names = NameTable.build(self.flat)
+        self.languages = {
+            flat.pieces[0].text.partition("/")[0] if flat.text.startswith(f"{flat.language}/") else "": flat.language
+            for flat in self.flat
+            if flat.language is not None
+        }
         self.mounts = list(dict.fromkeys(route.view for route in self.routes if isinstance(route.view, Mount)))
         self._by_hosts: dict[frozenset[int], Resolver] = {}
         self._compile([flat for flat in self.flat if flat.host is None])
