@@ -20,6 +20,7 @@ from covet.db.migrations.operations.special import RunSQL, SeparateDatabaseAndSt
 from covet.db.migrations.operations.tables import AlterModelTable, DeleteModel, RenameModel
 from covet.db.migrations.safety import OperationEffects, examine
 from covet.db.migrations.statements import concurrently
+from covet.db.models.fields.identity import AutoFieldMixin
 from covet.loading import import_string
 
 if TYPE_CHECKING:
@@ -179,31 +180,73 @@ class _Rewriter:
     # ── columns ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _add_field(self, operation: AddField, codes: set[str], item: OperationEffects) -> bool:
-        if codes - {"not-null", "foreign-key-validates", "index-not-concurrent", "unique-builds-index"}:
+        if codes - {
+            "not-null",
+            "foreign-key-validates",
+            "index-not-concurrent",
+            "unique-builds-index",
+            "add-rewrites",
+        }:
             return False
         new: Any = operation.field
-        needs_value, is_key = "not-null" in codes, "foreign-key-validates" in codes
+        if new.generated or isinstance(new, AutoFieldMixin):
+            # The database alone can give each row its value.
+            return False
+        each_row = "add-rewrites" in codes or ("not-null" in codes and new.has_default() and callable(new.default))
+        needs_value, is_key = "not-null" in codes or each_row, "foreign-key-validates" in codes
+        is_unique = "unique-builds-index" in codes
+        if (needs_value and _value_of(new) is None) or (is_key and (is_unique or each_row)):
+            return False
         # An index of the field's own; that of a foreign key is built by the operation that adds it.
-        is_indexed = "index-not-concurrent" in codes and "unique-builds-index" not in codes and not is_key
-        if not needs_value and not is_key and not is_indexed:
-            return False
+        is_indexed = "index-not-concurrent" in codes and not is_key
         model_name, name = operation.model_name, operation.name
-        if needs_value and _value_of(new) is None:
-            return False
         loose = _changed(new, operation.preserve_default, null=True) if needs_value else new
+        where = f"{model_name.lower()}_{name}"
         if is_key:
-            self._add(
-                f"add_{model_name.lower()}_{name}",
-                _postgresql("AddForeignKeyNotValid", model_name, name, loose),
-                atomic=False,
-            )
-            self._add(f"validate_{model_name.lower()}_{name}", _postgresql("ValidateForeignKey", model_name, name))
+            key = _postgresql("AddForeignKeyNotValid", model_name, name, loose)
+            self._add(f"add_{where}", key, atomic=False)
+            self._add(f"validate_{where}", _postgresql("ValidateForeignKey", model_name, name))
         else:
-            bare = _changed(loose, True, db_index=False) if is_indexed else loose
-            self._add(f"add_{model_name.lower()}_{name}", AddField(model_name, name, bare))
+            less = {"db_index": False} if is_indexed and not is_unique else {"unique": False} if is_unique else {}
+            bare = _changed(loose, True, **less)
+            added: list[Operation] = [AddField(model_name, name, bare)]
+            if each_row:
+                # Added without, the rows that are there are left alone; rows that come have it at once.
+                empty = _without(_without(bare, "db_default"), "default")
+                added = [AddField(model_name, name, empty), AlterField(model_name, name, bare)]
+            self._add(f"add_{where}", *added)
+        if is_unique:
+            # Rows are filled first: an index of what is there is built faster than one that changes row by row.
+            filled = self._not_null(operation, _changed(new, operation.preserve_default, unique=False), needs_value)
+            self._own_unique(operation, _changed(new, operation.preserve_default), item)
+            return filled
         if is_indexed:
             self._own_index(operation, loose, item)
-        return self._not_null(operation, new) if needs_value else True
+        return self._not_null(operation, new, needs_value)
+
+    def _own_unique(self, operation: AddField, final: Any, item: OperationEffects) -> None:
+        """Build the unique index of a field beside others, and make the rule of it."""
+        forwards: list[str] = []
+        backwards: list[str] = []
+        rules: list[tuple[str, str]] = []
+        for sql in [effect.sql.rstrip(";") for effect in item.effects]:
+            found = re.fullmatch(r"(ALTER TABLE (\S+) ADD CONSTRAINT (\S+) UNIQUE) (\([^()]*\))(.*)", sql)
+            if found is not None:
+                start, table, name, columns, end = found.groups()
+                build = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {columns}"
+                rules.append((f"{start} USING INDEX {name}{end}", f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+            elif (found := re.match(r"CREATE INDEX (\S+) ON", sql)) is not None:
+                name, build = found[1], concurrently(sql)
+            else:
+                continue
+            drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+            forwards += [drop, build]
+            backwards.append(drop)
+        where = f"{operation.model_name.lower()}_{operation.name}"
+        self._add(f"index_{where}", RunSQL(forwards, backwards), atomic=False)
+        use = RunSQL([rule[0] for rule in rules], [rule[1] for rule in rules])
+        alter = AlterField(operation.model_name, operation.name, final)
+        self._add(f"unique_{where}", SeparateDatabaseAndState([use], [alter]))
 
     def _own_index(self, operation: AddField, indexed: Any, item: OperationEffects) -> None:
         """Build the index of a field that was added without; texts have a second one, for beginnings."""
@@ -223,8 +266,10 @@ class _Rewriter:
             atomic=False,
         )
 
-    def _not_null(self, operation: AddField | AlterField, new: Any) -> bool:
+    def _not_null(self, operation: AddField | AlterField, new: Any, needs_value: bool = True) -> bool:
         """Fill the rows that are NULL, and make the column NOT NULL by way of a validated rule."""
+        if not needs_value:
+            return True
         model_name, name = operation.model_name, operation.name
         value = _value_of(new)
         if value is not None:
@@ -233,6 +278,8 @@ class _Rewriter:
                 _postgresql("BackfillBatches", model_name, {name: value}),
                 atomic=False,
             )
+        if new.null:
+            return True
         final = _changed(new, operation.preserve_default)
         self._add(
             f"{model_name.lower()}_{name}_not_null",
@@ -367,14 +414,23 @@ def _changed(old: Any, preserve_default: bool, **changes: Any) -> Any:
     return type(old)(*args, **{**kwargs, **changes})
 
 
+def _without(old: Any, option: str) -> Any:
+    """Return a field without one of its options."""
+    _name, _path, args, kwargs = old.deconstruct()
+    kwargs.pop(option, None)
+    return type(old)(*args, **kwargs)
+
+
 def _value_of(new: Any) -> Any:
-    """Return what existing rows get, as an expression; ``None`` when only Python could say, row by row."""
+    """Return what existing rows get: an expression, or a function that is called for each; ``None`` when there is nothing."""
     from covet import timezone
-    from covet.db.models import Value
+    from covet.db.models import Expression, Value
     from covet.db.models.functions import Now
 
+    if new.has_db_default():
+        return new.db_default if isinstance(new.db_default, Expression) else Value(new.db_default)
     if not new.has_default():
         return None
     if callable(new.default):
-        return Now() if new.default is timezone.now else None
+        return Now() if new.default is timezone.now else new.default
     return Value(new.default)

@@ -28,8 +28,9 @@ class BackfillBatches(Operation):
 
     Args:
         model_name: The model.
-        values: The new values by field, plain ones or expressions; or a function ``(rows)``, sync or async, which is given
-            each batch as a list of historical instances, changes them and returns the names of the fields to save.
+        values: The new values by field: plain ones, expressions, or functions such as ``uuid.uuid4``, which are called
+            for each row. Or one function ``(rows)``, sync or async, which is given each batch as a list of historical
+            instances, changes them and returns the names of the fields to save.
         condition: Which rows; by default those in which one of the fields is NULL. A function needs one.
         batch_size: How many rows at a time.
         sleep_s: How long to wait between batches.
@@ -118,13 +119,21 @@ class BackfillBatches(Operation):
         return condition
 
     async def _update(self, rows: Any, names: list[str]) -> None:
-        if not callable(self.values):
+        if not callable(self.values) and not any(callable(value) for value in self.values.values()):
             await rows.order_by().update(**self.values)
             return
         batch = await rows.order_by(*names)
-        changed = await maybe_await(self.values(batch))
+        changed = await maybe_await(self.values(batch)) if callable(self.values) else self._called(batch)
         if changed:
             await rows.model._base_manager.using(rows.db).bulk_update(batch, list(changed))
+
+    def _called(self, batch: list[Any]) -> list[str]:
+        """Give each row values of its own."""
+        assert not callable(self.values)
+        for row in batch:
+            for name, value in self.values.items():
+                setattr(row, name, value() if callable(value) else value)
+        return list(self.values)
 
 
 def _beyond(names: list[str], last: tuple[Any, ...]) -> Q:

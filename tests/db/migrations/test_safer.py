@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import uuid
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from covet.db.migrations.migration import Migration
 from covet.db.migrations.safer import make_safe
 from covet.db.migrations.safety import examine, findings_of
 from covet.db.migrations.write import write_migration
+from covet.postgres.functions import RandomUUID
+from covet.postgres.operations import BackfillBatches
 from tests.db.migrations.test_processes import MODELS, Project
 from tests.db.migrations.test_safety import base, fk
 
@@ -59,6 +62,36 @@ POSTGRESQL = {
     "a moment": (
         migrations.AddField("item", "made", models.DateTimeField(default=timezone.now)),
         ["0002_add_item_made", "0003_fill_item_made", "0004_item_made_not_null"],
+    ),
+    "a value of its own for each row": (
+        migrations.AddField("item", "token", models.UUIDField(default=uuid.uuid4)),
+        ["0002_add_item_token", "0003_fill_item_token", "0004_item_token_not_null"],
+    ),
+    "a list": (
+        migrations.AddField("item", "extra", models.JSONField(default=list)),
+        ["0002_add_item_extra", "0003_fill_item_extra", "0004_item_extra_not_null"],
+    ),
+    "one that is unique": (
+        migrations.AddField("item", "token", models.UUIDField(default=uuid.uuid4, unique=True)),
+        [
+            "0002_add_item_token",
+            "0003_fill_item_token",
+            "0004_item_token_not_null",
+            "0005_index_item_token",
+            "0006_unique_item_token",
+        ],
+    ),
+    "a text that is unique and may be missing": (
+        migrations.AddField("item", "code", models.CharField(max_length=9, null=True, unique=True)),
+        ["0002_add_item_code", "0003_index_item_code", "0004_unique_item_code"],
+    ),
+    "a value that the database makes": (
+        migrations.AddField("item", "token", models.UUIDField(db_default=RandomUUID())),
+        ["0002_add_item_token", "0003_fill_item_token", "0004_item_token_not_null"],
+    ),
+    "one that may be missing": (
+        migrations.AddField("item", "token", models.UUIDField(db_default=RandomUUID(), null=True)),
+        ["0002_add_item_token", "0003_fill_item_token"],
     ),
     "a foreign key": (
         migrations.AddField("item", "author", fk()),
@@ -120,6 +153,35 @@ async def test_safe_steps_lead_to_the_same_schema_without_a_finding(database, ma
     assert await schema(database) == wanted
     await Executor(database, loader).migrate([("blog", "0001")])
     assert await schema(database) == start
+
+
+@pytest.mark.vendors("postgresql")
+@pytest.mark.parametrize("options", [{"default": uuid.uuid4}, {"db_default": RandomUUID()}], ids=["python", "database"])
+async def test_rows_that_are_there_get_values_of_their_own(database, make_loader, options):
+    field = models.UUIDField(**options, unique=True)
+    loader, _, plan = await rewritten(database, make_loader, migrations.AddField("item", "token", field))
+    await Executor(database, loader).migrate()
+    await database.execute("INSERT INTO blog_item (title) SELECT 'a' || n FROM generate_series(1, 2500) n")
+    loader.migrations |= {step.key: step for step in plan.migrations}
+    loader.build()
+
+    await Executor(database, loader).migrate()
+
+    assert [tuple(row) for row in await database.fetch("SELECT count(DISTINCT token) FROM blog_item")] == [(2500,)]
+
+
+async def test_functions_are_called_for_each_row_beside_expressions(database, make_loader):
+    fill = BackfillBatches("item", {"title": lambda: uuid.uuid4().hex, "views": models.F("id") * 2}, batch_size=2)
+    fill.condition = models.Q(views=None)
+    loader = make_loader(base(), ("blog.0002", [fill], ["blog.0001"], {"atomic": False}))
+    await Executor(database, loader).migrate([("blog", "0001")])
+    for _ in range(5):
+        await database.execute("INSERT INTO blog_item (title) VALUES ('a')")
+
+    await Executor(database, loader).migrate()
+
+    rows = await database.fetch("SELECT count(DISTINCT title), min(views - id * 2), max(views - id * 2) FROM blog_item")
+    assert [tuple(row) for row in rows] == [(5, 0, 0)]
 
 
 async def test_what_goes_is_forgotten_first_and_dropped_by_a_later_file(database, make_loader, tmp_path):
