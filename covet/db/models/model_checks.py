@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet import checks
 from covet.conf import settings
+from covet.db.models.class_checks import check_class, check_targets
 from covet.db.models.relation_checks import (
     check_deletion,
     check_foreign_object,
@@ -40,6 +41,8 @@ def check_model(model: Any) -> list[CheckMessage]:
     for field in (*meta.local_fields, *meta.local_many_to_many, *objects):
         if field.remote_field is not None and not isinstance(field.related_model, str):
             found += _check_relation(field)
+    found += check_class(model)
+    found += check_targets(model)
     found += check_repeated_many(model)
     found += _check_field_clashes(model)
     found += _check_columns(model)

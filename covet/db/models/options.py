@@ -119,6 +119,8 @@ class Options:
         self.local_many_to_many: list[Field[Any]] = []
         self.private_fields: list[Field[Any]] = []
         self.local_managers: list[Manager[Any]] = []
+        # Names of properties whose place the key of a relation has taken: a check says so.
+        self.lost_properties: list[str] = []
         #: Parent model → the field that links to its table (``None`` for a proxy's parent).
         self.parents: dict[type[Model], Any] = {}
         self.concrete_model: type[Model] | None = None
@@ -200,8 +202,8 @@ class Options:
             near = suggest(name, META_NAMES)
             hint = f" Did you mean '{near}'?" if near else f" Options are: {', '.join(META_NAMES)}."
             raise TypeError(f"class Meta of {self.object_name} has no option '{name}'.{hint}")
-        self.unique_together = _normalize_together(self.unique_together)
-        if "unique_together" in self.original_attrs:
+        self.unique_together, is_wrong = _normalize_together(self.unique_together)
+        if "unique_together" in self.original_attrs and not is_wrong:
             self.original_attrs["unique_together"] = self.unique_together
         labels = {"app_label": self.app_label.lower(), "class": self.model_name}
         for option in ("constraints", "indexes"):
@@ -508,14 +510,21 @@ class _Plural:
         return str(str(self) % other)
 
 
-def _normalize_together(value: Iterable[Any]) -> tuple[tuple[str, ...], ...]:
-    """Return ``unique_together`` as a tuple of tuples; one plain tuple of names is one rule."""
+def _normalize_together(value: Any) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """Return ``unique_together`` as a tuple of tuples, and whether it is no such thing, which a check then says.
+
+    One plain tuple of names is one rule.
+    """
     if not value:
-        return ()
+        return (), False
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        return (), True
     items = list(value)
     if all(isinstance(item, str) for item in items):
-        return (tuple(items),)
-    return tuple(tuple(item) for item in items)
+        return (tuple(items),), False
+    if not all(isinstance(item, (list, tuple)) for item in items):
+        return (), True
+    return tuple(tuple(item) for item in items), False
 
 
 def _named(item: Any, labels: dict[str, str]) -> Any:

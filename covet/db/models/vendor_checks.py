@@ -23,6 +23,8 @@ _TITLES = {"mysql": "MySQL and MariaDB", "sqlite": "SQLite", "postgresql": "Post
 # InnoDB's keys have 3072 bytes, and a character of utf8mb4 takes up to 4 of them.
 _LONGEST_KEY = 768
 _SAFE_KEY = 255
+# What has no greatest length can be no index there.
+_UNBOUNDED = frozenset(("text", "binary", "json"))
 
 
 def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
@@ -37,8 +39,11 @@ def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
                 continue  # it has no table there
             if vendor == "mysql":
                 yield from _check_mysql(model)
+                yield from _check_unbounded(model)
             if vendor == "sqlite":
                 yield from _check_comments(model)
+            if vendor == "postgresql":
+                yield from _check_computed(model)
             yield from _check_names(model, vendor)
             yield from _check_rules(model, vendor)
             if vendor != "postgresql":
@@ -205,3 +210,45 @@ def _check_mysql(model: Any) -> Iterator[CheckMessage]:
                 obj=field,
                 id="mysql.W003",
             )
+
+
+def _check_computed(model: Any) -> Iterator[CheckMessage]:
+    """Yield the columns that are computed on each read, which PostgreSQL has learned late."""
+    for field in model._meta.local_concrete_fields:
+        if field.generated and not field.db_persist:
+            yield checks.Warning(
+                f"PostgreSQL computes '{field.name}' on each read (db_persist=False) from version 18 on; older servers refuse "
+                "the table.",
+                hint="Write db_persist=True, or silence it by SILENCED_SYSTEM_CHECKS where the server is new enough.",
+                obj=field,
+                id="fields.W221",
+            )
+
+
+def _check_unbounded(model: Any) -> Iterator[CheckMessage]:
+    """Yield the indexes that are left out, since a column of theirs has no greatest length."""
+    hint = "Silence it by SILENCED_SYSTEM_CHECKS where the project can do without, or use CharField(max_length=255)."
+    meta = model._meta
+    endless = {field.name: field for field in meta.local_concrete_fields if _is_unbounded(field.column_type())}
+    for field in endless.values():
+        if field.db_index and not field.unique:
+            yield checks.Warning(
+                f"MySQL and MariaDB have no index on a {type(field).__name__}: that of '{field.name}' is left out.",
+                hint=hint,
+                obj=field,
+                id="fields.W162",
+            )
+    for index in meta.indexes:
+        names = [name.lstrip("-") for name in index.fields if name.lstrip("-") in endless]
+        if names:
+            yield checks.Warning(
+                f"MySQL and MariaDB have no index on {', '.join(names)}, which have no greatest length: '{index.name}' is "
+                "left out.",
+                hint=hint,
+                obj=model,
+                id="fields.W162",
+            )
+
+
+def _is_unbounded(kind: Any) -> bool:
+    return kind.kind in _UNBOUNDED or (kind.kind == "varchar" and kind.length is None)

@@ -45,6 +45,15 @@ def _check_name(field: Field[Any]) -> Iterator[checks.CheckMessage]:
 def _check_choices(field: Field[Any]) -> Iterator[checks.CheckMessage]:
     if field._choices is None:
         return
+    given = field._choices
+    if not callable(given) and (isinstance(given, str) or not hasattr(given, "__iter__")):
+        yield _error(
+            field,
+            "E004",
+            f"'choices' must be a mapping or an iterable, and not {given!r}.",
+            'Write choices=[("d", "Draft"), ("p", "Published")] or a TextChoices class.',
+        )
+        return
     try:
         pairs = field.flatchoices
     except (TypeError, ValueError):

@@ -124,7 +124,21 @@ class GeneratedField(Field[T]):
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: the columns exist, and none of them is generated or the key of a relation elsewhere."""
-        return [*super().check(**kwargs), *self._check_references()]
+        return [*super().check(**kwargs), *self._check_references(), *self._check_output(**kwargs)]
+
+    def _check_output(self, **kwargs: Any) -> Iterator[checks.CheckMessage]:
+        """Yield what is wrong with the field that says what the result holds."""
+        output = self.output_field.clone()
+        output.model = self.model
+        output.set_attributes_from_name(self.name)
+        found = output.check(**kwargs)
+        errors = [message for message in found if message.is_serious()]
+        warnings = [message for message in found if not message.is_serious()]
+        for messages, kind, id in ((errors, checks.Error, "fields.E223"), (warnings, checks.Warning, "fields.W224")):
+            if messages:
+                told = "; ".join(f"{message.msg} ({message.id})" for message in messages)
+                what = "errors" if kind is checks.Error else "warnings"
+                yield kind(f"The output_field of '{self.name}' has {what}: {told}", obj=self, id=id)
 
     def _check_references(self) -> Iterator[checks.CheckMessage]:
         local = {}

@@ -287,6 +287,9 @@ class RelationField(Field[T]):
         self._hops = None
         self.remote_field._hops = None
         self._fill_names(cls)
+        self.set_attributes_from_name(name)
+        if isinstance(cls.__dict__.get(self.attname), property):
+            cls._meta.lost_properties.append(self.attname)
         super().contribute_to_class(cls, name, private_only)
         self.opts = cls._meta
 

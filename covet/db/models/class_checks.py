@@ -1,0 +1,84 @@
+"""The system checks of a model's class: what stands in its body or its ``Meta`` and cannot mean what it says."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from covet import checks
+
+if TYPE_CHECKING:
+    from covet.checks import CheckMessage
+
+__all__ = ["check_class", "check_targets"]
+
+
+def check_class(model: Any) -> Iterator[CheckMessage]:
+    """Yield what is wrong with the body of the class, beside its fields one by one."""
+    meta = model._meta
+    if meta.proxy and (own := [*meta.local_fields, *meta.local_many_to_many]):
+        yield checks.Error(
+            f"The proxy has fields of its own: {', '.join(field.name for field in own)}. It has no table to keep them in.",
+            hint="Move them to the model that it stands for, or take proxy = True away.",
+            obj=model,
+            id="models.E017",
+        )
+    if not inspect.ismethod(getattr(model, "check", None)) and "check" not in meta._forward_map:
+        yield checks.Error(
+            f"The class method '{model.__name__}.check()' is overridden by {model.check!r}: its checks never run.",
+            hint="Rename it, or make it a classmethod that takes **kwargs.",
+            obj=model,
+            id="models.E020",
+        )
+    for name in meta.lost_properties:
+        yield checks.Error(
+            f"The property '{name}' has the name of a relation's key, which has taken its place.",
+            hint="Rename the property or the relation.",
+            obj=model,
+            id="models.E025",
+        )
+    yield from _check_together(model)
+
+
+def check_targets(model: Any) -> Iterator[CheckMessage]:
+    """Yield the relations whose model, or model between, is nowhere."""
+    meta = model._meta
+    objects = [field for field in meta.private_fields if hasattr(field, "from_fields")]
+    for field in (*meta.local_fields, *meta.local_many_to_many, *objects):
+        remote = field.remote_field
+        if remote is None:
+            continue
+        if isinstance(field.related_model, str):
+            yield checks.Error(
+                f"'{field.name}' is a relation to '{field.related_model}', which is not installed, or is abstract.",
+                hint="Add its app to INSTALLED_APPS, or correct the name.",
+                obj=field,
+                id="fields.E300",
+            )
+        if isinstance(getattr(remote, "through", None), str):
+            yield checks.Error(
+                f"'{field.name}' goes through '{remote.through}', which is not installed.",
+                hint="Add its app to INSTALLED_APPS, or correct the name.",
+                obj=field,
+                id="fields.E331",
+            )
+
+
+def _check_together(model: Any) -> Iterator[CheckMessage]:
+    """``unique_together`` is a list of lists of names; one that is none was kept as it is."""
+    given = model._meta.original_attrs.get("unique_together", ())
+    if not isinstance(given, (list, tuple)):
+        yield checks.Error(
+            f"'unique_together' must be a list or tuple, and not {given!r}.",
+            hint='Write unique_together = [("first", "second")].',
+            obj=model,
+            id="models.E010",
+        )
+    elif not all(isinstance(one, (list, tuple)) for one in given):
+        yield checks.Error(
+            f"All that stands in 'unique_together' must be lists or tuples of names: {given!r}.",
+            hint='Write unique_together = [("first", "second")].',
+            obj=model,
+            id="models.E011",
+        )
