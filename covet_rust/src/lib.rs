@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 
 mod keys;
+mod moments;
 mod rows;
 
 /// The Python module `covet_rust`.
@@ -13,6 +14,7 @@ mod rows;
 fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
     Ok(())
 }

@@ -12,6 +12,7 @@ from covet.db import errors as e
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
+from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import First, Opening
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 
@@ -377,6 +378,7 @@ class PostgreSQLDriver(Driver):
                 raw.terminate()
                 raise
             self.features = Features(server, numbers, error_breaks_transaction=True)
+        use_native_moments(raw)
         return PostgreSQLConnection(raw, keeps_session=not self.pools_transactions)
 
     def _connect_error(self, error: BaseException) -> e.ConnectionFailed:

@@ -1,0 +1,25 @@
+"""PostgreSQL's moments, eight bytes of its binary protocol, to aware ``datetime``; the twin of ``covet_rust/src/moments.rs``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["decode_moment"]
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+# PostgreSQL's ``infinity`` and ``-infinity``, as asyncpg gives them: without a zone.
+_ENDS = {2**63 - 1: datetime.max, -(2**63): datetime.min}
+
+
+def decode_moment(data: bytes, /) -> datetime:
+    """Return the moment that eight bytes tell: microseconds since 2000, the most significant byte first.
+
+    Raises:
+        OverflowError: It is beyond the years that a ``datetime`` can hold.
+        ValueError: There are more or fewer bytes.
+    """
+    if len(data) != 8:
+        raise ValueError(f"a moment has 8 bytes, not {len(data)}")
+    micros = int.from_bytes(data, "big", signed=True)
+    end = _ENDS.get(micros)
+    return _EPOCH + timedelta(microseconds=micros) if end is None else end
