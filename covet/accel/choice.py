@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from covet.accel.twins import keys as python_keys
+from covet.accel.twins import models as python_models
 from covet.accel.twins import moments as python_moments
 from covet.accel.twins import rows as python_rows
 
-__all__ = ["active", "decode_moment", "duplicate_key", "encode_rows", "reason"]
+__all__ = ["ModelWriter", "active", "decode_moment", "duplicate_key", "encode_rows", "reason"]
 
 _OFF = frozenset({"0", "false", "off", "no"})
 
@@ -40,11 +41,16 @@ encode_rows: Callable[[Iterable[Sequence[Any]], python_rows.RowPlan], bytes] = g
 )
 decode_moment: Callable[[bytes], datetime] = getattr(_native, "decode_moment", python_moments.decode_moment)
 duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
+if TYPE_CHECKING:
+    from covet.accel.twins.models import ModelWriter
+else:
+    ModelWriter = getattr(_native, "ModelWriter", python_models.ModelWriter)
 
 
 def active() -> dict[str, Literal["rust", "python"]]:
     """Return for each accelerated function which half runs: ``{"encode_rows": "rust", …}``."""
     return {
+        "ModelWriter": "python" if ModelWriter is python_models.ModelWriter else "rust",
         "decode_moment": "python" if decode_moment is python_moments.decode_moment else "rust",
         "duplicate_key": "python" if duplicate_key is python_keys.duplicate_key else "rust",
         "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",

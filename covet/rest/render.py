@@ -311,8 +311,8 @@ class _Many:
         if source is None:
             assert self._adapter is not None
             items = await value if isinstance(value, QuerySet) else list(value)
-            written: bytes = self._adapter.dump_json(self._adapter.validate_python(items), by_alias=True)
-            return written
+            dumped: bytes = self._adapter.dump_json(self._adapter.validate_python(items), by_alias=True)
+            return dumped
         if isinstance(value, QuerySet):
             if value.gives_instances and not value.is_evaluated:
                 shown, needed = source.of(value.model)
@@ -325,6 +325,8 @@ class _Many:
                 if only and not value.query.is_sliced:
                     value = value.only(*only)
             value = await value
+        elif type(value) is list and (written := source.writer.short_many(value)) is not None:
+            return written
         items = list(value)
         if items and all(isinstance(item, Model) for item in items):
             kinds = {type(item) for item in items}

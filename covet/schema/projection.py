@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from pydantic import BaseModel
+
 from covet.accel import RowPlan, encode_rows
 from covet.accel.twins.rows import Convert, Kind
 from covet.exceptions import FieldDoesNotExist
@@ -21,11 +23,10 @@ if TYPE_CHECKING:
 
     from covet.db.models.base import Model
 
-__all__ = ["Projection", "kind_of", "projection", "writes_plainly"]
+__all__ = ["Projection", "is_left_out", "kind_of", "projection", "spells_plainly", "writes_plainly"]
 
 # Options of pydantic's that change the bytes of an answer.
 _BYTES: Final = (
-    "alias_generator",
     "json_encoders",
     "ser_json_bytes",
     "ser_json_inf_nan",
@@ -116,7 +117,7 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
     kinds: list[Kind] = []
     origins: dict[str, Any] = getattr(schema, "__covet_fields__", {})
     for key, info in schema.model_fields.items():
-        if info.alias is not None or info.serialization_alias is not None or info.exclude:
+        if info.alias is not None or info.serialization_alias is not None or is_left_out(info):
             return None
         field = _column(model, key)
         if field is None or not _says_the_same(info, field, origins.get(key), key):
@@ -126,22 +127,33 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
     return Projection(model, names, list(schema.model_fields), kinds)
 
 
-def writes_plainly(schema: type[Schema]) -> bool:
-    """Tell whether nothing in a schema changes how its values are written."""
+def writes_plainly(schema: type[BaseModel]) -> bool:
+    """Tell whether nothing in a schema changes its values on their way out, be they checked before or not."""
     decorators = schema.__pydantic_decorators__
-    if decorators.field_serializers or decorators.model_serializers or decorators.computed_fields:
-        return False
     # Validators may change what is shown; pydantic runs them on answers too.
     if decorators.field_validators or decorators.model_validators or decorators.validators:
         return False
-    if decorators.root_validators or any("__get_pydantic_core_schema__" in vars(base) for base in _own_bases(schema)):
+    if decorators.root_validators or schema.model_config.get("alias_generator") is not None:
+        return False
+    return spells_plainly(schema)
+
+
+def spells_plainly(schema: type[BaseModel]) -> bool:
+    """Tell whether nothing in a schema but the names of its fields changes how its values are written."""
+    decorators = schema.__pydantic_decorators__
+    if decorators.field_serializers or decorators.model_serializers or decorators.computed_fields:
+        return False
+    root = Schema if issubclass(schema, Schema) else BaseModel
+    own = schema.__mro__[: schema.__mro__.index(root)]
+    if schema.__pydantic_root_model__ or any("__get_pydantic_core_schema__" in vars(base) for base in own):
         return False
     config = schema.model_config
-    return all(config.get(name) == Schema.model_config.get(name) for name in _BYTES)
+    return all(config.get(name) == root.model_config.get(name) for name in _BYTES)
 
 
-def _own_bases(schema: type[Schema]) -> Iterable[type[Any]]:
-    return schema.__mro__[: schema.__mro__.index(Schema)]
+def is_left_out(info: FieldInfo) -> bool:
+    """Tell whether a field is, or may be, missing from answers."""
+    return bool(info.exclude) or getattr(info, "exclude_if", None) is not None
 
 
 def _column(model: type[Model], key: str) -> Any:

@@ -1,6 +1,6 @@
-"""Writer: values of a schema as JSON, by msgspec over what they hold where that gives pydantic's bytes, else by pydantic.
+"""Writer: values of a schema as JSON, straight from what they hold where that gives pydantic's bytes, else by pydantic.
 
-Measured on 100 flat values of eight fields: 0.4 of pydantic's time (benchmarks/suites/rows.py).
+``benchmarks/suites/rows.py`` says what that takes beside pydantic, with Rust and without.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.fields import FieldInfo
 
-from covet.schema.base import Schema
+from covet.accel import ModelShape, ModelWriter
 from covet.schema.field_types import FieldRules
-from covet.schema.projection import writes_plainly
+from covet.schema.projection import is_left_out, spells_plainly
 
 __all__ = ["Writer"]
 
-# What msgspec spells as pydantic does. A float is only checked for size; durations, bytes and Any are pydantic's.
+# What is spelled as pydantic does. Durations, bytes and Any are pydantic's.
 _ALIKE: Final = (str, int, bool, type(None), decimal.Decimal, uuid.UUID, datetime.date, datetime.time)
-# From here on the two write a float's exponent differently.
-_HUGE: Final = 1e16
 _SPELLING: Final = ("ser_json_bytes", "ser_json_inf_nan", "ser_json_temporal", "ser_json_timedelta")
+
+
+def _nothing(value: Any) -> None:
+    """Leave everything to pydantic."""
 
 
 class Writer:
@@ -34,86 +37,69 @@ class Writer:
 
     Args:
         schema: The schema; values of exactly this class take the short way.
+        writer: What goes the short way: the native half, or its twin.
+
+    Attributes:
+        short_many: A list of values the short way, or None where it cannot be taken.
     """
 
-    __slots__ = ("_encode", "_floats", "_many", "_one", "schema")
+    __slots__ = ("_many", "_one", "_short_one", "schema", "short_many")
 
-    def __init__(self, schema: type[BaseModel]) -> None:
+    def __init__(self, schema: type[BaseModel], writer: type[ModelWriter] = ModelWriter) -> None:
         self.schema = schema
         self._one: Callable[..., bytes] = TypeAdapter(schema).serializer.to_json
         # Inside Any, pydantic asks the outermost type how bytes and the like are written; a list has no say of its own.
         config = ConfigDict(**{name: schema.model_config[name] for name in _SPELLING if name in schema.model_config})  # type: ignore[typeddict-item]
         listed: TypeAdapter[Any] = TypeAdapter(list[schema], config=config)  # type: ignore[valid-type]
         self._many: Callable[..., bytes] = listed.serializer.to_json
-        self._floats: tuple[str, ...] = ()
-        self._encode: Callable[[Any], bytes] | None = None
-        known: dict[type[Any], tuple[str, ...]] = {}
+        self._short_one: Callable[[Any], bytes | None] = _nothing
+        self.short_many: Callable[[list[Any]], bytes | None] = _nothing
+        known: dict[type[Any], ModelShape] = {}
         if _is_alike_schema(schema, known):
-            self._floats = known[schema]
-            self._encode = msgspec.json.Encoder(enc_hook=_hook(known)).encode
+            made = writer(list(known.values()))
+            self._short_one, self.short_many = made.one, made.many
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there is a short way for this schema."""
+        return self.short_many is not _nothing
 
     def one(self, value: BaseModel) -> bytes:
         """Return one value as JSON."""
-        if self._encode is not None and type(value) is self.schema:
-            try:
-                if self._is_small([value]):
-                    return self._encode(value.__dict__)
-            except TypeError:  # a subclass or a huge number inside it, or what was assigned later: pydantic's to show
-                pass
-        return self._one(value, by_alias=True)
+        written = self._short_one(value)
+        return self._one(value, by_alias=True) if written is None else written
 
     def many(self, values: Sequence[BaseModel]) -> bytes:
         """Return a list of values as JSON."""
-        schema = self.schema
-        if self._encode is not None and all([type(value) is schema for value in values]):
-            try:
-                if self._is_small(values):
-                    return self._encode([value.__dict__ for value in values])
-            except TypeError:
-                pass
-        return self._many(values, by_alias=True)
-
-    def _is_small(self, values: Sequence[BaseModel]) -> bool:
-        """Whether all floats of the values themselves are small; those of nested ones are looked at as they are written."""
-        for name in self._floats:
-            for value in values:
-                number = value.__dict__.get(name)
-                if number is not None and not -_HUGE < number < _HUGE:
-                    return False
-        return True
+        written = self.short_many(values if type(values) is list else list(values))
+        return self._many(values, by_alias=True) if written is None else written
 
 
-def _hook(known: dict[type[Any], tuple[str, ...]]) -> Callable[[Any], Any]:
-    def encode(value: Any) -> Any:
-        # Only the very schemas that were declared: a subclass may hold more than the answer may show.
-        floats = known.get(type(value))
-        if floats is None:
-            raise TypeError(type(value).__name__)
-        held = value.__dict__
-        for name in floats:
-            number = held.get(name)
-            if number is not None and not -_HUGE < number < _HUGE:
-                raise TypeError(name)
-        return held
-
-    return encode
-
-
-def _is_alike_schema(schema: type[BaseModel], known: dict[type[Any], tuple[str, ...]]) -> bool:
-    """Whether msgspec writes a schema as pydantic does; ``known`` gets it and the nested ones, with their floats."""
+def _is_alike_schema(schema: type[BaseModel], known: dict[type[Any], ModelShape]) -> bool:
+    """Whether a schema is written as pydantic does; ``known`` gets its shape, and those of the nested ones."""
     if schema in known:
         return True
-    if not issubclass(schema, Schema) or schema.model_config.get("extra") == "allow" or not writes_plainly(schema):
+    if schema.model_config.get("extra") == "allow" or not spells_plainly(schema):
         return False
-    known[schema] = tuple(name for name, info in schema.model_fields.items() if _has_float(info.annotation))
-    for info in schema.model_fields.values():
-        if info.alias is not None or info.serialization_alias is not None or info.exclude:
-            return False
-        if not all(_is_rule(item) for item in info.metadata):
-            return False
-        if not _is_alike(info.annotation, known, floats=True):
-            return False
-    return True
+    fields = schema.model_fields
+    known[schema] = _shape(schema, fields)
+    return all(
+        not is_left_out(info)
+        and all(_is_rule(item) for item in info.metadata)
+        and _is_alike(info.annotation, known, floats=True)
+        for info in fields.values()
+    )
+
+
+def _shape(schema: type[BaseModel], fields: dict[str, FieldInfo]) -> ModelShape:
+    keys = [info.serialization_alias or name for name, info in fields.items()]
+    return ModelShape(
+        schema,
+        tuple(fields),
+        tuple((b"," if index else b"{") + msgspec.json.encode(key) + b":" for index, key in enumerate(keys)),
+        tuple(name for name, info in fields.items() if _has_float(info.annotation)),
+        keys != list(fields),
+    )
 
 
 def _is_rule(item: Any) -> bool:
@@ -124,7 +110,7 @@ def _is_rule(item: Any) -> bool:
     )
 
 
-def _is_alike(annotation: Any, known: dict[type[Any], tuple[str, ...]], *, floats: bool) -> bool:
+def _is_alike(annotation: Any, known: dict[type[Any], ModelShape], *, floats: bool) -> bool:
     origin = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:

@@ -1,4 +1,4 @@
-//! The optional native parts of Covet: this file registers the functions, nothing else.
+//! The optional native parts of Covet: this file registers the functions and classes, nothing else.
 //!
 //! Each family of functions has its own module, and each function a twin in `covet/accel/twins/` under the same name,
 //! which gives the same bytes.
@@ -6,6 +6,7 @@
 use pyo3::prelude::*;
 
 mod keys;
+mod models;
 mod moments;
 mod rows;
 
@@ -14,6 +15,7 @@ mod rows;
 fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
+    module.add_class::<models::ModelWriter>()?;
     module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
     Ok(())

@@ -8,12 +8,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 /// How deep a JSON value may nest; the twin has the same limit.
-const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 200;
 /// Room for the first row; what it takes then tells how much the others will.
 const FIRST_ROW: usize = 512;
 
 /// The classes of the standard library that have a spelling in JSON.
-struct Types {
+pub(crate) struct Types {
     datetime: Py<PyType>,
     date: Py<PyType>,
     time: Py<PyType>,
@@ -27,7 +27,7 @@ struct Types {
 static TYPES: PyOnceLock<Types> = PyOnceLock::new();
 
 impl Types {
-    fn get(py: Python<'_>) -> PyResult<&'static Types> {
+    pub(crate) fn get(py: Python<'_>) -> PyResult<&'static Types> {
         TYPES.get_or_try_init(py, || {
             let load = |module: &str, name: &str| -> PyResult<Py<PyType>> {
                 Ok(py
@@ -47,6 +47,27 @@ impl Types {
                 utc: py.import("datetime")?.getattr("UTC")?.unbind(),
             })
         })
+    }
+
+    /// Whether a class is one of these, but no enumeration.
+    pub(crate) fn is_spelled(&self, kind: &Bound<'_, PyType>) -> bool {
+        let py = kind.py();
+        [
+            &self.datetime,
+            &self.decimal,
+            &self.uuid,
+            &self.date,
+            &self.time,
+        ]
+        .iter()
+        .any(|one| kind.is(one.bind(py)))
+    }
+
+    /// Whether a value is a member of an enumeration.
+    pub(crate) fn is_enumeration(&self, value: &Bound<'_, PyAny>) -> bool {
+        value
+            .is_instance(self.enumeration.bind(value.py()))
+            .unwrap_or(false)
     }
 }
 
@@ -150,7 +171,7 @@ fn write_column<'py>(
     }
 }
 
-fn write_value(
+pub(crate) fn write_value(
     out: &mut Vec<u8>,
     value: &Bound<'_, PyAny>,
     types: &Types,
@@ -319,7 +340,7 @@ fn write_key(out: &mut Vec<u8>, key: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-fn write_int(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+pub(crate) fn write_int(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     if let Ok(number) = value.extract::<i64>() {
         out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
         return Ok(());
@@ -333,7 +354,7 @@ fn write_int(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-fn write_float(out: &mut Vec<u8>, number: f64) {
+pub(crate) fn write_float(out: &mut Vec<u8>, number: f64) {
     if number.is_finite() {
         out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
     } else {
@@ -550,7 +571,7 @@ const ESCAPES: [u8; 256] = {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut done = 0;
     let mut index = 0;
