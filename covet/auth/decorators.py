@@ -16,7 +16,7 @@ from covet.urls import reverse
 if TYPE_CHECKING:
     from covet.http import Request, Response
 
-__all__ = ["login_required", "permission_required", "user_passes_test"]
+__all__ = ["login_not_required", "login_required", "permission_required", "to_login", "user_passes_test"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,7 +33,7 @@ def user_passes_test(
             if not isinstance(verdict, bool):
                 verdict = await verdict
             if not verdict:
-                return _to_login(request, login_url, redirect_field_name)
+                return to_login(request, login_url, redirect_field_name)
             if is_async(view):
                 return await view(request, *args, **kwargs)
             return await to_thread(view, request, *args, **kwargs)
@@ -47,6 +47,12 @@ def login_required(view: View | None = None, login_url: str | None = None, redir
     """Let in users who are logged in, and send others to ``LOGIN_URL``; ``@login_required`` or with arguments."""
     decorator = user_passes_test(lambda user: bool(user.is_authenticated), login_url, redirect_field_name)
     return decorator if view is None else decorator(view)
+
+
+def login_not_required(view: View) -> View:
+    """Let everybody in where ``LoginRequiredMiddleware`` stands; for the log-in page itself, and pages for all."""
+    view.login_required = False  # type: ignore[attr-defined]  # a mark on the function
+    return view
 
 
 def permission_required(
@@ -65,7 +71,8 @@ def permission_required(
     return user_passes_test(allowed, login_url)
 
 
-def _to_login(request: Request, login_url: str | None, redirect_field_name: str) -> Response:
+def to_login(request: Request, login_url: str | None, redirect_field_name: str) -> Response:
+    """Return the way to the log-in page, and back from there."""
     url = login_url or settings.LOGIN_URL
     if not url.startswith(("/", "http:", "https:")):
         url = reverse(url)

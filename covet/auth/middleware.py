@@ -1,4 +1,4 @@
-"""Gives ``request.user`` and ``ws.user``: a claim until it is awaited."""
+"""Gives ``request.user`` and ``ws.user``: a claim until it is awaited; and a layer that lets in only who is logged in."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from covet.auth.authentication import claim
+from covet.auth.decorators import to_login
+from covet.http.errors import Unauthorized
 
 if TYPE_CHECKING:
     from covet.http import Request, Response
 
-__all__ = ["AuthenticationMiddleware"]
+__all__ = ["AuthenticationMiddleware", "LoginRequiredMiddleware"]
 
 
 class AuthenticationMiddleware:
@@ -34,3 +36,35 @@ class AuthenticationMiddleware:
     async def process_websocket(self, ws: Any) -> None:
         """Set the claim of a WebSocket's handshake."""
         ws.user = claim(ws)
+
+
+class LoginRequiredMiddleware:
+    """Lets in users who are logged in, for every view but those with ``@login_not_required``; stands after the others of auth.
+
+    A person is sent to ``LOGIN_URL``, a program gets 401. Endpoints of REST and GraphQL are left to their permissions.
+    """
+
+    raises_nothing = True
+
+    def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
+        self.get_response = get_response
+
+    async def __call__(self, request: Request) -> Response:
+        """Let the request pass; ``process_view`` has looked at it."""
+        return await self.get_response(request)
+
+    async def process_view(
+        self, request: Request, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Response | None:
+        """Send away who is not logged in.
+
+        Raises:
+            Unauthorized: A program is not.
+        """
+        if not getattr(view, "login_required", True) or hasattr(view, "covet_endpoint"):
+            return None
+        if (await request.user).is_authenticated:
+            return None
+        if not request.accepts_html:
+            raise Unauthorized("This needs a user who is logged in.")
+        return to_login(request, None, "next")

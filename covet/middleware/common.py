@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from covet.conf import settings
-from covet.http.errors import Forbidden
+from covet.http.errors import Forbidden, HTTPException
 from covet.http.request import Request
 from covet.http.response import RedirectResponse, Response
 from covet.middleware.base import GetResponse
@@ -44,7 +44,14 @@ class CommonMiddleware:
         resolver = request.app.resolver
         if resolver.hosts:
             resolver, _ = resolver.at(request.get_host())
-        return bool(resolver.has_path(path + "/"))
+        if not resolver.has_path(path + "/"):
+            return False
+        try:
+            route, _ = resolver.resolve(request.method, path + "/")
+        except HTTPException:
+            # Not by this method: the address with the slash says so.
+            return True
+        return bool(getattr(route.view, "should_append_slash", True))
 
     def _redirect(self, request: Request) -> Response:
         # A path that starts with "//" would name another host.

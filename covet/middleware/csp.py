@@ -11,7 +11,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse, MiddlewareNotUsed
 
-__all__ = ["NONCE", "ContentSecurityPolicyMiddleware", "build_policy"]
+__all__ = ["NONCE", "ContentSecurityPolicyMiddleware", "build_policy", "policy_for"]
 
 NONCE: Final = "<nonce>"
 """Stands in SECURE_CSP where the nonce of the request belongs: ``{"script-src": ["'self'", NONCE]}``."""
@@ -56,14 +56,29 @@ class ContentSecurityPolicyMiddleware:
     async def __call__(self, request: Request) -> Response:
         """Answer, then add the policy."""
         response = await self.get_response(request)
+        headers = response.headers
         for name, policy in self.policies:
-            text = policy
-            if NONCE in text:
-                # A page that never asked for the nonce has nothing that it would allow.
-                text = text.replace(NONCE, f"'nonce-{request.csp_nonce}'" if request.has_csp_nonce else "'none'")
-                text = _without_lone_none(text)
-            response.headers.setdefault(name, text)
+            given = headers.get(name)
+            if given is None:
+                headers[name] = _filled(request, policy)
+            elif not given:
+                # The view has asked for none, by an empty one.
+                del headers[name]
         return response
+
+
+def policy_for(request: Request, directives: Mapping[str, Any]) -> str:
+    """Return the text of a policy for the answer to a request, with its nonce."""
+    return _filled(request, build_policy(directives))
+
+
+def _filled(request: Request, policy: str) -> str:
+    if NONCE not in policy:
+        return policy
+    # A page that never asked for the nonce has nothing that it would allow.
+    return _without_lone_none(
+        policy.replace(NONCE, f"'nonce-{request.csp_nonce}'" if request.has_csp_nonce else "'none'")
+    )
 
 
 def _without_lone_none(policy: str) -> str:

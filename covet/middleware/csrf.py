@@ -114,6 +114,8 @@ class CsrfMiddleware:
         return response
 
     def _set_cookie(self, request: Request, response: Response) -> None:
+        # Once, where both the view and the project have this layer.
+        _state(request).must_set = False
         response.set_cookie(
             settings.CSRF_COOKIE_NAME,
             get_token(request),

@@ -13,19 +13,38 @@ from covet.http.response import Response
 from covet.middleware.csrf import csrf_exempt
 from covet.middleware.skipping import without_middleware
 from covet.views.conditions import condition, etag, last_modified
+from covet.views.layers import (
+    conditional_page,
+    csp_override,
+    csp_report_only_override,
+    csrf_protect,
+    decorator_from_middleware,
+    ensure_csrf_cookie,
+    gzip_page,
+    requires_csrf_token,
+)
 
 __all__ = [
     "cache_control",
     "condition",
+    "conditional_page",
+    "csp_override",
+    "csp_report_only_override",
     "csrf_exempt",
+    "csrf_protect",
+    "decorator_from_middleware",
+    "ensure_csrf_cookie",
     "etag",
+    "gzip_page",
     "last_modified",
     "method_decorator",
     "never_cache",
+    "no_append_slash",
     "require_GET",
     "require_POST",
     "require_methods",
     "require_safe",
+    "requires_csrf_token",
     "sensitive_variables",
     "vary_on_cookie",
     "vary_on_headers",
@@ -129,6 +148,12 @@ def xframe_options_exempt(view: Callable[..., Any]) -> Callable[..., Any]:
     return _around(None, change)(view)
 
 
+def no_append_slash(view: F) -> F:
+    """Answer 404 where the slash at the end of this view's address was forgotten, in place of a redirect."""
+    view.should_append_slash = False  # type: ignore[attr-defined]  # a mark on the function
+    return view
+
+
 def sensitive_variables(*names: str) -> Callable[[F], F]:
     """Hide local values of this function from the debug page and error reports; without names, all of them."""
     hidden = frozenset(names)
@@ -182,4 +207,10 @@ def _on_method(decorator: Any, method: Callable[..., Any]) -> Callable[..., Any]
         functools.update_wrapper(bound, method)
         return await maybe_await(decorator(bound)(*args, **kwargs))
 
+    async def bare(*args: Any, **kwargs: Any) -> None:
+        return None
+
+    # What only marks a view (csrf_exempt, no_append_slash) must be seen without a call.
+    marks = {name: value for name, value in vars(decorator(bare)).items() if name != "__wrapped__"}
+    vars(decorated).update(marks)
     return decorated
