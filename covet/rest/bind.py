@@ -15,9 +15,11 @@ from typing import Any, get_origin
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
+from pydantic.errors import PydanticUserError
 
 from covet.accel import duplicate_key
 from covet.concurrency import is_async, to_thread
+from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import duplicate_key_refused
 from covet.http.request import Request
 from covet.http.response import Response
@@ -79,10 +81,27 @@ def compile_binding(
         formats: The forms that bodies and answers may have.
     """
     writer = _Writer(signature, trusted or {}, formats)
-    source = writer.write(permit)
+    try:
+        source = writer.write(permit)
+    except PydanticUserError as error:
+        raise _unreadable(signature, name) or error from error
     scope = writer.scope
     exec(compile(source, f"<endpoint {name}>", "exec"), scope)  # noqa: S102  written here, of names made here
     return Binding(source, scope["call"], writer.body, writer.is_stacked)
+
+
+def _unreadable(signature: Signature, name: str) -> ImproperlyConfigured | None:
+    """The error for the argument of whose type pydantic knows nothing."""
+    for parameter in signature.described():
+        try:
+            TypeAdapter(parameter.annotation)
+        except PydanticUserError:
+            kind = getattr(parameter.annotation, "__name__", parameter.annotation)
+            return ImproperlyConfigured(
+                f"{name}: the argument '{parameter.name}' is a {kind}, which cannot be read from a request. Make it a Schema, "
+                f"or let a function give it: {parameter.name}: Annotated[{kind}, Depends(function)]."
+            )
+    return None
 
 
 class _Writer:
@@ -134,6 +153,8 @@ class _Writer:
             self.scope["Response"] = Response
             self.add(1, "response = Response()")
             self.add(1, "notes.append(response)")
+        if signature.wants_tasks:
+            self.add(1, "tasks = request.background_tasks")
         for number, parameter in enumerate(signature.parameters):
             self.local[id(parameter)] = f"p{number}"
         for number, group in enumerate(signature.groups):
@@ -232,7 +253,7 @@ class _Writer:
     def _by_comma(self, parameter: Parameter, level: int) -> None:
         if parameter.by_comma:
             self.add(level, "if raw is not None:")
-            self.add(level + 1, "raw = [part for text in raw if text for part in text.split(',')]")
+            self.add(level + 1, "raw = [part for text in raw for part in text.split(',')]")
 
     def _default(self, parameter: Parameter) -> str:
         default = parameter.default

@@ -15,7 +15,7 @@ from covet.db.routers import router
 from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.rest.nested import nested_of, placed
-from covet.rest.write import values_of
+from covet.rest.write import new_values
 from covet.schema.field_types import python_type
 
 if TYPE_CHECKING:
@@ -57,9 +57,13 @@ async def create_all(viewset: ModelViewSet, request: Request, items: Sequence[An
     using = router.db_for_write(model)
     many = {field.name for field in model._meta.many_to_many}
     if at_once and items and not many & type(items[0]).model_fields.keys() and not nested_of(model, items[0]):
+        rows = []
+        for index, item in enumerate(items):
+            with placed((index,), item, model):
+                rows.append(model(**new_values(model, item)))
         try:
             async with transaction.atomic(using=using):
-                return list(await model.objects.bulk_create([model(**values_of(item)) for item in items]))
+                return list(await model.objects.bulk_create(rows))
         except IntegrityError:
             # Which of them it was, only writing them one by one tells.
             pass

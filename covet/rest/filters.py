@@ -148,7 +148,7 @@ class FilterSet:
             return values
 
         item = Annotated[str, Field(json_schema_extra={"enum": list(allowed)})]
-        annotation = Annotated[list[item], AfterValidator(check)]
+        annotation = Annotated[list[item], Field(min_length=1), AfterValidator(check)]
         return FilterParameter("ordering", annotation, "Fields to order by; a minus turns one round.", is_list=True)
 
     def bind(self, values: dict[str, Any]) -> Filters:

@@ -189,14 +189,51 @@ async def _many(writes: Writes, parent: Model, plan: Plan, items: Sequence[Any])
 
 
 async def _pool(writes: Writes, parent: Model, plan: Plan, items: Sequence[Any]) -> None:
+    """Write the rows of a many-to-many relation: those that are the parent's already may be changed by it."""
     wanted = [_key_of(plan, item) for item in items if _is_item(item)]
     manager = plan.model._meta.base_manager
     known = {row.pk: row async for row in manager.filter(pk__in=[pk for pk in wanted if pk is not None])}
     _check_keys(plan, wanted, known)
+    relation = getattr(parent, plan.name)
+    own = {key async for key in relation.values_list("pk", flat=True)} if known else set()
     rows = []
     for index, item in enumerate(items):
-        rows.append(await _save(writes, plan, item, (plan.name, index), known) if _is_item(item) else item)
-    await getattr(parent, plan.name).set(rows)
+        place = (plan.name, index)
+        key = _key_of(plan, item) if _is_item(item) else None
+        shared = None if key is None else known[key]
+        if shared is not None and shared.pk not in own:
+            await _check_unchanged(plan, shared, item, place)
+            rows.append(shared)
+        else:
+            rows.append(await _save(writes, plan, item, place, known) if _is_item(item) else item)
+    await relation.set(rows)
+
+
+async def _check_unchanged(plan: Plan, row: Model, item: Any, place: Place) -> None:
+    """Refuse to change a row on its way in: whoever may write the parent may attach it, and not more.
+
+    Raises:
+        UnprocessableContent: The item says something else than the row.
+    """
+    meta = plan.model._meta
+    sent = members_of(item)
+    if isinstance(item, BaseModel):
+        sent = {name: value for name, value in sent.items() if name in item.model_fields_set}
+    errors = []
+    nested = {one.name for one in nested_of(plan.model, item)}
+    for name, value in sent.items():
+        if name in (meta.pk.name, "pk") or value is msgspec.UNSET:
+            continue
+        field = _relation(plan.model, name)
+        if name in nested or (field is not None and field.many_to_many):
+            is_same = False
+        else:
+            is_same = getattr(value, "pk", value) == getattr(row, name if field is None else field.attname)
+        if not is_same:
+            text = f"This {meta.verbose_name} is not one of these yet, so it is taken as it is: send the values it has."
+            errors.append(ProblemError(text, pointer=json_pointer(*place, name), code="shared_item"))
+    if errors:
+        raise invalid(errors)
 
 
 def _check_order(plan: Plan, name: str) -> None:

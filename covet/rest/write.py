@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -10,14 +10,18 @@ from pydantic import BaseModel
 
 from covet.concurrency import maybe_await
 from covet.db import transaction
+from covet.db.models.fields.version import VersionField
 from covet.db.routers import router
+from covet.problems import ProblemError, json_pointer
+from covet.rest.errors import invalid
 from covet.rest.nested import Writes, nested_of, save_after, save_before
+from covet.schema.field_types import is_auto
 from covet.schema.rules import members_of
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["create", "update", "values_of"]
+__all__ = ["create", "new_values", "update", "values_of"]
 
 M = TypeVar("M", bound="Model")
 
@@ -37,8 +41,8 @@ async def create(model: type[M], data: Any, **values: Any) -> M:
     """
     nested = nested_of(model, data)
     names = {plan.name for plan in nested}
-    given = {name: value for name, value in values_of(data).items() if name not in names}
-    plain, many = _split(model, {**_without_open_key(model, given), **values})
+    given = {name: value for name, value in new_values(model, data).items() if name not in names}
+    plain, many = _split(model, {**given, **values})
     if not many and not nested:
         return await model.objects.create(**plain)
     async with transaction.atomic(using=router.db_for_write(model)):
@@ -58,7 +62,7 @@ async def update(instance: M, data: Any, *, partial: bool = False, **values: Any
         partial: Change what was sent only, as a PATCH does.
         values: Further values.
     """
-    sent = values_of(data, _sent(data) if partial else None)
+    sent = _changes(instance, data, values_of(data, _sent(data) if partial else None))
     nested = [plan for plan in nested_of(type(instance), data) if plan.name in sent]
     for plan in nested:
         del sent[plan.name]
@@ -93,10 +97,73 @@ def _sent(data: Any) -> Collection[str] | None:
     return None
 
 
-def _without_open_key(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out a key that the client left open, so that the model or the database makes it."""
-    name = model._meta.pk.name
-    return {key: value for key, value in values.items() if value is not None or key not in (name, "pk")}
+def new_values(model: type[Model], data: Any) -> dict[str, Any]:
+    """Return the values of a new row: what a client may say of it.
+
+    Raises:
+        UnprocessableContent: It says a key that the database makes.
+    """
+    told, values = _sent(data), _without_read_only(data, values_of(data))
+    for field in _keys(model):
+        for name in _names(model, field):
+            value = values.get(name)
+            if value is None:
+                # A key that the client left open: the model or the database makes it.
+                values.pop(name, None)
+            elif is_auto(field) and (told is None or name in told):
+                text = "The database makes this key; leave it out."
+                raise invalid([ProblemError(text, pointer=json_pointer(name), code="read_only")])
+    return values
+
+
+def _changes(instance: Model, data: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what is changed of a row; its key says which one it is, and no body names another.
+
+    Raises:
+        UnprocessableContent: The body has the key of another row.
+    """
+    told = _sent(data)
+    # A version that the client has read says which state it means to change; the save compares it.
+    values = {
+        **_without_read_only(data, values),
+        **{
+            field.name: values[field.name]
+            for field in instance._meta.concrete_fields
+            if isinstance(field, VersionField) and field.name in values and told is not None and field.name in told
+        },
+    }
+    errors = []
+    for field in _keys(type(instance)):
+        for name in _names(type(instance), field):
+            value = values.pop(name, None)
+            value = getattr(value, "pk", value)
+            known = getattr(instance, field.attname)
+            if value is not None and (told is None or name in told) and str(value) != str(known):
+                text = f"This is the row {known!r}, and its key does not change."
+                errors.append(ProblemError(text, pointer=json_pointer(name), code="key_change"))
+    if errors:
+        raise invalid(errors)
+    return values
+
+
+def _keys(model: type[Model]) -> list[Any]:
+    return list(model._meta.pk_fields)
+
+
+def _names(model: type[Model], field: Any) -> Iterable[str]:
+    """Return the names that a field of the key may have in a schema."""
+    alone = len(_keys(model)) == 1
+    return dict.fromkeys((field.name, field.attname, *(("pk",) if alone else ())))
+
+
+def _without_read_only(data: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the model lets nobody edit: OpenAPI tells it as ``readOnly``, and a client sends back what it read."""
+    origins = getattr(type(data), "__covet_fields__", {})
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in origins or origins[name].editable or origins[name].primary_key
+    }
 
 
 async def _save(instance: Model, values: Collection[str]) -> None:

@@ -250,6 +250,14 @@ def _told_pattern(rule: Any) -> str | None:
     return re.sub(r"\\([AZ])", lambda found: "^" if found[1] == "A" else "$", pattern)
 
 
+def _has_utc(moment: datetime.datetime) -> bool:
+    try:
+        moment.astimezone(datetime.UTC)
+    except OverflowError:
+        return False
+    return True
+
+
 def _fail(error: ValidationError) -> PydanticCustomError:
     code = error.error_list[0].code or "invalid"
     # The text goes in as a value: braces in it are no placeholders of pydantic's.
@@ -293,6 +301,8 @@ class FieldRules:
             return value
         if self.is_datetime and not timezone.is_aware(value):
             value = timezone.make_aware(value)
+        if self.is_datetime and value.year in (1, 9999) and not _has_utc(value):
+            raise PydanticCustomError("datetime_range", "This moment lies beyond the years 1 to 9999 in UTC.")
         if isinstance(value, str) and "\x00" in value:
             # PostgreSQL cannot hold it, so no database is given it.
             raise PydanticCustomError("null_character", "Null characters are not allowed.")

@@ -181,6 +181,17 @@ async def test_tables_of_texts_fill_lists_and_structs(site: Any) -> None:
     assert (two.status_code, two.json()["detail"]) == (400, "This endpoint takes one row, not 2.")
 
 
+async def test_an_element_with_nothing_in_it_is_an_empty_body(site: Any) -> None:
+    client = await site(PATTERNS)
+    head = {"Content-Type": "application/xml"}
+
+    one = await client.post("/items", content="<item/>", headers=head)
+    many = await client.post("/many", content="<items></items>", headers=head)
+
+    assert one.json()["errors"] == [{"detail": "This value is required.", "pointer": "/title", "code": "missing"}]
+    assert (many.status_code, many.json()) == (200, [])
+
+
 async def test_wrong_values_have_the_same_pointers_in_each_form(site: Any) -> None:
     client = await site(PATTERNS)
 

@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from covet import json
-from covet.db.errors import NotSupportedError
+from covet.db.errors import NotSupportedError, UnfitValue
 from covet.db.sql.nodes import ColumnType, Func, Node
 
 if TYPE_CHECKING:
@@ -381,7 +381,7 @@ def naive_utc(value: dt.datetime) -> dt.datetime:
     try:
         return value.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
-        raise ValueError(f"{value} lies beyond the years 1 to 9999 in UTC, in which moments are kept.") from None
+        raise UnfitValue(f"{value} lies beyond the years 1 to 9999 in UTC, in which moments are kept.") from None
 
 
 _MICROSECOND = dt.timedelta(microseconds=1)

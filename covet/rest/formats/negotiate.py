@@ -146,6 +146,8 @@ def read_body(formats: Formats, is_list: bool, request: Request, raw: bytes) -> 
                 if len(value) != 1:
                     raise FormatError(f"This endpoint takes one row, not {len(value)}.")
                 value = value[0]
+            if one.name == "xml" and value == "":  # an element with nothing in it
+                value = [] if is_list else {}
             return json.dumps(value), one.is_loose
         except FormatError as error:
             raise BadRequest(str(error)) from error

@@ -233,6 +233,7 @@ _NUMBERS: dict[int, type[e.DatabaseError]] = {
     2006: e.ConnectionLost,
     2013: e.ConnectionLost,
     2014: e.InterfaceError,
+    1139: e.DataError,  # a regular expression that is none
     1264: e.DataError,
     1265: e.DataError,
     1292: e.DataError,

@@ -12,6 +12,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from covet.db.errors import UnfitValue
 from covet.db.models.expressions.inference import DATE, INTEGER, TIME
 from covet.db.models.expressions.json_paths import json_step
 from covet.db.models.fields.base import Field
@@ -125,7 +126,7 @@ def _checked_regex(value: Any) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"{text[:80]!r} is no regular expression: {error}.") from None
+        raise UnfitValue(f"{text[:80]!r} is no regular expression: {error}.") from None
     return text
 
 
