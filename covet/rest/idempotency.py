@@ -252,12 +252,7 @@ async def _claim(request: Request, given: str, path: str) -> _Claim | Response:
     name = given.strip().strip('"')
     if not name or len(name) > _MAX_LENGTH or not name.isprintable():
         raise BadRequest(f"An {_HEADER} has 1 to {_MAX_LENGTH} printable characters.", type="#idempotency-key")
-    owner = "-"
-    if request.has_user:
-        user = await request.user
-        if user.is_authenticated:
-            owner = f"user {getattr(user, 'pk', '')}"
-    key = _hash(owner, request.method, path, name)
+    key = _hash(await _owner(request), request.method, path, name)
     body = await request.body()
     fingerprint = _hash(request.path, request.query.urlencode(), request.content_type, body)
     pending = _encode(Entry(fingerprint, secrets.token_hex(8)))
@@ -285,6 +280,20 @@ async def _claim(request: Request, given: str, path: str) -> _Claim | Response:
     response.raw_headers = list(entry.headers)
     response.headers["Idempotency-Replayed"] = "true"
     return response
+
+
+async def _owner(request: Request) -> str:
+    """Return whose key it is: the user's, else that of the credentials which a dependency of the project may read."""
+    if request.has_user:
+        user = await request.user
+        if user.is_authenticated:
+            return f"user {getattr(user, 'pk', '')}"
+    told = [request.headers.get("authorization", "")]
+    for scheme in settings.OPENAPI_SECURITY.values():
+        if isinstance(scheme, dict) and scheme.get("type") == "apiKey":
+            bag: Any = {"header": request.headers, "cookie": request.cookies, "query": request.query}[scheme["in"]]
+            told.append(bag.get(scheme["name"], ""))
+    return _hash(*told) if any(told) else "-"
 
 
 def _hash(*parts: str | bytes) -> str:

@@ -91,6 +91,28 @@ async def test_a_key_is_one_requests_one_endpoints_and_one_users(site: Any) -> N
     assert till.paid == [1, 3, 4]
 
 
+async def test_a_key_belongs_to_the_credentials_where_there_is_no_user(site: Any) -> None:
+    till = Till()
+    security = {
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "token": {"type": "http", "scheme": "bearer"},
+    }
+    client = await site([path("", include(make_api(till)))], OPENAPI_SECURITY=security)
+
+    for own in (
+        {},
+        {"X-API-Key": "ann"},
+        {"X-API-Key": "bob"},
+        {"Authorization": "Bearer a"},
+        {"Authorization": "Bearer b"},
+    ):
+        for replayed in (False, True):
+            answer = await client.post("/pay", json={"amount": 1}, headers=key("a", **own))
+            assert ("idempotency-replayed" in answer.headers) is replayed, own
+
+    assert till.paid == [1] * 5
+
+
 async def test_while_the_first_still_runs_others_are_told_to_come_back(site: Any) -> None:
     till = Till()
     client = await site([path("", include(make_api(till)))])
