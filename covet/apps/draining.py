@@ -7,6 +7,7 @@ the ASGI lifespan); ``/readyz`` and streams look at it.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 __all__ = ["Draining", "draining"]
 
@@ -16,10 +17,14 @@ class Draining:
 
     Attributes:
         is_draining: New work should go elsewhere.
+        is_managed: A server of ours begins it in time; else the signals have to be listened to.
+        streams: The tasks that send answers which are made while they are sent.
     """
 
     def __init__(self) -> None:
         self.is_draining = False
+        self.is_managed = False
+        self.streams: set[asyncio.Task[Any]] = set()
         self._waiting: set[asyncio.Future[None]] = set()
 
     def begin(self) -> None:

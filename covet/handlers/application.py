@@ -82,7 +82,7 @@ class Application:
         elif kind == "lifespan":
             from covet.handlers.lifespan import handle_lifespan
 
-            await handle_lifespan(scope, receive, send)
+            await handle_lifespan(self, receive, send)
         else:
             raise ValueError(f"An ASGI server asked for the scope {kind!r}; Covet serves http, websocket and lifespan.")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from covet.apps.draining import draining
 from covet.handlers.errors import ErrorResponder
 from covet.handlers.proxies import trusting
 from covet.http.errors import HTTPException
@@ -90,6 +92,9 @@ class HttpHandler:
     async def stream(self, request: Request, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an answer that is made while it is sent; what goes wrong before its head is an answer still."""
         has_started = False
+        task = asyncio.current_task()
+        if task is not None:
+            draining.streams.add(task)
 
         async def tracked(message: Message) -> None:
             nonlocal has_started
@@ -106,6 +111,8 @@ class HttpHandler:
                 raise
             failed = await self.errors(request, error)
             await failed.send(scope, receive, send)
+        finally:
+            draining.streams.discard(task)
 
 
 def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from covet.apps.draining import draining
 from covet.apps.lifecycle import started
 from covet.conf import settings
+from covet.handlers.stopping import Stopping
 from covet.http.background import running
-from covet.types import Receive, Scope, Send
+from covet.types import Receive, Send
+
+if TYPE_CHECKING:
+    from covet.handlers.application import Application
 
 __all__ = ["handle_lifespan"]
 
 logger = logging.getLogger("covet.server")
 
 
-async def handle_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+async def handle_lifespan(application: Application, receive: Receive, send: Send) -> None:
     """Serve the lifespan scope: start-up, wait, shut-down."""
     await receive()
     draining.end()
+    stopping = Stopping(application)
     parts = started()
     try:
         await parts.__aenter__()
@@ -28,11 +34,12 @@ async def handle_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
         return
     try:
+        stopping.listen()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        # Servers other than ours tell the end here first.
         draining.begin()
     finally:
+        await stopping.close()
         # While the parts are still open: what runs after an answer may need them.
         await running.drain(settings.SHUTDOWN_GRACE_S)
         failure = await _close(parts)

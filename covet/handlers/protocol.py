@@ -36,6 +36,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from covet.apps.draining import draining
+from covet.conf import settings
 from covet.handlers.application import Application
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
@@ -132,10 +133,17 @@ class CovetProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Stop after the answer that is being made, or after the request that is on its way; else at once."""
         self.is_last = True
+        if self.application is not None and not draining.is_managed and self.stage == _BUSY:
+            # uvicorn by itself waits as long as it takes, or has a time of its own.
+            self.loop.call_later(settings.SHUTDOWN_GRACE_S, self._give_up)
         if self.application is None or self.stage == _BUSY or (self.stage == _IDLE and self.turns):
             super().shutdown()
         else:
             self.loop.call_later(LAST_REQUEST_S, self._close_unless_busy)
+
+    def _give_up(self) -> None:
+        if self.running is not None:
+            self.running.cancel()
 
     def _close_unless_busy(self) -> None:
         if self.stage != _BUSY:

@@ -28,6 +28,7 @@ from covet.conf import settings
 from covet.exceptions import MissingDependency
 from covet.handlers.application import Application
 from covet.handlers.rsgi import RsgiApplication
+from covet.handlers.stopping import close_websockets
 from covet.types import ASGIApp
 from covet.urls.mount import Lifespan
 
@@ -55,6 +56,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell it."""
+        draining.is_managed = True
         await super().startup(sockets)
         if self.started and self.on_started is not None:
             self.on_started()
@@ -216,6 +218,7 @@ async def _serve_granian(app: ASGIApp, server: Any, host: str, port: int, on_sta
 
     for number in HANDLED_SIGNALS:
         signal.signal(number, end)
+    draining.is_managed = True
     lifespan = Lifespan(app)
     failure = await lifespan.startup()
     if failure is not None or lifespan.is_over:
@@ -233,7 +236,9 @@ async def _serve_granian(app: ASGIApp, server: Any, host: str, port: int, on_sta
             return 1
         draining.begin()
         await asyncio.sleep(settings.SHUTDOWN_DELAY_S)
-        await _close_websockets()
+        if await close_websockets(apps.current()):
+            # granian writes the frames later, and a stop would come before them.
+            await asyncio.sleep(CLOSE_FRAMES_S)
         server.stop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(serving, max(1.0, settings.SHUTDOWN_GRACE_S))
@@ -254,16 +259,3 @@ async def _listens(host: str, port: int, serving: asyncio.Future[Any]) -> bool:
         writer.close()
         return True
     return False
-
-
-async def _close_websockets() -> None:
-    """Close them with 1012 while granian still serves; it would cut them."""
-    from covet.websocket.part import RoutingPart
-
-    registry = apps.current()
-    if registry.has_part(RoutingPart):
-        routing = registry.part(RoutingPart)
-        if routing.open:
-            await routing.shutdown()
-            # granian writes the frame later, and a stop would come before it.
-            await asyncio.sleep(CLOSE_FRAMES_S)

@@ -6,6 +6,7 @@ Each stops, and closes what it reads from, as soon as the client has gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import mimetypes
 import os
@@ -31,6 +32,7 @@ __all__ = ["EventStream", "FileResponse", "ServerEvent", "StreamingResponse", "p
 
 _CHUNK = 65536
 RETRY_MS = 1000
+LAST_WORDS_S = 1.0
 
 
 class StreamingResponse(Response):
@@ -191,6 +193,16 @@ class EventStream(StreamingResponse):
         # nginx would hold events back to fill its buffer.
         self.headers.setdefault("X-Accel-Buffering", "no")
 
+    async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send event after event; a server that cancels this, and told nobody before, gets the ``retry`` out still."""
+        try:
+            await super().send(scope, receive, send)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await send({"type": "http.response.body", "body": _retry()})
+            raise
+
     async def _encode(self) -> AsyncIterator[bytes]:
         events = aiter(self.events)
         following: asyncio.Future[Any] | None = None
@@ -209,8 +221,7 @@ class EventStream(StreamingResponse):
                 elif not ending.done():
                     yield b": still here\n\n"
                 if ending.done():
-                    # Not all at the same moment: each client waits for a time of its own.
-                    yield b"retry: %d\n\n" % (RETRY_MS + secrets.randbelow(RETRY_MS))
+                    yield _retry()
                     return
         finally:
             draining.leave(ending)
@@ -218,6 +229,11 @@ class EventStream(StreamingResponse):
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
             await _close(events)
+
+
+def _retry() -> bytes:
+    """Ask a client to come back, not all of them at the same moment: each waits for a time of its own."""
+    return b"retry: %d\n\n" % (RETRY_MS + secrets.randbelow(RETRY_MS))
 
 
 _END = object()

@@ -6,6 +6,7 @@ authentication and permissions work on both alike.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from enum import Enum
@@ -75,6 +76,8 @@ class WebSocket:
         self._query: QueryParams | None = None
         self._user: Any = _UNSET
         self._session: Any = _UNSET
+        self._reader: asyncio.Task[Any] | None = None
+        self._last_frame: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
         return f"<WebSocket {self.path} {self._phase.value}>"
@@ -203,8 +206,16 @@ class WebSocket:
             await self._see_connect()
         reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
         self._end(code, reason)
-        with contextlib.suppress(WebSocketDisconnect):
-            await self._emit({"type": "websocket.close", "code": code, "reason": reason})
+        reader = self._reader
+        if reader is not None and reader is not asyncio.current_task() and _holds_frames_back(self._receive):
+            self._last_frame = asyncio.get_running_loop().create_future()
+            reader.cancel()
+        try:
+            with contextlib.suppress(WebSocketDisconnect):
+                await self._emit({"type": "websocket.close", "code": code, "reason": reason})
+        finally:
+            if self._last_frame is not None:
+                self._last_frame.set_result(None)
 
     # -- messages -------------------------------------------------------------------------------------------------
 
@@ -218,7 +229,18 @@ class WebSocket:
             raise WebSocketError("receive() was called before accept(); write `await ws.accept()` first.")
         if self._phase is _Phase.CLOSED:
             raise WebSocketDisconnect(self.close_code or NORMAL, self.close_reason)
-        message = await self._receive()
+        self._reader = asyncio.current_task()
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if self._last_frame is None or self._reader is None:
+                raise
+            # By close() in another task, which is only known once its frame is out: the end of the handler would cut it.
+            self._reader.uncancel()
+            await asyncio.shield(self._last_frame)
+            raise WebSocketDisconnect(self.close_code or NORMAL, self.close_reason) from None
+        finally:
+            self._reader = None
         if message["type"] == "websocket.disconnect":
             raise self._gone(message)
         text: str | None = message.get("text")
@@ -313,6 +335,11 @@ class WebSocket:
         if self.close_code is None:
             self.close_code = code
             self.close_reason = reason
+
+
+def _holds_frames_back(receive: Receive) -> bool:
+    """Return whether a server sends no close frame while somebody waits for a message: granian does not."""
+    return type(getattr(receive, "__self__", None)).__module__.startswith("granian")
 
 
 class _Unset:

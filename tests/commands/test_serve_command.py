@@ -1,4 +1,4 @@
-"""``manage.py serve``: one process or several, on either server; draining, replacing, dying with the parent."""
+"""``manage.py serve``: one process or several, on either server, and replacing them. What a stop does: tests/handlers."""
 
 import contextlib
 import importlib.util
@@ -6,7 +6,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,34 +15,14 @@ import httpx
 import pytest
 
 VIEWS = """
-import asyncio
 import os
-from covet.http import EventStream, Response
+from covet.http import Response
 from covet.urls import autodiscover, path
 
 async def home(request):
     return Response(str(os.getpid()))
 
-async def slow(request):
-    await asyncio.sleep(0.7)
-    return Response("done")
-
-async def endless(request):
-    await asyncio.sleep(60)
-
-async def blocking(request):
-    __import__("time").sleep(60)
-
-async def events(request):
-    async def all():
-        yield "first"
-        await asyncio.sleep(60)
-    return EventStream(all())
-
-urlpatterns = [
-    autodiscover(), path("", home), path("slow", slow), path("endless", endless), path("events", events),
-    path("blocking", blocking),
-]
+urlpatterns = [autodiscover(), path("", home)]
 """
 ROUTING = """
 from covet.access import AllowAny
@@ -171,15 +150,6 @@ def test_several_workers_share_the_port_and_end_together(serve, server):
     assert all(is_gone(pid) for pid in pids)
 
 
-def test_workers_die_with_a_parent_that_is_killed(serve):
-    serving = serve("--workers", "2")
-    pids = serving.pids(2)
-
-    serving.process.kill()
-
-    wait_until(lambda: all(is_gone(pid) for pid in pids))
-
-
 def test_a_worker_that_dies_is_replaced(serve):
     serving = serve("--workers", "2")
     first, second = serving.pids(2)
@@ -221,79 +191,6 @@ def test_workers_that_cannot_start_are_told_once(project, environ):
     assert done.returncode == 1
     assert done.stderr.count("nothing_there") == 1
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_stop_finishes_requests_and_ends_event_streams_with_a_retry(serve, server):
-    serving = serve("--server", server)
-    answers = {}
-
-    def ask_slowly():
-        answers["slow"] = httpx.get(serving.url + "/slow").text
-
-    with httpx.Client() as client, client.stream("GET", serving.url + "/events", timeout=20) as stream:
-        lines = stream.iter_lines()
-        assert next(lines) == "data: first"
-        asking = threading.Thread(target=ask_slowly)
-        asking.start()
-        time.sleep(0.2)
-        started = time.monotonic()
-        serving.process.send_signal(signal.SIGTERM)
-        rest = [line for line in lines if line]
-        asking.join()
-
-    assert re.fullmatch(r"retry: \d{4}", rest[-1])
-    assert answers == {"slow": "done"}
-    assert serving.process.wait(20) == 0
-    assert time.monotonic() - started < 8
-
-
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_stop_closes_websockets(serve, server):
-    from websockets.exceptions import ConnectionClosed
-    from websockets.sync.client import connect
-
-    serving = serve("--server", server)
-    with connect(serving.url.replace("http", "ws") + "/talk", origin=serving.url) as ws:
-        ws.send("hello")
-        assert ws.recv(timeout=10) == "hello"
-        serving.process.send_signal(signal.SIGTERM)
-        with pytest.raises(ConnectionClosed) as closed:
-            ws.recv(timeout=20)
-
-    if server == "uvicorn":
-        assert closed.value.rcvd.code == 1012
-    # granian may cut a connection from which a message is being waited for, before its close frame is out.
-    assert serving.process.wait(20) == 0
-
-
-def test_readiness_is_off_during_the_delay_while_requests_are_still_taken(serve):
-    serving = serve(COVET_SHUTDOWN_DELAY_S="1.5")
-    with httpx.Client() as client:
-        assert client.get(serving.url + "/readyz").status_code == 200
-        serving.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: client.get(serving.url + "/readyz").status_code == 503)
-
-        assert client.get(serving.url + "/readyz").json() == {"status": "draining"}
-        assert client.get(serving.url + "/healthz").status_code == 200
-        assert httpx.get(serving.url).status_code == 200
-    assert serving.process.wait(20) == 0
-
-
-@pytest.mark.parametrize("address", ["endless", "blocking"])
-def test_a_stop_ends_what_does_not_end_by_itself(serve, address):
-    serving = serve(COVET_SHUTDOWN_GRACE_S="0.5")
-    host, port = serving.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(f"GET /{address} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        time.sleep(0.3)
-        started = time.monotonic()
-        if address == "endless":
-            assert serving.stop() == 0
-        else:
-            # The loop hears nothing while a view blocks it: the watch beside it ends the process.
-            assert serving.stop() == 1
-    assert time.monotonic() - started < 15
 
 
 def test_the_application_of_the_setting_is_served(serve, project):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import Any
 
 import pytest
 
 from covet.apps import lifecycle
+from covet.apps.draining import draining
 from covet.apps.part import AppPart
 from covet.apps.registry import Apps
 from covet.conf import override
@@ -95,6 +98,61 @@ async def test_a_part_that_hangs_does_not_keep_the_process(
     assert answer["type"] == "lifespan.shutdown.failed"
     assert "SHUTDOWN_GRACE_S" in answer["message"]
     await lifespan.task
+
+
+async def test_the_signal_that_a_server_waits_for_is_heard_first_and_given_back(application: Application) -> None:
+    told: list[tuple[int, bool]] = []
+    ended, streaming = asyncio.Event(), asyncio.Event()
+
+    def of_the_server(number: int, frame: Any) -> None:
+        told.append((number, draining.is_draining))
+
+    async def stream() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        draining.streams.add(task)
+        streaming.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            draining.streams.discard(task)
+            ended.set()
+
+    before = signal.signal(signal.SIGTERM, of_the_server)
+    managed, draining.is_managed = draining.is_managed, False
+    try:
+        with override(SHUTDOWN_GRACE_S=0.01):
+            lifespan = Lifespan(application)
+            await lifespan.tell("startup")
+            assert signal.getsignal(signal.SIGTERM) != of_the_server
+            streamed = asyncio.ensure_future(stream())
+            async with asyncio.timeout(5):
+                await streaming.wait()
+                waiting = draining.join()
+                os.kill(os.getpid(), signal.SIGTERM)
+                await waiting
+                await ended.wait()
+            await asyncio.gather(streamed, return_exceptions=True)
+            assert streamed.cancelled()
+            # One who asks a second time does not want to wait.
+            os.kill(os.getpid(), signal.SIGTERM)
+            await lifespan.tell("shutdown")
+        assert signal.getsignal(signal.SIGTERM) == of_the_server
+    finally:
+        draining.is_managed = managed
+        signal.signal(signal.SIGTERM, before)
+
+    assert told == [(signal.SIGTERM, True), (signal.SIGTERM, True)]
+
+
+async def test_where_no_server_listens_to_signals_nobody_does(application: Application) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    lifespan = Lifespan(application)
+
+    await lifespan.tell("startup")
+
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    await lifespan.tell("shutdown")
 
 
 async def test_an_unknown_scope_is_refused() -> None:
