@@ -1,6 +1,18 @@
 """Logging: a dictConfig of the defaults, with the request's id in every record."""
 
+from covet.log.background import BackgroundHandler
 from covet.log.config import configure_logging, default_config
 from covet.log.context import RequestIdFilter, current_request_id, request_id
+from covet.log.filters import CallbackFilter, RequireDebugFalse, RequireDebugTrue
 
-__all__ = ["RequestIdFilter", "configure_logging", "current_request_id", "default_config", "request_id"]
+__all__ = [
+    "BackgroundHandler",
+    "CallbackFilter",
+    "RequestIdFilter",
+    "RequireDebugFalse",
+    "RequireDebugTrue",
+    "configure_logging",
+    "current_request_id",
+    "default_config",
+    "request_id",
+]

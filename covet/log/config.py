@@ -6,12 +6,16 @@ import logging.config
 from typing import Any
 
 from covet.conf import settings
+from covet.log.background import put_into_background
 
 __all__ = ["configure_logging", "default_config"]
 
 
 def configure_logging() -> None:
-    """Set up logging from the settings; ``LOGGING`` may be a whole dictConfig or a few keys of one."""
+    """Set up logging from the settings; ``LOGGING`` may be a whole dictConfig or a few keys of one.
+
+    A handler with ``"background": True`` writes in a thread.
+    """
     config = default_config(style=_style(), debug=settings.DEBUG)
     for key, value in settings.LOGGING.items():
         if isinstance(value, dict) and isinstance(config.get(key), dict):
@@ -19,7 +23,19 @@ def configure_logging() -> None:
         else:
             config[key] = value
     config.setdefault("version", 1)
-    logging.config.dictConfig(config)
+    names, handlers = _without_background(config.get("handlers", {}))
+    logging.config.dictConfig({**config, "handlers": handlers})
+    put_into_background(names, [logging.getLogger(), *map(logging.getLogger, config.get("loggers", ()))])
+
+
+def _without_background(handlers: dict[str, Any]) -> tuple[frozenset[str], dict[str, Any]]:
+    """Return the names of the handlers that write in a thread, and all of them without that key, which logging does not know."""
+    names = frozenset(name for name, one in handlers.items() if isinstance(one, dict) and one.get("background"))
+    plain = {
+        name: {key: value for key, value in one.items() if key != "background"} if isinstance(one, dict) else one
+        for name, one in handlers.items()
+    }
+    return names, plain
 
 
 def default_config(*, style: str, debug: bool) -> dict[str, Any]:
@@ -32,13 +48,23 @@ def default_config(*, style: str, debug: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"request_id": {"()": "covet.log.context.RequestIdFilter"}},
+        "filters": {
+            "request_id": {"()": "covet.log.context.RequestIdFilter"},
+            "require_debug_false": {"()": "covet.log.filters.RequireDebugFalse"},
+            "require_debug_true": {"()": "covet.log.filters.RequireDebugTrue"},
+        },
         "formatters": {
             "human": {"()": "covet.log.formatters.HumanFormatter"},
             "json": {"()": "covet.log.formatters.JSONFormatter"},
         },
         "handlers": {
-            "console": {"class": "logging.StreamHandler", "formatter": style, "filters": ["request_id"]},
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": style,
+                "filters": ["request_id"],
+                # A line of a developer's must be there when the debugger stops at the next one.
+                "background": not debug,
+            },
         },
         "loggers": {"covet": {"level": "INFO" if debug else "WARNING"}},
         "root": {"level": "WARNING", "handlers": ["console"]},

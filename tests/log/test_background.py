@@ -1,0 +1,199 @@
+"""Handlers that write in a thread, and filters that a LOGGING may name."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.log import BackgroundHandler, CallbackFilter, configure_logging, request_id
+from tests.conftest import repository_root
+
+pytestmark = pytest.mark.usefixtures("_logging_as_before")
+
+
+@pytest.fixture
+def _logging_as_before() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("covet")
+    before = list(root.handlers), root.level, ours.level
+    yield
+    root.handlers[:], root.level, ours.level = before
+    root.manager._clear_cache()  # type: ignore[attr-defined]  # levels are cached
+
+
+class Gate(logging.Handler):
+    """Writes once it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = threading.Event()
+        self.lines: list[str] = []
+        self.threads: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.opened.wait()
+        self.threads.add(threading.current_thread().name)
+        self.lines.append(record.getMessage())
+
+
+def record(message: str, *args: Any) -> logging.LogRecord:
+    return logging.LogRecord("covet.test", logging.WARNING, "file.py", 1, message, args, None)
+
+
+def test_whoever_logs_does_not_wait_and_lines_stay_in_order() -> None:
+    gate = Gate()
+    handler = BackgroundHandler(gate)
+    changing = [1]
+
+    handler.handle(record("first %s", changing))
+    changing.append(2)
+    for number in range(3):
+        handler.handle(record("line %d", number))
+    assert gate.lines == []
+    gate.opened.set()
+    handler.flush()
+
+    assert gate.lines == ["first [1]", "line 0", "line 1", "line 2"]
+    assert gate.threads == {"covet log"}
+    handler.close()
+    handler.close()
+
+
+def test_more_than_may_wait_are_dropped_and_that_is_told() -> None:
+    gate = Gate()
+    handler = BackgroundHandler(gate, limit=2)
+    for number in range(10):
+        handler.handle(record("line %d", number))
+    gate.opened.set()
+    handler.flush()
+    handler.close()
+
+    kept = [line for line in gate.lines if line.startswith("line")]
+    (told,) = [line for line in gate.lines if "were lost" in line]
+    assert int(told.split()[0]) == 10 - len(kept)
+    assert kept == sorted(kept) and len(kept) in (2, 3)
+
+
+def test_a_handler_that_fails_is_told_by_logging_and_the_next_line_is_written(capsys: Any) -> None:
+    class Fails(Gate):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "bad":
+                raise OSError("disk full")
+            super().emit(record)
+
+    gate = Fails()
+    gate.opened.set()
+    handler = BackgroundHandler(gate)
+    handler.handle(record("bad"))
+    handler.handle(record("good"))
+    handler.flush()
+    handler.close()
+
+    assert gate.lines == ["good"]
+    assert "disk full" in capsys.readouterr().err
+
+
+def test_production_writes_in_the_background_with_the_requests_id() -> None:
+    stream = io.StringIO()
+    own = {
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "stream": stream,
+                "formatter": "json",
+                "filters": ["request_id"],
+                "background": True,
+            }
+        },
+        "loggers": {"shop": {"handlers": ["console"], "propagate": False, "level": "INFO"}},
+    }
+    with override(LOGGING=own, DEBUG=False):
+        configure_logging()
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, BackgroundHandler)
+    assert logging.getLogger("shop").handlers == [handler]
+    token = request_id.set("abc")
+    try:
+        logging.getLogger("shop").info("sold", extra={"order": 7})
+    finally:
+        request_id.reset(token)
+    handler.flush()
+
+    entry = json.loads(stream.getvalue())
+    assert (entry["message"], entry["order"], entry["request_id"]) == ("sold", 7, "abc")
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_only_production_does_so_by_default(debug: bool) -> None:
+    with override(DEBUG=debug, LOGGING={}):
+        configure_logging()
+
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, BackgroundHandler) is not debug
+
+
+END = """
+import logging, os, sys
+from covet.conf import settings
+settings.configure(DEBUG=False)
+from covet.log import configure_logging
+configure_logging()
+logging.getLogger("covet.test").warning("before")
+if len(sys.argv) > 1:
+    child = os.fork()
+    if child == 0:
+        logging.getLogger("covet.test").warning("of the child")
+        logging.shutdown()
+        os._exit(0)
+    os.waitpid(child, 0)
+for number in range(200):
+    logging.getLogger("covet.test").warning("line %d", number)
+"""
+
+
+@pytest.mark.parametrize("fork", [[], ["fork"]], ids=["alone", "with a child"])
+def test_all_is_written_before_the_process_ends(fork: list[str], tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(repository_root())}
+    done = subprocess.run(
+        [sys.executable, "-c", END, *fork], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    lines = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+
+    assert done.returncode == 0
+    assert [line for line in lines if line.startswith("line")] == [f"line {number}" for number in range(200)]
+    assert lines.count("before") == 1
+    assert lines.count("of the child") == len(fork)
+
+
+def test_filters_ask_the_setting_or_a_function() -> None:
+    stream = io.StringIO()
+    own: dict[str, Any] = {
+        "filters": {"short": {"()": "covet.log.CallbackFilter", "callback": lambda one: len(one.getMessage()) < 10}},
+        "handlers": {
+            name: {"class": "logging.StreamHandler", "stream": stream, "filters": [name]}
+            for name in ("require_debug_true", "require_debug_false", "short")
+        },
+        "root": {"level": "WARNING", "handlers": ["require_debug_true", "require_debug_false", "short"]},
+    }
+    own["filters"] |= {
+        "require_debug_true": {"()": "covet.log.RequireDebugTrue"},
+        "require_debug_false": {"()": "covet.log.RequireDebugFalse"},
+    }
+    with override(LOGGING=own, DEBUG=False):
+        configure_logging()
+        logging.getLogger("elsewhere").warning("a long line, in production")
+    with override(DEBUG=True):
+        logging.getLogger("elsewhere").warning("short")
+
+    assert stream.getvalue().splitlines() == ["a long line, in production", "short", "short"]
+    assert CallbackFilter(lambda one: None).filter(record("x")) is False
