@@ -149,6 +149,8 @@ def _detected(
     detected = detect(
         old, new, loader.graph, answers, swappable=swappable_models(apps), labels=labels or wanted, name=name
     )
+    if detected.refusals:
+        raise CommandError("\n".join(detected.refusals))
     notes = list(detected.notes)
     unmigrated = sorted({key[0] for key in new.models if key[0] not in wanted})
     if unmigrated and not labels:

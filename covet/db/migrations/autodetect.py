@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from covet.db.migrations.diff import Comparison, changes_between
+from covet.db.migrations.comparison import Comparison
+from covet.db.migrations.diff import changes_between
 from covet.db.migrations.migration import Migration, swappable_dependency
 from covet.db.migrations.move import moved_models
 from covet.db.migrations.operations.tables import CreateModel
@@ -25,10 +26,17 @@ __all__ = ["Detected", "detect", "next_number"]
 
 @dataclass(slots=True)
 class Detected:
-    """What was found: new migrations by app, in the order in which they run, and notes for the person."""
+    """What was found.
+
+    Attributes:
+        migrations: New migrations by app, in the order in which they run.
+        notes: What a person should know.
+        refusals: Changes that no migration can follow, each with what to do in its place.
+    """
 
     migrations: dict[str, list[Migration]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.migrations)
@@ -66,7 +74,7 @@ def detect(
     builder = _Builder(graph, new, swappable or {}, name)
     for app_label, portion in cut(in_order(changes)):
         builder.add(app_label, portion)
-    return Detected(builder.migrations, comparison.notes)
+    return Detected(builder.migrations, comparison.notes, comparison.refusals)
 
 
 def next_number(graph: MigrationGraph, app_label: str) -> int:

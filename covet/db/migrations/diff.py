@@ -7,9 +7,10 @@ what each change needs; ``order`` does the ordering.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from covet.db.migrations.comparison import Comparison, is_proxy, other_parents
 from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField
 from covet.db.migrations.operations.rules import (
     AddConstraint,
@@ -31,52 +32,14 @@ from covet.db.migrations.operations.tables import (
     DeleteModel,
 )
 from covet.db.migrations.order import Change, Fact, circles
-from covet.db.migrations.questioner import NO_DEFAULT, Questioner
+from covet.db.migrations.questioner import NO_DEFAULT
 from covet.db.migrations.signature import ModelKey, Reference, clone_with, deep_deconstruct, reference_of, signature
 
 if TYPE_CHECKING:
     from covet.db.migrations.model_state import ModelState
-    from covet.db.migrations.state import ProjectState
     from covet.db.models.fields.base import Field
 
-__all__ = ["Comparison", "changes_between"]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What is compared: the states, and who answers.
-
-    ``notes`` collects what a person should know and no operation says.
-    """
-
-    old: ProjectState
-    new: ProjectState
-    questioner: Questioner
-    notes: list[str] = field(default_factory=list)
-
-    def kept(self) -> Iterator[tuple[ModelState, ModelState]]:
-        """Yield the models that are on both sides, in the order of their keys."""
-        for key in sorted(self.old.models.keys() & self.new.models.keys()):
-            before, after = self.old.models[key], self.new.models[key]
-            if before is not after and _is_proxy(before) == _is_proxy(after):
-                yield before, after
-
-    def created(self) -> list[ModelState]:
-        """The models that are new, in the order in which they are defined."""
-        return [model for key, model in self.new.models.items() if self._replaced(key) or key not in self.old.models]
-
-    def deleted(self) -> list[ModelState]:
-        """The models that are gone, in the order of their keys."""
-        return [
-            model
-            for key, model in sorted(self.old.models.items(), key=lambda item: item[0])
-            if self._replaced(key) or key not in self.new.models
-        ]
-
-    def _replaced(self, key: ModelKey) -> bool:
-        """Whether a model became a proxy or ceased to be one: it is deleted and created."""
-        before, after = self.old.models.get(key), self.new.models.get(key)
-        return before is not None and after is not None and _is_proxy(before) != _is_proxy(after)
+__all__ = ["changes_between"]
 
 
 def changes_between(comparison: Comparison) -> Iterator[Change]:
@@ -84,6 +47,9 @@ def changes_between(comparison: Comparison) -> Iterator[Change]:
     yield from _deleted_models(comparison)
     yield from _created_models(comparison)
     for before, after in comparison.kept():
+        if set(before.base_keys) != set(after.base_keys):
+            comparison.refusals.append(other_parents(before, after))
+            continue
         if before.bases != after.bases:
             comparison.notes.append(
                 f"The bases of {after.app_label}.{after.name} changed; migrations cannot follow that. Existing tables stay "
@@ -241,7 +207,7 @@ def _options(before: ModelState, after: ModelState) -> Iterator[Change]:
     old, new = ({name: m.options[name] for name in STATE_OPTIONS if name in m.options} for m in (before, after))
     if deep_deconstruct(_listed(old)) != deep_deconstruct(_listed(new)):
         yield Change(key[0], AlterModelOptions(after.name, new), needs=needs | {("fields", *key)})
-    if not _is_proxy(after) and after.has_table:
+    if not is_proxy(after) and after.has_table:
         if before.options.get("db_table") != after.options.get("db_table"):
             yield Change(key[0], AlterModelTable(after.name, after.options.get("db_table")), needs=needs)
         comments = before.options.get("db_table_comment") or None, after.options.get("db_table_comment") or None
@@ -326,6 +292,7 @@ def _removed_fields(before: ModelState, pairs: _Pairs) -> Iterator[Change]:
 def _added_fields(comparison: Comparison, after: ModelState, pairs: _Pairs) -> Iterator[Change]:
     key = after.key
     plain = {("field", *key, name) for name in pairs.added if not after.fields[name].generated}
+    children = comparison.children(key) if pairs.added else ()
     for name in pairs.added:
         item = after.fields[name]
         needs: set[Fact] = {("model", *key)}
@@ -340,6 +307,8 @@ def _added_fields(comparison: Comparison, after: ModelState, pairs: _Pairs) -> I
             needs |= _facts_of(reference)
         for base in after.base_keys:
             needs.add(("field gone", *base, name))
+        # A parent cannot have a field of that name while a child has.
+        needs |= {fact for child in children for fact in (("field gone", *child, name), ("gone", *child))}
         filled, preserve = _with_fill(comparison, after, name, item)
         gives = frozenset({("field", *key, name), ("fields", *key)})
         operation = AddField(after.name.lower(), name, filled, preserve)
@@ -483,10 +452,6 @@ def _facts_of(reference: Reference) -> set[Fact]:
     if reference.to_field is not None:
         facts |= {("field", *reference.to, reference.to_field), ("altered", *reference.to, reference.to_field)}
     return facts
-
-
-def _is_proxy(model: ModelState) -> bool:
-    return bool(model.options.get("proxy"))
 
 
 def _is_model_class(base: type | str) -> bool:

@@ -444,6 +444,54 @@ def test_changed_bases_are_told(make_model, make_project, compare):
     assert "bases of blog.Item changed" in found.notes[0]
 
 
+def pointer(to):
+    return models.OneToOneField(to, on_delete=models.CASCADE, parent_link=True, primary_key=True, auto_created=True)
+
+
+def child(make_model, label, parent, **fields):
+    name = parent.partition(".")[2]
+    return make_model(label, {f"{name}_ptr": pointer(parent), **fields}, bases=(parent,))
+
+
+def test_other_parents_with_tables_are_refused_with_the_way_out(make_model, make_project, compare):
+    parent = make_model("blog.Base")
+    alone, inherits = make_model("blog.Item"), child(make_model, "blog.Item", "blog.base")
+    for old, new, text in (
+        (alone, inherits, "in no other table, and has them in blog.base now"),
+        (inherits, alone, "in blog.base, and has them in no other table now"),
+    ):
+        found = compare(make_project(parent, old), make_project(parent, new))
+
+        assert not found
+        (refusal,) = found.refusals
+        assert text in refusal and "copy the rows with RunPython" in refusal
+
+
+def test_a_proxy_of_another_model_is_deleted_and_created(make_model, make_project, compare, describe):
+    both = make_model("blog.A"), make_model("blog.B")
+    old = make_project(*both, make_model("blog.P", {}, proxy=True, bases=("blog.a",)))
+    new = make_project(*both, make_model("blog.P", {}, proxy=True, bases=("blog.b",)))
+
+    assert describe(compare(old, new)) == {"blog": [["Delete model P", "Create proxy model P"]]}
+
+
+def test_a_field_that_moves_to_the_parent_leaves_its_children_first(make_model, make_project, compare, describe):
+    def number():
+        return models.IntegerField(null=True)
+
+    def states(on_parent, on_child):
+        return make_project(
+            make_model("blog.Base", on_parent),
+            child(make_model, "blog.Item", "blog.base"),
+            child(make_model, "blog.Last", "blog.item", **on_child),
+        )
+
+    old, new = states({}, {"n": number()}), states({"n": number()}, {})
+
+    assert describe(compare(old, new)) == {"blog": [["Remove field n from last", "Add field n to base"]]}
+    assert describe(compare(new, old)) == {"blog": [["Remove field n from base", "Add field n to last"]]}
+
+
 def test_a_model_that_becomes_a_proxy_is_deleted_and_created(make_model, make_project, compare, describe):
     base = make_model("blog.Base")
     old = make_project(base, make_model("blog.Item"))
