@@ -1,5 +1,6 @@
-"""Work after the answer: ``Response(…, background=send_mail)`` and ``request.run_after(send_mail, order)``.
+"""Work after the answer.
 
+``Response(…, background=send_mail)``, ``request.run_after(send_mail, order)``, or ``tasks: BackgroundTasks`` in a typed handler.
 It starts when the answer has been handed to the server, so that no client waits for it, and runs in this process. A server
 that stops waits for it within SHUTDOWN_GRACE_S; what must survive a crash belongs into a queue.
 """
@@ -58,6 +59,9 @@ class BackgroundTasks:
     def add(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Append a function and its arguments."""
         self.tasks.append(BackgroundTask(function, *args, **kwargs))
+
+    # What Starlette and FastAPI call it.
+    add_task = add
 
     async def __call__(self) -> None:
         """Call all of them."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin
@@ -154,7 +154,7 @@ class Request:
         self._background: BackgroundTasks | None = None
         self._channel: Any = None
         # One look after the answer, whatever there is to do then.
-        self._cleanup = False
+        self._cleanup: bool | Callable[[Request], Awaitable[None]] = False
         self.path_params: dict[str, Any] = {}
         self.route: CompiledRoute | None = None
         self._csp_nonce: str | None = None
@@ -333,18 +333,30 @@ class Request:
                     # Such a body is kept, so that whoever reads it after a check of its token still can.
                     await self.body()
                 self._form = await parse_form(content_type, self.stream(), self.policy)
-                self._cleanup = True
+                self._cleanup = self._cleanup or True
             except UnsupportedMediaType:
                 self._form = FormData()
         return self._form
 
     async def close(self) -> None:
         """Start what was to run after the answer, and close the files of a form; the server does it then."""
+        told, self._cleanup = self._cleanup, False
         if self._background is not None:
             tasks, self._background = self._background, None
             running.start(tasks)
         if self._form is not None:
             await self._form.close()
+        if not isinstance(told, bool):
+            await told(self)
+
+    async def abandon(self) -> None:
+        """Close what was opened, and start nothing: the view was cancelled, or its answer broke off."""
+        self.discard_background()
+        await self.close()
+
+    def call_at_close(self, function: Callable[[Request], Awaitable[None]]) -> None:
+        """Call a function once the request is over, whatever became of it."""
+        self._cleanup = function
 
     def run_after(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Call a function once the answer has been sent; not if the view fails.
@@ -354,10 +366,15 @@ class Request:
             args: Its arguments.
             kwargs: Its arguments by name.
         """
+        self.background_tasks.add(function, *args, **kwargs)
+
+    @property
+    def background_tasks(self) -> BackgroundTasks:
+        """What runs once the answer has been sent; not if the view fails."""
         if self._background is None:
             self._background = BackgroundTasks()
-            self._cleanup = True
-        self._background.add(function, *args, **kwargs)
+            self._cleanup = self._cleanup or True
+        return self._background
 
     def discard_background(self) -> None:
         """Forget what was to run after the answer, as the request has failed."""

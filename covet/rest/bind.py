@@ -70,6 +70,7 @@ def compile_binding(
     permit: Callable[[Request], Any] | None = None,
     trusted: dict[str, Any] | None = None,
     formats: Formats = (JSON,),
+    negotiates: bool = True,
 ) -> Binding:
     """Write and compile the binding of one handler.
 
@@ -79,8 +80,9 @@ def compile_binding(
         permit: Asks the permissions; None when everybody may.
         trusted: The Python types that the path's converters give, by name: what is right already is not checked again.
         formats: The forms that bodies and answers may have.
+        negotiates: Whether a request that takes none of the answer's forms is refused.
     """
-    writer = _Writer(signature, trusted or {}, formats)
+    writer = _Writer(signature, trusted or {}, formats, negotiates)
     try:
         source = writer.write(permit)
     except PydanticUserError as error:
@@ -107,8 +109,9 @@ def _unreadable(signature: Signature, name: str) -> ImproperlyConfigured | None:
 class _Writer:
     """Writes the source line by line; every name in it is one of ``scope`` or a local made here."""
 
-    def __init__(self, signature: Signature, trusted: dict[str, Any], formats: Formats) -> None:
+    def __init__(self, signature: Signature, trusted: dict[str, Any], formats: Formats, negotiates: bool) -> None:
         self.signature = signature
+        self.negotiates = negotiates
         self.trusted = trusted
         self.formats = formats
         generators = [call for call in signature.dependencies if _is_generator(call.function)]
@@ -138,7 +141,7 @@ class _Writer:
         signature = self.signature
         stack = ", stack" if self.is_stacked else ""
         self.add(1, f"async def call(request, params, notes{stack}):", indent=0)
-        if self.formats == (JSON,):
+        if self.formats == (JSON,) and self.negotiates:
             # Written out: most requests take anything, and then this costs no call.
             self.scope["PLAIN"] = PLAIN_ACCEPTS
             self.add(1, "for name, value in request.raw_headers:")
@@ -369,7 +372,12 @@ class _Writer:
             level = 2
         for call in self.signature.dependencies:
             self.add(level, f"{self.local[id(call)]} = {self._call(call)}")
-        self.add(level, f"return {self._call(self.signature.call)}")
+        call = self.signature.call
+        if _is_generator(call.function):  # it streams: calling it runs nothing yet
+            arguments = ", ".join(self._argument(argument) for argument in call.arguments)
+            self.add(level, f"return {self.constant('f', call.function)}({arguments})")
+            return
+        self.add(level, f"return {self._call(call)}")
 
     def _call(self, call: Call) -> str:
         function = self.constant("f", call.function)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -46,6 +46,7 @@ from covet.rest.pagination import (
 from covet.rest.params import Depends, Header, Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
+from covet.rest.streams import negotiates, stream_of
 from covet.rest.throttle import effective_throttles, throttled
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ class Compiled:
         path: The whole path, parameters in braces as in OpenAPI.
         signature: What the handler needs.
         plan: How answers are written.
+        stream: What is streamed, if that is what the handler does.
+        negotiates: Whether the answer may have one of several forms.
         permissions: Who may, in force.
         target: What permissions are asked about.
         throttles: How often it may be asked, in force.
@@ -208,7 +211,13 @@ class Compiled:
             replaced=replaced,
             dependencies=endpoint.dependencies,
         )
-        self.plan: Plan = plan_response(endpoint.response, self.signature.returns, where)
+        self.stream = stream_of(endpoint.response, self.signature.returns, where)
+        self.plan: Plan = (
+            plan_response(endpoint.response, self.signature.returns, where)
+            if self.stream is None
+            else replace(self.stream.plan, schema=UNSET, render=None, is_async=False)
+        )
+        self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
         self.model = endpoint.model or self.plan.model
         self.permissions = access.effective(endpoint.permissions, self.model)
@@ -225,6 +234,7 @@ class Compiled:
             permit=None if self.is_open else self._permit,
             trusted=trusted,
             formats=self.formats,
+            negotiates=self.negotiates,
         )
         self.throttles = effective_throttles(endpoint.throttles)
         self.version: VersionNote | None = None
@@ -253,7 +263,7 @@ class Compiled:
         told = []
         if self.fields is not None:
             told.append(self.fields.parameter)
-        if len(self.formats) > 1:
+        if len(self.formats) > 1 and self.negotiates:
             names = Literal[tuple(one.name for one in self.formats)]  # type: ignore[valid-type]  # known at run time
             text = "The form of the answer, in place of the Accept header."
             told.append(Parameter(FORMAT_PARAMETER, FORMAT_PARAMETER, Query(description=text), names, None))
@@ -277,7 +287,7 @@ class Compiled:
     def _wrapped(self, run: Run) -> Run:
         """Put round a run what this endpoint has and others have not; the outermost last."""
         endpoint = self.endpoint
-        if len(self.formats) > 1 or self.formats[0] is not JSON:
+        if self.negotiates and (len(self.formats) > 1 or self.formats[0] is not JSON):
             run = Negotiation(self, self.formats).around(run)
         if endpoint.conditional and not endpoint.is_write:
             run = conditional(run)
@@ -294,6 +304,8 @@ class Compiled:
         call, model, status, plan = self.binding.call, self.model, self.status, self.plan
         if self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values()):
             call = _explaining_commits(call, model)
+        if self.stream is not None:
+            call = self.stream.around(call, status)
         errors = _Errors(model, self.exception_handlers)
         stamp = self.endpoint.last_modified
         read_page = None if plan.page is None else _page_reader(plan.page, self.page_parameters)
@@ -348,6 +360,7 @@ class _Errors:
 
     async def answer(self, request: Request, error: BaseException, notes: Sequence[Any]) -> Response:
         """Return the answer: a handler's, or the problem document."""
+        request.discard_background()
         handler = find_handler(self._handlers, error)
         if handler is not None:
             roll_back()

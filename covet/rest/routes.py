@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -10,6 +11,7 @@ from typing_extensions import Unpack
 
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.endpoint import Endpoint
+from covet.rest.foreign import unknown_option
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
 
@@ -76,6 +78,16 @@ class Router:
         trailing_slash: Whether the paths of viewsets end in a slash.
     """
 
+    if not TYPE_CHECKING:  # a checker knows the options
+
+        def __new__(cls, *args: Any, **options: Any) -> Router:
+            """Say of an unknown option what it is called here."""
+            known = inspect.signature(cls.__init__).parameters
+            unknown = [name for name in options if name not in known]
+            if unknown and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
+                raise unknown_option(f"{cls.__name__}()", unknown, known.keys() - {"self"})
+            return super().__new__(cls)
+
     def __init__(
         self,
         *,
@@ -106,23 +118,29 @@ class Router:
 
     def get(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer GET and HEAD at a path; options as for ``route``."""
-        return self.route("GET", route, **options)
+        return self._route("GET", route, options)
 
     def post(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer POST at a path; options as for ``route``."""
-        return self.route("POST", route, **options)
+        return self._route("POST", route, options)
 
     def put(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer PUT at a path; options as for ``route``."""
-        return self.route("PUT", route, **options)
+        return self._route("PUT", route, options)
 
     def patch(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer PATCH at a path; options as for ``route``."""
-        return self.route("PATCH", route, **options)
+        return self._route("PATCH", route, options)
 
     def delete(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer DELETE at a path; options as for ``route``."""
-        return self.route("DELETE", route, **options)
+        return self._route("DELETE", route, options)
+
+    def _route(self, method: str, route: str, options: RouteOptions) -> Callable[[F], F]:
+        if not options.keys() <= RouteOptions.__annotations__.keys():
+            unknown = [name for name in options if name not in RouteOptions.__annotations__]
+            raise unknown_option(f"{method} {route!r}", unknown, RouteOptions.__annotations__)
+        return self.route(method, route, **options)
 
     def route(
         self,

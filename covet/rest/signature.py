@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BeforeValidator
 
 from covet.exceptions import ImproperlyConfigured
+from covet.http.background import BackgroundTasks
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
@@ -104,10 +105,16 @@ class Call:
 
 @dataclass(eq=False)
 class Argument:
-    """One argument of a call: the request, the answer's head, a parameter, a group, or what another call gives."""
+    """One argument of a call.
+
+    Attributes:
+        name: Its name.
+        value: The request, the answer's head, the tasks that run after it, a parameter, a group, or what another call gives.
+        is_positional: Whether it cannot be passed by its name.
+    """
 
     name: str
-    value: Parameter | Group | Call | Literal["request", "response"]
+    value: Parameter | Group | Call | Literal["request", "response", "tasks"]
     is_positional: bool = False
 
 
@@ -122,6 +129,7 @@ class Signature:
         groups: All groups.
         returns: The return annotation, or ``inspect.Signature.empty``.
         wants_response: Whether headers, cookies or the status of the answer are set by an argument ``response: Response``.
+        wants_tasks: Whether an argument ``tasks: BackgroundTasks`` gets functions that run after the answer.
     """
 
     call: Call
@@ -130,6 +138,7 @@ class Signature:
     groups: list[Group] = field(default_factory=list)
     returns: Any = inspect.Signature.empty
     wants_response: bool = False
+    wants_tasks: bool = False
 
     def of(self, *sources: str) -> list[Parameter]:
         """Return the single parameters that come from these sources."""
@@ -180,6 +189,7 @@ def read_signature(
     call = reader.read_call(handler, annotations or {}, ())
     signature = Signature(call, reader.dependencies, reader.parameters, reader.groups, reader.returns_of(handler))
     signature.wants_response = reader.wants_response
+    signature.wants_tasks = reader.wants_tasks
     reader.check(signature, handler)
     return signature
 
@@ -193,6 +203,7 @@ class _Reader:
     def __init__(self, method: str, path_names: frozenset[str], replaced: Mapping[Any, Callable[..., Any]]) -> None:
         self.replaced = replaced
         self.wants_response = False
+        self.wants_tasks = False
         self.method = method
         self.path_names = path_names
         self.parameters: list[Parameter] = []
@@ -223,15 +234,8 @@ class _Reader:
 
     def _value(
         self, function: Any, name: str, annotation: Any, default: Any, above: tuple[Callable[..., Any], ...]
-    ) -> Parameter | Group | Call | Literal["request", "response"]:
+    ) -> Parameter | Group | Call | Literal["request", "response", "tasks"]:
         bare, metadata = _split(annotation)
-        if (isinstance(bare, type) and issubclass(bare, Request)) or (
-            name == "request" and bare is inspect.Parameter.empty
-        ):
-            return "request"
-        if bare is Response:
-            self.wants_response = True
-            return "response"
         marker = next((item for item in metadata if isinstance(item, (Marker, Depends, FilterSet))), None)
         if isinstance(default, (Marker, Depends, FilterSet)):  # q: str = Query(…), as well
             marker, default = default, default.default if isinstance(default, Marker) else REQUIRED
@@ -241,6 +245,16 @@ class _Reader:
             return self.depend(marker, (*above, function))
         if isinstance(marker, FilterSet):
             return self._filters(marker)
+        if (isinstance(bare, type) and issubclass(bare, Request)) or (
+            name == "request" and bare is inspect.Parameter.empty
+        ):
+            return "request"
+        if bare is Response:
+            self.wants_response = True
+            return "response"
+        if bare is BackgroundTasks:
+            self.wants_tasks = True
+            return "tasks"
         if bare is inspect.Parameter.empty:
             raise ImproperlyConfigured(
                 f"{describe(function)}: the argument '{name}' has no annotation. Write its type."

@@ -1,5 +1,6 @@
 """Where a handler's arguments come from, and what is said when they are wrong; on both ways of a request."""
 
+import asyncio
 import datetime
 import decimal
 import enum
@@ -11,6 +12,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from covet.exceptions import ImproperlyConfigured
+from covet.http import BackgroundTasks, Conflict
+from covet.http.background import running
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
@@ -461,3 +464,67 @@ async def test_headers_cookies_and_status_are_set_by_an_argument(site: Any) -> N
     assert answer.headers["x-marked"] == "by a dependency"
     assert answer.cookies["seen"] == "yes"
     assert returned.headers["x-own"] == "1"
+
+
+async def test_an_argument_takes_what_runs_after_the_answer(site: Any) -> None:
+    api = Router(permissions=OPEN)
+    done: list[str] = []
+
+    async def noted(tasks: BackgroundTasks) -> BackgroundTasks:
+        tasks.add(done.append, "dependency")
+        return tasks
+
+    @api.post("/orders")
+    async def order(tasks: BackgroundTasks, same: Annotated[BackgroundTasks, Depends(noted)]) -> dict[str, bool]:
+        tasks.add_task(done.append, "handler")
+        return {"same": tasks is same, "waits": done == []}
+
+    @api.post("/refused")
+    async def refused(tasks: BackgroundTasks) -> None:
+        tasks.add(done.append, "refused")
+        raise Conflict("No.")
+
+    client = await serve(site, api)
+
+    assert (await client.post("/api/orders")).json() == {"same": True, "waits": True}
+    async with asyncio.timeout(5):
+        while len(done) < 2:
+            await asyncio.sleep(0.001)
+    assert (await client.post("/api/refused")).status_code == 409
+    await running.drain()
+    assert done == ["dependency", "handler"]
+
+
+async def test_a_type_that_no_request_brings_is_told(site: Any) -> None:
+    class Engine:
+        pass
+
+    api = Router(permissions=OPEN)
+
+    @api.post("/engines")
+    async def engines(engine: Engine) -> None: ...
+
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=r"engines: the argument 'engine' is a Engine, .*Annotated\[Engine, Depends\(function\)\]",
+    ):
+        await serve(site, api)
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda: Router(prefix="/items"), r"Router\(\) has no option 'prefix': .*include\(api\)"),
+        (lambda: Router(tag=["x"]), r"Did you mean 'tags'\?"),
+        (
+            lambda: Router().get("/items", response_model=dict),
+            r"GET '/items' has no option 'response_model': write response=…",
+        ),
+        (lambda: Router().post("/items", status_code=201), "write status=…"),
+        (lambda: Router().put("/items", zzzz=1), "There are: .*tags"),
+    ],
+    ids=["prefix", "tag", "response_model", "status_code", "zzzz"],
+)
+def test_options_of_other_frameworks_are_told_by_their_names_here(write: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        write()
