@@ -16,6 +16,7 @@ from covet.rest.pagination import Page
 from covet.rest.params import Marker
 from covet.rest.render import UNSET
 from covet.rest.signature import Parameter
+from covet.rest.streams import media_types
 from covet.text import camel_to_words
 
 __all__ = ["collect", "operation"]
@@ -41,6 +42,8 @@ def collect(compiled: Compiled, components: Components) -> None:
     for schema in _answers(compiled).values():
         if schema is not None and schema is not UNSET and not isinstance(schema, dict):
             components.add(schema, "serialization")
+    if compiled.stream is not None and compiled.stream.item is not None:
+        components.add(compiled.stream.item, "serialization")
 
 
 def operation(compiled: Compiled, components: Components, operation_id: str) -> dict[str, Any]:
@@ -244,8 +247,22 @@ def _answers(compiled: Compiled) -> dict[int, Any]:
     """Return the schemas of the answers by status."""
     answers: dict[int, Any] = {compiled.status: compiled.plan.schema}
     for status, schema in compiled.endpoint.responses.items():
+        if int(status) == compiled.status and compiled.plan.schema is UNSET:
+            answers[compiled.status] = schema  # a handler that makes its own response cannot say more
         answers.setdefault(int(status), schema)
     return answers
+
+
+def _unsaid(compiled: Compiled, components: Components) -> dict[str, Any]:
+    """Return the content of an answer that no schema describes as a whole: a stream's, or that of a response class."""
+    stream = compiled.stream
+    if stream is not None:
+        if stream.item is None:
+            return {stream.media_type: {"schema": {"type": "string"}}}
+        item = components.of(stream.item, "serialization")
+        return {stream.media_type: {"schema": {**item, "description": "One such value on each line."}}}
+    kinds = media_types(compiled.signature.returns)
+    return _contents(compiled, {}) if kinds is None else {kind: {} for kind in kinds}
 
 
 def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
@@ -255,7 +272,8 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
         if isinstance(schema, dict):  # a whole answer in OpenAPI's words
             one.update(schema)
         elif schema is UNSET:
-            one["content"] = _contents(compiled, {})
+            content = _unsaid(compiled, components)
+            one.update({"content": content} if content else {})
         elif schema is not None and schema is not type(None):
             shown = components.of(schema, "serialization")
             if compiled.fields is not None and status == compiled.status:
@@ -311,7 +329,7 @@ def _problems(compiled: Compiled) -> Iterator[tuple[int, str]]:
         yield 403, "A write with a session lacks the CSRF token."
     if compiled.converters or compiled.plan.page is Page:
         yield 404, "Nothing is there."
-    if compiled.plan.schema is not None:
+    if compiled.plan.schema is not None and compiled.negotiates:
         yield 406, "There is no form that the client takes."
     if (compiled.model is not None or compiled.endpoint.idempotent) and compiled.endpoint.is_write:
         yield 409, "It does not fit with what is there, such as a value that must be unique."

@@ -1,0 +1,165 @@
+"""Answers that are made while they are sent: one value on each line (NDJSON), or server-sent events.
+
+A handler that yields, or returns an iterator or a queryset, says by ``AsyncIterator[T]`` what each value is; it is written
+by the schema of ``T`` as any other answer is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, get_args, get_origin
+
+from covet.db.models.manager import BaseManager
+from covet.db.models.query.queryset import QuerySet
+from covet.exceptions import ImproperlyConfigured
+from covet.http.request import Request
+from covet.http.response import HTMLResponse, JSONResponse, ProblemResponse, RedirectResponse, Response
+from covet.http.streaming import EventStream, FileResponse, ServerEvent, StreamingResponse, iterate
+from covet.rest.render import UNSET, Plan, plan_response
+from covet.schema import Schema, needs
+
+__all__ = ["NDJSON", "Stream", "media_types", "negotiates", "stream_of"]
+
+NDJSON: Final = "application/x-ndjson"
+_STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Generator)
+_OWN_KIND: Final = (HTMLResponse, ProblemResponse, EventStream, StreamingResponse, FileResponse, RedirectResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What an endpoint streams.
+
+    Attributes:
+        item: The type of each value; None for events.
+        plan: How each is written.
+    """
+
+    item: Any
+    plan: Plan
+
+    @property
+    def media_type(self) -> str:
+        """The kind of the answer."""
+        return str(EventStream.media_type) if self.item is None else NDJSON
+
+    def around(self, call: Callable[..., Awaitable[Any]], status: int) -> Callable[..., Awaitable[Any]]:
+        """Return ``call`` with what it gives as a streamed answer."""
+
+        async def streamed(request: Request, params: dict[str, Any], notes: list[Any], *stack: Any) -> Any:
+            value = await call(request, params, notes, *stack)
+            if isinstance(value, Response):
+                return value
+            if self.item is None:
+                return EventStream(iterate(value))
+            lines = _Lines(self.plan, request, self._loaded(value))
+            # What goes wrong before the first value is an answer like any other; after it the status is on its way.
+            await lines.begin()
+            return StreamingResponse(lines, status, media_type=NDJSON)
+
+        return streamed
+
+    def _loaded(self, value: Any) -> AsyncIterator[Any]:
+        if isinstance(value, BaseManager):
+            value = value.all()
+        if not isinstance(value, QuerySet):
+            return iterate(value)
+        if value.gives_instances and isinstance(self.item, type) and issubclass(self.item, Schema):
+            needed = needs(self.item, value.model)
+            if needed.select and not value.query.is_sliced:
+                value = value.select_related(*needed.select)
+            if needed.prefetch:
+                value = value.prefetch_related(*needed.prefetch)
+        return aiter(value.iterator())
+
+
+class _Lines:
+    """Values as lines of JSON; closes what they come from, also when nothing of it was sent."""
+
+    def __init__(self, plan: Plan, request: Request, values: AsyncIterator[Any]) -> None:
+        self._plan = plan
+        self._request = request
+        self._values = values
+        self._first: list[bytes] = []
+        self._is_over = False
+
+    async def begin(self) -> None:
+        """Make the first line."""
+        try:
+            self._first = [await self._line()]
+        except StopAsyncIteration:
+            self._is_over = True
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            return self._first.pop()
+        if self._is_over:
+            raise StopAsyncIteration
+        return await self._line()
+
+    async def _line(self) -> bytes:
+        value = await anext(self._values)
+        plan = self._plan
+        body: bytes = await plan.render(self._request, value, None) if plan.is_async else plan.render(value)
+        return body + b"\n"
+
+    async def aclose(self) -> None:
+        """Close what the values come from."""
+        close = getattr(self._values, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def stream_of(response: Any, returns: Any, where: str) -> Stream | None:
+    """Return what an endpoint streams; None where its answer is a whole.
+
+    Args:
+        response: What ``response=`` says, or ``UNSET``.
+        returns: The handler's return annotation.
+        where: The handler's name, for messages.
+
+    Raises:
+        ImproperlyConfigured: Nothing says how each value is written.
+    """
+    annotation = returns if response is UNSET else response
+    if (get_origin(annotation) or annotation) not in _STREAMS:
+        return None
+    item = (get_args(annotation) or (Any,))[0]
+    if item is ServerEvent:
+        return Stream(None, Plan(UNSET, None))
+    try:
+        return Stream(item, plan_response(UNSET, item, where))
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(
+            f"{where} streams models: say which fields a line shows, by response=AsyncIterator[ArticleOut]."
+        ) from error
+
+
+def media_types(returns: Any) -> list[str] | None:
+    """Return the kinds of what a response class sends; None where an annotation is no response.
+
+    An empty list says that nothing is sent, ``*/*`` that the class leaves it to each response.
+    """
+    kind = get_origin(returns) or returns
+    if not (inspect.isclass(kind) and issubclass(kind, Response)):
+        return None
+    if issubclass(kind, RedirectResponse):
+        return []
+    if issubclass(kind, JSONResponse):
+        return ["application/json"]
+    told = getattr(kind, "media_type", None)
+    # A slot of the class itself is no name.
+    return [str(told).partition(";")[0]] if isinstance(told, str) else ["*/*"]
+
+
+def negotiates(returns: Any) -> bool:
+    """Return whether an answer may have one of several forms; a response of a kind of its own has not."""
+    kind = get_origin(returns) or returns
+    return not (inspect.isclass(kind) and (kind is Response or issubclass(kind, _OWN_KIND)))
