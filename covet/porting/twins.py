@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
 from covet.text import suggest
 
-__all__ = ["NoTwins", "no_attribute"]
+__all__ = ["no_attribute"]
 
 
-def no_attribute(owner: object, name: str, names: Iterable[str] | None = None) -> AttributeError:
+def no_attribute(owner: object, name: str, names: Iterable[str]) -> AttributeError:
     """Return the error for an attribute that an object has not, with what was probably meant.
 
     Args:
         owner: The object.
         name: What was asked of it.
-        names: What it may have been; the public attributes of its class when left out.
+        names: What it may have been.
     """
     kind = type(owner)
     plain = name[1:]
@@ -24,19 +23,8 @@ def no_attribute(owner: object, name: str, names: Iterable[str] | None = None) -
     if name[:1] == "a" and plain and callable(getattr(kind, plain, None)):
         hint = f" Nothing has a twin with an 'a' here: write await ….{plain}(…)."
     elif name[:1] != "_":
-        near = suggest(name, [known for known in (dir(kind) if names is None else names) if known[:1] != "_"])
+        near = suggest(name, [known for known in names if known[:1] != "_"])
         hint = f" Did you mean '{near}'?" if near else ""
     return AttributeError(
         f"'{kind.__name__}' object has no attribute '{name}'{'.' if hint else ''}{hint}", name=name, obj=owner
     )
-
-
-class NoTwins:
-    """Says of an attribute that is not there what was probably meant."""
-
-    __slots__ = ()
-
-    if not TYPE_CHECKING:  # a checker knows what is not there
-
-        def __getattr__(self, name: str) -> Any:
-            raise no_attribute(self, name)

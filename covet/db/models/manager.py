@@ -16,7 +16,6 @@ from typing_extensions import TypeVar
 
 from covet.db.models.query.plan import Query
 from covet.db.models.query.queryset import QuerySet
-from covet.porting.twins import NoTwins
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -27,7 +26,7 @@ __all__ = ["BaseManager", "EmptyManager", "Manager", "ManagerDescriptor"]
 M = TypeVar("M", bound="Model", default=Any)
 
 
-class BaseManager(NoTwins, Generic[M]):
+class BaseManager(Generic[M]):
     """What every manager has, whatever its queryset's methods are."""
 
     creation_counter: int = 0

@@ -17,7 +17,6 @@ from covet.db.models.query.plan import Query
 from covet.db.models.query.raw import RawQuerySet
 from covet.db.models.query.refine import Refine
 from covet.exceptions import FieldError
-from covet.porting.twins import NoTwins
 
 if TYPE_CHECKING:
     from covet.db.models.manager import Manager
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["QuerySet"]
 
 
-class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R], NoTwins):
+class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
     """A lazy query over the rows of a model.
 
     Methods that refine it return a new queryset and ask nothing; ``await queryset`` reads the rows once and keeps them::
