@@ -192,6 +192,35 @@ async def test_the_kinds_of_problems_have_a_page_and_are_all_on_it(site: Any) ->
         assert f"## {kind}" in reference
 
 
+async def test_each_type_is_an_address_where_it_is_explained(site: Any) -> None:
+    patterns = [path("", include(make_api())), path("", include("covet.rest.urls"))]
+    client = await site(patterns, installed=["covet.rest"], PROBLEM_TYPE_BASE="/docs/problems")
+
+    told = (await client.post("/checked", json={})).json()["type"]
+    page = await client.get(told)
+
+    assert told == "/docs/problems#invalid-values"
+    assert page.status_code == 200
+    assert f'id="{told.partition("#")[2]}"' in page.text
+
+
+async def test_a_document_is_one_of_rfc_7807_too(site: Any) -> None:
+    client = await site([path("", include(make_api()))], middleware=["covet.middleware.request_id.RequestIdMiddleware"])
+
+    for answer in (
+        await client.get("/nowhere", headers={"Accept": "application/problem+json"}),
+        await client.post("/checked", json={}, headers={"Accept": "application/problem+json, application/json;q=0.5"}),
+    ):
+        document = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert document["status"] == answer.status_code
+        known = {"type": str, "title": str, "status": int, "detail": str, "instance": str}
+        assert {"type", "title", "status"} <= document.keys()
+        assert all(isinstance(document[name], kind) for name, kind in known.items() if name in document)
+        # Beyond these an extension's name has three letters or more, of an identifier (RFC 7807, 3.2).
+        assert all(re.fullmatch(r"[A-Za-z]\w{2,}", name) for name in document.keys() - known.keys())
+
+
 async def test_an_app_answers_the_exceptions_of_its_endpoints(site: Any) -> None:
     from tests.rest.shelf.views import api
 
