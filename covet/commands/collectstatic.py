@@ -16,6 +16,8 @@ from covet.text import pluralize
 
 __all__ = ["collectstatic"]
 
+_IGNORED = ("CVS", "*~")
+
 
 @command(parts=["covet.staticfiles.finders.StaticFilesPart"])
 @click.option("--noinput", is_flag=True, help="Do not ask before files are deleted.")
@@ -24,10 +26,22 @@ __all__ = ["collectstatic"]
 @click.option(
     "--ignore", "-i", multiple=True, metavar="PATTERN", help="Leave out files of this pattern; may be repeated."
 )
-@click.option("--no-hash", is_flag=True, help="No names made of content, no packed copies.")
+@click.option("--no-default-ignore", is_flag=True, help="Do not leave out 'CVS' and '*~'.")
+@click.option("--link", "-l", is_flag=True, help="Make symbolic links in place of copies.")
+@click.option(
+    "--no-hash", "--no-post-process", "no_hash", is_flag=True, help="No names made of content, no packed copies."
+)
 @json_option
 def collectstatic(
-    *, noinput: bool, clear: bool, dry_run: bool, ignore: tuple[str, ...], no_hash: bool, as_json: bool
+    *,
+    noinput: bool,
+    clear: bool,
+    dry_run: bool,
+    ignore: tuple[str, ...],
+    no_default_ignore: bool,
+    link: bool,
+    no_hash: bool,
+    as_json: bool,
 ) -> int:
     """Collect the static files of all apps into STATIC_ROOT, for production."""
     from covet.staticfiles import manifest
@@ -48,7 +62,8 @@ def collectstatic(
     base = settings.STATIC_URL if settings.STATIC_URL.endswith("/") else settings.STATIC_URL + "/"
     started = time.perf_counter()
     files = apps.current().part(StaticFilesPart).files()
-    done = collect(files, root, base, ignore=ignore, clear=clear, hashed=not no_hash, dry_run=dry_run)
+    ignored = ignore if no_default_ignore else (*ignore, *_IGNORED)
+    done = collect(files, root, base, ignore=ignored, clear=clear, hashed=not no_hash, dry_run=dry_run, link=link)
     manifest.forget()
     if as_json:
         out.json(
@@ -59,11 +74,15 @@ def collectstatic(
                 "hashed": done.hashed,
                 "packed": done.packed,
                 "removed": done.removed,
+                "missing": [{"file": file, "reference": reference} for file, reference in done.missing],
             }
         )
         return 0
-    verb = "would be copied" if dry_run else "copied"
-    copied = f"{pluralize(len(done.copied), 'file')} {verb} to {root}"
+    for file, reference in done.missing:
+        note(f"{file} refers to {reference}, which is not there.")
+    done_to = "linked" if link else "copied"
+    verb = f"would be {done_to}" if dry_run else done_to
+    copied = f"{pluralize(len(done.copied), 'file')} {verb} {'in' if link else 'to'} {root}"
     parts = [copied, f"{done.unmodified} unmodified"]
     if done.removed:
         parts.append(f"{len(done.removed)} deleted")

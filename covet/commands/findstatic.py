@@ -17,18 +17,15 @@ __all__ = ["findstatic"]
 @json_option
 def findstatic(*, paths: tuple[str, ...], first: bool, as_json: bool) -> int:
     """Tell where static files are found; the first of a path is the one that is served."""
-    from covet.staticfiles.finders import StaticFilesPart, inside
+    from covet.staticfiles.finders import StaticFilesPart
 
-    folders = apps.current().part(StaticFilesPart).folders
-    found = {
-        path: [str(file) for folder in folders if (file := inside(folder, path)) is not None and file.is_file()]
-        for path in paths
-    }
+    part = apps.current().part(StaticFilesPart)
+    found = {path: [str(file) for file in part.find_all(path)] for path in paths}
     if as_json:
         out.json(found)
     for path, files in found.items() if not as_json else ():
         for shown in files[:1] if first else files:
             out.line(shown)
         if not files:
-            out.line(f"{path}: not found in {', '.join(map(str, folders)) or 'any folder: there is none'}")
+            out.line(f"{path}: not found in {', '.join(map(str, part.places())) or 'any folder: there is none'}")
     return 0 if all(found.values()) else 1

@@ -158,7 +158,17 @@ class Defaults:
     STATIC_MAX_AGE: int = setting(
         3600, "Seconds a browser may keep a collected static file whose name is not made of its content."
     )
-    STATICFILES_DIRS: list[Path] = setting(cast(list[Path], []), "Folders of static files beside those of the apps.")
+    STATICFILES_DIRS: list[Path | tuple[str, Path]] = setting(
+        cast("list[Path | tuple[str, Path]]", []),
+        "Folders of static files beside those of the apps; ('prefix', folder) puts its files below a prefix.",
+    )
+    STATICFILES_FINDERS: list[str] = setting(
+        ["covet.staticfiles.finders.FileSystemFinder", "covet.staticfiles.finders.AppDirectoriesFinder"],
+        "Who finds static files, in this order, as dotted paths.",
+    )
+    STATIC_MANIFEST_STRICT: bool = setting(
+        True, "Let static() raise for a file that collectstatic has not found; off, it gives the address as it stands."
+    )
     TEMPLATES: dict[str, Any] = setting(
         cast(dict[str, Any], {"DIRS": [], "OPTIONS": {}, "CONTEXT_PROCESSORS": []}),
         "Jinja2: DIRS beside the apps' templates folders, OPTIONS of its environment, CONTEXT_PROCESSORS.",

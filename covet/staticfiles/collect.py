@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import posixpath
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,7 @@ class Collected:
         hashed: How many stand under a name made of their content as well.
         packed: How many packed copies were written.
         removed: Files of an earlier run that were deleted.
+        missing: References that lead to no file, as ``(the file, what it refers to)``.
     """
 
     copied: list[str] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Collected:
     hashed: int = 0
     packed: int = 0
     removed: list[str] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
 
 
 def collect(
@@ -50,6 +53,7 @@ def collect(
     clear: bool = False,
     hashed: bool = True,
     dry_run: bool = False,
+    link: bool = False,
 ) -> Collected:
     """Fill STATIC_ROOT.
 
@@ -61,6 +65,7 @@ def collect(
         clear: Empty the folder first.
         hashed: Store files under names made of their content too, and write the manifest.
         dry_run: Only tell.
+        link: Make symbolic links under the files' own names, in place of copies.
 
     Raises:
         CommandError: Two files refer to each other in a circle, or a file cannot be written.
@@ -76,7 +81,10 @@ def collect(
         if clear:
             done.removed = _clear(root, dry_run=dry_run)
         for path, source in chosen.items():
-            _copy(source, root / path, path, done, dry_run=dry_run)
+            if link:
+                _link(source, root / path, path, done, dry_run=dry_run)
+            else:
+                _copy(source, root / path, path, done, dry_run=dry_run)
         if hashed and not dry_run:
             _Naming(chosen, root, base_url, done).run()
     except OSError as error:
@@ -98,7 +106,8 @@ def _clear(root: Path, *, dry_run: bool) -> list[str]:
 
 
 def _copy(source: Path, target: Path, path: str, done: Collected, *, dry_run: bool) -> None:
-    there = target.stat() if target.is_file() else None
+    # A link of an earlier run is replaced by a copy.
+    there = target.stat() if target.is_file() and not target.is_symlink() else None
     status = source.stat()
     if there is not None and there.st_size == status.st_size and int(there.st_mtime) >= int(status.st_mtime):
         done.unmodified += 1
@@ -108,6 +117,20 @@ def _copy(source: Path, target: Path, path: str, done: Collected, *, dry_run: bo
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, source.read_bytes())
         shutil.copystat(source, target)
+
+
+def _link(source: Path, target: Path, path: str, done: Collected, *, dry_run: bool) -> None:
+    wanted = source.resolve()
+    if target.is_symlink() and Path(os.readlink(target)) == wanted:
+        done.unmodified += 1
+        return
+    done.copied.append(path)
+    if not dry_run:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        half = target.with_name(f".{target.name}.part")
+        half.unlink(missing_ok=True)
+        half.symlink_to(wanted)
+        half.replace(target)
 
 
 def _replace(target: Path, data: bytes) -> None:
@@ -134,6 +157,16 @@ class _Naming:
             self.name(path)
         Manifest(self.names).write(self.root)
 
+    def name_for(self, referring: str) -> Callable[[str], str | None]:
+        """Return what names the files that one file refers to, and notes those that are not there."""
+
+        def name(path: str) -> str | None:
+            if path not in self.chosen and path != MANIFEST:
+                self.done.missing.append((referring, path))
+            return self.name(path)
+
+        return name
+
     def name(self, path: str) -> str | None:
         if path in self.names:
             return self.names[path]
@@ -151,7 +184,7 @@ class _Naming:
         if is_rewritten(path):
             self.open.append(path)
             try:
-                data = rewrite(path, data.decode(), self.base_url, self.name).encode()
+                data = rewrite(path, data.decode(), self.base_url, self.name_for(path)).encode()
             except UnicodeDecodeError:
                 # Not UTF-8: it stays as it is.
                 pass

@@ -1,15 +1,16 @@
-"""Where static files lie: STATICFILES_DIRS first, then each app's ``static`` folder, in order."""
+"""Where static files lie: STATICFILES_DIRS first, then each app's ``static`` folder, in order; or as STATICFILES_FINDERS says."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error
 from covet.conf import settings
+from covet.loading import import_string
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -17,22 +18,82 @@ if TYPE_CHECKING:
     from covet.apps.config import AppConfig
     from covet.apps.registry import Apps
 
-__all__ = ["StaticFilesPart"]
+__all__ = ["AppDirectoriesFinder", "FileSystemFinder", "Finder", "StaticFilesPart", "inside"]
+
+
+class Finder(Protocol):
+    """What STATICFILES_FINDERS names: a class that is made with the apps' ``static`` folders, and reads the disk in threads."""
+
+    def find(self, path: str) -> list[Path]:
+        """Return the files of that path, the one to serve first."""
+
+    def files(self) -> Iterable[tuple[str, Path]]:
+        """Return every file with its path, that of the one to serve before those it hides."""
+
+
+class _FolderFinder:
+    """Looks through folders, each of which may stand below a prefix."""
+
+    def __init__(self, folders: Iterable[tuple[str, Path]]) -> None:
+        self.folders = list(folders)
+
+    def find(self, path: str) -> list[Path]:
+        """Return the files of that path."""
+        found = []
+        for prefix, folder in self.folders:
+            if not path.startswith(prefix):
+                continue
+            file = inside(folder, path.removeprefix(prefix))
+            if file is not None and file.is_file():
+                found.append(file)
+        return found
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file that is not hidden."""
+        for prefix, folder in self.folders:
+            for file in sorted(folder.rglob("*")):
+                path = file.relative_to(folder).as_posix()
+                if file.is_file() and not _is_hidden(path):
+                    yield prefix + path, file
+
+
+class FileSystemFinder(_FolderFinder):
+    """The folders of STATICFILES_DIRS."""
+
+    def __init__(self, app_folders: Sequence[Path]) -> None:
+        super().__init__(_named())
+
+
+class AppDirectoriesFinder(_FolderFinder):
+    """The ``static`` folder of each app, in order."""
+
+    def __init__(self, app_folders: Sequence[Path]) -> None:
+        super().__init__(("", folder) for folder in app_folders)
+
+
+def _named() -> Iterator[tuple[str, Path]]:
+    """Yield the folders of STATICFILES_DIRS with the prefix that their files stand below."""
+    for entry in settings.STATICFILES_DIRS:
+        if isinstance(entry, tuple):
+            prefix, folder = entry
+            yield prefix.strip("/") + "/", Path(os.fspath(folder))
+        else:
+            yield "", Path(os.fspath(entry))
 
 
 class StaticFilesPart(AppPart):
     """Collects folders of static files.
 
     Attributes:
-        folders: In the order in which a file is looked for.
+        finders: In the order in which a file is looked for.
     """
 
     folder: ClassVar[str | None] = "static"
     tags: ClassVar[tuple[str, ...]] = ("staticfiles",)
-    reads: ClassVar[frozenset[str]] = frozenset({"STATICFILES_DIRS"})
+    reads: ClassVar[frozenset[str]] = frozenset({"STATICFILES_DIRS", "STATICFILES_FINDERS"})
 
     def __init__(self) -> None:
-        self.folders: list[Path] = []
+        self.finders: list[Finder] = []
         self._collected: list[Path] = []
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
@@ -42,31 +103,33 @@ class StaticFilesPart(AppPart):
             self._collected.append(found)
 
     def ready(self, apps: Apps) -> None:
-        """Put the folders in order."""
-        self.folders = [*(Path(os.fspath(folder)) for folder in settings.STATICFILES_DIRS), *self._collected]
+        """Make the finders."""
+        self.finders = [import_string(name)(tuple(self._collected)) for name in settings.STATICFILES_FINDERS]
 
     def find(self, path: str) -> Path | None:
         """Return the file of that path, or ``None``. Reads the disk: call it in a thread."""
-        for folder in self.folders:
-            found = inside(folder, path)
-            if found is not None and found.is_file():
-                return found
-        return None
+        return next((found[0] for finder in self.finders if (found := finder.find(path))), None)
+
+    def find_all(self, path: str) -> list[Path]:
+        """Return the files of that path, the one that is served first. Reads the disk."""
+        return [found for finder in self.finders for found in finder.find(path)]
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Yield every file with its path below its folder; of equal paths the first. Reads the disk."""
+        """Yield every file with its path; of equal paths the first. Reads the disk."""
         seen: set[str] = set()
-        for folder in self.folders:
-            for found in sorted(folder.rglob("*")):
-                path = found.relative_to(folder).as_posix()
-                if found.is_file() and path not in seen and not _is_hidden(path):
+        for finder in self.finders:
+            for path, file in finder.files():
+                if path not in seen:
                     seen.add(path)
-                    yield path, found
+                    yield path, file
+
+    def places(self) -> list[Path]:
+        """Return the folders that are looked through, as far as the finders tell."""
+        return [folder for finder in self.finders for _, folder in getattr(finder, "folders", ())]
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report folders that are not there, and STATIC_ROOT among the sources."""
-        for folder in settings.STATICFILES_DIRS:
-            path = Path(os.fspath(folder))
+        for prefix, path in _named():
             if not path.is_dir():
                 yield Error(
                     f"STATICFILES_DIRS names {str(path)!r}, which is no folder.",
@@ -78,6 +141,12 @@ class StaticFilesPart(AppPart):
                     "STATICFILES_DIRS holds STATIC_ROOT, which is where collectstatic writes.",
                     hint="Name another folder as STATIC_ROOT.",
                     id="staticfiles.E002",
+                )
+            if prefix == "/":
+                yield Error(
+                    f"STATICFILES_DIRS has an empty prefix for {str(path)!r}.",
+                    hint="Write the folder alone, or ('prefix', folder).",
+                    id="staticfiles.E003",
                 )
 
 

@@ -22,7 +22,7 @@ def static(path: str) -> str:
     In production, once ``collectstatic`` has run, it is the address of the name made of the file's content.
 
     Raises:
-        MissingStaticFile: ``collectstatic`` has run and found no such file.
+        MissingStaticFile: ``collectstatic`` has run and found no such file, and STATIC_MANIFEST_STRICT is on.
     """
     base = settings.STATIC_URL
     name = path.lstrip("/")
@@ -31,6 +31,8 @@ def static(path: str) -> str:
         bare, hash_mark, fragment = name.partition("#")
         bare, question, query = bare.partition("?")
         stored = found.paths.get(bare)
+        if stored is None and not settings.STATIC_MANIFEST_STRICT:
+            stored = bare
         if stored is None:
             near = suggest(bare, found.paths)
             hint = f" Did you mean {near!r}?" if near else " Run collectstatic if it is new."

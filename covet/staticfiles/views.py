@@ -80,7 +80,7 @@ async def _serve_collected(request: Request, path: str) -> Response:
 
 def _choose(root: Path, path: str, endings: tuple[tuple[str, str], ...]) -> tuple[Path | None, str]:
     """Return the file to send and its encoding; packed copies are never asked for by themselves. Reads the disk."""
-    plain = inside(root, path)
+    plain = inside(root, path) or _linked(root, path)
     if plain is None or not plain.is_file():
         return None, ""
     for name, ending in endings:
@@ -88,6 +88,16 @@ def _choose(root: Path, path: str, endings: tuple[tuple[str, str], ...]) -> tupl
         if packed is not None and packed.is_file():
             return packed, name
     return plain, ""
+
+
+def _linked(root: Path, path: str) -> Path | None:
+    """Return the file that ``collectstatic --link`` has made a link to: it must be the very one that is found by that path."""
+    if ".." in path.split("/") or not (root / path.lstrip("/")).is_symlink():
+        return None
+    registry = apps.current()
+    found = registry.part(StaticFilesPart).find(path) if registry.has_part(StaticFilesPart) else None
+    target = (root / path.lstrip("/")).resolve()
+    return target if found is not None and found.resolve() == target else None
 
 
 @lru_cache(maxsize=4096)
