@@ -68,6 +68,11 @@ class HTTPException(CovetError):
         self.errors: list[ProblemError] = list(errors or ())
         self.extra: dict[str, Any] = dict(extra or {})
 
+    @property
+    def status_code(self) -> int:
+        """The status, under the name that FastAPI and REST framework give it."""
+        return self.status
+
     def to_problem(self) -> Problem:
         """Return the problem document of this error."""
         return Problem(

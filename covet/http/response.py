@@ -72,6 +72,15 @@ class Response:
         self.raw_headers.append((key, raw_value(value)))
 
     @property
+    def status_code(self) -> int:
+        """The status, under the name that Django, Starlette and httpx give it."""
+        return self.status
+
+    @status_code.setter
+    def status_code(self, status: int) -> None:
+        self.status = status
+
+    @property
     def headers(self) -> MutableHeaders:
         """The headers; what is set here is sent."""
         if self._headers is None:

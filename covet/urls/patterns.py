@@ -33,6 +33,7 @@ __all__ = [
 
 View: TypeAlias = Any
 
+_BRACES = re.compile(r"\{([a-zA-Z_]\w*)(?::\w+)?\}")  # a parameter of other frameworks
 _PARAMETER = re.compile(r"<([^<>]*)>")
 
 
@@ -372,6 +373,11 @@ def parse_path(route: str) -> tuple[Piece, ...]:
 
 
 def _literal(route: str, text: str) -> str:
+    braces = _BRACES.search(text)
+    if braces is not None:
+        raise ImproperlyConfigured(
+            f"The path {route!r} has {braces[0]!r}, which stands for itself here: write <{braces[1]}> or <int:{braces[1]}>."
+        )
     if "<" in text or ">" in text:
         raise ImproperlyConfigured(f"The path {route!r} has a bracket that is not closed: write <converter:name>.")
     return text

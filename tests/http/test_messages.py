@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covet.http import BadRequest, Headers, MutableHeaders, QueryParams, RedirectResponse, Request, Response
+from covet.http import (
+    BadRequest,
+    Headers,
+    HTTPException,
+    MutableHeaders,
+    QueryParams,
+    RedirectResponse,
+    Request,
+    Response,
+)
 from covet.http.cookies import build_cookie, parse_cookies
 from covet.http.forms import parse_content_type, safe_file_name
 from covet.http.hosts import is_allowed_host, split_host
@@ -326,7 +335,6 @@ def test_what_middleware_should_have_set_is_told_with_the_line_to_write() -> Non
         ("GET", r"Write request\.query\."),
         ("POST", r"Write await request\.form\(\)\."),
         ("query_params", r"Write request\.query\."),
-        ("tenant", r"request\.state\.name = value"),
     ],
 )
 def test_an_attribute_of_another_framework_is_told_by_its_name_here(name: str, says: str) -> None:
@@ -337,3 +345,13 @@ def test_an_attribute_of_another_framework_is_told_by_its_name_here(name: str, s
 
     assert caught.value.name == name
     assert getattr(request, name, None) is None
+    setattr(request, name, "of a middleware")
+    assert getattr(request, name) == "of a middleware"
+
+
+def test_a_status_has_the_name_that_others_give_it() -> None:
+    response = Response()
+    response.status_code = 201
+
+    assert (response.status, response.status_code) == (201, 201)
+    assert HTTPException(404).status_code == 404

@@ -310,3 +310,15 @@ def test_finding_a_route_costs_the_same_for_ten_and_for_thousands() -> None:
         return counted
 
     assert calls(10) == calls(3000)
+
+
+@pytest.mark.parametrize("route", ["items/{item_id}", "files/{file_path:path}/"])
+def test_braces_of_other_frameworks_are_refused_with_the_path_to_write(route: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"stands for itself here: write <\w+> or <int:\w+>"):
+        path(route, view)
+
+
+def test_other_braces_stand_for_themselves() -> None:
+    resolver = Resolver([path("{}/{1}/x", view, name="odd")])
+
+    assert resolver.resolve("GET", "/{}/{1}/x")[0].name == "odd"
