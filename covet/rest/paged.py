@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,11 +34,8 @@ class Items(Protocol):
     def shown(self, model: type[Model]) -> Projection | None:
         """Return how rows of a model go to JSON directly, where the schema allows it."""
 
-    def only(self, model: type[Model]) -> Sequence[str]:
-        """Return the columns to read, where not all are shown."""
-
-    def related(self, model: type[Model]) -> Sequence[str]:
-        """Return the relations that rows are joined with for the schema."""
+    def joined(self, rows: QuerySet[Any, Any], *, beside: Iterable[str] = ()) -> QuerySet[Any, Any]:
+        """Return the rows with what the schema reads joined, and ``beside`` read as well."""
 
 
 def paged(many: Items, schema: type[Any]) -> Callable[[Request, Any, Any], Awaitable[bytes]]:
@@ -80,10 +77,7 @@ class _Counted(_Written):
             total = await value.count()
             if value.gives_instances and not value.is_evaluated and self._many.shown(value.model) is None:
                 # What the schema shows of other rows is joined before the slice, since nothing can be after it.
-                related = self._many.related(value.model)
-                value = value.select_related(*related) if related else value
-                only = self._many.only(value.model)
-                value = value.only(*only) if only else value
+                value = self._many.joined(value)
         else:
             value = list(value)
             total = len(value)
@@ -118,8 +112,10 @@ class _Cursored(_Written):
         names = [key.name for key in cursor.keys]
         shown = self._many.shown(wanted.model)
         if shown is None:
-            related = [*self._many.related(wanted.model), *[name.rpartition("__")[0] for name in names if "__" in name]]
-            joined = wanted.select_related(*related) if related else wanted
+            # The order's fields may stand in rows that the schema does not show.
+            others = [name.rpartition("__")[0] for name in names if "__" in name]
+            joined = self._many.joined(wanted, beside=names)
+            joined = joined.select_related(*others) if others else joined
             instances = list(await joined[: size + 1])
             has_more = len(instances) > size
             instances = instances[:size][::-1] if is_back else instances[:size]

@@ -9,7 +9,7 @@ import datetime
 import inspect
 import logging
 import types
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
@@ -31,7 +31,7 @@ from covet.rest.pagination import AnyRequest, page_item, page_kind
 from covet.rest.rows import encode_queryset
 from covet.rest.structs import StructList, struct_writer
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
-from covet.schema.relations import columns
+from covet.schema.loading import joined, lookups_of, prefetched
 from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
@@ -225,12 +225,6 @@ class _Source:
             found = self._others[model] = (projection(self.schema, model), shown)
         return found
 
-    def only(self, model: type[Model]) -> Sequence[str]:
-        """Return the columns to read where a client chose what is shown; all of them otherwise."""
-        if not getattr(self.schema, "__covet_chosen__", False) or not issubclass(self.schema, Schema):
-            return ()
-        return columns(self.schema, model) or ()
-
     def read(self, value: Any) -> BaseModel:
         """Return the value as the schema, checked; what the schema does not show is left out."""
         if type(value) is self.schema:
@@ -271,7 +265,7 @@ class _One:
             if shown is not None:
                 return shown.encode_instance(value)
             if needed:
-                await prefetch_related_objects([value], *needed.select, *needed.prefetch)
+                await prefetch_related_objects([value], *lookups_of([value], needed))
         return source.writer.one(source.read(value))
 
 
@@ -295,13 +289,14 @@ class _Many:
         """Return how rows of a model go to JSON directly, where the schema allows it."""
         return None if self._source is None else self._source.of(model)[0]
 
-    def only(self, model: type[Model]) -> Sequence[str]:
-        """Return the columns to read, where not all are shown."""
-        return () if self._source is None else self._source.only(model)
+    def joined(self, rows: QuerySet[Any, Any], *, beside: Iterable[str] = ()) -> QuerySet[Any, Any]:
+        """Return the rows with what the schema reads of single rows joined; for what is sliced next.
 
-    def related(self, model: type[Model]) -> Sequence[str]:
-        """Return the relations that rows are joined with for the schema."""
-        return () if self._source is None else self._source.of(model)[1].select
+        Args:
+            rows: Instances that no projection writes.
+            beside: What else must be read of them.
+        """
+        return rows if self._source is None else joined(rows, self._source.of(rows.model)[1], beside=beside)
 
     async def items(self, value: Any) -> bytes:
         """Return a JSON array."""
@@ -318,12 +313,9 @@ class _Many:
                 shown, needed = source.of(value.model)
                 if shown is not None:
                     return await encode_queryset(value, shown)
-                if needed.select and not value.query.is_sliced:  # a slice was joined before, or is filled in below
-                    value = value.select_related(*needed.select)
-                value = value.prefetch_related(*needed.prefetch) if needed.prefetch else value
-                only = source.only(value.model)
-                if only and not value.query.is_sliced:
-                    value = value.only(*only)
+                if not value.query.is_sliced:  # a slice was joined before, or is filled in below
+                    value = joined(value, needed)
+                value = prefetched(value, needed)
             value = await value
         elif type(value) is list and (written := source.writer.short_many(value)) is not None:
             return written
@@ -335,5 +327,5 @@ class _Many:
                 if shown is not None:
                     return shown.encode_instances(items)
                 if needed:
-                    await prefetch_related_objects(items, *needed.select, *needed.prefetch)
+                    await prefetch_related_objects(items, *lookups_of(items, needed))
         return source.writer.many(source.read_all(items))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from covet import json
@@ -74,13 +74,9 @@ class StructList:
             self._shown[model] = struct_projection(self._struct, model)
         return self._shown[model]
 
-    def only(self, model: type[Model]) -> Sequence[str]:
-        """Return nothing: all columns may be asked for."""
-        return ()
-
-    def related(self, model: type[Model]) -> Sequence[str]:
-        """Return nothing: a struct names no relations."""
-        return ()
+    def joined(self, rows: QuerySet[Any, Any], *, beside: Iterable[str] = ()) -> QuerySet[Any, Any]:
+        """Return the rows as they are: all columns may be asked for, and a struct names no relations."""
+        return rows
 
     async def items(self, value: Any) -> bytes:
         """Return a JSON array."""

@@ -1,10 +1,13 @@
-"""What a schema reads beyond its model's own row, so that it can be loaded before the answer is written."""
+"""What a schema reads: columns of its model's rows, and related rows, so that they can be loaded before it is written."""
 
 from __future__ import annotations
 
 import types
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BeforeValidator, PlainValidator, WrapValidator
 
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
@@ -12,22 +15,25 @@ from covet.schema.base import Schema
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Needs", "columns", "needs", "schemas_in"]
+__all__ = ["Needs", "needs", "schemas_in"]
 
 _MAX_DEPTH = 6
+_BEFORE = (BeforeValidator, PlainValidator, WrapValidator)
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The relations that a schema shows.
+    """The relations that a schema shows, and the columns that it reads.
 
     Attributes:
         select: Paths of single rows, for ``select_related``.
         prefetch: Paths of many rows, for ``prefetch_related``.
+        columns: By path (``""`` for the rows themselves) the names of the fields that are read; ``None`` for all.
     """
 
     select: tuple[str, ...] = ()
     prefetch: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.select or self.prefetch)
@@ -35,62 +41,157 @@ class Needs:
 
 def needs(schema: type[Schema], model: type[Model]) -> Needs:
     """Return what to load with the rows of a model before this schema can be filled from them."""
-    select: list[str] = []
-    prefetch: list[str] = []
-    _collect(schema, model, "", select, prefetch, many=False, depth=0)
-    return Needs(tuple(select), tuple(prefetch))
+    reading = _Reading()
+    reading.collect(schema, model, "", many=False, whole=False, depth=0)
+    columns = {path: None if names is None else tuple(names) for path, names in reading.columns.items()}
+    return Needs(tuple(reading.select), tuple(reading.prefetch), columns)
 
 
-def _collect(
-    schema: type[Schema],
-    model: type[Model],
-    prefix: str,
-    select: list[str],
-    prefetch: list[str],
-    *,
-    many: bool,
-    depth: int,
-) -> None:
-    if depth > _MAX_DEPTH:  # a schema that holds itself: what lies deeper is loaded when it is awaited
-        return
-    for name, info in schema.model_fields.items():
-        field = _relation(model, name)
-        if field is None:
-            continue
-        path = prefix + name
-        is_many = bool(field.many_to_many or field.one_to_many)
-        inner = next(iter(schemas_in(info.annotation)), None)
-        if inner is None and not is_many:
-            continue  # a bare key stands in the row itself
-        below = many or is_many
-        (prefetch if below else select).append(path)
-        if inner is not None:
-            _collect(inner, field.related_model, f"{path}__", select, prefetch, many=below, depth=depth + 1)
+class _Reading:
+    """What is read, gathered along the relations."""
+
+    def __init__(self) -> None:
+        self.select: list[str] = []
+        self.prefetch: list[str] = []
+        self.columns: dict[str, dict[str, None] | None] = {"": {}}
+
+    def collect(
+        self,
+        schema: type[Schema],
+        model: type[Model],
+        prefix: str,
+        *,
+        many: bool,
+        whole: bool,
+        depth: int,
+        came_by: Any = None,
+    ) -> None:
+        """Add what a schema reads of the rows at a prefix, and below; ``came_by`` is the relation that led there."""
+        here = prefix.removesuffix("__")
+        found = _columns(schema, model)
+        whole = whole or found is None
+        if whole:
+            self.columns[here] = None
+        self._add(here, found or ())
+        if depth > _MAX_DEPTH:  # a schema that holds itself: what lies deeper is loaded when it is awaited
+            return
+        for name, info in schema.model_fields.items():
+            relation = _relation(model, name)
+            if relation is None:
+                continue
+            path = prefix + name
+            is_many = bool(relation.many_to_many or relation.one_to_many)
+            inner = schemas_in(info.annotation)
+            if not inner and not is_many:
+                continue  # a bare key stands in the row itself
+            below = many or is_many
+            (self.prefetch if below else self.select).append(path)
+            is_list_of_keys = not inner and name in getattr(schema, "__covet_fields__", {})
+            is_whole = whole or _is_handed_over(schema, name) or len(inner) > 1 or (not inner and not is_list_of_keys)
+            self.columns[path] = None if is_whole else {}
+            self._match(here, path, relation)
+            if inner:
+                self.collect(
+                    inner[0],
+                    relation.related_model,
+                    f"{path}__",
+                    many=below,
+                    whole=is_whole,
+                    depth=depth + 1,
+                    came_by=relation,
+                )
+            else:
+                self._add(path, (relation.related_model._meta.pk.name,))
+            if came_by is not None and getattr(relation, "remote_field", None) is came_by:
+                self._is_owner(path, here.rpartition("__")[0])
+
+    def _is_owner(self, path: str, owner: str) -> None:
+        """Note that the rows at ``path`` are those at ``owner``, which led there: whoever reads these reads for both."""
+        columns = self.columns[path]
+        if columns is None:
+            self.columns[owner] = None
+        else:
+            self._add(owner, columns)
+        if path in self.prefetch:
+            self.columns[path] = None  # it is there, and no statement is to read it
+
+    def _match(self, here: str, path: str, relation: Any) -> None:
+        """Add the columns by which rows and related rows find one another."""
+        forward, reverse = getattr(relation, "field", None), relation
+        if relation.many_to_many:
+            many = relation if forward is None or relation.concrete else forward
+            ends = getattr(many, "through_keys", None)
+            if ends is None:
+                self.columns[here] = self.columns[path] = None
+                return
+            keys = ends()
+            near, far = keys if many is relation else keys[::-1]
+            self._add(here, (near.target_field.name,))
+            self._add(path, (far.target_field.name,))
+            return
+        key: Any = relation if relation.concrete else forward
+        if getattr(key, "target_field", None) is None or not getattr(key, "concrete", False):
+            # By other ways than a column: whatever it may be.
+            self.columns[here] = self.columns[path] = None
+        elif reverse.concrete:
+            self._add(here, (key.name,))
+            self._add(path, (key.target_field.name,))
+        else:
+            self._add(here, (key.target_field.name,))
+            self._add(path, (key.name,))
+
+    def _add(self, path: str, names: Iterable[str]) -> None:
+        columns = self.columns.get(path)
+        if columns is not None:
+            columns.update(dict.fromkeys(names))
 
 
-def columns(schema: type[Schema], model: type[Model], prefix: str = "", depth: int = 0) -> list[str] | None:
-    """Return the paths of all columns that a schema shows of a row and its joined rows.
+def _columns(schema: type[Schema], model: type[Model]) -> list[str] | None:
+    """Return the fields that a schema reads of a row.
 
-    None where it shows what is no column, such as a property, which may read any of them.
+    None where that cannot be told: it shows a property, which may read any of them, or is handed the row as it is.
     """
+    if not _reads_by_name(schema):
+        return None
     meta = model._meta
     names = {"pk": meta.pk, **{name: field for field in meta.concrete_fields for name in (field.name, field.attname)}}
+    by_name = bool(schema.model_config.get("populate_by_name") or schema.model_config.get("validate_by_name"))
     found: list[str] = []
     for name, info in schema.model_fields.items():
-        field = names.get(name)
-        inner = next(iter(schemas_in(info.annotation)), None)
-        if field is None:
-            relation = _relation(model, name)
-            if relation is None or not (relation.many_to_many or relation.one_to_many):
+        alias = info.validation_alias if info.validation_alias is not None else info.alias
+        if alias is not None and not (
+            by_name and isinstance(alias, str) and alias not in names and not hasattr(model, alias)
+        ):
+            return None
+        column = names.get(name)
+        if column is None:
+            if _relation(model, name) is None:
                 return None
-            continue  # rows of their own, found by the key
-        found.append(prefix + field.name)
-        if inner is not None and field.is_relation:
-            below = None if depth > _MAX_DEPTH else columns(inner, field.related_model, f"{prefix}{name}__", depth + 1)
-            if below is None:
-                return None
-            found.extend(below)
+            continue  # rows of their own
+        found += [one.name for one in meta.pk_fields] if column.is_composite else [column.name]
     return found
+
+
+def _reads_by_name(schema: type[Schema]) -> bool:
+    """Whether a schema takes from a row what its fields are called, and no validator has the row first."""
+    decorators = schema.__pydantic_decorators__
+    if decorators.root_validators or any(one.info.mode != "after" for one in decorators.model_validators.values()):
+        return False
+    own = schema.__mro__[: schema.__mro__.index(Schema)]
+    return not any(
+        name in vars(base) for base in own for name in ("__get_pydantic_core_schema__", "model_validate", "__init__")
+    )
+
+
+def _is_handed_over(schema: type[Schema], name: str) -> bool:
+    """Whether a validator is given the related rows, and not the schema alone."""
+    if any(isinstance(one, _BEFORE) for one in schema.model_fields[name].metadata):
+        return True
+    return any(
+        name in one.info.fields or "*" in one.info.fields
+        for one in schema.__pydantic_decorators__.field_validators.values()
+        if one.info.mode != "after"
+    )
 
 
 def _relation(model: type[Model], name: str) -> Any:
