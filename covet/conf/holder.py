@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -223,6 +224,11 @@ class override:
                 _tell(names, False)
                 raise
         self._before.append((state, before))
+        try:
+            _announce(names, True)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return settings
 
     def __exit__(
@@ -234,6 +240,7 @@ class override:
         # Nothing was built before a block in which the apps were set up first: there is nothing to put back.
         if settings.rebuilder is not None and before is not None:
             settings.rebuilder.restore(before)
+        _announce(frozenset(self._changes), False)
 
     async def __aenter__(self) -> Settings:
         self.__enter__()
@@ -280,6 +287,16 @@ class override:
 def _tell(names: frozenset[str], begins: bool) -> None:
     for watcher in settings.watchers:
         watcher(names, begins)
+
+
+def _announce(names: frozenset[str], begins: bool) -> None:
+    """Send ``setting_changed`` for each name; who listens has imported its module, so nobody else has to."""
+    signals = sys.modules.get("covet.signals")
+    if signals is None or not signals.setting_changed.has_listeners(Settings):
+        return
+    for name in sorted(names):
+        value = getattr(settings, name, None)
+        signals.setting_changed.send_sync(Settings, setting=name, value=value, enter=begins)
 
 
 def import_settings_module() -> ModuleType:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import Any
 
 from covet.apps.registry import Apps
 from covet.handlers.disconnect import Disconnects
@@ -10,8 +12,11 @@ from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
 from covet.handlers.proxies import behind_proxies
 from covet.http.background import running
+from covet.http.body import resumed
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
+from covet.http.response import Response
+from covet.http.status import BODILESS
 from covet.types import Receive, Scope, Send
 from covet.urls.mount import REST, Mount
 from covet.urls.reverse import script_prefix
@@ -46,27 +51,38 @@ class Application:
                 script_prefix.set(scope["root_path"].rstrip("/"))
             request = Request(scope, receive, app=handler, policy=handler.policy)
             request._channel = send
-            watch, task = self.disconnects, asyncio.current_task()
-            if task is not None:
-                watch.running[task] = request
-                if watch.loop is not task.get_loop():
-                    watch.start(task.get_loop())
+            steps: Any = handler.handle(request)
             try:
-                response = await handler.handle(request)
-            except asyncio.CancelledError:
-                if task is None or not watch.has_left(task):
+                waited = steps.send(None)
+            except StopIteration as ended:
+                # Most views wait for nothing, so there was no time for the client to leave.
+                response: Response = ended.value
+            except AttributeError:
+                if hasattr(steps, "send"):
                     raise
-                await request.close()
-                return
-            finally:
-                watch.running.pop(task, None)  # type: ignore[arg-type]  # None is in no dict of tasks
-            if watch.watchers and task is not None and await watch.stop(task):
-                await response.close()
-                return
-            if response.is_streaming:
-                await handler.stream(request, response, scope, receive, send)
+                response = await steps
             else:
-                await response.send(scope, receive, send)
+                answered = await self._watched(request, resumed(steps, waited))
+                if answered is None:
+                    return
+                response = answered
+            try:
+                if response.sends_itself:
+                    if response.is_streaming:
+                        await handler.stream(request, response, scope, receive, send)
+                    else:
+                        await response.send(scope, receive, send)
+                else:
+                    # As ``Response.send`` does it: one coroutine less.
+                    if response.status in BODILESS:
+                        response.body = b""
+                    headers = response.final_headers()
+                    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+                    body = b"" if scope["method"] == "HEAD" else response.body
+                    await send({"type": "http.response.body", "body": body})
+            except BaseException:
+                await request.abandon()
+                raise
             if request._cleanup:
                 await request.close()
             if response.background is not None:
@@ -85,6 +101,29 @@ class Application:
             await handle_lifespan(self, receive, send)
         else:
             raise ValueError(f"An ASGI server asked for the scope {kind!r}; Covet serves http, websocket and lifespan.")
+
+    async def _watched(self, request: Request, answer: Awaitable[Response]) -> Response | None:
+        """Wait for the answer to a request, and give it up when its client leaves: then there is none."""
+        watch, task = self.disconnects, asyncio.current_task()
+        if task is None:
+            return await answer
+        watch.running[task] = request
+        if watch.loop is not task.get_loop():
+            watch.start(task.get_loop())
+        try:
+            response = await answer
+        except asyncio.CancelledError:
+            await request.abandon()
+            if not watch.has_left(task):
+                raise
+            return None
+        finally:
+            del watch.running[task]
+        if watch.watchers and await watch.stop(task):
+            await response.close()
+            await request.abandon()
+            return None
+        return response
 
     async def _websocket_of_mount(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Let a mounted application serve a WebSocket below its path; ``False`` when the path is in none."""

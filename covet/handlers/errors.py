@@ -15,6 +15,7 @@ from covet.http.exception_handlers import Handlers, find_handler, handled
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
 from covet.problems import Problem, problem_for
+from covet.signals import got_request_exception
 from covet.views.debug import debug_page, not_found_page
 from covet.views.defaults import error_page
 
@@ -34,11 +35,20 @@ class ErrorResponder:
         debug: Show code, values and statements to people, and the exception's text to machines.
         page: Makes the page for people in production.
         handlers: The project's own answers, by exception.
+        sender: Who ``got_request_exception`` comes from.
     """
 
-    def __init__(self, *, debug: bool = False, page: Page = error_page, handlers: Handlers | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        debug: bool = False,
+        page: Page = error_page,
+        handlers: Handlers | None = None,
+        sender: type | None = None,
+    ) -> None:
         self.debug = debug
         self.page = page
+        self.sender = sender
         self.handlers: Handlers = {} if handlers is None else handlers
 
     async def __call__(self, request: Request, error: Exception) -> Response:
@@ -57,6 +67,7 @@ class ErrorResponder:
             sink = request.extension("covet.exceptions")
             if sink is not None:
                 sink.append(error)
+            await got_request_exception.send_robust(self.sender, request=request, exception=error)
         if request.request_id is not None:
             problem.extra = {**problem.extra, "request_id": request.request_id}
         if not request.accepts_html:

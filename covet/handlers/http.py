@@ -19,6 +19,7 @@ from covet.http.response import Response
 from covet.middleware.base import GetResponse
 from covet.middleware.chain import Hooks, fold, guard
 from covet.middleware.skipping import by_route, choosing
+from covet.signals import got_request_exception
 from covet.types import Message, Receive, Scope, Send
 from covet.urls.endpoint import view_name
 from covet.urls.resolver import Resolver
@@ -48,7 +49,17 @@ class HttpHandler:
         websocket_hooks: ``process_websocket`` of each of them; the WebSocket handler runs these.
     """
 
-    __slots__ = ("debug", "errors", "handle", "layers", "policy", "proxies", "resolver", "websocket_hooks")
+    __slots__ = (
+        "__weakref__",
+        "debug",
+        "errors",
+        "handle",
+        "layers",
+        "policy",
+        "proxies",
+        "resolver",
+        "websocket_hooks",
+    )
 
     def __init__(
         self,
@@ -65,7 +76,7 @@ class HttpHandler:
         self.proxies = proxies
         self.policy = policy
         self.debug = debug
-        self.errors = ErrorResponder(debug=debug, handlers=exception_handlers)
+        self.errors = ErrorResponder(debug=debug, handlers=exception_handlers, sender=type(self))
 
         def innermost(hooks: Hooks) -> GetResponse:
             if wrap_view is None and hooks == NO_HOOKS:
@@ -107,6 +118,7 @@ class HttpHandler:
             if has_started:
                 if not isinstance(error, HTTPException):
                     logger.exception("%s %s broke off while it was sent", request.method, request.path)
+                    await got_request_exception.send_robust(HttpHandler, request=request, exception=error)
                 # The server closes the connection, which tells the client that this was not all.
                 raise
             failed = await self.errors(request, error)

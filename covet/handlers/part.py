@@ -10,6 +10,7 @@ from covet.checks.messages import CheckMessage
 from covet.conf import settings
 from covet.handlers.http import HttpHandler
 from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
+from covet.handlers.telling import tell_signals
 from covet.http.exception_handlers import project_handlers
 from covet.middleware.order import check_debug_panel, check_order
 from covet.middleware.skipping import check_skipped
@@ -85,6 +86,7 @@ class HandlersPart(AppPart):
         bound = budget_per_request(settings.QUERY_BUDGET)
         if bound is not None:
             self.handler.handle = bound(self.handler.handle)
+        tell_signals(self.handler)
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report middleware in an order that cannot be meant, and layers left out by a name that is none."""

@@ -335,6 +335,9 @@ class CovetProtocol(HttpToolsProtocol):
                     if response.background is not None:
                         running.start(response.background)
         finally:
+            if request._cleanup:
+                # The client left, or nothing more could be sent.
+                await request.abandon()
             task, self.running = self.running, None
             if task is not None:
                 self.tasks.discard(task)
@@ -430,7 +433,7 @@ class CovetProtocol(HttpToolsProtocol):
             if not cycle.response_complete:
                 self.transport.close()
             if request._cleanup:
-                await request.close()
+                await (request.close() if cycle.response_complete else request.abandon())
             if response.background is not None and cycle.response_complete:
                 running.start(response.background)
 

@@ -86,14 +86,15 @@ class RsgiApplication:
         try:
             response = await handler.handle(request)
         except asyncio.CancelledError:
+            await request.abandon()
             if task is None or not watch.has_left(task):
                 raise
-            await request.close()
             return
         finally:
             watch.running.pop(task, None)  # type: ignore[arg-type]  # None is in no dict of tasks
         if watch.watchers and task is not None and await watch.stop(task):
             await response.close()
+            await request.abandon()
             return
         if response.is_streaming:
             try:
@@ -101,6 +102,11 @@ class RsgiApplication:
             except Exception:
                 # Logged where it happened. The transport is let go, or the client would wait for more.
                 exchange.close()
+                await request.abandon()
+                return
+            except BaseException:
+                await request.abandon()
+                raise
         else:
             if not exchange.is_read and response.status != 408:
                 await exchange.discard()

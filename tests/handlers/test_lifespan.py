@@ -131,6 +131,7 @@ async def test_the_signal_that_a_server_waits_for_is_heard_first_and_given_back(
                 waiting = draining.join()
                 os.kill(os.getpid(), signal.SIGTERM)
                 await waiting
+                draining.leave(waiting)
                 await ended.wait()
             await asyncio.gather(streamed, return_exceptions=True)
             assert streamed.cancelled()
