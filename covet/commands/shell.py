@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import builtins
 import code
 import contextlib
 import inspect
@@ -58,7 +59,8 @@ def imported_names() -> dict[str, Any]:
 
 def _run_source(source: str, names: dict[str, Any]) -> int:
     compiled = compile(source, "<shell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    namespace = {"__name__": "__main__", **names}
+    # With the built-ins, as exec() would add them: warnings that rise from these lines look there.
+    namespace = {"__name__": "__main__", "__builtins__": builtins, **names}
 
     async def main() -> None:
         async with started():
@@ -104,7 +106,7 @@ class _Console(code.InteractiveConsole):
     locals: dict[str, Any]
 
     def __init__(self, names: dict[str, Any], runner: asyncio.Runner) -> None:
-        super().__init__({"__name__": "__console__", "__doc__": None, **names})
+        super().__init__({"__name__": "__console__", "__doc__": None, "__builtins__": builtins, **names})
         self.runner = runner
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 

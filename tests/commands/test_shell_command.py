@@ -26,6 +26,14 @@ def test_an_error_is_an_exit_code_and_an_exit_is_respected(manage):
     assert manage("shell", "-c", "raise SystemExit").returncode == 0
 
 
+def test_a_forgotten_await_is_told(manage):
+    done = manage("shell", "-c", "import asyncio; asyncio.sleep(0)")
+
+    assert done.returncode == 0
+    assert "RuntimeWarning: coroutine 'sleep' was never awaited" in done.stderr
+    assert "KeyError" not in done.stderr
+
+
 def test_no_imports_means_none(manage):
     assert "NameError" in manage("shell", "--no-imports", "-c", "settings").stderr
 
