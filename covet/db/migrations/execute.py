@@ -111,6 +111,9 @@ class Executor:
         database: The database.
         loader: The migrations.
         progress: Who is told how far it is.
+
+    Attributes:
+        latest: The models after all migrations, if the last ``migrate`` left none to be applied: it has them anyway.
     """
 
     def __init__(self, database: Database, loader: Loader, progress: Progress | None = None) -> None:
@@ -119,6 +122,7 @@ class Executor:
         self.recorder = Recorder(database)
         self.journal = Journal(database)
         self.progress: Progress = progress or _Silent()
+        self.latest: ProjectState | None = None
 
     async def applied(self) -> set[MigrationKey]:
         """Return the applied migrations, after fitting the graph to them and checking that their history fits.
@@ -188,36 +192,27 @@ class Executor:
             steps = self.plan(applied, targets)
             refuse_others(await self.journal.unfinished(), {(step.migration.key, step.backwards) for step in steps})
             self.progress.planned(steps)
-            await self._signal(pre_migrate, steps, self._states(applied))
-            if steps and steps[0].backwards:
-                state = await self._go_back(steps, applied, fake=fake)
+            state = self._states(applied)
+            await self._signal(pre_migrate, steps, state)
+            is_forward = not (steps and steps[0].backwards)
+            if is_forward:
+                # What is applied comes first: the state that a step meets is that of the database.
+                for step in steps:
+                    fake_it = fake or (fake_initial and await self._tables_exist(step.migration, state))
+                    state = await self._step(step, state, fake=fake_it)
             else:
-                state = await self._go_forward(steps, applied, fake=fake, fake_initial=fake_initial)
+                state = await self._go_back(steps, applied, fake=fake)
             await self._record_replaced()
             if sync:
                 made = await sync_models(self.database, self.loader)
                 if made:
                     self.progress.synced(made)
             await self._signal(post_migrate, steps, state)
+        is_whole = is_forward and len(applied) + len(steps) == len(self.loader.graph.nodes)
+        self.latest = state if is_whole else None
         return steps
 
-    # ── forwards ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _go_forward(
-        self, steps: list[Step], applied: set[MigrationKey], *, fake: bool, fake_initial: bool
-    ) -> ProjectState:
-        pending = {step.migration.key: step for step in steps}
-        state = self.loader.base_state()
-        order = self.loader.graph.full_plan([*applied, *pending])
-        # What is applied comes first: the state that a step meets is that of the database.
-        for key in [*[key for key in order if key not in pending], *[key for key in order if key in pending]]:
-            if key not in pending:
-                state = self.loader.graph.nodes[key].mutate_state(state)
-                continue
-            step = pending[key]
-            fake_it = fake or (fake_initial and await self._tables_exist(step.migration, state))
-            state = await self._step(step, state, fake=fake_it)
-        return state
+    # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _step(self, step: Step, state: ProjectState, *, fake: bool) -> ProjectState:
         """Take one step; its row is written, or deleted, in the very transaction of its operations."""
@@ -300,6 +295,8 @@ class Executor:
 
     async def _record_replaced(self) -> None:
         """Record squashed migrations all of whose parts are applied."""
+        if not self.loader.has_squashed:
+            return
         recorded = await self.recorder.applied()
         for key, migration in self.loader.graph.nodes.items():
             if migration.replaces and key not in recorded and all(tuple(i) in recorded for i in migration.replaces):
@@ -361,8 +358,9 @@ class Executor:
 
     def _states(self, applied: set[MigrationKey]) -> ProjectState:
         state = self.loader.base_state()
-        for key in self.loader.graph.full_plan(applied):
-            state = self.loader.graph.nodes[key].mutate_state(state)
+        for key in self.loader.graph.full_plan():
+            if key in applied:
+                state = self.loader.graph.nodes[key].mutate_state(state)
         return state
 
     async def announce(self) -> None:

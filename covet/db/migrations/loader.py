@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import importlib.util
 import os
 import pkgutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +87,11 @@ class Loader:
         """Labels of the apps that have no migrations package."""
         return [label for label in self.packages if label not in self.migrated]
 
+    @property
+    def has_squashed(self) -> bool:
+        """Whether any migration stands for others: then the graph depends on what is applied."""
+        return any(migration.replaces for migration in self.migrations.values())
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _load(self) -> None:
@@ -131,7 +135,7 @@ class Loader:
 
     def fit(self, applied: Collection[MigrationKey]) -> None:
         """Make the graph anew where it depends on what is applied, which is where there are squashed migrations."""
-        if any(migration.replaces for migration in self.migrations.values()):
+        if self.has_squashed:
             self.build(applied)
 
     def _resolve(self, key: MigrationKey, dependency: tuple[str, str], graph: MigrationGraph) -> list[MigrationKey]:
@@ -326,13 +330,15 @@ def _import_file(package: ModuleType, path: str | None, name: str) -> ModuleType
     dotted = f"{package.__name__}.{name}"
     if dotted in sys.modules or path is None:
         return importlib.import_module(dotted)
-    spec = importlib.util.spec_from_file_location(dotted, path, loader=SourceFileLoader(dotted, path))
-    if spec is None or spec.loader is None:
-        return importlib.import_module(dotted)
-    module = importlib.util.module_from_spec(spec)
+    # What importlib.util would make, less what it computes for each and nobody asks for, such as the name of the cache.
+    loader = SourceFileLoader(dotted, path)
+    module = ModuleType(dotted)
+    module.__spec__ = ModuleSpec(dotted, loader, origin=path)
+    module.__spec__.has_location = True
+    module.__loader__, module.__file__, module.__package__ = loader, path, package.__name__
     sys.modules[dotted] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         sys.modules.pop(dotted, None)
         raise

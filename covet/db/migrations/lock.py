@@ -101,6 +101,10 @@ async def _sqlite(database: Database, on_wait: Callable[[], None]) -> AsyncItera
         yield
         return
     path = Path(f"{name.removeprefix('file:').partition('?')[0]}.migrate.lock")
+    if not path.parent.is_dir():
+        # There can be no database either: what opens it says so, better than a folder made for it would.
+        yield
+        return
     held: list[int] = []
 
     async def attempt() -> bool:
@@ -124,7 +128,6 @@ def _lock_file(path: Path) -> int | None:
     A file beside the database, not the database itself: closing any descriptor of a file drops the locks that SQLite
     holds on it in this process.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if sys.platform == "win32":

@@ -42,6 +42,7 @@ class Recorder:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._is_there = False
 
     async def applied(self) -> dict[MigrationKey, datetime.datetime]:
         """Return the applied migrations with their times, in the order in which they were applied."""
@@ -60,7 +61,9 @@ class Recorder:
 
     async def has_table(self) -> bool:
         """Whether the database has had any migrations at all."""
-        return MIGRATIONS_TABLE.name in await self.database.introspection.tables()
+        if not self._is_there:
+            self._is_there = MIGRATIONS_TABLE.name in await self.database.introspection.tables()
+        return self._is_there
 
     async def ensure_table(self) -> None:
         """Make the table if it is missing."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partialmethod
+from itertools import compress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypedDict, cast, overload
 
 from typing_extensions import TypeVar
@@ -104,7 +106,9 @@ _ATTRIBUTES = {
     "validators": "_validators",
     "error_messages": "_error_messages",
 }
-_OPTIONS = [(option, _ATTRIBUTES.get(option, option), default) for option, default in _DEFAULTS.items()]
+_NAMES, _VALUES = tuple(_DEFAULTS), tuple(_DEFAULTS.values())
+# All of them in one call: a comparison of models takes apart every field twice.
+_read_options = operator.attrgetter(*[_ATTRIBUTES.get(option, option) for option in _DEFAULTS])
 
 
 class Field(TakesLookups, Generic[T]):
@@ -528,10 +532,10 @@ class Field(TakesLookups, Generic[T]):
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Return name, import path and arguments that make an equal field: what migrations write and compare."""
         kwargs: dict[str, Any] = {}
-        for option, attribute, default in _OPTIONS:
-            value = getattr(self, attribute)
-            if value is default:
-                continue
+        values = _read_options(self)
+        told = zip(_NAMES, values, _VALUES, strict=True)
+        for option, given, default in compress(told, map(operator.is_not, values, _VALUES)):
+            value = given
             if option == "validators":
                 value = tuple(value)
             elif option == "choices" and (isinstance(value, ChoicesType) or not callable(value)):
