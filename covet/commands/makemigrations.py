@@ -20,6 +20,7 @@ from covet.db.errors import DatabaseError
 from covet.db.migrations.autodetect import detect, next_number
 from covet.db.migrations.loader import Loader, migration_packages, swappable_models
 from covet.db.migrations.loss import losses
+from covet.db.migrations.merge import branches_of, collisions, unread
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.part import MigrationsPart
 from covet.db.migrations.questioner import Answers, parse_default, parse_rename
@@ -250,13 +251,21 @@ def _merges(loader: Loader, answers: Answers, labels: Sequence[str], name: str |
     for label, leaves in sorted(loader.graph.conflicts().items()):
         if labels and label not in labels:
             continue
-        shared = set.intersection(*(set(loader.graph.forwards_plan((label, leaf))) for leaf in leaves))
-        for leaf in leaves:
+        for leaf, keys in branches_of(loader, label, leaves).items():
             note(style(f"Branch {leaf}", bold=True))
-            for key in loader.graph.forwards_plan((label, leaf)):
-                if key not in shared and key[0] == label:
-                    for operation in loader.graph.nodes[key].operations:
-                        note(f"    {operation.symbol} {operation.describe()}")
+            for key in [key for key in keys if key[0] == label]:
+                for operation in loader.graph.nodes[key].operations:
+                    note(f"    {operation.symbol} {operation.describe()}")
+            for text in unread(loader, keys):
+                note(style(f"Note: read yourself whether the other branch touches {text}", "yellow"))
+        touching = collisions(loader, label, leaves)
+        if touching:
+            listed = "\n".join(f"  {text}" for text in touching)
+            raise CommandError(
+                f"The branches of {label} touch each other, so the order in which they run matters:\n{listed}\n"
+                "Say which comes last: name the other's latest migration in its dependencies, or delete its file and make "
+                "it anew with makemigrations. Nothing was written."
+            )
         if not answers.confirm_merge(label, leaves):
             continue
         tails = "_".join(leaf.partition("_")[2] or leaf for leaf in leaves)[:40].rstrip("_")

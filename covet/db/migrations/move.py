@@ -14,7 +14,7 @@ from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField
 from covet.db.migrations.operations.special import SeparateDatabaseAndState
-from covet.db.migrations.operations.tables import AlterModelTable, CreateModel, DeleteModel
+from covet.db.migrations.operations.tables import AlterModelTable, CreateModel, DeleteModel, RenameModel
 from covet.db.migrations.order import Change, Fact
 from covet.db.migrations.questioner import Answers, Questioner, Rename
 from covet.db.migrations.signature import ModelKey, shape_of
@@ -41,13 +41,17 @@ def moved_models(old: ProjectState, new: ProjectState, questioner: Questioner) -
     for key in sorted(new.models.keys() - old.models.keys()):
         for source in sorted(old.models.keys() - new.models.keys()):
             wanted = open_moves.get(source)
-            if source[0] == key[0] or source[1] != key[1] or not (wanted or _may_be(old, new, source, key)):
+            is_wanted = wanted is not None and (wanted.new_app, wanted.new_name.lower()) == key
+            # Under another name it is a move only when that is said: a guess would find too many.
+            if source[0] == key[0] or not (is_wanted or (source[1] == key[1] and _may_be(old, new, source, key))):
                 continue
             before, after = old.models[source], new.models[key]
             if questioner.moved_model(f"{source[0]}.{before.name}", f"{key[0]}.{after.name}"):
                 _require_possible(old, new, source, key)
                 open_moves.pop(source, None)
-                yield from _move(old, after, source)
+                if before.name != after.name:
+                    yield _renamed(old, source, after.name)
+                yield from _move(old, after, (source[0], key[1]))
                 break
     for rename in open_moves.values():
         raise _unfit(rename)
@@ -64,7 +68,12 @@ def _obstacle(old: ProjectState, new: ProjectState, source: ModelKey, key: Model
     if not (old.models[source].has_table and new.models[key].has_table):
         return "it has no table that migrations look after"
     if old.models[source].base_keys or any(source in model.base_keys for model in old.models.values()):
-        return "it inherits from a model, or models inherit from it"
+        return (
+            "it inherits from a model, or models inherit from it. Give the model in the new app another table beside the "
+            "old one (makemigrations --no-rename while both are there), copy the rows with RunPython, then remove the old one"
+        )
+    if source[1] != key[1] and (source[0], key[1]) in old.models:
+        return f"{source[0]} has a {key[1]} of its own; move it under its own name first"
     return ""
 
 
@@ -76,16 +85,18 @@ def _require_possible(old: ProjectState, new: ProjectState, source: ModelKey, ke
 
 def _unfit(rename: Rename) -> MigrationError:
     place = f"{rename.app_label}.{rename.model_name}"
-    if rename.model_name != rename.new_name.lower():
-        reason = "a model is moved under its own name; rename it in another migration"
-    else:
-        reason = (
-            f"'{place}' is not in the migrations or still in the models, or '{rename.new_app}' has no such new model"
-        )
+    reason = f"'{place}' is not in the migrations or still in the models, or '{rename.new_app}' has no such new model"
     return MigrationError(
         f"--rename {place}:{rename.new_app}.{rename.new_name} does not fit: {reason}.",
         exit_code=2,
     )
+
+
+def _renamed(old: ProjectState, source: ModelKey, new_name: str) -> Change:
+    """Return the change of the name, which comes first: the model moves under its new one."""
+    rename = RenameModel(old.models[source].name, new_name)
+    rename.state_forwards(source[0], old)
+    return Change(source[0], rename, frozenset({("model", source[0], new_name.lower())}))
 
 
 def _move(old: ProjectState, after: ModelState, source: ModelKey) -> Iterator[Change]:

@@ -200,6 +200,8 @@ class _Judge:
 
     def whole(self, found: Sequence[OperationEffects]) -> list[OperationEffects]:
         """Return what is to be said about the migration as one."""
+        if not found:
+            return []
         every = [effect for item in found for effect in item.effects]
         advice = advice_on_all(every, atomic=self.migration.atomic, vendor=self.vendor)
         index = 0 if self.backwards else len(self.migration.operations) - 1

@@ -90,6 +90,13 @@ async def test_an_index_that_comes_back_is_built_under_a_lock(database, make_loa
     assert [item.code for item in found] == (["index-not-concurrent"] if vendor == "postgresql" else [])
 
 
+async def test_a_migration_without_operations_does_nothing(database, make_loader):
+    loader = make_loader(base(), ("blog.0002", [], ["blog.0001"]))
+    for backwards in (False, True):
+        found = await examine_all(database, loader, [("blog", "0002")], backwards=backwards)
+        assert found == {("blog", "0002"): []}
+
+
 RAW = {
     "ALTER TABLE blog_item DROP COLUMN views": {"drop-column"},
     "ALTER TABLE blog_item RENAME COLUMN views TO seen": {"rename-column"},
