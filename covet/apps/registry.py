@@ -14,7 +14,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from covet.apps.config import AppConfig
 from covet.apps.discovery import AppError, before, make_config, part_classes, part_module, sort_parts
@@ -72,7 +72,7 @@ class Apps:
         self.all_models: dict[str, dict[str, type[Any]]] = defaultdict(dict)
         self.apps_ready = self.models_ready = self.ready = ready
         self.cache_clearers: list[Callable[[], None]] = []
-        self._parts: dict[type[AppPart], AppPart] = {}
+        self._parts: dict[type[AppPart], Any] = {}
         self._all_parts = False
         self._pending: list[tuple[Callable[..., Any], tuple[ModelKey, ...]]] = []
         self._running: dict[AppPart, _Run] = {}
@@ -207,13 +207,14 @@ class Apps:
             ImproperlyConfigured: The part is not loaded.
         """
         try:
-            return cast(P, self._parts[cls])
+            found: P = self._parts[cls]
         except KeyError:
             raise ImproperlyConfigured(
                 f"The part {cls.__name__} is not loaded. Call covet.setup() first; in a command, name it in "
                 f"@command(parts=[{cls.__name__}]); and see that APP_PARTS or an installed app brings "
                 f"'{cls.__module__}.{cls.__qualname__}'."
             ) from None
+        return found
 
     def has_part(self, cls: type[AppPart]) -> bool:
         """Tell whether the part is loaded."""

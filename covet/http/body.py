@@ -11,7 +11,7 @@ from covet.http.errors import BadRequest, ClientDisconnected, PayloadTooLarge, R
 from covet.http.policy import RequestPolicy
 from covet.types import Message, Receive
 
-__all__ = ["read_body", "stream_body", "too_large"]
+__all__ = ["read_body", "resumed", "stream_body", "too_large"]
 
 
 def too_large(limit: int) -> PayloadTooLarge:
@@ -61,7 +61,7 @@ async def read_body(receive: Receive, policy: RequestPolicy, *, limit: int) -> b
                 return first
             begun = None
         else:
-            begun = _resumed(begun, waited)
+            begun = resumed(begun, waited)
     try:
         async with asyncio.timeout(policy.body_timeout_s):
             if begun is not None:
@@ -91,7 +91,7 @@ def _checked(message: Message, limit: int) -> bytes:
 
 
 @types.coroutine
-def _resumed(steps: Any, waited: Any) -> Generator[Any, Any, Message]:
+def resumed(steps: Any, waited: Any) -> Generator[Any, Any, Any]:
     """Go on with a coroutine that has been started by hand and waits."""
     try:
         while True:
@@ -102,8 +102,7 @@ def _resumed(steps: Any, waited: Any) -> Generator[Any, Any, Message]:
             else:
                 waited = steps.send(sent)
     except StopIteration as ended:
-        message: Message = ended.value
-        return message
+        return ended.value
 
 
 async def stream_body(receive: Receive, policy: RequestPolicy, *, limit: int) -> AsyncIterator[bytes]:

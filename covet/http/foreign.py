@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
-__all__ = ["no_attribute"]
+__all__ = ["INSTEAD", "Absent"]
 
-_INSTEAD: Final = {
+INSTEAD: Final = {
     "COOKIES": "request.cookies",
     "FILES": "await request.form(), which holds the files too",
     "GET": "request.query",
@@ -27,12 +27,21 @@ _INSTEAD: Final = {
 }
 
 
-def no_attribute(name: str) -> AttributeError:
-    """Return the error for an attribute that a request has not, with what to write instead where that is known."""
-    known = _INSTEAD.get(name)
-    hint = (
-        f" Write {known}."
-        if known
-        else " What middleware hands on with a request lies in request.state: request.state.name = value."
-    )
-    return AttributeError(f"A request has no attribute {name!r}.{hint}", name=name)
+class Absent:
+    """Stands on ``Request`` under such a name; what middleware assigns takes its place.
+
+    A ``__getattr__`` would say it too, and make every other attribute of every request slower.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, request: object, owner: type[object]) -> NoReturn:
+        """Refuse, with what to write instead.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(f"A request has no attribute {self.name!r}. Write {INSTEAD[self.name]}.", name=self.name)

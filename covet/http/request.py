@@ -18,6 +18,7 @@ from covet.http.background import BackgroundTasks, running
 from covet.http.body import check_length, read_body, stream_body
 from covet.http.cookies import parse_cookies, signed_cookie_salt
 from covet.http.errors import BadRequest, DisallowedHost, UnsupportedMediaType, duplicate_key_refused
+from covet.http.foreign import INSTEAD, Absent
 from covet.http.forms import FormData, parse_content_type, parse_form
 from covet.http.headers import Headers, RawHeaders, raw_value
 from covet.http.hosts import is_allowed_host
@@ -49,8 +50,31 @@ class State:
         return f"State({self.__dict__!r})"
 
 
+class _AtFirstLook:
+    """An attribute that is made when it is first asked for; what is assigned takes its place."""
+
+    __slots__ = ("make", "name")
+
+    def __init__(self, make: Callable[[Request], Any]) -> None:
+        self.make = make
+
+    def __set_name__(self, owner: type[Request], name: str) -> None:
+        self.name = name
+
+    def __get__(self, request: Request | None, owner: type[Request]) -> Any:
+        if request is None:
+            return self
+        value = self.make(request)
+        setattr(request, self.name, value)
+        return value
+
+
+def _at_first_look(make: Callable[[Request], Any]) -> Any:
+    return _AtFirstLook(make)
+
+
 class Request:
-    """One HTTP request.
+    """One HTTP request. Middleware may set attributes of its own, besides what ``request.state`` holds.
 
     Attributes:
         method: Upper case, such as ``"GET"``.
@@ -68,48 +92,35 @@ class Request:
         request_id: Its id in logs and error documents; ``RequestIdMiddleware`` sets it.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_background",
-        "_body",
-        "_channel",
-        "_cleanup",
-        "_cookies",
-        "_csp_nonce",
-        "_form",
-        "_headers",
-        "_json",
-        "_query",
-        "_receive",
-        "_scope",
-        "_session",
-        "_state",
-        "_streamed",
-        "_user",
-        "app",
-        "auth",
-        "client",
-        "http_version",
-        "method",
-        "path",
-        "path_params",
-        "policy",
-        "queries",
-        "raw_headers",
-        "raw_query",
-        "request_id",
-        "root_path",
-        "route",
-        "scheme",
-        "server",
-    )
-
-    if not TYPE_CHECKING:  # a checker knows what is not there
-
-        def __getattr__(self, name: str) -> Any:
-            from covet.http.foreign import no_attribute  # only a mistake needs it
-
-            raise no_attribute(name)
+    # What a request has not been given yet stands on the class: making one sets only what came.
+    _scope: Scope | None = None
+    _receive: Receive | None = None
+    _body: bytes | None = None
+    _headers: Headers | None = None
+    _query: QueryParams | None = None
+    _cookies: dict[str, str] | None = None
+    _form: FormData | None = None
+    _json: Any = _UNSET
+    _state: State | None = None
+    _streamed = False
+    _session: Any = _UNSET
+    _user: Any = _UNSET
+    _background: BackgroundTasks | None = None
+    _channel: Any = None
+    # One look after the answer, whatever there is to do then.
+    _cleanup: Any = False
+    _csp_nonce: str | None = None
+    root_path = ""
+    route: CompiledRoute | None = None
+    auth: Any = None
+    queries: list[Any] | None = None
+    request_id: str | None = None
+    path_params: dict[str, Any] = _at_first_look(lambda request: {})
+    raw_query: bytes = _at_first_look(lambda request: request._told("query_string", b""))
+    scheme: str = _at_first_look(lambda request: request._told("scheme", "http"))
+    client: tuple[str, int] | None = _at_first_look(lambda request: request._told("client", None))
+    server: tuple[str, int | None] | None = _at_first_look(lambda request: request._told("server", None))
+    http_version: str = _at_first_look(lambda request: request._told("http_version", "1.1"))
 
     @property
     def version(self) -> str | None:
@@ -123,43 +134,23 @@ class Request:
     def __init__(
         self, scope: Scope, receive: Receive | None = None, *, app: Any = None, policy: RequestPolicy = DEFAULT_POLICY
     ) -> None:
-        self._scope: Scope | None = scope
+        self._scope = scope
         self._receive = receive
         self.method: str = scope["method"]
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-            path = path[len(root) :] or "/"
+        if root:
+            self.root_path = root
+            if path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+                path = path[len(root) :] or "/"
         self.path = path
-        self.root_path = root
-        self.raw_query: bytes = scope.get("query_string", b"")
         self.raw_headers: RawHeaders = scope["headers"]
-        self.scheme: str = scope.get("scheme", "http")
-        self.client: tuple[str, int] | None = scope.get("client")
-        self.server: tuple[str, int | None] | None = scope.get("server")
-        self.http_version: str = scope.get("http_version", "1.1")
         self.app = app
         self.policy = policy
-        self._body: bytes | None = None
-        self._headers: Headers | None = None
-        self._query: QueryParams | None = None
-        self._cookies: dict[str, str] | None = None
-        self._form: FormData | None = None
-        self._json: Any = _UNSET
-        self._state: State | None = None
-        self._streamed = False
-        self._session: Any = _UNSET
-        self._user: Any = _UNSET
-        self.auth: Any = None
-        self._background: BackgroundTasks | None = None
-        self._channel: Any = None
-        # One look after the answer, whatever there is to do then.
-        self._cleanup: bool | Callable[[Request], Awaitable[None]] = False
-        self.path_params: dict[str, Any] = {}
-        self.route: CompiledRoute | None = None
-        self._csp_nonce: str | None = None
-        self.queries: list[Any] | None = None
-        self.request_id: str | None = None
+
+    def _told(self, name: str, default: Any) -> Any:
+        """Return what the server's scope says."""
+        return default if self._scope is None else self._scope.get(name, default)
 
     @classmethod
     def from_parts(
@@ -178,38 +169,18 @@ class Request:
     ) -> Request:
         """Make a request whose body is there already, with no ASGI scope; ``scope`` is built if someone asks."""
         self = cls.__new__(cls)
-        self._scope = None
-        self._receive = None
         self.method = method
         self.path = path
-        self.root_path = root_path
+        if root_path:
+            self.root_path = root_path
         self.raw_query = raw_query
         self.raw_headers = raw_headers if raw_headers is not None else []
         self.scheme = scheme
         self.client = client
         self.server = server
-        self.http_version = "1.1"
         self.app = app
         self.policy = policy
         self._body = body
-        self._headers = None
-        self._query = None
-        self._cookies = None
-        self._form = None
-        self._json = _UNSET
-        self._state = None
-        self._streamed = False
-        self._session = _UNSET
-        self._user = _UNSET
-        self.auth = None
-        self._background = None
-        self._channel = None
-        self._cleanup = False
-        self.path_params = {}
-        self.route = None
-        self._csp_nonce = None
-        self.queries = None
-        self.request_id = None
         if len(body) > policy.max_memory_bytes or len(body) > policy.max_body_bytes:
             # Let it be read as if it still came in, so that the limits are looked at where they always are.
             self._body = None
@@ -570,6 +541,10 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+
+for _name in INSTEAD:
+    setattr(Request, _name, Absent(_name))
 
 
 def _received(body: bytes) -> Receive:

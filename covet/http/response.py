@@ -39,6 +39,11 @@ class Response:
     is_streaming: ClassVar[bool] = False
     # Whether something is left to do between the view and the middleware: see TemplateResponse.
     must_render: ClassVar[bool] = False
+    sends_itself: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        # Servers write an answer of the plain kind themselves, which is quicker than to ask it.
+        cls.sends_itself = cls.is_streaming or cls.send is not Response.send
 
     def __init__(
         self,
