@@ -96,6 +96,10 @@ class Introspection(ABC):
     async def views(self) -> list[str]:
         """Return the names of the views, sorted."""
 
+    async def partitions(self) -> list[str]:
+        """Return the names of the tables that are parts of another one, sorted; ``tables`` leaves them out."""
+        return []
+
     @abstractmethod
     async def columns(self, table: str) -> list[ColumnInfo]:
         """Return the columns of a table, in order; empty when there is no such table."""

@@ -62,7 +62,11 @@ class TableInfo:
 
 
 async def read_tables(
-    database: Database, names: Sequence[str] = (), *, include_views: bool = False
+    database: Database,
+    names: Sequence[str] = (),
+    *,
+    include_views: bool = False,
+    include_partitions: bool = False,
 ) -> tuple[list[TableInfo], list[str]]:
     """Return what the database says of its tables, and which of ``names`` are not there.
 
@@ -70,9 +74,12 @@ async def read_tables(
         database: Where they are.
         names: Only these tables or views.
         include_views: Views, too, when no names are given.
+        include_partitions: The parts of partitioned tables, too, when no names are given.
     """
     reader = database.introspection
     tables, views = await reader.tables(), await reader.views()
+    partitions = await reader.partitions() if names or include_partitions else []
+    tables = sorted([*tables, *partitions])
     own = {"covet_migrations", "covet_migration_journal"}
     wanted = list(names) or [name for name in tables if name not in own] + (views if include_views else [])
     found: list[TableInfo] = []

@@ -174,6 +174,25 @@ async def test_views_come_when_asked_for(database, vendor):
 
 
 @pytest.mark.vendors("postgresql")
+async def test_partitions_and_materialised_views_come_when_asked_for(database, vendor):
+    await database.execute("CREATE TABLE logged (id integer NOT NULL, made date NOT NULL) PARTITION BY RANGE (made)")
+    await database.execute(
+        "CREATE TABLE logged_2026 PARTITION OF logged FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')"
+    )
+    await database.execute("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM logged")
+
+    assert [table.name for table in (await read_tables(database))[0]] == ["logged"]
+    found, _ = await read_tables(database, include_partitions=True, include_views=True)
+    assert [(table.name, table.is_view) for table in found] == [
+        ("logged", False),
+        ("logged_2026", False),
+        ("counted", True),
+    ]
+    compile(models_source(found, vendor), "models.py", "exec")
+    assert [table.name for table in (await read_tables(database, ["logged_2026"]))[0]] == ["logged_2026"]
+
+
+@pytest.mark.vendors("postgresql")
 async def test_types_that_no_field_has_are_guesses_that_say_so(database, vendor):
     await database.execute("CREATE TABLE odd (id bigint PRIMARY KEY, tags int[] NOT NULL, a point, code char(3))")
 

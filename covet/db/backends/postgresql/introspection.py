@@ -8,7 +8,7 @@ __all__ = ["Reader"]
 
 _RELATIONS = """
 SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = ANY($1::text[]::"char"[]) AND NOT c.relispartition AND pg_catalog.pg_table_is_visible(c.oid)
+WHERE c.relkind = ANY($1::text[]::"char"[]) AND c.relispartition = $2 AND pg_catalog.pg_table_is_visible(c.oid)
   AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema') ORDER BY 1
 """
 _COLUMNS = """
@@ -71,11 +71,15 @@ class Reader(Introspection):
 
     async def tables(self) -> list[str]:
         """Return the tables, partitioned and foreign ones included."""
-        return [row[0] for row in await self.database.fetch(_RELATIONS, (["r", "p", "f"],))]
+        return [row[0] for row in await self.database.fetch(_RELATIONS, (["r", "p", "f"], False))]
 
     async def views(self) -> list[str]:
         """Return the views, materialised ones included."""
-        return [row[0] for row in await self.database.fetch(_RELATIONS, (["v", "m"],))]
+        return [row[0] for row in await self.database.fetch(_RELATIONS, (["v", "m"], False))]
+
+    async def partitions(self) -> list[str]:
+        """Return the partitions of partitioned tables."""
+        return [row[0] for row in await self.database.fetch(_RELATIONS, (["r", "p", "f"], True))]
 
     async def columns(self, table: str) -> list[ColumnInfo]:
         """Return the columns of a table or view."""
