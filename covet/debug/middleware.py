@@ -105,7 +105,7 @@ class DebugPanelMiddleware:
         is_page = response.headers.get("content-type", "").startswith("text/html")
         if response.is_streaming or not is_page or "content-encoding" in response.headers:
             return
-        nonce = request.csp_nonce if request.has_csp_nonce else ""
+        nonce = request.csp_nonce if request.has_csp_nonce else _let_in(response, secrets.token_urlsafe(16))
         body = insert(response.body, panel(seen, base, nonce))
         if body is not None:
             response.body = body
@@ -143,6 +143,33 @@ class DebugPanelMiddleware:
         if word == "plan" and number.isdecimal() and int(number) < len(seen.queries):
             return await pages.plan_page(seen, statements_of(seen)[int(number)], base)
         raise NotFound("There is no such page of this request.")
+
+
+def _let_in(response: Response, nonce: str) -> str:
+    """Let a policy that names no nonce load the panel's style sheet, and nothing else; return what the sheet must bear."""
+    bears = ""
+    for header in ("Content-Security-Policy", "Content-Security-Policy-Report-Only"):
+        policy = response.headers.get(header)
+        if policy:
+            response.headers[header] = _with_style(policy, f"'nonce-{nonce}'")
+            bears = nonce
+    return bears
+
+
+def _with_style(policy: str, source: str) -> str:
+    directives = {name.lower(): rest for name, _, rest in (part.strip().partition(" ") for part in policy.split(";"))}
+    for name in ("style-src-elem", "style-src", "default-src"):
+        if name not in directives:
+            continue
+        sources = directives[name].split()
+        # A nonce would turn 'unsafe-inline' off; where that stands, the page lets in what it likes.
+        if "'unsafe-inline'" in sources:
+            return policy
+        kept = " ".join([one for one in sources if one.lower() != "'none'"] + [source])
+        # What falls back on default-src gets a directive of its own, so that nothing else is opened.
+        directives["style-src" if name == "default-src" else name] = kept
+        return "; ".join(f"{name} {rest}".strip() for name, rest in directives.items() if name)
+    return policy
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

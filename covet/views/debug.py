@@ -50,7 +50,7 @@ def _exception(view: ExceptionView, *, is_first: bool) -> str:
         parts.extend(_frame(frame, is_open=is_first and place == 0) for place, frame in enumerate(own))
     if others:
         inside = "".join(_frame(frame, is_open=not own and place == 0) for place, frame in enumerate(others))
-        is_open = "" if own else " open"
+        is_open = "" if own or not is_first else " open"
         parts.append(
             f"<details{is_open}><summary>{pluralize(len(others), 'frame')} of libraries</summary>{inside}</details>"
         )
@@ -137,7 +137,7 @@ def not_found_page(request: Request, problem: Problem) -> Response:
     if request.route is not None:
         parts.append(f"<p>The view <code>{escape(request.route.view_name)}</code> said so.</p>")
     near = suggest(request.path.lstrip("/"), [route.pattern for route in routes])
-    if near:
+    if near and request.route is None:
         parts.append(f"<p>Did you mean <code>/{escape(near)}</code>?</p>")
     if routes:
         rows = "".join(

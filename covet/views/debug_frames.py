@@ -118,7 +118,11 @@ def _frame(frame: FrameType, line: int) -> FrameView:
             continue
         text = MASK if is_secret(name) or hidden is True or (hidden and name in hidden) else safe_repr(value)
         values.append((name, text))
-    return FrameView(path, getattr(code, "co_qualname", code.co_name), line, tuple(lines), tuple(values), is_app)
+    function = getattr(code, "co_qualname", code.co_name)
+    if function == "<module>" and "__jinja_exception__" in frame.f_globals:
+        # The engine makes such a frame for a line of a template.
+        function = "template"
+    return FrameView(path, function, line, tuple(lines), tuple(values), is_app)
 
 
 def _hidden_names(frame: FrameType) -> frozenset[str] | bool:

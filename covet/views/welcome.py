@@ -40,6 +40,7 @@ def welcome_page(request: Request, routes: Sequence[CompiledRoute]) -> Response:
             route.pattern
             for route in routes
             if "<" not in route.pattern
+            and not route.view_name.startswith("covet.")
             and route.pattern.strip("/") not in _KNOWN
             and not route.pattern.startswith("^")
             and (route.methods is None or "GET" in route.methods)

@@ -13,7 +13,7 @@ import pytest
 from covet.conf import override
 from covet.db import connections
 from covet.db.freshness import freshness
-from covet.debug.middleware import DebugPanelMiddleware
+from covet.debug.middleware import DebugPanelMiddleware, _with_style
 from covet.debug.panel import insert
 from covet.debug.requests import History, SeenRequest
 from covet.exceptions import ImproperlyConfigured
@@ -63,6 +63,11 @@ async def templated(request: Request) -> Response:
     return await render(request, "shelf.html", {"books": ["Emma"]})
 
 
+async def late(request: Request) -> Response:
+    """The statement runs in ``render()``."""
+    return await render(request, "shelf.html", {"books": connections["default"].fetch("SELECT 'late' AS book")})
+
+
 async def streamed(request: Request) -> Response:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"<html><body></body></html>"
@@ -83,6 +88,7 @@ ROUTES = [
     path("broken", broken),
     path("cached", cached),
     path("templated", templated),
+    path("late", late),
     path("streamed", streamed),
     path("many", many),
 ]
@@ -119,6 +125,17 @@ async def test_a_page_shows_its_statements_with_the_line_that_asked(development:
     assert re.search(r"total;dur=[\d.]+, db;dur=[\d.]+", answer.headers["server-timing"])
     style = await client.get("/__debug__/panel.css")
     assert style.headers["content-type"].startswith("text/css") and "details.covet" in style.text
+
+
+async def test_a_statement_of_a_template_names_the_view(development: Any) -> None:
+    """What a room of ours asks for, such as ``render()`` that awaits a queryset, the project's line has caused."""
+    client = await development()
+    answer = await client.get("/late")
+    page = (await client.get(answer.headers["x-debug-request"])).text
+
+    assert "SELECT &#x27;late&#x27;" in page
+    assert "tests/debug/test_panel.py:" in page
+    assert "covet/templates/" not in page
 
 
 async def test_requests_for_json_are_in_the_history(development: Any) -> None:
@@ -222,6 +239,32 @@ async def test_the_panel_bears_the_nonce_of_the_page(development: Any) -> None:
     assert re.search(
         r'<link rel="stylesheet" href="/__debug__/panel.css" nonce="[^"]+">', (await client.get("/shelf")).text
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "after"),
+    [
+        ("default-src 'none'; style-src 'sha256-x'", "default-src 'none'; style-src 'sha256-x' 'nonce-n'"),
+        ("default-src 'none'; img-src *", "default-src 'none'; img-src *; style-src 'nonce-n'"),
+        ("default-src 'self'", "default-src 'self'; style-src 'self' 'nonce-n'"),
+        ("style-src 'unsafe-inline'", "style-src 'unsafe-inline'"),
+        ("script-src 'self'; upgrade-insecure-requests", "script-src 'self'; upgrade-insecure-requests"),
+        ("style-src-elem a.example; style-src b.example", "style-src-elem a.example 'nonce-n'; style-src b.example"),
+    ],
+)
+def test_a_policy_without_a_nonce_lets_the_style_sheet_of_the_panel_in(policy: str, after: str) -> None:
+    assert _with_style(policy, "'nonce-n'") == after
+
+
+async def test_the_panel_on_our_own_pages_is_let_in_by_their_policy(development: Any) -> None:
+    client = await development()
+
+    answer = await client.get("/nothing", headers={"Accept": "text/html"})
+
+    nonce = re.search(r'panel.css" nonce="([^"]+)"', answer.text)
+    assert nonce is not None
+    assert f"'nonce-{nonce[1]}'" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
 
 
 def use_nonce(get_response: Any) -> Any:

@@ -26,20 +26,26 @@ def is_own(filename: str) -> bool:
 
 
 def place_of_caller(depth: int = 1) -> str:
-    """Return ``file:line`` of the nearest caller outside ``covet.db``: what an error names as the place.
+    """Return ``file:line`` of the nearest caller outside of ``covet``: what an error names as the place.
 
-    A task that runs nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, is named instead.
+    Where only other rooms of ours are on the way, such as a middleware that loads a session, the nearest of them is named. A task that runs nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, is named instead.
     """
     frame = sys._getframe(depth)
     found = frame
+    ours: FrameType | None = None
     while frame is not None:
         found = frame
         name = frame.f_code.co_filename
         if name.startswith(_ASYNCIO) and not name.endswith("tasks.py"):
-            return _task_place(found)
-        if not name.startswith(_INSIDE) and not name.endswith(("contextlib.py", "asyncio/tasks.py")):
+            if ours is None:
+                return _task_place(found)
             break
+        if not name.startswith(_INSIDE) and not name.endswith(("contextlib.py", "asyncio/tasks.py")):
+            if not name.startswith(_COVET):
+                return f"{name}:{frame.f_lineno}"
+            ours = ours or frame
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    found = ours or found
     return f"{found.f_code.co_filename}:{found.f_lineno}"
 
 
