@@ -19,6 +19,7 @@ from covet.i18n.texts import gettext
 __all__ = [
     "KINDS",
     "PROBLEM_JSON",
+    "PROBLEM_MARK",
     "Problem",
     "ProblemError",
     "json_pointer",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 PROBLEM_JSON = "application/problem+json"
+
+PROBLEM_MARK = "x-covet-problem"
+"""Stands in a JSON schema where OpenAPI refers to the schema of problem documents."""
 
 KINDS: dict[str, tuple[int, str]] = {
     "invalid-values": (422, "Values of the request are wrong; errors has each with its place."),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from covet.http.request import Request
     from covet.rest.viewsets import ModelViewSet
 
-__all__ = ["create_all", "delete_all", "item_schema", "update_all"]
+__all__ = ["check_count", "create_all", "delete_all", "item_schema", "update_all"]
 
 
 def item_schema(schema: Any, model: Any, suffix: str) -> Any:
@@ -37,7 +37,12 @@ def item_schema(schema: Any, model: Any, suffix: str) -> Any:
     return made
 
 
-def _check_count(items: Sequence[Any]) -> None:
+def check_count(items: Sequence[Any]) -> None:
+    """Refuse more items than ``BULK_LIMIT``.
+
+    Raises:
+        UnprocessableContent: There are more.
+    """
     if len(items) > settings.BULK_LIMIT:
         text = f"There may be {settings.BULK_LIMIT} items at most, and these are {len(items)}."
         raise invalid([ProblemError(text, pointer="", code="too_many")])
@@ -52,7 +57,7 @@ async def create_all(viewset: ModelViewSet, request: Request, items: Sequence[An
         items: What the body was read into.
         at_once: Whether one statement may write them; else each goes through the viewset's hooks.
     """
-    _check_count(items)
+    check_count(items)
     model = viewset.model
     using = router.db_for_write(model)
     many = {field.name for field in model._meta.many_to_many}
@@ -81,7 +86,7 @@ async def update_all(viewset: ModelViewSet, request: Request, items: Sequence[An
     Raises:
         UnprocessableContent: A key names no row, or stands there twice.
     """
-    _check_count(items)
+    check_count(items)
     model = viewset.model
     pk = model._meta.pk.name
     async with transaction.atomic(using=router.db_for_write(model)):
@@ -95,7 +100,7 @@ async def update_all(viewset: ModelViewSet, request: Request, items: Sequence[An
 
 async def delete_all(viewset: ModelViewSet, request: Request, keys: Sequence[Any]) -> None:
     """Delete rows by their keys."""
-    _check_count(keys)
+    check_count(keys)
     model = viewset.model
     async with transaction.atomic(using=router.db_for_write(model)):
         for row in await _rows(viewset, request, keys, None):

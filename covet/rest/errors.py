@@ -39,7 +39,17 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.http.request import Request
 
-__all__ = ["EXPECTED", "answer", "body_errors", "broken_rule", "invalid", "parameter_errors", "reject", "roll_back"]
+__all__ = [
+    "EXPECTED",
+    "answer",
+    "body_errors",
+    "broken_rule",
+    "invalid",
+    "parameter_errors",
+    "problem_of",
+    "reject",
+    "roll_back",
+]
 
 EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError, VersionConflict)
 """The errors that are the client's: they are answered here and never logged as faults."""
@@ -174,19 +184,23 @@ async def answer(
         model: The model that the endpoint is about.
         request: The request, whose id the answer tells.
     """
-    if isinstance(error, IntegrityError):
-        # Before the rollback is asked for: after it nothing can be looked up any more.
-        problem = await _broken_rule(error, data, model)
-    elif isinstance(error, DataError):
-        problem = Problem(422, detail="A value is longer or larger than the database can hold.", type="#invalid-values")
-    elif isinstance(error, VersionConflict):
-        problem = Problem(
-            409, detail="Someone else has changed this since it was read; read it again.", type="#version-conflict"
-        )
-    else:
-        problem = problem_for(error)
+    # Before the rollback is asked for: after it nothing can be looked up any more.
+    problem = await problem_of(error, data, model)
     roll_back()
     return _told(problem, request)
+
+
+async def problem_of(error: BaseException, data: Sequence[Any] = (), model: type[Model] | None = None) -> Problem:
+    """Return what is told of an expected error; the arguments are those of ``answer``."""
+    if isinstance(error, IntegrityError):
+        return await _broken_rule(error, data, model)
+    if isinstance(error, DataError):
+        return Problem(422, detail="A value is longer or larger than the database can hold.", type="#invalid-values")
+    if isinstance(error, VersionConflict):
+        return Problem(
+            409, detail="Someone else has changed this since it was read; read it again.", type="#version-conflict"
+        )
+    return problem_for(error)
 
 
 async def broken_rule(

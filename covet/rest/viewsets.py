@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
@@ -24,6 +25,7 @@ from covet.http.errors import PreconditionFailed
 from covet.http.request import Request
 from covet.rest import bulk, write
 from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
+from covet.rest.bulk_each import MULTI_STATUS, ItemResult, create_each, delete_each, each_item, update_each
 from covet.rest.conditional import PreconditionRequired, is_guarded, require
 from covet.rest.default_schemas import default_input, default_output, patch_schema
 from covet.rest.endpoint import Compiled, Endpoint
@@ -293,14 +295,15 @@ class ModelViewSet(ReadOnlyModelViewSet):
         input: What a POST or PUT takes; made of all editable fields (a password left out) when it is not given.
         patch_input: What a PATCH takes; ``input`` with everything optional when it is not given.
         inputs: What single methods and actions take, by name: ``{"create": SignUp}``.
-        bulk: Whether ``authors/bulk/`` creates (POST), changes (PUT, PATCH) and deletes (DELETE) many rows at once.
+        bulk: Whether ``authors/bulk/`` creates (POST), changes (PUT, PATCH) and deletes (DELETE) many rows at once: all or
+            none with True; with ``"each"`` what fits is written, and the answer (207) says of each item how it went.
         require_match: Whether a change must say by ``If-Match`` which state of the row it is meant for; else 428.
     """
 
     input: ClassVar[type[Any] | None] = None
     patch_input: ClassVar[type[Any] | None] = None
     inputs: ClassVar[Mapping[str, Any]] = {}
-    bulk: ClassVar[bool] = False
+    bulk: ClassVar[bool | Literal["each"]] = False
     idempotent: ClassVar[bool] = True
     require_match: ClassVar[bool] = False
 
@@ -315,7 +318,29 @@ class ModelViewSet(ReadOnlyModelViewSet):
 
     @classmethod
     def _standard(cls) -> dict[str, Standard]:
+        if cls.bulk == "each":
+            return {**{name: replace(one, status=MULTI_STATUS) for name, one in BULK.items()}, **STANDARD}
         return {**BULK, **STANDARD} if cls.bulk else STANDARD
+
+    def _standard_endpoint(
+        self, name: str, standard: Standard, handler: Callable[..., Any], route: str, basename: str
+    ) -> Endpoint:
+        made = super()._standard_endpoint(name, standard, handler, route, basename)
+        if standard.status == MULTI_STATUS:
+            made.select_fields = False  # what is shown of an item lies one level deeper
+        return made
+
+    def _response(self, name: str, handler: Callable[..., Any]) -> Any:
+        if name in BULK and self.bulk == "each":
+            shown: Any = None if name == "bulk_delete" else self.schemas.get(name, self.schema)
+            return _list_of(ItemResult if shown is None else ItemResult[shown])
+        return super()._response(name, handler)
+
+    def shown_by(self, request: Request) -> Any:
+        """Return the schema of a row in the answer to a request for many."""
+        compiled = getattr(getattr(request.route, "endpoint", None), "compiled", None)
+        name = getattr(compiled.endpoint.handler, "__name__", "") if isinstance(compiled, Compiled) else ""
+        return self.schemas.get(name, self.schema)
 
     async def create(self, request: Request, data: Any) -> Any:
         """Create a row."""
@@ -336,23 +361,31 @@ class ModelViewSet(ReadOnlyModelViewSet):
         async with self._meant(request, pk) as instance:
             await self.write_end(request, instance)
 
-    async def bulk_create(self, request: Request, data: list[Any]) -> list[Any]:
+    async def bulk_create(self, request: Request, data: list[Any]) -> Any:
         """Create rows, all or none."""
+        if self.bulk == "each":
+            return await create_each(self, request, data)
         kind = type(self)
         names = ("perform_create", "before_create", "after_create")
         at_once = all(getattr(kind, name) is getattr(ModelViewSet, name) for name in names)
         return await bulk.create_all(self, request, data, at_once=at_once)
 
-    async def bulk_update(self, request: Request, data: list[Any]) -> list[Any]:
+    async def bulk_update(self, request: Request, data: list[Any]) -> Any:
         """Change rows as a whole, each by its key; all or none."""
+        if self.bulk == "each":
+            return await update_each(self, request, data, partial=False)
         return await bulk.update_all(self, request, data, partial=False)
 
-    async def bulk_patch(self, request: Request, data: list[Any]) -> list[Any]:
+    async def bulk_patch(self, request: Request, data: list[Any]) -> Any:
         """Change what is sent of rows, each by its key; all or none."""
+        if self.bulk == "each":
+            return await update_each(self, request, data, partial=True)
         return await bulk.update_all(self, request, data, partial=True)
 
-    async def bulk_delete(self, request: Request, ids: list[Any]) -> None:
+    async def bulk_delete(self, request: Request, ids: list[Any]) -> Any:
         """Delete rows by their keys, ``?ids=1,2``; all or none."""
+        if self.bulk == "each":
+            return await delete_each(self, request, ids)
         await bulk.delete_all(self, request, ids)
 
     async def perform_create(self, request: Request, data: Any) -> Any:
@@ -472,6 +505,8 @@ class ModelViewSet(ReadOnlyModelViewSet):
             schema = self.inputs[name]
         elif name != "bulk_create":
             schema = bulk.item_schema(schema, self.model, "Item")
+        if self.bulk == "each":
+            schema = each_item(schema)
         return {"data": Annotated[_list_of(schema), Field(min_length=1)]}
 
 

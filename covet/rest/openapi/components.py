@@ -9,6 +9,7 @@ import msgspec
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from covet.problems import PROBLEM_MARK
 from covet.schema.structs import STRUCT_MARK, StructValue, is_struct
 
 __all__ = ["CHOSEN_MARK", "PROBLEM", "Components", "problem_response"]
@@ -202,6 +203,8 @@ def _renamed(schema: Any, names: dict[str, str]) -> Any:
 def _clean(schema: Any) -> Any:
     """Drop the titles that pydantic makes of names: they say nothing and make the document a third longer."""
     if isinstance(schema, dict):
+        if PROBLEM_MARK in schema:
+            return {"$ref": _TEMPLATE.format(model="Problem")}
         return {
             name: _clean_properties(value) if name in ("properties", "$defs") else _clean(value)
             for name, value in schema.items()
