@@ -91,6 +91,13 @@ class _NoEvent:
         """Do nothing."""
 
 
+class _Nowhere(list[tuple[bytes, bytes]]):
+    """Takes trailers, and keeps none."""
+
+    def append(self, pair: tuple[bytes, bytes], /) -> None:
+        """Do nothing."""
+
+
 class CovetProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -173,7 +180,7 @@ class CovetProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             message = "Invalid HTTP request received."
             self.logger.warning(message)
-            if self.stage == _BUSY:
+            if self.stage == _BUSY and not self._gives_up_body():
                 # An answer is on its way; bytes in front of it would be taken for it.
                 self.transport.close()
             elif self.application is None:
@@ -186,6 +193,20 @@ class CovetProtocol(HttpToolsProtocol):
             if self.head_bytes > MAX_HEAD_BYTES:
                 # A head that never ends: the parser has not handed its parts over yet.
                 self._refuse(431, "The head of the request is too large.")
+
+    def _gives_up_body(self) -> bool:
+        """Stop the request whose body turned out to be broken, if nothing of its answer has been sent."""
+        cycle = self.cycle
+        if (
+            not isinstance(cycle, RequestResponseCycle)
+            or not cycle.more_body
+            or cycle.response_started
+            or self.pipeline
+        ):
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
     # The parser's calls
 
@@ -266,6 +287,8 @@ class CovetProtocol(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+        # uvicorn would put the fields behind a chunked body among the headers, past every check of them.
+        self.headers = _Nowhere()
         if self.is_last:
             self.cycle.keep_alive = False
 

@@ -28,7 +28,7 @@ def split_host(host: str) -> tuple[str, str]:
         if not name or not _HOST_CHARACTERS.issuperset(name):
             return "", ""
         name = name.rstrip(".")
-    if port and not (port.isascii() and port.isdigit()):
+    if port and not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
         return "", ""
     return name, port
 

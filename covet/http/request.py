@@ -491,9 +491,10 @@ class Request:
             forwarded = self.headers.get("x-forwarded-host")
             if forwarded:
                 return forwarded.split(",")[0].strip()
-        host = self.headers.get("host")
-        if host:
-            return host
+        hosts = self.headers.getlist("host")
+        if hosts and hosts[0]:
+            # Two are no host: a proxy may have believed the other one.
+            return hosts[0] if len(hosts) == 1 else ", ".join(hosts)
         if self.server is None:
             return ""
         name, port = self.server
