@@ -66,6 +66,16 @@ class _Port:
     def _assignment(self, node: ast.Assign) -> None:
         """Look at attributes of migrations and of Meta classes."""
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        for target in node.targets:
+            if (
+                isinstance(target, ast.Attribute)
+                and self.modules.get(_path(target.value) or "") == "covet.conf.settings"
+            ):
+                self.edits.note(
+                    node,
+                    f"settings.{target.attr} = … raises: settings do not change while a process runs. Take it out, and write "
+                    f'getattr(settings, "{target.attr}", …) where the setting is read.',
+                )
         if "index_together" in names:
             self.edits.note(node, "index_together is gone: write an Index with these fields into Meta.indexes.")
         if not names & {"dependencies", "run_before"}:
@@ -99,6 +109,8 @@ class _Port:
                 groups.setdefault(module, []).append(name if name == local else f"{name} as {local}")
                 if not target.name:
                     self.modules[local] = target.module
+                elif target.path == "covet.conf.settings":
+                    self.modules[local] = target.path
         lines += [f"from {module} import {', '.join(names)}" for module, names in groups.items()]
         lines += self._absent(node, absent)
         self._put(node, lines)

@@ -43,6 +43,11 @@ MODULES: Final = {
 NAMES: Final = {
     "django.conf.urls.include": "covet.urls.include",
     "django.contrib.postgres.fields.JSONField": "covet.db.models.JSONField",
+    "django.core.management.CommandError": "covet.exceptions.CommandError",
+    "django.db.DEFAULT_DB_ALIAS": "covet.db.connections.DEFAULT_ALIAS",
+    "django.db.utils.DEFAULT_DB_ALIAS": "covet.db.connections.DEFAULT_ALIAS",
+    "django.dispatch.dispatcher.Signal": "covet.dispatch.Signal",
+    "django.dispatch.dispatcher.receiver": "covet.dispatch.receiver",
     "django.core.exceptions.FieldDoesNotExist": "covet.exceptions.FieldDoesNotExist",
     "django.core.management.base.CommandError": "covet.exceptions.CommandError",
     "django.db.models.fields.related.ForeignKey": "covet.db.models.ForeignKey",

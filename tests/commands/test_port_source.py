@@ -96,6 +96,21 @@ def test_functions_of_run_python_await_their_queries(before, after):
     assert [finding.line for finding in findings] == [1]
 
 
+@pytest.mark.parametrize(
+    ("django", "covet"),
+    [
+        ("from django.dispatch.dispatcher import Signal, receiver", "from covet.dispatch import Signal, receiver"),
+        (
+            "from django.db import DEFAULT_DB_ALIAS",
+            "from covet.db.connections import DEFAULT_ALIAS as DEFAULT_DB_ALIAS",
+        ),
+        ("from django.core.management import CommandError", "from covet.exceptions import CommandError"),
+    ],
+)
+def test_names_that_moved_are_found(django, covet):
+    assert ported(f"{django}\n", "a.py") == (f"{covet}\n", [])
+
+
 def test_an_overridden_save_awaits_the_one_above():
     source = "class A:\n    def save(self, **kw):\n        if 1 or super().save(**kw):\n            return super().save(**kw)\n"
     text, findings = ported(source, "a.py")
@@ -116,6 +131,7 @@ def test_an_overridden_save_awaits_the_one_above():
         ("dependencies = [('sites', '0001_initial')]\n", 1, "The app 'sites' does not exist"),
         ("def f():\n    return M.objects.get()\n", 1, "f() makes queries"),
         ("from django.db import models\nF = models.NullBooleanField\n", 2, "give it null=True"),
+        ("from django.conf import settings\nsettings.A = 1\n", 2, 'getattr(settings, "A", …)'),
     ],
 )
 def test_what_has_no_equivalent_is_told_with_its_place(source, line, text):
