@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,9 +125,13 @@ async def migrate(
         from covet.commands._safety import refuse_unsafe
 
         await refuse_unsafe(executor, _targets(loader, app_label, migration_name))
-    steps = await executor.migrate(
-        _targets(loader, app_label, migration_name), fake=fake, fake_initial=fake_initial, sync=run_syncdb
-    )
+    try:
+        steps = await executor.migrate(
+            _targets(loader, app_label, migration_name), fake=fake, fake_initial=fake_initial, sync=run_syncdb
+        )
+    except asyncio.CancelledError:
+        note(_where_it_stopped(executor))
+        raise
     if as_json:
         out.json([_as_dict(step) for step in steps])
         return 0
@@ -162,6 +167,20 @@ async def _lint(
         write_baseline,
     )
     return await lint(executor.database, executor.loader, request)
+
+
+def _where_it_stopped(executor: Executor) -> str:
+    """Return the line for whoever pressed Ctrl-C: what has become of the migration that was under way."""
+    step = executor.current
+    if step is None:
+        return "Interrupted before any migration, or between two: nothing is half-done. Run migrate again to go on."
+    what = f"{step.migration} was being {'undone' if step.backwards else 'applied'}"
+    if step.migration.atomic and executor.database.features.rolls_back_ddl:
+        return f"Interrupted while {what}: that was rolled back, nothing of it was kept. Run migrate again to go on."
+    return (
+        f"Interrupted while {what}, without a transaction: what it has done stays, and is noted in the database. "
+        "Run migrate again to go on from there, or take it back: manage.py migrate --rollback-partial"
+    )
 
 
 async def _roll_back_partial(executor: Executor, *, as_json: bool) -> int:

@@ -114,6 +114,7 @@ class Executor:
 
     Attributes:
         latest: The models after all migrations, if the last ``migrate`` left none to be applied: it has them anyway.
+        current: The step that is being taken, or that was when ``migrate`` was cancelled or failed.
     """
 
     def __init__(self, database: Database, loader: Loader, progress: Progress | None = None) -> None:
@@ -123,6 +124,7 @@ class Executor:
         self.journal = Journal(database)
         self.progress: Progress = progress or _Silent()
         self.latest: ProjectState | None = None
+        self.current: Step | None = None
 
     async def applied(self) -> set[MigrationKey]:
         """Return the applied migrations, after fitting the graph to them and checking that their history fits.
@@ -217,6 +219,7 @@ class Executor:
     async def _step(self, step: Step, state: ProjectState, *, fake: bool) -> ProjectState:
         """Take one step; its row is written, or deleted, in the very transaction of its operations."""
         migration = step.migration
+        self.current = step
         self.progress.started(step, fake=fake)
         began = time.perf_counter()
         try:
@@ -238,6 +241,7 @@ class Executor:
         except BaseException:
             self.progress.failed()
             raise
+        self.current = None
         self.progress.finished(step, fake=fake, duration_s=time.perf_counter() - began)
         return after
 

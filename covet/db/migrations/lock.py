@@ -13,10 +13,11 @@ import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from covet.db.backends.driver import Connection
+    from covet.db.backends.postgresql.driver import PostgreSQLConnection
     from covet.db.database import Database
 
 __all__ = ["migration_lock"]
@@ -66,10 +67,15 @@ async def _postgresql(database: Database, on_wait: Callable[[], None]) -> AsyncI
     # Advisory locks are one database's own, and end with their session.
     key = (_POSTGRESQL_SPACE, zlib.crc32(b"migrations") & 0x7FFFFFFF)
     async with _own_connection(database) as connection:
-        # Behind PgBouncer a session is ours for one transaction: the lock then belongs to one that stays open meanwhile.
-        if database.driver.pools_transactions:
+        # Behind PgBouncer a session is ours for one transaction, and a lock of the session would stay with PgBouncer when
+        # we have gone. The lock then belongs to a transaction that stays open meanwhile; whoever connects without saying
+        # "pgbouncer" is known by a number that is not the session's.
+        ((pid,),) = await connection.fetch("SELECT pg_backend_pid()", ())
+        is_pooled = database.driver.pools_transactions or pid != cast("PostgreSQLConnection", connection).announced_pid
+        if is_pooled:
             await connection.begin()
-        kind = "xact_" if database.driver.pools_transactions else ""
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", ())
+        kind = "xact_" if is_pooled else ""
 
         async def attempt() -> bool:
             rows = await connection.fetch(f"SELECT pg_try_advisory_{kind}lock($1::int, $2::int)", key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,9 +15,12 @@ from covet.conf.service_url import parse_database
 from covet.db import connections, transaction
 from covet.db.database import Database
 from covet.db.errors import DatabaseError, UniqueViolation
+from covet.db.migrations.lock import migration_lock
 from covet.db.models import F, Prefetch
 from tests._apps.blog.models import MODELS, Article, Author, Tag
 from tests.db.backends.test_pooler import work
+from tests.db.migrations.test_processes import MODELS as PROJECT_MODELS
+from tests.db.migrations.test_processes import Project
 from tests.db.models.conftest import create_tables
 
 pytestmark = [pytest.mark.row("connections.pool"), pytest.mark.vendors("postgresql")]
@@ -127,3 +131,51 @@ async def test_the_orm_needs_nothing_of_a_session(through: Through, database: Da
         assert [len(author.articles.all()) for author in found] == [1] * 19
         assert await asyncio.gather(*[Author.objects.get(pk=one.pk) for one in found]) == found
         assert await Author.objects.filter(name="new").count() == 2
+
+
+@pytest.mark.parametrize("options", [{"pgbouncer": True}, {"statement_cache_size": 0}], ids=["told", "not told"])
+async def test_one_process_migrates_at_a_time(through: Through, database: Database, options: dict[str, Any]) -> None:
+    """Also for whoever has not said that there is a pooler: its sessions outlive us, and so would a lock of one."""
+    waited = asyncio.Event()
+    order: list[str] = []
+
+    async def second(db: Database) -> None:
+        async with migration_lock(db, waited.set):
+            order.append("second")
+
+    for other in (database, through(**options)):
+        waited.clear()
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks, migration_lock(through(**options)):
+            tasks.create_task(second(other))
+            await waited.wait()
+            # A pooler that is busy gives other sessions to whoever asks next.
+            await _sessions(through(**options))
+            order.append("first")
+    assert order == ["first", "second"] * 2
+    assert (
+        await database.fetch(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = "
+            "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        == []
+    )
+
+
+async def test_processes_migrate_at_once(through: Through, database: Database, tmp_path: Path) -> None:
+    url = urlunsplit(
+        urlsplit(os.environ["COVET_TEST_PGBOUNCER_URL"])._replace(
+            path=f"/{database.config.name}", query="pgbouncer=true"
+        )
+    )
+    project = Project(tmp_path, url)
+    await project.run("makemigrations")
+    project.models(PROJECT_MODELS + "    n = models.IntegerField(default=1, db_index=True)\n")
+    await project.run("makemigrations", "--name", "n")
+
+    async with asyncio.timeout(120):
+        results = await asyncio.gather(*[project.run("migrate") for _ in range(4)])
+
+    assert [code for code, _, _ in results] == [0] * 4, results
+    assert sum(out.count("Applying") for _, out, _ in results) == 2, results
+    code, _, err = await project.run("migrate", "blog", "zero")
+    assert code == 0, err

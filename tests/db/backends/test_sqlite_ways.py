@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,28 @@ async def test_readers_read_at_the_same_time(tmp_path: Path) -> None:
     assert [await task for task in tasks] == [[(800000,)]] * 3
     assert most >= 2
     await db.close()
+
+
+async def test_a_statement_that_is_cancelled_before_it_begins_does_not_run_to_its_end(
+    two: tuple[Database, Database],
+) -> None:
+    connection = await two[0].driver.connect()
+    assert isinstance(connection, SQLiteConnection)
+    gate = threading.Event()
+    try:
+        earlier = asyncio.create_task(connection._hop(lambda raw: gate.wait()))
+        endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+        waiting = asyncio.create_task(connection.fetch(endless, ()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        gate.set()
+        await earlier
+        async with asyncio.timeout(30):
+            await connection.settle()
+        assert await connection.fetch("SELECT 1", ()) == [(1,)]
+    finally:
+        connection.terminate()
 
 
 async def test_a_reader_cannot_write(two: tuple[Database, Database]) -> None:

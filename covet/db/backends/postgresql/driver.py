@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from covet.db import errors as e
+from covet.db.backends.direct import Gate, loop_for
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
-from covet.db.backends.postgresql.opening import First, Opening
+from covet.db.backends.postgresql.opening import Opening
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 
 try:
@@ -93,7 +94,7 @@ class PostgreSQLConnection(Connection):
         super().__init__()
         self.raw = raw
         self._keeps_session = keeps_session
-        self._opening: Opening | None = None
+        self._opening = Opening(raw._transport)
         # asyncpg's ``fetch`` is a dozen calls round this one, a fifth of what a small query costs. So a statement that asyncpg has
         # prepared and keeps goes there at once; whatever is new, or was closed meanwhile, takes asyncpg's own way.
         self._run = raw._protocol.bind_execute
@@ -104,12 +105,11 @@ class PostgreSQLConnection(Connection):
         """Run a statement and return asyncpg's records."""
         statement = self._statements.get(sql)
         if statement is None or statement.closed:
-            rows: Rows = await self._after_begin(self.raw.fetch(sql, *args))
+            rows: Rows = await self.raw.fetch(sql, *args)
             self._keep(sql)
             return rows
-        run = self._run(statement, args, "", 0, False, None)
         try:
-            return await (run if self._opening is None else First(run, self._opening))  # type: ignore[no-any-return]  # records
+            return await self._run(statement, args, "", 0, False, None)  # type: ignore[no-any-return]  # records
         except _CHANGED as error:
             await self._forget_changed(error)
             return await self.raw.fetch(sql, *args)
@@ -147,9 +147,6 @@ class PostgreSQLConnection(Connection):
 
     async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
         """Run a statement and return all that is known of it; of several in one text only that they ran."""
-        return await self._after_begin(self._outcome(sql, args))  # type: ignore[no-any-return]  # as _outcome says
-
-    async def _outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
         if not args and _SEVERAL.search(sql) is not None:
             return Outcome(count=_count(await self.raw.execute(sql)))
         # Without a name: it lives until the next one, and asks nothing of a pooler in between.
@@ -164,13 +161,12 @@ class PostgreSQLConnection(Connection):
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
         statement = self._statements.get(sql)
         if statement is None or statement.closed or not args:
-            status: str = await self._after_begin(self.raw.execute(sql, *args))
+            status: str = await self.raw.execute(sql, *args)
             if args:
                 self._keep(sql)
             return max(0, _count(status))
-        run = self._run(statement, args, "", 0, True, None)
         try:
-            _, tag, _ = await (run if self._opening is None else First(run, self._opening))
+            _, tag, _ = await self._run(statement, args, "", 0, True, None)
         except _CHANGED as error:
             await self._forget_changed(error)
             return max(0, _count(await self.raw.execute(sql, *args)))
@@ -183,13 +179,13 @@ class PostgreSQLConnection(Connection):
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each argument list, in one round trip and one transaction."""
-        await self._after_begin(self.raw.executemany(sql, args_list))
+        await self.raw.executemany(sql, args_list)
 
     async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Read by a portal of the server; outside a transaction one is opened for as long as the reading takes."""
-        if self._opening is not None:
+        if self.in_transaction and not self.raw.is_in_transaction():
             # asyncpg makes a cursor only where it has heard of a transaction: by the end of any statement.
-            await self._after_begin(self.raw.execute("SELECT 1"))
+            await self.raw.execute("SELECT 1")
         own = not self.raw.is_in_transaction()
         if own:
             await self.raw.execute("BEGIN READ ONLY")
@@ -214,30 +210,32 @@ class PostgreSQLConnection(Connection):
     @property
     def in_transaction(self) -> bool:
         """What the server said last about its transaction."""
-        return self._opening is not None or self.raw.is_in_transaction()
-
-    def _after_begin(self, statement: Awaitable[Any]) -> Awaitable[Any]:
-        return statement if self._opening is None else First(statement, self._opening)
+        opening = self._opening
+        return opening.waits or opening.is_unseen or self.raw.is_in_transaction()
 
     async def begin(self) -> None:
-        """Start a transaction; the server's answer is not waited for, so the first statement leaves right behind it."""
+        """Start a transaction, together with its first statement."""
         if self.raw.is_closed():
             raise pg.InterfaceError("connection is closed")
-        self._opening = Opening(self.raw._transport, self.raw._protocol, self._has_begun)
-        self._opening.send(b"BEGIN")
-
-    def _has_begun(self) -> None:
-        self._opening = None
+        self._opening.begin()
 
     async def commit(self) -> None:
         """Commit; a transaction that is broken would be rolled back silently, so it is refused."""
+        if self._opening.drop():
+            return
         # As ``raw.execute`` does, without its layers.
-        status = await self._after_begin(self._query("COMMIT", None))
+        status = await self._query("COMMIT", None)
         if status == "ROLLBACK":
             raise e.TransactionManagementError(
                 "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside "
                 "the block."
             )
+
+    async def rollback(self) -> None:
+        """Roll the transaction back, if it has begun."""
+        begun = self.in_transaction
+        if not self._opening.drop() and begun:
+            await self._query("ROLLBACK", None)
 
     async def settle(self) -> None:
         """Wait until the server has confirmed that the cancelled statement is over."""
@@ -261,6 +259,11 @@ class PostgreSQLConnection(Connection):
     def terminate(self) -> None:
         """Cut the connection."""
         self.raw.terminate()
+
+    @property
+    def announced_pid(self) -> int:
+        """The process number that was told at the connecting: the server's own, or one that a pooler made up."""
+        return int(self.raw.get_server_pid())
 
     def forget_statements(self) -> None:
         """Empty asyncpg's cache: inside a transaction a plan whose result types have changed is an error."""
@@ -364,8 +367,9 @@ class PostgreSQLDriver(Driver):
         Raises:
             NotSupportedError: The server is older than PostgreSQL 15.
         """
+        gate = Gate(asyncio.get_running_loop())
         try:
-            raw = await asyncpg.connect(**self._arguments)
+            raw = await asyncpg.connect(loop=loop_for(gate), **self._arguments)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
             raise self._connect_error(error) from error
         if not self.features.version:
@@ -378,6 +382,9 @@ class PostgreSQLDriver(Driver):
                 raw.terminate()
                 raise
             self.features = Features(server, numbers, error_breaks_transaction=True)
+        # What asyncpg does beside its protocol is the loop's business alone.
+        raw._loop = gate.loop
+        gate.stand_before(raw._protocol, raw._transport)
         use_native_moments(raw)
         return PostgreSQLConnection(raw, keeps_session=not self.pools_transactions)
 

@@ -27,6 +27,10 @@ _URI_OPTIONS = ("mode", "cache", "immutable", "vfs", "nolock", "psow")
 _BEGIN = {"IMMEDIATE": "BEGIN IMMEDIATE", "DEFERRED": "BEGIN", "EXCLUSIVE": "BEGIN EXCLUSIVE"}
 
 
+# How long a cancelled statement may take to end before it is interrupted again.
+_AGAIN_S = 0.05
+
+
 def run_fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Return the rows of a statement; in the connection's thread, as those below."""
     return raw.execute(sql, args).fetchall()
@@ -162,7 +166,15 @@ class SQLiteConnection(Connection):
 
     async def settle(self) -> None:
         """The thread takes one thing after the other: when this comes back, the interrupted statement is over."""
-        await self._hop(lambda raw: None)
+        after = asyncio.ensure_future(self._hop(lambda raw: None))
+        try:
+            while not (await asyncio.wait({after}, timeout=_AGAIN_S))[0]:
+                # A statement that had not begun yet when it was interrupted has begun since, and would run to its end.
+                if not self.is_closed:
+                    self._raw.interrupt()
+            await after
+        finally:
+            after.cancel()
 
     async def reset(self) -> None:
         """A changed session (PRAGMA, ATTACH, temporary tables) is closed, unless the data lives in it."""
