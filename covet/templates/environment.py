@@ -24,6 +24,7 @@ from covet.loading import import_string
 from covet.templates.errors import TemplateDoesNotExist
 from covet.templates.filters import FILTERS
 from covet.templates.foreign import ForeignTags, explain
+from covet.templates.library import Library, for_plain, for_waiting
 from covet.text import suggest
 
 __all__ = ["Engine"]
@@ -105,6 +106,7 @@ class Engine:
         processors: Dotted names or callables ``(request) -> dict``, sync or async.
         global_names: Names for templates with what they stand for; a dotted name is imported when first needed.
         debug: Look for changed files at each rendering.
+        libraries: What apps offer; an earlier one wins.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Engine:
         processors: Sequence[Any] = (),
         global_names: Mapping[str, Any] | None = None,
         debug: bool = False,
+        libraries: Sequence[Library] = (),
     ) -> None:
         self.folders = list(folders)
         settings = {
@@ -123,7 +126,8 @@ class Engine:
             "auto_reload": debug,
             **(options or {}),
         }
-        settings["extensions"] = ["jinja2.ext.i18n", ForeignTags, *settings.get("extensions", ())]
+        further = [one for library in libraries for one in library.extensions]
+        settings["extensions"] = ["jinja2.ext.i18n", ForeignTags, *settings.get("extensions", ()), *further]
         self.plain = _PlainEnvironment(**settings)
         self.waiting = _WaitingEnvironment(**{**settings, "enable_async": True})  # settings say autoescape
         environments: tuple[jinja2.Environment, ...] = (self.plain, self.waiting)
@@ -134,27 +138,44 @@ class Engine:
             )
             for name, value in (global_names or {}).items():
                 environment.globals[name] = import_string(value) if isinstance(value, str) else value
+        for library in reversed(libraries):
+            self._add(library)
         self._processors: list[Callable[[Request], Any]] = [
             import_string(name) if isinstance(name, str) else name for name in processors
         ]
         self._waits: set[str] = set()
+
+    def _add(self, library: Library) -> None:
+        """Let templates use what a library offers."""
+        for name, function in library.filters.items():
+            self.plain.filters[name] = for_plain(function, _MustWait)
+            self.waiting.filters[name] = for_waiting(function)
+        for name, function in library.tests.items():
+            self.plain.tests[name] = for_plain(function, _MustWait)
+            self.waiting.tests[name] = for_waiting(function)
+        for environment in (self.plain, self.waiting):
+            environment.globals.update(library.functions)
 
     async def render(
         self, name: str | Sequence[str], context: Mapping[str, Any] | None = None, request: Request | None = None
     ) -> str:
         """Return a template filled in.
 
-        Querysets and coroutines in the context are awaited first, so that the template sees lists and values.
+        Querysets and coroutines in the context are awaited first, so that the template sees lists and values. ``"page.html#rows"`` is
+        the block ``rows`` of that template alone.
 
         Raises:
-            TemplateDoesNotExist: There is none of that name.
+            TemplateDoesNotExist: There is none of that name, or it has no such block.
         """
-        names = [name] if isinstance(name, str) else list(name)
+        names, block = [name] if isinstance(name, str) else list(name), ""
         values = await self.context(context or {}, request)
         seen = rendered.get()
         if seen is not None:
             seen.append((names[0] if names else "", values))
-        return await self._render(lambda environment: environment.select_template(names), names, values)
+        if len(names) == 1 and "#" in names[0]:
+            whole, _, block = names[0].partition("#")
+            names = [whole]
+        return await self._render(lambda environment: environment.select_template(names), names, values, block)
 
     async def render_source(
         self, source: str, context: Mapping[str, Any] | None = None, request: Request | None = None
@@ -164,19 +185,29 @@ class Engine:
         return await self._render(lambda environment: environment.from_string(source), [], values)
 
     async def _render(
-        self, find: Callable[[jinja2.Environment], jinja2.Template], names: list[str], values: dict[str, Any]
+        self,
+        find: Callable[[jinja2.Environment], jinja2.Template],
+        names: list[str],
+        values: dict[str, Any],
+        block: str = "",
     ) -> str:
-        key = names[0] if names else ""
+        key = f"{names[0]}#{block}" if names else ""
         try:
             if key not in self._waits:
                 try:
                     # In a thread: the first rendering reads files, and what a template calls may block.
-                    return await to_thread(_render_plain, find, self.plain, values)
+                    return await to_thread(_render_plain, find, self.plain, block, values)
                 except (_MustWait, QueryNotAwaited):
                     if key:
                         self._waits.add(key)
             template = await to_thread(find, self.waiting)
-            return await template.render_async(values)
+            if not block:
+                return await template.render_async(values)
+            pieces: Any = _block(template, block)(template.new_context(values))
+            try:
+                return "".join([piece async for piece in pieces])
+            except Exception:
+                self.waiting.handle_exception()
         except jinja2.TemplateNotFound as error:
             missing = [str(error.name)] if error.name and error.name not in names else names
             known = await to_thread(self.plain.list_templates)
@@ -200,6 +231,26 @@ class Engine:
 
 
 def _render_plain(
-    find: Callable[[jinja2.Environment], jinja2.Template], environment: jinja2.Environment, values: dict[str, Any]
+    find: Callable[[jinja2.Environment], jinja2.Template],
+    environment: jinja2.Environment,
+    block: str,
+    values: dict[str, Any],
 ) -> str:
-    return find(environment).render(values)
+    template = find(environment)
+    if not block:
+        return template.render(values)
+    render = _block(template, block)
+    try:
+        return "".join(render(template.new_context(values)))
+    except Exception:
+        environment.handle_exception()
+
+
+def _block(template: jinja2.Template, name: str) -> Callable[[jinja2.runtime.Context], Any]:
+    """Return what renders a block that a template itself has."""
+    found = template.blocks.get(name)
+    if found is None:
+        near = suggest(name, template.blocks)
+        whole = f"{template.name}#{name}"
+        raise TemplateDoesNotExist([whole], [str(template.name)], f"{template.name}#{near}" if near else None)
+    return found

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error
+from covet.checks.messages import CheckMessage, Error, Warning
 from covet.conf import settings
+from covet.exceptions import ImproperlyConfigured
+from covet.templates.library import Library
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,19 +33,31 @@ class TemplatesPart(AppPart):
 
     Attributes:
         folders: TEMPLATES["DIRS"] first, then the apps' in their order.
+        libraries: What the apps' ``jinja.py`` offer, by their names.
     """
 
+    module: ClassVar[str | None] = "jinja"
     folder: ClassVar[str | None] = "templates"
     tags: ClassVar[tuple[str, ...]] = ("templates",)
     reads: ClassVar[frozenset[str]] = frozenset({"TEMPLATES", "DEBUG"})
 
     def __init__(self) -> None:
         self.folders: list[str] = []
+        self.libraries: dict[str, Library] = {}
         self._collected: list[str] = []
         self._engine: Engine | None = None
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
-        """Keep an app's folder, if it has one."""
+        """Keep an app's folder and library, if it has them.
+
+        Raises:
+            ImproperlyConfigured: Its ``jinja.py`` has no ``register``.
+        """
+        if module is not None:
+            library = getattr(module, "register", None)
+            if not isinstance(library, Library):
+                raise ImproperlyConfigured(f"{module.__name__} offers nothing. Write in it: register = Library()")
+            self.libraries[app.name] = library
         found = app.folder("templates")
         if found is not None:
             self._collected.append(str(found))
@@ -65,6 +79,7 @@ class TemplatesPart(AppPart):
                 processors=[*_PROCESSORS, *config.get("CONTEXT_PROCESSORS", ())],
                 global_names=_GLOBALS,
                 debug=settings.DEBUG,
+                libraries=tuple(self.libraries.values()),
             )
         return self._engine
 
@@ -77,6 +92,18 @@ class TemplatesPart(AppPart):
                     hint="Make the folder, or take the entry out.",
                     id="templates.E001",
                 )
+        known: dict[tuple[str, str], str] = {}
+        for app, library in self.libraries.items():
+            for kind, names in (("filter", library.filters), ("test", library.tests), ("function", library.functions)):
+                for name in names:
+                    other = known.setdefault((kind, name), app)
+                    if other != app:
+                        yield Warning(
+                            f"Both {other}.jinja and {app}.jinja have a {kind} {name!r}; templates get the first.",
+                            hint="Name one of them anew.",
+                            obj=f"{app}.jinja",
+                            id="templates.W001",
+                        )
         for key in settings.TEMPLATES:
             if key not in _KNOWN:
                 yield Error(

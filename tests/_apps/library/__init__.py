@@ -1,0 +1,1 @@
+"""An app that offers filters, tests and functions to templates."""
