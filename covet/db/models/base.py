@@ -170,7 +170,7 @@ class Model(metaclass=ModelBase):
                     cls = type(self).__name__
                     raise AttributeError(f"Managers are reached by the class: write {cls}.{name}, not instance.{name}.")
                 raise no_attribute(self, name, [*type(self)._meta.fields_map, "pk"])
-            raise no_attribute(self, name)
+            raise no_attribute(self, name, ())
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Load whatever is missing, for all peers of this row in one query, and return the instance.
