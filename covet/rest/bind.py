@@ -10,7 +10,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack
 from typing import Any, get_origin
 
 from pydantic import TypeAdapter
@@ -36,6 +36,7 @@ from covet.rest.bodies import (
 from covet.rest.errors import body_errors, invalid, missing, parameter_errors
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json, read_body
+from covet.rest.shared import as_context, enter, is_generator, shared_value
 from covet.rest.signature import Argument, Call, Group, Parameter, Signature
 from covet.schema.structs import StructError, StructReader, is_struct
 
@@ -114,7 +115,8 @@ class _Writer:
         self.negotiates = negotiates
         self.trusted = trusted
         self.formats = formats
-        generators = [call for call in signature.dependencies if _is_generator(call.function)]
+        own = [call for call in signature.dependencies if call.scope != "app"]
+        generators = [call for call in own if is_generator(call.function)]
         self.is_stacked = any(call.scope == "request" for call in generators)
         self.has_own_stack = any(call.scope == "function" for call in generators)
         self.lines: list[str] = []
@@ -133,7 +135,8 @@ class _Writer:
             "parameter_errors": parameter_errors,
             "to_thread": to_thread,
             "AsyncExitStack": AsyncExitStack,
-            "enter": _enter,
+            "enter": enter,
+            "shared_value": shared_value,
         }
 
     def write(self, permit: Callable[[Request], Any] | None) -> str:
@@ -373,7 +376,7 @@ class _Writer:
         for call in self.signature.dependencies:
             self.add(level, f"{self.local[id(call)]} = {self._call(call)}")
         call = self.signature.call
-        if _is_generator(call.function):  # it streams: calling it runs nothing yet
+        if is_generator(call.function):  # it streams: calling it runs nothing yet
             arguments = ", ".join(self._argument(argument) for argument in call.arguments)
             self.add(level, f"return {self.constant('f', call.function)}({arguments})")
             return
@@ -382,8 +385,10 @@ class _Writer:
     def _call(self, call: Call) -> str:
         function = self.constant("f", call.function)
         arguments = ", ".join(self._argument(argument) for argument in call.arguments)
-        if _is_generator(call.function):
-            manager = self.constant("w", _as_context(call.function))
+        if call.scope == "app":
+            return f"await shared_value({', '.join(filter(None, (function, arguments)))})"
+        if is_generator(call.function):
+            manager = self.constant("w", as_context(call.function))
             stack = "own_stack" if call.scope == "function" else "stack"
             return f"await enter({stack}, {manager}({arguments}))"
         if is_async(call.function):
@@ -395,32 +400,3 @@ class _Writer:
     def _argument(self, argument: Argument) -> str:
         value = argument.value if isinstance(argument.value, str) else self.local[id(argument.value)]
         return value if argument.is_positional else f"{argument.name}={value}"
-
-
-def _is_generator(function: Any) -> bool:
-    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-
-
-def _as_context(function: Any) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
-        return asynccontextmanager(function)
-    return contextmanager(function)
-
-
-async def _enter(stack: AsyncExitStack, manager: Any) -> Any:
-    """Enter a dependency that yields; a sync one runs in a thread, before and after."""
-    if hasattr(manager, "__aenter__"):
-        return await stack.enter_async_context(manager)
-
-    @asynccontextmanager
-    async def in_thread() -> Any:
-        value = await to_thread(manager.__enter__)
-        try:
-            yield value
-        except BaseException as error:
-            if not await to_thread(manager.__exit__, type(error), error, error.__traceback__):
-                raise
-        else:
-            await to_thread(manager.__exit__, None, None, None)
-
-    return await stack.enter_async_context(in_thread())

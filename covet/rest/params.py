@@ -165,7 +165,8 @@ class Depends:
     Args:
         function: The function, or a class.
         use_cache: Call it once per request however many arguments depend on it.
-        scope: ``"function"`` tears a generator down as soon as the handler is done, before the answer is made.
+        scope: ``"function"`` tears a generator down as soon as the handler is done, before the answer is made; ``"app"``
+            calls the function once for all requests and tears a generator down when the server stops.
     """
 
     __slots__ = ("function", "scope", "use_cache")
@@ -175,7 +176,7 @@ class Depends:
         function: Callable[..., Any],
         *,
         use_cache: bool = True,
-        scope: Literal["request", "function"] = "request",
+        scope: Literal["request", "function", "app"] = "request",
     ) -> None:
         self.function = function
         self.use_cache = use_cache

@@ -10,6 +10,7 @@ from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Warning
 from covet.rest.endpoint import READS, Compiled
 from covet.rest.openapi.document import build_document, compiled_endpoints, named_document, operation_ids
+from covet.rest.shared import shared_of
 from covet.rest.signature import describe
 from covet.urls.part import UrlsPart
 
@@ -52,8 +53,13 @@ class RestPart(AppPart):
 
     def ready(self, apps: Apps) -> None:
         """Find the endpoints; the routes have compiled them."""
+        self._shared = shared_of(apps)
         self._routes = apps.part(UrlsPart).resolver.routes
         self.endpoints = compiled_endpoints(self._routes)
+
+    async def shutdown(self) -> None:
+        """Tear down the dependencies that all requests shared."""
+        await self._shared.close()
 
     def document(self, name: str | None = None, version: str | None = None) -> dict[str, Any]:
         """Return an OpenAPI document; built when it is first asked for.

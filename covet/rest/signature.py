@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator
 
+from covet.apps import apps
 from covet.exceptions import ImproperlyConfigured
 from covet.http.background import BackgroundTasks
 from covet.http.forms import UploadedFile
@@ -95,12 +96,13 @@ class Call:
     Attributes:
         function: The function.
         arguments: Its arguments.
-        scope: When a dependency that yields is torn down: with the ``request``, or with the ``function``.
+        scope: When a dependency that yields is torn down: with the ``request``, with the ``function``, or with the ``app``,
+            which shares what it gives.
     """
 
     function: Callable[..., Any]
     arguments: list[Argument] = field(default_factory=list)
-    scope: Literal["request", "function"] = "request"
+    scope: Literal["request", "function", "app"] = "request"
 
 
 @dataclass(eq=False)
@@ -330,7 +332,9 @@ class _Reader:
             return self._cached[function]
         call = self.read_call(function, {}, above)
         call.scope = marker.scope
-        if marker.scope == "request":
+        if marker.scope == "app":
+            _check_shared(call)
+        elif marker.scope == "request":
             _check_scopes(call)
         self.dependencies.append(call)
         if marker.use_cache:
@@ -381,6 +385,25 @@ class _Reader:
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
             )
+
+
+def _check_shared(call: Call) -> None:
+    """Refuse a dependency of the application that needs what only a request has.
+
+    Raises:
+        ImproperlyConfigured: It does, or nothing would tear it down.
+    """
+    for argument in call.arguments:
+        inner = argument.value
+        if not (isinstance(inner, Call) and inner.scope == "app"):
+            raise ImproperlyConfigured(
+                f"{describe(call.function)} is shared by all requests (scope='app'), so its argument '{argument.name}' can "
+                "only be a dependency of the same scope."
+            )
+    if _yields(call.function) and apps.current().apps_ready and not apps.current().is_installed("covet.rest"):
+        raise ImproperlyConfigured(
+            f"{describe(call.function)} is torn down by 'covet.rest' when the server stops: add it to INSTALLED_APPS."
+        )
 
 
 def _check_scopes(call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -260,3 +261,98 @@ async def test_a_router_and_an_endpoint_depend_on_what_no_argument_asks_for(site
 
     assert (await client.get("/")).json() == {"name": "x"}
     assert told == ["outer opens", "inner opens", "handler", "inner closes", "outer closes"]
+
+
+def plain() -> str:
+    told.append("plain made")
+    return "plain"
+
+
+async def shared_pool(name: Annotated[str, Depends(plain, scope="app")]) -> AsyncIterator[list[str]]:
+    told.append("pool opens")
+    await asyncio.sleep(0)
+    yield [name]
+    told.append("pool closes")
+
+
+Pool = Annotated[list[str], Depends(shared_pool, scope="app")]
+
+
+class Cache:
+    def __init__(self, pool: Pool) -> None:
+        told.append("cache made")
+        self.pool = pool
+
+
+failing: list[Exception] = []
+
+
+def fragile() -> str:
+    if failing:
+        raise failing.pop()
+    return "made"
+
+
+async def of_request() -> str:
+    return ""
+
+
+async def asks(word: str = "") -> str:
+    return word
+
+
+async def depends(value: Annotated[str, Depends(of_request)]) -> str:
+    return value
+
+
+def make_shared() -> Router:
+    made = Router(permissions=OPEN)
+
+    @made.get("/shared")
+    async def shared(cache: Annotated[Cache, Depends(Cache, scope="app")], pool: Pool) -> list[str]:
+        assert cache.pool is pool
+        pool.append("x")
+        return pool
+
+    @made.get("/fragile")
+    async def read(value: Annotated[str, Depends(fragile, scope="app")]) -> str:
+        return value
+
+    return made
+
+
+async def test_what_the_application_shares_is_made_once_and_closed_when_it_stops(site: Any) -> None:
+    client = await site([path("", include(make_shared()))], installed=["covet.rest"])
+    await client.application.apps.startup()
+
+    answers = await asyncio.gather(*(client.get("/shared") for _ in range(3)))
+    before = list(told)
+    await client.application.apps.shutdown()
+
+    assert sorted(len(one.json()) for one in answers) == [2, 3, 4]
+    assert before == ["plain made", "pool opens", "cache made"]
+    assert told == [*before, "pool closes"]
+
+
+async def test_what_could_not_be_made_is_made_when_it_is_asked_for_again(site: Any) -> None:
+    client = await site([path("", include(make_shared()))], installed=["covet.rest"])
+    failing[:] = [Conflict("Not yet."), RuntimeError("broken")]
+
+    assert [(await client.get("/fragile")).status_code for _ in range(3)] == [500, 409, 200]
+
+
+@pytest.mark.parametrize(("function", "name"), [(asks, "word"), (depends, "value")], ids=["asks", "depends"])
+async def test_what_the_application_shares_needs_nothing_of_a_request(site: Any, function: Any, name: str) -> None:
+    api = Router(permissions=OPEN, dependencies=[Depends(function, scope="app")])
+
+    @api.get("/")
+    async def read() -> str:
+        return ""
+
+    with pytest.raises(ImproperlyConfigured, match=f"its argument '{name}'"):
+        await site([path("", include(api))])
+
+
+async def test_what_is_torn_down_with_the_application_needs_the_app_that_does_it(site: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"'covet\.rest'"):
+        await site([path("", include(make_shared()))])
