@@ -99,11 +99,11 @@ def _choice(options: Sequence[str]) -> int:
 
 def _value(field: Field[Any]) -> Any:
     """Ask for a Python expression until one can be evaluated."""
-    note("A Python expression; datetime, timezone, uuid and Decimal are at hand. An empty line stops.")
+    note("A Python expression; datetime, timezone, uuid and Decimal are at hand. An empty line, or exit, stops.")
     is_moment = bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
     while True:
         text = click.prompt(">>>", default="timezone.now" if is_moment else "", show_default=is_moment, err=True)
-        if not text.strip():
+        if text.strip() in {"", "exit", "exit()", "quit", "quit()"}:
             raise MigrationError("Stopped; no migration was written.", exit_code=3)
         try:
             return evaluate_default(text)

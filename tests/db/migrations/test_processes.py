@@ -356,11 +356,12 @@ async def test_questions_are_asked_at_a_terminal(project):
     assert "RenameField" in source and "default=2" in source and "preserve_default=False" in source
 
 
-async def test_a_question_can_be_left_by_stopping(project):
+@pytest.mark.parametrize("lines", [["2"], ["1", "exit"], ["1", "exit()"], ["1", ""]], ids=str)
+async def test_a_question_can_be_left_by_stopping(project, lines):
     await project.run("makemigrations")
     project.models(MODELS + "    views = models.IntegerField()\n")
 
-    code, shown = await answer(project, ["2"], "makemigrations")
+    code, shown = await answer(project, lines, "makemigrations")
 
     assert code == 3 and "no migration was written" in shown
     assert len(list((project.folder / "blog" / "migrations").glob("0*.py"))) == 1
