@@ -1,0 +1,242 @@
+"""A waiter is a future in all that asyncio and drivers ask of one, and wakes its task where its answer is read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from covet.db.backends.direct import Gate, Waiter, loop_for
+
+place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
+
+
+class Wire:
+    """A transport and the protocol of a driver in one."""
+
+    def __init__(self) -> None:
+        self.protocol: Any = self
+        self.on_data: Callable[[bytes], None] = lambda data: None
+        self.told: list[str] = []
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def data_received(self, data: bytes) -> None:
+        self.on_data(data)
+        self.told.append("driver is done")
+
+    def eof_received(self) -> None:
+        self.told.append("eof")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.told.append("lost")
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+
+@pytest.fixture
+async def gate() -> Gate:
+    return Gate(asyncio.get_running_loop())
+
+
+@pytest.fixture
+def wire(gate: Gate) -> Wire:
+    wire = Wire()
+    gate.stand_before(wire, wire)
+    return wire
+
+
+async def begun(coroutine: Any) -> asyncio.Task[Any]:
+    """A task that has come to its first wait."""
+    task = asyncio.ensure_future(coroutine)
+    await asyncio.sleep(0)
+    return task
+
+
+async def deliver(wire: Wire, data: bytes = b"") -> None:
+    """Let the loop read something, outside of any task, and look right behind it."""
+    loop = asyncio.get_running_loop()
+    read = loop.create_future()
+
+    def receive() -> None:
+        wire.protocol.data_received(data)
+        wire.told.append("read")
+        read.set_result(None)
+
+    loop.call_soon(receive)
+    await read
+
+
+async def test_a_task_goes_on_within_the_reading_and_after_the_driver(gate: Gate, wire: Wire) -> None:
+    waiter = loop_for(gate).create_future()
+
+    async def work() -> None:
+        place.set("in the task")
+        wire.told.append(f"got {await waiter} {place.get()}")
+
+    task = await begun(work())
+    wire.on_data = waiter.set_result
+    await deliver(wire, b"x")
+    assert wire.told == ["driver is done", "got b'x' in the task", "read"]
+    await task
+    assert place.get() == "nowhere"
+
+
+async def test_an_error_reaches_the_task_by_the_same_way(gate: Gate, wire: Wire) -> None:
+    waiter = Waiter(gate)
+
+    async def work() -> None:
+        try:
+            await waiter
+        except ZeroDivisionError as error:
+            wire.told.append(f"{error!r}")
+
+    task = await begun(work())
+    wire.on_data = lambda data: waiter.set_exception(ZeroDivisionError)
+    await deliver(wire)
+    await task
+    assert wire.told == ["driver is done", "ZeroDivisionError()", "read"]
+    with pytest.raises(ZeroDivisionError):
+        await waiter
+    assert isinstance(waiter.exception(), ZeroDivisionError)
+
+
+async def test_a_result_from_elsewhere_wakes_in_the_next_turn(gate: Gate) -> None:
+    waiter = Waiter(gate)
+    told: list[Any] = []
+
+    async def work() -> None:
+        told.append(await waiter)
+
+    task = await begun(work())
+    waiter.set_result(1)
+    assert not told
+    await task
+    assert told == [1]
+    assert await waiter == 1
+    assert waiter.result() == 1
+    assert waiter.exception() is None
+
+
+async def test_a_task_that_asks_again_waits_for_the_next_reading(gate: Gate, wire: Wire) -> None:
+    waiting: list[Waiter] = []
+    wire.on_data = lambda data: waiting.pop().set_result(data)
+
+    async def ask() -> bytes:
+        waiting.append(Waiter(gate))
+        return await waiting[0]  # type: ignore[no-any-return]  # what was received
+
+    async def work() -> list[bytes]:
+        return [await ask() for _ in range(3)]
+
+    task = await begun(work())
+    for data in (b"a", b"b", b"c"):
+        await deliver(wire, data)
+    assert await task == [b"a", b"b", b"c"]
+
+
+async def test_a_cancelled_waiter_cancels_its_task_and_takes_no_result(gate: Gate, wire: Wire) -> None:
+    waiter = Waiter(gate)
+    told: list[str] = []
+    waiter.add_done_callback(lambda found: told.append(f"cancelled: {found.cancelled()}"))
+
+    async def work() -> None:
+        await waiter
+
+    task = await begun(work())
+    assert task.cancel("enough")
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told == ["cancelled: True"]
+    assert waiter.done() and not waiter.cancel()
+    for ask in (waiter.result, waiter.exception):
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            ask()
+    with pytest.raises(asyncio.InvalidStateError):
+        waiter.set_result(1)
+    with pytest.raises(asyncio.InvalidStateError):
+        waiter.set_exception(ValueError())
+    other = Waiter(gate)
+    other.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await other
+
+
+async def test_timeouts_shields_and_groups_take_it_for_a_future(gate: Gate, wire: Wire) -> None:
+    waiter = Waiter(gate)
+    assert asyncio.isfuture(waiter)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await asyncio.shield(waiter)
+    assert not waiter.done()
+    wire.on_data = waiter.set_result
+    loop = asyncio.get_running_loop()
+    loop.call_soon(wire.protocol.data_received, b"y")
+    assert await asyncio.gather(waiter, asyncio.shield(waiter)) == [b"y", b"y"]
+    timed_out = Waiter(gate)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await timed_out
+    assert timed_out.cancelled()
+
+
+async def test_functions_are_called_once_and_can_be_taken_back(gate: Gate) -> None:
+    waiter = Waiter(gate)
+    told: list[Any] = []
+    forgotten: list[Any] = []
+    waiter.add_done_callback(told.append)
+    waiter.add_done_callback(forgotten.append)
+    assert waiter.remove_done_callback(forgotten.append) == 1
+    with pytest.raises(asyncio.InvalidStateError):
+        waiter.result()
+    waiter.set_result(None)
+    waiter.add_done_callback(told.append)
+    await asyncio.sleep(0)
+    assert (told, forgotten) == ([waiter, waiter], [])
+    assert repr(waiter) == "<Waiter finished>"
+    assert waiter.get_loop() is asyncio.get_running_loop()
+
+
+async def test_a_waiter_awaited_by_what_is_no_task_says_so(gate: Gate) -> None:
+    steps = Waiter(gate).__await__()
+    next(steps)
+    with pytest.raises(RuntimeError, match="await wasn't used with future"):
+        next(steps)
+
+
+async def test_what_else_the_transport_tells_reaches_the_driver(wire: Wire) -> None:
+    wire.protocol.pause_writing()
+    wire.protocol.resume_writing()
+    wire.protocol.eof_received()
+    wire.protocol.connection_lost(None)
+    assert wire.told == ["pause", "resume", "eof", "lost"]
+
+
+async def test_a_driver_that_fails_leaves_the_gate_closed(gate: Gate, wire: Wire) -> None:
+    waiter = Waiter(gate)
+    got: list[Any] = []
+    waiter.add_done_callback(got.append)
+
+    def fail(data: bytes) -> None:
+        waiter.set_result(data)
+        raise ValueError("no")
+
+    wire.on_data = fail
+    with pytest.raises(ValueError, match="no"):
+        wire.protocol.data_received(b"")
+    assert got == [waiter]
+    assert not gate.is_open
+
+
+async def test_all_but_the_futures_of_the_loop_is_its_own(gate: Gate) -> None:
+    loop = loop_for(gate)
+    assert loop.time() == pytest.approx(asyncio.get_running_loop().time(), abs=60)
+    assert loop.create_future().get_loop() is asyncio.get_running_loop()
