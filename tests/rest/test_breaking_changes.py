@@ -269,3 +269,170 @@ def test_parameters_forms_credentials_and_webhooks_are_compared(
     change(new)
 
     assert [str(one) for one in breakages(RICH, new)] == texts
+
+
+FULL: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/orders": {
+            "post": {
+                "operationId": "create_order",
+                "parameters": [
+                    {"name": "size", "in": "query", "schema": {"type": "integer", "default": 50, "multipleOf": 10}},
+                    {"name": "tags", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
+                ],
+                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}}},
+                "responses": {
+                    "201": {
+                        "headers": {"Location": {"required": True, "schema": {"type": "string"}}},
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Order"}}},
+                    }
+                },
+                "security": [{"oauth": ["read"]}],
+                "callbacks": {
+                    "paid": {
+                        "{$request.body#/url}": {
+                            "post": {"requestBody": {"content": {"application/json": {"schema": {"enum": ["yes"]}}}}}
+                        }
+                    }
+                },
+            }
+        }
+    },
+    "components": {
+        "schemas": {
+            "Order": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "integer", "readOnly": True},
+                    "secret": {"type": "string", "writeOnly": True},
+                    "note": {"type": "string", "default": ""},
+                    "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "codes": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+                },
+                "required": ["id"],
+            }
+        },
+        "securitySchemes": {
+            "oauth": {
+                "type": "oauth2",
+                "flows": {"clientCredentials": {"tokenUrl": "https://a.example/token", "scopes": {"read": ""}}},
+            },
+            "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+        },
+    },
+}
+
+
+def order(document: dict[str, Any]) -> Any:
+    return document["components"]["schemas"]["Order"]
+
+
+def create(document: dict[str, Any]) -> Any:
+    return document["paths"]["/orders"]["post"]
+
+
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        (
+            lambda d: create(d)["parameters"][0]["schema"].update(default=10),
+            ["POST /orders: query parameter 'size': default is 10, and was 50."],
+        ),
+        (
+            lambda d: create(d)["parameters"][0]["schema"].pop("default"),
+            ["POST /orders: query parameter 'size': default is not set, and was 50."],
+        ),
+        (
+            lambda d: create(d)["parameters"][0]["schema"].update(multipleOf=20),
+            ["POST /orders: query parameter 'size': multipleOf is 20, and was 10."],
+        ),
+        (lambda d: create(d)["parameters"][0]["schema"].update(multipleOf=5), []),
+        (
+            lambda d: create(d)["parameters"][1]["schema"].update(uniqueItems=True),
+            ["POST /orders: query parameter 'tags': may not hold the same twice any more."],
+        ),
+        (
+            lambda d: order(d)["properties"]["codes"].pop("uniqueItems"),
+            ["POST /orders: answer 201 /codes: may hold the same twice now."],
+        ),
+        (
+            lambda d: order(d)["properties"]["note"].update(default="-"),
+            ["POST /orders: body /note: default is -, and was ."],
+        ),
+        (
+            lambda d: order(d)["properties"]["note"].update(readOnly=True),
+            ["POST /orders: body /note: is not taken any more."],
+        ),
+        (
+            lambda d: order(d)["properties"]["note"].update(writeOnly=True),
+            ["POST /orders: answer 201 /note: is gone."],
+        ),
+        (lambda d: order(d)["properties"]["secret"].pop("writeOnly"), []),
+        (
+            # Who sends orders leaves out what is read only, required or not.
+            lambda d: (
+                order(d)["properties"].update(made={"type": "string", "readOnly": True}),
+                order(d)["required"].append("made"),
+            ),
+            [],
+        ),
+        (
+            lambda d: order(d)["properties"].update(labels={"type": "object", "additionalProperties": False}),
+            ["POST /orders: body /labels/*: is not taken any more."],
+        ),
+        (
+            lambda d: create(d)["responses"]["201"]["headers"]["Location"].pop("required"),
+            ["POST /orders: answer 201: the header Location may be missing now."],
+        ),
+        (
+            lambda d: create(d).update(security=[{"oauth": ["read", "write"]}]),
+            ["POST /orders: asks for the scope write of oauth now."],
+        ),
+        (lambda d: create(d).update(security=[{"oauth": []}]), []),
+        (
+            lambda d: d["components"]["securitySchemes"]["key"].update(name="X-Token"),
+            ['credentials key: name is "x-token", and was "x-key".'],
+        ),
+        (lambda d: d["components"]["securitySchemes"]["key"].update(name="x-key", description="A key."), []),
+        (
+            lambda d: d["components"]["securitySchemes"].update(key={"type": "http", "scheme": "bearer"}),
+            [
+                'credentials key: type is "http", and was "apiKey".',
+                'credentials key: in is null, and was "header".',
+                'credentials key: name is null, and was "x-key".',
+                'credentials key: scheme is "bearer", and was null.',
+            ],
+        ),
+        (
+            lambda d: d["components"]["securitySchemes"]["oauth"]["flows"]["clientCredentials"].update(tokenUrl="/t"),
+            [
+                'credentials oauth: flows is {"clientCredentials": {"tokenUrl": "/t"}}, and was '
+                '{"clientCredentials": {"tokenUrl": "https://a.example/token"}}.'
+            ],
+        ),
+        (
+            lambda d: create(d)["callbacks"].pop("paid"),
+            ["POST /orders callback paid {$request.body#/url}: is not sent any more."],
+        ),
+        (
+            lambda d: create(d)["callbacks"]["paid"]["{$request.body#/url}"]["post"]["requestBody"]["content"][
+                "application/json"
+            ]["schema"]["enum"].append("no"),
+            ['POST /orders callback paid {$request.body#/url}: body: may be "no" now.'],
+        ),
+        (
+            lambda d: create(d).update(operationId="make_order"),
+            [
+                "POST /orders: is called make_order now, and was create_order: clients that are generated lose the method."
+            ],
+        ),
+    ],
+)
+def test_defaults_habits_directions_scopes_and_callbacks_are_compared(
+    change: Callable[[dict[str, Any]], Any], texts: list[str]
+) -> None:
+    new = copy.deepcopy(FULL)
+    change(new)
+
+    assert [str(one) for one in breakages(FULL, new)] == texts

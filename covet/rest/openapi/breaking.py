@@ -66,16 +66,17 @@ class _Comparison:
                     yield Breakage(name, "", "is gone.")
                     continue
                 yield from self._operation(name, item[method], found[method])
-        yield from self._webhooks()
+        yield from self._outgoing("webhook ", self.old.get("webhooks", {}), self.new.get("webhooks", {}))
+        yield from self._schemes()
 
-    def _webhooks(self) -> Iterator[Breakage]:
-        """Give what breaks those who are told: a webhook's body is an answer, that nobody asked for."""
-        for event, item in self.old.get("webhooks", {}).items():
-            found = self.new.get("webhooks", {}).get(event, {})
+    def _outgoing(self, before_name: str, old: Any, new: Any) -> Iterator[Breakage]:
+        """Give what breaks those who are told: the body of a webhook or callback is an answer that nobody asked for."""
+        for event, item in old.items():
+            found = new.get(event, {})
             for method in _METHODS:
                 if method not in item:
                     continue
-                name = f"webhook {event}"
+                name = f"{before_name}{event}"
                 if method not in found:
                     yield Breakage(
                         name, "", "is not sent any more." if not found else f"is not sent by {method.upper()}."
@@ -89,14 +90,42 @@ class _Comparison:
         yield from self._parameters(name, old, new)
         yield from self._body(name, old, new)
         yield from self._answers(name, old, new)
+        yield from self._credentials(name, old, new)
+        for label, below in old.get("callbacks", {}).items():
+            yield from self._outgoing(f"{name} callback {label} ", below, new.get("callbacks", {}).get(label, {}))
+        was, now = old.get("operationId"), new.get("operationId")
+        if was is not None and now is not None and was != now:
+            yield Breakage(name, "", f"is called {now} now, and was {was}: clients that are generated lose the method.")
+
+    def _credentials(self, name: str, old: Any, new: Any) -> Iterator[Breakage]:
         if not _is_closed(self.old, old) and _is_closed(self.new, new):
             yield Breakage(name, "", "asks for credentials now.")
-        elif _is_closed(self.new, new):
-            taken = [frozenset(one) for one in _security(self.new, new)]
-            for one in _security(self.old, old):
-                # Whoever sends these must still send enough.
-                if not any(needed <= frozenset(one) for needed in taken):
-                    yield Breakage(name, "", f"does not take the credentials {' and '.join(one)} any more.")
+            return
+        if not _is_closed(self.new, new):
+            return
+        taken = [_demands(one) for one in _security(self.new, new)]
+        for one in _security(self.old, old):
+            # Whoever sends these must still send enough.
+            held = _demands(one)
+            if any(needed <= held for needed in taken):
+                continue
+            near = [needed - held for needed in taken if {scheme for scheme, _ in needed} <= {*one}]
+            if near:
+                scopes = ", ".join(sorted(scope for _, scope in min(near, key=len)))
+                yield Breakage(name, "", f"asks for the scope {scopes} of {' and '.join(one)} now.")
+            else:
+                yield Breakage(name, "", f"does not take the credentials {' and '.join(one)} any more.")
+
+    def _schemes(self) -> Iterator[Breakage]:
+        """Give the credentials that go by the same name and are sent in another way."""
+        before, after = (one.get("components", {}).get("securitySchemes", {}) for one in (self.old, self.new))
+        for name, scheme in before.items():
+            if name not in after:
+                continue
+            for part in ("type", "in", "name", "scheme", "openIdConnectUrl", "flows"):
+                was, now = _way(scheme, part), _way(after[name], part)
+                if was != now:
+                    yield Breakage(f"credentials {name}", "", f"{part} is {_text(now)}, and was {_text(was)}.")
 
     # ── what clients send
 
@@ -164,10 +193,13 @@ class _Comparison:
                 continue
             before, after = _follow(self.old, given), _follow(self.new, new["responses"][status])
             yield from self._contents(name, f"answer {status}", before, after)
-            now = {header.lower() for header in after.get("headers", {})}
-            for header in before.get("headers", {}):
-                if header.lower() not in now:
+            now = {header.lower(): _follow(self.new, one) for header, one in after.get("headers", {}).items()}
+            for header, one in before.get("headers", {}).items():
+                found = now.get(header.lower())
+                if found is None:
                     yield Breakage(name, f"answer {status}", f"the header {header} is not sent any more.")
+                elif _follow(self.old, one).get("required") and not found.get("required"):
+                    yield Breakage(name, f"answer {status}", f"the header {header} may be missing now.")
 
     def _contents(self, name: str, where: str, before: Any, after: Any) -> Iterator[Breakage]:
         told: set[tuple[str, str]] = set()
@@ -246,9 +278,20 @@ class _Fit:
         for name in ("pattern", "format"):
             if outer.get(name) is not None and inner.get(name) != outer[name]:
                 yield place, self._bound(name, inner.get(name), outer[name])
+        yield from self._habits(inner, outer, place)
         if "items" in inner or "items" in outer:
             yield from self.misfits(inner.get("items", {}), outer.get("items", {}), f"{place}/0")
         yield from self._members(inner, outer, place)
+
+    def _habits(self, inner: Any, outer: Any, place: str) -> Iterator[tuple[str, str]]:
+        """Give steps and repeats that do not fit, and what stands for a value that is left out."""
+        step = outer.get("multipleOf")
+        if step is not None and (not inner.get("multipleOf") or inner["multipleOf"] % step):
+            yield place, self._bound("multipleOf", inner.get("multipleOf"), step)
+        if outer.get("uniqueItems") and not inner.get("uniqueItems"):
+            yield place, "may hold the same twice now." if self.is_answer else "may not hold the same twice any more."
+        if not self.is_answer and inner.get("default") != outer.get("default"):
+            yield place, self._bound("default", inner.get("default"), outer.get("default"))
 
     def _bound(self, name: str, inner: Any, outer: Any) -> str:
         before, after = (outer, inner) if self.is_answer else (inner, outer)
@@ -272,8 +315,10 @@ class _Fit:
     def _members(self, inner: Any, outer: Any, place: str) -> Iterator[tuple[str, str]]:
         has, may = inner.get("properties", {}), outer.get("properties", {})
         sure = inner.get("required", ())
+        # What is read only is no part of a request, and what is written only none of an answer.
+        left_out = "writeOnly" if self.is_answer else "readOnly"
         for name in outer.get("required", ()):
-            if name not in sure:
+            if name not in sure and not _flag(may.get(name), left_out):
                 gone = "is gone." if name not in has else "may be missing now."
                 yield f"{place}/{_escaped(name)}", gone if self.is_answer else "is required now."
         if self.is_answer:
@@ -281,13 +326,38 @@ class _Fit:
                 if name not in has and name not in outer.get("required", ()):
                     yield f"{place}/{_escaped(name)}", "is gone."
         for name, schema in has.items():
-            if name in may:
+            gone, stays = (schema, may.get(name)) if self.is_answer else (may.get(name), schema)
+            if name in may and _flag(gone, left_out) and not _flag(stays, left_out):
+                yield f"{place}/{_escaped(name)}", "is gone." if self.is_answer else "is not taken any more."
+            elif name in may:
                 yield from self.misfits(schema, may[name], f"{place}/{_escaped(name)}")
             elif not self.is_answer and outer.get("additionalProperties") is False:
                 yield f"{place}/{_escaped(name)}", "is not taken any more."
         given, taken = inner.get("additionalProperties"), outer.get("additionalProperties")
         if isinstance(given, dict) and isinstance(taken, dict):
             yield from self.misfits(given, taken, f"{place}/*")
+        elif isinstance(given, dict) and taken is False and not self.is_answer:
+            yield f"{place}/*", "is not taken any more."
+
+
+def _flag(schema: Any, name: str) -> bool:
+    return isinstance(schema, dict) and schema.get(name) is True
+
+
+def _demands(requirement: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return what a security requirement asks for: schemes, each with its scopes."""
+    return frozenset((scheme, scope) for scheme, scopes in requirement.items() for scope in ("", *scopes))
+
+
+def _way(scheme: Mapping[str, Any], part: str) -> Any:
+    """Return a part of how credentials are sent; of flows what a client has to know."""
+    value = scheme.get(part)
+    if part == "flows":
+        return {
+            kind: {name: url for name, url in flow.items() if name.endswith("Url")}
+            for kind, flow in (value or {}).items()
+        } or None
+    return value.lower() if part == "name" and scheme.get("in") == "header" and isinstance(value, str) else value
 
 
 def _shape(path: str) -> str:
