@@ -18,6 +18,7 @@ __all__ = [
     "MigrationFailed",
     "MigrationNotFound",
     "StateError",
+    "TablesDoNotFit",
 ]
 
 
@@ -59,6 +60,10 @@ class Irreversible(MigrationError):
 
 class MigrationFailed(MigrationError):
     """An operation failed in the database; the text says what had already been done."""
+
+
+class TablesDoNotFit(MigrationError):
+    """Of the tables that ``--fake-initial`` was to find, some are missing, or some of their columns."""
 
 
 class StateError(MigrationError):

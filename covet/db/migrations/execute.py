@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from covet.apps import apps as global_apps
 from covet.db import transaction
-from covet.db.migrations.apply import tables_of
+from covet.db.migrations.adopt import has_been_made
 from covet.db.migrations.errors import InvalidPlan, MigrationError
 from covet.db.migrations.graph import MigrationKey
-from covet.db.migrations.journal import Journal
+from covet.db.migrations.journal import Journal, Unfinished
 from covet.db.migrations.limits import Limits, limits_of, retried
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.lock import migration_lock
-from covet.db.migrations.operations.columns import AddField
 from covet.db.migrations.operations.special import RunPython
-from covet.db.migrations.operations.tables import CreateModel
 from covet.db.migrations.partial import refuse_others, roll_back
 from covet.db.migrations.recorder import Recorder
 from covet.db.migrations.sync import sync_models
@@ -192,7 +190,8 @@ class Executor:
             await self.recorder.ensure_table()
             applied = await self.applied()
             steps = self.plan(applied, targets)
-            refuse_others(await self.journal.unfinished(), {(step.migration.key, step.backwards) for step in steps})
+            unfinished = await self.journal.unfinished()
+            refuse_others(unfinished, {(step.migration.key, step.backwards) for step in steps})
             self.progress.planned(steps)
             state = self._states(applied)
             await self._signal(pre_migrate, steps, state)
@@ -200,7 +199,7 @@ class Executor:
             if is_forward:
                 # What is applied comes first: the state that a step meets is that of the database.
                 for step in steps:
-                    fake_it = fake or (fake_initial and await self._tables_exist(step.migration, state))
+                    fake_it = fake or (fake_initial and await self._was_made(step.migration, state, unfinished))
                     state = await self._step(step, state, fake=fake_it)
             else:
                 state = await self._go_back(steps, applied, fake=fake)
@@ -325,18 +324,15 @@ class Executor:
                 await self.recorder.forget(key)
         return gone
 
-    async def _tables_exist(self, migration: Migration, state: ProjectState) -> bool:
+    async def _was_made(self, migration: Migration, state: ProjectState, unfinished: Unfinished | None) -> bool:
         """Whether everything that an app's first migration makes is in the database already."""
-        if not self.loader.is_initial(migration.key):
-            return False
-        there = {name.lower() for name in await self.database.introspection.tables()}
-        after = migration.mutate_state(state)
-        for operation in migration.operations:
-            if isinstance(operation, (CreateModel, AddField)):
-                for owned in tables_of(after, operation.key(migration.app_label)).values():
-                    if owned.table.name.lower() not in there:
-                        return False
-        return True
+        # Of one that was left half-way the journal knows what is there.
+        is_begun = unfinished is not None and unfinished.key == migration.key
+        return (
+            not is_begun
+            and self.loader.is_initial(migration.key)
+            and await has_been_made(self.database, migration, state)
+        )
 
     # ── backwards ────────────────────────────────────────────────────────────────────────────────────────────────────
 

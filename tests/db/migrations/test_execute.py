@@ -10,7 +10,7 @@ import pytest
 from covet import run_sync
 from covet.db import migrations, models
 from covet.db.errors import DatabaseError, IntegrityError
-from covet.db.migrations.errors import InconsistentHistory, InvalidPlan, Irreversible, MigrationFailed
+from covet.db.migrations.errors import InconsistentHistory, InvalidPlan, Irreversible, MigrationFailed, TablesDoNotFit
 from covet.db.migrations.execute import Executor, migration_sql
 
 
@@ -332,6 +332,49 @@ async def test_a_first_migration_is_faked_when_its_tables_are_there(database, ma
     await Executor(database, loader).migrate(fake_initial=True)
 
     assert await tables(database) == ["blog_author", "shop_order"]
+
+
+@pytest.mark.parametrize("missing", ["column", "table"])
+async def test_tables_that_fit_in_part_are_not_faked(database, make_loader, missing):
+    """What is missing is named, and nothing is recorded, as if to be found by the first query."""
+    made = [migrations.CreateModel("Author", [key()])]
+    if missing == "table":
+        made = [create_author()]
+    await Executor(database, make_loader(("blog.0001", made))).migrate()
+    await database.execute("DELETE FROM covet_migrations")
+    tag = migrations.CreateModel("Tag", [key(), ("authors", models.ManyToManyField("blog.Author"))])
+    operations = [create_author()] if missing == "column" else [create_author(), tag]
+    executor = Executor(database, make_loader(("blog.0001", operations)))
+
+    with pytest.raises(TablesDoNotFit) as caught:
+        await executor.migrate(fake_initial=True)
+
+    text = (
+        "but not blog_author.name."
+        if missing == "column"
+        else "but not the table blog_tag, the table blog_tag_authors."
+    )
+    assert text in str(caught.value) and "cannot record blog.0001" in str(caught.value)
+    assert await executor.recorder.applied() == {}
+    assert await tables(database) == ["blog_author"]
+
+
+async def test_models_of_other_databases_are_not_looked_for(database, make_loader):
+    from covet.conf import override
+
+    class Routes:
+        def allow_migrate(self, alias, app_label, model_name=None, **hints):
+            return model_name != "tag"
+
+    operations = [create_author(), migrations.CreateModel("Tag", [key()])]
+    with override(DATABASE_ROUTERS=[Routes()]):
+        await Executor(database, make_loader(("blog.0001", operations))).migrate()
+        await database.execute("DELETE FROM covet_migrations")
+        executor = Executor(database, make_loader(("blog.0001", operations)))
+        await executor.migrate(fake_initial=True)
+
+    assert list(await executor.recorder.applied()) == [("blog", "0001")]
+    assert await tables(database) == ["blog_author"]
 
 
 async def test_sql_runs_forwards_and_back(database, make_loader):
