@@ -142,6 +142,18 @@ class Defaults:
     MAX_BODY_SIZE: int = setting(10 * 1024 * 1024, "Bytes a request body may have; more is answered with 413.")
     DATA_UPLOAD_MAX_MEMORY_SIZE: int = setting(2_621_440, "Bytes of a body, files apart, that are kept in memory.")
     FILE_UPLOAD_MAX_MEMORY_SIZE: int = setting(2_621_440, "Bytes above which an uploaded file goes to disk.")
+    FILE_UPLOAD_HANDLERS: list[str] = setting(
+        cast(list[str], []), "Classes that see the files of forms arrive, in this order, as dotted paths."
+    )
+    FILE_UPLOAD_TEMP_DIR: Path | None = setting(
+        cast("Path | None", None), "Where larger files of forms lie meanwhile; the system's folder when left out."
+    )
+    FILE_UPLOAD_PERMISSIONS: int | None = setting(
+        cast("int | None", 0o644), "The mode of files that are stored on a disk; None leaves it to the system."
+    )
+    FILE_UPLOAD_DIRECTORY_PERMISSIONS: int | None = setting(
+        cast("int | None", None), "The mode of folders that are made for them."
+    )
     MAX_FORM_FIELDS: int = setting(1000, "Fields a form may have.")
     MAX_FORM_PARTS: int = setting(1100, "Parts, files included, a multipart form may have.")
     BODY_TIMEOUT_S: float = setting(

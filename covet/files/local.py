@@ -19,37 +19,60 @@ from covet.files.storage import BaseStorage
 __all__ = ["FileSystemStorage"]
 
 
+# No mode that there is.
+_OF_SETTINGS = -1
+
+
 class FileSystemStorage(BaseStorage):
     """Keeps files in a folder, by default ``MEDIA_ROOT``.
 
     Args:
         location: The folder.
         base_url: The address of the folder for browsers, by default ``MEDIA_URL``.
-        file_permissions: The mode of new files; ``None`` leaves it to the system.
+        file_permissions: The mode of new files, by default ``FILE_UPLOAD_PERMISSIONS``; ``None`` leaves it to the system.
         allow_overwrite: Replace a file of the same name, in place of taking another name.
+        directory_permissions: The mode of new folders, by default ``FILE_UPLOAD_DIRECTORY_PERMISSIONS``.
     """
 
     def __init__(
         self,
         location: str | os.PathLike[str] | None = None,
         base_url: str | None = None,
-        file_permissions: int | None = 0o644,
+        file_permissions: int | None = _OF_SETTINGS,
         allow_overwrite: bool = False,
+        directory_permissions: int | None = _OF_SETTINGS,
     ) -> None:
         self._location = location
         self._base_url = base_url
-        self.file_permissions = file_permissions
+        self._file_permissions = file_permissions
+        self._directory_permissions = directory_permissions
         self.allow_overwrite = allow_overwrite
+
+    @property
+    def file_permissions(self) -> int | None:
+        """The mode of new files."""
+        own = self._file_permissions
+        return settings.FILE_UPLOAD_PERMISSIONS if own == _OF_SETTINGS else own
+
+    @property
+    def directory_permissions(self) -> int | None:
+        """The mode of new folders."""
+        own = self._directory_permissions
+        return settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS if own == _OF_SETTINGS else own
 
     def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         """Return what migrations write."""
-        given = {
-            "location": None if self._location is None else str(self._location),
-            "base_url": self._base_url,
-            "file_permissions": None if self.file_permissions == 0o644 else self.file_permissions,
-            "allow_overwrite": self.allow_overwrite or None,
-        }
-        return "covet.files.FileSystemStorage", (), {name: value for name, value in given.items() if value is not None}
+        given: dict[str, Any] = {}
+        if self._location is not None:
+            given["location"] = str(self._location)
+        if self._base_url is not None:
+            given["base_url"] = self._base_url
+        for name in ("file_permissions", "directory_permissions"):
+            if (mode := getattr(self, f"_{name}")) != _OF_SETTINGS:
+                given[name] = mode
+        if self.allow_overwrite:
+            given["allow_overwrite"] = True
+        return "covet.files.FileSystemStorage", (), given
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FileSystemStorage) and self.deconstruct() == other.deconstruct()
@@ -118,7 +141,7 @@ class FileSystemStorage(BaseStorage):
         while True:
             tried = available(name, max_length, attempt)
             path = self.path(tried)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._make_folders(os.path.dirname(path))
             # O_EXCL: of two that save the same name at once, one gets another name.
             flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
             flags |= os.O_TRUNC if self.allow_overwrite else os.O_EXCL
@@ -128,6 +151,18 @@ class FileSystemStorage(BaseStorage):
                 attempt += 1
                 continue
             return tried, os.fdopen(descriptor, "wb")
+
+    def _make_folders(self, folder: str) -> None:
+        if os.path.isdir(folder):
+            return
+        self._make_folders(os.path.dirname(folder))
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            # Somebody else has just made it.
+            return
+        if self.directory_permissions is not None:
+            os.chmod(folder, self.directory_permissions)
 
     def _finish(self, file: IO[bytes], path: str, is_whole: bool) -> None:
         file.close()
@@ -164,6 +199,14 @@ class FileSystemStorage(BaseStorage):
         with os.scandir(path) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
             return [one.name for one in found if one.is_dir()], [one.name for one in found if not one.is_dir()]
+
+    async def get_accessed_time(self, name: str) -> datetime.datetime:
+        """Return when the file was read last, as far as the disk notes that."""
+        return self.aware(await to_thread(os.path.getatime, self.path(name)))
+
+    async def get_created_time(self, name: str) -> datetime.datetime:
+        """Return when the file was made; on Unix, when its entry was changed last."""
+        return self.aware(await to_thread(os.path.getctime, self.path(name)))
 
     async def get_modified_time(self, name: str) -> datetime.datetime:
         """Return when the file was changed last."""

@@ -8,6 +8,7 @@ from covet.checks.messages import CheckMessage, Warning
 from covet.conf import settings
 from covet.http.policy import RequestPolicy
 from covet.http.proxies import TrustedProxies
+from covet.loading import import_string
 
 __all__ = ["POLICY_SETTINGS", "check_proxies", "policy_from_settings", "proxies_from_settings"]
 
@@ -17,7 +18,9 @@ POLICY_SETTINGS = frozenset(
         "BODY_TIMEOUT_S",
         "DATA_UPLOAD_MAX_MEMORY_SIZE",
         "DEBUG",
+        "FILE_UPLOAD_HANDLERS",
         "FILE_UPLOAD_MAX_MEMORY_SIZE",
+        "FILE_UPLOAD_TEMP_DIR",
         "MAX_BODY_SIZE",
         "MAX_FORM_FIELDS",
         "MAX_FORM_PARTS",
@@ -48,6 +51,8 @@ def policy_from_settings() -> RequestPolicy:
         max_fields=settings.MAX_FORM_FIELDS,
         max_parts=settings.MAX_FORM_PARTS,
         file_memory_bytes=settings.FILE_UPLOAD_MAX_MEMORY_SIZE,
+        upload_dir=None if settings.FILE_UPLOAD_TEMP_DIR is None else str(settings.FILE_UPLOAD_TEMP_DIR),
+        upload_handlers=tuple(map(import_string, settings.FILE_UPLOAD_HANDLERS)),
         body_timeout_s=settings.BODY_TIMEOUT_S,
         allowed_hosts=hosts,
         use_forwarded_host=settings.USE_X_FORWARDED_HOST,

@@ -7,7 +7,7 @@ goes to a temporary file on disk, written in a thread.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import IO, Any
 from urllib.parse import unquote
 
@@ -19,6 +19,7 @@ from covet.http.body import too_large
 from covet.http.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
 from covet.http.policy import RequestPolicy
 from covet.http.query import MultiDict, parse_pairs
+from covet.http.uploads import SkipFile, StopUpload, UploadHandler
 
 __all__ = ["FormData", "UploadedFile", "parse_content_type", "parse_form"]
 
@@ -130,13 +131,16 @@ def _split_parameters(value: str) -> Iterable[str]:
     return parts
 
 
-async def parse_form(content_type: str, stream: AsyncIterator[bytes], policy: RequestPolicy) -> FormData:
+async def parse_form(
+    content_type: str, stream: AsyncIterator[bytes], policy: RequestPolicy, handlers: Sequence[UploadHandler] = ()
+) -> FormData:
     """Read a form.
 
     Args:
         content_type: The request's header.
         stream: The body.
         policy: The limits.
+        handlers: What sees its files arrive.
 
     Raises:
         UnsupportedMediaType: It is no form.
@@ -155,7 +159,7 @@ async def parse_form(content_type: str, stream: AsyncIterator[bytes], policy: Re
         boundary = parameters.get("boundary", "")
         if not boundary or len(boundary) > 200 or not boundary.isascii():
             raise BadRequest("The multipart form names no boundary.")
-        reader = _MultipartReader(boundary.encode("ascii"), policy)
+        reader = _MultipartReader(boundary.encode("ascii"), policy, handlers)
         return await reader.read(stream)
     raise UnsupportedMediaType("A form is application/x-www-form-urlencoded or multipart/form-data.")
 
@@ -168,10 +172,15 @@ class _MultipartReader:
 
     max_part_header_bytes = 8192
 
-    def __init__(self, boundary: bytes, policy: RequestPolicy) -> None:
+    def __init__(self, boundary: bytes, policy: RequestPolicy, handlers: Sequence[UploadHandler] = ()) -> None:
         self.policy = policy
+        self.handlers = handlers
+        self.received: dict[UploadedFile, int] = {}
+        self.skipped: set[UploadedFile] = set()
+        self.whole: set[UploadedFile] = set()
         self.pairs: list[tuple[str, str | UploadedFile]] = []
-        self.pending: list[tuple[UploadedFile, bytes]] = []
+        # What is to be done for a file once the parser is done with a piece: its bytes, or ``None`` when it ends.
+        self.pending: list[tuple[UploadedFile, bytes | None]] = []
         self.parts = 0
         self.field_bytes = 0
         self.is_complete = False
@@ -193,12 +202,18 @@ class _MultipartReader:
         try:
             async for chunk in stream:
                 self.parser.write(chunk)
-                for file, data in self.pending:
-                    await file.write(data)
-                self.pending.clear()
+                await self.settle()
             self.parser.finalize()
+            await self.settle()
             if not self.is_complete:
                 raise BadRequest("The multipart form breaks off before its end.")
+            for handler in self.handlers:
+                await handler.upload_complete()
+        except StopUpload:
+            await self.interrupted()
+            await self.leave_out(
+                [file for _, file in self.pairs if isinstance(file, UploadedFile) and file not in self.whole]
+            )
         except MultipartParseError as error:
             await self.discard()
             raise BadRequest(f"The multipart form cannot be read: {error}.") from error
@@ -210,10 +225,61 @@ class _MultipartReader:
                 await value.seek(0)
         return FormData(self.pairs)
 
+    async def settle(self) -> None:
+        """Write what the parser has found, as the handlers have it."""
+        pending, self.pending = self.pending, []
+        for file, data in pending:
+            if not self.handlers:
+                if data is not None:
+                    await file.write(data)
+            elif file not in self.skipped:
+                try:
+                    await self.hand_over(file, data)
+                except SkipFile:
+                    self.skipped.add(file)
+                    await self.leave_out([file])
+
+    async def hand_over(self, file: UploadedFile, data: bytes | None) -> None:
+        """Let the handlers see a file: that there is one, the next bytes of it, or that it is whole."""
+        if file not in self.received:
+            self.received[file] = 0
+            for handler in self.handlers:
+                await handler.new_file(file)
+        if data is None:
+            self.whole.add(file)
+            for handler in self.handlers:
+                other = await handler.file_complete(file)
+                if other is not None:
+                    self.pairs = [(name, other if value is file else value) for name, value in self.pairs]
+                    self.whole.add(other)
+                    return
+            return
+        start = self.received[file]
+        self.received[file] = start + len(data)
+        for handler in self.handlers:
+            kept = await handler.receive_data_chunk(file, data, start)
+            if kept is None:
+                return
+            data = kept
+        await file.write(data)
+
+    async def leave_out(self, files: Sequence[UploadedFile]) -> None:
+        """Take files out of the form."""
+        self.pairs = [(name, value) for name, value in self.pairs if value not in files]
+        for file in files:
+            await file.close()
+
+    async def interrupted(self) -> None:
+        for handler in self.handlers:
+            await handler.upload_interrupted()
+
     async def discard(self) -> None:
-        for _, value in self.pairs:
-            if isinstance(value, UploadedFile):
-                await value.close()
+        try:
+            await self.interrupted()
+        finally:
+            for _, value in self.pairs:
+                if isinstance(value, UploadedFile):
+                    await value.close()
 
     def on_part_begin(self) -> None:
         self.parts += 1
@@ -256,10 +322,13 @@ class _MultipartReader:
             file_name = unquote(encoded)
         if file_name is not None:
             limit = self.policy.file_memory_bytes
-            spooled: Any = tempfile.SpooledTemporaryFile(max_size=limit)  # noqa: SIM115  # closed with the form
+            spooled: Any = tempfile.SpooledTemporaryFile(max_size=limit, dir=self.policy.upload_dir)  # noqa: SIM115  # closed with the form
             content_type = self.headers.get("content-type", "application/octet-stream")
             self.file = UploadedFile(file_name, content_type, spooled, in_memory_limit=limit)
             self.pairs.append((self.name, self.file))
+            if self.handlers:
+                # They hear of a file that is empty too.
+                self.pending.append((self.file, b""))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self.file is not None:
@@ -273,6 +342,8 @@ class _MultipartReader:
     def on_part_end(self) -> None:
         if self.file is None:
             self.pairs.append((self.name, self.field.decode("utf-8", "replace")))
+        elif self.handlers:
+            self.pending.append((self.file, None))
 
     def on_end(self) -> None:
         self.is_complete = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["DEFAULT_POLICY", "RequestPolicy"]
 
@@ -17,6 +19,8 @@ class RequestPolicy:
         max_fields: Fields of a form or a query string.
         max_parts: Parts of a multipart form, files included.
         file_memory_bytes: An uploaded file beyond this goes to disk.
+        upload_dir: Where files of forms lie meanwhile; the system's folder for such when left out.
+        upload_handlers: What is made for each form, with the request, to see its files arrive.
         body_timeout_s: How long the whole body may take to arrive.
         allowed_hosts: Names as in ``ALLOWED_HOSTS``; ``"*"`` is any, ``".x.org"`` is x.org and below.
         use_forwarded_host: Believe ``X-Forwarded-Host``.
@@ -29,6 +33,8 @@ class RequestPolicy:
     max_fields: int = 1000
     max_parts: int = 100
     file_memory_bytes: int = 2_621_440
+    upload_dir: str | None = None
+    upload_handlers: tuple[Callable[[Any], Any], ...] = ()
     body_timeout_s: float = 60.0
     allowed_hosts: tuple[str, ...] = ("*",)
     use_forwarded_host: bool = False

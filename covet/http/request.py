@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin
@@ -29,6 +29,7 @@ from covet.http.query import QueryParams
 from covet.types import Message, Receive, Scope
 
 if TYPE_CHECKING:
+    from covet.http.uploads import UploadHandler
     from covet.urls.resolver import CompiledRoute
 
 __all__ = ["Request", "State"]
@@ -295,15 +296,21 @@ class Request:
                 raise duplicate_key_refused(twice)
         return self._json
 
-    async def form(self) -> FormData:
-        """Return the fields and files of a form; read once and kept. A body of any other kind gives an empty form."""
+    async def form(self, *, upload_handlers: Sequence[UploadHandler] | None = None) -> FormData:
+        """Return the fields and files of a form; read once and kept. A body of any other kind gives an empty form.
+
+        Args:
+            upload_handlers: What sees the files arrive, in place of those of ``FILE_UPLOAD_HANDLERS``.
+        """
         if self._form is None:
             content_type = self.headers.get("content-type", "")
             try:
                 if self.content_type == "application/x-www-form-urlencoded":
                     # Such a body is kept, so that whoever reads it after a check of its token still can.
                     await self.body()
-                self._form = await parse_form(content_type, self.stream(), self.policy)
+                if upload_handlers is None:
+                    upload_handlers = [make(self) for make in self.policy.upload_handlers]
+                self._form = await parse_form(content_type, self.stream(), self.policy, upload_handlers)
                 self._cleanup = self._cleanup or True
             except UnsupportedMediaType:
                 self._form = FormData()
