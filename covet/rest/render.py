@@ -11,6 +11,7 @@ import logging
 import types
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
@@ -215,7 +216,11 @@ class _Source:
         # A schema that is no ModelSchema may still be shown any model's rows; found when it first is.
         self._others: dict[type[Model], tuple[Projection | None, Needs]] = {}
         self.writer = Writer(schema)
-        self._list: TypeAdapter[Any] = TypeAdapter(list[schema])  # type: ignore[valid-type]  # a type at run time
+
+    @cached_property
+    def _list(self) -> TypeAdapter[Any]:
+        """Made when a handler first gives a list of something else than the schema: that is seldom, and takes a while."""
+        return TypeAdapter(list[self.schema])  # type: ignore[name-defined]  # a type at run time
 
     def of(self, model: type[Model]) -> tuple[Projection | None, Needs]:
         """Return projection and relations for the rows of a model."""

@@ -11,6 +11,7 @@ import enum
 import types
 import uuid
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -43,21 +44,31 @@ class Writer:
         short_many: A list of values the short way, or None where it cannot be taken.
     """
 
-    __slots__ = ("_many", "_one", "_short_one", "schema", "short_many")
-
     def __init__(self, schema: type[BaseModel], writer: type[ModelWriter] = ModelWriter) -> None:
         self.schema = schema
-        self._one: Callable[..., bytes] = TypeAdapter(schema).serializer.to_json
-        # Inside Any, pydantic asks the outermost type how bytes and the like are written; a list has no say of its own.
-        config = ConfigDict(**{name: schema.model_config[name] for name in _SPELLING if name in schema.model_config})  # type: ignore[typeddict-item]
-        listed: TypeAdapter[Any] = TypeAdapter(list[schema], config=config)  # type: ignore[valid-type]
-        self._many: Callable[..., bytes] = listed.serializer.to_json
         self._short_one: Callable[[Any], bytes | None] = _nothing
         self.short_many: Callable[[list[Any]], bytes | None] = _nothing
         known: dict[type[Any], ModelShape] = {}
         if _is_alike_schema(schema, known):
             made = writer(list(known.values()))
             self._short_one, self.short_many = made.one, made.many
+        else:
+            _ = self._one, self._many  # now rather than in the first request, also for what pydantic may find wrong
+
+    @cached_property
+    def _one(self) -> Callable[..., bytes]:
+        """Pydantic's own way, which takes longer to prepare than all the rest and is seldom needed beside a short one."""
+        found: Callable[..., bytes] = TypeAdapter(self.schema).serializer.to_json
+        return found
+
+    @cached_property
+    def _many(self) -> Callable[..., bytes]:
+        # Inside Any, pydantic asks the outermost type how bytes and the like are written; a list has no say of its own.
+        own = self.schema.model_config
+        config = ConfigDict(**{name: own[name] for name in _SPELLING if name in own})  # type: ignore[typeddict-item]
+        listed: TypeAdapter[Any] = TypeAdapter(list[self.schema], config=config)  # type: ignore[name-defined]
+        found: Callable[..., bytes] = listed.serializer.to_json
+        return found
 
     @property
     def is_short(self) -> bool:
@@ -79,7 +90,7 @@ def _is_alike_schema(schema: type[BaseModel], known: dict[type[Any], ModelShape]
     """Whether a schema is written as pydantic does; ``known`` gets its shape, and those of the nested ones."""
     if schema in known:
         return True
-    if schema.model_config.get("extra") == "allow" or not spells_plainly(schema):
+    if not schema.__pydantic_complete__ or schema.model_config.get("extra") == "allow" or not spells_plainly(schema):
         return False
     fields = schema.model_fields
     known[schema] = _shape(schema, fields)
