@@ -145,6 +145,7 @@ def _scalar(field: Any) -> Any:
             FieldRules(
                 validators=tuple(rest),
                 choices=tuple(choices),
+                labels=tuple(str(label) for _, label in field.flatchoices) if field.choices else (),
                 not_blank=not_blank,
                 blank=field.blank,
                 is_datetime=column.kind == "datetime",
@@ -270,6 +271,7 @@ class FieldRules:
 
     validators: tuple[Callable[[Any], Any], ...] = ()
     choices: tuple[Any, ...] = ()
+    labels: tuple[str, ...] = ()
     not_blank: bool = False
     blank: bool = False
     is_datetime: bool = False
@@ -285,6 +287,8 @@ class FieldRules:
         described = handler(schema)
         if self.choices:
             described["enum"] = list(self.choices)
+            # For people, and for clients that are generated; the empty choice of a blank field says nothing.
+            described["x-enum-descriptions"] = [*self.labels, ""][: len(self.choices)]
         patterns = [found for rule in self.validators if (found := _told_pattern(rule)) is not None]
         if patterns and described.get("type") == "string":
             if self.blank:

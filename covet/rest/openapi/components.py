@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from covet.problems import PROBLEM_MARK
+from covet.rest.openapi.generator import Generator
 from covet.schema.structs import STRUCT_MARK, StructValue, is_struct
 
 __all__ = ["CHOSEN_MARK", "PROBLEM", "Components", "problem_response"]
@@ -29,6 +30,7 @@ PROBLEM: Final[dict[str, Any]] = {
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string"},
         "instance": {"type": "string", "format": "uri-reference"},
+        "request_id": {"type": "string", "description": "What the server's log calls this request."},
         "errors": {
             "type": "array",
             "items": {
@@ -87,7 +89,7 @@ class Components:
         inputs: list[tuple[Key, JsonSchemaMode, TypeAdapter[Any]]] = [
             (key, mode, adapter) for key, (mode, adapter) in self._adapters.items()
         ]
-        made, shared = TypeAdapter.json_schemas(inputs, ref_template=_TEMPLATE)
+        made, shared = TypeAdapter.json_schemas(inputs, ref_template=_TEMPLATE, schema_generator=Generator)
         definitions: dict[str, Any] = dict(shared.get("$defs", {}))
         self._made = {key: schema for (key, _), schema in made.items()}
         structs = _Structs([self._made, definitions], set(definitions))

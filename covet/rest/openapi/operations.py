@@ -120,15 +120,23 @@ def _path_parameters(compiled: Compiled, components: Components) -> Iterator[dic
         described: dict[str, Any] = {"name": name, "in": "path", "required": True}
         parameter = told.get(name)
         if parameter is not None:
-            schema = {**components.of(parameter.annotation, "validation"), **_kept(schema)}
+            schema = _both(components.of(parameter.annotation, "validation"), schema)
             described.update(_about(parameter.marker))
         described["schema"] = schema
         yield described
 
 
-def _kept(schema: dict[str, Any]) -> dict[str, Any]:
-    """What the path itself says beyond the handler's type."""
-    return {name: value for name, value in schema.items() if name in ("minimum", "pattern")}
+def _both(own: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
+    """Return what the handler's type says and what the path itself says beyond it."""
+    made = dict(own)
+    if "minimum" in path and "exclusiveMinimum" not in own:
+        made["minimum"] = max(path["minimum"], own.get("minimum", path["minimum"]))
+    if "pattern" in path:
+        if "pattern" in own:
+            made["allOf"] = [*own.get("allOf", ()), {"pattern": path["pattern"]}]
+        else:
+            made["pattern"] = path["pattern"]
+    return made
 
 
 def _other_parameters(compiled: Compiled, components: Components) -> Iterator[dict[str, Any]]:
