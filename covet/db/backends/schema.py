@@ -87,7 +87,7 @@ class Changes:
 
 def compare(old: TableDef, new: TableDef, renamed: Mapping[str, str]) -> Changes:
     """Return what must be done to make the old table the new one."""
-    moved = _with_names(old, new.name, renamed)
+    moved = with_names(old, new.name, renamed)
     before = {column.name: column for column in moved.columns}
     after = {column.name: column for column in new.columns}
     altered = tuple(
@@ -118,7 +118,7 @@ def _differ(old: ColumnDef, new: ColumnDef) -> bool:
     return replace(old, backfill=None, primary_key=False) != replace(new, backfill=None, primary_key=False)
 
 
-def _with_names(table: TableDef, name: str, renamed: Mapping[str, str]) -> TableDef:
+def with_names(table: TableDef, name: str, renamed: Mapping[str, str]) -> TableDef:
     """Return a definition as it reads once its columns have their new names: databases follow a rename by themselves."""
 
     def new(column: str) -> str:
@@ -356,12 +356,15 @@ class SchemaEditor(ABC):
         """Make the changes, one statement after the other."""
         writer = self.writer
         table = writer.name(new.name)
-        now = _with_names(old, new.name, {})
+        now = with_names(old, new.name, {})
+        # A rule that has only another name is renamed: foreign keys of other tables may lean on it.
+        kept = [(a, b) for a in changes.old_uniques for b in changes.new_uniques if replace(a, name=b.name) == b]
         for key in _renamed_back(changes.old_keys, now.foreign_keys):
             await self.drop_foreign_key(new.name, key)
         for index in _renamed_back(changes.old_indexes, now.indexes):
             await self.drop_index(now, index)
-        for unique in _renamed_back(changes.old_uniques, now.uniques):
+        gone = [unique for unique in changes.old_uniques if unique not in dict(kept)]
+        for unique in _renamed_back(gone, now.uniques):
             await self.drop_unique(now, unique)
         for check in _renamed_back(changes.old_checks, now.checks):
             await self.drop_check(new.name, check)
@@ -379,8 +382,11 @@ class SchemaEditor(ABC):
             await self.add_primary_key(new, changes)
         for check in changes.new_checks:
             await self.run(f"ALTER TABLE {table} ADD {writer.check(check)}")
+        for before_rule, after_rule in kept:
+            await self.rename_unique(new, before_rule, after_rule)
         for unique in changes.new_uniques:
-            await self.add_unique(new, unique)
+            if unique not in dict(kept).values():
+                await self.add_unique(new, unique)
         for index in changes.new_indexes:
             await self.add_index(new, index)
         for key in changes.new_keys:
@@ -449,6 +455,16 @@ class SchemaEditor(ABC):
             )
         else:
             await self.run(self.drop_index_sql(table.name, unique.name))
+
+    async def rename_unique(self, table: TableDef, old: UniqueDef, new: UniqueDef) -> None:
+        """Give a unique rule another name."""
+        if not self.writer.can(old):
+            return
+        before, after = self.writer.name(old.name), self.writer.name(new.name)
+        if self.writer.is_constraint(old):
+            await self.run(f"ALTER TABLE {self.writer.name(table.name)} RENAME CONSTRAINT {before} TO {after}")
+        else:
+            await self.run(f"ALTER INDEX {before} RENAME TO {after}")
 
     async def unique_name(self, table: str, column: str) -> str:
         """Return the name of the rule that a column's ``unique=True`` made."""

@@ -19,7 +19,9 @@ from covet.db.migrations.operations.rules import AddConstraint, AddIndex, Remove
 from covet.db.migrations.operations.special import RunSQL, SeparateDatabaseAndState
 from covet.db.migrations.operations.tables import AlterModelTable, DeleteModel, RenameModel
 from covet.db.migrations.safety import OperationEffects, examine
+from covet.db.migrations.shadow import SWAP_IS_SAFE, shadow_of
 from covet.db.migrations.statements import concurrently
+from covet.db.models.expressions import F, Q
 from covet.db.models.fields.identity import AutoFieldMixin
 from covet.loading import import_string
 
@@ -29,6 +31,20 @@ if TYPE_CHECKING:
     from covet.db.migrations.state import ProjectState
 
 __all__ = ["SafePlan", "make_safe"]
+
+
+# What is found with a change of type, and done for the new column beside the old one.
+_OF_ANOTHER_TYPE = frozenset(
+    {
+        "change-type",
+        "set-not-null",
+        "update-all",
+        "check-validates",
+        "index-not-concurrent",
+        "drop-index-not-concurrent",
+        "unique-builds-index",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -50,19 +66,19 @@ class SafePlan:
 class _Part:
     """Operations that become one migration; ``name`` is empty for those that stay as they were.
 
-    ``drops`` is the finding that a part for the next release was made for.
+    ``safe`` are the findings that it is known to have, with the reason.
     """
 
     operations: list[Operation]
     name: str = ""
     atomic: bool = True
-    drops: str = ""
+    safe: Mapping[str, str] = field(default_factory=dict)
 
 
 async def make_safe(database: Database, migrations: Sequence[Migration], state: ProjectState) -> SafePlan:
     """Return what brings the models to the same end without hurting a database in use.
 
-    An operation for which there is no safe way (a change of type) stays as it is, and so do its findings.
+    An operation for which there is no safe way (another type of a key, say) stays as it is, and so do its findings.
 
     Args:
         database: For whose kind of database.
@@ -102,6 +118,7 @@ def _built(
         name = f"{first + index:04d}_{part.name or rest}"
         built = Migration.build(name, label, part.operations, dependencies, initial=migration.initial)
         built.atomic = part.atomic and migration.atomic
+        built.safe = dict(part.safe)
         made.append(built)
     if len(made) == 1 and first == int(number if number.isdigit() else 0):
         made[0].name = migration.name
@@ -113,7 +130,7 @@ def _built(
 def _follower(before: Migration, part: _Part, numbers: dict[str, int]) -> Migration:
     number = numbers[before.app_label] + 1
     made = Migration.build(f"{number:04d}_{part.name}", before.app_label, part.operations, [before.key])
-    made.safe = {part.drops: f"{before.name} is the release before, whose code does not know it"}
+    made.safe = dict.fromkeys(part.safe, f"{before.name} is the release before, whose code does not know it")
     return made
 
 
@@ -166,6 +183,10 @@ class _Rewriter:
         if isinstance(operation, AddField):
             return self._add_field(operation, codes, item)
         if isinstance(operation, AlterField):
+            if "change-type" in codes and not codes - _OF_ANOTHER_TYPE:
+                return await self._change_type(operation, state)
+            if codes <= {"unique-builds-index", "index-not-concurrent"}:
+                return self._index_field(operation, item, state)
             return (
                 "set-not-null" in codes
                 and not codes - {"set-not-null", "update-all"}
@@ -224,7 +245,21 @@ class _Rewriter:
             self._own_index(operation, loose, item)
         return self._not_null(operation, new, needs_value)
 
-    def _own_unique(self, operation: AddField, final: Any, item: OperationEffects) -> None:
+    def _index_field(self, operation: AlterField, item: OperationEffects, state: ProjectState) -> bool:
+        """Build the index of a field that had none beside others; what else changes comes first."""
+        was: Any = state.model(self.migration.app_label, operation.model_name).field(operation.name)
+        if operation.field.is_relation:
+            return False
+        bare = _changed(operation.field, operation.preserve_default, unique=was.unique, db_index=was.db_index)
+        if was.deconstruct()[1:] != bare.deconstruct()[1:]:
+            self._keep(AlterField(operation.model_name, operation.name, bare, operation.preserve_default))
+        if any(effect.code == "unique-builds-index" for effect in item.effects):
+            self._own_unique(operation, operation.field, item)
+        else:
+            self._own_index(operation, operation.field, item)
+        return True
+
+    def _own_unique(self, operation: AddField | AlterField, final: Any, item: OperationEffects) -> None:
         """Build the unique index of a field beside others, and make the rule of it."""
         forwards: list[str] = []
         backwards: list[str] = []
@@ -248,7 +283,7 @@ class _Rewriter:
         alter = AlterField(operation.model_name, operation.name, final)
         self._add(f"unique_{where}", SeparateDatabaseAndState([use], [alter]))
 
-    def _own_index(self, operation: AddField, indexed: Any, item: OperationEffects) -> None:
+    def _own_index(self, operation: AddField | AlterField, indexed: Any, item: OperationEffects) -> None:
         """Build the index of a field that was added without; texts have a second one, for beginnings."""
         forwards: list[str] = []
         backwards: list[str] = []
@@ -288,6 +323,35 @@ class _Rewriter:
         )
         return True
 
+    async def _change_type(self, operation: AlterField, state: ProjectState) -> bool:
+        """Let a column of the new type take the place of the old one."""
+        label, model_name, name = self.migration.app_label, operation.model_name, operation.name
+        was: Any = state.model(label, model_name).field(name)
+        if was.null and not operation.field.null and _value_of(operation.field) is None:
+            # Nobody says what the rows that are NULL shall have.
+            return False
+        after = state.clone()
+        operation.state_forwards(label, after)
+        found = await shadow_of(self.database, label, operation, state, after)
+        if found is None:
+            return False
+        where = f"{model_name.lower()}_{name}"
+        values: dict[str, Any] = {name: F(name)}
+        condition = Q((f"{name}__isnull", False))
+        if was.null and not operation.field.null:
+            self._add(
+                f"fill_{where}",
+                _postgresql("BackfillBatches", model_name, {name: _value_of(operation.field)}),
+                atomic=False,
+            )
+        self._add(f"add_{where}_new", found.begin)
+        self._add(f"copy_{where}", _postgresql("BackfillBatches", model_name, values, condition), atomic=False)
+        if found.build is not None:
+            self._add(f"index_{where}_new", found.build, atomic=False)
+        self._add(f"swap_{where}", found.swap)
+        self._parts[-1].safe = SWAP_IS_SAFE
+        return True
+
     async def _forget_field(self, operation: RemoveField, state: ProjectState) -> bool:
         """Take the field out of the models; the column stays, and may be NULL, since new code does not fill it."""
         old = state.model(self.migration.app_label, operation.model_name).field(operation.name)
@@ -308,13 +372,13 @@ class _Rewriter:
                 alter.state_forwards(self.migration.app_label, before)
         operations.append(SeparateDatabaseAndState(state_operations=[operation]))
         self._add(f"forget_{where}", *operations)
-        self.later.append(_Part([await self._as_sql(operation, before)], f"drop_{where}", drops="drop-column"))
+        self.later.append(_Part([await self._as_sql(operation, before)], f"drop_{where}", safe={"drop-column": ""}))
         return True
 
     async def _forget_model(self, operation: DeleteModel, state: ProjectState) -> bool:
         name = operation.name.lower()
         self._add(f"forget_{name}", SeparateDatabaseAndState(state_operations=[operation]))
-        self.later.append(_Part([await self._as_sql(operation, state)], f"drop_{name}", drops="drop-table"))
+        self.later.append(_Part([await self._as_sql(operation, state)], f"drop_{name}", safe={"drop-table": ""}))
         return True
 
     def _rename_field(self, operation: RenameField, state: ProjectState) -> bool:

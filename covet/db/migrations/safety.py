@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from covet.db.migrations.advice import Advice, advice_on, advice_on_all
 from covet.db.migrations.lint_options import LintOptions, lint_options
 from covet.db.migrations.releases import between_releases
+from covet.db.migrations.retyped import refined
 from covet.db.migrations.source_lines import SourceLines, source_lines
 from covet.db.migrations.statements import Effect, effect_of
 from covet.exceptions import ImproperlyConfigured
@@ -81,6 +82,7 @@ async def examine(
             operation, count = migration.operations[index], len(editor.collected_sql)
             await operation.run(migration.app_label, editor, before, after)
             effects = judge.effects(editor.collected_sql[count:])
+            effects = refined(effects, operation, migration.app_label, before, database.vendor)
             advice = advice_on(operation, migration.app_label, before, effects, database.vendor, judge.new_tables)
             found.append(judge.judged(index, effects, advice))
         count = len(editor.collected_sql)

@@ -146,6 +146,10 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
         return replace(bare, table=table, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table")
     if upper.startswith("ALTER INDEX") and " RENAME TO " in upper:
         return replace(bare, table="the index", lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the index")
+    if upper.startswith(("CREATE TRIGGER", "DROP TRIGGER")):
+        on = re.search(rf" ON ({_QUOTED})", text, re.IGNORECASE)
+        there = replace(exclusive, table=_bare(on[1]) if on else bare.table)
+        return there if upper.startswith("DROP") else replace(there, lock="SHARE ROW EXCLUSIVE", blocks="all writes")
     if not upper.startswith(("ALTER TABLE", "DROP TABLE")):
         return bare
     if "NOT VALID" in upper:
@@ -239,7 +243,7 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
             rewrites=True,
             code="change-type",
             why=why,
-            safe=("Add a column of the new type, write both, fill it in batches, read the new one, drop the old one.",),
+            safe=("makemigrations --safe: a column of the new type, filled in batches, takes the place of the old one.",),
         )
     if " ADD COLUMN " in upper:
         volatile = re.search(r"DEFAULT \(?(\w+)\(", upper)

@@ -13,7 +13,7 @@ from covet.db import migrations, models
 from covet.db.migrations.execute import Executor
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.safer import make_safe
-from covet.db.migrations.safety import examine, findings_of
+from covet.db.migrations.safety import examine, examine_all, findings_of
 from covet.db.migrations.write import write_migration
 from covet.postgres.functions import RandomUUID
 from covet.postgres.operations import BackfillBatches
@@ -33,7 +33,7 @@ async def schema(database):
     return {
         table: (
             [(c.name, c.type, c.null, c.default) for c in sorted(await reader.columns(table), key=lambda c: c.name)],
-            sorted((i.columns, i.unique, i.name) for i in await reader.indexes(table)),
+            sorted(((i.columns, i.unique, i.name) for i in await reader.indexes(table)), key=repr),
             sorted((c.kind, c.columns, c.name) for c in await reader.constraints(table) if c.kind != "not_null"),
         )
         for table in await reader.tables()
@@ -109,6 +109,46 @@ POSTGRESQL = {
         migrations.AlterField("item", "views", models.IntegerField(default=0)),
         ["0002_fill_item_views", "0003_item_views_not_null"],
     ),
+    "another type": (
+        migrations.AlterField("item", "views", models.BigIntegerField(null=True)),
+        ["0002_add_item_views_new", "0003_copy_item_views", "0004_swap_item_views"],
+    ),
+    "another type that has to have a value": (
+        migrations.AlterField("item", "views", models.BigIntegerField(default=7)),
+        [
+            "0002_fill_item_views",
+            "0003_add_item_views_new",
+            "0004_copy_item_views",
+            "0005_index_item_views_new",
+            "0006_swap_item_views",
+        ],
+    ),
+    "another type with a default of the database and an index": (
+        migrations.AlterField(
+            "item", "views", models.CharField(max_length=20, null=True, db_default="0", db_index=True)
+        ),
+        ["0002_add_item_views_new", "0003_copy_item_views", "0004_index_item_views_new", "0005_swap_item_views"],
+    ),
+    "another type that is unique": (
+        migrations.AlterField("item", "views", models.BigIntegerField(null=True, unique=True)),
+        ["0002_add_item_views_new", "0003_copy_item_views", "0004_index_item_views_new", "0005_swap_item_views"],
+    ),
+    "a field that becomes unique": (
+        migrations.AlterField("item", "title", models.TextField(unique=True)),
+        ["0002_change", "0003_index_item_title", "0004_unique_item_title"],
+    ),
+    "a field that gets an index": (
+        migrations.AlterField("item", "title", models.CharField(max_length=50, db_index=True)),
+        ["0002_change"],
+    ),
+    "a shorter text": (
+        migrations.AlterField("item", "title", models.CharField(max_length=9)),
+        ["0002_add_item_title_new", "0003_copy_item_title", "0004_index_item_title_new", "0005_swap_item_title"],
+    ),
+    "a positive number": (
+        migrations.AlterField("item", "views", models.PositiveBigIntegerField(null=True)),
+        ["0002_add_item_views_new", "0003_copy_item_views", "0004_index_item_views_new", "0005_swap_item_views"],
+    ),
     "an index": (migrations.AddIndex("item", models.Index(fields=["views"], name="by_views")), ["0002_change"]),
     "a check": (
         migrations.AddConstraint("item", models.CheckConstraint(condition=models.Q(views__gt=0), name="some")),
@@ -168,6 +208,120 @@ async def test_rows_that_are_there_get_values_of_their_own(database, make_loader
     await Executor(database, loader).migrate()
 
     assert [tuple(row) for row in await database.fetch("SELECT count(DISTINCT token) FROM blog_item")] == [(2500,)]
+
+
+def rules():
+    """A table with everything that may hang on the column ``n``."""
+    return migrations.CreateModel(
+        "Ruled",
+        [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("n", models.PositiveIntegerField(db_index=True, db_default=4)),
+            ("m", models.IntegerField(null=True)),
+        ],
+        {
+            "indexes": [
+                models.Index(fields=["-n", "m"], name="both"),
+                models.Index(fields=["m"], name="part", condition=models.Q(n__gt=3)),
+                models.Index(models.F("n") + 1, name="next"),
+                models.Index(fields=["m"], name="other"),
+            ],
+            "constraints": [
+                models.CheckConstraint(condition=models.Q(n__lt=models.F("m") + 1000), name="less"),
+                models.UniqueConstraint(fields=["n", "m"], name="pair", deferrable=models.Deferrable.DEFERRED),
+                models.UniqueConstraint(fields=["n"], name="some", condition=models.Q(m__gt=5), include=["m"]),
+            ],
+        },
+    )
+
+
+@pytest.mark.vendors("postgresql")
+async def test_a_shadow_column_takes_the_place_while_others_write(database, make_loader, tmp_path):
+    loader = make_loader(("blog.0001", [rules()]))
+    final = models.PositiveBigIntegerField(db_index=True, db_default=5)
+    whole = Migration.build("0002_wider", "blog", [migrations.AlterField("ruled", "n", final)], [("blog", "0001")])
+    plan = await make_safe(database, [whole], loader.state())
+    steps = [read_back(migration, tmp_path) for migration in plan.migrations]
+    state = loader.state()
+    for step in steps:
+        assert [item.code for item in findings_of({0: await examine(database, step, state)}) if item.is_error] == []
+        state = step.mutate_state(state)
+    loader.migrations[whole.key] = whole
+    loader.build()
+    await Executor(database, loader).migrate()
+    wanted = await schema(database)
+    await Executor(database, loader).migrate([("blog", "0001")])
+    start = await schema(database)
+    await database.execute("INSERT INTO blog_ruled (n, m) SELECT k, k FROM generate_series(1, 2500) k")
+    del loader.migrations[whole.key]
+    loader.migrations |= {step.key: step for step in steps}
+    loader.build()
+
+    # After each step the former release goes on: it inserts, changes and reads the column by its name.
+    for number, step in enumerate(steps, 3001):
+        await Executor(database, loader).migrate([step.key])
+        await database.execute(f"INSERT INTO blog_ruled (n, m) VALUES ({number}, {number})")
+        await database.execute(f"UPDATE blog_ruled SET n = n + 900 WHERE m = {number - 3000}")
+        assert (await database.fetch("SELECT count(*) FROM blog_ruled WHERE n - m = 900"))[0][0] == number - 3000
+
+    assert await schema(database) == wanted
+    rows = await database.fetch("SELECT count(*), sum(n - m) FROM blog_ruled")
+    assert [tuple(row) for row in rows] == [(2500 + len(steps), 900 * len(steps))]
+    await Executor(database, loader).migrate([("blog", "0001")])
+    assert await schema(database) == start
+    left = await database.fetch("SELECT count(*) FROM pg_proc WHERE proname LIKE 'covet%'")
+    assert left[0][0] == 0
+
+
+@pytest.mark.vendors("postgresql")
+@pytest.mark.parametrize(
+    "field",
+    [models.SmallIntegerField(primary_key=True), models.UUIDField(primary_key=True)],
+    ids=["smaller", "another"],
+)
+async def test_a_key_has_no_shadow(database, make_loader, field):
+    _, whole, plan = await rewritten(database, make_loader, migrations.AlterField("item", "id", field))
+
+    assert [migration.operations for migration in plan.migrations] == [whole.operations]
+
+
+@pytest.mark.vendors("postgresql")
+@pytest.mark.parametrize(
+    ("old", "new", "is_error"),
+    [
+        (models.CharField(max_length=9), models.CharField(max_length=20), False),
+        (models.CharField(max_length=20), models.CharField(max_length=9), True),
+        (models.CharField(max_length=9), models.TextField(), False),
+        (models.TextField(), models.CharField(max_length=9), True),
+        (
+            models.DecimalField(max_digits=5, decimal_places=2),
+            models.DecimalField(max_digits=9, decimal_places=2),
+            False,
+        ),
+        (
+            models.DecimalField(max_digits=5, decimal_places=2),
+            models.DecimalField(max_digits=9, decimal_places=3),
+            True,
+        ),
+        (models.IntegerField(), models.BigIntegerField(), True),
+    ],
+    ids=["longer", "shorter", "no limit", "a limit", "more digits", "more decimals", "wider"],
+)
+async def test_the_old_type_says_whether_the_table_is_written_anew(database, make_loader, old, new, is_error):
+    loader = make_loader(
+        ("blog.0001", [migrations.CreateModel("A", [("id", models.BigAutoField(primary_key=True)), ("x", old)])]),
+        ("blog.0002", [migrations.AlterField("a", "x", new)], ["blog.0001"]),
+    )
+    found = findings_of(await examine_all(database, loader, [("blog", "0002")]))
+    assert [item.code for item in found if item.is_error] == (["change-type"] if is_error else [])
+
+    # PostgreSQL says so itself: a table that is written anew has another file.
+    await Executor(database, loader).migrate([("blog", "0001")])
+    await database.execute("INSERT INTO blog_a (x) VALUES ('1')")
+    before = await database.fetch("SELECT pg_relation_filenode('blog_a')")
+    await Executor(database, loader).migrate()
+    after = await database.fetch("SELECT pg_relation_filenode('blog_a')")
+    assert (tuple(before[0]) != tuple(after[0])) is is_error
 
 
 async def test_functions_are_called_for_each_row_beside_expressions(database, make_loader):
@@ -252,7 +406,7 @@ async def test_what_is_renamed_keeps_its_name_in_the_database(database, make_loa
 async def test_what_has_no_safe_way_stays_with_its_finding_and_the_rest_keeps_its_order(database, make_loader):
     operations = [
         migrations.AddField("item", "note", models.TextField(null=True)),
-        migrations.AlterField("item", "views", models.BigIntegerField(null=True)),
+        migrations.AlterField("author", "id", models.IntegerField(primary_key=True)),
         migrations.RemoveField("item", "title"),
         migrations.AddField("item", "last", models.TextField(null=True)),
     ]
