@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["openapi"]
 
+_YAML = (".yaml", ".yml")
+
 
 @command(parts=["covet.rest.part.RestPart"], starts=[])
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file; .yaml and .yml are YAML.",
+)
 @click.option(
     "--check",
     "against",
@@ -52,7 +59,8 @@ async def openapi(
     if output is None:
         out.line(dumps(document, indent=None if as_json else 2).decode())
         return
-    await to_thread(output.write_bytes, dumps(document, indent=2) + b"\n")
+    body = _yaml().write(document) if output.suffix in _YAML else dumps(document, indent=2) + b"\n"
+    await to_thread(output.write_bytes, body)
     note(f"Wrote {output}.")
 
 
@@ -75,16 +83,31 @@ async def _check(file: Path, document: dict[str, Any], as_json: bool) -> None:
         note(f"Nothing breaks clients of {file}.")
 
 
+def _yaml() -> Any:
+    """Return the form of YAML.
+
+    Raises:
+        MissingDependency: Its library is not installed.
+    """
+    from covet.rest.formats.yaml_text import YAML
+
+    assert YAML.check is not None  # it needs a library
+    YAML.check()
+    return YAML
+
+
 def _read(file: Path) -> dict[str, Any]:
     """Return the document in a file.
 
     Raises:
         CommandError: It is none.
     """
+    is_yaml = file.suffix in _YAML
+    form = "YAML" if is_yaml else "JSON"
     try:
-        document = loads(file.read_bytes())
+        document = _yaml().read(file.read_bytes()) if is_yaml else loads(file.read_bytes())
     except ValueError as error:
-        raise CommandError(f"{file} is not valid JSON ({error}). manage.py openapi --output writes one.") from error
+        raise CommandError(f"{file} is not valid {form} ({error}). manage.py openapi --output writes one.") from error
     if (
         not isinstance(document, dict)
         or "paths" not in document

@@ -385,6 +385,9 @@ class Defaults:
     OPENAPI_TITLE: str = setting("", "The API's title; empty takes the project's name.")
     OPENAPI_VERSION: str = setting("1.0.0", "The API's version.")
     OPENAPI_DESCRIPTION: str = setting("", "What the API is about, in Markdown.")
+    OPENAPI_INFO: dict[str, Any] = setting(
+        cast(dict[str, Any], {}), "What OpenAPI's info says besides: contact, license, termsOfService, summary."
+    )
     OPENAPI_SECURITY: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
         "How clients prove who they are, by name: security schemes of OpenAPI; empty tells of the session's cookie.",

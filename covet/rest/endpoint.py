@@ -141,7 +141,7 @@ class Endpoint:
     exception_handlers: Callable[[], Handlers] | None = None
     dependencies: Sequence[Depends] = ()
     openapi_extra: Mapping[str, Any] | None = None
-    security: Sequence[str] | None = None
+    security: Sequence[str | Mapping[str, Sequence[str]]] | None = None
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     webhooks: Callable[[], Sequence[Endpoint]] | None = None
 

@@ -36,6 +36,7 @@ class RestPart(AppPart):
         "MIDDLEWARE",
         "OPENAPI_DESCRIPTION",
         "OPENAPI_DOCUMENTS",
+        "OPENAPI_INFO",
         "OPENAPI_SECURITY",
         "OPENAPI_SERVERS",
         "OPENAPI_TAGS",

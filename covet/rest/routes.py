@@ -51,7 +51,7 @@ class RouteOptions(TypedDict, total=False):
     idempotent: bool
     dependencies: Sequence[Depends]
     openapi_extra: Mapping[str, Any] | None
-    security: Sequence[str] | None
+    security: Sequence[str | Mapping[str, Sequence[str]]] | None
     callbacks: Mapping[str, Router] | None
 
 
@@ -167,7 +167,7 @@ class Router:
         idempotent: bool = False,
         dependencies: Sequence[Depends] = (),
         openapi_extra: Mapping[str, Any] | None = None,
-        security: Sequence[str] | None = None,
+        security: Sequence[str | Mapping[str, Sequence[str]]] | None = None,
         callbacks: Mapping[str, Router] | None = None,
     ) -> Callable[[F], F]:
         """Answer a method at a path, ``/articles/<int:pk>``; the function itself stays as it is.
@@ -196,7 +196,8 @@ class Router:
             idempotent: Keep the answer for an ``Idempotency-Key``, and give it again.
             dependencies: Further ``Depends(…)`` that are called before the handler.
             openapi_extra: What OpenAPI shall say besides: put over the operation, member by member.
-            security: The schemes of ``OPENAPI_SECURITY`` that it takes; None for all of them, ``[]`` for none.
+            security: The schemes of ``OPENAPI_SECURITY`` that it takes; None for all of them, ``[]`` for none. One is enough;
+                a mapping of several to their scopes, ``{"oauth": ["read"], "key": []}``, asks for all of these.
             callbacks: Requests that the server sends to the client later, by name; the paths of these routers are
                 expressions such as ``{$request.body#/callback_url}``.
         """

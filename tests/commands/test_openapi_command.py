@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 URLS = """
 from covet.rest import Router, permissions
 from covet.urls import include, path
@@ -42,6 +44,20 @@ def test_the_document_is_printed_written_and_compared(manage: Callable[..., Any]
             "text": "is not read any more.",
         }
     ]
+
+
+def test_the_document_may_be_yaml(manage: Callable[..., Any], project: Path) -> None:
+    urls = project / "site_/urls.py"
+    urls.write_text(URLS.format(parameter="depth: int"))
+    shown = json.loads(manage("openapi").stdout)
+    manage("openapi", "--output", "api.yaml")
+    same = manage("openapi", "--check", "api.yaml")
+    (project / "bad.yml").write_text("a: [")
+    bad = manage("openapi", "--check", "bad.yml")
+
+    assert yaml.safe_load((project / "api.yaml").read_text()) == shown
+    assert (same.returncode, bad.returncode) == (0, 1)
+    assert "is not valid YAML" in bad.stderr
 
 
 def test_a_file_that_holds_no_document_is_refused(manage: Callable[..., Any], project: Path) -> None:

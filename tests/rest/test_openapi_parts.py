@@ -144,6 +144,33 @@ def test_credentials_are_those_of_the_project(document: dict[str, Any]) -> None:
     assert "403" in document["paths"]["/api/files"]["post"]["responses"]
 
 
+def test_several_credentials_and_scopes_are_asked_for_together() -> None:
+    with override(OPENAPI_SECURITY=SCHEMES, DATABASES={}, MIDDLEWARE=[CSRF]):
+        asked: Any = [{"oauth": ["read", "write"], "key": []}, "session"]
+
+        assert security.requirements(asked, write=True) == [
+            {"oauth": ["read", "write"], "key": []},
+            {"session": [], "csrf": []},
+        ]
+        with pytest.raises(ImproperlyConfigured, match="security names 'aouth'"):
+            security.requirements([{"aouth": ["read"]}], write=False)
+
+
+def test_info_says_whom_to_ask() -> None:
+    info = {"contact": {"name": "Ann", "email": "ann@example.org"}, "license": {"name": "MIT", "identifier": "MIT"}}
+    with override(OPENAPI_INFO={**info, "termsOfService": "https://example.org/terms", "summary": "Books."}):
+        made = build()
+
+    assert list(OpenAPIV31SpecValidator(made).iter_errors()) == []
+    assert made["info"] == {
+        "title": "T",
+        "version": "1.0.0",
+        **info,
+        "termsOfService": "https://example.org/terms",
+        "summary": "Books.",
+    }
+
+
 def test_credentials_that_are_not_known_are_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match="no security scheme of OpenAPI"):
         build(security_schemes={"x": {"type": "magic"}})

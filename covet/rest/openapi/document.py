@@ -112,6 +112,7 @@ def build_document(
             "title": title or _title(),
             "version": version or api_version or settings.OPENAPI_VERSION,
             **({"description": text} if (text := description or settings.OPENAPI_DESCRIPTION) else {}),
+            **settings.OPENAPI_INFO,
         }
     )
 

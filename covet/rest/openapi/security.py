@@ -132,11 +132,14 @@ def _is_session(scheme: Mapping[str, Any]) -> bool:
     return scheme.get("in") == "cookie" and scheme.get("name") == settings.SESSION_COOKIE_NAME
 
 
-def requirements(asked: Sequence[str] | None, *, write: bool) -> list[dict[str, list[str]]]:
+def requirements(
+    asked: Sequence[str | Mapping[str, Sequence[str]]] | None, *, write: bool
+) -> list[dict[str, list[str]]]:
     """Return what an operation asks for: one scheme of several, the session's on writes with the CSRF token.
 
     Args:
-        asked: Names of schemes; None for all.
+        asked: Names of schemes, of which one is enough; a mapping of several to their scopes asks for all of these. None for
+            all that the project has.
         write: Whether the operation may change anything.
 
     Raises:
@@ -144,14 +147,15 @@ def requirements(asked: Sequence[str] | None, *, write: bool) -> list[dict[str, 
     """
     known = schemes()
     made: list[dict[str, list[str]]] = []
-    for name in [one for one in known if one != "csrf"] if asked is None else asked:
-        scheme = known.get(name)
-        if scheme is None:
-            near = suggest(name, known)
-            hint = f"Did you mean {near!r}?" if near else f"Known are {', '.join(known)}."
-            raise ImproperlyConfigured(f"security names {name!r}, which OPENAPI_SECURITY does not have. {hint}")
-        one: dict[str, list[str]] = {name: []}
-        if write and "csrf" in known and _is_session(scheme):
-            one["csrf"] = []
+    for entry in [one for one in known if one != "csrf"] if asked is None else asked:
+        one = {entry: []} if isinstance(entry, str) else {name: list(scopes) for name, scopes in entry.items()}
+        for name in list(one):
+            scheme = known.get(name)
+            if scheme is None:
+                near = suggest(name, known)
+                hint = f"Did you mean {near!r}?" if near else f"Known are {', '.join(known)}."
+                raise ImproperlyConfigured(f"security names {name!r}, which OPENAPI_SECURITY does not have. {hint}")
+            if write and "csrf" in known and _is_session(scheme):
+                one["csrf"] = []
         made.append(one)
     return made
