@@ -11,9 +11,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import IO, Any
 from urllib.parse import unquote
 
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser
-
 from covet.concurrency import to_thread
 from covet.http.body import too_large
 from covet.http.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
@@ -184,6 +181,8 @@ class _MultipartReader:
         self.parts = 0
         self.field_bytes = 0
         self.is_complete = False
+        from python_multipart.multipart import MultipartParser  # most requests bring no such form
+
         self.parser = MultipartParser(
             boundary,
             {
@@ -199,6 +198,8 @@ class _MultipartReader:
         )
 
     async def read(self, stream: AsyncIterator[bytes]) -> FormData:
+        from python_multipart.exceptions import MultipartParseError
+
         try:
             async for chunk in stream:
                 self.parser.write(chunk)

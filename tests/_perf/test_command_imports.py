@@ -39,8 +39,8 @@ SETTINGS = COMMAND | {
     "pydantic_settings",
     "typing_inspection",
 }
-# The models of covet.auth know their hashers, those of covet.http their forms.
-MODELS = SETTINGS | {"_argon2_cffi_bindings", "_cffi_backend", "aiosqlite", "argon2", "python_multipart"}
+# The models of covet.auth know their hashers.
+MODELS = SETTINGS | {"_argon2_cffi_bindings", "_cffi_backend", "aiosqlite", "argon2"}
 WHOLE = MODELS | {"covet_rust", "dateutil", "graphql", "six", "strawberry"}
 # Of the standard library: what costs most, and neither help nor version needs.
 HEAVY = {"asyncio", "email", "http", "json", "logging", "socket", "sqlite3", "ssl", "subprocess", "unittest"}

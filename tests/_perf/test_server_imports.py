@@ -1,0 +1,132 @@
+"""What a server has imported when it gives its first answer, recorded for three kinds of projects.
+
+Start-up and resident memory are mostly the third-party packages; a new name here is a decision, not an accident.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests._environ import bare
+
+# What runs and reads HTTP, and what uvicorn takes along where it is installed.
+SERVER = {"anyio", "click", "h11", "httptools", "uvicorn", "uvloop", "watchfiles", "websockets", "wsproto", "yaml"}
+SETTINGS = {
+    "annotated_types",
+    "dotenv",
+    "msgspec",
+    "pydantic",
+    "pydantic_core",
+    "pydantic_settings",
+    "typing_extensions",
+    "typing_inspection",
+}
+MINIMAL = SERVER | SETTINGS
+REST = MINIMAL | {"covet_rust"}
+GRAPHQL = REST | {"dateutil", "graphql", "six", "strawberry"}
+
+MODULES = {
+    "minimal": (
+        [],
+        "from covet.http import JSONResponse\nfrom covet.urls import path\n"
+        "async def home(request):\n    return JSONResponse({})\n"
+        "urlpatterns = [path('', home)]\n",
+    ),
+    "rest": (
+        ["covet.rest"],
+        "from covet.rest import Router, Schema, permissions\nfrom covet.urls import include, path\n"
+        "class Out(Schema):\n    name: str\n"
+        "api = Router(permissions=[permissions.AllowAny])\n"
+        "@api.get('/')\nasync def home(request) -> Out:\n    return Out(name='n')\n"
+        "urlpatterns = [path('', include(api))]\n",
+    ),
+    "graphql": (
+        ["covet.graphql"],
+        "from covet.graphql.urls import urlpatterns as graphql\nfrom covet.http import JSONResponse\nfrom covet.urls import path\n"
+        "async def home(request):\n    return JSONResponse({})\n"
+        "urlpatterns = [path('', home), *graphql]\n",
+    ),
+}
+
+PROBE = """
+import asyncio, gc, json, os, socket, sys
+before = set(sys.modules)
+os.environ["COVET_SETTINGS_MODULE"] = "site_settings"
+sys.path.insert(0, os.getcwd())
+import uvicorn
+
+async def main():
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        "covet.asgi:get_asgi_application", factory=True, http="covet.handlers.protocol:CovetProtocol", log_level="warning"
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.ensure_future(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0)
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    writer.write(b"GET / HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n")
+    answer = await reader.read()
+    writer.close()
+    loaded = set(sys.modules) - before
+    server.should_exit = True
+    await task
+    frozen = gc.get_freeze_count()
+    print(json.dumps({"answer": answer.decode(), "loaded": sorted(loaded), "frozen": frozen, "gc": gc.isenabled()}))
+
+asyncio.run(main())
+"""
+
+
+def first_answer(kind: str, folder: Path) -> dict[str, Any]:
+    """Serve a project of a kind up to its first answer."""
+    apps, urls = MODULES[kind]
+    (folder / "site_urls.py").write_text(urls)
+    (folder / "site_settings.py").write_text(
+        f"SECRET_KEY = {'s' * 50!r}\nALLOWED_HOSTS = ['*']\nDATABASES = {{}}\nROOT_URLCONF = 'site_urls'\n"
+        f"INSTALLED_APPS = {apps!r}\nMIDDLEWARE = []\n"
+    )
+    environment = {name: value for name, value in bare().items() if name == "PATH"}
+    done = subprocess.run([sys.executable, "-c", PROBE], cwd=folder, env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["answer"].startswith("HTTP/1.1 200"), found["answer"]
+    return found
+
+
+def packages(modules: list[str]) -> set[str]:
+    """The top packages that are neither the standard library's nor ours, without what compilers leave behind."""
+    tops = {module.partition(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"covet"}
+    return {top for top in tops if not top.startswith(("_sysconfigdata", "_cython", "cython_runtime", "site_", "__"))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "needed"),
+    [
+        ("minimal", MINIMAL, {"uvicorn", "pydantic"}),
+        ("rest", REST, {"uvicorn", "pydantic"}),
+        ("graphql", GRAPHQL, {"strawberry"}),
+    ],
+    ids=["minimal", "rest", "graphql"],
+)
+def test_a_server_has_imported_what_its_project_needs_and_no_other_package(
+    kind: str, allowed: set[str], needed: set[str], tmp_path: Path
+) -> None:
+    found = packages(first_answer(kind, tmp_path)["loaded"])
+
+    assert found <= allowed, found - allowed
+    assert needed <= found
+
+
+def test_the_collector_leaves_a_loaded_program_alone_and_is_at_work_again(tmp_path: Path) -> None:
+    served = first_answer("minimal", tmp_path)
+
+    assert served["frozen"] > 10_000
+    assert served["gc"]
