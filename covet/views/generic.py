@@ -106,7 +106,10 @@ class ListView(_ModelView):
 
     async def get(self, request: Request, **kwargs: Any) -> Response:
         """Show the list."""
-        rows = self.get_queryset()
+        return self.render_to_response(await self.list_context(self.get_queryset()))
+
+    async def list_context(self, rows: Any, **values: Any) -> dict[str, Any]:
+        """Return the values for the template: these rows, cut into a page where that is wished, and further values."""
         size = self.get_paginate_by()
         page: Page[Any] | None = None
         if size is not None:
@@ -120,13 +123,13 @@ class ListView(_ModelView):
         name = self.context_object_name or _list_name(self.model or getattr(self.queryset, "model", None))
         if name:
             names[name] = found
-        context = await self.get_context_data(
+        return await self.get_context_data(
             **names,
             page_obj=page,
             paginator=page.paginator if page else None,
             is_paginated=page is not None and page.num_pages > 1,
+            **values,
         )
-        return self.render_to_response(context)
 
 
 class DetailView(_ModelView):
@@ -155,6 +158,10 @@ class DetailView(_ModelView):
             NotFound: There is none.
             ImproperlyConfigured: The path has neither key nor slug.
         """
+        return await self.find(self.get_queryset())
+
+    async def find(self, rows: Any) -> Any:
+        """Return the one of these rows that the path names."""
         key, slug = self.kwargs.get(self.pk_url_kwarg), self.kwargs.get(self.slug_url_kwarg)
         wished: dict[str, Any] = {}
         if key is not None:
@@ -166,7 +173,7 @@ class DetailView(_ModelView):
                 f"{type(self).__name__} is called with neither {self.pk_url_kwarg!r} nor {self.slug_url_kwarg!r}. Put "
                 f"<int:{self.pk_url_kwarg}> into its path."
             )
-        return await get_object_or_404(self.get_queryset(), **wished)
+        return await get_object_or_404(rows, **wished)
 
     async def get(self, request: Request, **kwargs: Any) -> Response:
         """Show the row."""
