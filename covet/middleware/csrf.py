@@ -21,6 +21,7 @@ from covet.http.hosts import split_host
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
+from covet.urls.endpoint import marked
 
 __all__ = ["CsrfMiddleware", "csrf_exempt", "get_token", "rotate_token"]
 
@@ -47,8 +48,7 @@ class _Csrf:
 
 def csrf_exempt(view: V) -> V:
     """Mark a view as one that takes unsafe requests from anywhere; it must check who asks by other means."""
-    view.csrf_exempt = True  # type: ignore[attr-defined]  # a mark on the function
-    return view
+    return marked(view, csrf_exempt=True)
 
 
 def get_token(request: Request) -> str:

@@ -15,6 +15,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
 from covet.text import suggest
+from covet.urls.endpoint import marked
 from covet.urls.resolver import CompiledRoute, Resolver
 
 __all__ = ["by_route", "check_skipped", "choosing", "skipped_by", "without_middleware"]
@@ -43,8 +44,7 @@ def without_middleware(*layers: str) -> Callable[[V], V]:
         )
 
     def decorate(view: V) -> V:
-        setattr(view, _MARK, skipped_by(view) | frozenset(layers))
-        return view
+        return marked(view, **{_MARK: skipped_by(view) | frozenset(layers)})
 
     return decorate
 

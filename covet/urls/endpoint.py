@@ -5,13 +5,17 @@ What a view is (async, sync, an object with its own endpoint) is asked here, onc
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from types import FunctionType
+from typing import Any, TypeAlias, TypeVar
 
 from covet.concurrency import is_async, maybe_await, to_thread
 from covet.http.request import Request
 
-__all__ = ["Endpoint", "compile_endpoint", "view_name"]
+__all__ = ["Endpoint", "compile_endpoint", "marked", "view_name"]
+
+V = TypeVar("V")
 
 Endpoint: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Any]]
 
@@ -36,6 +40,26 @@ def compile_endpoint(view: Any) -> Endpoint:
         return await maybe_await(answer)
 
     return call_in_thread
+
+
+def marked(view: V, **marks: Any) -> V:
+    """Return a view with marks that layers look for.
+
+    A function is copied, which costs nothing at a call, so that the same view in another route has none of the marks:
+    ``path("hook/", csrf_exempt(receive))`` leaves ``path("form/", receive)`` as it is. Anything else is marked itself.
+    """
+    target: Any = view
+    if isinstance(view, FunctionType):
+        target = FunctionType(view.__code__, view.__globals__, view.__name__, view.__defaults__, view.__closure__)
+        target.__kwdefaults__ = view.__kwdefaults__
+        functools.update_wrapper(target, view)
+        # Not a wrapper: what looks for the function inside would find the one without the marks.
+        del target.__wrapped__
+        if hasattr(view, "__wrapped__"):
+            target.__wrapped__ = view.__wrapped__
+    for name, value in marks.items():
+        setattr(target, name, value)
+    return target  # type: ignore[no-any-return]
 
 
 def view_name(view: Any) -> str:

@@ -12,6 +12,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.csrf import csrf_exempt
 from covet.middleware.skipping import without_middleware
+from covet.urls.endpoint import marked
 from covet.views.conditions import condition, etag, last_modified
 from covet.views.layers import (
     conditional_page,
@@ -150,8 +151,7 @@ def xframe_options_exempt(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def no_append_slash(view: F) -> F:
     """Answer 404 where the slash at the end of this view's address was forgotten, in place of a redirect."""
-    view.should_append_slash = False  # type: ignore[attr-defined]  # a mark on the function
-    return view
+    return marked(view, should_append_slash=False)
 
 
 def sensitive_variables(*names: str) -> Callable[[F], F]:
