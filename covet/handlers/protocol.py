@@ -287,8 +287,9 @@ class CovetProtocol(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
-        # uvicorn would put the fields behind a chunked body among the headers, past every check of them.
-        self.headers = _Nowhere()
+        if any(name == b"transfer-encoding" for name, _ in headers):
+            # uvicorn would put the fields behind a chunked body among the headers, past every check of them.
+            self.headers = _Nowhere()
         if self.is_last:
             self.cycle.keep_alive = False
 

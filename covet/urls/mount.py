@@ -94,6 +94,11 @@ class MountedResponse(Response):
 _REPEATED = frozenset({b"set-cookie", b"vary"})
 
 
+# What Starlette and FastAPI note for what is below them. An application of theirs inside the project, which is inside another
+# one, would take the outer one's routes for its own.
+_OF_AN_OUTER_APPLICATION = frozenset({"app", "app_root_path", "endpoint", "path_params", "route", "router"})
+
+
 def _below(scope: Scope, rest: str) -> Scope:
     """Return the scope for an application that is mounted where ``rest`` begins."""
     path: str = scope["path"]
@@ -103,7 +108,8 @@ def _below(scope: Scope, rest: str) -> Scope:
         path = root + path
     prefix = path[: len(path) - len(rest)] if rest else path
     # Its path keeps the root in front, as ASGI has it; a copy, so that what it notes there stays its own.
-    return {**scope, "root_path": prefix.rstrip("/"), "path": path}
+    kept = {key: value for key, value in scope.items() if key not in _OF_AN_OUTER_APPLICATION}
+    return {**kept, "root_path": prefix.rstrip("/"), "path": path}
 
 
 def _is_below(path: str, root: str) -> bool:

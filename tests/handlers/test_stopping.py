@@ -56,7 +56,7 @@ import asyncio
 import time
 from pathlib import Path
 from covet.apps.draining import draining
-from covet.http import EventStream, JSONResponse, Response, StreamingResponse
+from covet.http import EventStream, FileResponse, JSONResponse, Response, StreamingResponse
 from covet.urls import autodiscover, path
 
 HERE = Path(__file__).parent
@@ -225,12 +225,14 @@ TOLD_LAST = "hypercorn"
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Process] = []
 
-    def begin(way: str, **environ: str) -> Process:
+    def begin(way: str, more_views: str = "", **environ: str) -> Process:
         apps = [] if way.startswith("rsgi") else ["chat", "covet.websocket"]
         for name, text in FILES.items():
             file = tmp_path / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text.lstrip("\n").replace("*APPS", ", ".join(map(repr, apps))))
+        with (tmp_path / "site_/urls.py").open("a") as urls:
+            urls.write(more_views)
         started.append(Process(tmp_path, way, **environ))
         return started[-1]
 
