@@ -15,7 +15,7 @@ class Item(msgspec.Struct):
     price: float
 
 
-class Order(msgspec.Struct):
+class Order(msgspec.Struct, kw_only=True):
     """A typed body of eight fields, one nested."""
 
     id: int
@@ -24,8 +24,8 @@ class Order(msgspec.Struct):
     active: bool
     score: float
     tags: list[str]
-    items: list[Item]
     note: str | None = None
+    items: list[Item]
 
 
 ORDERS = msgspec.convert(OBJECTS, list[Order])
