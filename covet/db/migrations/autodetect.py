@@ -11,14 +11,18 @@ from covet.db.migrations.comparison import Comparison
 from covet.db.migrations.diff import changes_between
 from covet.db.migrations.migration import Migration, swappable_dependency
 from covet.db.migrations.move import moved_models
-from covet.db.migrations.operations.tables import CreateModel
+from covet.db.migrations.operations.columns import AddField, AlterField, RenameField
+from covet.db.migrations.operations.special import SeparateDatabaseAndState
+from covet.db.migrations.operations.tables import CreateModel, DeleteModel, RenameModel
 from covet.db.migrations.optimize import optimize
 from covet.db.migrations.order import Change, Fact, cut, in_order
 from covet.db.migrations.rename import renamed_fields, renamed_models, require_used_renames
 
 if TYPE_CHECKING:
     from covet.db.migrations.graph import MigrationGraph
+    from covet.db.migrations.operations.base import Operation
     from covet.db.migrations.questioner import Questioner
+    from covet.db.migrations.signature import ModelKey
     from covet.db.migrations.state import ProjectState
 
 __all__ = ["Detected", "detect", "next_number"]
@@ -109,6 +113,8 @@ class _Builder:
         dependencies: set[tuple[str, str]] = {earlier[-1].key} if earlier else set(leaves)
         for fact in sorted({fact for change in portion for fact in change.needs if fact[1] != app_label}):
             dependencies.update(self._dependencies(fact))
+        for change in portion:
+            dependencies.update(self._earlier_mentions(change.operation, app_label))
         operations = optimize([change.operation for change in portion], app_label)
         for operation in operations:
             _restore_field_order(operation, app_label, self.new)
@@ -119,6 +125,29 @@ class _Builder:
         for change in portion:
             self.given_by.update(dict.fromkeys(change.gives, migration.key))
 
+    def _earlier_mentions(self, operation: Operation, app_label: str) -> set[tuple[str, str]]:
+        """Return the latest migrations of other apps whose history speaks of a model by the name that goes.
+
+        On a new database all of that has to run while the model, or its field, still has the name.
+        """
+        if isinstance(operation, DeleteModel):
+            key, name = (app_label, operation.name.lower()), None
+        elif isinstance(operation, RenameModel):
+            key, name = (app_label, operation.old_name.lower()), None
+        elif isinstance(operation, RenameField):
+            key, name = (app_label, operation.model_name.lower()), operation.old_name
+        elif isinstance(operation, SeparateDatabaseAndState):
+            parts = [self._earlier_mentions(part, app_label) for part in operation.state_operations]
+            return set().union(*parts)
+        else:
+            return set()
+        labels = {
+            label
+            for (label, _), migration in self.graph.nodes.items()
+            if label != app_label and any(_mentions(item, label, key, name) for item in migration.operations)
+        }
+        return {leaf for label in labels for leaf in self.graph.leaf_nodes(label)}
+
     def _dependencies(self, fact: Fact) -> list[tuple[str, str]]:
         """Return what a migration depends on that needs a fact of another app."""
         label = ".".join(fact[1:])
@@ -127,6 +156,24 @@ class _Builder:
         if fact in self.given_by:
             return [self.given_by[fact]]
         return self.graph.leaf_nodes(fact[1])[:1] if fact[0] == "model" else []
+
+
+def _mentions(operation: Operation, app_label: str, key: ModelKey, name: str | None) -> bool:
+    """Whether an operation of another app speaks of a model; with a name, whether it does so of that field."""
+    if isinstance(operation, SeparateDatabaseAndState):
+        return any(_mentions(part, app_label, key, name) for part in operation.state_operations)
+    if key not in (operation.models(app_label) or ()):
+        return False
+    if name is None:
+        return True
+    fields = [field for _, field in operation.fields] if isinstance(operation, CreateModel) else []
+    fields += [operation.field] if isinstance(operation, (AddField, AlterField)) else []
+    return any(
+        name == getattr(field.remote_field, "field_name", None)
+        or name in (getattr(field, "to_fields", None) or ())
+        or name in (getattr(field.remote_field, "through_fields", None) or ())
+        for field in fields
+    )
 
 
 def _restore_field_order(operation: object, app_label: str, new: ProjectState) -> None:

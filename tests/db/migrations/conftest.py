@@ -127,3 +127,21 @@ def loader_of(*migrations: Any) -> Any:
 @pytest.fixture
 def make_loader() -> Callable[..., Any]:
     return loader_of
+
+
+@pytest.fixture
+def loader_of_detected() -> Callable[..., Any]:
+    """A loader of what was detected, step after step."""
+
+    def make(*found: Detected) -> Any:
+        from covet.db.migrations.loader import Loader
+
+        loader = Loader({})
+        for migration in [item for detected in found for group in detected.migrations.values() for item in group]:
+            loader.packages.setdefault(migration.app_label, migration.app_label)
+            loader.migrated.setdefault(migration.app_label, None)
+            loader.migrations[migration.key] = migration
+        loader.build()
+        return loader
+
+    return make

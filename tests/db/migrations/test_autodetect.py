@@ -546,3 +546,60 @@ def test_an_order_goes_before_the_field_that_it_is_by(make_model, make_project, 
         "Set order_with_respect_to on Item to author",
     ]
     assert not compare(after(make_project(author, ordered), emptied), make_project())
+
+
+def foreign(to, **options):
+    return models.ForeignKey(to, on_delete=models.CASCADE, null=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "renames"),
+    [
+        (("shop.Brand", "shop.brand"), ("shop.Label", "shop.label"), ["shop.Brand:Label"]),
+        (("shop.Brand", "shop.brand"), ("shop.Label", None), []),
+    ],
+    ids=["renamed", "deleted"],
+)
+def test_on_a_new_database_other_apps_speak_of_a_model_while_it_is_there(
+    make_model, make_project, compare, loader_of_detected, before, after, renames
+):
+    def states(name, target):
+        return make_project(
+            make_model(name),
+            make_model("warehouse.Item", {"brand": foreign(target)} if target else {}),
+            make_model("shop.X"),
+        )
+
+    old, middle, new = states(*before), states(before[0], after[1] and before[1]), states(*after)
+    first = compare(make_project(), old)
+    found = [first]
+    for one, other in ((old, middle), (middle, new)):
+        answers = Answers(renames=[parse_rename(text) for text in renames], nothing_renamed=not renames)
+        if one is not other and compare(one, other, answers if other is new else Answers(nothing_renamed=True)):
+            graph = loader_of_detected(*found).graph
+            found.append(compare(one, other, answers if other is new else Answers(nothing_renamed=True), graph))
+
+    loader = loader_of_detected(*found)
+
+    # One run over the whole history, as on a new database: every reference finds its model at each step.
+    state = loader.base_state()
+    for key in loader.graph.full_plan():
+        state = loader.graph.nodes[key].mutate_state(state)
+        assert state.apps.get_models()
+    assert not compare(state, new, graph=loader.graph)
+
+
+def test_on_a_new_database_other_apps_refer_to_a_field_while_it_has_its_name(
+    make_model, make_project, compare, loader_of_detected
+):
+    def states(name):
+        brand = make_model("shop.Brand", {name: models.CharField(max_length=9, unique=True)})
+        return make_project(brand, make_model("a.Item", {"brand": foreign("shop.brand", to_field=name)}))
+
+    old, new = states("code"), states("slug")
+    first = compare(make_project(), old)
+    answers = Answers(renames=[parse_rename("shop.Brand.code:slug")])
+    second = compare(old, new, answers, loader_of_detected(first).graph)
+
+    assert ("a", "0001_initial") in second.migrations["shop"][0].dependencies
+    assert not compare(loader_of_detected(first, second).state(), new)
