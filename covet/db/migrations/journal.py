@@ -66,7 +66,7 @@ _ALONE = re.compile(
 _POLL_S = 0.1
 _MOOT: dict[str, frozenset[Any]] = {
     "postgresql": frozenset(("42P01", "42703", "42704", "42P07", "42701", "42710")),
-    "mysql": frozenset((1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1826)),
+    "mysql": frozenset((1050, 1051, 1054, 1060, 1061, 1068, 1091, 1146, 1176, 1826)),
 }
 
 

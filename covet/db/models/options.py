@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import copy
+import hashlib
 import inspect
 from collections.abc import Sequence
 from functools import cached_property
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from covet.db.models.indexes import Index
     from covet.db.models.manager import Manager
 
-__all__ = ["META_NAMES", "Options"]
+__all__ = ["META_NAMES", "Options", "table_name"]
 
 C = TypeVar("C")
 
 #: What may stand in ``class Meta``.
+# PostgreSQL's limit, the shortest of the three.
+_LONGEST = 63
+
 META_NAMES = (
     "abstract",
     "app_label",
@@ -75,6 +79,15 @@ _EXPIRING = (
     "pk_fields",
     "all_related_objects",
 )
+
+
+def table_name(*parts: str) -> str:
+    """Return the name of a table that nobody has named, cut with a digest where databases would cut it."""
+    full = "_".join(parts)
+    if len(full) <= _LONGEST:
+        return full
+    digest = hashlib.md5(full.encode(), usedforsecurity=False).hexdigest()[:8]
+    return f"{full[: _LONGEST - 9]}_{digest}"
 
 
 class Options:
@@ -182,7 +195,7 @@ class Options:
             name_ = self.verbose_name
             self.verbose_name_plural = f"{name_}s" if isinstance(name_, str) else _Plural(name_)
         if not self.db_table:
-            self.db_table = f"{self.app_label}_{self.model_name}"
+            self.db_table = table_name(self.app_label, self.model_name)
         self.meta = None
 
     def _read_meta(self) -> None:

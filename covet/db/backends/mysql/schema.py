@@ -193,6 +193,11 @@ class Editor(SchemaEditor):
         await self._keep_key_indexed(table, tuple(part.column or "" for part in unique.parts))
         await self.run(self.drop_index_sql(table.name, unique.name))
 
+    async def rename_unique(self, table: TableDef, old: UniqueDef, new: UniqueDef) -> None:
+        """Give a unique rule another name: an index here, always."""
+        if self.writer.can(old):
+            await self.rename_index(table.name, IndexDef(old.name, old.parts), new.name)
+
     async def drop_index(self, table: TableDef, index: IndexDef) -> None:
         """Drop an index; a foreign key that leans on it gets one of its own first."""
         for item in self.indexable(replace(table, indexes=(index,))).indexes:

@@ -13,7 +13,7 @@ from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import Changes, SchemaEditor, compare
 from covet.db.backends.sqlite.introspection import Reader
 from covet.db.errors import ForeignKeyViolation, NotSupportedError
-from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef
+from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
 
 __all__ = ["Editor"]
@@ -118,6 +118,11 @@ class Editor(SchemaEditor):
         await self.run(
             self.writer.index(table, IndexDef(new_name, index.parts, index.condition, index.include, index.method))
         )
+
+    async def rename_unique(self, table: TableDef, old: UniqueDef, new: UniqueDef) -> None:
+        """Make the unique index anew under its new name; a constraint gets it by a rebuild of the table."""
+        await self.drop_unique(table, old)
+        await self.add_unique(table, new)
 
     # The rebuild
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from typing_extensions import TypeVar, Unpack
 
 from covet.db.models.fields.base import FieldOptions
+from covet.db.models.options import table_name
 from covet.db.models.query.paths import Hop
 from covet.db.models.relations.access import ManyDescriptor
 from covet.db.models.relations.foreign import ForeignKey
@@ -235,7 +236,7 @@ def _make_through(field: ManyToManyField[Any], cls: Any) -> Any:
     options = {
         "app_label": meta.app_label,
         "apps": meta.apps,
-        "db_table": field.db_table or _table_name(meta.db_table, field.name),
+        "db_table": field.db_table or table_name(meta.db_table, field.name),
         "managed": meta.managed,
         "auto_created": cls,
         "unique_together": ((source_name, target_name),),
@@ -255,14 +256,3 @@ def _make_through(field: ManyToManyField[Any], cls: Any) -> Any:
     through = type(cls)(name, (root,), namespace)
     through._meta.auto_created = auto_created
     return through
-
-
-def _table_name(table: str, name: str) -> str:
-    """Return the automatic table's name, cut with a digest where databases would cut it."""
-    import hashlib
-
-    full = f"{table}_{name}"
-    if len(full) <= 63:
-        return full
-    digest = hashlib.md5(full.encode(), usedforsecurity=False).hexdigest()[:8]
-    return f"{full[: 63 - 9]}_{digest}"
