@@ -137,6 +137,18 @@ async def db(request: pytest.FixtureRequest, covet_databases: asyncio.AbstractEv
         yield
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def transactional_db(request: pytest.FixtureRequest, covet_databases: Any) -> AsyncIterator[None]:
+    """The databases with real commits, emptied afterwards: what ``@pytest.mark.db(transaction=True)`` says."""
+    from covet.conf import settings
+    from covet.test.database import isolated
+
+    if not _runs_on_the_session_loop(request):
+        pytest.fail(_ADVICE)
+    async with isolated(list(settings.DATABASES), transaction=True):
+        yield
+
+
 def _runs_on_the_session_loop(request: pytest.FixtureRequest) -> bool:
     """Tell whether the test's own coroutine runs where the databases were opened."""
     marker = request.node.get_closest_marker("asyncio")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from covet.concurrency import run_sync
 from covet.exceptions import ImproperlyConfigured
-from covet.http import HTMLResponse, JSONResponse, Request, Response
+from covet.http import HTMLResponse, JSONResponse, Request, Response, StreamingResponse
 from covet.middleware import GetResponse, Middleware, MiddlewareNotUsed
 from covet.middleware.chain import fold
 from covet.middleware.csp import NONCE, build_policy
@@ -131,6 +132,40 @@ async def test_what_a_layer_raises_that_said_it_would_not_is_answered_all_the_sa
     client = await site(ROUTES, middleware=[*outer, f"{HERE}.RaisesAfterAll"])
 
     assert (await client.get("/floor/1")).status_code == 500
+
+
+async def test_a_stream_passes_through_all_layers_piece_by_piece(site: Site) -> None:
+    """The second piece is made once the first was read: nothing on the way keeps the whole."""
+    read = asyncio.Event()
+
+    async def pieces() -> Any:
+        yield b"first"
+        await read.wait()
+        yield b"second"
+
+    async def stream(request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    layers = [
+        "covet.middleware.security.SecurityMiddleware",
+        "covet.middleware.request_id.RequestIdMiddleware",
+        "covet.middleware.compression.CompressionMiddleware",
+        "covet.middleware.conditional.ConditionalGetMiddleware",
+        "covet.middleware.locale.LocaleMiddleware",
+        "covet.middleware.common.CommonMiddleware",
+        "covet.middleware.csrf.CsrfMiddleware",
+        f"{HERE}.Outer",
+        f"{HERE}.InThread",
+        f"{HERE}.Hooks",
+    ]
+    client = await site([path("stream", stream)], middleware=layers, ALLOWED_HOSTS=["*"])
+
+    async with asyncio.timeout(20), client.stream("GET", "/stream") as answer:
+        chunks = answer.aiter_raw()
+        assert await anext(chunks) == b"first"
+        read.set()
+        assert b"".join([chunk async for chunk in chunks]) == b"second"
+    assert answer.headers["x-trace"] == "outer" and "x-request-id" in answer.headers
 
 
 async def test_a_layer_that_is_not_used_is_left_out(site: Site) -> None:

@@ -96,6 +96,12 @@ async def test_commits_are_real_with_transaction(turn):
         user = await User.objects.create_user("ann")
         await user.user_permissions.add(await Permission.objects.get(codename="add_user"))
 
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_the_fixture_says_the_same(transactional_db, turn):
+    assert await User.objects.count() == 0
+    async with transaction.atomic():
+        await User.objects.create_user("ann")
+
 async def test_atomic_rolls_back_to_its_own_start(db):
     await User.objects.create_user("ann")
     with pytest.raises(ZeroDivisionError):
@@ -127,7 +133,7 @@ def test_each_test_has_the_databases_to_itself(vendor: str, tmp_path: Path) -> N
 
     outcome, output = project.test(ISOLATION)
 
-    assert outcome == {"passed": 9}, output
+    assert outcome == {"passed": 11}, output
     assert not (tmp_path / "real.sqlite3").exists()
 
 
