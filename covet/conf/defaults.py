@@ -366,6 +366,9 @@ class Defaults:
         ["json"],
         "Forms that endpoints read and give: json, msgpack, yaml, xml, csv, html, or dotted names of formats; the first is the favourite.",
     )
+    REFUSE_UNKNOWN_PARAMETERS: bool = setting(
+        False, "Whether endpoints refuse query parameters that they do not know (422); else they leave them aside."
+    )
     BULK_LIMIT: int = setting(1000, "Items that one request may create, change or delete at most.")
     IDEMPOTENCY_STORE: str = setting(
         "memory://",

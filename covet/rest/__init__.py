@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from covet.rest import permissions
     from covet.rest.actions import action
     from covet.rest.deprecation import Deprecation
-    from covet.rest.filters import Filters, FilterSet
+    from covet.rest.filters import FilterBy, Filters, FilterSet
     from covet.rest.nested import Nested
     from covet.rest.overrides import dependency_overrides, override_dependencies
     from covet.rest.pagination import CursorPage, OffsetPage, Page
@@ -26,6 +26,7 @@ __all__ = [
     "Depends",
     "Deprecation",
     "File",
+    "FilterBy",
     "FilterSet",
     "Filters",
     "Form",
@@ -57,6 +58,7 @@ _HOMES = {
     "Request": "covet.http.request",
     "Deprecation": "covet.rest.deprecation",
     "Versions": "covet.rest.versioning",
+    "FilterBy": "covet.rest.filters",
     "FilterSet": "covet.rest.filters",
     "Filters": "covet.rest.filters",
     "Nested": "covet.rest.nested",

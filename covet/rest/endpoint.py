@@ -48,6 +48,7 @@ from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
 from covet.rest.streams import negotiates, stream_of
 from covet.rest.throttle import effective_throttles, throttled
+from covet.rest.unknown import known_only
 
 if TYPE_CHECKING:
     from covet.access.permissions import Action
@@ -67,6 +68,7 @@ READS: Final = frozenset(
         "EXCEPTION_HANDLERS",
         "MAX_PAGE_SIZE",
         "PAGE_SIZE",
+        "REFUSE_UNKNOWN_PARAMETERS",
         "REST_FORMATS",
         "VERSIONING",
     }
@@ -273,6 +275,18 @@ class Compiled:
             told.append(Parameter("idempotency_key", "idempotency-key", Header(description=text), limit, None))
         return told
 
+    def _query_names(self) -> frozenset[str]:
+        """Return the query parameters that there are: those that the documentation tells of, and hidden ones."""
+        told = (*self.signature.described(), *self.page_parameters, *self.told_parameters)
+        said = (self.endpoint.openapi_extra or {}).get("parameters", ())
+        return frozenset(
+            (
+                *(one.wire for one in told if one.marker.source == "query"),
+                *(one["name"] for one in said if one.get("in") == "query"),
+                *([str(settings.VERSIONING.get("parameter", "version"))] if settings.VERSIONING else ()),
+            )
+        )
+
     def _handlers(self) -> Handlers:
         """Return who answers exceptions: the routers', nearest first, then the app's, then the project's."""
         module = getattr(self.endpoint.handler, "__module__", "")
@@ -293,6 +307,8 @@ class Compiled:
             run = conditional(run)
         if endpoint.idempotent and endpoint.is_write:
             run = idempotent(run, self.path)
+        if settings.REFUSE_UNKNOWN_PARAMETERS:
+            run = known_only(run, self._query_names())
         if self.throttles:
             run = throttled(run, self.throttles)
         if self.deprecation is not None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_origin
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.query.queryset import QuerySet
 
-__all__ = ["FilterParameter", "FilterSet", "Filters"]
+__all__ = ["FilterBy", "FilterParameter", "FilterSet", "Filters"]
 
 T = TypeVar("T", bound="QuerySet[Any, Any]")
 
@@ -62,6 +62,77 @@ class FilterParameter:
     is_list: bool = False
 
 
+class FilterBy:
+    """A filter under a name of its own, of several look-ups, or of what no look-up says.
+
+    ```{ .python .notest }
+    filters = [
+        "author",
+        FilterBy("q", "title__icontains", "body__icontains"),
+        FilterBy("without_tag", "tags__name", exclude=True),
+        FilterBy("popular", by=popular, type=bool),
+    ]
+    ```
+
+    Args:
+        name: The query parameter.
+        lookups: What the value is compared with, as in ``filters``; a row that fits one of them is shown.
+        exclude: Leave out the rows that fit.
+        by: Gets the queryset and the value, and returns the queryset; in place of look-ups.
+        type: The type of the value; that of the first look-up when left out.
+        description: For the documentation.
+
+    Raises:
+        ImproperlyConfigured: There are neither look-ups nor ``by`` with a ``type``, or both.
+    """
+
+    __slots__ = ("by", "description", "exclude", "lookups", "name", "type")
+
+    def __init__(
+        self,
+        name: str,
+        *lookups: str,
+        exclude: bool = False,
+        by: Callable[[Any, Any], Any] | None = None,
+        type: Any = None,
+        description: str = "",
+    ) -> None:
+        if bool(lookups) == (by is not None) or (by is not None and type is None):
+            raise ImproperlyConfigured(
+                f"FilterBy({name!r}) takes look-ups, such as 'title__icontains', or by=function with type=…."
+            )
+        self.name = name
+        self.lookups = lookups
+        self.exclude = exclude
+        self.by = by
+        self.type = type
+        self.description = description
+
+    def parameter(self, first: FilterParameter | None) -> FilterParameter:
+        """Return the query parameter, given that of the first look-up."""
+        annotation = self.type if self.type is not None or first is None else first.annotation
+        described = self.description
+        if not described and self.lookups:
+            described = f"{'Not ' if self.exclude else ''}{' or '.join(self.lookups)}"
+        is_list = get_origin(annotation) is list or (self.type is None and first is not None and first.is_list)
+        return FilterParameter(self.name, annotation, described, is_list)
+
+    def apply(self, queryset: Any, value: Any, many: bool) -> Any:
+        """Return the queryset narrowed.
+
+        Args:
+            queryset: The rows.
+            value: What was sent.
+            many: Whether a look-up follows a relation to many rows, which would show a row more than once.
+        """
+        if self.by is not None:
+            return self.by(queryset, value)
+        condition = functools.reduce(operator.or_, (Q((lookup, value)) for lookup in self.lookups))
+        if many:
+            condition = Q(pk__in=queryset.model._meta.base_manager.filter(condition).values("pk"))
+        return queryset.exclude(condition) if self.exclude else queryset.filter(condition)
+
+
 class FilterSet:
     """What a list may be asked for.
 
@@ -70,7 +141,7 @@ class FilterSet:
 
     Args:
         model: The model of the list.
-        filters: Field names, with relations and look-ups by double underscores: ``"email__icontains"``.
+        filters: Field names, with relations and look-ups by double underscores: ``"email__icontains"``; and ``FilterBy``.
         search: Fields that ``?search=`` looks in, each word in any of them; ``^`` in front matches the start, ``=`` the
             whole, ``$`` a regular expression, ``@`` words in any form by PostgreSQL's full text search (with
             ``covet.postgres``; elsewhere as without).
@@ -84,12 +155,14 @@ class FilterSet:
         self,
         model: type[Model],
         *,
-        filters: Sequence[str] = (),
+        filters: Sequence[str | FilterBy] = (),
         search: Sequence[str] = (),
         ordering: Sequence[str] = (),
     ) -> None:
         self.model = model
-        self.filters = tuple(filters)
+        self.filters = tuple(one for one in filters if isinstance(one, str))
+        self.own = {one.name: one for one in filters if isinstance(one, FilterBy)}
+        self._listed = tuple(filters)
         self.search = tuple(search)
         self.ordering = tuple(ordering)
         self._parameters: list[FilterParameter] | None = None
@@ -97,7 +170,7 @@ class FilterSet:
     def parameters(self) -> list[FilterParameter]:
         """Return the query parameters; worked out once all models are loaded."""
         if self._parameters is None:
-            made = [self._filter(name) for name in self.filters]
+            made = [self._own(one) if isinstance(one, FilterBy) else self._filter(one) for one in self._listed]
             if self.search:
                 for name in self.search:
                     _follow(self.model, name.lstrip(_MARKS))
@@ -108,6 +181,10 @@ class FilterSet:
                 made.append(self._ordering())
             self._parameters = made
         return self._parameters
+
+    def _own(self, one: FilterBy) -> FilterParameter:
+        found = [self._filter(lookup) for lookup in one.lookups]
+        return one.parameter(found[0] if found else None)
 
     def _filter(self, name: str) -> FilterParameter:
         field, lookups = _follow(self.model, name)
@@ -174,14 +251,28 @@ class Filters:
         values = dict(self.values)
         search = values.pop("search", None) if self._set.search else None
         ordering = values.pop("ordering", None) if self._set.ordering else None
-        if values:
-            queryset = queryset.filter(**values)
+        for name, value in values.items():
+            own = self._set.own.get(name)
+            if own is not None:
+                queryset = own.apply(queryset, value, any(_is_many(self._set.model, one) for one in own.lookups))
+        queryset = self._filtered(
+            queryset, {name: value for name, value in values.items() if name not in self._set.own}
+        )
         if search:
             queryset = self._search(queryset, search)
         if ordering:
             # A tie broken by the key keeps pages apart.
             queryset = queryset.order_by(*ordering, "pk")
         return queryset
+
+    def _filtered(self, queryset: T, values: dict[str, Any]) -> T:
+        if not values:
+            return queryset
+        model = self._set.model
+        if not any(_is_many(model, name) for name in values):
+            return queryset.filter(**values)
+        # A join would show a row for each of its rows there that fits.
+        return queryset.filter(pk__in=model._meta.base_manager.filter(**values).values("pk"))
 
     def _search(self, queryset: T, text: str) -> T:
         paths = [(name.lstrip(_MARKS), self._lookup(queryset, name)) for name in self._set.search]

@@ -6,7 +6,7 @@ A viewset has no state: one instance serves all requests, and what belongs to a 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from operator import attrgetter
@@ -21,6 +21,7 @@ from covet.db.models.base import Model
 from covet.db.models.conflicts import VersionConflict
 from covet.db.models.query.queryset import QuerySet
 from covet.db.routers import router
+from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import PreconditionFailed
 from covet.http.request import Request
 from covet.rest import bulk, write
@@ -29,13 +30,14 @@ from covet.rest.bulk_each import MULTI_STATUS, ItemResult, create_each, delete_e
 from covet.rest.conditional import PreconditionRequired, is_guarded, require
 from covet.rest.default_schemas import default_input, default_output, patch_schema
 from covet.rest.endpoint import Compiled, Endpoint
-from covet.rest.filters import Filters, FilterSet
+from covet.rest.filters import FilterBy, Filters, FilterSet
 from covet.rest.pagination import Page
 from covet.rest.params import Query
 from covet.rest.render import UNSET, plan_response
 from covet.schema import Schema
 from covet.schema.field_types import python_type
 from covet.shortcuts import get_object_or_404
+from covet.text import suggest
 
 if TYPE_CHECKING:
     pass
@@ -60,6 +62,7 @@ class ViewSet:
         select_fields: Whether ``?fields=`` chooses what answers show.
         idempotent: Whether a write with an ``Idempotency-Key`` is done once, and answered again.
         lookup_field: The field that the path names a row by.
+        serves: Which of the usual methods there are, ``["list", "create"]``; None for all that the class has.
     """
 
     permissions: ClassVar[Sequence[Any] | None] = None
@@ -71,6 +74,7 @@ class ViewSet:
     select_fields: ClassVar[bool] = False
     idempotent: ClassVar[bool] = False
     lookup_field: ClassVar[str] = "pk"
+    serves: ClassVar[Collection[str] | None] = None
 
     @classmethod
     def endpoints(cls, prefix: str, basename: str, *, slash: str = "/") -> list[Endpoint]:
@@ -85,9 +89,10 @@ class ViewSet:
             route = f"{base}{lookup}/{last}{slash}" if marked.detail else f"{base}{last}{slash}"
             for method in marked.methods:
                 made.append(viewset._action_endpoint(name, marked, method, route, basename))
+        cls._check_serves()
         for name, standard in cls._standard().items():
             handler = getattr(viewset, name, None)
-            if handler is None:
+            if handler is None or (cls.serves is not None and name not in cls.serves):
                 continue
             if standard.suffix == "bulk":
                 made.append(viewset._standard_endpoint(name, standard, handler, f"{base}bulk{slash}", basename))
@@ -99,6 +104,15 @@ class ViewSet:
     @classmethod
     def _standard(cls) -> dict[str, Standard]:
         return STANDARD
+
+    @classmethod
+    def _check_serves(cls) -> None:
+        known = [name for name in cls._standard() if getattr(cls, name, None) is not None]
+        for name in cls.serves or ():
+            if name not in known:
+                near = suggest(name, known)
+                hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known)}."
+                raise ImproperlyConfigured(f"{cls.__name__}.serves names {name!r}, which it does not have. {hint}")
 
     @classmethod
     def _actions(cls) -> Iterable[tuple[str, MarkedAction]]:
@@ -197,7 +211,7 @@ class ReadOnlyModelViewSet(ViewSet):
     conditional: ClassVar[bool] = True
     select_fields: ClassVar[bool] = True
     last_modified: ClassVar[str | Literal[False] | None] = None
-    filters: ClassVar[Sequence[str]] = ()
+    filters: ClassVar[Sequence[str | FilterBy]] = ()
     search: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Sequence[str]] = ()
     paginated: ClassVar[bool] = True

@@ -1,0 +1,165 @@
+"""Filters by names of their own, of several look-ups, of functions; parameters that nobody knows; parts of a viewset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from covet.exceptions import ImproperlyConfigured
+from covet.rest import FilterBy, Filters, ModelViewSet, Query, Router, action, permissions
+from covet.rest.openapi import get_openapi
+from covet.urls import include, path
+from tests.rest.library import Article, Author, Tag
+
+OPEN = [permissions.AllowAny]
+
+
+def popular(articles: Any, value: bool) -> Any:
+    return articles.filter(views__gte=10) if value else articles.filter(views__lt=10)
+
+
+class Articles(ModelViewSet, model=Article):
+    permissions = OPEN
+    filters = [
+        "title",
+        "tags__name__startswith",
+        FilterBy("q", "title__icontains", "body__icontains", description="A part of title or text."),
+        FilterBy("without_tag", "tags__name", exclude=True),
+        FilterBy("any_tag", "tags__name__in", "author__name__in"),
+        FilterBy("popular", by=popular, type=bool),
+    ]
+    ordering = ["title"]
+
+
+class OnlyList(ModelViewSet, model=Tag):
+    permissions = OPEN
+    serves = ["list", "create"]
+
+    @action(detail=False)
+    async def first(self) -> str:
+        return "first"
+
+
+def make_api() -> Router:
+    api = Router(permissions=OPEN)
+    api.register("articles", Articles)
+    api.register("tags", OnlyList)
+
+    @api.get("/hidden", openapi_extra={"parameters": [{"name": "own", "in": "query", "schema": {"type": "string"}}]})
+    async def hidden(secret: int = Query(0, include_in_schema=False)) -> int:
+        return secret
+
+    return api
+
+
+@pytest.fixture
+async def shelf(library: Any) -> Any:
+    client = await library(make_api())
+    ann = await Author.objects.create(name="Ann", email="a@example.org")
+    bees, birds = await Tag.objects.create(name="bees"), await Tag.objects.create(name="birds")
+    one = await Article.objects.create(title="one", body="of Two", author=ann, views=20)
+    two = await Article.objects.create(title="two", author=ann, views=1)
+    await Article.objects.create(title="three", author=ann)
+    await one.tags.set([bees, birds])
+    await two.tags.set([birds])
+    return client
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("q=tw", ["one", "two"]),
+        ("q=TWO&title=two", ["two"]),
+        ("without_tag=bees", ["three", "two"]),
+        ("any_tag=bees,birds", ["one", "two"]),
+        ("any_tag=Ann", ["one", "three", "two"]),
+        ("popular=true", ["one"]),
+        ("popular=false", ["three", "two"]),
+        # Both of its tags fit, and it is shown once.
+        ("tags__name__startswith=b", ["one", "two"]),
+        ("tags__name__startswith=b&popular=true", ["one"]),
+        ("unknown=1", ["one", "three", "two"]),
+    ],
+)
+async def test_rows_are_narrowed_by_names_of_their_own(shelf: Any, query: str, titles: list[str]) -> None:
+    answer = await shelf.get(f"/api/articles/?ordering=title&{query}")
+
+    assert [one["title"] for one in answer.json()["items"]] == titles
+    assert answer.json()["total"] == len(titles)
+
+
+async def test_own_filters_are_typed_and_told(shelf: Any) -> None:
+    told = {one["name"]: one for one in get_openapi()["paths"]["/api/articles/"]["get"]["parameters"]}
+
+    assert told["q"]["description"] == "A part of title or text."
+    assert told["without_tag"]["description"] == "Not tags__name"
+    assert told["popular"]["schema"]["type"] == "boolean"
+    assert (told["any_tag"]["schema"]["type"], told["any_tag"]["explode"]) == ("array", False)
+    wrong = await shelf.get("/api/articles/?popular=maybe")
+    assert (wrong.status_code, wrong.json()["errors"][0]["parameter"]) == (422, "popular")
+
+
+def test_a_filter_that_says_too_little_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match="takes look-ups"):
+        FilterBy("a")
+    with pytest.raises(ImproperlyConfigured, match="takes look-ups"):
+        FilterBy("a", by=popular)
+    with pytest.raises(ImproperlyConfigured, match="takes look-ups"):
+        FilterBy("a", "title", by=popular, type=bool)
+
+
+async def test_a_project_may_refuse_parameters_that_nobody_knows(site: Any) -> None:
+    client = await site([path("", include(make_api()))], REFUSE_UNKNOWN_PARAMETERS=True)
+
+    hidden = await client.get("/hidden?secret=2&own=1")
+    wrong = await client.get("/hidden?secert=2&nothing=1")
+    page = await client.get("/tags/first/?page=1")
+
+    assert (hidden.status_code, hidden.json()) == (200, 2)
+    assert wrong.status_code == 422
+    assert [one["parameter"] for one in wrong.json()["errors"]] == ["secert", "nothing"]
+    assert "Did you mean 'secret'?" in wrong.json()["errors"][0]["detail"]
+    assert (page.status_code, page.json()["errors"][0]["code"]) == (422, "unknown_parameter")
+
+
+async def test_parameters_of_lists_and_versions_are_known(library: Any) -> None:
+    client = await library(
+        make_api(), REFUSE_UNKNOWN_PARAMETERS=True, VERSIONING={"strategy": "query"}, REST_FORMATS=["json", "csv"]
+    )
+
+    answer = await client.get("/api/articles/?page=1&size=5&ordering=title&fields=id&q=x&format=csv&version=1")
+
+    assert answer.status_code == 200, answer.text
+    assert (await client.get("/api/articles/?offset=1")).status_code == 422
+
+
+async def test_a_viewset_has_the_parts_that_it_serves(library: Any) -> None:
+    client = await library(make_api())
+
+    assert (await client.post("/api/tags/", json={"name": "a"})).status_code == 201
+    assert (await client.get("/api/tags/")).json()["total"] == 1
+    assert (await client.get("/api/tags/first/")).json() == "first"
+    assert (await client.put("/api/tags/", json={"name": "a"})).status_code == 405
+    assert (await client.get("/api/tags/1/")).status_code == 404
+    assert set(get_openapi()["paths"]) == {
+        "/api/articles/",
+        "/api/articles/{pk}/",
+        "/api/tags/",
+        "/api/tags/first/",
+        "/api/hidden",
+    }
+
+
+def test_a_part_that_there_is_not_is_named() -> None:
+    class Wrong(ModelViewSet, model=Tag):
+        serves = ["list", "craete"]
+
+    with pytest.raises(ImproperlyConfigured, match="Did you mean 'create'"):
+        Wrong.endpoints("tags", "tags")
+
+
+def test_filters_are_values_for_who_reads_them_alone() -> None:
+    values = Filters(Articles.filter_set, {"q": None, "title": "x"}).values
+
+    assert values == {"title": "x"}
