@@ -58,11 +58,13 @@ JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
     "JSON_LTE": _ordered("<="),
     "JSON_HOLDS": lambda func, write: f"JSON_CONTAINS({write(func.args[0])}, {write(func.args[1])})",
     "JSON_HELD_BY": lambda func, write: f"JSON_CONTAINS({write(func.args[1])}, {write(func.args[0])})",
-    # Keys are compared as values of a list, so that no key is ever part of a path.
+    # Keys are compared as values of a list, so that no key is ever part of a path. What is no object has none.
     "JSON_HAS_KEY": lambda func, write: (
-        f"JSON_CONTAINS(JSON_KEYS({write(func.args[0])}), JSON_QUOTE({write(func.args[1])}))"
+        f"COALESCE(JSON_CONTAINS(JSON_KEYS({write(func.args[0])}), JSON_QUOTE({write(func.args[1])})), FALSE)"
     ),
-    "JSON_HAS_KEYS": lambda func, write: f"JSON_CONTAINS(JSON_KEYS({write(func.args[0])}), {write(func.args[1])})",
+    "JSON_HAS_KEYS": lambda func, write: (
+        f"COALESCE(JSON_CONTAINS(JSON_KEYS({write(func.args[0])}), {write(func.args[1])}), FALSE)"
+    ),
     "JSON_HAS_ANY_KEYS": _has_any,
     "JSON_ORDER": lambda func, write: write(func.args[0]),
 }

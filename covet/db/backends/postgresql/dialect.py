@@ -37,8 +37,15 @@ def _hash(name: str) -> FunctionSpelling:
     return lambda func, write: f"ENCODE({name}(CONVERT_TO({write(func.args[0])}, 'UTF8')), 'hex')"
 
 
-def _log(func: Func, write: Write) -> str:
-    return f"LOG({', '.join(f'({write(arg)})::numeric' for arg in func.args)})"
+def _exact(name: str) -> FunctionSpelling:
+    # PostgreSQL has these of exact numbers only, and a float is none; what the result becomes in Python the field says.
+    def spell(func: Func, write: Write) -> str:
+        first, *rest = func.args
+        if name == "ROUND":
+            return f"ROUND(({write(first)})::numeric, {write(rest[0])})" if rest else f"ROUND({write(first)})"
+        return f"{name}({', '.join(f'({write(arg)})::numeric' for arg in func.args)})"
+
+    return spell
 
 
 def _moved(sign: str) -> FunctionSpelling:
@@ -153,7 +160,9 @@ class PostgreSQLDialect(Dialect):
         "RANDOM": "RANDOM",
         "CHR": lambda func, write: f"CHR(({write(func.args[0])})::integer)",
         "ORD": "ASCII",
-        "LOG": _log,
+        "LOG": _exact("LOG"),
+        "MOD": _exact("MOD"),
+        "ROUND": _exact("ROUND"),
         "LPAD": _padded("LPAD"),
         "RPAD": _padded("RPAD"),
         "REPEAT": _padded("REPEAT"),

@@ -276,6 +276,9 @@ class Expression(Combinable, Generic[T]):
         return found
 
 
+_DECIMAL = nodes.ColumnType("decimal")
+
+
 class Value(Expression[T]):
     """A Python value as an expression; it always travels as a parameter.
 
@@ -300,7 +303,11 @@ class Value(Expression[T]):
         field = self.output_field if self.output_field is not None else field_of(self.value)
         if self.value is None:
             return Resolved(nodes.Keyword("NULL"), field)
-        return Resolved(scope.param(self.value, field), field)
+        node = scope.param(self.value, field)
+        if scope.vendor == "sqlite" and field is not None and family(field) == "decimal":
+            # It travels as text, and where no column stands beside it a text is more than any number.
+            node = nodes.Cast(node, _DECIMAL)
+        return Resolved(node, field)
 
     @property
     def conditional(self) -> bool:

@@ -39,6 +39,9 @@ class Subquery(Expression[Any]):
         field = self.output_field
         if field is None:
             field = getattr(self.queryset, "output_field", None)
+        find = getattr(scope, "output_field_of", None)
+        if field is None and find is not None:
+            field = find(self.queryset.query)
         return Resolved(nodes.Subquery(scope.query(self.queryset)), field)
 
     @property

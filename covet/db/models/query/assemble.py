@@ -326,7 +326,7 @@ class Assembler(Builder):
                 raise NotSupportedError("The result of union() and its kin can be ordered by its own columns only.")
             descending = name.startswith("-") or bool(getattr(item, "descending", False))
             bare = name.lstrip("-")
-            if bare == "pk" and self.meta.pk is not None:
+            if bare == "pk" and bare not in names and self.meta.pk is not None:
                 bare = self.meta.pk.attname
             if bare not in names:
                 raise NotSupportedError(

@@ -173,8 +173,15 @@ class Builder:
         return Resolved(operand.node, operand.field)
 
     def condition(self, q: Any) -> n.Node:
-        """Return a ``Q`` or conditional expression as one node; joins that it makes stay as they are."""
-        return self.tree(Q.of(q), negated=False).node
+        """Return a ``Q`` or conditional expression as one node; joins that it makes stay as they are.
+
+        In an expression (``When``, the filter of an aggregate) a condition is about the row that is joined, negated or not.
+        """
+        before, self._in_relation = self._in_relation, True
+        try:
+            return self.tree(Q.of(q), negated=False).node
+        finally:
+            self._in_relation = before
 
     def ordering(self, item: Any) -> n.Ordering:
         """Return one item of ``order_by``."""
@@ -186,6 +193,14 @@ class Builder:
             return self.nested(queryset).subselect(ordered=ordered)
         self._check_database(queryset)
         return self.nested(queryset.query).subselect(ordered=ordered)
+
+    def output_field_of(self, query: Query) -> Field[Any] | None:
+        """Return what the one annotation that a nested query selects holds."""
+        outputs = query.extras.outputs
+        annotation = query.annotation(outputs[0]) if outputs is not None and len(outputs) == 1 else None
+        if annotation is None:
+            return None
+        return type(self)(query, self.dialect, outer=self).annotation(annotation).field
 
     def _check_database(self, queryset: Any) -> None:
         if queryset._db is not None and self.alias is not None and queryset._db != self.alias:
@@ -359,10 +374,14 @@ class Builder:
         needs: set[Source] = set()
         used: set[str] = set()
         self.cursor = self.start
+        aggregates = [one for one in self.plan.extras.annotations if one.after is not None]
         for number, (entry, source) in enumerate(zip(self.plan.where, self.plan.sources, strict=True)):
             if not (number == 1 and self.plan.extras.sticky):
                 used = set()
             self._used = used
+            for annotation in aggregates:
+                if annotation.after == number:
+                    self.annotation(annotation)  # what it joins is not what the conditions from here on join
             if source is None:
                 children: Iterable[Any] = [(name, 0) for name in entry]
             else:
@@ -607,7 +626,12 @@ class Builder:
         if not absent and (kind == leaves.TRUTH or not _may_hold_for_null(path.field, (*transforms, lookup))):
             source.require()
         can_be_null = bool(path.field.null or transforms or any(one.null for one in path.hops[index + 1 :]))
-        return _exists(hop, here, inner, leaf, absent=absent, can_be_null=can_be_null)
+        same = None if absent else self._same_row(here, hop)
+        return _exists(hop, here, inner, leaf, absent=absent, can_be_null=can_be_null, same=same)
+
+    def _same_row(self, here: Source, hop: Hop) -> Source | None:
+        """Return the join that the conditions before in this call are about: a negation beside them is about its row."""
+        return None if not self._used else self.joins.joined(here, hop, self._used)
 
     def _no_row(self, rows: OneRow) -> _Condition:
         """Return ``EXISTS (…)`` for several conditions on one of many rows inside a negation."""
@@ -623,7 +647,9 @@ class Builder:
             return _Condition(node, frozenset())
         for source in needs:
             source.require()
-        return _exists(path.hops[index], here, inner, node, absent=rows.absent, can_be_null=True)
+        hop = path.hops[index]
+        same = None if rows.absent else self._same_row(here, hop)
+        return _exists(hop, here, inner, node, absent=rows.absent, can_be_null=True, same=same)
 
     # ── ordering
 
@@ -693,6 +719,8 @@ class Builder:
         if (
             relation is not None
             and not path.rest
+            # Of values the key that is selected is meant, not the order of its rows.
+            and not (not prefix and full in (self.plan.extras.outputs or ()))
             and name.rpartition("__")[2] == relation.name
             and relation.related_model
         ):
@@ -708,11 +736,26 @@ class Builder:
         return [n.Ordering(_ordered_node(operand), descending)]
 
 
-def _exists(hop: Hop, here: Source, inner: Joins, leaf: n.Node, *, absent: bool, can_be_null: bool) -> _Condition:
-    """Return that a row of the relation fulfils ``leaf``; with ``absent`` that none is there does as well."""
+def _exists(
+    hop: Hop,
+    here: Source,
+    inner: Joins,
+    leaf: n.Node,
+    *,
+    absent: bool,
+    can_be_null: bool,
+    same: Source | None = None,
+) -> _Condition:
+    """Return that a row of the relation, or the ``same`` as is joined, fulfils ``leaf``; with ``absent`` also that none is."""
     table = TableRef(hop.target.db_table, inner.base.alias)
     joined = hop_condition(hop, here.alias, inner.base.alias)
-    found = n.Exists(Select((Output(_ONE),), table, inner.nodes(), n.And((joined, leaf))))
+    alike: tuple[n.Node, ...] = ()
+    if same is not None:
+        alike = tuple(
+            n.Binary("=", n.Column(inner.base.alias, field.column), n.Column(same.alias, field.column))
+            for field in hop.target.pk_fields
+        )
+    found = n.Exists(Select((Output(_ONE),), table, inner.nodes(), n.And((joined, *alike, leaf))))
     if not absent:
         return _Condition(found, frozenset())
     # A value is missing where there is no row to have one, and where a row has none.

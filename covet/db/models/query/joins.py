@@ -107,7 +107,7 @@ class Joins:
     def _step(self, source: Source, hop: Hop, used: set[str] | None) -> Source:
         existing = self._shared.setdefault((source.alias, hop), [])
         guarded = (hop.many or self.plain) and not hop.shared
-        for found in existing:
+        for found in reversed(existing):  # of several the last one is meant
             if not guarded or used is None or found.alias in used:
                 return found
         if self.plain and used is None:
@@ -121,6 +121,10 @@ class Joins:
         if guarded and used is not None:
             used.add(new.alias)
         return new
+
+    def joined(self, here: Source, hop: Hop, used: set[str]) -> Source | None:
+        """Return the join of a relation that is among those used, if there is one."""
+        return next((found for found in self._shared.get((here.alias, hop), ()) if found.alias in used), None)
 
     def nodes(self) -> tuple[Join, ...]:
         """Return the ``JOIN`` clauses, in an order in which each follows what it joins to."""

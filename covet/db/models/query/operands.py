@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.db.errors import UnfitValue
@@ -87,6 +88,10 @@ class Right:
             adapt = chained(self.unwrap, adapt)
         type = field.column_type()
         limits = None
+        computed = self.beside is not None and not isinstance(self.beside, n.Column)
+        if computed and type is not None and type.kind == "decimal" and self.dialect.vendor == "sqlite":
+            # Only beside a column does SQLite take a text for the number that it spells.
+            adapt = chained(adapt, _number) if adapt is not None else _number
         if type is not None and type.kind in _INTEGERS and self.beside is not None:
             if not isinstance(self.beside, n.Column) and type.kind != "bigint":
                 # What is computed (a count, a sum, a part of a date) may be wider than the field that describes it.
@@ -108,6 +113,10 @@ class Right:
         # Not CONCAT, for which NULL is an empty text: a pattern that is NULL matches nothing.
         pattern: n.Node = n.Binary("||", n.Bound(before, _TEXT), escaped) if before else escaped
         return n.Binary("||", pattern, n.Bound(after, _TEXT)) if after else pattern
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, (str, Decimal)) else value
 
 
 class _Pattern:

@@ -32,13 +32,23 @@ __all__ = ["NO_EXTRAS", "Annotation", "Combined", "Extras", "Locking", "Query"]
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A named expression; ``selected`` is false for ``alias()``."""
+    """A named expression.
+
+    Attributes:
+        name: The name.
+        expression: The expression.
+        shape: What the SQL depends on.
+        values: The run-time values.
+        selected: It is part of the rows; false for ``alias()``.
+        after: For an aggregate, how many conditions came before it. Later ones do not narrow the related rows that it is made of.
+    """
 
     name: str
     expression: Any
     shape: Hashable
     values: tuple[Any, ...]
     selected: bool = True
+    after: int | None = None
 
     @property
     def is_relation(self) -> bool:
@@ -48,7 +58,7 @@ class Annotation:
     @property
     def key(self) -> Hashable:
         """What the SQL depends on."""
-        return (self.name, self.shape, self.selected)
+        return (self.name, self.shape, self.selected, self.after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,10 +229,13 @@ class Refine(Chain[M, R]):
         shape = expression.shape(values)
         extras = query.extras
         kept = tuple([one for one in extras.annotations if one.name != name])
-        annotation = Annotation(name, expression, shape, tuple(values), selected)
+        holds = _holds_aggregate(expression, kept)
+        annotation = Annotation(name, expression, shape, tuple(values), selected, len(query.where) if holds else None)
         changes: dict[str, Any] = {"annotations": (*kept, annotation)}
-        if extras.group_by is None and _holds_aggregate(expression, kept):
-            changes["group_by"] = True if extras.outputs is None else extras.outputs
+        if holds and extras.outputs is not None:
+            changes["group_by"] = extras.outputs  # in place of the rows that were grouped before values()
+        elif holds and extras.group_by is None:
+            changes["group_by"] = True
         if extras.outputs is not None and selected and name not in extras.outputs:
             changes["outputs"] = (*extras.outputs, name)
         return query.with_extras(**changes).zoned((expression,))

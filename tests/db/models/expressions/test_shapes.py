@@ -22,6 +22,8 @@ from covet.exceptions import FieldError
 class Recorder:
     """A scope that notes the values for which parameters are asked."""
 
+    vendor = "postgresql"
+
     def __init__(self, **fields: Any) -> None:
         self.taken: list[Any] = []
         self.fields = fields

@@ -207,7 +207,7 @@ def ids(field: Any) -> set[str]:
         (named(fields.CharField(max_length=3), "a__b"), "fields.E002"),
         (named(fields.CharField(max_length=3), "pk"), "fields.E003"),
         (named(fields.CharField(max_length=3, choices=["a"])), "fields.E005"),
-        (named(fields.CharField(max_length=3, choices=5)), "fields.E005"),
+        (named(fields.CharField(max_length=3, choices=5)), "fields.E004"),
         (named(fields.CharField(max_length=3, choices=[("long", "x")])), "fields.E009"),
         (named(fields.IntegerField(db_index=None)), "fields.E006"),
         (named(fields.IntegerField(primary_key=True, null=True)), "fields.E007"),
