@@ -316,6 +316,16 @@ class Request:
                 self._form = FormData()
         return self._form
 
+    @property
+    def form_read(self) -> FormData | None:
+        """The form, where something has read it; for pages that show what was sent."""
+        return self._form
+
+    @property
+    def json_read(self) -> Any:
+        """The value of the JSON body, where something has read it; else ``None``."""
+        return None if self._json is _UNSET else self._json
+
     async def close(self) -> None:
         """Start what was to run after the answer, and close the files of a form; the server does it then."""
         told, self._cleanup = self._cleanup, False

@@ -102,6 +102,7 @@ def _request(request: Request) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(MASK if is_secret(name) else value)}</td></tr>"
         for name, value in _query(request)
     )
+    sent = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in _sent(request))
     route = request.route
     view = (
         f"<p>Route <code>{escape(route.pattern) or '(the root)'}</code>, view <code>{escape(route.view_name)}</code></p>"
@@ -111,8 +112,30 @@ def _request(request: Request) -> str:
     return (
         f"<details><summary>Request</summary>{view}"
         + (f"<h2>Query</h2><table>{query}</table>" if query else "")
+        + (f"<h2>Body</h2><table>{sent}</table>" if sent else "")
         + f"<h2>Headers</h2><table>{headers}</table></details>"
     )
+
+
+def _sent(request: Request) -> list[tuple[str, str]]:
+    """Return what the view has read of a form or a JSON object, with its secrets masked."""
+    if request.form_read is not None:
+        pairs: list[tuple[str, Any]] = request.form_read.multi_items()
+    elif isinstance(request.json_read, dict):
+        pairs = list(request.json_read.items())
+    else:
+        return []
+    hidden: frozenset[str] | None = None
+    if request._state is not None:
+        hidden = request.state.__dict__.get("sensitive_parameters")
+    return [
+        (name, MASK if is_secret(name) or hidden == frozenset() or name in (hidden or ()) else _shown(value))
+        for name, value in pairs[:200]
+    ]
+
+
+def _shown(value: Any) -> str:
+    return mask_text(value if isinstance(value, str) else safe_repr(value))
 
 
 def _query(request: Request) -> list[tuple[str, str]]:

@@ -46,6 +46,7 @@ __all__ = [
     "require_methods",
     "require_safe",
     "requires_csrf_token",
+    "sensitive_post_parameters",
     "sensitive_variables",
     "vary_on_cookie",
     "vary_on_headers",
@@ -152,6 +153,15 @@ def xframe_options_exempt(view: Callable[..., Any]) -> Callable[..., Any]:
 def no_append_slash(view: F) -> F:
     """Answer 404 where the slash at the end of this view's address was forgotten, in place of a redirect."""
     return marked(view, should_append_slash=False)
+
+
+def sensitive_post_parameters(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Hide fields of forms and JSON bodies of this view from the debug page; without names, all of them."""
+
+    def mark(request: Request) -> None:
+        request.state.sensitive_parameters = frozenset(names)
+
+    return _around(mark, None)
 
 
 def sensitive_variables(*names: str) -> Callable[[F], F]:

@@ -18,6 +18,7 @@ from covet.views.decorators import (
     method_decorator,
     never_cache,
     require_POST,
+    sensitive_post_parameters,
     sensitive_variables,
     vary_on_cookie,
 )
@@ -150,6 +151,38 @@ async def test_the_debug_page_shows_the_projects_frame_first_and_masks_secrets(s
     assert "amount" in page
     assert "42" in page
     assert "shown" in page
+
+
+async def submit(request: Request) -> Response:
+    if request.content_type == "application/json":
+        await request.json()
+    else:
+        await request.form()
+    raise ValueError("after reading")
+
+
+async def test_the_debug_page_shows_what_was_sent_without_secrets(site: Site) -> None:
+    client = await site(
+        [
+            path("plain", submit),
+            path("some", sensitive_post_parameters("card")(submit)),
+            path("all", sensitive_post_parameters()(submit)),
+        ],
+        DEBUG=True,
+    )
+    data = {"title": "shown-title", "password": "pw-1", "card": "4111-1111"}
+
+    plain = (await client.post("/plain", data=data, files={"picture": ("cat.png", b"x")}, headers=HTML)).text
+    assert "shown-title" in plain and "4111-1111" in plain and "cat.png" in plain and "pw-1" not in plain
+    some = (await client.post("/some", data=data, headers=HTML)).text
+    assert "shown-title" in some and "4111-1111" not in some
+    assert "shown-title" not in (await client.post("/all", data=data, headers=HTML)).text
+    sent = {**data, "inner": {"token": "tok-1", "n": "shown-n"}}
+    told = (await client.post("/some", json=sent, headers=HTML)).text
+    assert "shown-title" in told and "shown-n" in told
+    for secret in ("pw-1", "4111-1111", "tok-1"):
+        assert secret not in told
+    assert "Body" not in (await client.post("/plain", json=[1], headers=HTML)).text
 
 
 async def test_pages_of_ours_load_and_run_nothing(site: Site) -> None:
