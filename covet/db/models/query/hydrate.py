@@ -10,18 +10,17 @@ import keyword
 import weakref
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from covet.db.models.query.computed import computed_converter
 from covet.db.models.query.filtered import FilteredLink
 from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, State
 from covet.db.sql.dialect import INLINE
-from covet.db.sql.nodes import Column, ColumnType
+from covet.db.sql.nodes import Column
 
 if TYPE_CHECKING:
-    from covet.db.models.fields.base import Field
     from covet.db.models.query.assemble import OutColumn
     from covet.db.models.query.related import Related
     from covet.db.sql.dialect import Dialect
@@ -130,37 +129,6 @@ def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[
         else computed_converter(column.field, dialect)
         for column in columns
     ]
-
-
-def computed_converter(field: Field[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """Return what turns the value of an expression into Python: into what the field holds, whatever the database made.
-
-    A sum of whole numbers may come as a decimal; and an average of amounts has more digits than the column of the amounts.
-    """
-    column_type = field.column_type()
-    if column_type is None or field.from_db_value is not None:
-        return field.converter(dialect)
-    if column_type.kind == "decimal":
-        return dialect.converter(_ANY_DECIMAL) or _decimal
-    return _COMPUTED.get(column_type.kind) or field.converter(dialect)
-
-
-def _decimal(value: Any) -> Any:
-    if value is None or value.__class__ is Decimal:
-        return value
-    return Decimal(repr(value)) if value.__class__ is float else Decimal(value)
-
-
-def _float(value: Any) -> Any:
-    return value if value is None else float(value)
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if value.__class__ is Decimal else value
-
-
-_ANY_DECIMAL = ColumnType("decimal")
-_COMPUTED = {"float": _float, "smallint": _whole, "integer": _whole, "bigint": _whole}
 
 
 def _converted(number: int, convert: Callable[[Any], Any], names: dict[str, Any]) -> str:
