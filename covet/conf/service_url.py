@@ -92,6 +92,7 @@ class ForTests:
         name: Its name; None derives it from the database's own.
         mirror: The alias that it is the same as: tests of a replica read what they wrote to that alias.
         migrate: Run migrations; without, tables are made from the models as they are.
+        serialize: Put the rows that migrations have written back after tests whose commits are real.
         charset: The character set of a new MySQL or MariaDB database, or the encoding of a PostgreSQL one.
         collation: The collation of a new MySQL or MariaDB database.
         template: The PostgreSQL database that the new one is copied from.
@@ -101,6 +102,7 @@ class ForTests:
     name: str | None = None
     mirror: str | None = None
     migrate: bool = True
+    serialize: bool = True
     charset: str | None = None
     collation: str | None = None
     template: str | None = None

@@ -17,6 +17,7 @@ from covet.conf import override, settings
 from covet.db import connections
 from covet.db.migrations.execute import migrate_all
 from covet.exceptions import ImproperlyConfigured
+from covet.test.content import keep_content, put_back
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
@@ -133,10 +134,12 @@ async def isolated(aliases: Iterable[str], *, transaction: bool = False) -> Asyn
     """Give one test the databases, and leave no trace of it.
 
     Without ``transaction`` everything of an alias runs on one connection, in a transaction that is rolled back; with
-    it, commits are real, and every table is emptied afterwards.
+    it, commits are real, and afterwards the tables hold what they held before, which is what migrations have written.
     """
     chosen = list(dict.fromkeys(connections[alias] for alias in aliases))  # a mirror is the other's own object
     if transaction:
+        for database in chosen:
+            await keep_content(database)
         try:
             yield
         finally:
@@ -150,7 +153,7 @@ async def isolated(aliases: Iterable[str], *, transaction: bool = False) -> Asyn
 
 
 async def flush(database: Database) -> None:
-    """Empty every table of the models, and make what ``migrate`` leaves in them (content types, permissions) again."""
+    """Empty every table of the models, and put back what ``migrate`` leaves in them (also content types, permissions)."""
     await database.truncate(
         [
             model._meta.db_table
@@ -162,6 +165,7 @@ async def flush(database: Database) -> None:
         from covet.contenttypes.models import ContentType
 
         ContentType.objects.clear_cache()  # its rows have other keys now
+    await put_back(database)
     await _migrate(database)  # nothing to apply; its signals make the rows again
 
 

@@ -29,7 +29,8 @@ __all__: list[str] = []
 
 _MARKER = (
     "db(transaction=False, databases=None): the test uses the databases; everything it writes is rolled back. "
-    "With transaction=True commits are real and the tables are emptied afterwards; databases lists aliases."
+    "With transaction=True commits are real, and afterwards the tables hold what migrations have written; databases lists "
+    "aliases."
 )
 _ADVICE = (
     "Covet's fixtures need one event loop for the whole run. Put into the pytest configuration:\n"

@@ -303,3 +303,95 @@ def test_tables_can_be_made_from_the_models_without_migrations(project: Project)
     )
     outcome, output = project.test(TABLES_OF_THE_MODELS)
     assert outcome == {"passed": 2}, output
+
+
+SHOP = """
+from covet.db import models
+
+class Country(models.Model):
+    code = models.CharField(max_length=2, unique=True)
+    area = models.DecimalField(max_digits=12, decimal_places=2)
+    data = models.JSONField(default=dict)
+    near = models.ManyToManyField("self")
+
+class City(models.Model):
+    country = models.ForeignKey(Country, on_delete=models.CASCADE)
+"""
+
+SHOP_MIGRATION = """
+from decimal import Decimal
+from covet.db import migrations, models
+
+async def fill(apps, schema_editor):
+    Country, City = apps.get_model("shop", "Country"), apps.get_model("shop", "City")
+    using = schema_editor.alias
+    nl = await Country.objects.using(using).create(code="nl", area=Decimal("41850.25"), data={"seas": ["north"]})
+    be = await Country.objects.using(using).create(code="be", area=30528)
+    await nl.near.add(be)
+    await City.objects.using(using).create(country=be)
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.RunPython(fill)]
+"""
+
+CONTENT = """
+from decimal import Decimal
+import pytest
+from shop.models import City, Country
+
+async def holds_what_migrations_wrote():
+    found = await Country.objects.prefetch_related("near").order_by("-code")
+    assert [(one.code, one.area, one.data) for one in found] == [
+        ("nl", Decimal("41850.25"), {"seas": ["north"]}), ("be", 30528, {})
+    ]
+    assert [one.code for one in found[0].near.all()] == ["be"]
+    assert [city.country_id for city in await City.objects.all()] == [found[1].pk]
+    return [one.pk for one in found]
+
+async def test_before(db):
+    await holds_what_migrations_wrote()
+    await Country.objects.all().delete()
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.db(transaction=True)
+async def test_commits(turn):
+    keys = await holds_what_migrations_wrote()
+    made = await Country.objects.create(code="de", area=1)
+    assert made.pk == max(keys) + 1
+    await Country.objects.filter(code="nl").delete()
+
+async def test_behind(db):
+    await holds_what_migrations_wrote()
+"""
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", "mysql"])
+def test_rows_of_migrations_are_put_back_after_real_commits(tmp_path: Path, vendor: str) -> None:
+    names = {"postgresql": "COVET_TEST_POSTGRES_URL", "mysql": "COVET_TEST_MYSQL_URL"}
+    project = Project(tmp_path, os.environ[names[vendor]] if vendor in names else "sqlite:///real.sqlite3")
+    shop = tmp_path / "shop"
+    (shop / "migrations").mkdir(parents=True)
+    (shop / "__init__.py").touch()
+    (shop / "migrations" / "__init__.py").touch()
+    (shop / "models.py").write_text(SHOP)
+    settings = tmp_path / "project_settings.py"
+    settings.write_text(settings.read_text().replace('"tests._apps.members"]', '"tests._apps.members", "shop"]'))
+    environment = {
+        **os.environ,
+        "COVET_SETTINGS_MODULE": "project_settings",
+        "PYTHONPATH": f"{tmp_path}:{repository_root()}",
+    }
+    subprocess.run(
+        [sys.executable, "-m", "covet", "makemigrations", "shop"], cwd=tmp_path, env=environment, check=True, timeout=60
+    )
+    (shop / "migrations" / "0002_fill.py").write_text(SHOP_MIGRATION)
+
+    outcome, output = project.test(CONTENT)
+
+    assert outcome == {"passed": 4}, output
+    if vendor == "sqlite":
+        config = 'DATABASES["default"] = {"url": DATABASES["default"], "TEST": {"SERIALIZE": False}}\n'
+        settings.write_text(settings.read_text() + config)
+        outcome, output = project.test(CONTENT)
+        assert outcome == {"passed": 2, "failed": 2}, output
