@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-__all__ = ["ModelWriter", "__version__", "decode_moment", "duplicate_key", "encode_rows"]
+__all__ = ["ModelWriter", "__version__", "decode_moment", "duplicate_key", "encode_rows", "read_moment"]
 
 __version__: str
 
@@ -15,6 +15,7 @@ class _Plan(Protocol):
     def converters(self) -> tuple[Any, ...]: ...
 
 def decode_moment(data: bytes, /) -> datetime: ...
+def read_moment(value: object, /) -> datetime: ...
 def duplicate_key(data: bytes) -> str | None: ...
 def encode_rows(rows: Iterable[Sequence[Any]], plan: _Plan) -> bytes: ...
 

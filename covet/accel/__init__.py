@@ -4,8 +4,18 @@ The choice is made once, at import. ``COVET_ACCEL=0`` in the environment turns t
 for each function what runs.
 """
 
-from covet.accel.choice import ModelWriter, active, decode_moment, duplicate_key, encode_rows, reason
+from covet.accel.choice import ModelWriter, active, decode_moment, duplicate_key, encode_rows, read_moment, reason
 from covet.accel.twins.models import ModelShape
 from covet.accel.twins.rows import RowPlan
 
-__all__ = ["ModelShape", "ModelWriter", "RowPlan", "active", "decode_moment", "duplicate_key", "encode_rows", "reason"]
+__all__ = [
+    "ModelShape",
+    "ModelWriter",
+    "RowPlan",
+    "active",
+    "decode_moment",
+    "duplicate_key",
+    "encode_rows",
+    "read_moment",
+    "reason",
+]

@@ -13,7 +13,7 @@ from covet.accel.twins import models as python_models
 from covet.accel.twins import moments as python_moments
 from covet.accel.twins import rows as python_rows
 
-__all__ = ["ModelWriter", "active", "decode_moment", "duplicate_key", "encode_rows", "reason"]
+__all__ = ["ModelWriter", "active", "decode_moment", "duplicate_key", "encode_rows", "read_moment", "reason"]
 
 _OFF = frozenset({"0", "false", "off", "no"})
 
@@ -40,6 +40,7 @@ encode_rows: Callable[[Iterable[Sequence[Any]], python_rows.RowPlan], bytes] = g
     _native, "encode_rows", python_rows.encode_rows
 )
 decode_moment: Callable[[bytes], datetime] = getattr(_native, "decode_moment", python_moments.decode_moment)
+read_moment: Callable[[object], datetime] = getattr(_native, "read_moment", python_moments.read_moment)
 duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
 if TYPE_CHECKING:
     from covet.accel.twins.models import ModelWriter
@@ -54,6 +55,7 @@ def active() -> dict[str, Literal["rust", "python"]]:
         "decode_moment": "python" if decode_moment is python_moments.decode_moment else "rust",
         "duplicate_key": "python" if duplicate_key is python_keys.duplicate_key else "rust",
         "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",
+        "read_moment": "python" if read_moment is python_moments.read_moment else "rust",
     }
 
 

@@ -17,6 +17,7 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
     module.add_class::<models::ModelWriter>()?;
     module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;
+    module.add_function(wrap_pyfunction!(moments::read_moment, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
     Ok(())
 }

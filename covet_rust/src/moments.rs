@@ -1,9 +1,9 @@
-//! PostgreSQL's moments: eight bytes of its binary protocol to an aware `datetime`; the twin is `covet/accel/twins/moments.py`.
+//! Moments of databases to aware `datetime`: PostgreSQL's eight bytes, SQLite's texts; the twin is `covet/accel/twins/moments.py`.
 
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PyString, PyType};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01, so that the leap day ends each year, to 2000-01-01, PostgreSQL's epoch.
@@ -21,6 +21,19 @@ struct Makers {
     /// PostgreSQL's `infinity` and `-infinity`, as asyncpg gives them: without a zone.
     ever: Py<PyAny>,
     never: Py<PyAny>,
+}
+
+impl Makers {
+    /// Return the moment of these ten bytes, in UTC.
+    fn make(&self, py: Python<'_>, state: &[u8; 10]) -> PyResult<Py<PyAny>> {
+        // What a pickle of it holds: the constructor takes it as it is, where seven numbers would each be read and checked.
+        let state = PyBytes::new(py, state);
+        Ok(self
+            .datetime
+            .bind(py)
+            .call1((state, self.utc.bind(py)))?
+            .unbind())
+    }
 }
 
 static MAKERS: PyOnceLock<Makers> = PyOnceLock::new();
@@ -57,13 +70,78 @@ pub fn decode_moment(py: Python<'_>, data: &[u8]) -> PyResult<Py<PyAny>> {
     let Some(state) = state(micros) else {
         return Err(PyOverflowError::new_err("date value out of range"));
     };
-    // What a pickle of it holds: the constructor takes it as it is, where seven numbers would each be read and checked.
-    let state = PyBytes::new(py, &state);
-    Ok(makers
-        .datetime
-        .bind(py)
-        .call1((state, makers.utc.bind(py)))?
-        .unbind())
+    makers.make(py, &state)
+}
+
+/// Return the moment of a text `YYYY-MM-DD HH:MM:SS.ffffff`, in UTC; whatever else there may be is a `ValueError`.
+#[pyfunction]
+#[pyo3(signature = (value, /))]
+pub fn read_moment(value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let py = value.py();
+    let state = match value.cast::<PyString>() {
+        Ok(text) => state_of(text.to_str()?.as_bytes()),
+        Err(_) => None,
+    };
+    let Some(state) = state else {
+        return Err(PyValueError::new_err(
+            "no moment in the form that is stored",
+        ));
+    };
+    makers(py)?.make(py, &state)
+}
+
+/// Return the ten bytes of the moment that a text tells; `None` for another form, and for a day or hour that there is not.
+fn state_of(text: &[u8]) -> Option<[u8; 10]> {
+    let text = <&[u8; 26]>::try_from(text).ok()?;
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b' '),
+        (13, b':'),
+        (16, b':'),
+        (19, b'.'),
+    ];
+    if marks.iter().any(|&(at, mark)| text[at] != mark) {
+        return None;
+    }
+    let number = |from: usize, to: usize| -> Option<u32> {
+        let mut found = 0;
+        for &digit in &text[from..to] {
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            found = found * 10 + u32::from(digit - b'0');
+        }
+        Some(found)
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    if year == 0 || day == 0 || day > days || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let byte = |value: u32| u8::try_from(value).ok();
+    let [_, _, year_high, year_low] = year.to_be_bytes();
+    let [_, micro_high, micro_middle, micro_low] = number(20, 26)?.to_be_bytes();
+    Some([
+        year_high,
+        year_low,
+        byte(month)?,
+        byte(day)?,
+        byte(hour)?,
+        byte(minute)?,
+        byte(second)?,
+        micro_high,
+        micro_middle,
+        micro_low,
+    ])
 }
 
 /// Return the ten bytes in which a `datetime` keeps itself; `None` beyond its years.

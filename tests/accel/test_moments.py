@@ -65,3 +65,51 @@ def test_years_beyond_datetime_overflow(half: str, micros: int) -> None:
 def test_another_number_of_bytes_is_refused(half: str, data: bytes) -> None:
     with pytest.raises(ValueError, match=f"a moment has 8 bytes, not {len(data)}"):
         HALVES[half](data)
+
+
+READERS = {"python": twin.read_moment, "chosen": accel.read_moment}
+texts = (
+    st.datetimes().map(lambda moment: f"{moment.isoformat(' ', 'microseconds'):0>26}")
+    | st.datetimes().map(str)
+    | st.datetimes(timezones=st.just(UTC)).map(str)
+    | st.from_regex(r"\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-6]\d:[0-6]\d\.\d{6}", fullmatch=True)
+    | st.text(max_size=27)
+)
+
+
+def read(half: str, value: object) -> datetime | None:
+    try:
+        return READERS[half](value)
+    except ValueError:
+        return None
+
+
+@given(text=texts)
+@example(text="2024-02-29 23:59:59.999999")
+@example(text="2023-02-29 00:00:00.000000")
+@example(text="1900-02-29 00:00:00.000000")
+@example(text="2000-02-29 00:00:00.000000")
+@example(text="0000-01-01 00:00:00.000000")
+@example(text="2024-01-01T00:00:00.000000")
+@example(text="2024-01-01 00:00:00,000000")
+@example(text="2024-01-01 00:00:00.00000٣")
+@example(text="2024-01-01 24:00:00.000000")
+@example(text="2024-04-31 00:00:00.000000")
+def test_both_halves_read_the_same_texts(text: str) -> None:
+    assert read("chosen", text) == read("python", text)
+
+
+@pytest.mark.parametrize("half", READERS)
+@given(moment=st.datetimes())
+def test_a_stored_text_is_its_moment_in_utc(half: str, moment: datetime) -> None:
+    found = READERS[half](f"{moment:%Y}".rjust(4, "0") + f"{moment:-%m-%d %H:%M:%S.%f}")
+    assert found == moment.replace(tzinfo=UTC)
+    assert found.tzinfo is UTC
+    assert type(found) is datetime
+
+
+@pytest.mark.parametrize("half", READERS)
+@pytest.mark.parametrize("value", [None, 1, b"2024-01-01 00:00:00.000000", "", "2024-01-01"], ids=repr)
+def test_what_is_no_stored_text_is_refused(half: str, value: object) -> None:
+    with pytest.raises(ValueError, match="no moment in the form that is stored"):
+        READERS[half](value)

@@ -1,11 +1,13 @@
-"""PostgreSQL's moments, eight bytes of its binary protocol, to aware ``datetime``; the twin of ``covet_rust/src/moments.rs``."""
+"""Moments of databases to aware ``datetime``: PostgreSQL's eight bytes, SQLite's texts; the twin of ``covet_rust/src/moments.rs``."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["decode_moment"]
+__all__ = ["decode_moment", "read_moment"]
 
+_STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 # PostgreSQL's ``infinity`` and ``-infinity``, as asyncpg gives them: without a zone.
 _ENDS = {2**63 - 1: datetime.max, -(2**63): datetime.min}
@@ -23,3 +25,14 @@ def decode_moment(data: bytes, /) -> datetime:
     micros = int.from_bytes(data, "big", signed=True)
     end = _ENDS.get(micros)
     return _EPOCH + timedelta(microseconds=micros) if end is None else end
+
+
+def read_moment(value: object, /) -> datetime:
+    """Return the moment of a text ``YYYY-MM-DD HH:MM:SS.ffffff``, in UTC.
+
+    Raises:
+        ValueError: It has another form, or tells a day or hour that there is not.
+    """
+    if not isinstance(value, str) or _STORED.fullmatch(value) is None:
+        raise ValueError("no moment in the form that is stored")
+    return datetime.fromisoformat(f"{value}+00:00")

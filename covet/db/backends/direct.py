@@ -13,7 +13,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
-__all__ = ["Gate", "Waiter", "loop_for"]
+__all__ = ["Gate", "Prompt", "Waiter", "loop_for"]
 
 _PENDING, _CANCELLED, _FINISHED = "PENDING", "CANCELLED", "FINISHED"
 
@@ -100,6 +100,9 @@ class Waiter:
         self._exception = error() if isinstance(error, type) else error
         self._traceback = self._exception.__traceback__
         self._state = _FINISHED
+        self._wake()
+
+    def _wake(self) -> None:
         if self._gate.is_open:
             self._gate.ready.append(self)
         else:
@@ -153,6 +156,23 @@ class Waiter:
         return self.result()
 
     __iter__ = __await__
+
+
+class Prompt(Waiter):
+    """A waiter whose answer comes from another thread, by ``call_soon_threadsafe``: no task runs there, so it need not wait for more."""
+
+    __slots__ = ()
+
+    def set_result(self, result: Any) -> None:
+        """Note the result; what waits for it goes on before this returns."""
+        if self._state is not _PENDING:
+            raise asyncio.InvalidStateError(f"{self._state}: {self!r}")
+        self._result = result
+        self._state = _FINISHED
+        self.run()
+
+    def _wake(self) -> None:
+        self.run()
 
 
 class Gate(asyncio.Protocol):

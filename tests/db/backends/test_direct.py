@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from covet.db.backends.direct import Gate, Waiter, loop_for
+from covet.db.backends.direct import Gate, Prompt, Waiter, loop_for
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
 
@@ -240,3 +240,29 @@ async def test_all_but_the_futures_of_the_loop_is_its_own(gate: Gate) -> None:
     loop = loop_for(gate)
     assert loop.time() == pytest.approx(asyncio.get_running_loop().time(), abs=60)
     assert loop.create_future().get_loop() is asyncio.get_running_loop()
+
+
+async def test_an_answer_of_another_thread_wakes_the_task_in_the_callback_that_brings_it(gate: Gate) -> None:
+    loop = asyncio.get_running_loop()
+    told: list[Any] = []
+
+    async def work(waiter: Prompt) -> None:
+        try:
+            told.append(await waiter)
+        except ZeroDivisionError as error:
+            told.append(error)
+
+    first, second = Prompt(gate), Prompt(gate)
+    tasks = [await begun(work(first)), await begun(work(second))]
+    error = ZeroDivisionError()
+
+    def bring(waiter: Prompt, way: str, value: Any) -> None:
+        getattr(waiter, way)(value)
+        told.append(f"after {way}")
+
+    loop.call_soon_threadsafe(bring, first, "set_result", 1)
+    loop.call_soon_threadsafe(bring, second, "set_exception", error)
+    await asyncio.gather(*tasks)
+    assert told == [1, "after set_result", error, "after set_exception"]
+    with pytest.raises(asyncio.InvalidStateError):
+        first.set_result(2)

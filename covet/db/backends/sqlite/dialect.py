@@ -32,7 +32,7 @@ from covet.db.sql.dialect import (
 )
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
 
-__all__ = ["SQLiteDialect"]
+__all__ = ["SQLiteDialect", "use_native_moments"]
 
 
 def _concat(func: Func, write: Write) -> str:
@@ -373,3 +373,12 @@ INLINE[_datetime] = Inline(
     {"moment": dt.datetime.fromisoformat},
     attempt='None if {v} is None else moment({v} + "+00:00") if len({v}) > 10 else {call}',
 )
+
+
+def use_native_moments() -> None:
+    """Let generated code read moments natively, where the native half is there; it is loaded with the first connection."""
+    from covet import accel
+
+    if accel.active()["read_moment"] == "rust":
+        names = {"moment": accel.read_moment}
+        INLINE[_datetime] = Inline("{call}", names, attempt="None if {v} is None else moment({v})")

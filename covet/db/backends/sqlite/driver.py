@@ -14,9 +14,10 @@ from urllib.parse import quote, urlencode
 import aiosqlite
 
 from covet.db import errors as e
+from covet.db.backends.direct import Gate, Prompt
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features, require_version
-from covet.db.backends.sqlite.dialect import SQLiteDialect
+from covet.db.backends.sqlite.dialect import SQLiteDialect, use_native_moments
 from covet.db.backends.sqlite.functions import register_functions
 from covet.exceptions import ImproperlyConfigured
 
@@ -83,7 +84,7 @@ def _rollback(raw: sqlite3.Connection) -> None:
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
-    __slots__ = ("_begin", "_put", "_raw", "is_memory", "is_read_only", "thread")
+    __slots__ = ("_begin", "_gate", "_put", "_raw", "is_memory", "is_read_only", "thread")
 
     def __init__(
         self, thread: Any, *, is_memory: bool, is_read_only: bool = False, begin: str = "BEGIN IMMEDIATE"
@@ -91,6 +92,7 @@ class SQLiteConnection(Connection):
         super().__init__()
         self.thread = thread
         self._put = thread._tx.put_nowait
+        self._gate = Gate(asyncio.get_running_loop())
         self._raw = thread._conn
         self.is_memory = is_memory
         self.is_read_only = is_read_only
@@ -128,7 +130,7 @@ class SQLiteConnection(Connection):
         thread = self.thread
         if not thread._running or thread._connection is None:
             raise ValueError("Connection closed")
-        future = asyncio.get_running_loop().create_future()
+        future = Prompt(self._gate)
         self._put((future, partial(function, self._raw, *args)))
         try:
             return await future
@@ -244,6 +246,7 @@ class SQLiteDriver(Driver):
     async def connect(self, *, read_only: bool = False) -> SQLiteConnection:
         """Open the file (made when it does not exist) and set the pragmas."""
         require_version(self.features.server, self.features.version, self.minimum, self.alias)
+        use_native_moments()
         options = dict(self.config.options)
         target, uri = self._target(options)
         timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))

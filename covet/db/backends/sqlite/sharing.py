@@ -20,6 +20,7 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
+from covet.db.backends.direct import Gate, Prompt
 from covet.db.backends.sqlite.driver import SQLiteConnection, run_execute, run_fetch, run_insert
 from covet.db.errors import DatabaseError
 
@@ -54,7 +55,7 @@ class _Job:
 
     __slots__ = ("args", "function", "future", "lead", "sql")
 
-    def __init__(self, lead: _Lead, future: asyncio.Future[Any], function: Any, sql: str, args: Sequence[Any]) -> None:
+    def __init__(self, lead: _Lead, future: Prompt, function: Any, sql: str, args: Sequence[Any]) -> None:
         self.lead = lead
         self.future = future
         self.function = function
@@ -81,6 +82,7 @@ class SharedReader:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._gate = Gate(pool.loop)
         self._lead: _Lead | None = None
         self._timer: asyncio.TimerHandle | None = None
         # Done when the task that looks for a lead has one, or has failed.
@@ -116,6 +118,7 @@ class SharedReader:
 
     async def _run(self, function: Callable[..., Any], sql: str, args: Sequence[Any]) -> Any:
         interruptions = 0
+        gate = self._gate
         while True:
             lead = self._lead
             if lead is not None and (self._waiting or not lead.thread._running):
@@ -131,7 +134,7 @@ class SharedReader:
                 else:
                     await self._find_lead()
                     lead = self._lead
-            future = self._pool.loop.create_future()
+            future = Prompt(gate)
             job = _Job(lead, future, function, sql, args)
             lead.jobs += 1
             lead.put((future, job))
