@@ -11,6 +11,8 @@ import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import cache
+from keyword import iskeyword
 from operator import attrgetter
 from typing import Any
 
@@ -259,9 +261,8 @@ def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
     """Return the rows whose relation is not loaded, and has something to load."""
     attname, cache_name, model = field.attname, field.cache_name, field.model
     if set(map(type, rows)) == {model} and not any(state.partial for state in set(map(_row_state_of, rows))):
-        # Whole rows of one model, nearly always: nothing can be missing, and what is asked of each runs in C.
-        triples = zip(rows, map(attrgetter(attname), rows), map(attrgetter(cache_name), rows), strict=True)
-        return [row for row, key, cached in triples if key is not None and (cached is None or _is_open(field, row))]
+        # Whole rows of one model, nearly always: nothing can be missing.
+        return _made_for(field).wanting(rows, field, _is_open)
     found = []
     for row in rows:
         if not isinstance(row, model):
@@ -276,6 +277,52 @@ def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
     return found
 
 
+class _Made:
+    """What is done to each of many rows for one relation, with the names of its attributes written into the code.
+
+    Attributes:
+        wanting: ``(rows, field, is_open)`` gives the rows that have a key, and nothing loaded for it.
+        link: ``(rows, find)`` sets what is found for the key of each row, and gives the rows that need more care.
+    """
+
+    __slots__ = ("link", "wanting")
+
+    def __init__(self, attname: str, cache_name: str) -> None:
+        names: dict[str, Any] = {}
+        # Identifiers, as the checks have it; until they are run a name may be anything that ``getattr`` takes.
+        plain = all(name.isidentifier() and not iskeyword(name) for name in (attname, cache_name))
+        key, cached = (f"row.{attname}", f"row.{cache_name}") if plain else _asked(attname, cache_name)
+        put = f"{cached} = one" if plain else f"setattr(row, {cache_name!r}, one)"
+        source = f"""
+def wanting(rows, field, is_open):
+    return [row for row in rows if {key} is not None and ({cached} is None or is_open(field, row))]
+
+def link(rows, find):
+    rest = []
+    for row in rows:
+        one = find({key})
+        if one is not None and {cached} is None:
+            {put}
+        else:
+            rest.append(row)
+    return rest
+"""
+        exec(source, names)  # noqa: S102  # identifiers, or quoted
+        self.wanting: Callable[[Sequence[Any], Any, Callable[[Any, Any], bool]], list[Any]] = names["wanting"]
+        self.link: Callable[[Sequence[Any], Callable[[Any], Any]], list[Any]] = names["link"]
+
+
+def _asked(attname: str, cache_name: str) -> tuple[str, str]:
+    return f"getattr(row, {attname!r})", f"getattr(row, {cache_name!r})"
+
+
+_made = cache(_Made)
+
+
+def _made_for(field: Any) -> _Made:
+    return _made(field.attname, field.cache_name)
+
+
 def _is_open(field: Any, row: Any) -> bool:
     """Whether what the row keeps for the relation is still to be loaded, or of another key by now."""
     value = field.get_cached_value(row)
@@ -287,9 +334,7 @@ async def load_forward_of(
 ) -> list[Any]:
     """Load what ``field`` of these rows refers to by one statement; return the objects."""
     target = field.target_field
-    attname, cache_name = field.attname, field.cache_name
-    row_keys = list(map(attrgetter(attname), rows))
-    keys = list(set(row_keys))
+    keys = list(set(map(attrgetter(field.attname), rows)))
     if queryset is None:
         hints = {"instance": rows[0]} if rows else {}
         queryset = field.related_model._base_manager.db_manager(hints=hints).get_queryset()
@@ -304,11 +349,8 @@ async def load_forward_of(
         found = await in_chunks(queryset, f"{target.attname}__in", keys)
     by_key = dict(zip(map(attrgetter(target.attname), found), found, strict=True))
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
-    for row, key, kept in zip(rows, row_keys, list(map(attrgetter(cache_name), rows)), strict=True):
-        one = by_key.get(key)
-        if kept is None and one is not None and not two_way:
-            setattr(row, cache_name, one)
-            continue
+    for row in rows if two_way else _made_for(field).link(rows, by_key.get):
+        one = by_key.get(getattr(row, field.attname))
         cached = field.get_cached_value(row)
         if one is None:
             if row is required:
