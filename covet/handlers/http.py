@@ -17,7 +17,7 @@ from covet.http.proxies import TrustedProxies
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
-from covet.middleware.chain import Hooks, fold, guard
+from covet.middleware.chain import Hooks, fold
 from covet.middleware.skipping import by_route, choosing
 from covet.signals import got_request_exception
 from covet.types import Message, Receive, Scope, Send
@@ -81,8 +81,7 @@ class HttpHandler:
         def innermost(hooks: Hooks) -> GetResponse:
             if wrap_view is None and hooks == NO_HOOKS:
                 return _plain_step(resolver, self.errors)
-            step = _step_with_hooks(resolver, hooks, _call if wrap_view is None else wrap_view(_call))
-            return guard(step, self.errors)
+            return _step_with_hooks(resolver, hooks, self.errors, None if wrap_view is None else wrap_view(_call))
 
         def fold_without(names: frozenset[str]) -> GetResponse:
             return fold([layer for layer in middleware if layer not in names], innermost, self.errors).call
@@ -130,7 +129,7 @@ class HttpHandler:
 def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
     """Return the step that finds the view, calls it and catches its errors, where no middleware has a hook."""
     if resolver.hosts:
-        return guard(_step_with_hooks(resolver, NO_HOOKS, _call), errors)
+        return _step_with_hooks(resolver, NO_HOOKS, errors)
     resolve = resolver.resolve
 
     async def call_view(request: Request) -> Response:
@@ -157,34 +156,44 @@ async def _call(request: Request) -> Response:
     raise _not_a_response(response, route.view)
 
 
-def _step_with_hooks(resolver: Resolver, hooks: Hooks, call: GetResponse) -> GetResponse:
-    """Return the step that finds the view, asks the hooks, and calls the view by ``call``."""
+def _step_with_hooks(
+    resolver: Resolver, hooks: Hooks, errors: ErrorResponder, call: GetResponse | None = None
+) -> GetResponse:
+    """Return the step that finds the view, asks the hooks, calls the view (by ``call``), and catches its errors."""
     resolve = resolver.resolve
     has_hosts = bool(resolver.hosts)
 
     async def call_view_with_hooks(request: Request) -> Response:
-        if has_hosts:
-            below, named = resolver.at(request.get_host())
-            route, params = below.resolve(request.method, request.path)
-            if route.host_names:
-                params = {**{name: named[name] for name in route.host_names}, **params}
-        else:
-            route, params = resolve(request.method, request.path)
-        request.route = route
-        request.path_params = params
-        for process_view in hooks.view:
-            early = await process_view(request, route.view, (), params)
-            if early is not None:
-                return await render(request, early) if early.must_render else early
         try:
-            response = await call(request)
-            return await render(request, response) if response.must_render else response
+            if has_hosts:
+                below, named = resolver.at(request.get_host())
+                route, params = below.resolve(request.method, request.path)
+                if route.host_names:
+                    params = {**{name: named[name] for name in route.host_names}, **params}
+            else:
+                route, params = resolve(request.method, request.path)
+            request.route = route
+            request.path_params = params
+            for process_view in hooks.view:
+                early = await process_view(request, route.view, (), params)
+                if early is not None:
+                    return await render(request, early) if early.must_render else early
+            try:
+                if call is None:  # written out: a coroutine less for each request
+                    response = await route.endpoint(request, params)
+                    if not isinstance(response, Response):
+                        raise _not_a_response(response, route.view)
+                else:
+                    response = await call(request)
+                return await render(request, response) if response.must_render else response
+            except Exception as error:
+                for process_exception in hooks.exception:
+                    handled = await process_exception(request, error)
+                    if handled is not None:
+                        return handled
+                raise
         except Exception as error:
-            for process_exception in hooks.exception:
-                handled = await process_exception(request, error)
-                if handled is not None:
-                    return handled
-            raise
+            return await errors(request, error)
 
     async def render(request: Request, response: Response) -> Response:
         for process_template_response in hooks.template:

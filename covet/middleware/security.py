@@ -35,7 +35,9 @@ class SecurityMiddleware:
             "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         }
         self.headers: RawHeaders = [(raw_name(name), raw_value(value)) for name, value in headers.items() if value]
-        self.names = frozenset(name for name, _ in self.headers)
+        self.names = frozenset(name for name, _ in self.headers) | {_FRAMES}
+        if self.hsts is not None:
+            self.names |= {self.hsts[0]}
 
     async def __call__(self, request: Request) -> Response:
         """Check, answer, add headers."""
@@ -48,17 +50,25 @@ class SecurityMiddleware:
         else:
             response = await self.get_response(request)
         raw = response.raw_headers
+        names = self.names
+        for name, _ in raw:
+            if name in names:
+                self._add_missing(raw, request)
+                return response
+        raw += self.headers
+        if self.hsts is not None and request.is_secure:
+            raw.append(self.hsts)
+        return response
+
+    def _add_missing(self, raw: RawHeaders, request: Request) -> None:
+        """Add what a view has not set itself."""
         present = {name for name, _ in raw}
-        if present.isdisjoint(self.names):
-            raw += self.headers
-        else:
-            raw.extend([pair for pair in self.headers if pair[0] not in present])
+        raw.extend([pair for pair in self.headers if pair[0] not in present])
         if _FRAMES in present and (_FRAMES, b"") in raw:
             # The view has said "exempt" by an empty one.
             raw.remove((_FRAMES, b""))
         if self.hsts is not None and request.is_secure and self.hsts[0] not in present:
             raw.append(self.hsts)
-        return response
 
     def check_host(self, request: Request) -> None:
         """Refuse a request for a host that ALLOWED_HOSTS does not list.

@@ -55,13 +55,60 @@ class Binding:
             has been made.
     """
 
-    __slots__ = ("body", "call", "is_stacked", "source")
-
-    def __init__(self, source: str, call: Callable[..., Any], body: Any, is_stacked: bool) -> None:
+    def __init__(self, name: str, source: str, scope: dict[str, Any], body: Any, is_stacked: bool) -> None:
+        self.name = name
         self.source = source
-        self.call = call
+        self.scope = scope
         self.body = body
         self.is_stacked = is_stacked
+
+    @functools.cached_property
+    def call(self) -> Callable[..., Any]:
+        """See above."""
+        return self._compiled(self.source, "call", {})
+
+    def answering(self, render: Any, errors: Any, make: Any, status: int, *, is_async: bool) -> Callable[..., Any]:
+        """Return ``async (request, params) -> response``: ``call`` and what comes of its value in one function.
+
+        Args:
+            render: Writes the value: a function of it, or a coroutine function of request, value and page.
+            errors: Answers what is raised: has ``kinds``, and ``answer(request, error, notes)``.
+            make: Gets bytes and status, returns the response.
+            status: The status of the answer.
+            is_async: Whether ``render`` is a coroutine function.
+        """
+        _, *lines = self.source.splitlines()
+        # Whatever else the code does, it ends with the call of the handler.
+        last = lines.pop()
+        indent = last[: len(last) - len(last.lstrip())]
+        lines.append(f"{indent}result = {last.removeprefix(f'{indent}return ')}")
+        run = [
+            "async def run(request, params):",
+            "    notes = []",
+            "    try:",
+            *(f"    {line}" for line in lines),
+            "        if isinstance(result, RESPONSE):",
+            "            return result",
+            f"        written = {'await RENDER(request, result, None)' if is_async else 'RENDER(result)'}",
+            "    except KINDS as error:",
+            "        return await ANSWER(request, error, notes)",
+            "    return MAKE(written, STATUS)",
+        ]
+        names = {
+            "ANSWER": errors.answer,
+            "KINDS": errors.kinds,
+            "MAKE": make,
+            "RENDER": render,
+            "RESPONSE": Response,
+            "STATUS": status,
+        }
+        return self._compiled("\n".join(run) + "\n", "run", names)
+
+    def _compiled(self, source: str, function: str, names: dict[str, Any]) -> Callable[..., Any]:
+        scope = {**self.scope, **names}
+        exec(compile(source, f"<endpoint {self.name}>", "exec"), scope)  # noqa: S102  written here, of names made here
+        found: Callable[..., Any] = scope[function]
+        return found
 
 
 def compile_binding(
@@ -88,9 +135,7 @@ def compile_binding(
         source = writer.write(permit)
     except PydanticUserError as error:
         raise _unreadable(signature, name) or error from error
-    scope = writer.scope
-    exec(compile(source, f"<endpoint {name}>", "exec"), scope)  # noqa: S102  written here, of names made here
-    return Binding(source, scope["call"], writer.body, writer.is_stacked)
+    return Binding(name, source, writer.scope, writer.body, writer.is_stacked)
 
 
 def _unreadable(signature: Signature, name: str) -> ImproperlyConfigured | None:

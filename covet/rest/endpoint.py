@@ -317,24 +317,25 @@ class Compiled:
 
     def _compile(self) -> Run:
         """Choose the shortest run: with or without a body, read from the database or not, in pages or not."""
-        call, model, status, plan = self.binding.call, self.model, self.status, self.plan
-        if self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values()):
-            call = _explaining_commits(call, model)
-        if self.stream is not None:
-            call = self.stream.around(call, status)
+        own, model, status, plan = self.binding, self.model, self.status, self.plan
         errors = _Errors(model, self.exception_handlers)
         stamp = self.endpoint.last_modified
+        is_made = self.fields is not None or own.is_stacked or stamp is not None or self.signature.wants_response
+        explains = self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values())
+        is_wrapped = explains or self.stream is not None
+        if not (is_made or is_wrapped or plan.schema is None or plan.page is not None):
+            return own.answering(plan.render, errors, JSONResponse.of_bytes, status, is_async=plan.is_async)
+        call = _explaining_commits(own.call, model) if explains else own.call
+        if self.stream is not None:
+            call = self.stream.around(call, status)
         read_page = None if plan.page is None else _page_reader(plan.page, self.page_parameters)
-        if self.fields is not None or self.binding.is_stacked or stamp is not None or self.signature.wants_response:
-            make = _Maker(plan, read_page, self.fields, status, stamp)
-            return _run_made(call, make, errors, stacked=self.binding.is_stacked)
+        if is_made:
+            return _run_made(call, _Maker(plan, read_page, self.fields, status, stamp), errors, stacked=own.is_stacked)
         if plan.schema is None:
             return _run_bodiless(call, status, errors)
         if read_page is not None:
             return _run_paged(call, plan.render, status, errors, read_page)
-        if plan.is_async:
-            return _run_async(call, plan.render, status, errors)
-        return _run_plain(call, plan.render, status, errors)
+        return _run_wrapped(call, plan, status, errors)
 
 
 def _overridable(run: Run, endpoint: Endpoint, flat: FlatRoute) -> Run:
@@ -384,8 +385,8 @@ class _Errors:
         return await answer(error, notes, self._model, request)
 
 
-def _run_plain(call: Any, render: Any, status: int, errors: _Errors) -> Run:
-    of_bytes, expected = JSONResponse.of_bytes, errors.kinds
+def _run_wrapped(call: Any, plan: Plan, status: int, errors: _Errors) -> Run:
+    of_bytes, expected, render, is_async = JSONResponse.of_bytes, errors.kinds, plan.render, plan.is_async
 
     async def run(request: Request, params: dict[str, Any]) -> Response:
         notes: list[Any] = []
@@ -393,24 +394,7 @@ def _run_plain(call: Any, render: Any, status: int, errors: _Errors) -> Run:
             value = await call(request, params, notes)
             if isinstance(value, Response):
                 return value
-            body = render(value)
-        except expected as error:
-            return await errors.answer(request, error, notes)
-        return of_bytes(body, status)
-
-    return run
-
-
-def _run_async(call: Any, render: Any, status: int, errors: _Errors) -> Run:
-    of_bytes, expected = JSONResponse.of_bytes, errors.kinds
-
-    async def run(request: Request, params: dict[str, Any]) -> Response:
-        notes: list[Any] = []
-        try:
-            value = await call(request, params, notes)
-            if isinstance(value, Response):
-                return value
-            body = await render(request, value, None)
+            body = await render(request, value, None) if is_async else render(value)
         except expected as error:
             return await errors.answer(request, error, notes)
         return of_bytes(body, status)

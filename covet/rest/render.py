@@ -178,7 +178,7 @@ def _write_nothing(value: Any) -> bytes:
 def _write_any(value: Any) -> bytes:
     """Write a value that no schema says more about; what msgspec does not know, pydantic may."""
     try:
-        return json.dumps(value)
+        return json.encode(value)
     except TypeError:
         return to_json(value, bytes_mode="base64", by_alias=True)
 

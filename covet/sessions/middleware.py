@@ -25,17 +25,18 @@ class SessionMiddleware:
     def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
         self.get_response = get_response
         self.store: SessionStore = session_store()
+        self.cookie_name: str = settings.SESSION_COOKIE_NAME
 
     async def __call__(self, request: Request) -> Response:
         """Load, let the request pass, save."""
-        key = request.cookies.get(settings.SESSION_COOKIE_NAME)
+        key = request.cookies.get(self.cookie_name)
         # Most requests of programs have no cookie, and need no coroutine to find that out.
         session = request.session = Session(self.store) if key is None else await self.open(request)
         response = await self.get_response(request)
         if session.accessed:
             response.headers.add_vary("Cookie")
         if session.key is None and not len(session._data):
-            if settings.SESSION_COOKIE_NAME in request.cookies and (session.accessed or session.modified):
+            if key is not None and (session.accessed or session.modified):
                 self._delete_cookie(response)
         elif (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status < 500:
             await session.save()
@@ -48,7 +49,7 @@ class SessionMiddleware:
 
     async def open(self, connection: Any) -> Session:
         """Return the session that the cookie of a request or WebSocket names, or a new one."""
-        key = connection.cookies.get(settings.SESSION_COOKIE_NAME)
+        key = connection.cookies.get(self.cookie_name)
         if key is None or not is_key(key):
             return Session(self.store)
         data = await self.store.load(key)
@@ -62,7 +63,7 @@ class SessionMiddleware:
     def _set_cookie(self, session: Session, response: Response) -> None:
         assert session.key is not None
         response.set_cookie(
-            settings.SESSION_COOKIE_NAME,
+            self.cookie_name,
             session.key,
             max_age=None if session.get_expire_at_browser_close() else session.get_expiry_age(),
             path=settings.SESSION_COOKIE_PATH,
@@ -74,7 +75,7 @@ class SessionMiddleware:
 
     def _delete_cookie(self, response: Response) -> None:
         response.delete_cookie(
-            settings.SESSION_COOKIE_NAME,
+            self.cookie_name,
             path=settings.SESSION_COOKIE_PATH,
             domain=settings.SESSION_COOKIE_DOMAIN,
             samesite=settings.SESSION_COOKIE_SAMESITE,  # type: ignore[arg-type]  # checked when the settings load
