@@ -110,6 +110,10 @@ class Defaults:
     SILENCED_SYSTEM_CHECKS: list[str] = setting(cast(list[str], []), "Ids of checks that are not shown.")
     INTERNAL_IPS: list[str] = setting(cast(list[str], []), "Addresses and networks that see the debug panel.")
     LOGGING: dict[str, Any] = setting(cast(dict[str, Any], {}), "A logging dictConfig, laid over Covet's own.")
+    LOGGING_CONFIG: str | None = setting(
+        cast("str | None", "logging.config.dictConfig"),
+        "The function that sets up logging, as a dotted path; None leaves that to the project.",
+    )
     LOG_FORMAT: str = setting("auto", "'human', 'json', or 'auto': human with DEBUG, JSON without.")
     SHUTDOWN_GRACE_S: float = setting(10.0, "Seconds that running requests and pools get to finish at shutdown.")
     SHUTDOWN_DELAY_S: float = setting(

@@ -6,15 +6,19 @@ import logging.config
 from typing import Any
 
 from covet.conf import settings
+from covet.loading import import_string
 from covet.log.background import put_into_background
 
 __all__ = ["configure_logging", "default_config"]
 
 
+_DICT_CONFIG = "logging.config.dictConfig"
+
+
 def configure_logging() -> None:
     """Set up logging from the settings; ``LOGGING`` may be a whole dictConfig or a few keys of one.
 
-    A handler with ``"background": True`` writes in a thread.
+    A handler with ``"background": True`` writes in a thread. ``LOGGING_CONFIG`` names another function to set it up, or ``None`` for nobody.
     """
     config = default_config(style=_style(), debug=settings.DEBUG)
     for key, value in settings.LOGGING.items():
@@ -23,6 +27,11 @@ def configure_logging() -> None:
         else:
             config[key] = value
     config.setdefault("version", 1)
+    if settings.LOGGING_CONFIG is None:
+        return
+    if settings.LOGGING_CONFIG != _DICT_CONFIG:
+        import_string(settings.LOGGING_CONFIG)(config)
+        return
     names, handlers = _without_background(config.get("handlers", {}))
     logging.config.dictConfig({**config, "handlers": handlers})
     put_into_background(names, [logging.getLogger(), *map(logging.getLogger, config.get("loggers", ()))])

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["TemplatesPart"]
 
 # Given by rooms above this one, so they stand here by name.
-_GLOBALS = {"url": "covet.urls.reverse.url_for_template", "static": "covet.staticfiles.links.static"}
+_GLOBALS = {
+    "url": "covet.urls.reverse.url_for_template",
+    "static": "covet.staticfiles.links.static",
+    "get_language_info": "covet.i18n.info.get_language_info",
+}
 _PROCESSORS = ("covet.middleware.context.request_values",)
 _KNOWN = ("DIRS", "OPTIONS", "CONTEXT_PROCESSORS")
 

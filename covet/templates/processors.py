@@ -7,11 +7,9 @@ from typing import Any
 from covet import timezone
 from covet.conf import settings
 from covet.http.request import Request
-from covet.i18n.language import get_language
+from covet.i18n import get_language, get_language_bidi
 
 __all__ = ["debug", "i18n", "media", "static", "tz"]
-
-_FROM_RIGHT = ("ar", "fa", "he", "ug", "ur")
 
 
 def debug(request: Request) -> dict[str, Any]:
@@ -23,11 +21,10 @@ def debug(request: Request) -> dict[str, Any]:
 
 def i18n(request: Request) -> dict[str, Any]:
     """Give ``LANGUAGES``, ``LANGUAGE_CODE`` (the current one) and ``LANGUAGE_BIDI`` (whether it is written from the right)."""
-    language = get_language()
     return {
         "LANGUAGES": settings.LANGUAGES,
-        "LANGUAGE_CODE": language,
-        "LANGUAGE_BIDI": language.partition("-")[0] in _FROM_RIGHT,
+        "LANGUAGE_CODE": get_language(),
+        "LANGUAGE_BIDI": get_language_bidi(),
     }
 
 

@@ -18,6 +18,8 @@ from covet.i18n import (
     activate,
     deactivate,
     get_language,
+    get_language_bidi,
+    get_language_info,
     gettext,
     gettext_lazy,
     ngettext,
@@ -124,6 +126,20 @@ async def test_each_task_has_its_own_language() -> None:
 )
 def test_wishes_are_met_by_the_nearest_language(wished: str, found: str | None) -> None:
     assert get_supported_language(wished) == found
+
+
+def test_languages_are_told_by_their_names() -> None:
+    german = get_language_info("de")
+    assert (german["code"], german["name"], german["name_local"], german["bidi"]) == ("de", "German", "Deutsch", False)
+    assert get_language_info("ar_EG")["bidi"] is True
+    assert get_language_info("pt-br")["name"] == "Brazilian Portuguese"
+    with override(LANGUAGES=[("tlh", "Klingon")]):
+        assert get_language_info("tlh")["name_local"] == "Klingon"
+    with pytest.raises(KeyError, match="LANGUAGES"):
+        get_language_info("tlh")
+    with language("he"):
+        assert get_language_bidi()
+    assert not get_language_bidi()
 
 
 def test_accept_language_is_read_best_first() -> None:

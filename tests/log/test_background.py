@@ -175,6 +175,24 @@ def test_all_is_written_before_the_process_ends(fork: list[str], tmp_path: Path)
     assert lines.count("of the child") == len(fork)
 
 
+given: list[dict[str, Any]] = []
+
+
+def take(config: dict[str, Any]) -> None:
+    given.append(config)
+
+
+def test_a_project_may_set_logging_up_itself() -> None:
+    before = list(logging.getLogger().handlers)
+    with override(LOGGING_CONFIG=None):
+        configure_logging()
+    assert logging.getLogger().handlers == before
+    with override(LOGGING_CONFIG=f"{__name__}.take", LOGGING={"loggers": {"shop": {"level": "INFO"}}}):
+        configure_logging()
+    assert logging.getLogger().handlers == before
+    assert given.pop()["loggers"] == {"shop": {"level": "INFO"}, "covet": {"level": "WARNING"}}
+
+
 def test_filters_ask_the_setting_or_a_function() -> None:
     stream = io.StringIO()
     own: dict[str, Any] = {

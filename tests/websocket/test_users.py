@@ -15,6 +15,7 @@ from covet.db import connections
 from covet.db.migrations.execute import migrate_all
 from covet.handlers.application import Application
 from covet.pubsub import channel
+from covet.test.client import AsyncClient
 from covet.test.login import session_cookie
 from covet.test.websocket import WebSocketRejected, connect
 
@@ -55,6 +56,18 @@ async def cookies(site: Application) -> dict[str, str]:
 
     user = await User.objects.create_user("ann", "ann@example.com", "correct horse battery")
     return dict([await session_cookie(None, user)])
+
+
+async def test_the_test_client_opens_websockets_with_its_cookies(site: Application, cookies: Any) -> None:
+    async with AsyncClient(site, cookies=cookies) as client:
+        async with client.websocket("/ws/rooms/client/") as ws, asyncio.timeout(5):
+            await ws.send_json({"text": "hi"})
+            assert await ws.receive_json() == {"text": "hi"}
+            found = await channel("room.client").presence.list()
+            assert [meta["name"] for metas in found.values() for meta in metas] == ["ann"]
+        with pytest.raises(WebSocketRejected):
+            async with client.websocket("/ws/nowhere/"):
+                pass
 
 
 async def test_a_known_user_is_present_by_key_and_a_visitor_as_anonymous(site: Application, cookies: Any) -> None:
