@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import fcntl
 import importlib.util
 import json
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 
+from covet.http.errors import NotFound
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
+from covet.http.response import Response
+from covet.http.streaming import ServerEvent
 from covet.rest import Body, Cookie, Form, Header, ModelViewSet, Query, Router, Schema, permissions
 from covet.rest.openapi.typescript import typescript_client
 from covet.rest.part import RestPart
@@ -132,6 +137,39 @@ def kitchen() -> Router:
     async def fail(request: Request) -> str:
         raise RuntimeError
 
+    @api.get("/ticks/<int:count>", **anyone)
+    async def ticks(count: int) -> AsyncIterator[ServerEvent]:
+        for number in range(count):
+            yield ServerEvent(f"tick\n{number}", event="tick", id=str(number), retry_ms=5)
+        while count == 3:  # until the client goes
+            yield ServerEvent({"last": True})
+            await asyncio.sleep(0)
+
+    @api.get("/rings/<int:count>", name="events", **anyone)
+    async def rings(count: int) -> AsyncIterator[Cat | Dog]:
+        if count > 9:
+            raise NotFound("So many rings no tree has.")
+        for number in range(count):
+            yield Cat(kind="cat", lives=number) if number % 2 else Dog(kind="dog", name="é" * number)
+
+    @api.get("/picture", responses={200: {"description": "A picture.", "content": {"image/png": {}}}}, **anyone)
+    async def picture() -> Response:
+        return Response(b"\x89PNG", media_type="image/png")
+
+    @api.get("/dates", **anyone)
+    async def dates(day: datetime.date, moments: Annotated[list[datetime.datetime], Query()] = []) -> list[Any]:  # noqa: B006
+        return [day, *moments]
+
+    @api.put("/nothing", **anyone)
+    async def nothing(
+        maybe: Annotated[int | None, Body(embed=True)] = None, words: Annotated[list[str] | None, Query()] = None
+    ) -> dict[str, Any]:
+        return {"maybe": maybe, "words": words}
+
+    @api.post("/album", **anyone)
+    async def album(photos: list[UploadedFile], note: Annotated[str | None, Form()] = None) -> list[str]:
+        return [f"{one.name}:{one.size}:{one.content_type}" for one in photos]
+
     @api.webhook("tree.fallen")
     async def fallen(tree: Tree) -> None:
         """Sent once a tree lies."""
@@ -140,7 +178,7 @@ def kitchen() -> Router:
 
 
 SCRIPT = """
-import { ApiError, Client, isApiError, type AuthorsCreateError, type CatInput, type Webhooks } from "./client.js";
+import { ApiError, Client, isApiError, type AuthorsCreateError, type CatInput, type ServerEvent, type Webhooks } from "./client.js";
 
 const log: unknown[] = [];
 const baseUrl: string = process.argv[2] ?? "";
@@ -198,6 +236,27 @@ log.push((await unknown.plant({ body: { name: "oak", children: [{ name: "twig" }
 log.push(await unknown.delete());
 log.push(await unknown.fail().catch((error: unknown) => isApiError(error, 500)));
 
+const ticks: ServerEvent[] = [];
+for await (const tick of unknown.ticks({ count: 3 })) {
+  ticks.push(tick);
+  if (ticks.length === 4) break;
+}
+log.push(ticks);
+const rings: (number | string | null | undefined)[] = [];
+for await (const ring of unknown.events2({ count: 3 })) rings.push(ring.kind === "cat" ? ring.lives : ring.name);
+log.push(rings);
+try {
+  for await (const _ of unknown.events2({ count: 10 })) log.push("never");
+} catch (error) {
+  log.push(isApiError(error, 404) && error.problem?.detail);
+}
+const picture: Blob = await unknown.picture();
+log.push(picture.size, picture.type);
+const when = "2026-01-31T10:00:00Z";
+log.push(await unknown.dates({ day: "2026-01-31", moments: [when, when] }));
+log.push(await unknown.nothing({ words: ["a", "b,c"] }), await unknown.nothing({ body: { maybe: null } }));
+log.push(await unknown.album({ body: { photos: [new File(["12"], "a.txt", { type: "text/plain" }), new Blob(["123"])] } }));
+
 const fallen: Webhooks["tree.fallen"] = { name: "oak" };
 log.push(fallen.name);
 
@@ -236,6 +295,17 @@ EXPECTED = [
     "twig",
     None,
     True,
+    [
+        *({"event": "tick", "data": f"tick\n{number}", "id": str(number), "retry": 5} for number in range(3)),
+        {"event": "message", "data": '{"last":true}', "id": "2"},
+    ],
+    ["", 1, "éé"],
+    "So many rings no tree has.",
+    *(4, "image/png"),
+    ["2026-01-31", "2026-01-31T10:00:00Z", "2026-01-31T10:00:00Z"],
+    {"maybe": None, "words": ["a", "b,c"]},
+    {"maybe": None, "words": None},
+    ["a.txt:2:text/plain", "blob:3:application/octet-stream"],
     "oak",
     True,
     "Eve",

@@ -52,6 +52,17 @@ export function isApiError<Status extends number = number>(
   return error instanceof ApiError && (statuses.length === 0 || statuses.includes(error.status as Status));
 }
 
+/** One event that the server sent. */
+export interface ServerEvent {
+  /** What happened; "message" where the server did not say. */
+  event: string;
+  data: string;
+  /** Give it back in the header Last-Event-ID to go on from here. */
+  id?: string;
+  /** How long to wait before connecting again, in milliseconds. */
+  retry?: number;
+}
+
 type Value = unknown;
 
 interface Call {
@@ -62,9 +73,11 @@ interface Call {
   cookies?: ReadonlyArray<readonly [name: string, value: Value]>;
   body?: Value;
   form?: "urlencoded" | "multipart";
+  accept?: string;
 }
 
-const text = (value: Value): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+const text = (value: Value): string =>
+  value instanceof Date ? value.toISOString() : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 const listed = (value: Value): Value[] =>
   value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
@@ -107,9 +120,33 @@ function pageCookie(name: string): string | undefined {
 async function read(response: Response): Promise<Value> {
   if (response.status === 204 || response.status === 205) return undefined;
   const kind = response.headers.get("Content-Type") ?? "";
+  if (kind !== "" && !/^text\/|[/+](json|xml|yaml|x-ndjson)\b/.test(kind)) return response.blob();
   const body = await response.text();
   if (body === "") return undefined;
   return /[/+]json\b/.test(kind) ? (JSON.parse(body) as Value) : body;
+}
+
+/** The lines of a body as they come; one that the server has not ended yet waits for its end. */
+async function* linesOf(response: Response): AsyncGenerator<string, void, undefined> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      rest += done ? decoder.decode() : decoder.decode(value, { stream: true });
+      // A carriage return at the end may be the first half of a line end.
+      const parts = rest.split(done ? /\r\n|\r|\n/ : /\r\n|\r(?!$)|\n/);
+      rest = parts.pop() ?? "";
+      yield* parts;
+      if (done) break;
+    }
+    if (rest !== "") yield rest;
+  } finally {
+    // Whoever stops reading lets the server stop as well.
+    await reader.cancel().catch(() => undefined);
+  }
 }
 
 async function failure(response: Response): Promise<ApiError> {
@@ -142,8 +179,43 @@ class Transport {
     return this.fetched<Answer>(target, { method: "GET", path: link }, options);
   }
 
+  /** The values of a streamed answer, one on each line. */
+  protected async *lines<Item>(call: Call, options: RequestOptions): AsyncGenerator<Item, void, undefined> {
+    const response = await this.opened(
+      address(this.options.baseUrl ?? "", call),
+      { ...call, accept: "application/x-ndjson" },
+      options,
+    );
+    for await (const line of linesOf(response)) if (line !== "") yield JSON.parse(line) as Item;
+  }
+
+  /** The events of a stream, until it or the reader ends it. */
+  protected async *events(call: Call, options: RequestOptions): AsyncGenerator<ServerEvent, void, undefined> {
+    const url = address(this.options.baseUrl ?? "", call);
+    const response = await this.opened(url, { ...call, accept: "text/event-stream" }, options);
+    let data: string[] = [];
+    let made: Omit<ServerEvent, "data"> = { event: "message" };
+    for await (const line of linesOf(response)) {
+      const colon = line.indexOf(":");
+      const name = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+      if (line === "") {
+        if (data.length > 0) yield { ...made, data: data.join("\n") };
+        data = [];
+        made = { event: "message", ...(made.id !== undefined && { id: made.id }) };
+      } else if (name === "data") data.push(value);
+      else if (name === "event") made.event = value;
+      else if (name === "id") made.id = value;
+      else if (name === "retry" && /^\d+$/.test(value)) made.retry = Number(value);
+    }
+  }
+
   private async fetched<Answer>(url: string, call: Call, options: RequestOptions): Promise<Answer> {
-    const headers = new Headers({ Accept: "application/json", ...this.options.headers, ...options.headers });
+    return (await read(await this.opened(url, call, options))) as Answer;
+  }
+
+  private async opened(url: string, call: Call, options: RequestOptions): Promise<Response> {
+    const headers = new Headers({ Accept: call.accept ?? "application/json", ...this.options.headers, ...options.headers });
     for (const [name, value] of call.headers ?? []) {
       if (value !== undefined && value !== null) headers.set(name, text(value));
     }
@@ -167,6 +239,6 @@ class Transport {
     if (options.signal !== undefined) init.signal = options.signal;
     const response = await (this.options.fetch ?? fetch)(url, init);
     if (!response.ok) throw await failure(response);
-    return (await read(response)) as Answer;
+    return response;
   }
 }

@@ -20,8 +20,9 @@ __all__ = ["typescript_client"]
 _RUNTIME: Final = Path(__file__).resolve().parent / "runtime.ts"
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _FORMS: Final = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "urlencoded"}
-_TEXT: Final = re.compile(r"text/|[^;]*[/+](?:json|xml|yaml|x-ndjson)\b|\*/\*")
-_OWN: Final = frozenset({"constructor", "send", "follow", "fetched", "options"})
+_TEXT: Final = re.compile(r"text/|[^;]*[/+](?:json|xml|yaml|x-ndjson)\b")
+_OWN: Final = frozenset({"constructor", "send", "follow", "fetched", "opened", "lines", "events", "options"})
+_STREAMS: Final = {"text/event-stream": "events", "application/x-ndjson": "lines"}
 
 
 def typescript_client(document: Mapping[str, Any]) -> str:
@@ -150,6 +151,7 @@ class _Operation:
         self.document = document
         self.form: str | None = None
         self.chosen: Any = None
+        self.stream: str | None = None
         self.arguments = self._arguments()
         self.answer, self.schema = self._answer()
 
@@ -201,6 +203,11 @@ class _Operation:
                 if CHOSEN_MARK in schema:
                     schema, self.chosen = schema["anyOf"]
                 kinds.append(type_of(schema, self.names))
+            elif any(kind in _STREAMS for kind in content):
+                kind, media = next((kind, one) for kind, one in content.items() if kind in _STREAMS)
+                self.stream = _STREAMS[kind]
+                is_events = self.stream == "events"
+                kinds.append("ServerEvent" if is_events else type_of(media.get("schema", {}), self.names))
             else:
                 kinds.append(_other_kind(content))
         kinds = list(dict.fromkeys(kinds))
@@ -217,6 +224,13 @@ class _Operation:
             comment(f"{text}.\n\n{more}" if more else f"{text}.", "  ", f"@throws {{{self._error_name}}}", *deprecated)
         )
         answer = self.answer
+        if self.stream is not None:
+            yield from about
+            yield f"  async *{self.name}({self._signature(given=True)}): AsyncGenerator<{answer}, void, undefined> {{"
+            yield f"    yield* this.{self.stream}{'' if self.stream == 'events' else f'<{answer}>'}("
+            yield from self._called()
+            yield "  }"
+            return
         if self.chosen is not None:
             # Whoever chooses fields gets an answer of which each may be missing.
             answer = type_of(self.chosen, self.names)
@@ -226,14 +240,17 @@ class _Operation:
         yield from about if self.chosen is None else ()
         yield f"  async {self.name}({self._signature(given=True)}): Promise<{answer}> {{"
         yield f"    return this.send<{answer}>("
+        yield from self._called()
+        yield "  }"
+        yield from self._generator(text, answer, deprecated)
+
+    def _called(self) -> Iterator[str]:
         yield "      {"
         for line in self._call():
             yield f"        {line}"
         yield "      },"
         yield "      options,"
         yield "    );"
-        yield "  }"
-        yield from self._generator(text, answer, deprecated)
 
     def _generator(self, text: str, answer: str, deprecated: list[str]) -> Iterator[str]:
         item = self._item(self.schema)
@@ -315,6 +332,8 @@ def _other_kind(content: Mapping[str, Any]) -> str:
     """Return the type of an answer that is no JSON: nothing, a text, or bytes."""
     if not content:
         return "undefined"
+    if "*/*" in content:
+        return "string | Blob"
     return "string" if any(_TEXT.match(kind) for kind in content) else "Blob"
 
 

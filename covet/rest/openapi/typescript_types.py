@@ -15,7 +15,18 @@ _SIMPLE: Final = {"string": "string", "integer": "number", "number": "number", "
 
 RESERVED: Final = frozenset(
     {
-        *("ApiError", "Call", "Client", "ClientOptions", "RequestOptions", "Transport", "Value", "Webhooks", "CSRF"),
+        *(
+            "ApiError",
+            "Call",
+            "Client",
+            "ClientOptions",
+            "RequestOptions",
+            "ServerEvent",
+            "Transport",
+            "Value",
+            "Webhooks",
+            "CSRF",
+        ),
         *("AbortSignal", "Array", "AsyncGenerator", "Blob", "BodyInit", "Date", "Error", "FormData", "Headers", "JSON"),
         *("Object", "Promise", "ReadonlyArray", "Record", "RequestCredentials", "RequestInit", "Response", "String"),
         *("URLSearchParams", "Symbol", "Map", "Set", "Number", "Boolean", "Function"),
