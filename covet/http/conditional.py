@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from covet.http.request import Request
 from covet.http.response import Response
 
-__all__ = ["evaluate", "http_date", "make_etag", "not_modified", "parse_etags", "parse_http_date", "quote_etag"]
+__all__ = [
+    "evaluate",
+    "http_date",
+    "make_etag",
+    "not_modified",
+    "outcome",
+    "parse_etags",
+    "parse_http_date",
+    "quote_etag",
+]
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _MAX_TAGS = 100
@@ -65,8 +75,14 @@ def evaluate(request: Request, etag: str | None, last_modified: datetime | None 
         etag: The entity tag of what there is now, quoted; ``None`` where there is none.
         last_modified: When it was last changed, aware; compared in whole seconds.
     """
-    headers = request.headers
-    reads = request.method in ("GET", "HEAD")
+    return outcome(request.method, request.headers, etag, last_modified)
+
+
+def outcome(
+    method: str, headers: Mapping[str, str], etag: str | None, last_modified: datetime | None = None
+) -> int | None:
+    """As ``evaluate()``, where there is no request."""
+    reads = method in ("GET", "HEAD")
     since = None if last_modified is None else last_modified.replace(microsecond=0)
     if (wished := headers.get("if-match")) is not None:
         # Strong comparison: a weak tag never is the same bytes.

@@ -56,10 +56,15 @@ def build_cookie(
     """Return the value of a ``Set-Cookie`` header.
 
     Raises:
-        ValueError: A name, path or domain that would break the header, or ``SameSite=None`` without ``secure``.
+        ValueError: A name, path or domain that would break the header, or what browsers drop: ``SameSite=None`` and the prefixes
+            ``__Secure-`` and ``__Host-`` without what they promise.
     """
     if not name or not _NAME.issuperset(name):
         raise ValueError(f"{name!r} cannot be the name of a cookie.")
+    if name.startswith(("__Secure-", "__Host-")) and not secure:
+        raise ValueError(f"Browsers drop a cookie called {name!r} that is not secure; pass secure=True.")
+    if name.startswith("__Host-") and (domain or path != "/"):
+        raise ValueError(f"Browsers drop a cookie called {name!r} that has a domain, or another path than '/'.")
     parts = [f"{name}={value if _VALUE.issuperset(value) else _CODEC.value_encode(value)[1]}"]
     if max_age is not None:
         seconds = int(max_age.total_seconds()) if isinstance(max_age, timedelta) else int(max_age)

@@ -15,7 +15,6 @@ import stat
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
 from os import PathLike
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from urllib.parse import quote
 from covet import json
 from covet.apps.draining import draining
 from covet.concurrency import to_thread
+from covet.http.conditional import http_date, outcome, parse_http_date
 from covet.http.errors import NotFound
 from covet.http.headers import Headers
 from covet.http.response import Response
@@ -278,7 +278,7 @@ class FileResponse(Response):
             self.headers.setdefault("Content-Disposition", content_disposition(shown, as_attachment=as_attachment))
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file, the ranges that were asked for, or 304 when the client has it."""
+        """Send the file, the ranges that were asked for, 304 when the client has it, or 412 when it wants another one."""
         try:
             file, size, modified_ns = await to_thread(_open, self.path)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
@@ -287,11 +287,12 @@ class FileResponse(Response):
             headers = self.headers
             etag = headers.setdefault("ETag", f'"{modified_ns:x}-{size:x}"')
             modified = datetime.fromtimestamp(modified_ns // 1_000_000_000, UTC)
-            headers.setdefault("Last-Modified", format_datetime(modified, usegmt=True))
+            headers.setdefault("Last-Modified", http_date(modified))
             headers.setdefault("Accept-Ranges", "bytes")
             asked = Headers(scope["headers"])
-            if self.status == 200 and scope["method"] in ("GET", "HEAD") and is_unchanged(asked, etag, modified):
-                await _send_head(send, 304, headers)
+            found = outcome(scope["method"], asked, etag, modified) if self.status == 200 else None
+            if found is not None:
+                await _send_head(send, found, headers)
                 return
             ranges = None
             if self.status == 200 and "range" in asked and _range_holds(asked, etag, modified):
@@ -386,7 +387,7 @@ def _open(path: str) -> tuple[BinaryIO, int, int]:
 
 async def _send_head(send: Send, status: int, headers: Headers) -> None:
     raw = headers.raw
-    if status == 304:
+    if status in (304, 412):
         raw = [pair for pair in raw if pair[0] not in (b"content-length", b"content-type")]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": b""})
@@ -413,33 +414,13 @@ def content_disposition(filename: str, *, as_attachment: bool) -> str:
     return f"{kind}; filename*=UTF-8''{quote(plain, safe='')}"
 
 
-def is_unchanged(asked: Headers, etag: str, modified: datetime) -> bool:
-    """Return whether the client's copy is current (RFC 9110, 13.1.2 and 13.1.3)."""
-    matches = asked.get("if-none-match")
-    if matches is not None:
-        known = [entry.strip().removeprefix("W/") for entry in matches.split(",")]
-        return "*" in known or etag.removeprefix("W/") in known
-    since = _http_date(asked.get("if-modified-since"))
-    return since is not None and modified <= since
-
-
 def _range_holds(asked: Headers, etag: str, modified: datetime) -> bool:
     condition = asked.get("if-range")
     if condition is None:
         return True
     if condition.startswith(('"', "W/")):
         return condition == etag
-    return _http_date(condition) == modified
-
-
-def _http_date(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return parse_http_date(condition) == modified
 
 
 def parse_ranges(header: str, size: int, *, most: int = 16) -> list[tuple[int, int]] | None:

@@ -1,7 +1,8 @@
 """A site for a test: routes and settings in, an httpx client out, on both ways that a request can take.
 
 ``asgi`` calls the application in this process, ``protocol`` goes through a real uvicorn server with Covet's protocol
-class. Every test that uses ``site`` runs on both and must see the same; ``rsgi`` goes through a real granian.
+class. Every test that uses ``site`` runs on both and must see the same. In the rooms that are about servers it runs on two more:
+``uvicorn`` goes through a real one with uvicorn's own class, ``rsgi`` through a real granian.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
                 server = await stack.enter_async_context(serve_granian(RsgiApplication(application)))
                 client = httpx.AsyncClient(base_url=server.url)
             else:
-                server = await stack.enter_async_context(serve(application, log_level="critical"))
+                options = {"protocol": "httptools"} if request.param == "uvicorn" else {}
+                server = await stack.enter_async_context(serve(application, log_level="critical", **options))
                 client = httpx.AsyncClient(base_url=server.url)
             client.way = request.param
             client.application = application
@@ -122,4 +124,4 @@ async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
 
 site = pytest.fixture(params=["asgi", "protocol"], name="site")(_site)
 # For the rooms that are about servers: the others would show nothing more on the third one.
-site_everywhere = pytest.fixture(params=["asgi", "protocol", "rsgi"], name="site")(_site)
+site_everywhere = pytest.fixture(params=["asgi", "uvicorn", "protocol", "rsgi"], name="site")(_site)

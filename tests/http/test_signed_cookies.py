@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from covet.conf import override
 from covet.http import Request, Response
+from covet.http.cookies import build_cookie
 from covet.signing import BadSignature, SignatureExpired
 
 
@@ -59,3 +61,19 @@ def test_a_default_stands_for_one_that_is_missing_or_bad() -> None:
     assert request.get_signed_cookie("other", "nobody") == "nobody"
     with pytest.raises(KeyError):
         request.get_signed_cookie("other")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "__Secure-a"}, "secure=True"),
+        ({"name": "__Host-a"}, "secure=True"),
+        ({"name": "__Host-a", "secure": True, "domain": "x.example"}, "domain"),
+        ({"name": "__Host-a", "secure": True, "path": "/a"}, "path"),
+    ],
+)
+def test_a_prefix_that_browsers_check_is_checked_before_it_is_sent(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Response().set_cookie(**arguments)
+
+    assert "__Host-a=1; Path=/; Secure; SameSite=Lax" in build_cookie("__Host-a", "1", secure=True)

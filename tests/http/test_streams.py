@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -221,3 +222,100 @@ async def test_the_end_of_a_client_closes_its_stream(site: Site) -> None:
 
     async with asyncio.timeout(5):
         await closed.wait()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        ({"if-match": "same"}, 200),
+        ({"if-match": '"other"'}, 412),
+        ({"if-match": "*"}, 200),
+        ({"if-unmodified-since": "same"}, 200),
+        ({"if-unmodified-since": "Thu, 01 Jan 1970 00:00:00 GMT"}, 412),
+        ({"if-none-match": "same", "if-modified-since": "Thu, 01 Jan 1970 00:00:00 GMT"}, 304),
+        ({"range": "bytes=0-9", "if-range": "same"}, 206),
+        ({"range": "bytes=0-9", "if-range": "date"}, 206),
+        ({"range": "bytes=0-9", "if-range": "Thu, 01 Jan 1970 00:00:00 GMT"}, 200),
+        ({"range": "bytes=0-9", "if-range": "nonsense"}, 200),
+        # What the client has wins over what it asks for.
+        ({"range": "bytes=0-9", "if-none-match": "same"}, 304),
+    ],
+)
+async def test_conditions_of_a_file(site: Site, file: Path, conditions: dict[str, str], status: int) -> None:
+    client = await site(file_route(file))
+    first = await client.head("/file")
+    known = {"same": first.headers["etag"], "date": first.headers["last-modified"]}
+    for name, value in conditions.items():
+        if value in known:
+            key = "last-modified" if name.endswith("since") else "etag"
+            conditions = {**conditions, name: known["date"] if value == "date" else first.headers[key]}
+
+    answer = await client.get("/file", headers=conditions)
+
+    assert answer.status_code == status
+    expected = {200: CONTENT, 206: CONTENT[:10]}.get(status, b"")
+    assert answer.content == expected
+    if status == 304:
+        assert answer.headers["etag"] == first.headers["etag"]
+
+
+async def test_a_range_of_head_and_an_empty_file(site: Site, tmp_path: Path, file: Path) -> None:
+    (tmp_path / "empty").touch()
+
+    async def empty(request: Request) -> Response:
+        return FileResponse(tmp_path / "empty")
+
+    client = await site([*file_route(file), path("empty", empty)])
+
+    head = await client.head("/file", headers={"range": "bytes=0-9"})
+    nothing = await client.get("/empty")
+
+    assert (head.status_code, head.headers["content-length"], head.content) == (206, "10", b"")
+    assert (nothing.status_code, nothing.headers["content-length"], nothing.content) == (200, "0", b"")
+    assert (await client.get("/empty", headers={"range": "bytes=0-"})).status_code == 416
+
+
+async def test_a_server_that_sends_files_itself_is_told_the_path(file: Path) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    cases: list[tuple[dict[str, Any], list[bytes]]] = [
+        ({"http.response.pathsend": {}}, []),
+        ({"http.response.pathsend": {}}, [b"bytes=0-9"]),
+        ({}, []),
+    ]
+    for extensions, ranges in cases:
+        scope = {"method": "GET", "headers": [(b"range", each) for each in ranges], "extensions": extensions}
+        await FileResponse(file).send(scope, receive, send)
+
+    kinds = [message["type"].removeprefix("http.response.") for message in sent]
+    # A range is no whole file, so it is read here.
+    assert kinds[:4] == ["start", "pathsend", "start", "body"]
+    assert "pathsend" not in kinds[2:]
+    assert sent[1]["path"] == str(file)
+
+
+async def test_a_client_that_comes_back_goes_on_behind_the_last_event_it_had(site: Site) -> None:
+    async def events(request: Request) -> Response:
+        async def each() -> AsyncIterator[object]:
+            last = int(request.headers.get("last-event-id", "0"))
+            for number in range(last + 1, 6):
+                yield ServerEvent({"n": number}, id=str(number))
+                if number == 3 and last == 0:
+                    return
+
+        return EventStream(each())
+
+    client = await site([path("e", events)])
+
+    first = (await client.get("/e")).text
+    last = [line.removeprefix("id: ") for line in first.splitlines() if line.startswith("id: ")][-1]
+    second = (await client.get("/e", headers={"last-event-id": last})).text
+
+    assert last == "3"
+    assert second == 'id: 4\ndata: {"n":4}\n\nid: 5\ndata: {"n":5}\n\n'
