@@ -187,6 +187,9 @@ class Chosen(models.Manager["Article"]):
         return self.filter(views__gt=1)
 
 
+NAMES: list[str] = ["pk", "title"]
+
+
 async def shapes_of_rows() -> None:
     """What a refinement keeps of the row's type, and what it makes of it."""
     rows = Article.objects.filter(title="x")
@@ -195,10 +198,21 @@ async def shapes_of_rows() -> None:
     assert_type(await rows.select_related("author").prefetch_related("tags").only("title").first(), Article | None)
     assert_type(await rows.values("title", n=models.Count("tags")), list[dict[str, Any]])
     assert_type(await rows.values("title").annotate(n=models.Count("pk")).first(), dict[str, Any] | None)
-    assert_type(await rows.values_list("pk", "title"), list[tuple[Any, ...]])
+    assert_type(await rows.values_list("pk", "title"), list[tuple[Any, Any]])
+    assert_type(await rows.values_list("pk"), list[tuple[Any]])
+    assert_type(await rows.values_list(*NAMES), list[tuple[Any, ...]])
     assert_type(await rows.values_list("title", flat=True), list[Any])
+    assert_type(await rows.values_list(models.Value(1), flat=True), list[int])
+    assert_type(await Article.objects.values_list("pk", models.F("title")).first(), tuple[Any, Any] | None)
+    assert_type(await Article.objects.values_list(models.Value("x"), flat=True), list[str])
+    for named in await Article.objects.values_list("pk", "title", named=True):
+        named.title.upper()
+    for pk, title in await rows.values_list("pk", "title"):
+        print(pk, title)
+    for pk, title, body in await rows.values_list("pk", "title"):  # E
+        print(pk, title, body)
     async for pair in rows.values_list("pk", "title").iterator(chunk_size=10):
-        assert_type(pair, tuple[Any, ...])
+        assert_type(pair, tuple[Any, Any])
     assert_type(await rows.aggregate(n=models.Sum("views")), dict[str, Any])
     assert_type(await rows.get_or_create(title="x"), tuple[Article, bool])
     assert_type(await rows.update_or_create(title="x", defaults={"views": 1}), tuple[Article, bool])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, overload
 
 from typing_extensions import TypeVar
 
@@ -19,11 +19,13 @@ from covet.db.models.query.queryset import QuerySet
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.expressions.base import Expression
     from covet.db.models.query.raw import RawQuerySet
 
 __all__ = ["BaseManager", "EmptyManager", "Manager", "ManagerDescriptor"]
 
 M = TypeVar("M", bound="Model", default=Any)
+T = TypeVar("T", default=Any)
 
 
 class BaseManager(Generic[M]):
@@ -210,6 +212,47 @@ class Manager(BaseManager[M]):
         def intersection(self, *others: Any) -> QuerySet[M, M]: ...
         def difference(self, *others: Any) -> QuerySet[M, M]: ...
         def values(self, *names: str, **expressions: Any) -> QuerySet[M, dict[str, Any]]: ...
+        @overload
+        def values_list(
+            self, value: Expression[T], /, *, flat: Literal[True], named: Literal[False] = False
+        ) -> QuerySet[M, T]: ...
+        @overload
+        def values_list(self, *names: Any, flat: Literal[True], named: Literal[False] = False) -> QuerySet[M, Any]: ...
+        @overload
+        def values_list(self, *names: Any, flat: Literal[False] = False, named: Literal[True]) -> QuerySet[M, Any]: ...
+        @overload
+        def values_list(
+            self, a: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+        ) -> QuerySet[M, tuple[Any]]: ...
+        @overload
+        def values_list(
+            self, a: Any, b: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+        ) -> QuerySet[M, tuple[Any, Any]]: ...
+        @overload
+        def values_list(
+            self, a: Any, b: Any, c: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+        ) -> QuerySet[M, tuple[Any, Any, Any]]: ...
+        @overload
+        def values_list(
+            self, a: Any, b: Any, c: Any, d: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+        ) -> QuerySet[M, tuple[Any, Any, Any, Any]]: ...
+        @overload
+        def values_list(
+            self,
+            a: Any,
+            b: Any,
+            c: Any,
+            d: Any,
+            e: Any,
+            /,
+            *,
+            flat: Literal[False] = False,
+            named: Literal[False] = False,
+        ) -> QuerySet[M, tuple[Any, Any, Any, Any, Any]]: ...
+        @overload
+        def values_list(
+            self, *names: Any, flat: Literal[False] = False, named: Literal[False] = False
+        ) -> QuerySet[M, tuple[Any, ...]]: ...
         def values_list(self, *names: Any, flat: bool = False, named: bool = False) -> QuerySet[M, Any]: ...
         def dates(self, field_name: str, kind: str, order: str = "ASC") -> QuerySet[M, dt.date]: ...
         def datetimes(

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
+from typing_extensions import TypeVar
+
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.query.chain import M, R
 from covet.db.models.query.dates import truncated
@@ -19,9 +21,12 @@ from covet.db.models.query.refine import Refine
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions.base import Expression
     from covet.db.models.manager import Manager
 
 __all__ = ["QuerySet"]
+
+T = TypeVar("T", default=Any)
 
 
 class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
@@ -50,10 +55,36 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
 
     @overload
     def values_list(
-        self, *names: Any, flat: Literal[False] = False, named: bool = False
-    ) -> QuerySet[M, tuple[Any, ...]]: ...
+        self, value: Expression[T], /, *, flat: Literal[True], named: Literal[False] = False
+    ) -> QuerySet[M, T]: ...
     @overload
     def values_list(self, *names: Any, flat: Literal[True], named: Literal[False] = False) -> QuerySet[M, Any]: ...
+    @overload
+    def values_list(self, *names: Any, flat: Literal[False] = False, named: Literal[True]) -> QuerySet[M, Any]: ...
+    @overload
+    def values_list(
+        self, a: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+    ) -> QuerySet[M, tuple[Any]]: ...
+    @overload
+    def values_list(
+        self, a: Any, b: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+    ) -> QuerySet[M, tuple[Any, Any]]: ...
+    @overload
+    def values_list(
+        self, a: Any, b: Any, c: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+    ) -> QuerySet[M, tuple[Any, Any, Any]]: ...
+    @overload
+    def values_list(
+        self, a: Any, b: Any, c: Any, d: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+    ) -> QuerySet[M, tuple[Any, Any, Any, Any]]: ...
+    @overload
+    def values_list(
+        self, a: Any, b: Any, c: Any, d: Any, e: Any, /, *, flat: Literal[False] = False, named: Literal[False] = False
+    ) -> QuerySet[M, tuple[Any, Any, Any, Any, Any]]: ...
+    @overload
+    def values_list(
+        self, *names: Any, flat: Literal[False] = False, named: Literal[False] = False
+    ) -> QuerySet[M, tuple[Any, ...]]: ...
     def values_list(self, *names: Any, flat: bool = False, named: bool = False) -> QuerySet[M, Any]:
         """Return rows as tuples; with ``flat`` the values of one field, with ``named`` named tuples.
 
