@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from covet.db.migrations.signature import ModelKey
     from covet.db.migrations.state import ProjectState
 
-__all__ = ["Comparison", "is_proxy", "other_parents"]
+__all__ = ["Comparison", "impossible", "is_proxy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,25 @@ def is_proxy(model: ModelState) -> bool:
     return bool(model.options.get("proxy"))
 
 
-def other_parents(before: ModelState, after: ModelState) -> str:
-    """Say what to do about a model whose rows lie in other tables from now on."""
-    parents = [" and ".join(".".join(key) for key in model.base_keys) or "no other table" for model in (before, after)]
+def impossible(before: ModelState, after: ModelState) -> str:
+    """Say what to do about a change that no operation can make; an empty text for all others."""
     name = f"{after.app_label}.{after.name}"
+    if set(before.base_keys) != set(after.base_keys):
+        parents = [
+            " and ".join(".".join(key) for key in model.base_keys) or "no other table" for model in (before, after)
+        ]
+        what = f"{name} had its inherited columns in {parents[0]}, and has them in {parents[1]} now"
+    elif _composite(before) != _composite(after):
+        keys = [", ".join(key) if (key := _composite(model)) else "one column" for model in (before, after)]
+        what = f"{name} had a primary key of {keys[0]}, and has one of {keys[1]} now"
+    else:
+        return ""
     return (
-        f"{name} had its inherited columns in {parents[0]}, and has them in {parents[1]} now: no migration can move its "
-        f"rows by itself. Give the new {after.name} another name, beside the old one; copy the rows with RunPython; then "
-        "remove the old one and rename the new one."
+        f"{what}: no migration can move its rows by itself. Give the new {after.name} another name, beside the old one; copy "
+        "the rows with RunPython; then remove the old one and rename the new one."
     )
+
+
+def _composite(model: ModelState) -> tuple[str, ...]:
+    """Return the fields of a key of several columns."""
+    return next((tuple(item.field_names) for item in model.fields.values() if item.is_composite), ())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from covet.db.migrations.comparison import Comparison, is_proxy, other_parents
+from covet.db.migrations.comparison import Comparison, impossible, is_proxy
 from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField
 from covet.db.migrations.operations.rules import (
     AddConstraint,
@@ -47,8 +47,9 @@ def changes_between(comparison: Comparison) -> Iterator[Change]:
     yield from _deleted_models(comparison)
     yield from _created_models(comparison)
     for before, after in comparison.kept():
-        if set(before.base_keys) != set(after.base_keys):
-            comparison.refusals.append(other_parents(before, after))
+        refusal = impossible(before, after)
+        if refusal:
+            comparison.refusals.append(refusal)
             continue
         if before.bases != after.bases:
             comparison.notes.append(

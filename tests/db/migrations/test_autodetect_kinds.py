@@ -14,6 +14,7 @@ from covet.db.migrations.questioner import Answers, parse_default
 from covet.db.models import F
 from covet.db.models.functions import Now
 from tests.db.migrations.test_move import loader_of
+from tests.db.migrations.test_property import schema
 
 
 def doubled(factor, **options):
@@ -108,3 +109,59 @@ def test_another_target_of_many_is_another_table(make_model, make_project, compa
     found = describe(compare(state("blog.a"), state("blog.b")))
 
     assert found == {"blog": [["Remove field many from item", "Add field many to item"]]}
+
+
+async def test_a_column_that_others_are_computed_from_gets_another_type(database, make_model, make_project, compare):
+    def states(kind):
+        fields = {
+            "n": kind,
+            "twice": models.GeneratedField(
+                expression=models.F("n") * 2, output_field=models.IntegerField(), db_persist=True, db_index=True
+            ),
+        }
+        rules = [
+            models.CheckConstraint(condition=models.Q(twice__lt=5000), name="small"),
+            models.UniqueConstraint(fields=["twice", "n"], name="once"),
+        ]
+        return make_project(make_model("blog.Item", fields, constraints=rules))
+
+    old, new = states(models.SmallIntegerField()), states(models.IntegerField())
+    first = compare(make_project(), old)
+    second = compare(old, new, graph=loader_of(first).graph)
+    executor = Executor(database, loader_of(first, second))
+    await executor.migrate([("blog", "0001_initial")])
+    await database.execute("INSERT INTO blog_item (n) VALUES (21)")
+    before = await schema(database)
+
+    await executor.migrate()
+
+    after = await schema(database)
+    assert after != before
+    assert [tuple(row) for row in await database.fetch("SELECT n, twice FROM blog_item")] == [(21, 42)]
+    await executor.migrate([("blog", "0001_initial")])
+    assert await schema(database) == before
+    assert [tuple(row) for row in await database.fetch("SELECT n, twice FROM blog_item")] == [(21, 42)]
+    await executor.migrate([("blog", None)])
+    await Executor(database, loader_of(compare(make_project(), new))).migrate()
+    assert await schema(database) == after
+
+
+async def test_a_computed_column_gets_another_type(database, make_model, make_project, compare):
+    def states(kind):
+        twice = models.GeneratedField(expression=models.F("n") * 2, output_field=kind, db_persist=True)
+        return make_project(make_model("blog.Item", {"n": models.IntegerField(), "twice": twice}))
+
+    old, new = states(models.IntegerField()), states(models.BigIntegerField())
+    first = compare(make_project(), old)
+    second = compare(old, new, graph=loader_of(first).graph)
+    executor = Executor(database, loader_of(first, second))
+    await executor.migrate([("blog", "0001_initial")])
+    await database.execute("INSERT INTO blog_item (n) VALUES (21)")
+
+    await executor.migrate()
+
+    assert [tuple(row) for row in await database.fetch("SELECT twice FROM blog_item")] == [(42,)]
+    after = await schema(database)
+    await executor.migrate([("blog", None)])
+    await Executor(database, loader_of(compare(make_project(), new))).migrate()
+    assert await schema(database) == after

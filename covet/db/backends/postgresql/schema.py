@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from covet.db.backends.blocks import Atomic
-from covet.db.backends.schema import Changes, SchemaEditor
+from covet.db.backends.schema import Changes, SchemaEditor, with_names
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
 from covet.db.sql.nodes import ColumnType
+from covet.db.sql.walk import columns_of
 
 __all__ = ["Editor"]
 
@@ -82,11 +83,19 @@ class Editor(SchemaEditor):
         retyped = writer.dialect.type_sql(old.type) != writer.dialect.type_sql(new.type)
         if old.default is not None and (retyped or old.default != new.default):
             await self.run(f"{start} DROP DEFAULT")
+        computed = self._computed_from(table, new.name) if retyped else []
+        for column in computed:
+            await self.drop_column(table.name, column)
         if retyped:
             # A cast to a type with a length would cut values off silently; an assignment refuses them.
             wide = writer.dialect.cast_type(new.type)
             same = wide == writer.dialect.cast_type(old.type)
-            using = "" if same else f" USING {_cast(writer.name(new.name), old.type, new.type, wide)}"
+            # What the database computes takes no expression: it is computed anew.
+            using = (
+                ""
+                if same or new.generated is not None
+                else f" USING {_cast(writer.name(new.name), old.type, new.type, wide)}"
+            )
             await self.run(f"{start} TYPE {writer.dialect.type_sql(new.type)}{using}")
         if new.default is not None and (retyped or old.default != new.default):
             await self.run(f"{start} SET DEFAULT {writer.default(new.default)}")
@@ -97,11 +106,37 @@ class Editor(SchemaEditor):
             await self.run(f"{start} DROP NOT NULL")
         if new.identity and not old.identity:
             await self._make_identity(table.name, new, start)
+        await self._compute_again(table, computed)
         name = writer.name(table.name)
         if new.unique and not old.unique and primary_key_of(table) != (new.name,):
             await self.run(f"ALTER TABLE {name} ADD UNIQUE ({writer.name(new.name)})")
         if old.check != new.check and new.check:
             await self.run(f"ALTER TABLE {name} ADD CHECK ({new.check})")
+
+    def _computed_from(self, table: TableDef, name: str) -> list[ColumnDef]:
+        """Return the columns that are computed from one: PostgreSQL changes no type while they are there."""
+        return [
+            column
+            for column in table.columns
+            if column.generated is not None and name in columns_of(column.generated.expression)
+        ]
+
+    async def _compute_again(self, table: TableDef, computed: Sequence[ColumnDef]) -> None:
+        """Add columns again that had to go, with the rules and indexes that went with them."""
+        if not computed:
+            return
+        without = with_names(table, table.name, {column.name: "" for column in computed})
+        for column in computed:
+            await self.add_column(table, column)
+        for check, other in zip(table.checks, without.checks, strict=True):
+            if check != other:
+                await self.run(f"ALTER TABLE {self.writer.name(table.name)} ADD {self.writer.check(check)}")
+        for unique, other in zip(table.uniques, without.uniques, strict=True):
+            if unique != other:
+                await self.add_unique(table, unique)
+        for index, other in zip(table.indexes, without.indexes, strict=True):
+            if index != other:
+                await self.add_index(table, index)
 
     async def _make_identity(self, table: str, column: ColumnDef, start: str) -> None:
         """Number new rows from the highest key that is there."""

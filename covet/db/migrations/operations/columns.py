@@ -72,7 +72,7 @@ class FieldOperation(TableOperation):
 
 def _refuse_composite(field: Any, where: str) -> None:
     if field.is_composite:
-        raise ValueError(
+        raise StateError(
             f"{where}: a CompositePrimaryKey can only be made with its table. Make a new model with the key, copy the rows "
             "by RunPython, and delete the old model."
         )
