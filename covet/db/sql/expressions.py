@@ -167,7 +167,7 @@ class Writer:
             # A column beside a value tells the database the value's type; anything else needs the cast.
             left = self.plain(node.left) if isinstance(node.right, n.Column) else self(node.left)
             right = self.plain(node.right) if isinstance(node.left, n.Column) else self(node.right)
-            return f"{left} {op} {right}"
+            return f"{_bracketed(node.left, left)} {op} {_bracketed(node.right, right)}"
         left = self(node.left)
         if op == "%" and self.dialect.doubles_percent:
             op = "%%"
@@ -308,6 +308,14 @@ class Writer:
         n.Func: _func,
         n.JSONPath: _json_path,
     }
+
+
+def _bracketed(node: n.Node, text: str) -> str:
+    """Return a condition that is compared like a value in brackets: comparisons of comparisons are no SQL everywhere."""
+    is_condition = isinstance(node, (n.IsNull, n.In, n.Not, n.Match)) or (
+        isinstance(node, n.Binary) and node.op in _COMPARISONS
+    )
+    return f"({text})" if is_condition else text
 
 
 def _filter_as_case(func: n.Func) -> n.Func:

@@ -73,6 +73,15 @@ class Case(Expression[Any]):
         self.default = Value(None) if default is None else parse(default)
         self.sources = (*whens, self.default)
 
+    @property
+    def conditional(self) -> bool:
+        """It may stand as a condition where all of its results may."""
+        results = [when.result for when in self.whens]
+        results += [] if isinstance(self.default, Value) and self.default.value is None else [self.default]
+        return super().conditional or (
+            self.output_field is None and bool(results) and all(result.conditional for result in results)
+        )
+
     def shape(self, values: list[Any]) -> Hashable:
         """Return the branches' shapes and the default's."""
         return (Case, self._output_key(), *[source.shape(values) for source in self.sources])

@@ -12,6 +12,7 @@ from covet.conf import override
 from covet.db.database import Database
 from covet.db.models import (
     Avg,
+    BooleanField,
     Case,
     Count,
     DecimalField,
@@ -181,3 +182,30 @@ async def test_floats_are_rounded_and_divided_with_rest(rows: Database) -> None:
 
     assert [type(value) for value in found[0]] == [float, float]
     assert [(round(r, 5), round(m, 5)) for r, m in found] == [(8.8, 0.82), (2.5, 0.52), (5.0, 1.04)]
+
+
+@pytest.mark.row("expressions.case")
+async def test_a_case_of_truths_is_a_condition(rows: Database) -> None:
+    popular = Case(When(views__gt=5, then=Value(True)), When(title="bare", then=Q(views=4)), default=Value(False))
+
+    assert await pairs(Article.objects.filter(popular), "title") == [("rich",), ("bare",)]
+    assert await pairs(
+        Article.objects.exclude(Case(When(views__gt=5, then=Value(True)), default=Value(False))), "title"
+    ) == [
+        ("poor",),
+        ("bare",),
+    ]
+    with pytest.raises(TypeError, match="conditional"):
+        Article.objects.filter(Case(When(views__gt=5, then=Value(1)), default=Value(0)))
+
+
+@pytest.mark.row("expressions.value")
+async def test_conditions_are_compared_as_values(rows: Database) -> None:
+    many = ExpressionWrapper(Q(views__gt=5), output_field=BooleanField())
+    assert await pairs(Article.objects.annotate(b=many).filter(b=True), "title") == [("rich",)]
+    assert await pairs(Article.objects.annotate(b=many).filter(b=False), "title") == [("poor",), ("bare",)]
+    unrated = ExpressionWrapper(Q(rating__isnull=True), output_field=BooleanField())
+    assert await pairs(Article.objects.annotate(b=many, c=unrated).filter(b=F("c")), "title") == [("poor",)]
+    assert await pairs(Article.objects.annotate(c=unrated).exclude(c=True), "title") == [("rich",), ("poor",)]
+    among = ExpressionWrapper(~Q(title__in=["rich"]), output_field=BooleanField())
+    assert await pairs(Article.objects.annotate(c=among).filter(c=True), "title") == [("poor",), ("bare",)]
