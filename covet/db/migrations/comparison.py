@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from covet.db.models.fields.composite import CompositePrimaryKey
+
 if TYPE_CHECKING:
     from covet.db.migrations.model_state import ModelState
     from covet.db.migrations.questioner import Questioner
@@ -88,4 +90,4 @@ def impossible(before: ModelState, after: ModelState) -> str:
 
 def _composite(model: ModelState) -> tuple[str, ...]:
     """Return the fields of a key of several columns."""
-    return next((tuple(item.field_names) for item in model.fields.values() if item.is_composite), ())
+    return next((item.field_names for item in model.fields.values() if isinstance(item, CompositePrimaryKey)), ())

@@ -128,14 +128,14 @@ class Editor(SchemaEditor):
         without = with_names(table, table.name, {column.name: "" for column in computed})
         for column in computed:
             await self.add_column(table, column)
-        for check, other in zip(table.checks, without.checks, strict=True):
-            if check != other:
+        for check, without_check in zip(table.checks, without.checks, strict=True):
+            if check != without_check:
                 await self.run(f"ALTER TABLE {self.writer.name(table.name)} ADD {self.writer.check(check)}")
-        for unique, other in zip(table.uniques, without.uniques, strict=True):
-            if unique != other:
+        for unique, without_unique in zip(table.uniques, without.uniques, strict=True):
+            if unique != without_unique:
                 await self.add_unique(table, unique)
-        for index, other in zip(table.indexes, without.indexes, strict=True):
-            if index != other:
+        for index, without_index in zip(table.indexes, without.indexes, strict=True):
+            if index != without_index:
                 await self.add_index(table, index)
 
     async def _make_identity(self, table: str, column: ColumnDef, start: str) -> None:
