@@ -12,6 +12,7 @@ from covet.db import migrations, models
 from covet.db.errors import DatabaseError, IntegrityError
 from covet.db.migrations.errors import InconsistentHistory, InvalidPlan, Irreversible, MigrationFailed, TablesDoNotFit
 from covet.db.migrations.execute import Executor, migration_sql
+from covet.db.migrations.recorder import Recorder
 
 
 def fk(to, **options):
@@ -777,3 +778,36 @@ async def test_percent_signs_in_defaults_survive_every_rebuild(database, make_lo
     Price = loader.state().apps.get_model("shop", "Price")
     await Price.objects.create()
     assert [(row.rate, row.unit) for row in await Price.objects.order_by("pk")] == [("5%s %% %", "%d'%s")] * 2
+
+
+@pytest.mark.vendors("postgresql", "sqlite")  # tables have no transactions on MariaDB; there the journal knows
+async def test_the_row_is_deleted_in_the_transaction_of_the_way_back(database, make_loader):
+    """A row that cannot be deleted takes the whole way back with it."""
+    drop = migrations.RunSQL(migrations.RunSQL.noop, f"DROP TABLE {database.dialect.quote('covet_migrations')}")
+    loader = make_loader(("blog.0001", [drop, create_author()]))
+    executor = Executor(database, loader)
+    await executor.migrate()
+
+    with pytest.raises(DatabaseError, match="covet_migrations"):
+        await executor.migrate([("blog", None)])
+
+    assert await tables(database) == ["blog_author"]
+    assert list(await Recorder(database).applied()) == [("blog", "0001")]
+
+
+async def test_numbers_of_deleted_rows_are_not_given_again_after_a_rebuild(database, make_loader):
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [migrations.AlterField("author", "name", models.CharField(max_length=70))], ["blog.0001"]),
+        ("blog.0003", [migrations.AlterField("author", "name", models.TextField())], ["blog.0002"]),
+    )
+    executor = Executor(database, loader)
+    await executor.migrate([("blog", "0001")])
+    author = loader.state([("blog", "0001")]).apps.get_model("blog", "Author").objects.using(database.alias)
+    made = [(await author.create(name=name)).pk for name in "abc"]
+    await author.filter(pk=made[-1]).delete()
+
+    await executor.migrate()
+
+    after = loader.state().apps.get_model("blog", "Author").objects.using(database.alias)
+    assert (await after.create(name="d")).pk > made[-1]
