@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import re
 import uuid
 from pathlib import Path
 
@@ -460,3 +462,36 @@ async def test_makemigrations_writes_the_steps_and_the_file_for_later(tmp_path):
     later.rename(later.with_suffix(""))
     code, out, err = await project.run("migrate")
     assert code == 0 and "0004_drop_item_title… OK" in out, err
+
+
+PRINTED = {
+    "an index": migrations.AddIndex("item", models.Index(fields=["views"], name="by_views")),
+    "a check": migrations.AddConstraint("item", models.CheckConstraint(condition=models.Q(views__gt=0), name="some")),
+    "a unique rule": migrations.AddConstraint("item", models.UniqueConstraint(fields=["title"], name="once")),
+    "a foreign key": migrations.AddField("item", "author", fk()),
+    "no NULL": migrations.AlterField("item", "views", models.IntegerField()),
+}
+
+
+@pytest.mark.vendors("postgresql")
+@pytest.mark.parametrize("operation", PRINTED.values(), ids=PRINTED.keys())
+async def test_the_statements_that_the_report_prints_do_the_same(database, make_loader, operation):
+    """What stands behind each arrow of ``migrate --lint`` is typed in, in place of the statement that it is about."""
+    loader = make_loader(base(), ("blog.0002", [operation], ["blog.0001"]))
+    await Executor(database, loader).migrate()
+    wanted = await schema(database)
+    await Executor(database, loader).migrate([("blog", "0001")])
+    (item,) = (await examine_all(database, loader, [("blog", "0002")]))["blog", "0002"]
+    assert any(effect.code for effect in item.effects)
+
+    for effect in item.effects:
+        printed = [
+            found[0] for step in effect.safe for found in re.finditer(r"(?<=RunSQL\()(['\"]).*?(?<!\\)\1(?=\))", step)
+        ]
+        # The last step of NOT NULL is the operation itself: the check that stands there saves the reading of the rows.
+        own = [effect.sql] if effect.code in {"", "set-not-null"} else []
+        statements = [ast.literal_eval(text) for text in printed]
+        for sql in [*statements[:2], *own, *statements[2:]] if effect.code == "set-not-null" else [*statements, *own]:
+            await database.execute(sql)
+
+    assert await schema(database) == wanted
