@@ -4,7 +4,17 @@ The choice is made once, at import. ``COVET_ACCEL=0`` in the environment turns t
 for each function what runs.
 """
 
-from covet.accel.choice import ModelWriter, active, decode_moment, duplicate_key, encode_rows, read_moment, reason
+from covet.accel.choice import (
+    ModelWriter,
+    active,
+    decode_integers,
+    decode_moment,
+    duplicate_key,
+    encode_integers,
+    encode_rows,
+    read_moment,
+    reason,
+)
 from covet.accel.twins.models import ModelShape
 from covet.accel.twins.rows import RowPlan
 
@@ -13,8 +23,10 @@ __all__ = [
     "ModelWriter",
     "RowPlan",
     "active",
+    "decode_integers",
     "decode_moment",
     "duplicate_key",
+    "encode_integers",
     "encode_rows",
     "read_moment",
     "reason",

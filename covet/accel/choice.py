@@ -8,12 +8,23 @@ from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
+from covet.accel.twins import integers as python_integers
 from covet.accel.twins import keys as python_keys
 from covet.accel.twins import models as python_models
 from covet.accel.twins import moments as python_moments
 from covet.accel.twins import rows as python_rows
 
-__all__ = ["ModelWriter", "active", "decode_moment", "duplicate_key", "encode_rows", "read_moment", "reason"]
+__all__ = [
+    "ModelWriter",
+    "active",
+    "decode_integers",
+    "decode_moment",
+    "duplicate_key",
+    "encode_integers",
+    "encode_rows",
+    "read_moment",
+    "reason",
+]
 
 _OFF = frozenset({"0", "false", "off", "no"})
 
@@ -41,6 +52,12 @@ encode_rows: Callable[[Iterable[Sequence[Any]], python_rows.RowPlan], bytes] = g
 )
 decode_moment: Callable[[bytes], datetime] = getattr(_native, "decode_moment", python_moments.decode_moment)
 read_moment: Callable[[object], datetime] = getattr(_native, "read_moment", python_moments.read_moment)
+decode_integers: Callable[[bytes, int], list[int | None] | None] = getattr(
+    _native, "decode_integers", python_integers.decode_integers
+)
+encode_integers: Callable[[object, int], bytes | None] = getattr(
+    _native, "encode_integers", python_integers.encode_integers
+)
 duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
 if TYPE_CHECKING:
     from covet.accel.twins.models import ModelWriter
@@ -52,8 +69,10 @@ def active() -> dict[str, Literal["rust", "python"]]:
     """Return for each accelerated function which half runs: ``{"encode_rows": "rust", …}``."""
     return {
         "ModelWriter": "python" if ModelWriter is python_models.ModelWriter else "rust",
+        "decode_integers": "python" if decode_integers is python_integers.decode_integers else "rust",
         "decode_moment": "python" if decode_moment is python_moments.decode_moment else "rust",
         "duplicate_key": "python" if duplicate_key is python_keys.duplicate_key else "rust",
+        "encode_integers": "python" if encode_integers is python_integers.encode_integers else "rust",
         "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",
         "read_moment": "python" if read_moment is python_moments.read_moment else "rust",
     }

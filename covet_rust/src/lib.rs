@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod integers;
 mod keys;
 mod models;
 mod moments;
@@ -16,6 +17,8 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
     module.add_class::<models::ModelWriter>()?;
+    module.add_function(wrap_pyfunction!(integers::decode_integers, module)?)?;
+    module.add_function(wrap_pyfunction!(integers::encode_integers, module)?)?;
     module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;
     module.add_function(wrap_pyfunction!(moments::read_moment, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;

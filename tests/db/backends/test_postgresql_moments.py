@@ -76,7 +76,9 @@ async def test_connections_of_a_database_have_the_codec_where_rust_is_at_hand(
         return dt.datetime.now(dt.UTC)
 
     for active, count in (("rust", 1), ("python", 0)):
-        monkeypatch.setattr(accel, "active", lambda active=active: {"decode_moment": active})
+        monkeypatch.setattr(
+            accel, "active", lambda active=active: {"decode_moment": active, "encode_integers": "python"}
+        )
         monkeypatch.setattr(accel, "decode_moment", decode)
         database = Database("default", parse_database(await scratch("postgresql")))
         await database.fetch("SELECT now()")

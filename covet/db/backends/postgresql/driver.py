@@ -12,6 +12,7 @@ from covet.db import errors as e
 from covet.db.backends.direct import Gate, loop_for
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features, require_version
+from covet.db.backends.postgresql.arrays import use_native_arrays
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
@@ -386,6 +387,7 @@ class PostgreSQLDriver(Driver):
         raw._loop = gate.loop
         gate.stand_before(raw._protocol, raw._transport)
         use_native_moments(raw)
+        use_native_arrays(raw)
         return PostgreSQLConnection(raw, keeps_session=not self.pools_transactions)
 
     def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
