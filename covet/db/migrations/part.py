@@ -39,7 +39,7 @@ async def unsafe_migrations(apps: Apps) -> list[checks.CheckMessage]:
             if item.is_error:
                 hint = " ".join(item.safe) or None
                 text = f"{item.operation}: {item.message} ({item.code})"
-                found.append(checks.Warning(text, hint=hint, obj=item.migration, id="migrations.W001"))
+                found.append(checks.Error(text, hint=hint, obj=item.migration, id="migrations.E003"))
     return found
 
 

@@ -90,7 +90,7 @@ async def examine(
     if rest and found:
         # Foreign keys of new tables: they lock the tables that they refer to.
         found.append(OperationEffects(migration.operations[index], rest, ()))
-    return found + judge.whole(found)
+    return [*judge.in_use(found), *judge.whole(found)]
 
 
 async def examine_back(database: Database, migration: Migration, state: ProjectState) -> list[OperationEffects]:
@@ -117,7 +117,7 @@ async def examine_back(database: Database, migration: Migration, state: ProjectS
     rest = judge.effects(editor.collected_sql[count:])
     if rest and found:
         found.append(OperationEffects(migration.operations[0], rest, ()))
-    return found + judge.whole(found)
+    return [*judge.in_use(found), *judge.whole(found)]
 
 
 async def examine_all(
@@ -199,6 +199,15 @@ class _Judge:
         unique = {item.code: item for item in reversed(said)}
         kept = [item for item in dict.fromkeys(said) if unique[item.code] is item]
         return OperationEffects(operation, effects, tuple(self._findings(index, kept)))
+
+    def in_use(self, found: Sequence[OperationEffects]) -> list[OperationEffects]:
+        """Return the operations without what is only to be said where others use the tables that the migration locks."""
+        if any(effect.matters for item in found for effect in item.effects):
+            return list(found)
+        return [
+            replace(item, findings=tuple(part for part in item.findings if part.code != "data-with-schema"))
+            for item in found
+        ]
 
     def whole(self, found: Sequence[OperationEffects]) -> list[OperationEffects]:
         """Return what is to be said about the migration as one."""

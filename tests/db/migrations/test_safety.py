@@ -132,6 +132,14 @@ async def test_data_beside_schema_holds_locks_and_no_way_back_is_a_warning(datab
     assert set(await codes(database, make_loader, migrations.RunSQL("SELECT 1"))) == {"irreversible"}
 
 
+async def test_data_beside_tables_that_nobody_uses_yet_holds_nobody_up(database, make_loader):
+    create = migrations.CreateModel("New", [("id", models.BigAutoField(primary_key=True))])
+    fill = migrations.RunPython(noop, noop)
+
+    assert await codes(database, make_loader, create, fill) == {}
+    assert await codes(database, make_loader, fill, migrations.AlterModelOptions("item", {"ordering": ["id"]})) == {}
+
+
 async def test_what_is_known_to_do_no_harm_is_said_with_the_reason(database, make_loader):
     drop = migrations.RemoveField("item", "views")
 
@@ -240,7 +248,7 @@ async def test_it_is_printed_reported_and_enforced(project):
     code, out, err = await project.run("migrate", "--safe")
     assert code == 1 and "nothing was applied" in err and "Applying" not in out
     code, out, err = await project.run("check", "--deploy")
-    assert "migrations.W001" in out + err and "index-not-concurrent" in out + err
+    assert code == 1 and "migrations.E003" in out + err and "index-not-concurrent" in out + err
 
     (file,) = (project.folder / "blog" / "migrations").glob("0002*.py")
     file.write_text(
@@ -249,5 +257,6 @@ async def test_it_is_printed_reported_and_enforced(project):
         )
     )
     assert (await project.run("migrate", "--lint"))[0] == 0
+    assert "migrations.E003" not in "".join((await project.run("check", "--deploy"))[1:])
     code, out, _ = await project.run("migrate", "--safe")
     assert code == 0 and "Applying blog.0002" in out
