@@ -12,6 +12,7 @@ from covet.db.migrations.migration import Migration, SwappableDependency
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.operations.special import RunPython, SeparateDatabaseAndState
 from covet.db.migrations.optimize import optimize
+from covet.db.migrations.source_lines import source_lines
 
 if TYPE_CHECKING:
     from covet.db.migrations.loader import Loader
@@ -85,6 +86,7 @@ def squash(
     new.replaces = list(dict.fromkeys(_replaced(migrations)))
     new.run_before = [key for migration in migrations for key in migration.run_before if tuple(key) not in keys]
     new.atomic = all(migration.atomic for migration in migrations)
+    _keep_promises(new, migrations)
     _require_no_circle(loader, new)
     notes = []
     moved = sorted({function.__module__ for function in own_functions(short)})
@@ -105,6 +107,7 @@ def optimized(migration: Migration) -> Migration | None:
         migration.name, migration.app_label, operations, migration.dependencies, initial=migration.initial
     )
     new.atomic, new.run_before, new.replaces = migration.atomic, migration.run_before, migration.replaces
+    _keep_promises(new, [migration])
     return new
 
 
@@ -163,9 +166,25 @@ def _updated(loader: Loader, app_label: str, found: Sequence[Migration], name: s
     dependencies = _outer([latest, *found], inside)
     new = Migration.build("", app_label, operations, dependencies, initial=latest.initial)
     new.atomic, new.run_before = latest.atomic, latest.run_before
+    _keep_promises(new, [latest])
     number, _, old_name = latest.name.partition("_")
     new.name = f"{number}_{name or ('initial' if latest.initial else new.suggest_name() if operations else old_name)}"
     return new
+
+
+def _keep_promises(new: Migration, olds: Sequence[Migration]) -> None:
+    """Take over what the old files say of their limits and of findings that do no harm, in comments too."""
+    safe: dict[str, str] = {}
+    for migration in olds:
+        lines = source_lines(migration)
+        for said in (migration.safe, lines.whole, *lines.parts.values()):
+            safe.update(said)
+    if safe:
+        new.safe = safe
+    for name in ("lock_timeout_s", "statement_timeout_s"):
+        values = {getattr(migration, name) for migration in olds}
+        if len(values) == 1:
+            setattr(new, name, values.pop())
 
 
 def _shortened(operations: Sequence[Operation], app_label: str) -> list[Operation]:

@@ -216,3 +216,40 @@ async def test_a_file_is_shortened_in_place(project):
     assert "AddField" not in (folder / "0001_initial.py").read_text()
     code, out, _ = await project.run("optimizemigration", "blog", "0001", "--check")
     assert code == 0 and out.startswith("Nothing to join")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("optimizemigration", "blog", "0001"), ("makemigrations", "--update"), ("squashmigrations", "blog", "0002")],
+    ids=lambda value: value[0],
+)
+async def test_what_a_file_says_of_its_limits_and_of_findings_stays(project, arguments):
+    folder = project.folder / "blog" / "migrations"
+    source = (
+        "from covet.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    initial = True\n"
+        "    lock_timeout_s = 2\n    statement_timeout_s = None\n    safe = {'wide-index': 'asked for'}\n"
+        "    operations = [\n"
+        "        migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True))]),\n"
+        "        # covet: safe(not-null) a new table\n"
+        "        migrations.AddField('item', 'title', models.CharField(max_length=200)),\n    ]\n"
+    )
+    (folder / "0001_initial.py").write_text(source)
+    if arguments[0] == "makemigrations":
+        project.models(MODELS + "    b = models.IntegerField(default=0)\n")
+    elif arguments[0] == "squashmigrations":
+        second = source.replace("    initial = True\n", "    dependencies = [('blog', '0001_initial')]\n")
+        second = second[: second.index("        migrations.CreateModel")] + (
+            "        migrations.AddField('item', 'n', models.IntegerField(null=True)),\n    ]\n"
+        )
+        (folder / "0002_item_n.py").write_text(second)
+
+    code, _, err = await project.run(*arguments)
+
+    assert code == 0, err
+    text = min(folder.glob("0001*.py"), key=lambda path: "squashed" not in path.name).read_text()
+    for line in (
+        "    lock_timeout_s = 2\n",
+        "    statement_timeout_s = None\n",
+        "    safe = {'wide-index': 'asked for', 'not-null': 'a new table'}\n".replace("'", '"'),
+    ):
+        assert line in text, text
