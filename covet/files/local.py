@@ -13,7 +13,7 @@ from covet.concurrency import to_thread
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.files.file import File, chunks_of
-from covet.files.names import SuspiciousFileOperation, available, check_name
+from covet.files.names import SuspiciousFileOperation, check_name
 from covet.files.storage import BaseStorage
 
 __all__ = ["FileSystemStorage"]
@@ -139,7 +139,7 @@ class FileSystemStorage(BaseStorage):
     def _create(self, name: str, max_length: int | None) -> tuple[str, IO[bytes]]:
         attempt = 0
         while True:
-            tried = available(name, max_length, attempt)
+            tried = self.get_available_name(name, max_length, attempt)
             path = self.path(tried)
             self._make_folders(os.path.dirname(path))
             # O_EXCL: of two that save the same name at once, one gets another name.

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from covet.files.file import File, chunks_of
-from covet.files.names import available, check_name
+from covet.files.names import check_name
 from covet.files.storage import BaseStorage
 
 __all__ = ["InMemoryStorage"]
@@ -37,7 +37,7 @@ class InMemoryStorage(BaseStorage):
         data = b"".join([chunk async for chunk in chunks_of(content)])
         name = self.generate_filename(name)
         attempt = 0
-        while (tried := available(name, max_length, attempt)) in self.files:
+        while (tried := self.get_available_name(name, max_length, attempt)) in self.files:
             attempt += 1
         self.files[tried] = data
         return tried

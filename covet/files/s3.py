@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 from covet.files.file import CHUNK, File, chunks_of
-from covet.files.names import available, check_name
+from covet.files.names import check_name
 from covet.files.storage import BaseStorage
 
 __all__ = ["S3File", "S3Storage"]
@@ -125,7 +125,7 @@ class S3Storage(BaseStorage):
 
         attempt = 0
         while True:
-            tried = available(name, max_length, attempt)
+            tried = self.get_available_name(name, max_length, attempt)
             try:
                 await self._obstore.put_async(
                     self._store,
@@ -142,7 +142,7 @@ class S3Storage(BaseStorage):
     async def _free(self, name: str, max_length: int | None) -> str:
         attempt = 0
         while True:
-            tried = available(name, max_length, attempt)
+            tried = self.get_available_name(name, max_length, attempt)
             if self.allow_overwrite or not await self.exists(tried):
                 return tried
             attempt += 1

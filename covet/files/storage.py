@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from covet import timezone
 from covet.files.file import File
-from covet.files.names import check_name, valid_name
+from covet.files.names import available, check_name, valid_name
 
 __all__ = ["BaseStorage", "Storage"]
 
@@ -49,7 +49,28 @@ class BaseStorage:
             SuspiciousFileOperation: It leads out of the storage.
         """
         folder, file = posixpath.split(check_name(name))
-        return posixpath.join(folder, valid_name(file))
+        return posixpath.join(folder, self.get_valid_name(file))
+
+    def get_valid_name(self, name: str) -> str:
+        """Return the last part of a name, without signs that mean something to a system; override it for rules of your own.
+
+        Raises:
+            SuspiciousFileOperation: Nothing is left of it.
+        """
+        return valid_name(name)
+
+    def get_available_name(self, name: str, max_length: int | None = None, attempt: int = 0) -> str:
+        """Return the name to save under: ``save`` asks again, with the next ``attempt``, while the name that it got is taken.
+
+        Args:
+            name: The name that was wished.
+            max_length: What the column holds.
+            attempt: How many names were taken already; from 1 on the name gets a random part.
+
+        Raises:
+            SuspiciousFileOperation: No name is short enough.
+        """
+        return available(name, max_length, attempt)
 
     @staticmethod
     def aware(timestamp: float) -> datetime.datetime:

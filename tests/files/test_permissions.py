@@ -42,6 +42,24 @@ async def test_none_leaves_the_mode_to_the_system(tmp_path: Path) -> None:
     assert FileSystemStorage().deconstruct()[2] == {}
 
 
+async def test_a_storage_may_have_rules_for_names_of_its_own(tmp_path: Path) -> None:
+    class Numbered(FileSystemStorage):
+        def get_valid_name(self, name: str) -> str:
+            return super().get_valid_name(name).lower()
+
+        def get_available_name(self, name: str, max_length: int | None = None, attempt: int = 0) -> str:
+            stem, _, ending = name.rpartition(".")
+            return f"{stem}-{attempt}.{ending}" if attempt else name
+
+    storage = Numbered(tmp_path)
+
+    assert [await storage.save("a/My File.TXT", b"x") for _ in range(3)] == [
+        "a/my_file.txt",
+        "a/my_file-1.txt",
+        "a/my_file-2.txt",
+    ]
+
+
 async def test_times_are_aware(tmp_path: Path) -> None:
     storage = FileSystemStorage(tmp_path)
     await storage.save("c.txt", b"x")
