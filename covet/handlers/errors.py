@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
+from covet.concurrency import is_async, maybe_await, to_thread
 from covet.exceptions import SuspiciousOperation
 from covet.http.errors import ClientDisconnected, HTTPException
 from covet.http.exception_handlers import Handlers, find_handler, handled
@@ -16,6 +17,7 @@ from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
 from covet.problems import Problem, problem_for
 from covet.signals import got_request_exception
+from covet.urls.error_views import ErrorViews, arguments
 from covet.views.debug import debug_page, not_found_page
 from covet.views.defaults import error_page
 
@@ -35,6 +37,7 @@ class ErrorResponder:
         debug: Show code, values and statements to people, and the exception's text to machines.
         page: Makes the page for people in production.
         handlers: The project's own answers, by exception.
+        views: The project's own pages for people, by status; with ``debug`` ours tell more.
         sender: Who ``got_request_exception`` comes from.
     """
 
@@ -45,10 +48,12 @@ class ErrorResponder:
         page: Page = error_page,
         handlers: Handlers | None = None,
         sender: type | None = None,
+        views: ErrorViews | None = None,
     ) -> None:
         self.debug = debug
         self.page = page
         self.sender = sender
+        self.views: ErrorViews = {} if views is None else views
         self.handlers: Handlers = {} if handlers is None else handlers
 
     async def __call__(self, request: Request, error: Exception) -> Response:
@@ -97,6 +102,9 @@ class ErrorResponder:
                 return await debug_page(request, error)
             if self.debug and problem.status == 404:
                 return not_found_page(request, problem)
+            view = self.views.get(problem.status)
+            if view is not None:
+                return await _own_page(view, request, error, problem.status)
             return await self.page(request, problem)
         except Exception:
             # A broken error template must not take the answer with it.
@@ -120,3 +128,13 @@ class ErrorResponder:
         elif logger.isEnabledFor(logging.DEBUG):
             # One line for each 404 of a crawler is what peers spend much of their time on.
             logger.debug("%s %s answered with %d: %s", request.method, request.path, problem.status, problem.detail)
+
+
+async def _own_page(view: Callable[..., Any], request: Request, error: Exception, status: int) -> Response:
+    given = arguments(status, request, error)
+    answer = await maybe_await(view(*given) if is_async(view) else await to_thread(view, *given))
+    if not isinstance(answer, Response):
+        raise TypeError(f"The view of handler{status} returned {type(answer).__name__} instead of a Response.")
+    if answer.must_render:
+        await cast(Any, answer).render()
+    return answer

@@ -22,6 +22,7 @@ from covet.middleware.skipping import by_route, choosing
 from covet.signals import got_request_exception
 from covet.types import Message, Receive, Scope, Send
 from covet.urls.endpoint import view_name
+from covet.urls.error_views import ErrorViews
 from covet.urls.resolver import Resolver
 
 __all__ = ["HttpHandler"]
@@ -42,6 +43,7 @@ class HttpHandler:
         wrap_view: Wraps each view call, such as in a transaction; gets the step, returns the step.
         proxies: The proxies that are believed.
         exception_handlers: The project's own answers, by exception.
+        error_views: The project's own pages of errors, by status.
 
     Attributes:
         handle: ``async (request) -> response``; never raises an ``Exception``.
@@ -71,12 +73,13 @@ class HttpHandler:
         wrap_view: Callable[[GetResponse], GetResponse] | None = None,
         proxies: TrustedProxies | None = None,
         exception_handlers: Handlers | None = None,
+        error_views: ErrorViews | None = None,
     ) -> None:
         self.resolver = resolver
         self.proxies = proxies
         self.policy = policy
         self.debug = debug
-        self.errors = ErrorResponder(debug=debug, handlers=exception_handlers, sender=type(self))
+        self.errors = ErrorResponder(debug=debug, handlers=exception_handlers, sender=type(self), views=error_views)
 
         def innermost(hooks: Hooks) -> GetResponse:
             if wrap_view is None and hooks == NO_HOOKS:

@@ -82,6 +82,7 @@ class HandlersPart(AppPart):
             wrap_view=transaction_per_request(settings.DATABASES),
             proxies=proxies_from_settings(),
             exception_handlers=project_handlers(),
+            error_views=apps.part(UrlsPart).error_views,
         )
         bound = budget_per_request(settings.QUERY_BUDGET)
         if bound is not None:

@@ -11,6 +11,7 @@ from covet.checks.messages import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
+from covet.urls.error_views import ErrorViews, check_error_views, find_error_views
 from covet.urls.flatten import FlatRoute
 from covet.urls.mount import Lifespan
 from covet.urls.patterns import include, path
@@ -28,6 +29,7 @@ class UrlsPart(AppPart):
 
     Attributes:
         resolver: The routes of the project.
+        error_views: ``handler404`` and the like of the root module, by status.
     """
 
     module: ClassVar[str | None] = "urls"
@@ -54,6 +56,7 @@ class UrlsPart(AppPart):
 
     def __init__(self) -> None:
         self.resolver = Resolver()
+        self.error_views: ErrorViews = {}
         self._collected: list[tuple[str, ModuleType]] = []
         self._lifespans: list[Lifespan] = []
 
@@ -68,6 +71,7 @@ class UrlsPart(AppPart):
         if not root:
             self.resolver = Resolver()
             return
+        module: Any = root
         if isinstance(root, str):
             module = import_module(root, wanted_by="ROOT_URLCONF")
             patterns = getattr(module, "urlpatterns", None)
@@ -80,6 +84,7 @@ class UrlsPart(AppPart):
             # Tests and single-file programs hand over the list itself.
             patterns = getattr(root, "urlpatterns", root)
         self.resolver = Resolver(patterns, lambda: self._discover(root))
+        self.error_views = find_error_views(module)
 
     async def startup(self) -> None:
         """Start the applications that are mounted.
@@ -120,6 +125,7 @@ class UrlsPart(AppPart):
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report routes that can never be reached, and names that two routes share."""
+        yield from check_error_views(self.error_views)
         by_shape: dict[Any, FlatRoute] = {}
         by_name: dict[str, FlatRoute] = {}
         for flat in self.resolver.flat:

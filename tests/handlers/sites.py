@@ -38,23 +38,24 @@ _numbers = itertools.count()
 Site = Callable[..., Any]
 
 
-def make_application(urlpatterns: Sequence[Any], *, installed: Sequence[str] = ()) -> Application:
+def make_application(urlpatterns: Sequence[Any], *, installed: Sequence[str] = (), **names: Any) -> Application:
     """An application of these routes; the settings of the moment hold, and its registry is current in this task."""
     from covet.conf import settings
 
     apps = Apps()
     # Set for good, with no way back: tests/conftest.py ends it with the test or the module.
     _current.set(apps)
-    with override(ROOT_URLCONF=module_of(urlpatterns)):
+    with override(ROOT_URLCONF=module_of(urlpatterns, **names)):
         apps.setup([*installed, *settings.INSTALLED_APPS], PARTS)
     return Application(apps)
 
 
-def module_of(urlpatterns: Sequence[Any]) -> str:
-    """The name of a module with these routes."""
+def module_of(urlpatterns: Sequence[Any], **names: Any) -> str:
+    """The name of a module with these routes, and whatever else."""
     name = f"covet_test_urls_{next(_numbers)}"
     module = ModuleType(name)
     module.urlpatterns = list(urlpatterns)
+    vars(module).update(names)
     sys.modules[name] = module
     return name
 
@@ -96,6 +97,7 @@ async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
             installed: Sequence[str] = (),
             templates: Path | None = None,
             enforce_csrf_checks: bool = True,
+            names: dict[str, Any] | None = None,
             **settings: Any,
         ) -> httpx.AsyncClient:
             settings.setdefault("ALLOWED_HOSTS", ["testserver", "127.0.0.1"])
@@ -103,7 +105,7 @@ async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
             if templates is not None:
                 settings["TEMPLATES"] = {"DIRS": [str(templates)]}
             stack.enter_context(override(MIDDLEWARE=list(middleware), INSTALLED_APPS=[], **settings))
-            application = make_application(urlpatterns, installed=installed)
+            application = make_application(urlpatterns, installed=installed, **(names or {}))
             if request.param == "asgi":
                 client: httpx.AsyncClient = AsyncClient(
                     application, raise_request_exception=False, enforce_csrf_checks=enforce_csrf_checks
