@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from covet.conf import override
 from covet.db import migrations, models
+from covet.db.migrations import safety
 from covet.db.migrations.lint_options import lint_options
 from covet.db.migrations.safety import examine_all, findings_of
 from covet.db.migrations.statements import effect_of
@@ -95,6 +98,19 @@ async def test_a_migration_without_operations_does_nothing(database, make_loader
     for backwards in (False, True):
         found = await examine_all(database, loader, [("blog", "0002")], backwards=backwards)
         assert found == {("blog", "0002"): []}
+
+
+@pytest.mark.parametrize("page", ["migrations", "zero-downtime-migrations"])
+def test_each_code_is_told_of_in_the_docs(page):
+    package = Path(safety.__file__).parent
+    sources = [(package / f"{name}.py").read_text() for name in ("statements", "advice", "releases", "retyped")]
+    codes = {code for text in sources for code in re.findall(r'(?:code=|Advice\(\s*)f?"([a-z-]+[a-z])"', text)}
+    codes |= {"rename-column", "rename-table"}
+    assert len(codes) > 20
+
+    text = (Path(safety.__file__).parents[3] / "docs" / "howto" / f"{page}.md").read_text()
+
+    assert {code for code in codes if f"`{code}`" not in text} == set()
 
 
 RAW = {
