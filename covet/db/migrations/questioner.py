@@ -240,9 +240,22 @@ class Answers:
     def explicit_field(self, app_label: str, model_name: str, old_name: str) -> str | None:
         """Return the new name that ``--rename`` gives to a field."""
         for rename in self.renames:
-            if (rename.app_label, rename.model_name, rename.field_name) == (app_label, model_name.lower(), old_name):
+            if (rename.app_label, rename.field_name) == (app_label, old_name) and rename.model_name in self.names_of(
+                app_label, model_name
+            ):
                 return rename.new_name
         return None
+
+    def names_of(self, app_label: str, model_name: str) -> set[str]:
+        """Return the name of a model, and the one that it has by ``--rename`` no more: a field may be said of either."""
+        lower = model_name.lower()
+        return {lower} | {
+            rename.model_name
+            for rename in self.renames
+            if not rename.field_name
+            and (rename.new_app or rename.app_label, rename.new_name.lower()) == (app_label, lower)
+            and rename.app_label == app_label
+        }
 
     def _spoken_for(self, app_label: str, new_name: str) -> bool:
         return any(

@@ -67,7 +67,8 @@ def require_used_renames(answers: Questioner, changes: list[Change]) -> None:
         if isinstance(operation, RenameModel):
             done.add((change.app_label, operation.old_name.lower(), ""))
         elif isinstance(operation, RenameField):
-            done.add((change.app_label, operation.model_name.lower(), operation.old_name))
+            names = answers.names_of(change.app_label, operation.model_name)
+            done |= {(change.app_label, name, operation.old_name) for name in names}
     for rename in [item for item in answers.renames if not item.new_app]:
         if (rename.app_label, rename.model_name, rename.field_name) not in done:
             place = ".".join(part for part in (rename.app_label, rename.model_name, rename.field_name) if part)

@@ -264,6 +264,19 @@ def test_a_field_renamed_and_changed_is_renamed_then_altered(make_model, make_pr
     assert describe(found) == {"blog": [["Rename field title on item to headline", "Alter field headline on item"]]}
 
 
+@pytest.mark.parametrize("model", ["Item", "Post"])
+def test_a_model_and_its_field_are_renamed_together_under_either_name(
+    make_model, make_project, compare, describe, model
+):
+    old = make_project(make_model("blog.Item", {"title": title()}))
+    new = make_project(make_model("blog.Post", {"headline": title()}))
+    renames = [parse_rename("blog.Item:Post"), parse_rename(f"blog.{model}.title:headline")]
+
+    found = describe(compare(old, new, Answers(renames=renames)))
+
+    assert found == {"blog": [["Rename model Item to Post", "Rename field title on post to headline"]]}
+
+
 def test_a_field_renamed_with_its_column_kept_is_asked_for_too(make_model, make_project, compare, describe):
     old = make_project(make_model("blog.Item", {"title": title()}))
     new = make_project(make_model("blog.Item", {"headline": title(db_column="title")}))
