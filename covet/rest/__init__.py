@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from covet.rest.overrides import dependency_overrides, override_dependencies
     from covet.rest.pagination import CursorPage, OffsetPage, Page
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
+    from covet.rest.resources import ViewSet
     from covet.rest.routes import Router
     from covet.rest.throttle import Throttle
     from covet.rest.versioning import Versions
-    from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
+    from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet
     from covet.schema import ModelSchema, Schema
 
 __all__ = [
@@ -80,7 +81,7 @@ _HOMES = {
     "Throttle": "covet.rest.throttle",
     "ModelViewSet": "covet.rest.viewsets",
     "ReadOnlyModelViewSet": "covet.rest.viewsets",
-    "ViewSet": "covet.rest.viewsets",
+    "ViewSet": "covet.rest.resources",
     "action": "covet.rest.actions",
     "ModelSchema": "covet.schema",
     "Schema": "covet.schema",

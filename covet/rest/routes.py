@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from covet.http.exception_handlers import ExceptionHandler
     from covet.rest.deprecation import Deprecation
     from covet.rest.params import Depends
-    from covet.rest.viewsets import ViewSet
+    from covet.rest.resources import ViewSet
 
 __all__ = ["RouteOptions", "Router"]
 

@@ -11,7 +11,7 @@ from covet.handlers.part import HandlersPart
 from covet.http import Request, Response
 from covet.middleware.skipping import skipped_by
 from covet.rest import Router
-from covet.rest.viewsets import ViewSet
+from covet.rest.resources import ViewSet
 from covet.urls import host, include, path
 from covet.views import View
 from covet.views.decorators import without_middleware

@@ -1,0 +1,162 @@
+"""ViewSet: endpoints of one resource in a class, which routers mount: its usual methods, and its actions.
+
+A viewset has no state: one instance serves all requests, and what belongs to a request is an argument.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, ClassVar, Final
+
+from covet.exceptions import ImproperlyConfigured
+from covet.rest.actions import STANDARD, MarkedAction, Standard
+from covet.rest.endpoint import Endpoint
+from covet.rest.render import UNSET
+from covet.schema.field_types import python_type
+from covet.text import suggest
+
+__all__ = ["ViewSet"]
+
+_CONVERTERS: Final = {"int": "int", "UUID": "uuid"}
+_LOOKUP: Final = "<{converter}:pk>"
+
+
+class ViewSet:
+    """Endpoints of one resource in a class: the usual methods that it has, and its actions.
+
+    Attributes:
+        permissions: Who may; None for the model's policy or the router's.
+        throttles: How often each endpoint may be asked; None for the router's or ``DEFAULT_THROTTLES``.
+        tags: Groups in the documentation.
+        model: The model it is about, if there is one.
+        formats: The forms of bodies and answers; None for the router's or ``REST_FORMATS``.
+        conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
+        select_fields: Whether ``?fields=`` chooses what answers show.
+        idempotent: Whether a write with an ``Idempotency-Key`` is done once, and answered again.
+        lookup_field: The field that the path names a row by.
+        serves: Which of the usual methods there are, ``["list", "create"]``; None for all that the class has.
+    """
+
+    permissions: ClassVar[Sequence[Any] | None] = None
+    throttles: ClassVar[Sequence[Any] | None] = None
+    tags: ClassVar[Sequence[str]] = ()
+    model: ClassVar[Any] = None
+    formats: ClassVar[Sequence[Any] | None] = None
+    conditional: ClassVar[bool] = False
+    select_fields: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = False
+    lookup_field: ClassVar[str] = "pk"
+    serves: ClassVar[Collection[str] | None] = None
+
+    @classmethod
+    def endpoints(cls, prefix: str, basename: str, *, slash: str = "/") -> list[Endpoint]:
+        """Return the endpoints of this viewset below a prefix; what ``Router.register`` asks for."""
+        viewset = cls()
+        made = []
+        base = f"{prefix}/" if prefix else ""
+        lookup = _LOOKUP.format(converter=cls._converter())
+        # Actions first: authors/recent/ must not be read as the key of an author.
+        for name, marked in cls._actions():
+            last = marked.url_path or name
+            route = f"{base}{lookup}/{last}{slash}" if marked.detail else f"{base}{last}{slash}"
+            for method in marked.methods:
+                made.append(viewset._action_endpoint(name, marked, method, route, basename))
+        cls._check_serves()
+        for name, standard in cls._standard().items():
+            handler = getattr(viewset, name, None)
+            if handler is None or (cls.serves is not None and name not in cls.serves):
+                continue
+            if standard.suffix == "bulk":
+                made.append(viewset._standard_endpoint(name, standard, handler, f"{base}bulk{slash}", basename))
+                continue
+            route = f"{base}{lookup}{slash}" if standard.is_detail else base[: -1 if base and not slash else None]
+            made.append(viewset._standard_endpoint(name, standard, handler, route, basename))
+        return made
+
+    @classmethod
+    def _standard(cls) -> dict[str, Standard]:
+        return STANDARD
+
+    @classmethod
+    def _check_serves(cls) -> None:
+        known = [name for name in cls._standard() if getattr(cls, name, None) is not None]
+        for name in cls.serves or ():
+            if name not in known:
+                near = suggest(name, known)
+                hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known)}."
+                raise ImproperlyConfigured(f"{cls.__name__}.serves names {name!r}, which it does not have. {hint}")
+
+    @classmethod
+    def _actions(cls) -> Iterable[tuple[str, MarkedAction]]:
+        for name, member in inspect.getmembers(cls, inspect.isfunction):
+            marked = getattr(member, "__covet_action__", None)
+            if marked is not None:
+                yield name, marked
+
+    @classmethod
+    def _converter(cls) -> str:
+        if cls.model is None:
+            return "str"
+        return _CONVERTERS.get(getattr(python_type(cls._lookup()), "__name__", ""), "str")
+
+    @classmethod
+    def _lookup(cls) -> Any:
+        meta = cls.model._meta
+        return meta.pk if cls.lookup_field == "pk" else meta.get_field(cls.lookup_field)
+
+    def _action_endpoint(self, name: str, marked: MarkedAction, method: str, route: str, basename: str) -> Endpoint:
+        handler = getattr(self, name)
+        options = dict(marked.options)
+        options.setdefault("response", self._shown(handler))
+        options.setdefault("permissions", self.permissions)
+        options.setdefault("throttles", self.throttles)
+        for option in ("formats", "conditional", "select_fields", "idempotent"):
+            options.setdefault(option, getattr(self, option))
+        suffix = name if len(marked.methods) == 1 else f"{method.lower()}_{name}"
+        options.setdefault("operation_id", f"{basename.replace('-', '_')}_{suffix}")
+        return Endpoint(
+            handler,
+            method,
+            route,
+            name=f"{basename}-{marked.url_name or name.replace('_', '-')}",
+            model=self.model,
+            annotations=self._annotations(handler, name),
+            **{**options, "tags": tuple(options.get("tags", self.tags))},
+        )
+
+    def _standard_endpoint(
+        self, name: str, standard: Standard, handler: Callable[..., Any], route: str, basename: str
+    ) -> Endpoint:
+        return Endpoint(
+            handler,
+            standard.method,
+            route,
+            name=f"{basename}-{standard.suffix}",
+            response=self._response(name, handler),
+            status=standard.status,
+            permissions=self.permissions,
+            throttles=self.throttles,
+            tags=tuple(self.tags),
+            operation_id=f"{basename.replace('-', '_')}_{name}",
+            model=self.model,
+            action=standard.action,
+            annotations=self._annotations(handler, name),
+            formats=self.formats,
+            conditional=self.conditional,
+            select_fields=self.select_fields,
+            idempotent=self.idempotent,
+            last_modified=self._stamp() if name in ("read", "update", "patch") else None,
+        )
+
+    def _stamp(self) -> Callable[[Any], Any] | None:
+        return None
+
+    def _response(self, name: str, handler: Callable[..., Any]) -> Any:
+        return UNSET
+
+    def _shown(self, handler: Callable[..., Any]) -> Any:
+        return UNSET
+
+    def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
+        return {}
