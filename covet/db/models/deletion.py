@@ -339,7 +339,7 @@ class Collector:
                 if count:
                     counts[model._meta.label] += count
             if post_delete.has_listeners(model) and not model._meta.auto_created:
-                for one in self.data[model].values():
+                for one in reversed(list(self.data[model].values())):
                     await post_delete.send(model, instance=one, using=self.using, origin=self.origin)
 
 

@@ -196,3 +196,25 @@ async def test_rows_that_go_by_cascade_are_told_only_where_somebody_listens(blog
         total, counts = await ann.delete()
     assert sorted(gone) == ["0", "1", "2"]
     assert (total, counts["testblog.Comment"]) == (5, 3)
+
+
+@pytest.mark.row("signals.models")
+async def test_deletions_are_told_in_order_before_and_in_reverse_after(blog: Database) -> None:
+    author = await Author.objects.create(name="Ann")
+    for title in ("one", "two"):
+        await Article.objects.create(title=title, author=author)
+    told: list[str] = []
+
+    def before(sender: Any, instance: Any, **_: Any) -> None:
+        told.append(f"before {instance}")
+
+    def after(sender: Any, instance: Any, **_: Any) -> None:
+        told.append(f"after {instance}")
+
+    with ExitStack() as stack:
+        for model in (Author, Article):
+            stack.enter_context(connected(signals.pre_delete, before, model))
+            stack.enter_context(connected(signals.post_delete, after, model))
+        await author.delete()
+
+    assert told == ["before one", "before two", "before Ann", "after two", "after one", "after Ann"]
