@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covet.apps import apps
-from covet.concurrency import to_thread
 from covet.conf import override, settings
 from covet.db import connections
 from covet.db.migrations.execute import migrate_all
 from covet.exceptions import ImproperlyConfigured
 from covet.test.content import keep_content, put_back
+from covet.test.creation import copy, create, drop
+from covet.test.templates import shared_by_workers, template_folder
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["flush", "isolated", "test_config", "test_databases"]
 
 
-def test_config(config: DatabaseConfig, folder: Path) -> DatabaseConfig:
+def test_config(config: DatabaseConfig, folder: Path, worker: str | None = None) -> DatabaseConfig:
     """Return the configuration of the database that tests use in place of this one.
 
     Its name is ``test_name`` of the configuration, or ``test_`` and the name; COVET_TEST_SUFFIX and pytest-xdist's
     worker are added, so that runs beside each other do not meet. SQLite gets a file in the run's own folder.
     """
     suffix = os.environ.get("COVET_TEST_SUFFIX", "")
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    worker = worker or os.environ.get("PYTEST_XDIST_WORKER", "")
     tail = f"{suffix}_{worker}" if worker else suffix
     if config.backend == "sqlite":
         stem = "memory" if ":memory:" in config.name else Path(config.name).stem
@@ -71,9 +71,21 @@ async def test_databases(
             if where in made:
                 continue  # an alias that names the same database twice, such as a replica
             made[where] = alias
-            await _create(originals[alias], config, keep=keep)
             if not keep:
-                stack.push_async_callback(_drop, originals[alias], config)
+                stack.push_async_callback(drop, originals[alias], config)
+        folder = template_folder() if migrate and not keep else None
+        if folder is not None:
+            templates = {
+                alias: replace(test_config(originals[alias], folder, worker="template"), test=config.test)
+                for alias, config in configs.items()
+            }
+            await stack.enter_async_context(_copies(folder, originals, mirrors, templates, made.values()))
+        migrated = set()
+        for alias in made.values():
+            if folder is not None and await copy(originals[alias], templates[alias], configs[alias]):
+                migrated.add(alias)
+            elif folder is None:
+                await create(originals[alias], configs[alias], keep=keep)
         configs |= {alias: configs[mirror] for alias, mirror in mirrors.items()}
         await stack.enter_async_context(override(DATABASES=configs))
         stack.push_async_callback(_close_all)
@@ -81,8 +93,39 @@ async def test_databases(
         stack.enter_context(connections.using({alias: connections[mirror] for alias, mirror in mirrors.items()}))
         if migrate:
             for alias in made.values():
-                await _migrate(connections[alias])
+                if alias not in migrated:
+                    await _migrate(connections[alias])
         yield
+
+
+def _copies(
+    folder: Path,
+    originals: Mapping[str, DatabaseConfig],
+    mirrors: Mapping[str, str],
+    templates: dict[str, DatabaseConfig],
+    aliases: Iterable[str],
+) -> AbstractAsyncContextManager[None]:
+    """Have migrated databases that the workers of this run copy; see ``shared_by_workers``."""
+    chosen = list(aliases)
+
+    async def make() -> None:
+        for alias in chosen:
+            await create(originals[alias], templates[alias])
+        whole = templates | {alias: templates[mirror] for alias, mirror in mirrors.items()}
+        async with override(DATABASES=whole):
+            with connections.using({alias: connections[mirror] for alias, mirror in mirrors.items()}):
+                try:
+                    for alias in chosen:
+                        await _migrate(connections[alias])
+                finally:
+                    # Nobody may be connected to what is copied.
+                    await connections.close()
+
+    async def away() -> None:
+        for alias in chosen:
+            await drop(originals[alias], templates[alias])
+
+    return shared_by_workers(folder, make, away)
 
 
 def _mirrors(configs: Mapping[str, DatabaseConfig]) -> dict[str, str]:
@@ -171,71 +214,3 @@ async def flush(database: Database) -> None:
 
 async def _close_all() -> None:
     await connections.close()
-
-
-def _maintenance(original: DatabaseConfig) -> Database:
-    """Return a database of the same server from which others can be created."""
-    from covet.db.database import Database
-
-    return Database("maintenance", replace(original, name="postgres" if original.backend == "postgresql" else ""))
-
-
-async def _create(original: DatabaseConfig, config: DatabaseConfig, *, keep: bool) -> None:
-    if config.backend == "sqlite":
-        if not keep:
-            await to_thread(Path(config.name).unlink, missing_ok=True)
-        return
-    server = _maintenance(original)
-    try:
-        name = server.dialect.quote(config.name)
-        if config.backend == "postgresql":
-            there = bool(await server.fetch("SELECT 1 FROM pg_database WHERE datname = $1", (config.name,)))
-            if there and not keep:
-                await server.execute(f"DROP DATABASE {name} WITH (FORCE)")  # a quoted identifier
-            if not there or not keep:
-                await server.execute(f"CREATE DATABASE {name}{_postgresql_options(config, server)}")
-        else:
-            if not keep:
-                await server.execute(f"DROP DATABASE IF EXISTS {name}")  # a quoted identifier
-            await server.execute(f"CREATE DATABASE IF NOT EXISTS {name}{_mysql_options(config)}")
-    finally:
-        await server.close()
-
-
-def _postgresql_options(config: DatabaseConfig, server: Database) -> str:
-    test, options = config.test, ""
-    if test.collation is not None:
-        raise ImproperlyConfigured(
-            "PostgreSQL takes the collation of a database from its template: write TEST = {'TEMPLATE': …}."
-        )
-    if test.charset is not None:
-        options += f" ENCODING '{_word(test.charset)}'"
-    if test.template is not None:
-        options += f" TEMPLATE {server.dialect.quote(test.template)}"
-    return options
-
-
-def _mysql_options(config: DatabaseConfig) -> str:
-    test = config.test
-    if test.template is not None:
-        raise ImproperlyConfigured("MySQL and MariaDB make no database from another: leave TEST['TEMPLATE'] out.")
-    collation = f" COLLATE {_word(test.collation)}" if test.collation is not None else ""
-    return f" CHARACTER SET {_word(test.charset or 'utf8mb4')}{collation}"
-
-
-def _word(name: str) -> str:
-    """Return the name of a character set or collation, which stands in SQL as it is."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ImproperlyConfigured(f"'{name}' in TEST of DATABASES names no character set or collation.")
-    return name
-
-
-async def _drop(original: DatabaseConfig, config: DatabaseConfig) -> None:
-    if config.backend == "sqlite":
-        return  # its folder goes
-    server = _maintenance(original)
-    try:
-        force = " WITH (FORCE)" if config.backend == "postgresql" else ""
-        await server.execute(f"DROP DATABASE IF EXISTS {server.dialect.quote(config.name)}{force}")
-    finally:
-        await server.close()

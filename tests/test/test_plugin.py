@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from covet.test.templates import shared_by_workers
 from tests.conftest import repository_root
 
 SETTINGS = """
@@ -366,32 +368,121 @@ async def test_behind(db):
 """
 
 
-@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", "mysql"])
-def test_rows_of_migrations_are_put_back_after_real_commits(tmp_path: Path, vendor: str) -> None:
+def shop_project(folder: Path, vendor: str) -> Project:
+    """A project with an app whose migrations write rows."""
     names = {"postgresql": "COVET_TEST_POSTGRES_URL", "mysql": "COVET_TEST_MYSQL_URL"}
-    project = Project(tmp_path, os.environ[names[vendor]] if vendor in names else "sqlite:///real.sqlite3")
-    shop = tmp_path / "shop"
+    project = Project(folder, os.environ[names[vendor]] if vendor in names else "sqlite:///real.sqlite3")
+    shop = folder / "shop"
     (shop / "migrations").mkdir(parents=True)
     (shop / "__init__.py").touch()
     (shop / "migrations" / "__init__.py").touch()
     (shop / "models.py").write_text(SHOP)
-    settings = tmp_path / "project_settings.py"
+    settings = folder / "project_settings.py"
     settings.write_text(settings.read_text().replace('"tests._apps.members"]', '"tests._apps.members", "shop"]'))
     environment = {
         **os.environ,
         "COVET_SETTINGS_MODULE": "project_settings",
-        "PYTHONPATH": f"{tmp_path}:{repository_root()}",
+        "PYTHONPATH": f"{folder}:{repository_root()}",
     }
     subprocess.run(
-        [sys.executable, "-m", "covet", "makemigrations", "shop"], cwd=tmp_path, env=environment, check=True, timeout=60
+        [sys.executable, "-m", "covet", "makemigrations", "shop"], cwd=folder, env=environment, check=True, timeout=60
     )
     (shop / "migrations" / "0002_fill.py").write_text(SHOP_MIGRATION)
+    return project
+
+
+def test_rows_of_migrations_are_put_back_after_real_commits(tmp_path: Path) -> None:
+    project = shop_project(tmp_path, "sqlite")
+    settings = tmp_path / "project_settings.py"
 
     outcome, output = project.test(CONTENT)
 
     assert outcome == {"passed": 4}, output
-    if vendor == "sqlite":
-        config = 'DATABASES["default"] = {"url": DATABASES["default"], "TEST": {"SERIALIZE": False}}\n'
-        settings.write_text(settings.read_text() + config)
-        outcome, output = project.test(CONTENT)
-        assert outcome == {"passed": 2, "failed": 2}, output
+    config = 'DATABASES["default"] = {"url": DATABASES["default"], "TEST": {"SERIALIZE": False}}\n'
+    settings.write_text(settings.read_text() + config)
+    outcome, output = project.test(CONTENT)
+    assert outcome == {"passed": 2, "failed": 2}, output
+
+
+IN_PARALLEL = (
+    CONTENT
+    + """
+import os
+from covet.db import IntegrityError, connections, transaction
+
+@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.db(transaction=True)
+async def test_rules_are_there(turn):
+    with pytest.raises(IntegrityError):
+        await Country.objects.create(code="nl", area=1)
+    with pytest.raises(IntegrityError):
+        async with transaction.atomic():
+            await City.objects.create(country_id=10**6)
+    assert connections["default"].config.name.removesuffix(".sqlite3").endswith(os.environ["PYTEST_XDIST_WORKER"])
+"""
+)
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", "mysql"])
+def test_workers_copy_what_one_of_them_has_migrated(tmp_path: Path, vendor: str) -> None:
+    project = shop_project(tmp_path, vendor)
+    migration = tmp_path / "shop" / "migrations" / "0002_fill.py"
+    told = f"    open({str(tmp_path / 'runs')!r}, 'a').write(schema_editor.alias + '\\n')\n"
+    source = migration.read_text()
+    migration.write_text(source.replace("    Country, City =", told + "    Country, City =", 1))
+
+    outcome, output = project.test(IN_PARALLEL, "-n", "2", "--dist", "each")
+
+    assert outcome == {"passed": 12}, output
+    assert sorted((tmp_path / "runs").read_text().split()) == ["default", "other"]
+
+
+def test_what_cannot_be_copied_is_migrated_by_each_worker(tmp_path: Path) -> None:
+    """MariaDB and MySQL copy tables only."""
+    project = shop_project(tmp_path, "mysql")
+    migration = tmp_path / "shop" / "migrations" / "0002_fill.py"
+    told = f"    open({str(tmp_path / 'runs')!r}, 'a').write(schema_editor.alias + '\\n')\n"
+    source = migration.read_text().replace("    Country, City =", told + "    Country, City =", 1)
+    view = "migrations.RunSQL('CREATE VIEW codes AS SELECT code FROM shop_country')"
+    migration.write_text(source.replace("RunPython(fill)]", f"RunPython(fill), {view}]"))
+
+    outcome, output = project.test(CONTENT, "-n", "2", "--dist", "each")
+
+    assert outcome == {"passed": 8}, output
+    # Once for the template, once for each worker; the SQLite file is copied.
+    assert sorted((tmp_path / "runs").read_text().split()) == ["default"] * 3 + ["other"]
+
+
+def test_the_last_worker_drops_what_they_shared(tmp_path: Path) -> None:
+    """Workers that begin and end in any order; one whose migrations fail leaves it to the next."""
+    folder, happened = tmp_path / "shared", []
+
+    async def make() -> None:
+        happened.append("make")
+        if happened.count("make") == 1:
+            raise ZeroDivisionError
+
+    async def drop() -> None:
+        happened.append("drop")
+
+    async def worker(first: asyncio.Event, go: asyncio.Event) -> None:
+        async with shared_by_workers(folder, make, drop):
+            happened.append("in")
+            first.set()
+            await go.wait()
+
+    async def run() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with shared_by_workers(folder, make, drop):
+                pass
+        one, two, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(worker(one, go))
+            await one.wait()
+            tasks.create_task(worker(two, go))
+            await two.wait()
+            go.set()
+
+    asyncio.run(run())
+    assert happened == ["drop", "make", "drop", "make", "in", "in", "drop"]
+    assert list(tmp_path.iterdir()) == []
