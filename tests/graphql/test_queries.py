@@ -75,6 +75,15 @@ async def test_three_levels_and_a_count_cost_four_statements(ask: Any) -> None:
     assert found["edges"][1]["node"]["profile"] is None
     assert [one["title"] for one in found["edges"][0]["node"]["articles"]] == ["Title 1", "Title 3", "Title 5"]
     assert len(queries) == 4
+    assert not [query.sql for query in queries if "body" in query.sql or "email" in query.sql]
+
+
+async def test_rows_of_a_list_may_show_more_of_their_owner_than_the_list_does(ask: Any) -> None:
+    answer = await ask("{ authors { edges { node { id articles { title author { name } } } } } }")
+
+    assert "errors" not in answer
+    first = answer["data"]["authors"]["edges"][0]["node"]["articles"][0]
+    assert first == {"title": "Title 1", "author": {"name": "Ann"}}
 
 
 async def test_a_key_alone_needs_no_join(ask: Any) -> None:
