@@ -38,6 +38,13 @@ PROTOCOL = "covet.handlers.protocol:CovetProtocol"
 # Added to all grace times before the process ends itself.
 MARGIN_S = 5.0
 CLOSE_FRAMES_S = 0.25
+# granian configures logging anew when it is made, which would close the handlers of the project.
+GRANIAN_LOGGING = {
+    "incremental": True,
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"granian.access": {"level": "INFO"}},
+}
 
 logger = logging.getLogger("covet.server")
 
@@ -181,6 +188,7 @@ def serve_granian(
         interface=Interfaces.RSGI if native else Interfaces.ASGINL,
         websockets=True,
         log_enabled=False,
+        log_dictconfig=GRANIAN_LOGGING,
         log_access=access_log,
     )
     return _run(_serve_granian(app, server, host, port, on_started))

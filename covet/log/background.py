@@ -48,11 +48,25 @@ class BackgroundHandler(logging.Handler):
             if len(self._waiting) >= self.limit:
                 self.lost += 1
                 return
+            if self._is_closed:
+                self._open_again()
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="covet log", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # The interpreter ends, and starts no more of them.
+                    self._write(kept)
+                    return
+                self._thread = thread
             self._waiting.append(kept)
-            if self._thread is None and not self._is_closed:
-                self._thread = threading.Thread(target=self._run, name="covet log", daemon=True)
-                self._thread.start()
             self._changed.notify_all()
+
+    def _open_again(self) -> None:
+        """Go on after a close: a library that calls ``dictConfig`` closes the handlers of everybody, also of loggers it leaves alone."""
+        self._is_closed, self._thread = False, None
+        # Known to logging once more, which then has it written to the end when the interpreter stops.
+        logging._addHandlerRef(self)  # type: ignore[attr-defined]
 
     def _run(self) -> None:
         while True:

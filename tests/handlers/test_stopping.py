@@ -343,6 +343,23 @@ def test_workers_die_with_a_parent_that_is_killed(start: Start, way: str) -> Non
     wait_until(lambda: all(is_gone(pid) for pid in workers), server)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_fails_is_in_the_log_of_the_project(start: Start, way: str) -> None:
+    server = start(way, more_views=FAILING)
+
+    assert httpx.get(server.url + "/fail").status_code == 500
+
+    wait_until(lambda: "RuntimeError: in the view" in server.output(), server)
+
+
+FAILING = """
+async def fail(request):
+    raise RuntimeError("in the view")
+
+urlpatterns.append(path("fail", fail))
+"""
+
+
 def is_gone(pid: int) -> bool:
     """Whether a process has ended, also where nobody has taken its end in."""
     try:

@@ -215,3 +215,36 @@ def test_filters_ask_the_setting_or_a_function() -> None:
 
     assert stream.getvalue().splitlines() == ["a long line, in production", "short", "short"]
     assert CallbackFilter(lambda one: None).filter(record("x")) is False
+
+
+def test_a_handler_that_somebody_elses_config_has_closed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(record.getMessage())
+
+    handler = BackgroundHandler(Keeping())
+    own = logging.getLogger("tests.log.closed")
+    own.propagate = False
+    own.addHandler(handler)
+    try:
+        own.error("before")
+        handler.close()
+        own.error("after")
+        handler.flush()
+        assert written == ["before", "after"]
+        # As at the end of the interpreter: closed for good, and no thread can be started any more.
+        handler.close()
+        monkeypatch.setattr(threading.Thread, "start", cannot_start)
+        own.error("at the very end")
+    finally:
+        own.removeHandler(handler)
+        monkeypatch.undo()
+        handler.close()
+
+    assert written == ["before", "after", "at the very end"]
+
+
+def cannot_start(thread: threading.Thread) -> None:
+    raise RuntimeError("can't create new thread at interpreter shutdown")
