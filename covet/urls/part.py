@@ -48,6 +48,7 @@ class UrlsPart(AppPart):
             "LANGUAGE_CODE",
             "PAGE_SIZE",
             "MAX_PAGE_SIZE",
+            "REFUSE_UNKNOWN_PARAMETERS",
             "REST_FORMATS",
             "USE_I18N",
             "VERSIONING",
