@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from covet.db.backends.blocks import Atomic
+from covet.db.backends.table_changes import Changes, compare, with_names
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
-from covet.db.sql.nodes import Node
-from covet.db.sql.walk import rename_columns
 
 if TYPE_CHECKING:
     from covet.db.database import Database
 
-__all__ = ["Changes", "SchemaEditor", "StatementLog", "compare"]
+__all__ = ["SchemaEditor", "StatementLog"]
 
 
 class StatementLog(Protocol):
@@ -42,136 +41,6 @@ class StatementLog(Protocol):
 
     async def once(self, sql: str, args: Sequence[Any], run: Callable[[], Awaitable[object]]) -> None:
         """Run a statement, unless it has run before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What differs between two definitions of a table, in the names of the new one.
-
-    Attributes:
-        renamed: Columns by old and new name.
-        removed: Columns that go.
-        added: Columns that come.
-        altered: Columns that change: before and after.
-        key_changes: The primary key is another one.
-    """
-
-    renamed: dict[str, str]
-    removed: tuple[ColumnDef, ...]
-    added: tuple[ColumnDef, ...]
-    altered: tuple[tuple[ColumnDef, ColumnDef], ...]
-    key_changes: bool
-    old_keys: tuple[ForeignKeyDef, ...]
-    new_keys: tuple[ForeignKeyDef, ...]
-    old_uniques: tuple[UniqueDef, ...]
-    new_uniques: tuple[UniqueDef, ...]
-    old_checks: tuple[CheckDef, ...]
-    new_checks: tuple[CheckDef, ...]
-    old_indexes: tuple[IndexDef, ...]
-    new_indexes: tuple[IndexDef, ...]
-
-    @property
-    def changes_columns(self) -> bool:
-        """Whether anything but indexes differs."""
-        return bool(
-            self.removed
-            or self.added
-            or self.altered
-            or self.key_changes
-            or self.old_keys
-            or self.new_keys
-            or self.old_checks
-            or self.new_checks
-        )
-
-
-def compare(old: TableDef, new: TableDef, renamed: Mapping[str, str]) -> Changes:
-    """Return what must be done to make the old table the new one."""
-    moved = with_names(old, new.name, renamed)
-    before = {column.name: column for column in moved.columns}
-    after = {column.name: column for column in new.columns}
-    altered = tuple(
-        (before[name], column) for name, column in after.items() if name in before and _differ(before[name], column)
-    )
-
-    def gone(items: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(item for item in items if item not in others)
-
-    return Changes(
-        renamed={a: b for a, b in renamed.items() if a != b},
-        removed=tuple(column for name, column in before.items() if name not in after),
-        added=tuple(column for name, column in after.items() if name not in before),
-        altered=altered,
-        key_changes=primary_key_of(moved) != primary_key_of(new),
-        old_keys=gone(moved.foreign_keys, new.foreign_keys),
-        new_keys=gone(new.foreign_keys, moved.foreign_keys),
-        old_uniques=gone(moved.uniques, new.uniques),
-        new_uniques=gone(new.uniques, moved.uniques),
-        old_checks=gone(moved.checks, new.checks),
-        new_checks=gone(new.checks, moved.checks),
-        old_indexes=gone(moved.indexes, new.indexes),
-        new_indexes=gone(new.indexes, moved.indexes),
-    )
-
-
-def _differ(old: ColumnDef, new: ColumnDef) -> bool:
-    return replace(old, backfill=None, primary_key=False) != replace(new, backfill=None, primary_key=False)
-
-
-def with_names(table: TableDef, name: str, renamed: Mapping[str, str]) -> TableDef:
-    """Return a definition as it reads once its columns have their new names: databases follow a rename by themselves."""
-
-    def new(column: str) -> str:
-        return renamed.get(column, column)
-
-    def names(columns: Sequence[str]) -> tuple[str, ...]:
-        return tuple(new(column) for column in columns)
-
-    def node(item: Node | None) -> Node | None:
-        return None if item is None else _renamed_node(item, renamed)
-
-    def parts(rule: UniqueDef | IndexDef) -> Any:
-        return tuple(
-            replace(part, column=None if part.column is None else new(part.column), expression=node(part.expression))
-            for part in rule.parts
-        )
-
-    def rule(item: Any) -> Any:
-        return replace(item, parts=parts(item), condition=node(item.condition), include=names(item.include))
-
-    keys = tuple(
-        replace(
-            key,
-            columns=names(key.columns),
-            to_table=name if key.to_table == table.name else key.to_table,
-            to_columns=names(key.to_columns) if key.to_table == table.name else key.to_columns,
-        )
-        for key in table.foreign_keys
-    )
-    columns = tuple(
-        replace(
-            column,
-            name=new(column.name),
-            generated=None
-            if column.generated is None
-            else replace(column.generated, expression=_renamed_node(column.generated.expression, renamed)),
-        )
-        for column in table.columns
-    )
-    return replace(
-        table,
-        name=name,
-        columns=columns,
-        primary_key=names(table.primary_key),
-        foreign_keys=keys,
-        uniques=tuple(rule(item) for item in table.uniques),
-        checks=tuple(replace(check, condition=_renamed_node(check.condition, renamed)) for check in table.checks),
-        indexes=tuple(rule(item) for item in table.indexes),
-    )
-
-
-def _renamed_node(node: Node, renamed: Mapping[str, str]) -> Node:
-    return rename_columns(node, renamed) if renamed else node
 
 
 class SchemaEditor(ABC):

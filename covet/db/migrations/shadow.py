@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from covet.db.backends.schema import with_names
+from covet.db.backends.table_changes import with_names
 from covet.db.migrations.apply import tables_of
 from covet.db.migrations.operations.columns import AlterField
 from covet.db.migrations.operations.special import RunSQL, SeparateDatabaseAndState

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from covet.db.backends.schema import Changes, SchemaEditor
+from covet.db.backends.schema import SchemaEditor
+from covet.db.backends.table_changes import Changes
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, IndexPart, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
 

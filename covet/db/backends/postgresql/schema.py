@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from covet.db.backends.blocks import Atomic
-from covet.db.backends.schema import Changes, SchemaEditor, with_names
+from covet.db.backends.schema import SchemaEditor
+from covet.db.backends.table_changes import Changes, with_names
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
 from covet.db.sql.nodes import ColumnType

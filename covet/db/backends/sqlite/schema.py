@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from covet.db.backends.blocks import Atomic
-from covet.db.backends.schema import Changes, SchemaEditor, compare
+from covet.db.backends.schema import SchemaEditor
 from covet.db.backends.sqlite.introspection import Reader
+from covet.db.backends.table_changes import Changes, compare
 from covet.db.errors import ForeignKeyViolation, NotSupportedError
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
