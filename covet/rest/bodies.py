@@ -17,7 +17,16 @@ from covet.rest.signature import Signature, describe
 from covet.schema.messages import struct_text
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
 
-__all__ = ["BODY_ERRORS", "body_schema", "check_form", "check_json", "files_of", "read_loose", "struct_errors"]
+__all__ = [
+    "BODY_ERRORS",
+    "body_schema",
+    "check_form",
+    "check_json",
+    "files_of",
+    "is_json",
+    "read_loose",
+    "struct_errors",
+]
 
 BODY_ERRORS: Final = (msgspec.DecodeError, StructError, RecursionError, UnicodeDecodeError)
 """What decoding a struct may raise."""
@@ -61,6 +70,11 @@ def _holds_model(annotation: Any) -> bool:
     return any(_holds_model(argument) for argument in get_args(annotation))
 
 
+def is_json(kind: str) -> bool:
+    """Return whether a media type says that the body is the values themselves; a JSON Patch is steps that change them."""
+    return kind == "application/json" or (kind.endswith("+json") and kind != "application/json-patch+json")
+
+
 def check_json(request: Request) -> None:
     """Refuse a body that says it is something else; one that says nothing is read as JSON.
 
@@ -72,7 +86,7 @@ def check_json(request: Request) -> None:
             if value == _JSON:
                 return
             kind = request.content_type
-            if kind and kind != "application/json" and not kind.endswith("+json"):
+            if kind and not is_json(kind):
                 raise UnsupportedMediaType(f"This endpoint reads application/json, not {kind}.")
             return
 

@@ -220,6 +220,17 @@ async def test_what_nobody_gives_is_406_and_what_nobody_reads_is_415(site: Any) 
     assert "application/yaml" in sent.json()["detail"]
 
 
+async def test_a_merge_patch_is_read_and_a_json_patch_is_not(site: Any) -> None:
+    client = await site(PATTERNS)
+
+    for place in ("/items", "/plain"):
+        merge = await client.post(
+            place, content=b'{"title": "x"}', headers={"Content-Type": "application/merge-patch+json"}
+        )
+        steps = await client.post(place, content=b"[]", headers={"Content-Type": "application/json-patch+json"})
+        assert (merge.status_code in (200, 201), steps.status_code) == (True, 415)
+
+
 async def test_an_unknown_format_is_named(site: Any) -> None:
     client = await site(PATTERNS)
 

@@ -11,6 +11,7 @@ from covet.http.negotiation import best_match
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
 from covet.problems import PROBLEM_JSON, ProblemError
+from covet.rest.bodies import is_json
 from covet.rest.errors import answer, invalid
 from covet.rest.formats.base import JSON, Format, FormatError, Formats
 from covet.text import suggest
@@ -135,7 +136,7 @@ def read_body(formats: Formats, is_list: bool, request: Request, raw: bytes) -> 
         BadRequest: It is not what it says it is.
     """
     kind = request.content_type
-    if not kind or kind == "application/json" or kind.endswith("+json"):
+    if not kind or is_json(kind):
         return raw, False
     for one in formats:
         if one.read is None or kind not in one.media_types:
