@@ -49,8 +49,7 @@ class Application:
             if scope.get("root_path"):
                 # The server gives each request a context of its own, so nothing is to be put back.
                 script_prefix.set(scope["root_path"].rstrip("/"))
-            request = Request(scope, receive, app=handler, policy=handler.policy)
-            request._channel = send
+            request = Request.from_scope(scope, receive, send, handler)
             steps: Any = handler.handle(request)
             try:
                 waited = steps.send(None)

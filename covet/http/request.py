@@ -138,16 +138,36 @@ class Request:
         self._scope = scope
         self._receive = receive
         self.method: str = scope["method"]
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        if root:
-            self.root_path = root
-            if path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-                path = path[len(root) :] or "/"
-        self.path = path
+        self.path: str = scope["path"]
         self.raw_headers: RawHeaders = scope["headers"]
+        if scope.get("root_path"):
+            self._mounted(scope["root_path"])
         self.app = app
         self.policy = policy
+
+    @classmethod
+    def from_scope(cls, scope: Scope, receive: Receive, channel: Any, app: Any) -> Request:
+        """Make a request as the class does, with the policy of its handler; what a server does for each one."""
+        # To call the class with arguments by name takes as long as all the rest of this.
+        self = cls.__new__(cls)
+        self._scope = scope
+        self._receive = receive
+        self._channel = channel
+        self.method = scope["method"]
+        self.path = scope["path"]
+        self.raw_headers = scope["headers"]
+        if scope.get("root_path"):
+            self._mounted(scope["root_path"])
+        self.app = app
+        self.policy = app.policy
+        return self
+
+    def _mounted(self, root: str) -> None:
+        """Take the path below a mount point for the path."""
+        path, end = self.path, len(root)
+        self.root_path = root
+        if path.startswith(root) and path[end : end + 1] in ("", "/"):
+            self.path = path[end:] or "/"
 
     def _told(self, name: str, default: Any) -> Any:
         """Return what the server's scope says."""

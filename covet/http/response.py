@@ -145,11 +145,11 @@ class Response:
         size = len(self.body)
         if self.status in BODILESS:
             return self.raw_headers
-        for name, _ in self.raw_headers:
+        raw = self.raw_headers
+        for name, _ in raw:
             if name == b"content-length":
-                return self.raw_headers
-        length = _LENGTHS[size] if size < 4096 else (b"content-length", b"%d" % size)
-        return [*self.raw_headers, length]
+                return raw
+        return [*raw, _LENGTHS[size] if size < 4096 else (b"content-length", b"%d" % size)]
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send this answer by ASGI; a HEAD request gets the headers alone."""
