@@ -10,6 +10,7 @@ import keyword
 import weakref
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -70,6 +71,14 @@ class Batch:
         """Count one more row in."""
         self.refs.append(weakref.ref(row))
 
+    def keep(self, key: Any, rows: list[Any]) -> None:
+        """Keep a list of what was loaded for the rows for as long as their own list lives."""
+        result = None if self.result is None else self.result()
+        if result is not None:
+            if result.loaded is None:
+                result.loaded = {}
+            result.loaded[key] = rows
+
 
 class Result(list[Any]):
     """The list that a query gives; while it lives, it is what its rows know each other by.
@@ -80,18 +89,30 @@ class Result(list[Any]):
     Attributes:
         batches: The batch of the rows, and of each relation that was joined.
         joined: The rows of those relations.
+        loaded: What was loaded for the rows later, by relation. Those lists go when the rows are gone, so that whatever was
+            loaded for them alone needs no weak references either.
     """
 
-    __slots__ = ("__weakref__", "batches", "joined")
+    __slots__ = ("__weakref__", "batches", "joined", "loaded")
 
     batches: tuple[Batch, ...]
     joined: tuple[list[Any], ...]
+    loaded: dict[Any, list[Any]] | None
 
     def __del__(self) -> None:
-        if not self.joined:
-            if max(map(getrefcount, self), default=0) > _HELD_ONCE:
-                self.batches[0].refs += _references(self)
-            return
+        if self.joined:
+            self._refer_to_joined()
+        else:
+            counts = list(map(getrefcount, self))
+            if counts and max(counts) > _HELD_ONCE:
+                # After a loop its variable still holds the last row: no reason to refer to all of them.
+                self.batches[0].refs += _references(list(compress(self, map(_HELD_ONCE.__lt__, counts))))
+        if self.loaded:
+            # Here, since the attributes of a list go before its items.
+            self.clear()
+
+    def _refer_to_joined(self) -> None:
+        """Refer to all rows, as soon as one of them outlives the list: with it lives what it is joined to."""
         if any(max(map(getrefcount, rows), default=0) > held for rows, held in self._held()):
             for batch, (rows, _held) in zip(self.batches, self._held(), strict=True):
                 batch.refs += _references(rows)
@@ -202,6 +223,7 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     targets += ["_"] * hidden
     numbers = range(len(plans))
     head.append(f" l0.batches = ({''.join(f'b{number},' for number in numbers)})")
+    head.append(" l0.loaded = None")
     head.append(f" l0.joined = ({''.join(f'l{number},' for number in numbers[1:])})")
     head.append(f" {''.join(f'b{number}.result = ' for number in numbers)}ref(l0)")
     head.append(" for row in rows:")

@@ -254,7 +254,9 @@ async def load_forward(field: Any, owner: Any) -> None:
         if not field.is_stub(field.get_cached_value(owner)):
             return
         rows = wanting(field, siblings(owner))
-        await load_forward_of(field, rows, state.db, required=owner)
+        found = await load_forward_of(field, rows, state.db, required=owner)
+        if state.peers is not None:
+            state.peers.keep(field, found)
 
 
 def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:

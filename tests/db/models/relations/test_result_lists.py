@@ -93,3 +93,37 @@ async def test_limits_from_outside_make_a_bounded_number_of_texts(articles: Any,
         assert [row["pk"] for row in await articles.values("pk")[1:size]] == expected[1:size]
     assert len(texts) <= 17
     assert len(database.statements) - before <= 4
+
+
+async def test_of_the_rows_of_a_list_that_goes_only_those_are_referred_to_that_live_on(articles: Any) -> None:
+    rows = await articles.all()
+    batch, last = rows[0]._row_state.peers, rows[-1]
+    del rows
+    assert [one() for one in batch.refs] == [last]
+
+
+async def test_what_was_loaded_for_rows_lives_on_with_them_or_by_itself(articles: Any) -> None:
+    rows = await articles.all()
+    authors = [await row.author for row in rows]
+    batch = authors[0]._row_state.peers
+    assert {id(one) for one in batch.alive()} >= {id(one) for one in authors}
+    # The first one was there before the others were read; the list has its twin.
+    assert len(batch.refs) == 1
+    kept = [authors[1], authors[2]]
+    del authors
+    assert {one.pk for one in kept} < {one.pk for one in batch.alive()}
+    del rows
+    gc.collect()
+    assert batch.alive() == kept
+    assert kept[0]._row_state.peers is batch
+
+
+async def test_what_was_loaded_for_a_row_that_lives_on_lives_too(articles: Any) -> None:
+    rows = await articles.all()
+    for row in rows:
+        await row.author
+    kept = rows[2]
+    del rows, row
+    gc.collect()
+    assert kept.author.name == "a2"
+    assert kept.author._row_state.peers.alive() == [kept.author]
