@@ -76,7 +76,7 @@ NAMES: Final = {
     "django.views.decorators.csrf.csrf_exempt": "covet.views.decorators.csrf_exempt",
     "django.views.decorators.http.require_GET": "covet.views.decorators.require_GET",
     "django.views.decorators.http.require_POST": "covet.views.decorators.require_POST",
-    "django.views.decorators.http.require_http_methods": "covet.views.decorators.require_methods",
+    "django.views.decorators.http.require_http_methods": "covet.views.decorators.require_http_methods",
     "django.views.decorators.http.require_safe": "covet.views.decorators.require_safe",
     "django.views.decorators.vary.vary_on_cookie": "covet.views.decorators.vary_on_cookie",
     "django.views.decorators.vary.vary_on_headers": "covet.views.decorators.vary_on_headers",

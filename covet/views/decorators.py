@@ -43,7 +43,7 @@ __all__ = [
     "no_append_slash",
     "require_GET",
     "require_POST",
-    "require_methods",
+    "require_http_methods",
     "require_safe",
     "requires_csrf_token",
     "sensitive_post_parameters",
@@ -84,7 +84,7 @@ def _around(
     return decorate
 
 
-def require_methods(methods: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def require_http_methods(methods: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Answer other methods with 405; ``path(…, methods=[…])`` says the same in the URLs."""
     allowed = frozenset(method.upper() for method in methods)
 
@@ -95,9 +95,9 @@ def require_methods(methods: Iterable[str]) -> Callable[[Callable[..., Any]], Ca
     return _around(check, None)
 
 
-require_GET = require_methods(["GET"])
-require_POST = require_methods(["POST"])
-require_safe = require_methods(["GET", "HEAD"])
+require_GET = require_http_methods(["GET"])
+require_POST = require_http_methods(["POST"])
+require_safe = require_http_methods(["GET", "HEAD"])
 
 
 def cache_control(**directives: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
