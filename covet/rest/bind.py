@@ -29,6 +29,7 @@ from covet.rest.bodies import (
     body_schema,
     check_form,
     check_json,
+    check_numbers,
     files_of,
     read_loose,
     struct_errors,
@@ -401,6 +402,10 @@ class _Writer:
             self.add(3, f"struct_errors(errors, error, {named}, raw)")
             return
         adapter: TypeAdapter[Any] = TypeAdapter(self.body)
+        # Two looks for a word, so that only a body that may hold one of them is read twice.
+        self.scope["check_numbers"] = check_numbers
+        self.add(3, 'if b"NaN" in raw or b"Infinity" in raw:')
+        self.add(4, "check_numbers(raw)")
         self.add(3, f"{target} = {self.constant('v', adapter.validator.validate_json)}(raw)")
         self._refuse_duplicates()
         self.add(2, "except PydanticError as error:")

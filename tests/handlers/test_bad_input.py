@@ -8,15 +8,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
+from pydantic import BaseModel
 
+from covet.access import AllowAny
 from covet.conf import override
 from covet.handlers.rsgi import RsgiApplication
 from covet.http import JSONResponse, Request, Response, StreamingResponse
+from covet.rest import Router
 from covet.test.live import LiveServer, serve
-from covet.urls import path
+from covet.urls import include, path
 from tests.handlers import sites
 
 SECRET = "the-inner-secret"
@@ -71,6 +76,41 @@ ROUTES = [
     path("fail", fail),
     path("late", fail_late),
 ]
+router = Router(permissions=[AllowAny])
+
+
+class ByPydantic(BaseModel):
+    a: float = 0.0
+    more: Any = None
+
+
+class ByMsgspec(msgspec.Struct):
+    a: float = 0.0
+    more: Any = None
+
+
+@dataclass
+class ByDataclass:
+    a: float = 0.0
+    more: Any = None
+
+
+@router.post("/typed/pydantic")
+async def by_pydantic(request: Request, data: ByPydantic) -> dict[str, float]:
+    return {"a": data.a}
+
+
+@router.post("/typed/msgspec")
+async def by_msgspec(request: Request, data: ByMsgspec) -> dict[str, float]:
+    return {"a": data.a}
+
+
+@router.post("/typed/dataclass")
+async def by_dataclass(request: Request, data: ByDataclass) -> dict[str, float]:
+    return {"a": data.a}
+
+
+ROUTES.append(path("", include(router)))
 WAYS = ["protocol", "httptools", "rsgi"]
 
 
@@ -171,6 +211,7 @@ def part(name: bytes, body: bytes = b"x") -> bytes:
         pytest.param(post("/json", b"[" * 50_000 + b"]" * 50_000), 400, id="deep whole json"),
         pytest.param(post("/json", b"NaN"), 400, id="nan"),
         pytest.param(post("/json", b'{"a": Infinity}'), 400, id="infinity"),
+        pytest.param(post("/json", b'{"a": 1e999}'), 400, id="beyond a float"),
         pytest.param(post("/json", b'{"a": "\xff\xfe"}'), 400, id="json not utf-8"),
         pytest.param(post("/json", b""), 400, id="empty json"),
         pytest.param(post("/json", b"9" * 100_000), 400, id="a huge number"),
@@ -210,6 +251,38 @@ async def test_each_gets_its_status(server: Any, request_text: bytes, expected: 
     assert status(answer) == expected
     assert SECRET.encode() not in answer
     assert b"Traceback" not in answer
+
+
+TYPED = {
+    "deep": (b"[" * 100_000, {400, 422}),
+    "deep and whole": (b'{"more": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", {400, 422}),
+    "NaN": (b'{"a": NaN}', {400, 422}),
+    "infinity": (b'{"a": -Infinity}', {400, 422}),
+    "beyond a float": (b'{"a": 1e999}', {200, 400, 422}),
+    "duplicate keys": (b'{"a": 1, "a": 2}', {400, 422}),
+    "not UTF-8": (b'{"more": "\xff\xfe"}', {400, 422}),
+    "half a surrogate": (b'{"more": "\\ud800"}', {200, 400, 422}),
+    "a huge number": (b'{"more": ' + b"9" * 100_000 + b"}", {400, 422}),
+    "no JSON": (b"{", {400, 422}),
+    "nothing": (b"", {400, 422}),
+    "another type": (b'{"a": "x"}', {422}),
+    # Words in a text are words.
+    "a text that says NaN": (b'{"more": "NaN and Infinity"}', {200}),
+    "more than memory takes": (b'{"more": "' + b"x" * 160_000 + b'"}', {413}),
+}
+
+
+@pytest.mark.parametrize("kind", ["pydantic", "msgspec", "dataclass"])
+async def test_typed_bodies_get_their_status_too(server: Any, kind: str) -> None:
+    for name, (body, expected) in TYPED.items():
+        answer = await ask(server, post(f"/typed/{kind}", body))
+
+        assert status(answer) in expected, (name, answer[:200])
+        assert b"Traceback" not in answer
+        if status(answer) != 200:
+            assert b"application/problem+json" in answer, name
+    assert status(await ask(server, post(f"/typed/{kind}", b"{}", "text/plain"))) == 415
+    assert status(await ask(server, post(f"/typed/{kind}", b'{"a": 1.5}'))) == 200
 
 
 @pytest.mark.parametrize("kind", ["head", "body", "chunk", "upload", "large upload", "stream"])
