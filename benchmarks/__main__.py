@@ -66,7 +66,10 @@ def main() -> None:
 
 
 OURS = "covet uvicorn uvloop httptools asyncpg aiosqlite aiomysql asyncmy pydantic msgspec"
-PEERS = "fastapi SQLAlchemy Django psycopg tortoise-orm piccolo oxyde asyncpg"
+PEERS = (
+    "fastapi starlette litestar blacksheep Django django-ninja robyn django-bolt uvicorn uvloop httptools "
+    "SQLAlchemy psycopg tortoise-orm piccolo oxyde asyncpg"
+)
 
 
 def _versions(python: str, names: str) -> str:
