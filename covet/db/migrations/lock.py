@@ -72,13 +72,16 @@ async def _postgresql(database: Database, on_wait: Callable[[], None]) -> AsyncI
         # "pgbouncer" is known by a number that is not the session's.
         ((pid,),) = await connection.fetch("SELECT pg_backend_pid()", ())
         is_pooled = database.driver.pools_transactions or pid != cast("PostgreSQLConnection", connection).announced_pid
-        if is_pooled:
-            await connection.begin()
-            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", ())
         kind = "xact_" if is_pooled else ""
 
         async def attempt() -> bool:
+            if is_pooled:
+                await connection.begin()
+                await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0", ())
             rows = await connection.fetch(f"SELECT pg_try_advisory_{kind}lock($1::int, $2::int)", key)
+            if is_pooled and not rows[0][0]:
+                # Who waits gives the session back: those of a pooler are few, and the one that migrates needs another.
+                await connection.rollback()
             return bool(rows[0][0])
 
         await _until(attempt, on_wait)
