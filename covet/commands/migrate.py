@@ -36,7 +36,11 @@ __all__ = ["migrate"]
 @click.argument("migration_name", required=False)
 @click.option("--database", default="default", show_default=True, help="The alias of the database.")
 @click.option("--fake", is_flag=True, help="Only record the migrations as applied, or not applied.")
-@click.option("--fake-initial", is_flag=True, help="Only record an app's first migration when its tables are there, with all their columns.")
+@click.option(
+    "--fake-initial",
+    is_flag=True,
+    help="Only record an app's first migration when its tables are there, with all their columns.",
+)
 @click.option("--plan", "plan_only", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option(
     "--check", "check_only", is_flag=True, help="Exit with 1 if migrations are to be applied, and do nothing."

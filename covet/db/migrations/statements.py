@@ -243,7 +243,9 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
             rewrites=True,
             code="change-type",
             why=why,
-            safe=("makemigrations --safe: a column of the new type, filled in batches, takes the place of the old one.",),
+            safe=(
+                "makemigrations --safe: a column of the new type, filled in batches, takes the place of the old one.",
+            ),
         )
     if " ADD COLUMN " in upper:
         volatile = re.search(r"DEFAULT \(?(\w+)\(", upper)
