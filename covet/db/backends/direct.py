@@ -65,22 +65,22 @@ class Waiter:
             CancelledError: It was cancelled.
             InvalidStateError: There is none yet.
         """
-        error = self.exception()
-        if error is not None:
-            raise error.with_traceback(self._traceback)
-        return self._result
+        if self._state is _FINISHED and self._exception is None:
+            return self._result
+        if self._state is _FINISHED and self._exception is not None:
+            raise self._exception.with_traceback(self._traceback)
+        raise self._missing()
 
     def exception(self) -> BaseException | None:
         """Return the error, if there is one; raises as ``result``."""
         if self._state is _FINISHED:
             return self._exception
-        if self._state is _CANCELLED:
-            raise (
-                asyncio.CancelledError()
-                if self._cancel_message is None
-                else asyncio.CancelledError(self._cancel_message)
-            )
-        raise asyncio.InvalidStateError("Result is not ready.")
+        raise self._missing()
+
+    def _missing(self) -> BaseException:
+        if self._state is not _CANCELLED:
+            return asyncio.InvalidStateError("Result is not ready.")
+        return asyncio.CancelledError(*(() if self._cancel_message is None else (self._cancel_message,)))
 
     def set_result(self, result: Any) -> None:
         """Note the result and let what waits for it go on."""
