@@ -4,7 +4,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-__all__ = ["ModelWriter", "__version__", "decode_integers", "decode_moment", "duplicate_key", "encode_integers", "encode_rows", "read_moment"]
+__all__ = [
+    "ModelWriter",
+    "__version__",
+    "decode_integers",
+    "decode_moment",
+    "duplicate_key",
+    "encode_integers",
+    "encode_rows",
+    "read_moment",
+]
 
 __version__: str
 
