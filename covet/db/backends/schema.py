@@ -56,6 +56,7 @@ class SchemaEditor(ABC):
         put_off: Statements that wait for the end.
         lock_timeout_s: How long a statement waits for a lock; ``None``: as the connection does.
         statement_timeout_s: How long a statement may take; ``None``: as on the connection.
+        alter_hints: What MySQL and MariaDB are told of how to change a table; other databases take none.
     """
 
     writer_class: ClassVar[type[DDLWriter]] = DDLWriter
@@ -75,6 +76,7 @@ class SchemaEditor(ABC):
         self.put_off: list[str] = []
         self.lock_timeout_s: float | None = None
         self.statement_timeout_s: float | None = None
+        self.alter_hints: tuple[str, ...] = ()
 
     @property
     def connection(self) -> Database:

@@ -12,7 +12,7 @@ from covet.db.migrations.adopt import has_been_made
 from covet.db.migrations.errors import InvalidPlan, MigrationError
 from covet.db.migrations.graph import MigrationKey
 from covet.db.migrations.journal import Journal, Unfinished
-from covet.db.migrations.limits import Limits, limits_of, retried
+from covet.db.migrations.limits import Limits, alter_hints_of, limits_of, retried
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.lock import migration_lock
 from covet.db.migrations.operations.special import RunPython
@@ -248,6 +248,7 @@ class Executor:
         migration, watch = step.migration, self.progress.operation
         editor = self.database.schema_editor(atomic=migration.atomic)
         editor.lock_timeout_s, editor.statement_timeout_s = limits.lock_s, limits.statement_s
+        editor.alter_hints = alter_hints_of(migration)
         async with editor:
             log = None
             if not editor.atomic:
@@ -449,6 +450,7 @@ async def migration_sql(database: Database, loader: Loader, key: MigrationKey, *
         steps.append((operation, before, state))
     lines: list[str] = []
     async with database.schema_editor(collect=True, atomic=migration.atomic) as editor:
+        editor.alter_hints = alter_hints_of(migration)
         for operation, before, after in reversed(steps) if backwards else steps:
             lines += ["--", f"-- {operation.describe()}", "--"]
             count = len(editor.collected_sql)

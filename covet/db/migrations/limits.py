@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.errors import LockTimeout
+from covet.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from covet.db.migrations.migration import Migration
 
-__all__ = ["Limits", "limits_of", "retried"]
+__all__ = ["Limits", "alter_hints_of", "limits_of", "retried"]
 
 T = TypeVar("T")
 
+_ALGORITHMS = ("INSTANT", "NOCOPY", "INPLACE", "COPY", "DEFAULT")
+_LOCKS = ("NONE", "SHARED", "EXCLUSIVE", "DEFAULT")
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 15.0
 
@@ -55,6 +58,25 @@ def limits_of(migration: Migration, alias: str) -> Limits:
         of(migration.statement_timeout_s, settings.MIGRATION_STATEMENT_TIMEOUT_S),
         settings.MIGRATION_LOCK_RETRIES,
     )
+
+
+def alter_hints_of(migration: Migration) -> tuple[str, ...]:
+    """Return what the migration says of how MySQL and MariaDB change its tables.
+
+    Raises:
+        ImproperlyConfigured: It says a word that they do not know.
+    """
+    hints = []
+    for name, word, known in (
+        ("mysql_algorithm", migration.mysql_algorithm, _ALGORITHMS),
+        ("mysql_lock", migration.mysql_lock, _LOCKS),
+    ):
+        if word is None:
+            continue
+        if word not in known:
+            raise ImproperlyConfigured(f"{migration}: {name} is {word!r}; it is one of {', '.join(known)}.")
+        hints.append(f"{name.removeprefix('mysql_').upper()}={word}")
+    return tuple(hints)
 
 
 async def retried(attempt: Callable[[], Awaitable[T]], retries: int, on_retry: Callable[[float], None]) -> T:

@@ -55,6 +55,9 @@ class Migration:
         lock_timeout_s: How long a statement waits for a lock, in seconds; ``None``: without end. By default
             MIGRATION_LOCK_TIMEOUT_S says.
         statement_timeout_s: How long a statement may take; by default MIGRATION_STATEMENT_TIMEOUT_S says.
+        mysql_algorithm: By which ``ALGORITHM`` MySQL and MariaDB may change tables: ``"INSTANT"``, ``"NOCOPY"`` (MariaDB),
+            ``"INPLACE"`` or ``"COPY"``. A change that needs more is refused by the server before it begins.
+        mysql_lock: What they may keep others from meanwhile (``LOCK``): ``"NONE"``, ``"SHARED"`` or ``"EXCLUSIVE"``.
         safe: Findings of ``migrate --lint`` that are known and do no harm here: their codes, each with the reason.
     """
 
@@ -66,6 +69,8 @@ class Migration:
     atomic: bool = True
     lock_timeout_s: float | Literal["setting"] | None = "setting"
     statement_timeout_s: float | Literal["setting"] | None = "setting"
+    mysql_algorithm: str | None = None
+    mysql_lock: str | None = None
     safe: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, app_label: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from covet.db.migrations.advice import Advice, advice_on, advice_on_all
+from covet.db.migrations.limits import alter_hints_of
 from covet.db.migrations.lint_options import LintOptions, lint_options
 from covet.db.migrations.releases import between_releases
 from covet.db.migrations.retyped import refined
@@ -78,6 +79,7 @@ async def examine(
     found: list[OperationEffects] = []
     index = 0
     async with database.schema_editor(collect=True, atomic=migration.atomic) as editor:
+        editor.alter_hints = alter_hints_of(migration)
         for index, before, after in migration.states(state):
             operation, count = migration.operations[index], len(editor.collected_sql)
             await operation.run(migration.app_label, editor, before, after)
@@ -104,6 +106,7 @@ async def examine_back(database: Database, migration: Migration, state: ProjectS
     judge = _Judge(database.vendor, migration, set(), backwards=True)
     found: list[OperationEffects] = []
     async with database.schema_editor(collect=True, atomic=migration.atomic) as editor:
+        editor.alter_hints = alter_hints_of(migration)
         for index, before, after in reversed(migration.states(state)):
             operation, count = migration.operations[index], len(editor.collected_sql)
             if operation.reversible:

@@ -181,7 +181,7 @@ def _keep_promises(new: Migration, olds: Sequence[Migration]) -> None:
             safe.update(said)
     if safe:
         new.safe = safe
-    for name in ("lock_timeout_s", "statement_timeout_s"):
+    for name in ("lock_timeout_s", "statement_timeout_s", "mysql_algorithm", "mysql_lock"):
         values = {getattr(migration, name) for migration in olds}
         if len(values) == 1:
             setattr(new, name, values.pop())

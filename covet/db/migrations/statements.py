@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 __all__ = ["Effect", "concurrently", "effect_of"]
@@ -10,6 +11,7 @@ __all__ = ["Effect", "concurrently", "effect_of"]
 _QUOTED = r"(?:[\"`](?:[^\"`]|\"\"|``)+[\"`]|\w+)"
 _REBUILT = "covet_new_"  # how SQLite's editor calls the table that takes another one's place
 _UNCHECKED = re.compile(r"SET foreign_key_checks = 0; (.*); SET foreign_key_checks = 1;?", re.IGNORECASE)
+_HINT = re.compile(r",? (ALGORITHM|LOCK)=(\w+)")
 _MOMENT = "for a moment"
 _ALL = "all reads and writes"
 
@@ -100,8 +102,9 @@ def effect_of(sql: str, vendor: str, *, online: bool = False) -> Effect:
     if vendor == "postgresql":
         return _postgresql(Effect(sql, table), upper, text)
     if vendor == "mysql":
-        effect = _mysql(Effect(sql, table), upper, text)
-        return _online(effect) if online else effect
+        hints = dict(_HINT.findall(upper))
+        effect = _mysql(Effect(sql, table), _HINT.sub("", upper), _HINT.sub("", text))
+        return _as_hinted(_online(effect) if online else effect, hints)
     return _sqlite(Effect(sql, table), upper)
 
 
@@ -300,6 +303,19 @@ def _mysql(bare: Effect, upper: str, text: str) -> Effect:
             copies, code="add-rewrites", why="The table is copied while nothing can be written to it.", safe=tool
         )
     return metadata
+
+
+def _as_hinted(effect: Effect, hints: Mapping[str, str]) -> Effect:
+    """Return what is left of an effect when the server was told what it may do: it refuses what would do more."""
+    if not effect.lock:
+        return effect
+    if hints.get("ALGORITHM") in ("INSTANT", "NOCOPY"):
+        effect = replace(effect, rewrites=False)
+    if hints.get("ALGORITHM") == "INSTANT" or hints.get("LOCK") == "NONE":
+        effect = replace(
+            effect, lock="metadata lock at its ends", blocks="other changes of the table", code="", safe=()
+        )
+    return effect
 
 
 def _changes_rows(bare: Effect, upper: str, lock: str, until: str) -> Effect:

@@ -41,6 +41,9 @@ def migration_source(migration: Migration, swappable: Mapping[str, str] | None =
     for name in ("lock_timeout_s", "statement_timeout_s"):
         if getattr(migration, name) != "setting":
             body.append(f"{name} = {getattr(migration, name)!r}")
+    for name in ("mysql_algorithm", "mysql_lock"):
+        if getattr(migration, name) is not None:
+            body.append(f"{name} = {getattr(migration, name)!r}")
     if migration.safe:
         body.append("safe = " + _lay_out(serializer.source(dict(migration.safe)), "safe"))
     for name in ("replaces", "run_before"):

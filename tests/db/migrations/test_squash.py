@@ -227,7 +227,7 @@ async def test_what_a_file_says_of_its_limits_and_of_findings_stays(project, arg
     folder = project.folder / "blog" / "migrations"
     source = (
         "from covet.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    initial = True\n"
-        "    lock_timeout_s = 2\n    statement_timeout_s = None\n    safe = {'wide-index': 'asked for'}\n"
+        "    lock_timeout_s = 2\n    statement_timeout_s = None\n    mysql_lock = 'NONE'\n    safe = {'wide-index': 'asked for'}\n"
         "    operations = [\n"
         "        migrations.CreateModel('Item', [('id', models.BigAutoField(primary_key=True))]),\n"
         "        # covet: safe(not-null) a new table\n"
@@ -250,6 +250,7 @@ async def test_what_a_file_says_of_its_limits_and_of_findings_stays(project, arg
     for line in (
         "    lock_timeout_s = 2\n",
         "    statement_timeout_s = None\n",
+        "    mysql_lock = 'NONE'\n",
         "    safe = {'wide-index': 'asked for', 'not-null': 'a new table'}\n".replace("'", '"'),
     ):
         assert line in text, text

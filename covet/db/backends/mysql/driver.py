@@ -222,6 +222,8 @@ _INTEGRITY: dict[int, type[e.IntegrityError]] = {
 }
 _NUMBERS: dict[int, type[e.DatabaseError]] = {
     1205: e.LockTimeout,
+    1845: e.NotSupportedError,  # a change that ALGORITHM= or LOCK= does not allow
+    1846: e.NotSupportedError,
     3572: e.LockTimeout,
     1213: e.DeadlockDetected,
     1020: e.SerializationFailure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,11 @@ __all__ = ["Editor"]
 # Such columns can be indexed by a prefix only; there is no default either.
 _UNBOUNDED = frozenset(("text", "binary", "json"))
 _UNCHECKED = "SET foreign_key_checks = 0; "
+_CHECKED = "; SET foreign_key_checks = 1"
+_DROP_INDEX = re.compile(r"DROP INDEX (`(?:[^`]|``)+`) ON (.+)")
+_TAKES_HINTS = re.compile(
+    rf"({_UNCHECKED})?((?:ALTER TABLE|CREATE (?:UNIQUE )?INDEX|DROP INDEX) .*?)({_CHECKED})?", re.DOTALL
+)
 
 
 class _Writer(DDLWriter):
@@ -91,12 +97,26 @@ class Editor(SchemaEditor):
             return await self.database.execute(f"{_UNCHECKED}SET STATEMENT {settings} FOR {rest}")
         return await self.database.execute(f"SET STATEMENT {settings} FOR {sql}")
 
+    async def run(self, sql: str) -> None:
+        """Run, or gather, one finished statement, with the hints of this editor."""
+        await super().run(self._hinted(sql) if self.alter_hints else sql)
+
+    def _hinted(self, sql: str) -> str:
+        found = _TAKES_HINTS.fullmatch(sql)
+        if found is None:
+            return sql
+        before, statement, after = found.groups(default="")
+        # MariaDB's DROP INDEX takes no hints; ALTER TABLE does on both.
+        statement = _DROP_INDEX.sub(r"ALTER TABLE \2 DROP INDEX \1", statement)
+        between = ", " if statement.startswith("ALTER TABLE") else " "
+        return f"{before}{between.join((statement, *self.alter_hints))}{after}"
+
     async def _without_checks(self, sql: str) -> None:
         """Run a statement while foreign keys are not looked at; one text, since the switch is the session's own."""
         if self.collect:
             await self.run(sql)
         else:
-            await self.run(f"{_UNCHECKED}{sql}; SET foreign_key_checks = 1")
+            await self.run(f"{_UNCHECKED}{sql}{_CHECKED}")
 
     async def drop_table(self, name: str) -> None:
         """Drop a table, whoever points at it: their keys are to go as well."""
