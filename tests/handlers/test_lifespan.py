@@ -147,13 +147,18 @@ async def test_the_signal_that_a_server_waits_for_is_heard_first_and_given_back(
 
 
 async def test_where_no_server_listens_to_signals_nobody_does(application: Application) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    lifespan = Lifespan(application)
+    # Whoever else runs in this process, such as the measurement of coverage, may listen already.
+    others = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        lifespan = Lifespan(application)
 
-    await lifespan.tell("startup")
+        await lifespan.tell("startup")
 
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
-    await lifespan.tell("shutdown")
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+        await lifespan.tell("shutdown")
+    finally:
+        signal.signal(signal.SIGTERM, others)
 
 
 async def test_an_unknown_scope_is_refused() -> None:

@@ -10,6 +10,7 @@ from covet.apps import apps
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import IntegrityError
+from covet.db.migrations.errors import StateError
 from covet.db.migrations.model_state import ModelState
 from covet.db.migrations.operations import AddField, AlterField, RemoveField, RenameField
 from covet.db.migrations.state import ProjectState
@@ -311,9 +312,9 @@ def test_migrations_make_the_key_with_the_table_only():
     assert key.deconstruct()[2:] == (["left", "right"], {})
 
     for make in (lambda: AddField("Order", "pk", key), lambda: AlterField("Order", "pk", key)):
-        with pytest.raises(ValueError, match="only be made with its table"):
+        with pytest.raises(StateError, match="only be made with its table"):
             make()
-    with pytest.raises(ValueError, match="only be made with its table"):
+    with pytest.raises(StateError, match="only be made with its table"):
         RemoveField("Order", "pk").state_forwards("crm", state)
     RenameField("Order", "tenant", "customer").state_forwards("crm", state)
     assert state.model("crm", "Order").key_names == ("customer_id", "number")
