@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from covet.db.migrations.apply import tables_of
+from covet.db.migrations.kept_names import NameKeeper
 from covet.db.migrations.migration import Migration
-from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField, RenameField
+from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField
 from covet.db.migrations.operations.rules import AddConstraint, AddIndex, RemoveIndex
 from covet.db.migrations.operations.special import RunSQL, SeparateDatabaseAndState
-from covet.db.migrations.operations.tables import AlterModelTable, DeleteModel, RenameModel
+from covet.db.migrations.operations.tables import DeleteModel
 from covet.db.migrations.safety import OperationEffects, examine
 from covet.db.migrations.shadow import SWAP_IS_SAFE, shadow_of
 from covet.db.migrations.statements import concurrently
@@ -89,7 +89,10 @@ async def make_safe(database: Database, migrations: Sequence[Migration], state: 
     last: dict[tuple[str, str], tuple[str, str]] = {}
     numbers: dict[str, int] = {}
     new_tables: set[str] = set()
-    for migration in migrations:
+    names = NameKeeper(database, plan.notes)
+    for original in migrations:
+        # First of all: what else is rewritten names columns and tables.
+        migration = await names.keep(original, state, new_tables)
         effects = await examine(database, migration, state, new_tables)
         rewriter = _Rewriter(database, migration, plan)
         parts = await rewriter.parts(effects, state)
@@ -174,10 +177,6 @@ class _Rewriter:
             return await self._forget_field(operation, state)
         if isinstance(operation, DeleteModel):
             return await self._forget_model(operation, state)
-        if isinstance(operation, RenameField):
-            return self._rename_field(operation, state)
-        if isinstance(operation, RenameModel):
-            return self._rename_model(operation, state)
         if not self._is_postgresql:
             return False
         if isinstance(operation, AddField):
@@ -379,39 +378,6 @@ class _Rewriter:
         name = operation.name.lower()
         self._add(f"forget_{name}", SeparateDatabaseAndState(state_operations=[operation]))
         self.later.append(_Part([await self._as_sql(operation, state)], f"drop_{name}", safe={"drop-table": ""}))
-        return True
-
-    def _rename_field(self, operation: RenameField, state: ProjectState) -> bool:
-        """Rename in the code; the column keeps its name, and both releases know it by that."""
-        label = self.migration.app_label
-        old = state.model(label, operation.model_name).field(operation.old_name)
-        owned = tables_of(state, (label, operation.model_name.lower())).get("")
-        if owned is None or operation.old_name not in owned.roles:
-            return False
-        column = owned.roles[operation.old_name]
-        kept = _changed(old, True, db_column=column)
-        self._keep(
-            SeparateDatabaseAndState(
-                state_operations=[operation, AlterField(operation.model_name, operation.new_name, kept)]
-            )
-        )
-        self.plan.notes.append(
-            f"Give {label}.{operation.model_name}.{operation.new_name} db_column={column!r}: the column keeps its name."
-        )
-        return True
-
-    def _rename_model(self, operation: RenameModel, state: ProjectState) -> bool:
-        label = self.migration.app_label
-        owned = tables_of(state, (label, operation.old_name.lower()))
-        referred = state.referrers((label, operation.old_name.lower()))
-        if set(owned) != {""} or any(model.fields[name].many_to_many for model, name in referred):
-            # The columns of many-to-many tables are named after the model.
-            return False
-        table = owned[""].table.name
-        self._keep(SeparateDatabaseAndState(state_operations=[operation, AlterModelTable(operation.new_name, table)]))
-        self.plan.notes.append(
-            f"Give the Meta of {label}.{operation.new_name} db_table = {table!r}: the table keeps its name."
-        )
         return True
 
     async def _as_sql(self, operation: Operation, state: ProjectState) -> RunSQL:

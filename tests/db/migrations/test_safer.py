@@ -405,6 +405,43 @@ async def test_what_is_renamed_keeps_its_name_in_the_database(database, make_loa
     assert await post.objects.filter(seen=3).count() == 1
 
 
+@pytest.mark.vendors("postgresql")
+async def test_what_comes_behind_a_rename_is_about_the_column_that_keeps_its_name(database, make_loader):
+    loader, _, plan = await rewritten(
+        database,
+        make_loader,
+        migrations.RenameField("item", "views", "seen"),
+        migrations.AlterField("item", "seen", models.BigIntegerField(default=0)),
+        migrations.AddConstraint("item", models.UniqueConstraint(fields=["seen"], name="seen_once")),
+        migrations.RenameField("item", "title", "name"),
+        migrations.AlterField("item", "name", models.CharField(max_length=50, db_index=True)),
+        migrations.RenameModel("Item", "Post"),
+        migrations.AlterField("post", "seen", models.BigIntegerField(default=1)),
+        migrations.AddIndex("post", models.Index(fields=["name", "seen"], name="both")),
+    )
+    await Executor(database, loader).migrate()
+    await database.execute("INSERT INTO blog_item (title, views) VALUES ('a', 7)")
+    before = await schema(database)
+    for migration in plan.migrations:
+        loader.migrations[migration.key] = migration
+    loader.build()
+
+    await Executor(database, loader).migrate()
+
+    columns = {column.name: column.type for column in await database.introspection.columns("blog_item")}
+    assert (columns["views"], columns["title"]) == ("bigint", "character varying(50)")
+    post = loader.state().apps.get_model("blog", "Post")
+    row = await post.objects.get(seen=7)
+    assert (row.name, post._meta.get_field("seen").default) == ("a", 1)
+    found = {index.name: index.columns for index in await database.introspection.indexes("blog_item")}
+    assert (found["seen_once"], found["both"]) == (("views",), ("title", "views"))
+    assert ("title",) in found.values()
+    assert findings_of({0: await examine(database, plan.migrations[0], make_loader(base()).state())}) == []
+
+    await Executor(database, loader).migrate([("blog", "0001")])
+    assert await schema(database) == before
+
+
 async def test_what_has_no_safe_way_stays_with_its_finding_and_the_rest_keeps_its_order(database, make_loader):
     operations = [
         migrations.AddField("item", "note", models.TextField(null=True)),
