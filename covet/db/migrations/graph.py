@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from covet.db.migrations.errors import CircularDependency, MigrationNotFound
@@ -102,15 +102,15 @@ class MigrationGraph:
 
     def forwards_plan(self, key: MigrationKey, known: Collection[MigrationKey] = ()) -> list[MigrationKey]:
         """Return ``key`` and all it needs, what is needed first; without those that are known, and what they need."""
-        return self._walk([key], self.parents, known)
+        return self._walk([key], self._parents, known)
 
     def backwards_plan(self, key: MigrationKey) -> list[MigrationKey]:
         """Return ``key`` and all that needs it, the last of them first."""
-        return self._walk([key], self.children)
+        return self._walk([key], self._children)
 
     def full_plan(self, keys: Iterable[MigrationKey] | None = None) -> list[MigrationKey]:
         """Return all migrations (or ``keys`` and what they need) in the order in which they run."""
-        return self._walk(list(self.leaf_nodes() if keys is None else keys), self.parents)
+        return self._walk(list(self.leaf_nodes() if keys is None else keys), self._parents)
 
     def root_nodes(self, app_label: str | None = None) -> list[MigrationKey]:
         """Return the migrations that wait for none of their own app."""
@@ -128,17 +128,21 @@ class MigrationGraph:
         return {label: names for label, names in leaves.items() if len(names) > 1}
 
     def _ends(self, app_label: str | None, links: dict[MigrationKey, set[MigrationKey]]) -> list[MigrationKey]:
-        found = [
-            key
-            for key in self.nodes
-            if (app_label is None or key[0] == app_label) and all(other[0] != key[0] for other in links[key])
-        ]
+        found = []
+        for key in self.nodes:
+            app = key[0]
+            if app_label is None or app == app_label:
+                for other in links[key]:
+                    if other[0] == app:
+                        break
+                else:
+                    found.append(key)
         return sorted(found, key=self.sort_key)
 
     def _walk(
         self,
         starts: list[MigrationKey],
-        links: Callable[[MigrationKey], list[MigrationKey]],
+        links: Mapping[MigrationKey, set[MigrationKey]],
         known: Collection[MigrationKey] = (),
     ) -> list[MigrationKey]:
         """Return the starts and all that ``links`` reach, each after what it links to."""
@@ -148,12 +152,13 @@ class MigrationGraph:
                 raise MigrationNotFound(f"There is no migration {key_text(start)}.")
             if start in known or start in done:
                 continue
-            stack: list[tuple[MigrationKey, Iterator[MigrationKey]]] = [(start, iter(links(start)))]
+            stack: list[tuple[MigrationKey, Iterator[MigrationKey]]] = [(start, iter(self._in_order(links[start])))]
             while stack:
                 key, rest = stack[-1]
                 for following in rest:
                     if following not in done and following not in known:
-                        stack.append((following, iter(links(following))))
+                        near = links[following]
+                        stack.append((following, iter(near if len(near) < 2 else self._in_order(near))))
                         break
                 else:
                     done[key] = None
