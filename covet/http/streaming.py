@@ -198,6 +198,7 @@ class EventStream(StreamingResponse):
         try:
             await super().send(scope, receive, send)
         except asyncio.CancelledError:
+            # Whatever a server says of a connection that it has given up: the cancelling goes on below.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(LAST_WORDS_S):
                     await send({"type": "http.response.body", "body": _retry()})

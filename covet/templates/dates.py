@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import email.utils
 import re
@@ -107,15 +108,6 @@ def _ordinal_suffix(moment: dt.date) -> str:
     return {1: "st", 2: "nd", 3: "rd"}.get(moment.day % 10, "th")
 
 
-def _days_in_month(moment: dt.date) -> str:
-    following = dt.date(moment.year + moment.month // 12, moment.month % 12 + 1, 1) if moment.year < 9999 else None
-    return str((following - dt.timedelta(days=1)).day if following else 31)
-
-
-def _is_leap(moment: dt.date) -> str:
-    return str(moment.year % 4 == 0 and (moment.year % 100 != 0 or moment.year % 400 == 0))
-
-
 def _offset(moment: dt.datetime) -> str:
     offset = moment.utcoffset()
     return "" if offset is None else moment.strftime("%z")[:5]
@@ -140,14 +132,14 @@ _OF_DATES: Final[dict[str, Callable[[dt.date], str]]] = {
     "F": lambda moment: str(_MONTHS[moment.month - 1]),
     "j": lambda moment: str(moment.day),
     "l": lambda moment: str(_DAYS[moment.weekday()]),
-    "L": _is_leap,
+    "L": lambda moment: str(calendar.isleap(moment.year)),
     "m": lambda moment: f"{moment.month:02}",
     "M": lambda moment: str(_SHORT_MONTHS[moment.month - 1]),
     "n": lambda moment: str(moment.month),
     "N": lambda moment: str(_PRESS_MONTHS[moment.month - 1]),
     "o": lambda moment: str(moment.isocalendar().year),
     "S": _ordinal_suffix,
-    "t": _days_in_month,
+    "t": lambda moment: str(calendar.monthrange(moment.year, moment.month)[1]),
     "w": lambda moment: str(moment.isoweekday() % 7),
     "W": lambda moment: str(moment.isocalendar().week),
     "y": lambda moment: f"{moment.year % 100:02}",
@@ -246,7 +238,7 @@ def time_between(earlier: dt.datetime, later: dt.datetime, *, parts: int = 2) ->
 
 def _months_after(moment: dt.datetime, months: int) -> dt.datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    last = int(_days_in_month(dt.date(year, month + 1, 1)))
+    last = calendar.monthrange(year, month + 1)[1]
     return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
 

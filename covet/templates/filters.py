@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from covet import timezone
 from covet.json import dumps
 from covet.templates.dates import DATE_FORMAT, DATETIME_FORMAT, TIME_FORMAT, Moment, format_moment, time_between
-from covet.text import slugify
+from covet.text import slugify, truncate
 
 __all__ = ["FILTERS"]
 
@@ -110,8 +110,7 @@ def linebreaksbr(value: Any) -> Markup:
 
 def truncatechars(value: Any, length: int) -> str:
     """Return at most ``length`` characters; the last is "…" where something was cut off."""
-    text = str(value)
-    return text if len(text) <= length else text[: max(length - 1, 0)] + _ELLIPSIS
+    return truncate(str(value), length)
 
 
 def truncatewords(value: Any, count: int) -> str:

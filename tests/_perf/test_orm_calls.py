@@ -8,8 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -54,6 +53,10 @@ class _Answers:
 
 async def _calls(run: Callable[[], Awaitable[Any]]) -> int:
     await run()
+    return await _count(run)
+
+
+async def _count(run: Callable[[], Awaitable[Any]]) -> int:
     calls = 0
 
     def count(frame: Any, event: str, arg: Any) -> None:
@@ -61,24 +64,16 @@ async def _calls(run: Callable[[], Awaitable[Any]]) -> int:
         calls += event == "call"
 
     before = sys.getprofile()
-    with _uncollected():
-        sys.setprofile(count)
-        try:
-            await run()
-        finally:
-            sys.setprofile(before)
-    return calls
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector away: what it frees may call back, and those calls are somebody else's."""
+    # What the collector frees may call back, and those calls are somebody else's.
     gc.collect()
     gc.disable()
+    sys.setprofile(count)
     try:
-        yield
+        await run()
     finally:
+        sys.setprofile(before)
         gc.enable()
+    return calls
 
 
 @pytest.fixture
@@ -160,19 +155,7 @@ async def test_awaiting_the_relation_of_each_row_costs_two_calls_a_row(rows: Dat
             for article in found:
                 await article.author
 
-        calls = 0
-
-        def count_calls(frame: Any, event: str, arg: Any) -> None:
-            nonlocal calls
-            calls += event == "call"
-
-        with _uncollected():
-            sys.setprofile(count_calls)
-            try:
-                await loop()
-            finally:
-                sys.setprofile(None)
-        return calls
+        return await _count(loop)
 
     await touch(3)
     few, many = await touch(50), await touch(150)

@@ -119,8 +119,6 @@ websocket_urlpatterns = [path("talk", talk)]
 """,
 }
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the servers are told by signals")
-
 # The way that a request takes -> the command line; every one but those by RSGI has WebSockets.
 COMMANDS: dict[str, Callable[[int, int], list[str]]] = {
     "serve": lambda port, fd: ["manage.py", "serve", str(port)],

@@ -1,6 +1,7 @@
 """What an import that failed is told to write instead."""
 
 import importlib
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -10,8 +11,16 @@ import pytest
 from covet.apps.registry import Apps
 from covet.conf.holder import import_settings_module
 from covet.exceptions import ImproperlyConfigured
+from covet.http import Request
+from covet.http.foreign import INSTEAD
 from covet.porting.hints import _OTHER_WORDS, import_hint
 from covet.porting.names import NAMES
+from covet.rest import Router
+from covet.rest.foreign import _HERE as ROUTE_WORDS
+from covet.rest.routes import RouteOptions
+from covet.templates.environment import Engine
+from covet.templates.foreign import _INSTEAD as TAG_WORDS
+from covet.templates.part import _GLOBALS
 
 
 def failure(source: str, folder: Path) -> ImportError:
@@ -100,3 +109,29 @@ def test_every_name_of_covet_in_a_hint_exists(words: str) -> None:
         module, name = "covet.db.models", "QuerySet"
 
     assert hasattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("name", sorted(INSTEAD))
+def test_what_a_request_is_said_to_have_is_there(name: str) -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""})
+    named = re.findall(r"request\.(\w+)", INSTEAD[name])
+
+    assert named
+    assert all(each in dir(request) for each in named)
+
+
+@pytest.mark.parametrize("name", sorted(ROUTE_WORDS))
+def test_the_options_that_a_route_is_said_to_have_are_there(name: str) -> None:
+    for option in re.findall(r"(\w+)=", ROUTE_WORDS[name]):
+        assert option in RouteOptions.__annotations__
+    for decorator in re.findall(r"@api\.(\w+)", ROUTE_WORDS[name]):
+        assert callable(getattr(Router, decorator))
+
+
+@pytest.mark.parametrize("tag", sorted(TAG_WORDS))
+def test_the_filters_and_functions_that_a_tag_is_answered_with_are_there(tag: str) -> None:
+    environment = Engine([], global_names=_GLOBALS).plain
+
+    assert set(re.findall(r"\|(\w+)", TAG_WORDS[tag])) <= set(environment.filters)
+    calls = set(re.findall(r"{{ (\w+)\(", TAG_WORDS[tag]))
+    assert calls <= {*environment.globals, "loop"}
