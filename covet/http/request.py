@@ -352,10 +352,12 @@ class Request:
         if self._background is not None:
             tasks, self._background = self._background, None
             running.start(tasks)
-        if self._form is not None:
-            await self._form.close()
-        if not isinstance(told, bool):
-            await told(self)
+        try:
+            if self._form is not None:
+                await self._form.close()
+        finally:
+            if not isinstance(told, bool):
+                await told(self)
 
     async def abandon(self) -> None:
         """Close what was opened, and start nothing: the view was cancelled, or its answer broke off."""
@@ -363,8 +365,19 @@ class Request:
         await self.close()
 
     def call_at_close(self, function: Callable[[Request], Awaitable[None]]) -> None:
-        """Call a function once the request is over, whatever became of it."""
-        self._cleanup = function
+        """Call a function once the request is over, whatever became of it; of several, the last one first."""
+        before = self._cleanup
+        if isinstance(before, bool):
+            self._cleanup = function
+            return
+
+        async def both(request: Request) -> None:
+            try:
+                await function(request)
+            finally:
+                await before(request)
+
+        self._cleanup = both
 
     def run_after(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Call a function once the answer has been sent; not if the view fails.

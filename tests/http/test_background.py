@@ -155,3 +155,27 @@ def test_a_background_task_is_a_function() -> None:
     with pytest.raises(TypeError, match="a function and its arguments"):
         BackgroundTask(1)  # type: ignore[arg-type]
     assert "append" in repr(BackgroundTask([].append, 1))
+
+
+async def test_every_function_for_the_end_of_a_request_is_called_though_one_fails() -> None:
+    told: list[str] = []
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+
+    async def first(request: Request) -> None:
+        told.append("first")
+
+    async def second(request: Request) -> None:
+        told.append("second")
+        raise RuntimeError("it fails")
+
+    request.call_at_close(first)
+    request.run_after(told.append, "after")
+    request.call_at_close(second)
+
+    with pytest.raises(RuntimeError, match="it fails"):
+        await request.close()
+    await finished()
+    await request.close()
+
+    assert sorted(told) == ["after", "first", "second"]
+    assert told.index("second") < told.index("first")
