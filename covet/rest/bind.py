@@ -56,12 +56,21 @@ class Binding:
             has been made.
     """
 
-    def __init__(self, name: str, source: str, scope: dict[str, Any], body: Any, is_stacked: bool) -> None:
+    def __init__(self, name: str, writer: _Writer) -> None:
         self.name = name
-        self.source = source
-        self.scope = scope
-        self.body = body
-        self.is_stacked = is_stacked
+        self.scope = writer.scope
+        self.body = writer.body
+        self.is_stacked = writer.is_stacked
+        self._lines = writer.lines
+        self._handler = writer.handler
+        stack = ", stack" if self.is_stacked else ""
+        head = f"async def call(request, params, notes{stack}):"
+        self.source = "\n".join([head, *self._lines, self._ending("return ")]) + "\n"
+
+    def _ending(self, before: str) -> str:
+        """Return the line that calls the handler."""
+        level, call = self._handler
+        return f"{'    ' * level}{before}{call}"
 
     @functools.cached_property
     def call(self) -> Callable[..., Any]:
@@ -78,16 +87,11 @@ class Binding:
             status: The status of the answer.
             is_async: Whether ``render`` is a coroutine function.
         """
-        _, *lines = self.source.splitlines()
-        # Whatever else the code does, it ends with the call of the handler.
-        last = lines.pop()
-        indent = last[: len(last) - len(last.lstrip())]
-        lines.append(f"{indent}result = {last.removeprefix(f'{indent}return ')}")
         run = [
             "async def run(request, params):",
             "    notes = []",
             "    try:",
-            *(f"    {line}" for line in lines),
+            *(f"    {line}" for line in (*self._lines, self._ending("result = "))),
             "        if isinstance(result, RESPONSE):",
             "            return result",
             f"        written = {'await RENDER(request, result, None)' if is_async else 'RENDER(result)'}",
@@ -133,10 +137,10 @@ def compile_binding(
     """
     writer = _Writer(signature, trusted or {}, formats, negotiates)
     try:
-        source = writer.write(permit)
+        writer.write(permit)
     except PydanticUserError as error:
         raise _unreadable(signature, name) or error from error
-    return Binding(name, source, writer.scope, writer.body, writer.is_stacked)
+    return Binding(name, writer)
 
 
 def _unreadable(signature: Signature, name: str) -> ImproperlyConfigured | None:
@@ -166,6 +170,8 @@ class _Writer:
         self.is_stacked = any(call.scope == "request" for call in generators)
         self.has_own_stack = any(call.scope == "function" for call in generators)
         self.lines: list[str] = []
+        # How far in, and as what, the handler is called: the last line, whatever is done with its value.
+        self.handler = (1, "")
         self.local: dict[int, str] = {}
         self.body, self.embedded = body_schema(signature)
         self.scope: dict[str, Any] = {
@@ -185,11 +191,9 @@ class _Writer:
             "shared_value": shared_value,
         }
 
-    def write(self, permit: Callable[[Request], Any] | None) -> str:
-        """Return the whole source."""
+    def write(self, permit: Callable[[Request], Any] | None) -> None:
+        """Write the lines up to the call of the handler, and the call itself."""
         signature = self.signature
-        stack = ", stack" if self.is_stacked else ""
-        self.add(1, f"async def call(request, params, notes{stack}):", indent=0)
         if self.formats == (JSON,) and self.negotiates:
             # Written out: most requests take anything, and then this costs no call.
             self.scope["PLAIN"] = PLAIN_ACCEPTS
@@ -224,11 +228,10 @@ class _Writer:
             self.add(1, "if errors:")
             self.add(2, "raise invalid(errors)")
         self._calls()
-        return "\n".join(self.lines) + "\n"
 
-    def add(self, level: int, text: str, *, indent: int | None = None) -> None:
+    def add(self, level: int, text: str) -> None:
         """Add a line."""
-        self.lines.append("    " * (level if indent is None else indent) + text)
+        self.lines.append("    " * level + text)
 
     def constant(self, prefix: str, value: Any) -> str:
         """Put a value where the source can name it."""
@@ -428,9 +431,9 @@ class _Writer:
         call = self.signature.call
         if is_generator(call.function):  # it streams: calling it runs nothing yet
             arguments = ", ".join(self._argument(argument) for argument in call.arguments)
-            self.add(level, f"return {self.constant('f', call.function)}({arguments})")
-            return
-        self.add(level, f"return {self._call(call)}")
+            self.handler = level, f"{self.constant('f', call.function)}({arguments})"
+        else:
+            self.handler = level, self._call(call)
 
     def _call(self, call: Call) -> str:
         function = self.constant("f", call.function)
