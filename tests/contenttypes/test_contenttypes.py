@@ -166,10 +166,14 @@ async def test_a_plan_is_shown_and_not_carried_out(site, types):
     await call_command("migrate", "shelf", "zero", "--plan", as_json=True, stdout=listed)
     code = await call_command("migrate", "shelf", "zero", "--check", stdout=checked)
 
-    # What the way back locks follows each step.
-    assert shown.getvalue().startswith(
-        "Planned:\n  shelf.0002_book (undone)\n    + Undo: Create proxy model Novel\n    ~ Undo: Rename model Tome to Book\n"
-    )
+    # What the way back locks stands further in, below each step.
+    assert [line for line in shown.getvalue().splitlines() if not line.startswith(" " * 8)] == [
+        "Planned:",
+        "  shelf.0002_book (undone)",
+        "    + Undo: Create proxy model Novel",
+        "    ~ Undo: Rename model Tome to Book",
+    ]
+    assert "shelf_book" in shown.getvalue()
     assert [(row["name"], row["backwards"]) for row in json.loads(listed.getvalue())] == [
         ("0002_book", True),
         ("0001_initial", True),

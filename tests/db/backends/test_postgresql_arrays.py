@@ -56,9 +56,10 @@ async def test_arrays_go_and_come_as_by_asyncpg(pair: Any, value: Any) -> None:
     theirs, ours = pair
     expected, found = await answer(theirs, value), await answer(ours, value)
     if isinstance(expected[0], type):
-        # What is odd about a list of lists is looked for in another order, and told by asyncpg or by the server.
-        expected, found = True, isinstance(found[0], type)
-    assert found == expected
+        # What is odd about a list of lists is looked for in another order; asyncpg lets some of it go as far as the server.
+        assert found[0] in (expected[0], asyncpg.DataError)
+    else:
+        assert found == expected
 
 
 @pytest.mark.parametrize(
