@@ -13,6 +13,7 @@ from covet.accel.choice import (
     encode_integers,
     encode_rows,
     read_moment,
+    read_request,
     reason,
 )
 from covet.accel.twins.models import ModelShape
@@ -29,5 +30,6 @@ __all__ = [
     "encode_integers",
     "encode_rows",
     "read_moment",
+    "read_request",
     "reason",
 ]

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
+from covet.accel.twins import heads as python_heads
 from covet.accel.twins import integers as python_integers
 from covet.accel.twins import keys as python_keys
 from covet.accel.twins import models as python_models
@@ -23,6 +24,7 @@ __all__ = [
     "encode_integers",
     "encode_rows",
     "read_moment",
+    "read_request",
     "reason",
 ]
 
@@ -58,6 +60,9 @@ decode_integers: Callable[[bytes, int], list[int | None] | None] = getattr(
 encode_integers: Callable[[object, int], bytes | None] = getattr(
     _native, "encode_integers", python_integers.encode_integers
 )
+read_request: Callable[[bytes, bool], python_heads.PlainRequest | None] = getattr(
+    _native, "read_request", python_heads.read_request
+)
 duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
 if TYPE_CHECKING:
     from covet.accel.twins.models import ModelWriter
@@ -75,6 +80,7 @@ def active() -> dict[str, Literal["rust", "python"]]:
         "encode_integers": "python" if encode_integers is python_integers.encode_integers else "rust",
         "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",
         "read_moment": "python" if read_moment is python_moments.read_moment else "rust",
+        "read_request": "python" if read_request is python_heads.read_request else "rust",
     }
 
 

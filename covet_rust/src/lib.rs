@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod heads;
 mod integers;
 mod keys;
 mod models;
@@ -21,6 +22,7 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(integers::encode_integers, module)?)?;
     module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;
     module.add_function(wrap_pyfunction!(moments::read_moment, module)?)?;
+    module.add_function(wrap_pyfunction!(heads::read_request, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
     Ok(())
 }
