@@ -163,6 +163,9 @@ class Defaults:
     BODY_TIMEOUT_S: float = setting(
         60.0, "Seconds in which a request body must have arrived; later is answered with 408."
     )
+    RESPONSE_TIMEOUT_S: float = setting(
+        60.0, "Seconds after which a client that takes no byte of its answer is given up; 0 waits without end."
+    )
     MEDIA_ROOT: Path | None = setting(cast("Path | None", None), "The folder of the files that users upload.")
     MEDIA_URL: str = setting("/media/", "The address of that folder for browsers.")
     STORAGES: dict[str, Any] = setting(

@@ -11,6 +11,7 @@ from covet.handlers.disconnect import Disconnects
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
 from covet.handlers.proxies import behind_proxies
+from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
 from covet.http.body import resumed
 from covet.http.errors import DisallowedHost, HTTPException
@@ -68,7 +69,7 @@ class Application:
             try:
                 if response.sends_itself:
                     if response.is_streaming:
-                        await handler.stream(request, response, scope, receive, send)
+                        await stream_to_reader(handler, request, response, scope, receive, send)
                     else:
                         await response.send(scope, receive, send)
                 else:

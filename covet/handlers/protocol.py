@@ -16,9 +16,9 @@ Handed over to uvicorn's own ASGI way, request by request:
 
 What uvicorn does with a timer per request is done by one sweep per second over all connections: idle ones are closed
 after ``timeout_keep_alive``, and so are heads and small bodies that do not arrive in time, which uvicorn waits for
-without end. A head larger than 64 KiB, or of more than 128 headers, is answered with 431, a request beyond
-``limit_concurrency`` with 503, what is no HTTP with 400: all of them problem documents. When the client goes away, the view
-that works for it is cancelled.
+without end. One whose client takes no byte of its answer for ``RESPONSE_TIMEOUT_S`` is cut. A head larger than 64 KiB, or of
+more than 128 headers, is answered with 431, a request beyond ``limit_concurrency`` with 503, what is no HTTP with 400: all of
+them problem documents. When the client goes away, the view that works for it is cancelled.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from covet.conf import settings
 from covet.handlers.application import Application
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
+from covet.handlers.readers import Unread, tell
 from covet.http.background import running
 from covet.http.errors import RequestTimeout
 from covet.http.request import Request
@@ -120,6 +121,8 @@ class CovetProtocol(HttpToolsProtocol):
         self.turns = 0
         self.seen = (-1, _IDLE)
         self.since = 0.0
+        # How often writing had to wait for the client.
+        self.pauses = 0
         self.is_last = False
         self.by_uvicorn = False
         self.head_bytes = 0
@@ -165,6 +168,11 @@ class CovetProtocol(HttpToolsProtocol):
             self.streaming.message_event.set()
         elif self.running is not None:
             self.running.cancel()
+
+    def pause_writing(self) -> None:
+        """Let what writes wait: the client takes less than it is given."""
+        self.pauses += 1
+        super().pause_writing()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser."""
@@ -499,6 +507,15 @@ class CovetProtocol(HttpToolsProtocol):
         self.transport.write(b"".join(out))
         self.transport.close()
 
+    def cut_unread(self, unread: Unread, now: float) -> None:
+        """Cut this connection if its client does not read, even while it is being closed: that waits for the client."""
+        waited = unread.waited(self, now)
+        if waited and self.application is not None:
+            timeout_s = self.application.handler.policy.response_timeout_s
+            if timeout_s and waited >= timeout_s:
+                tell(self.client, timeout_s)
+                self.transport.abort()
+
     def sweep(self, now: float) -> None:
         """Close this connection if it waits for nothing any more; called once a second."""
         if self.transport is None or self.transport.is_closing():
@@ -567,6 +584,7 @@ class _Sweeper:
     def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
         self.state = state
         self.loop = loop
+        self.unread = Unread()
         loop.call_later(SWEEP_S, self.run)
 
     @classmethod
@@ -584,9 +602,11 @@ class _Sweeper:
                 del self.by_state[id(self.state)]
             return
         now = self.loop.time()
+        self.unread.forget_others(connections)
         for connection in connections:
             try:
                 connection.sweep(now)
+                connection.cut_unread(self.unread, now)
             except Exception:
                 logger.exception("A connection could not be swept")
         self.loop.call_later(SWEEP_S, self.run)

@@ -5,7 +5,8 @@ WebSockets, go through a thin ASGI face over RSGI's calls. Files are sent by gra
 
 RSGI tells a WebSocket neither a subprotocol nor a close code, drops header values that are not ASCII, and cannot cut an
 answer whose stream fails: only one with a ``Content-Length`` shows that it is not whole. The same holds for a chunked request
-body that breaks off, which granian hands over as a whole one. ``serve --server
+body that breaks off, which granian hands over as a whole one. Nor does it hold a stream back whose client does not read:
+granian takes and keeps all of it. ``serve --server
 granian`` therefore takes ASGI for a project that has WebSocket routes.
 """
 

@@ -22,6 +22,7 @@ class RequestPolicy:
         upload_dir: Where files of forms lie meanwhile; the system's folder for such when left out.
         upload_handlers: What is made for each form, with the request, to see its files arrive.
         body_timeout_s: How long the whole body may take to arrive.
+        response_timeout_s: How long a client may take no byte of its answer; 0 is without end.
         allowed_hosts: Names as in ``ALLOWED_HOSTS``; ``"*"`` is any, ``".x.org"`` is x.org and below.
         use_forwarded_host: Believe ``X-Forwarded-Host``.
         use_forwarded_port: Believe ``X-Forwarded-Port``.
@@ -36,6 +37,7 @@ class RequestPolicy:
     upload_dir: str | None = None
     upload_handlers: tuple[Callable[[Any], Any], ...] = ()
     body_timeout_s: float = 60.0
+    response_timeout_s: float = 60.0
     allowed_hosts: tuple[str, ...] = ("*",)
     use_forwarded_host: bool = False
     use_forwarded_port: bool = False

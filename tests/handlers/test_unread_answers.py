@@ -1,0 +1,216 @@
+"""Clients that ask and never read: their stream is cancelled and their connection cut; who reads slowly is served."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covet.conf import override
+from covet.handlers import protocol
+from covet.handlers.protocol import CovetProtocol, _Sweeper
+from covet.handlers.readers import Unread
+from covet.handlers.rsgi import RsgiApplication
+from covet.http import EventStream, FileResponse, Request, Response, StreamingResponse
+from covet.test.live import LiveServer, serve
+from covet.urls import path
+from tests.handlers.sites import make_application, serve_granian
+
+PIECE = b"x" * 65536
+LARGE = 32 * 1024 * 1024
+
+
+class Views:
+    """Answers that are larger than what the systems between server and client hold."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ended = asyncio.Event()
+        self.file = folder / "large"
+        with self.file.open("wb") as file:
+            file.truncate(LARGE)
+
+    async def endless(self, request: Request) -> Response:
+        return StreamingResponse(self._pieces())
+
+    async def events(self, request: Request) -> Response:
+        return EventStream(self._pieces())
+
+    async def whole(self, request: Request) -> Response:
+        return Response(b"x" * LARGE)
+
+    async def download(self, request: Request) -> Response:
+        return FileResponse(self.file)
+
+    async def _pieces(self) -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield PIECE.decode()
+        finally:
+            self.ended.set()
+
+    def routes(self) -> list[Any]:
+        return [
+            path("endless", self.endless),
+            path("events", self.events),
+            path("whole", self.whole),
+            path("download", self.download),
+        ]
+
+
+@contextlib.asynccontextmanager
+async def served(views: Views, way: str, **settings: Any) -> AsyncIterator[LiveServer]:
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, MIDDLEWARE=[], INSTALLED_APPS=[], **settings):
+        application = make_application(views.routes())
+    if way == "rsgi":
+        async with serve_granian(RsgiApplication(application)) as server:
+            yield server
+        return
+    options = {} if way == "protocol" else {"protocol": way}
+    async with serve(application, log_level="critical", **options) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def asked(server: LiveServer, target: str, *, head: bytes = b"") -> AsyncIterator[socket.socket]:
+    """A client that has sent a request and reads nothing of its answer by itself."""
+    with socket.socket() as client:
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", server.port))
+        await loop.sock_sendall(client, b"GET /%b HTTP/1.1\r\nhost: x\r\n%b\r\n" % (target.encode(), head))
+        yield client
+
+
+async def read_to_the_end(client: socket.socket) -> int:
+    """How many bytes come until the connection ends, by a reset or by its end."""
+    loop, size = asyncio.get_running_loop(), 0
+    with contextlib.suppress(ConnectionError):
+        while piece := await loop.sock_recv(client, 1 << 20):
+            size += len(piece)
+    return size
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def paused() -> CovetProtocol:
+    """The connection, once its client has been given more than it takes."""
+    await until(lambda: any(each.flow.write_paused for each in connections()))
+    (found,) = connections()
+    return found
+
+
+def connections() -> list[CovetProtocol]:
+    return [each for sweeper in _Sweeper.by_state.values() for each in sweeper.state.connections]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("target", ["endless", "events"])
+@pytest.mark.parametrize("way", ["protocol", "httptools", "h11"])
+async def test_a_stream_that_nobody_reads_is_cancelled(
+    way: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.05)
+    caplog.set_level(logging.INFO, "covet.server")
+    views = Views(tmp_path)
+    async with served(views, way, RESPONSE_TIMEOUT_S=0.3) as server, asked(server, target) as client:
+        async with asyncio.timeout(20):
+            await views.ended.wait()
+            await until(lambda: "took nothing of its answer for 0.3 s" in caplog.text)
+        # Cut, not closed: what was not taken is thrown away.
+        assert await read_to_the_end(client) < LARGE
+
+
+async def test_a_file_that_nobody_reads_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.05)
+    views = Views(tmp_path)
+
+    def is_open() -> bool:
+        return any(
+            str(each.readlink()) == str(views.file) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()
+        )
+
+    async with served(views, "protocol", RESPONSE_TIMEOUT_S=0.5) as server, asked(server, "download"):
+        await until(is_open)
+        await until(lambda: not is_open())
+        await until(lambda: not connections())
+
+
+@pytest.mark.parametrize("head", [b"", b"connection: close\r\n"], ids=["kept", "closing"])
+async def test_a_whole_answer_that_nobody_reads_is_thrown_away(
+    head: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.05)
+    async with (
+        served(Views(tmp_path), "protocol", RESPONSE_TIMEOUT_S=0.3) as server,
+        asked(server, "whole", head=head) as client,
+    ):
+        await until(connections)
+        await until(lambda: not connections())
+        assert await read_to_the_end(client) < LARGE
+
+
+async def test_who_reads_slowly_keeps_a_stream_and_who_stops_does_not(tmp_path: Path) -> None:
+    loop, unread = asyncio.get_running_loop(), Unread()
+    views = Views(tmp_path)
+    async with served(views, "protocol") as server, asked(server, "endless") as client:
+        connection = await paused()
+        # The clock is the test's own.
+        now = 0.0
+        for _ in range(5):
+            state = (connection.transport.get_write_buffer_size(), connection.pauses)
+            connection.cut_unread(unread, now)
+            connection.cut_unread(unread, now + 59)
+            while (connection.transport.get_write_buffer_size(), connection.pauses) == state:
+                await loop.sock_recv(client, 1 << 20)
+            now += 61
+            connection.cut_unread(unread, now)
+            assert not connection.transport.is_closing()
+        unread.forget_others([connection])
+        await until(lambda: connection.flow.write_paused)
+        connection.cut_unread(unread, now + 1)
+        connection.cut_unread(unread, now + 61)
+        assert connection.transport.is_closing()
+        await views.ended.wait()
+        assert await read_to_the_end(client) < LARGE
+
+
+@pytest.mark.parametrize("way", ["protocol", "httptools", "rsgi"])
+async def test_who_reads_on_gets_all_of_it(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "SWEEP_S", 0.05)
+    views = Views(tmp_path)
+    async with (
+        served(views, way, RESPONSE_TIMEOUT_S=20.0) as server,
+        asked(server, "download", head=b"connection: close\r\n") as client,
+    ):
+        assert await read_to_the_end(client) > LARGE
+
+
+async def test_zero_waits_without_end(tmp_path: Path) -> None:
+    views, unread = Views(tmp_path), Unread()
+    async with served(views, "protocol", RESPONSE_TIMEOUT_S=0) as server, asked(server, "endless"):
+        connection = await paused()
+        connection.cut_unread(unread, 0.0)
+        connection.cut_unread(unread, 1e6)
+        assert not connection.transport.is_closing()
+
+
+async def test_nothing_is_kept_of_connections_that_are_read_or_gone(tmp_path: Path) -> None:
+    views, unread = Views(tmp_path), Unread()
+    async with served(views, "protocol") as server, asked(server, "endless"):
+        connection = await paused()
+        unread.waited(connection, 0.0)
+        assert unread.waited(connection, 5.0) == 5.0
+        unread.forget_others([])
+        assert unread.waited(connection, 9.0) == 0.0
+        connection.transport.abort()
+        assert unread.waited(connection, 19.0) == 0.0
+        assert not unread._seen
