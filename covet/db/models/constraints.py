@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import checks
@@ -159,8 +159,7 @@ class CheckConstraint(BaseConstraint):
         """Ask the database whether the condition holds for the instance's values; not of text of the project's own."""
         if self._holds_raw_sql:
             return
-        names = {_field_name(model, name) for name in self.referenced_fields}
-        if exclude and names & set(exclude):
+        if exclude and _field_names(model, self.referenced_fields) & set(exclude):
             return
         if not await instance._holds(self.condition, using):
             raise self.violation()
@@ -267,7 +266,7 @@ class UniqueConstraint(BaseConstraint):
     ) -> None:
         """Ask the database whether another row has the same values."""
         excluded = set(exclude or ())
-        if excluded and {_field_name(model, name) for name in self.referenced_fields} & excluded:
+        if excluded and _field_names(model, self.referenced_fields) & excluded:
             return
         lookups: list[Any] = []
         queryset = model._default_manager.using(using) if using else model._default_manager.all()
@@ -338,13 +337,18 @@ def _refuse_deferrable(expressions: bool, condition: Any, include: Any, opclasse
             raise ValueError(f"A UniqueConstraint with {what} is an index, and an index cannot be deferred.")
 
 
-def _field_name(model: type[Model], name: str) -> str:
-    if name == "pk":
-        return str(model._meta.pk.name)
-    try:
-        return str(model._meta.get_field(name).name)
-    except FieldDoesNotExist:
-        return name
+def _field_names(model: type[Model], names: Iterable[str]) -> set[str]:
+    """Return the names of the fields that names mean; ``pk`` may mean several."""
+    found: set[str] = set()
+    for name in names:
+        if name == "pk":
+            found |= {str(field.name) for field in model._meta.pk_fields}
+            continue
+        try:
+            found.add(str(model._meta.get_field(name).name))
+        except FieldDoesNotExist:
+            found.add(name)
+    return found
 
 
 def _pk_in(model: type[Model], instance: Model) -> Any:

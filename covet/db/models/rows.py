@@ -65,8 +65,8 @@ def is_known(instance: Model, names: Sequence[str]) -> bool:
     """Whether an instance has a value for each of the fields: loaded, and no expression or default of the database."""
     own = instance.__dict__
     meta = type(instance)._meta
-    for name in names:
-        field = meta.pk if name == "pk" else meta.get_field(name)
+    fields = [field for name in names for field in (meta.pk_fields if name == "pk" else (meta.get_field(name),))]
+    for field in fields:
         if field.generated:
             continue
         value = own.get(field.attname, DATABASE_DEFAULT)
@@ -113,8 +113,10 @@ def _build(
 ) -> nodes.Node:
     """Return an expression's node with columns replaced by ``column`` and parameters by constants."""
     values: list[Any] = []
+    query = Query(model)
+    expression = query.parted(expression)
     expression.shape(values)
-    builder = Assembler(Query(model), _NEUTRAL)
+    builder = Assembler(query, _NEUTRAL)
     node = builder.condition(expression) if isinstance(expression, Q) else expression.resolve(builder).node
     base = builder.joins.base
     # Parents of a model with tables of their own are joins to the builder; to an instance they are more of its values.

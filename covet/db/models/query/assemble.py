@@ -162,7 +162,7 @@ class Assembler(Builder):
         for name in names:
             annotation = self.plan.annotation(name)
             if annotation is None and name.endswith("pk"):
-                path = resolve_path(self.meta, name, f"values({name!r})")
+                path = self.plan.path(name, f"values({name!r})")
                 if path.field.is_composite:
                     nodes = self.key_columns(path)
                     widths = [len(nodes), *[0] * (len(nodes) - 1)]
@@ -171,7 +171,7 @@ class Assembler(Builder):
                         for node, field, width in zip(nodes, path.at.pk_fields, widths, strict=True)
                     ]
                     continue
-            resolved = self.ref(name)
+            resolved = self.read(name)
             columns.append(OutColumn(name, resolved.node, resolved.field, None if annotation is None else name))
         return columns
 
@@ -237,7 +237,7 @@ class Assembler(Builder):
             for name in extras.group_by or ():
                 annotation = self.plan.annotation(name)
                 if annotation is None or not self.is_aggregate(annotation):
-                    group.append(self.ref(name).node)
+                    group.append(self.read(name, grouped=True).node)
         aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
         aggregates += self.aggregate_nodes
         candidates = [column.node for column in columns] + [item.operand for item in order]

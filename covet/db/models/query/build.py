@@ -8,6 +8,7 @@ Names, conditions and ordering lean on one another, so they read better in one p
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from covet.conf import settings
@@ -18,7 +19,7 @@ from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, refuse_deeper
-from covet.db.models.query.joins import Aliases, Joins, RowJoins, Source, hop_condition
+from covet.db.models.query.joins import Aliases, Joins, OnJoin, RowJoins, Source, hop_condition
 from covet.db.models.query.json_lookups import JSON_NULL, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
 from covet.db.models.query.lookups import (
@@ -31,7 +32,7 @@ from covet.db.models.query.lookups import (
     split_rest,
 )
 from covet.db.models.query.operands import Operand, Right
-from covet.db.models.query.paths import Path, parent_hops, relation_hops, resolve_path, unknown_name
+from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select, TableRef
@@ -101,6 +102,7 @@ class Builder:
         self.aliases: Aliases = outer.aliases if outer is not None else Aliases()
         self.optimizes: bool = settings.QUERY_OPTIMIZER
         self.joins = Joins(self.meta, self.aliases, plain=not self.optimizes)
+        self._first = self.joins.base
         for table in query.extras.tables:
             self.joins.cross(table)
         self.alias: str | None = alias if outer is None else outer.alias
@@ -114,6 +116,8 @@ class Builder:
         self._resolved: dict[str, tuple[Resolved, bool, bool]] = {}
         self._offsets: dict[str, int] = {}
         self._links: dict[str, FilteredLink] = {}
+        # What names of values() stand for, with the number of conditions before each.
+        self._reads: dict[str, list[tuple[int, Resolved]]] = {}
         self._resolving: list[str] = []
         self._in_relation = False
         offset = start + len(query.values)
@@ -171,6 +175,30 @@ class Builder:
         for part in names:
             operand = self._transform(operand, part, name)
         return Resolved(operand.node, operand.field)
+
+    def read(self, name: str, *, grouped: bool = False) -> Resolved:
+        """Return what a name that is selected, or ``grouped`` by, stands for: a row that was joined when it was named."""
+        reads = self._reads.get(name)
+        if reads is None:
+            return self.ref(name)
+        last = min([one.after for one in self.plan.extras.annotations if one.after is not None], default=0)
+        known = [read for after, read in reads if not grouped or after <= last] or [read for _after, read in reads]
+        return known[-1]
+
+    def _read_until(self, number: int | None) -> None:
+        """Join what ``values()`` and annotations read, as far as they came before a condition; ``None``: all the others."""
+        extras = self.plan.extras
+        self._used = None
+        for after, name in extras.reads:
+            if after == number if number is not None else after >= len(self.plan.where):
+                annotation = self.plan.annotation(name)
+                if annotation is not None:
+                    self.annotation(annotation)
+                elif self.plan.named(name)[0] is None:
+                    self._reads.setdefault(name, []).append((after, self.ref(name)))
+        for annotation in extras.annotations:
+            if number is not None and annotation.after == number:
+                self.annotation(annotation)  # what it joins is not what the conditions from here on join
 
     def condition(self, q: Any) -> n.Node:
         """Return a ``Q`` or conditional expression as one node; joins that it makes stay as they are.
@@ -258,23 +286,25 @@ class Builder:
         """Return what a filtered relation joins; one for all uses of its name."""
         link = self._links.get(annotation.name)
         if link is None:
-            link = self._links[annotation.name] = make_link(annotation, self.meta, self._filtered_condition)
+
+            def before(name: str) -> tuple[FilteredLink | None, str]:
+                found, rest = self.plan.relation_before(annotation, name)
+                return None if found is None else self.filtered_link(found), rest
+
+            link = make_link(annotation, self.meta, before, self._filtered_condition)
+            self._links[annotation.name] = link
         return link
 
-    def _filtered_condition(self, annotation: Annotation, alias: str) -> n.Node:
+    def _filtered_condition(self, annotation: Annotation, source: Source) -> n.Node:
         """Return what the rows of a filtered relation fulfil; the relation's own name means the join itself there."""
-        before = self.cursor, self.saw_aggregate, self.saw_window, self._used
+        before = self.cursor, self.saw_aggregate, self.saw_window, self._used, self._in_relation, self.joins
         self.cursor, self._used = self._offsets[annotation.name], None
-        joins, sources = self.joins, list(self.joins.sources)
-        joined = next(source for source in sources if source.alias == alias)
-        relation: Any = annotation.expression
-        hops, _target, _relation = relation_hops(self.meta, relation.relation_name, "FilteredRelation")
+        hops = self.filtered_link(annotation).named
+        self.joins = OnJoin(self._first, hops, source.way(len(hops)), partial(refuse_deeper, annotation))
         self._in_relation = True  # where a condition is about the one row that is joined, and not about many
-        with joins.standing_in(joined, hops):
-            node = self.tree(relation.condition, negated=False).node
-        self._in_relation = False
-        refuse_deeper(annotation, sources, joins.sources)
-        self.cursor, self.saw_aggregate, self.saw_window, self._used = before
+        relation: Any = annotation.expression
+        node = self.tree(relation.condition, negated=False).node
+        self.cursor, self.saw_aggregate, self.saw_window, self._used, self._in_relation, self.joins = before
         return node
 
     def key_columns(self, path: Path) -> list[n.Node]:
@@ -374,14 +404,11 @@ class Builder:
         needs: set[Source] = set()
         used: set[str] = set()
         self.cursor = self.start
-        aggregates = [one for one in self.plan.extras.annotations if one.after is not None]
         for number, (entry, source) in enumerate(zip(self.plan.where, self.plan.sources, strict=True)):
             if not (number == 1 and self.plan.extras.sticky):
                 used = set()
+            self._read_until(number)
             self._used = used
-            for annotation in aggregates:
-                if annotation.after == number:
-                    self.annotation(annotation)  # what it joins is not what the conditions from here on join
             if source is None:
                 children: Iterable[Any] = [(name, 0) for name in entry]
             else:
@@ -399,7 +426,7 @@ class Builder:
                 needs |= condition.needs
             if source is not None:
                 self.zone = zone
-        self._used = None
+        self._read_until(None)
         # A lock cannot be taken on the side of a LEFT join that may be missing, so there INNER is no matter of speed.
         if self.optimizes or self.plan.extras.lock is not None:
             for join in needs:
@@ -468,7 +495,7 @@ class Builder:
         transforms, lookup = split_rest(path.field, path.rest)
         if lookup not in LOOKUPS:
             kind = kind or lookup
-        if path.many and negated and not (self._in_relation or any(hop.shared for hop in path.hops)):
+        if path.many and negated and not self._in_relation:
             return self._none_of(path, transforms, lookup, value, kind, first)
         operand, source = self.operand(path, self._used)
         node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, path)
@@ -613,6 +640,7 @@ class Builder:
         here = self.joins.reach(path.hops[:index], self._used)
         hop = path.hops[index]
         inner = Joins(hop.target, self.aliases)
+        inner.base.outside = here
         source = inner.reach(path.hops[index + 1 :], None)
         left = self._transformed(Operand(n.Column(source.alias, path.field.column), path.field), transforms)
         is_null = kind == leaves.NULL and not isinstance(left.node, n.JSONPath)  # there it is the document's own null
@@ -639,6 +667,7 @@ class Builder:
         index = next(position for position, hop in enumerate(path.hops) if hop.many)
         outer, here = self.joins, self.joins.reach(path.hops[:index], self._used)
         self.joins = inner = RowJoins(outer, path.hops[: index + 1])
+        inner.base.outside = here
         self._in_relation = True
         node, needs = self.tree(Q.create(rows.children), negated=False)
         self._in_relation = False
@@ -712,6 +741,8 @@ class Builder:
         name = item[1:] if item[:1] in {"-", "+"} else item
         full = "__".join((*prefix, name))
         descending ^= flip
+        if not prefix and name in self._reads and name in (self.plan.extras.outputs or ()):
+            return [n.Ordering(_ordered_node(Operand(*self.read(name))), descending)]
         if not prefix and self.plan.named(name)[0] is not None:
             return [n.Ordering(_ordered_node(Operand(*self.ref(name))), descending)]
         path = self._path(full, f"order_by('{item}')")
@@ -748,7 +779,7 @@ def _exists(
 ) -> _Condition:
     """Return that a row of the relation, or the ``same`` as is joined, fulfils ``leaf``; with ``absent`` also that none is."""
     table = TableRef(hop.target.db_table, inner.base.alias)
-    joined = hop_condition(hop, here.alias, inner.base.alias)
+    joined = hop_condition(hop, here.alias, inner.base.alias, inner.base)
     alike: tuple[n.Node, ...] = ()
     if same is not None:
         alike = tuple(

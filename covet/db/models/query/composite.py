@@ -6,46 +6,76 @@ No database compares rows of values in all the ways that ``pk`` may be compared,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.expressions.refs import OuterRef
 from covet.db.models.expressions.subqueries import Exists
-from covet.db.models.query.paths import Path, resolve_path
+from covet.db.models.query.paths import Path
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
     from covet.db.models.options import Options
+    from covet.db.models.query.plan import Query
 
-__all__ = ["among", "expanded_names", "is_object", "key_values", "split_keys"]
+__all__ = ["among", "expanded_names", "is_object", "key_values", "split_in", "split_keys"]
 
 # SQL parsers limit how deep a tree may be, and read a long chain of OR as a deep one.
 _WIDTH = 50
 
 
-def split_keys(condition: Q, meta: Options) -> Q:
+def split_keys(condition: Q, query: Query) -> Q:
     """Return a tree in which conditions on composite keys are conditions on their fields."""
     children = []
     changed = False
     for child in condition.children:
-        new = child
-        if isinstance(child, Q):
-            new = split_keys(child, meta)
-        elif child.__class__ is tuple:
-            new = _of_one_row(child, meta) or child
+        new: Any
+        if child.__class__ is tuple:
+            new = _of_one_row(child, query)
+            if new is None:
+                value = split_in(child[1], query)
+                new = child if value is child[1] else (child[0], value)
+        else:
+            new = split_in(child, query)
         changed |= new is not child
         children.append(new)
     return Q.create(children, condition.connector, condition.negated) if changed else condition
 
 
-def _of_one_row(child: tuple[str, Any], meta: Options) -> Q | None:
+def split_in(value: Any, query: Query) -> Any:
+    """Return a condition, or an expression with the conditions in it (``When``, ``filter`` of an aggregate), split likewise."""
+    if isinstance(value, Q):
+        return split_keys(value, query)
+    if value.__class__ is tuple:
+        items = tuple([split_in(item, query) for item in value])
+        return value if all(map(is_, items, value)) else items
+    if not (hasattr(value, "shape") and hasattr(value, "walk")):
+        return value
+    parts = vars(value)
+    changed = {
+        name: new
+        for name, part in parts.items()
+        if name != "_constructed" and (new := split_in(part, query)) is not part
+    }
+    if not changed:
+        return value
+    new = copy(value)
+    vars(new).update(changed)
+    return new
+
+
+def _of_one_row(child: tuple[str, Any], query: Query) -> Q | None:
     """Return what a condition is split into; behind a relation to many rows all of it is about one of them."""
     name, value = child
+    if query.named(name)[0] is not None:
+        return None
     try:
-        path = resolve_path(meta, name, f"filter({name}=…)")
+        path = query.path(name, f"filter({name}=…)")
     except FieldError:
-        return None  # an annotation, or a mistake that the query itself names
-    condition = _split(path, name, value, meta)
+        return None  # a mistake that the query itself names
+    condition = _split(path, name, value)
     if condition is None or not path.many:
         return condition
     return OneRow.about(condition, "__".join(path.names), absent=_wants_null(path, value))
@@ -55,7 +85,7 @@ def _wants_null(path: Path, value: Any) -> bool:
     return value is True if path.rest == ("isnull",) else value is None
 
 
-def _split(path: Path, name: str, value: Any, meta: Options) -> Q | None:
+def _split(path: Path, name: str, value: Any) -> Q | None:
     if is_object(path):
         return _of_object(path, value, name)
     if not path.field.is_composite:

@@ -362,9 +362,10 @@ class Fetch(Chain[M, R]):
             check_depth(arg, "aggregate")
             expressions.append((arg.default_alias, arg))
         expressions += kwargs.items()
-        for name, expression in expressions:
+        for number, (name, expression) in enumerate(expressions):
             check_alias(name)
             check_depth(expression, "aggregate")
+            expressions[number] = name, self.query.parted(expression)
             if not hasattr(expression, "resolve"):
                 raise TypeError(f"aggregate({name}=…) takes an aggregate, not {expression!r}.")
             if not expression.contains_aggregate:

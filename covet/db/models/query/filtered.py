@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from covet.db.models.query.paths import Hop, Path, find, relation_hops, resolve_path
-from covet.db.sql import nodes as n
 
 if TYPE_CHECKING:
     from covet.db.models.options import Options
     from covet.db.models.query.joins import Source
     from covet.db.models.query.plan import Annotation
+    from covet.db.sql import nodes as n
 
 __all__ = ["FilteredLink", "filtered_path", "make_link", "refuse_deeper", "unbuilt"]
 
-#: Builds the condition of a filtered relation for the alias of its join.
-Condition = Callable[["Annotation", str], n.Node]
+#: Builds the condition of a filtered relation for its join.
+Condition = Callable[["Annotation", "Source"], "n.Node"]
+#: Finds the filtered relation that a name begins with, and what follows the name.
+Find = Callable[[str], "tuple[FilteredLink | None, str]"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +28,16 @@ class FilteredLink:
 
     Attributes:
         name: The name.
-        hops: Its joins; all uses of the name share them.
+        hops: Its joins. The last one is its own, so that no plain use of the relation is taken for it; those before it are
+            the relation's.
+        named: The joins by which the condition names the row.
         target: The options of the model they lead to.
         relation: The relation that is filtered.
     """
 
     name: str
     hops: tuple[Hop, ...]
+    named: tuple[Hop, ...]
     target: Options
     relation: Any
     remote_field: Any = None
@@ -45,25 +50,33 @@ class FilteredLink:
         return self.name
 
 
-def make_link(annotation: Annotation, meta: Options, condition: Condition) -> FilteredLink:
-    """Return the joins of a filtered relation; ``condition`` builds what its rows must fulfil, by the join's alias."""
+def make_link(annotation: Annotation, meta: Options, find_link: Find, condition: Condition) -> FilteredLink:
+    """Return the joins of a filtered relation.
+
+    Args:
+        annotation: The relation and its name.
+        meta: The options of the query's model.
+        find_link: Finds the relations that were filtered before: one may go on from another.
+        condition: Builds what the joined rows must fulfil.
+    """
     expression: Any = annotation.expression
-    hops, target, relation = relation_hops(
-        meta, expression.relation_name, f"FilteredRelation('{expression.relation_name}')"
-    )
-    *first, last = [replace(hop, shared=True) for hop in hops]
-    own = last.restrict
+    where = f"FilteredRelation('{expression.relation_name}')"
+    start, rest = find_link(expression.relation_name)
+    if start is not None and rest:
+        hops, target, relation = relation_hops(start.target, rest, where)
+        hops = (*start.hops, *hops)
+    else:
+        hops, target, relation = relation_hops(meta, expression.relation_name, where)
+    *first, last = hops
 
-    def restrict(here: str, there: str) -> n.Node:
-        node = condition(annotation, there)
-        return node if own is None else n.And((own(here, there), node))
+    def own(source: Source) -> n.Node:
+        return condition(annotation, source)
 
-    is_filtered = bool(expression.condition.children)
-    last = replace(last, null=True, restrict=restrict if is_filtered else own)
-    return FilteredLink(annotation.name, (*first, last), target, relation)
+    last = replace(last, null=True, condition=own if expression.condition.children else None, has_name=True)
+    return FilteredLink(annotation.name, (*first, last), hops, target, relation)
 
 
-def unbuilt(annotation: Annotation, alias: str) -> n.Node:
+def unbuilt(annotation: Annotation, source: Source) -> n.Node:
     """Stand in for the condition where a relation is only looked at."""
     raise AssertionError("This relation was looked at, and not joined.")
 
@@ -79,11 +92,9 @@ def filtered_path(link: FilteredLink, rest: str, where: str) -> Path:
     return Path(link.hops, key, names, link.target, link.relation, (link.name,))
 
 
-def refuse_deeper(annotation: Annotation, before: list[Source], after: list[Source]) -> None:
-    """Raise if a condition needed further joins: they would have to stand before the join that they hang on."""
-    if len(after) != len(before):
-        names = ", ".join(source.meta.object_name for source in after[len(before) :])
-        raise ValueError(
-            f"The condition of the FilteredRelation '{annotation.name}' may read the rows of that relation, and no relation "
-            f"further on ({names})."
-        )
+def refuse_deeper(annotation: Annotation, hop: Hop) -> NoReturn:
+    """Raise for a condition that needs a further join: it would have to stand before the join that it hangs on."""
+    raise ValueError(
+        f"The condition of the FilteredRelation '{annotation.name}' may read the rows of that relation and those on the way "
+        f"to it, and no relation further on ({hop.target.object_name})."
+    )

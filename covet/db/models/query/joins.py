@@ -7,9 +7,8 @@ last: it is, where there may be no partner, unless some condition cannot hold wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Join, TableRef
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from covet.db.models.options import Options
     from covet.db.models.query.paths import Hop
 
-__all__ = ["Aliases", "Joins", "RowJoins", "Source", "hop_condition"]
+__all__ = ["Aliases", "Joins", "OnJoin", "RowJoins", "Source", "hop_condition", "join_condition"]
 
 
 class Aliases:
@@ -43,13 +42,15 @@ class Aliases:
 class Source:
     """One table in ``FROM``: the first, or a join."""
 
-    __slots__ = ("alias", "hop", "meta", "parent", "required")
+    __slots__ = ("alias", "hop", "meta", "outside", "parent", "required")
 
     def __init__(self, alias: str, meta: Options, parent: Source | None = None, hop: Hop | None = None) -> None:
         self.alias = alias
         self.meta = meta
         self.parent = parent
         self.hop = hop
+        # What the first table of a subquery about a relation hangs on, in the statement around it.
+        self.outside: Source | None = None
         # A condition fails where this join finds no row, so INNER gives the same result.
         self.required = False
 
@@ -62,6 +63,15 @@ class Source:
                 return True
             source = source.parent
         return False
+
+    def way(self, length: int) -> tuple[Source, ...]:
+        """Return the last sources on the way here, this one included, past the edge of a subquery."""
+        found = [self]
+        while len(found) < length:
+            before = found[-1].parent or found[-1].outside
+            assert before is not None
+            found.append(before)
+        return tuple(reversed(found))
 
     def require(self) -> None:
         """Note that rows without a partner here cannot match."""
@@ -106,8 +116,12 @@ class Joins:
 
     def _step(self, source: Source, hop: Hop, used: set[str] | None) -> Source:
         existing = self._shared.setdefault((source.alias, hop), [])
-        guarded = (hop.many or self.plain) and not hop.shared
-        for found in reversed(existing):  # of several the last one is meant
+        guarded = hop.many or self.plain
+        # Of several the last one is meant; but a filtered relation's name means the first, if no other use of the table
+        # was before it (as in Django, where that one bears the name).
+        if hop.has_name and used is None and existing and existing[0].alias == hop.target.db_table:
+            return existing[0]
+        for found in reversed(existing):
             if not guarded or used is None or found.alias in used:
                 return found
         if self.plain and used is None:
@@ -130,23 +144,6 @@ class Joins:
         """Return the ``JOIN`` clauses, in an order in which each follows what it joins to."""
         return (*self.nodes_of(self.sources), *self.crossed)
 
-    @contextmanager
-    def standing_in(self, joined: Source, hops: Sequence[Hop]) -> Iterator[None]:
-        """Let the joins that lead to a source stand for other hops meanwhile, so that names find them."""
-        chain = [joined]
-        while len(chain) < len(hops):
-            parent = chain[0].parent
-            assert parent is not None
-            chain.insert(0, parent)
-        before = {key: list(found) for key, found in self._shared.items()}
-        for hop, source in zip(hops, chain, strict=True):
-            assert source.parent is not None
-            self._shared.setdefault((source.parent.alias, hop), []).insert(0, source)
-        try:
-            yield
-        finally:
-            self._shared = before
-
     def cross(self, table: str) -> None:
         """Join every row of another table, whose name then stands for itself."""
         self.crossed.append(Join("INNER", TableRef(table, self.aliases.take(table)), n.And(())))
@@ -159,11 +156,7 @@ class Joins:
         for source in sources:
             assert source.hop is not None and source.parent is not None
             kind = "LEFT" if source.may_be_missing else "INNER"
-            yield Join(
-                kind,
-                TableRef(source.meta.db_table, source.alias),
-                hop_condition(source.hop, source.parent.alias, source.alias),
-            )
+            yield Join(kind, TableRef(source.meta.db_table, source.alias), join_condition(source))
 
 
 class RowJoins(Joins):
@@ -192,6 +185,38 @@ class RowJoins(Joins):
         return self._outer.reach(hops, used, start)
 
 
+class OnJoin(Joins):
+    """The tables that the condition in the ``ON`` of a join may name: the first one and those on the way to the join.
+
+    Args:
+        base: The statement's first table.
+        hops: The way, as names say it.
+        sources: The tables on it.
+        refuse: Raises for any other way.
+    """
+
+    __slots__ = ("_hops", "_refuse", "_sources")
+
+    def __init__(
+        self, base: Source, hops: tuple[Hop, ...], sources: tuple[Source, ...], refuse: Callable[[Hop], NoReturn]
+    ) -> None:
+        self.base = base
+        self.plain = False
+        self.sources = []
+        self._hops = hops
+        self._sources = sources
+        self._refuse = refuse
+
+    def reach(self, hops: Iterable[Hop], used: set[str] | None = None, start: Source | None = None) -> Source:
+        """Return the table at the end of the hops, which is there already."""
+        hops = tuple(hops)
+        if not hops:
+            return start or self.base
+        if start is None and hops == self._hops[: len(hops)]:
+            return self._sources[len(hops) - 1]
+        self._refuse(hops[-1])
+
+
 def _way(source: Source) -> tuple[Hop, ...]:
     """Return the hops from the first table to a source."""
     hops: list[Hop] = []
@@ -202,9 +227,19 @@ def _way(source: Source) -> tuple[Hop, ...]:
     return tuple(hops)
 
 
-def hop_condition(hop: Hop, here: str, there: str) -> n.Node:
-    """Return the condition that joins two aliases."""
+def join_condition(source: Source) -> n.Node:
+    """Return the condition in the ``ON`` of a join, or in the WHERE of a subquery that begins with it."""
+    parent = source.parent or source.outside
+    assert source.hop is not None and parent is not None
+    return hop_condition(source.hop, parent.alias, source.alias, source)
+
+
+def hop_condition(hop: Hop, here: str, there: str, joined: Source | None = None) -> n.Node:
+    """Return the condition that joins two aliases; what a ``FilteredRelation`` adds is about the join itself."""
     parts: list[n.Node] = [n.Binary("=", n.Column(here, left), n.Column(there, right)) for left, right in hop.on]
     if hop.restrict is not None:
         parts.append(hop.restrict(here, there))
+    if hop.condition is not None:
+        assert joined is not None
+        parts.append(hop.condition(joined))
     return parts[0] if len(parts) == 1 else n.And(tuple(parts))

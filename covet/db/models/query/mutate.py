@@ -351,7 +351,7 @@ class Mutate(Chain[M, R]):
             return 0
         database = run.write_database(self)
         model: Any = self.model
-        assignments = [self._assignment(name, value) for name, value in values.items()]
+        assignments = [self._assignment(name, self.query.parted(value)) for name, value in values.items()]
         version = version_field(model._meta)
         if version is not None and all(field is not version for field, _value in assignments):
             # Whoever holds one of the rows must see that it has changed.

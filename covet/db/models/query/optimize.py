@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from covet.db.models.query.joins import Joins, Source, hop_condition
+from covet.db.models.query.joins import Joins, Source, join_condition
 from covet.db.models.query.logic import all_of
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select, TableRef
@@ -158,13 +158,11 @@ def _owners(joins: Joins, roots: list[Source]) -> dict[str, Source]:
 
 
 def _exists(root: Source, inside: list[Source], conditions: list[n.Node], joins: Joins) -> n.Node:
-    assert root.hop is not None and root.parent is not None
-    joined = hop_condition(root.hop, root.parent.alias, root.alias)
     select = Select(
         (Output(_ONE),),
         TableRef(root.meta.db_table, root.alias),
         joins.nodes_of([source for source in inside if source is not root]),
-        all_of([joined, *conditions]),
+        all_of([join_condition(root), *conditions]),
     )
     return n.Exists(select)
 

@@ -17,6 +17,7 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
     from covet.db.models.options import Options
+    from covet.db.models.query.joins import Source
     from covet.db.sql.nodes import Node
 
 __all__ = ["Hop", "Path", "find", "parent_hops", "relation_hops", "resolve_path", "unknown_name"]
@@ -40,8 +41,9 @@ class Hop:
         many: One row here may have several there.
         null: A row here may have none there.
         forward: The field whose column is on this side, when the hop follows a foreign key.
-        shared: All uses in one statement are one join, whatever call they stand in (``FilteredRelation``).
         restrict: What else joined rows must fulfil, from the two aliases (generic relations).
+        condition: What else they must fulfil, from the join itself (``FilteredRelation``).
+        has_name: The join has a name in the query (``FilteredRelation``), which means the first of several.
     """
 
     name: str
@@ -51,7 +53,8 @@ class Hop:
     null: bool = False
     forward: Field[Any] | None = None
     restrict: Callable[[str, str], Node] | None = None
-    shared: bool = False
+    condition: Callable[[Source], Node] | None = None
+    has_name: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

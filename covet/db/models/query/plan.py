@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import Q, check_depth
+from covet.db.models.expressions.refs import F
 from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.query import lookups
-from covet.db.models.query.composite import is_object, split_keys
-from covet.db.models.query.filtered import filtered_path, make_link, unbuilt
+from covet.db.models.query.composite import is_object, split_in, split_keys
+from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, unbuilt
 from covet.db.models.query.paths import Path, resolve_path, unknown_name
 from covet.exceptions import FieldError
 from covet.timezone import get_current_timezone
@@ -90,6 +91,8 @@ class Extras:
         outputs: The names of ``values()``/``values_list()``, in order; ``None`` reads instances.
         group_by: ``True`` groups by the row itself, a tuple by these names; ``None`` not at all.
         sticky: The first two conditions share their joins (managers of relations).
+        reads: Names of ``values()`` and annotations that read relations to many rows, each with the number of conditions
+            that came before it: the rows that it joins are not those that later conditions are about.
         tables: Further tables, crossed with the model's (``extra``).
         zone: The time zone in which names such as ``published_at__hour`` are read, where there are any.
     """
@@ -109,6 +112,7 @@ class Extras:
     sticky: bool = False
     zone: Any = None
     tables: tuple[str, ...] = ()
+    reads: tuple[tuple[int, str], ...] = ()
     _key: Hashable = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -136,6 +140,7 @@ class Extras:
             self.sticky,
             None if self.zone is None else str(self.zone),
             self.tables,
+            self.reads,
         )
 
 
@@ -320,7 +325,7 @@ class Query:
         check_depth(condition, where)
         condition = _settled(condition)
         if CompositePrimaryKey.in_use:
-            condition = split_keys(condition, self.model._meta)
+            condition = split_keys(condition, self)
         if negate:
             condition = ~condition
         collected: list[Any] = []
@@ -392,7 +397,43 @@ class Query:
         new.where = first.where + self.where
         new.sources = first.sources + self.sources
         new.values = first.values + self.values
+        extras = self.extras
+        if extras.annotations or extras.reads:  # what was read before all conditions still is, with joins of its own
+            annotations = [replace(one, after=one.after + 1) if one.after else one for one in extras.annotations]
+            reads = tuple([(after and after + 1, name) for after, name in extras.reads])
+            new.extras = replace(extras, annotations=tuple(annotations), reads=reads)
         return new
+
+    def parted(self, expression: Any) -> Any:
+        """Return an expression in which conditions on composite keys are conditions on their fields."""
+        return split_in(expression, self) if CompositePrimaryKey.in_use else expression
+
+    def reading(self, name: str, *, after: int) -> Query:
+        """Return a copy in which an annotation reads the rows that are joined after so many conditions."""
+        reads = self.extras.reads
+        if all(read[1] != name for read in reads):
+            return self
+        return self.with_extras(reads=(*[read for read in reads if read[1] != name], (after, name)))
+
+    def joins_many(self, expression: Any) -> bool:
+        """Whether an expression reads a relation to many rows, other than for an aggregate."""
+        for part in expression.walk() if hasattr(expression, "walk") else ():
+            if isinstance(part, Q):
+                names = [child[0] for child in part.children if child.__class__ is tuple]
+            elif part.__class__ is F:
+                names = [part.name]
+            else:
+                continue
+            for name in names:
+                if self.named(name)[0] is None and self._is_many(name):
+                    return True
+        return False
+
+    def _is_many(self, name: str) -> bool:
+        try:
+            return self.path(name, "").many
+        except FieldError:
+            return False  # whoever builds the query says what is wrong with it
 
     def _as_q(self) -> Q:
         parts: list[Any] = []
@@ -414,7 +455,7 @@ class Query:
     def ordered(self, items: Iterable[Any]) -> Query:
         """Return a copy ordered by ``items``; none at all means no order."""
         new = self.copy()
-        items = tuple(items)
+        items = tuple(map(self.parted, items)) if CompositePrimaryKey.in_use else tuple(items)
         values: list[Any] = []
         new.order = tuple([item if item.__class__ is str else item.shape(values) for item in items])
         new.order_items = items
@@ -456,10 +497,25 @@ class Query:
         """Return the filtered relation that a name begins with, and what follows."""
         return self._named(name, is_relation=True)
 
-    def _named(self, name: str, *, is_relation: bool) -> tuple[Annotation | None, str]:
+    def relation_before(self, annotation: Annotation, name: str) -> tuple[Annotation | None, str]:
+        """Return the filtered relation that a name begins with in another one, which must have been there already."""
+        return self._named(name, is_relation=True, before=annotation.name)
+
+    def link(self, annotation: Annotation) -> FilteredLink:
+        """Return what a filtered relation joins, to be looked at and not to be built."""
+
+        def before(name: str) -> tuple[FilteredLink | None, str]:
+            found, rest = self.relation_before(annotation, name)
+            return None if found is None else self.link(found), rest
+
+        return make_link(annotation, self.model._meta, before, unbuilt)
+
+    def _named(self, name: str, *, is_relation: bool, before: str = "") -> tuple[Annotation | None, str]:
         found: Annotation | None = None
         for annotation in self.extras.annotations:
             own = annotation.name
+            if own == before:
+                break
             if annotation.is_relation is not is_relation or not name.startswith(own):
                 continue
             if (name == own or name.startswith(f"{own}__")) and (found is None or len(own) > len(found.name)):
@@ -475,7 +531,7 @@ class Query:
         relation, rest = self.filtered_relation(name)
         if relation is None:
             return resolve_path(self.model._meta, name, where)
-        return filtered_path(make_link(relation, self.model._meta, unbuilt), rest, where)
+        return filtered_path(self.link(relation), rest, where)
 
 
 def _settled(condition: Q) -> Q:

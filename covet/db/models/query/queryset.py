@@ -135,36 +135,39 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         else:
             fields = tuple([field.attname for field in self.model._meta.concrete_fields])
             outputs = (*fields, *[one.name for one in extras.annotations if one.selected])
+        reads = query.extras.reads
         for name in names:
-            if extras.combined is None:
-                self._check_value(query, name)
+            if extras.combined is None and self._check_value(query, name):
+                reads = (*reads, (len(query.where), name))
         # What an aggregate of these expressions is grouped by is every other value.
         group: Any = extras.group_by
         if group is None and query.extras.group_by is not None:
             group = tuple([name for name in outputs if name not in expressions])
-        queryset.query = query.with_extras(outputs=outputs, group_by=group).zoned(names)
+        queryset.query = query.with_extras(outputs=outputs, group_by=group, reads=reads).zoned(names)
         return queryset
 
     def _check_unsliced_values(self) -> None:
         if self._prefetch and self._kind != "model":
             raise TypeError("prefetch_related() has nothing to load relations into after values().")
 
-    def _check_value(self, query: Query, name: str) -> None:
+    def _check_value(self, query: Query, name: str) -> bool:
+        """Raise for a name that nothing has; return whether it reads a relation to many rows."""
         if not isinstance(name, str):
             raise TypeError(f"values() takes names, and expressions by keyword, not {name!r}.")
         head = name.partition("__")[0]
         if query.named(name)[0] is not None:
-            return
+            return False
         meta = self.model._meta
         try:
             path = query.path(name, f"values('{name}')")
         except FieldError as error:
             if not meta.apps.models_ready:
-                return
+                return False
             known = [one.name for one in query.extras.annotations]
             raise (unknown_name(meta, head, f"values('{name}')", known) if error.name == head else error) from None
         if path.relation is not None and path.rest:
             raise unknown_name(path.at, path.rest[0], f"values('{name}')")
+        return bool(path.hops) and path.many
 
     @property
     def output_field(self) -> Any:

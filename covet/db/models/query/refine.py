@@ -13,7 +13,6 @@ from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.query.chain import Chain, M, R
-from covet.db.models.query.filtered import make_link, unbuilt
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
@@ -218,13 +217,14 @@ class Refine(Chain[M, R]):
         check_depth(expression, method)
         if isinstance(expression, FilteredRelation):
             selected = False
-            make_link(Annotation(name, expression, None, ()), self.model._meta, unbuilt)
+            query.link(Annotation(name, expression, None, ()))
             query._check_tree(expression.condition, method)
         if self._kind == "model" and name in self.model._meta.fields_map:
             raise ValueError(f"The annotation '{name}' conflicts with a field of {self.model._meta.object_name}.")
         former = query.annotation(name)
         if former is not None:
             expression = _substituted(expression, name, former.expression)
+        expression = query.parted(expression)
         values: list[Any] = []
         shape = expression.shape(values)
         extras = query.extras
@@ -236,6 +236,8 @@ class Refine(Chain[M, R]):
             changes["group_by"] = extras.outputs  # in place of the rows that were grouped before values()
         elif holds and extras.group_by is None:
             changes["group_by"] = True
+        elif not holds and not annotation.is_relation and query.joins_many(expression):
+            changes["reads"] = (*extras.reads, (len(query.where), name))
         if extras.outputs is not None and selected and name not in extras.outputs:
             changes["outputs"] = (*extras.outputs, name)
         return query.with_extras(**changes).zoned((expression,))
@@ -267,7 +269,7 @@ class Refine(Chain[M, R]):
                 at = meta
                 filtered, rest = query.filtered_relation(path) if own else (None, path)
                 if filtered is not None:
-                    at = make_link(filtered, meta, unbuilt).target
+                    at = query.link(filtered).target
                 for name in rest.split("__") if rest else ():
                     at = single_relation(at, name).hops[-1].target
         merged = dict.fromkeys((*query.extras.select_related, *paths))

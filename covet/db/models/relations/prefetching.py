@@ -129,12 +129,14 @@ async def read_many(base: Any, lookup: str, keys: list[Any], alias: str | None =
     known: dict[Any, Any] = {}
 
     def owned(start: Any) -> Any:
-        return start.annotate(**{_OWNER: F(lookup)})
+        owned = start.annotate(**{_OWNER: F(lookup)})
+        # Of the join that was made for the keys, whatever else of the relation the queryset joins.
+        return owned._chain(owned.query.reading(_OWNER, after=1))
 
     for row in await _read(base, lookup, keys, alias, change=owned):
         key = row.__dict__.pop(_OWNER)
-        # One row related to several instances comes several times; it is one object.
-        by_key.setdefault(key, []).append(known.setdefault(row.pk, row))
+        # One row related to several instances comes several times; it is one object, unless it was joined to other rows.
+        by_key.setdefault(key, []).append(row if base.query.extras.reads else known.setdefault(row.pk, row))
     return by_key
 
 
@@ -151,7 +153,8 @@ async def _read(
     """Return the rows of ``base`` whose relation is among the keys; in chunks where the database needs them."""
     if not keys:
         return []
-    if base.query.is_sliced:
+    is_numbered = base.query.is_sliced
+    if is_numbered:
         base = _sliced_for_each(base, lookup)
     if alias is not None and base._db is None:
         base = base.using(alias)
@@ -160,7 +163,8 @@ async def _read(
         size = _FEW_KEYS
 
     async def read(some: Any) -> Any:
-        part = base._chain(base.query.preceded(f"{lookup}__in", some))
+        query = base.query.preceded(f"{lookup}__in", some)
+        part = base._chain(query.reading(_PLACE, after=1) if is_numbered else query)
         return await (part if change is None else change(part))
 
     return await read_parts(keys, size, read)

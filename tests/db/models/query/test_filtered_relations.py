@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from covet.conf import override
 from covet.db.models import Count, F, FilteredRelation, Q, Sum
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError
@@ -33,16 +34,103 @@ async def test_rows_without_a_partner_stay_and_count_nothing() -> None:
     assert await Author.objects.annotate(hits=hits).count() == 2
 
 
-async def test_all_uses_of_the_name_are_one_join() -> None:
+async def test_uses_of_the_name_beside_one_filter_are_one_join() -> None:
     await _write()
     rows = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views__gte=10)))
-    rows = rows.filter(seen__title="two").filter(seen__views=200).order_by("-seen__views").annotate(t=F("seen__title"))
+    rows = rows.filter(seen__title="two", seen__views=200).order_by("-seen__views").annotate(t=F("seen__title"))
     with record_queries() as log:
         assert await rows.values_list("name", "t", "seen__views") == [("Ann", "two", 200)]
     assert log[0].sql.count("JOIN") == 1
     article = await Article.objects.get(title="two")
     assert await Author.objects.alias(seen=FilteredRelation("articles")).filter(seen=article).count() == 1
     assert await Author.objects.filter(pk__in=rows.values("pk")).update(age=1) == 1
+
+
+async def test_two_calls_of_filter_are_about_two_rows_that_fulfil_the_condition() -> None:
+    ann, _bob = await _write()
+    rows = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views__gte=10)))
+    assert await rows.filter(seen__title="two", seen__views=10) == []
+    assert await rows.filter(seen__title="two").filter(seen__views=10) == [ann]
+    assert await rows.filter(seen__title="two").filter(seen__views=5) == []  # the condition holds for each of the joins
+    assert await rows.values_list("seen__views").filter(seen__title="two").order_by("seen__views") == [(10,), (200,)]
+    assert await rows.annotate(n=Count("seen")).filter(seen__title="two").values_list("n", flat=True) == [2]
+    assert await rows.filter(seen__title="two").annotate(n=Count("seen")).values_list("n", flat=True) == [1]
+
+
+async def test_the_plain_relation_beside_it_is_another_join() -> None:
+    ann, bob = await _write()
+    rows = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views__gte=100)))
+    beside = rows.filter(seen__title="two", articles__title="one")
+    with record_queries() as log:
+        assert await beside.values_list("name", "seen__pk", "articles__views") == [("Ann", 2, 10)]
+    assert log[0].sql.count("JOIN") == 2
+    assert await rows.filter(articles__title="three").values_list("name", "seen__title") == [("Bob", None)]
+    twice = rows.annotate(same=FilteredRelation("articles", condition=Q(articles__views__gte=100)))
+    assert await twice.filter(seen__views=200, same__title="two") == [ann]
+    with record_queries() as log:
+        assert await twice.filter(seen__views=200, same__views=10) == []
+    assert log[0].sql.count("JOIN") == 2
+    assert await twice.annotate(n=Count("seen"), m=Count("articles")).values_list("n", "m").order_by("pk") == [
+        (2, 2),
+        (0, 1),
+    ]
+    assert bob.name == "Bob"
+
+
+async def test_exclude_leaves_out_rows_of_which_a_related_one_fulfils_both() -> None:
+    ann, bob = await _write()
+    cid = await Author.objects.create(name="Cid")
+    rows = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views__gte=10))).order_by(
+        "pk"
+    )
+    assert await rows.exclude(seen__title="one") == [bob, cid]  # once each, however many rows they have
+    assert await rows.exclude(seen__title="three") == [ann, bob, cid]  # that one is not seen
+    assert await rows.exclude(seen__isnull=True) == [ann]
+    assert await rows.exclude(seen=None) == [ann]
+    assert await rows.exclude(seen__isnull=False) == [bob, cid]
+    assert await rows.filter(Q(seen__views__gt=1) & ~Q(seen__title="one")).values_list("seen__title", flat=True) == [
+        "two"
+    ]
+    deep = Author.objects.annotate(
+        top=FilteredRelation("articles__comments", condition=Q(articles__comments__stars__gt=100))
+    ).order_by("pk")
+    assert await deep.exclude(top__text="c") == [bob, cid]
+    assert await deep.exclude(top__isnull=False) == [bob, cid]
+    assert await deep.filter(top__text="c", articles__title="two").values_list("top__stars", flat=True) == [200]
+    assert await deep.filter(top__text="c", articles__title="one") == []  # a comment on that article
+    tags = Article.objects.annotate(red=FilteredRelation("tags", condition=Q(tags__label="red"))).order_by("pk")
+    assert await tags.exclude(red__label="red").values_list("title", flat=True) == ["three"]
+
+
+async def test_one_filtered_relation_goes_on_from_another() -> None:
+    ann, _bob = await _write()
+    rows = Author.objects.annotate(
+        seen=FilteredRelation("articles", condition=Q(articles__views__gte=10)),
+        said=FilteredRelation("seen__comments", condition=Q(seen__comments__stars__gt=100)),
+    )
+    assert await rows.filter(said__text="c").values_list("name", "seen__title", "said__stars") == [("Ann", "two", 200)]
+    assert await rows.annotate(n=Count("said")).order_by("pk").values_list("n", flat=True) == [1, 0]
+    assert await rows.filter(said__isnull=False) == [ann]
+    assert await rows.exclude(said__isnull=True) == []  # one of her articles has no such comment
+    on_the_way = FilteredRelation(
+        "articles__comments", condition=Q(articles__title="one", articles__comments__stars=10)
+    )
+    assert await Author.objects.annotate(c=on_the_way).filter(c__isnull=False) == [ann]
+    with pytest.raises(FieldError, match="said"):
+        Author.objects.annotate(seen=FilteredRelation("said__article"), said=FilteredRelation("seen__comments"))
+
+
+@pytest.mark.parametrize("optimizer", [True, False], ids=["optimizer", "plain"])
+async def test_a_key_of_the_filtered_row_is_read_from_the_join(optimizer: bool) -> None:
+    await _write()
+    rows = Author.objects.annotate(seen=FilteredRelation("articles", condition=Q(articles__views__gte=100)))
+    with override(QUERY_OPTIMIZER=optimizer):
+        assert await rows.order_by("pk").values_list("name", "seen__pk") == [("Ann", 2), ("Bob", None)]
+        assert await rows.order_by("pk").values_list("name", "seen") == [("Ann", 2), ("Bob", None)]
+        assert await rows.filter(seen__isnull=False).distinct().values_list("name", flat=True) == ["Ann"]
+        assert await rows.filter(seen__isnull=False).count() == 1
+        assert await rows.filter(seen__title="two").exists() is True
+        assert await rows.aggregate(n=Count("seen"), s=Sum("seen__views")) == {"n": 1, "s": 200}
 
 
 async def test_conditions_join_as_any_other() -> None:

@@ -1,0 +1,180 @@
+"""Keys of several columns in the conditions of expressions: ``When``, ``filter=`` of aggregates, annotations, constraints."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from covet.apps import apps
+from covet.conf import override
+from covet.db import models
+from covet.db.database import Database
+from covet.db.errors import IntegrityError
+from covet.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Q, Sum, Value, When, Window
+from covet.db.models.functions import Coalesce, RowNumber
+from covet.exceptions import FieldError, ValidationError
+from tests.db.models.conftest import create_tables
+
+pytestmark = pytest.mark.row("fields.composite_key", "lookups.tuples")
+
+with apps.isolate():
+
+    class Shop(models.Model):
+        name = models.CharField(max_length=20)
+        wares: models.Related[Ware]
+
+        class Meta:
+            app_label = "wares"
+
+    class Ware(models.Model):
+        pk = models.CompositePrimaryKey("shop_id", "number")
+        shop = models.ForeignKey(Shop, models.CASCADE, related_name="wares")
+        number = models.IntegerField()
+        name = models.CharField(max_length=20)
+        price = models.IntegerField(default=0)
+
+        class Meta:
+            app_label = "wares"
+            ordering = ("pk",)
+
+    class Sale(models.Model):
+        shop_number = models.IntegerField(null=True)
+        number = models.IntegerField(null=True)
+        ware: models.ForeignObject[Ware | None] = models.ForeignObject(
+            Ware, models.CASCADE, ["shop_number", "number"], ["shop_id", "number"], null=True, related_name="sales"
+        )
+
+        class Meta:
+            app_label = "wares"
+
+    class Place(models.Model):
+        pk = models.CompositePrimaryKey("row", "column")
+        row = models.IntegerField()
+        column = models.IntegerField()
+        note = models.CharField(max_length=20, default="", blank=True)
+
+        class Meta:
+            app_label = "wares"
+            constraints = (
+                models.CheckConstraint(condition=~Q(pk__in=[(1, 1), (2, 2)]), name="wares_place_free"),
+                models.CheckConstraint(condition=Q(pk__lt=(9, 9)) | Q(note="far"), name="wares_place_near"),
+            )
+
+
+@pytest.fixture(params=[True, False], ids=["optimizer", "plain"])
+async def shops(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[list[Shop]]:
+    """Two shops with three and one wares, with the optimizer and without."""
+    await create_tables(database, [Shop, Ware, Sale, Place])
+    one, two = [await Shop.objects.create(name=name) for name in ("one", "two")]
+    for shop, number, price in ((one, 1, 10), (one, 2, 20), (one, 3, 30), (two, 1, 40)):
+        await Ware.objects.create(shop=shop, number=number, name=f"{shop.name}{number}", price=price)
+    await Sale.objects.create(shop_number=one.pk, number=2)
+    await Sale.objects.create()
+    with override(QUERY_OPTIMIZER=request.param):
+        yield [one, two]
+
+
+def case(condition: Q | None = None, **lookups: Any) -> Case:
+    return Case(When(condition, then=Value("yes"), **lookups), default=Value("no"))
+
+
+async def chosen(expression: Any) -> list[str]:
+    return [row.name for row in await Ware.objects.annotate(x=expression) if row.x in ("yes", True, 1)]  # type: ignore[attr-defined]
+
+
+async def test_branches_compare_the_key_in_every_way(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    assert await chosen(case(pk=(one, 2))) == ["one2"]
+    assert await chosen(case(pk=await Ware.objects.get(name="one3"))) == ["one3"]
+    assert await chosen(case(~Q(pk=(one, 2)))) == ["one1", "one3", "two1"]
+    assert await chosen(case(pk__in=[(one, 1), (two, 1), (two, 9)])) == ["one1", "two1"]
+    assert await chosen(case(~Q(pk__in=[(one, 1), (two, 1)]) & Q(price__gt=20))) == ["one3"]
+    assert await chosen(case(pk__in=[])) == []
+    assert await chosen(case(pk__in=Ware.objects.filter(number=1))) == ["one1", "two1"]
+    assert await chosen(case(pk__in=Ware.objects.filter(number=1).values("shop_id", "number"))) == ["one1", "two1"]
+    assert await chosen(case(pk__gt=(one, 2))) == ["one3", "two1"]
+    assert await chosen(case(pk__lte=(one, 2))) == ["one1", "one2"]
+    assert await chosen(case(pk__range=((one, 2), (two, 0)))) == ["one2", "one3"]
+    assert await chosen(case(pk__isnull=True)) == []
+    assert await chosen(case(Q(pk=(one, 1)) | Q(pk=(two, 1)))) == ["one1", "two1"]
+    nested = Case(When(pk__in=[(one, 1), (one, 2)], then=case(pk=(one, 2))), default=Value("no"))
+    assert await chosen(nested) == ["one2"]
+    assert await chosen(Coalesce(case(pk=(one, 2)), Value("no"))) == ["one2"]
+    assert await chosen(Q(pk=(one, 2))) == ["one2"]
+    assert await chosen(Exists(Ware.objects.filter(pk=(one, 2), number=OuterRef("number")))) == ["one2"]
+    same = models.ExpressionWrapper(Q(pk__in=[(one, 3)]), output_field=models.BooleanField())
+    assert await chosen(same) == ["one3"]
+
+
+async def test_aggregates_and_windows_count_the_rows_of_the_keys(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    wares = Shop.objects.order_by("pk")
+    some = Q(wares__pk__in=[(one, 1), (one, 3)])
+    assert await wares.annotate(n=Count("wares", filter=some)).values_list("n", flat=True) == [2, 0]
+    assert await wares.annotate(n=Count("wares", filter=~some)).values_list("n", flat=True) == [1, 1]
+    assert await wares.annotate(n=Sum("wares__price", filter=Q(wares__pk=(two, 1)), default=0)).values_list(
+        "n", flat=True
+    ) == [0, 40]
+    assert await wares.annotate(n=Sum(Case(When(wares__pk=(one, 2), then="wares__price"), default=0))).values_list(
+        "n", flat=True
+    ) == [20, 0]
+    sums = await Ware.objects.aggregate(
+        n=Count("pk", filter=Q(pk__gte=(one, 2))), s=Sum("price", filter=Q(pk=(one, 3)))
+    )
+    assert sums == {"n": 3, "s": 30}
+    assert await Ware.objects.order_by("price")[:2].aggregate(n=Count("price", filter=Q(pk=(one, 2)))) == {"n": 1}
+    first = Window(RowNumber(), order_by=[case(pk=(one, 3)).desc(), F("price").asc()])
+    assert await Ware.objects.annotate(n=first).order_by("n").values_list("name", flat=True) == [
+        "one3",
+        "one1",
+        "one2",
+        "two1",
+    ]
+
+
+async def test_orders_updates_and_conditions_take_them(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    order = [row.name for row in await Ware.objects.order_by(case(pk__in=[(one, 3), (two, 1)]).desc(), "name")]
+    assert order == ["one3", "two1", "one1", "one2"]
+    assert [row.name for row in await Ware.objects.filter(Case(When(pk=(one, 2), then=True), default=False))] == [
+        "one2"
+    ]
+    assert [row.name for row in await Ware.objects.filter(name=Case(When(pk=(one, 2), then=Value("one2"))))] == ["one2"]
+    assert await Ware.objects.alias(x=case(pk=(one, 2))).exclude(x="yes").count() == 3
+    assert await Ware.objects.update(price=Case(When(pk=(one, 2), then=Value(1)), default=F("price"))) == 4
+    assert await Ware.objects.values_list("price", flat=True) == [10, 1, 30, 40]
+    values = await Ware.objects.values("name", x=case(pk=(two, 1)))
+    assert values[-1] == {"name": "two1", "x": "yes"}
+
+
+async def test_relations_to_the_key_and_filtered_relations_take_them(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    sold = Sale.objects.annotate(x=case(ware=(one, 2))).order_by("pk")
+    assert await sold.values_list("x", flat=True) == ["yes", "no"]
+    assert await Sale.objects.annotate(x=case(ware__in=[(one, 2), (one, 1)])).filter(x="yes").count() == 1
+    assert await Sale.objects.annotate(x=case(ware__pk=(one, 2))).filter(x="yes").count() == 1
+    some = FilteredRelation("wares", condition=Q(wares__pk__in=[(one, 2), (two, 1)]))
+    rows = Shop.objects.annotate(some=some).order_by("pk")
+    assert await rows.values_list("some__name", flat=True) == ["one2", "two1"]
+    assert await rows.filter(some__pk=(one, 2)).values_list("name", flat=True) == ["one"]
+    assert await rows.annotate(x=case(some__pk=(one, 2))).values_list("x", flat=True) == ["yes", "no"]
+    with pytest.raises(ValueError, match="2 values"):
+        Ware.objects.annotate(x=case(pk=(1, 2, 3)))
+    with pytest.raises(FieldError, match="contains"):
+        Ware.objects.annotate(x=case(pk__contains="1"))
+
+
+async def test_constraints_compare_the_key(shops: list[Shop]) -> None:
+    await Place.objects.create(row=1, column=2)
+    await Place(row=3, column=3).full_clean()
+    with pytest.raises(IntegrityError):
+        await Place.objects.create(row=2, column=2)
+    with pytest.raises(ValidationError, match="wares_place_free"):
+        await Place(row=1, column=1).full_clean()
+    with pytest.raises(IntegrityError):
+        await Place.objects.create(row=9, column=10)
+    with pytest.raises(ValidationError, match="wares_place_near"):
+        await Place(row=9, column=10).full_clean()
+    await Place.objects.create(row=9, column=10, note="far")
