@@ -455,7 +455,11 @@ class Query:
     def ordered(self, items: Iterable[Any]) -> Query:
         """Return a copy ordered by ``items``; none at all means no order."""
         new = self.copy()
-        items = tuple(map(self.parted, items)) if CompositePrimaryKey.in_use else tuple(items)
+        items = tuple(items)
+        for item in items:
+            if item.__class__ is not str:
+                items = tuple(map(self.parted, items))
+                break
         values: list[Any] = []
         new.order = tuple([item if item.__class__ is str else item.shape(values) for item in items])
         new.order_items = items
