@@ -392,6 +392,9 @@ class Defaults:
     )
     PAGE_SIZE: int = setting(50, "Items on a page where the client does not ask.")
     MAX_PAGE_SIZE: int = setting(200, "Items a client may ask for at most.")
+    PAGE_LINK_HEADER: bool = setting(
+        False, "Whether pages carry the addresses of their neighbours in a Link header, too; a page class may say otherwise."
+    )
     OPENAPI_TITLE: str = setting("", "The API's title; empty takes the project's name.")
     OPENAPI_VERSION: str = setting("1.0.0", "The API's version.")
     OPENAPI_DESCRIPTION: str = setting("", "What the API is about, in Markdown.")

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from covet.rest.filters import FilterBy, Filters, FilterSet
     from covet.rest.nested import Nested
     from covet.rest.overrides import dependency_overrides, override_dependencies
-    from covet.rest.pagination import CursorPage, OffsetPage, Page
+    from covet.rest.pagination import (
+        CursorPage,
+        EstimatedOffsetPage,
+        EstimatedPage,
+        OffsetPage,
+        Page,
+        UncountedOffsetPage,
+        UncountedPage,
+    )
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
     from covet.rest.resources import ViewSet
     from covet.rest.routes import Router
@@ -26,6 +34,8 @@ __all__ = [
     "CursorPage",
     "Depends",
     "Deprecation",
+    "EstimatedOffsetPage",
+    "EstimatedPage",
     "File",
     "FilterBy",
     "FilterSet",
@@ -44,6 +54,8 @@ __all__ = [
     "Router",
     "Schema",
     "Throttle",
+    "UncountedOffsetPage",
+    "UncountedPage",
     "UploadedFile",
     "Versions",
     "ViewSet",
@@ -66,8 +78,12 @@ _HOMES = {
     "dependency_overrides": "covet.rest.overrides",
     "override_dependencies": "covet.rest.overrides",
     "CursorPage": "covet.rest.pagination",
+    "EstimatedOffsetPage": "covet.rest.pagination",
+    "EstimatedPage": "covet.rest.pagination",
     "OffsetPage": "covet.rest.pagination",
     "Page": "covet.rest.pagination",
+    "UncountedOffsetPage": "covet.rest.pagination",
+    "UncountedPage": "covet.rest.pagination",
     "Body": "covet.rest.params",
     "Cookie": "covet.rest.params",
     "Depends": "covet.rest.params",

@@ -35,13 +35,13 @@ from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
 from covet.rest.idempotency import KEY_PATTERN, idempotent
 from covet.rest.kept import KeptResponse
 from covet.rest.overrides import OVERRIDES
+from covet.rest.paged import with_link_header
 from covet.rest.pagination import (
     AnyRequest,
-    CursorPage,
     CursorRequest,
     OffsetPage,
     OffsetRequest,
-    PageRequest,
+    has_link_header,
 )
 from covet.rest.params import Depends, Header, Query
 from covet.rest.render import UNSET, Plan, plan_response
@@ -67,6 +67,7 @@ READS: Final = frozenset(
         "DEFAULT_THROTTLES",
         "EXCEPTION_HANDLERS",
         "MAX_PAGE_SIZE",
+        "PAGE_LINK_HEADER",
         "PAGE_SIZE",
         "REFUSE_UNKNOWN_PARAMETERS",
         "REST_FORMATS",
@@ -301,6 +302,8 @@ class Compiled:
     def _wrapped(self, run: Run) -> Run:
         """Put round a run what this endpoint has and others have not; the outermost last."""
         endpoint = self.endpoint
+        if self.plan.page is not None and has_link_header(self.plan.page):
+            run = with_link_header(run)
         if self.negotiates and (len(self.formats) > 1 or self.formats[0] is not JSON):
             run = Negotiation(self, self.formats).around(run)
         if endpoint.conditional and not endpoint.is_write:
@@ -503,19 +506,19 @@ def _run_made(call: Any, make: _Maker, errors: _Errors, *, stacked: bool) -> Run
     return run
 
 
-def _page_parameters(kind: type[Any] | None) -> list[Parameter]:
+def _page_parameters(kind: Any) -> list[Parameter]:
     """Return what a kind of pages is asked for by."""
     if kind is None:
         return []
     size, most = settings.PAGE_SIZE, settings.MAX_PAGE_SIZE
     sizes = Annotated[int, Field(ge=1, le=most)]
-    if kind is OffsetPage:
+    if kind.asked_by is OffsetRequest:
         return [
             Parameter("limit", "limit", Query(description="How many items at most."), sizes, size),
             Parameter("offset", "offset", Query(description="How many to leave out."), _OFFSETS, 0),
         ]
     sized = Parameter("size", "size", Query(description="Items on a page."), sizes, size)
-    if kind is CursorPage:
+    if kind.asked_by is CursorRequest:
         text = Annotated[str, Field(max_length=MAX_LENGTH)]
         return [
             Parameter("cursor", "cursor", Query(description="A place, from 'next' or 'previous'."), text, None),
@@ -524,8 +527,8 @@ def _page_parameters(kind: type[Any] | None) -> list[Parameter]:
     return [Parameter("page", "page", Query(description="Which page, from 1."), Annotated[int, Field(ge=1)], 1), sized]
 
 
-def _page_reader(kind: type[Any], parameters: Sequence[Parameter]) -> Callable[[Request], AnyRequest]:
-    make: Any = OffsetRequest if kind is OffsetPage else CursorRequest if kind is CursorPage else PageRequest
+def _page_reader(kind: Any, parameters: Sequence[Parameter]) -> Callable[[Request], AnyRequest]:
+    make: Any = kind.asked_by
     validators = [TypeAdapter(parameter.annotation).validator.validate_python for parameter in parameters]
     first: AnyRequest = make(*(parameter.default for parameter in parameters))
 

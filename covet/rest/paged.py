@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
-from covet.db.models.query.run import fetch_rows
+from covet.db.models.query.run import fetch_rows, read_database
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.cursor import Cursor, Place, keys_of
-from covet.rest.pagination import AnyRequest, CursorPage, CursorRequest, address, link_bytes, page_bytes, page_kind
+from covet.rest.pagination import (
+    AnyRequest,
+    CursorRequest,
+    Links,
+    OffsetRequest,
+    PageRequest,
+    address,
+    has_link_header,
+    link_bytes,
+    page_bytes,
+    page_kind,
+)
 from covet.schema import OUTPUT
 
 if TYPE_CHECKING:
@@ -20,9 +32,14 @@ if TYPE_CHECKING:
 
     from covet.db.models.base import Model
     from covet.http.request import Request
+    from covet.http.response import Response
     from covet.schema import Projection
 
-__all__ = ["Items", "paged"]
+__all__ = ["Items", "estimated_count", "paged", "with_link_header"]
+
+# Fewer rows than this are counted.
+ESTIMATED_FROM: Final = 10_000
+_ROWS: Final = re.compile(r"\brows=(\d+)")
 
 
 class Items(Protocol):
@@ -40,8 +57,9 @@ class Items(Protocol):
 
 def paged(many: Items, schema: type[Any]) -> Callable[[Request, Any, Any], Awaitable[bytes]]:
     """Return what writes the parts of one of the page schemas."""
-    kind = _Cursored if page_kind(schema) is CursorPage else _Counted
-    return kind(many, schema).write
+    if schema.asked_by is CursorRequest:
+        return _Cursored(many, schema).write
+    return (_Counted if schema.count == "exact" else _Estimated)(many, schema).write
 
 
 class _Written(ABC):
@@ -51,6 +69,7 @@ class _Written(ABC):
         self._many = many
         self._schema = schema
         self._kind = page_kind(schema)
+        self._is_linked = has_link_header(schema)
 
     async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         assert page is not None
@@ -81,9 +100,56 @@ class _Counted(_Written):
         else:
             value = list(value)
             total = len(value)
-        links = page.links(request, total)
+        page.check(max(0, total - page.start), total)
+        links = page.links(request, total, has_more=page.stop < total)
+        if self._is_linked:
+            request.state.page_links = Links(*links, *page.ends(request, total))
         items = b"[]" if page.start >= total else await self._many.items(value[page.start : page.stop])
         return page_bytes(items, total, page, links)
+
+
+class _Estimated(_Written):
+    """Cuts by numbers, and reads one row more than is shown to see whether there are more; counts few rows or none."""
+
+    async def cut(self, request: Request, value: Any, page: PageRequest | OffsetRequest) -> bytes:
+        about: int | None = None
+        if isinstance(value, QuerySet):
+            if not value.ordered:
+                value = value.order_by("pk")
+            if self._schema.count == "estimate":
+                about = await estimated_count(value)
+        else:
+            value = list(value)
+            if self._schema.count == "estimate":
+                about = len(value)
+        size = page.stop - page.start
+        items, found = await self._read(value, page.start, size)
+        has_more, here = found > size, page.start + min(found, size)
+        page.check(found, None)
+        total = about
+        if about is not None and found:
+            # What was read is sure: the last page knows the total, any other that there is one more at least.
+            total = max(about, here + 1) if has_more else here
+        links = page.links(request, total, has_more=has_more)
+        if self._is_linked:
+            is_sure = found and not has_more
+            request.state.page_links = Links(*links, *page.ends(request, here if is_sure else None))
+        return page_bytes(items, total, page, links)
+
+    async def _read(self, value: Any, start: int, size: int) -> tuple[bytes, int]:
+        """Return the items as JSON, and how many there are; one more than ``size`` for any number more."""
+        stop = start + size + 1
+        if not isinstance(value, QuerySet) or value.is_evaluated:
+            rows = list(value[start:stop])
+            return await self._many.items(rows[:size]), len(rows)
+        if value.gives_instances:
+            shown = self._many.shown(value.model)
+            if shown is not None:
+                result = await fetch_rows(value[start:stop], shown.names)
+                return shown.encode_rows(list(result.rows[:size]), result.converters), len(result.rows)
+            value = self._many.joined(value)
+        rows = list(await value[start:stop])
+        return await self._many.items(rows[:size]), len(rows)
 
 
 class _Cursored(_Written):
@@ -99,11 +165,15 @@ class _Cursored(_Written):
         wanted = cursor.narrow(value, place)
         is_back = place is not None and place.is_back
         items, keys, has_more = await self._read(wanted, cursor, page.size, is_back)
-        forward, back = self._links(cursor, place, keys, has_more)
-        links = [link_bytes(None if text is None else address(request, cursor=text)) for text in (forward, back)]
-        if forward is None and is_back:  # everything before is gone: from the start again
-            links[0] = link_bytes(address(request, cursor=None)) if not keys else links[0]
-        return b'{"items":%b,"next":%b,"previous":%b}' % (items, *links)
+        forward, back = [
+            None if text is None else address(request, cursor=text)
+            for text in self._links(cursor, place, keys, has_more)
+        ]
+        if forward is None and is_back and not keys:  # everything before is gone: from the start again
+            forward = address(request, cursor=None)
+        if self._is_linked:
+            request.state.page_links = Links(forward, back, address(request, cursor=None))
+        return b'{"items":%b,"next":%b,"previous":%b}' % (items, link_bytes(forward), link_bytes(back))
 
     async def _read(
         self, wanted: QuerySet[Any, Any], cursor: Cursor, size: int, is_back: bool
@@ -149,6 +219,37 @@ class _Cursored(_Written):
         forward = cursor.text(Place(last)) if (has_more if not is_back else bool(place and place.values)) else None
         has_before = has_more if is_back else place is not None
         return forward, cursor.text(Place(first, is_back=True)) if has_before else None
+
+
+async def estimated_count(rows: QuerySet[Any, Any]) -> int:
+    """Return about how many rows there are: PostgreSQL's planner says it of many, any other database counts.
+
+    Few rows are counted everywhere: that is quick, and their estimate is often far off.
+    """
+    database = read_database(rows)
+    if database.vendor == "postgresql" and not rows.query.is_empty:
+        plan = await rows.order_by().explain()
+        found = _ROWS.search(plan)
+        if found is not None and int(found[1]) >= ESTIMATED_FROM:
+            return int(found[1])
+    return await rows.count()
+
+
+def with_link_header(
+    run: Callable[[Request, Any], Awaitable[Response]],
+) -> Callable[[Request, Any], Awaitable[Response]]:
+    """Return a run of an endpoint that tells the pages round the one shown in a ``Link`` header."""
+
+    async def linked(request: Request, params: Any) -> Response:
+        response = await run(request, params)
+        links = vars(request.state).get("page_links")
+        if links is not None and response.status < 300:
+            known = response.headers.get("link")
+            header = links.header()
+            response.headers["Link"] = f"{known}, {header}" if known else header
+        return response
+
+    return linked
 
 
 def _ends(rows: list[Any]) -> list[Any]:

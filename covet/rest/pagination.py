@@ -1,14 +1,19 @@
-"""Parts of a list: ``Page`` by number, ``OffsetPage`` by offset, ``CursorPage`` by the place in the order."""
+"""Parts of a list: ``Page`` by number, ``OffsetPage`` by offset, ``CursorPage`` by the place in the order.
+
+The first two count how many items there are in all. ``EstimatedPage`` and ``EstimatedOffsetPage`` take the database's word for it
+where it has one, ``UncountedPage`` and ``UncountedOffsetPage`` do without.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
+from msgspec import Struct
 from pydantic import Field
 
 from covet import json
+from covet.conf import settings
 from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.schema.base import Schema
@@ -18,10 +23,16 @@ __all__ = [
     "AnyRequest",
     "CursorPage",
     "CursorRequest",
+    "EstimatedOffsetPage",
+    "EstimatedPage",
+    "Links",
     "OffsetPage",
     "OffsetRequest",
     "Page",
     "PageRequest",
+    "UncountedOffsetPage",
+    "UncountedPage",
+    "has_link_header",
     "page_bytes",
     "page_item",
     "page_kind",
@@ -29,10 +40,141 @@ __all__ = [
 
 T = TypeVar("T")
 _LINK: Final[Any] = {"format": "uri-reference"}
+_ABOUT: Final = "About how many items there are; exact where there are few, and on the last page."
+
+
+def has_link_header(kind: Any) -> bool:
+    """Whether the pages of a class tell their neighbours in a header, too."""
+    return bool(settings.PAGE_LINK_HEADER if kind.link_header is None else kind.link_header)
+
+
+class Links(Struct, frozen=True):
+    """The addresses of the parts round one; None for what there is not, or what is not known."""
+
+    next: str | None
+    previous: str | None
+    first: str
+    last: str | None = None
+
+    def header(self) -> str:
+        """Return them as a ``Link`` header (RFC 8288)."""
+        named = (("first", self.first), ("prev", self.previous), ("next", self.next), ("last", self.last))
+        return ", ".join([f'<{link}>; rel="{name}"' for name, link in named if link is not None])
+
+
+class PageRequest(Struct, frozen=True):
+    """Which page a request asks for."""
+
+    page: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """The place of the first item."""
+        return (self.page - 1) * self.size
+
+    @property
+    def stop(self) -> int:
+        """The place behind the last item."""
+        return self.page * self.size
+
+    def check(self, found: int, total: int | None) -> None:
+        """Refuse a page behind the last one.
+
+        Args:
+            found: How many items there are from its place on, or some of them.
+            total: How many there are in all, if that is known.
+
+        Raises:
+            NotFound: There is no such page.
+        """
+        if self.page > 1 and not found:
+            told = "" if total is None else f"; the last is {max(1, -(-total // self.size))}"
+            raise NotFound(f"There is no page {self.page}{told}.")
+
+    def links(self, request: Request, total: int | None, *, has_more: bool) -> tuple[str | None, str | None]:
+        """Return the addresses of the next and the previous page."""
+        return (
+            address(request, page=self.page + 1) if has_more else None,
+            address(request, page=self.page - 1) if self.page > 1 else None,
+        )
+
+    def ends(self, request: Request, total: int | None) -> tuple[str, str | None]:
+        """Return the addresses of the first page, and of the last where it is known for sure how many items there are."""
+        last = None if total is None else address(request, page=max(1, -(-total // self.size)))
+        return address(request, page=1), last
+
+    def numbers(self, total: int | None) -> bytes:
+        """Return the members of the answer that are numbers, as JSON."""
+        if total is None:
+            return b'"page":%d,"size":%d' % (self.page, self.size)
+        return b'"total":%d,"page":%d,"size":%d' % (total, self.page, self.size)
+
+
+class OffsetRequest(Struct, frozen=True):
+    """Which part a request asks for."""
+
+    limit: int
+    offset: int
+
+    @property
+    def start(self) -> int:
+        """The place of the first item."""
+        return self.offset
+
+    @property
+    def stop(self) -> int:
+        """The place behind the last item."""
+        return self.offset + self.limit
+
+    def check(self, found: int, total: int | None) -> None:
+        """Take any offset: one behind the end is an empty part."""
+
+    def links(self, request: Request, total: int | None, *, has_more: bool) -> tuple[str | None, str | None]:
+        """Return the addresses of the next and the previous part."""
+        limit = self.limit
+        # From behind the end, back to what there is.
+        end = self.offset if total is None else min(self.offset, total)
+        return (
+            address(request, offset=self.stop, limit=limit) if has_more else None,
+            address(request, offset=max(0, end - limit), limit=limit) if self.offset else None,
+        )
+
+    def ends(self, request: Request, total: int | None) -> tuple[str, str | None]:
+        """Return the addresses of the first part, and of the last where it is known for sure how many items there are."""
+        limit, last = self.limit, None
+        if total is not None:
+            # The one that stepping on from here leads to.
+            at = self.offset % limit
+            last = address(request, offset=at + max(0, total - 1 - at) // limit * limit, limit=limit)
+        return address(request, offset=0, limit=limit), last
+
+    def numbers(self, total: int | None) -> bytes:
+        """Return the members of the answer that are numbers, as JSON."""
+        if total is None:
+            return b'"limit":%d,"offset":%d' % (self.limit, self.offset)
+        return b'"total":%d,"limit":%d,"offset":%d' % (total, self.limit, self.offset)
+
+
+class CursorRequest(Struct, frozen=True):
+    """Which place a request asks for, and how many items from there."""
+
+    cursor: str | None
+    size: int
 
 
 class _Paged(Schema):
-    """A page of anything: msgspec's structs too."""
+    """A page of anything: msgspec's structs too.
+
+    Attributes:
+        count: Where the total is from: counted, estimated by the database's own statistics, or there is none.
+        link_header: Whether answers carry a ``Link`` header as well; ``PAGE_LINK_HEADER`` where it is None.
+        asked_by: What reads the request: ``PageRequest``, ``OffsetRequest`` or ``CursorRequest``.
+    """
+
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "exact"
+    link_header: ClassVar[bool | None] = None
+    asked_by: ClassVar[type[Any]]
 
     @classmethod
     def __class_getitem__(cls, item: Any) -> Any:
@@ -49,8 +191,31 @@ class Page(_Paged, Generic[T]):
     kept, or null.
     """
 
+    asked_by: ClassVar[type[Any]] = PageRequest
     items: list[T]
     total: int = Field(ge=0, description="How many items there are on all pages.")
+    page: int = Field(ge=1)
+    size: int = Field(ge=1)
+    next: str | None = Field(json_schema_extra=_LINK)
+    previous: str | None = Field(json_schema_extra=_LINK)
+
+
+class EstimatedPage(Page[T], Generic[T]):
+    """A ``Page`` of a list that takes long to count: above some 10,000 rows PostgreSQL's planner says how many there are.
+
+    Databases without such a figure count. ``next`` is exact everywhere.
+    """
+
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "estimate"
+    total: int = Field(ge=0, description=_ABOUT)
+
+
+class UncountedPage(_Paged, Generic[T]):
+    """A ``Page`` that nothing is counted for: it has no ``total``, and ``next`` tells whether there is more."""
+
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "none"
+    asked_by: ClassVar[type[Any]] = PageRequest
+    items: list[T]
     page: int = Field(ge=1)
     size: int = Field(ge=1)
     next: str | None = Field(json_schema_extra=_LINK)
@@ -60,8 +225,28 @@ class Page(_Paged, Generic[T]):
 class OffsetPage(_Paged, Generic[T]):
     """A part of a list by its place: ``?limit=20&offset=40``; an offset behind the end is an empty part."""
 
+    asked_by: ClassVar[type[Any]] = OffsetRequest
     items: list[T]
     total: int = Field(ge=0, description="How many items there are in all.")
+    limit: int = Field(ge=1)
+    offset: int = Field(ge=0)
+    next: str | None = Field(json_schema_extra=_LINK)
+    previous: str | None = Field(json_schema_extra=_LINK)
+
+
+class EstimatedOffsetPage(OffsetPage[T], Generic[T]):
+    """An ``OffsetPage`` of a list that takes long to count; see ``EstimatedPage``."""
+
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "estimate"
+    total: int = Field(ge=0, description=_ABOUT)
+
+
+class UncountedOffsetPage(_Paged, Generic[T]):
+    """An ``OffsetPage`` that nothing is counted for; see ``UncountedPage``."""
+
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "none"
+    asked_by: ClassVar[type[Any]] = OffsetRequest
+    items: list[T]
     limit: int = Field(ge=1)
     offset: int = Field(ge=0)
     next: str | None = Field(json_schema_extra=_LINK)
@@ -74,82 +259,11 @@ class CursorPage(_Paged, Generic[T]):
     ``next`` and ``previous`` carry the cursor; nothing is counted, so the last page costs no more than the first.
     """
 
+    count: ClassVar[Literal["exact", "estimate", "none"]] = "none"
+    asked_by: ClassVar[type[Any]] = CursorRequest
     items: list[T]
     next: str | None = Field(json_schema_extra=_LINK)
     previous: str | None = Field(json_schema_extra=_LINK)
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """Which page a request asks for."""
-
-    page: int
-    size: int
-
-    @property
-    def start(self) -> int:
-        """The place of the first item."""
-        return (self.page - 1) * self.size
-
-    @property
-    def stop(self) -> int:
-        """The place behind the last item."""
-        return self.page * self.size
-
-    def links(self, request: Request, total: int) -> tuple[str | None, str | None]:
-        """Return the addresses of the next and the previous page.
-
-        Raises:
-            NotFound: The page lies behind the last one.
-        """
-        if self.page > 1 and self.start >= total:
-            last = max(1, -(-total // self.size))
-            raise NotFound(f"There is no page {self.page}; the last is {last}.")
-        forward = address(request, page=self.page + 1) if self.stop < total else None
-        return forward, address(request, page=self.page - 1) if self.page > 1 else None
-
-    def numbers(self, total: int) -> bytes:
-        """Return the members of the answer that are numbers, as JSON."""
-        return b'"total":%d,"page":%d,"size":%d' % (total, self.page, self.size)
-
-
-@dataclass(frozen=True, slots=True)
-class OffsetRequest:
-    """Which part a request asks for."""
-
-    limit: int
-    offset: int
-
-    @property
-    def start(self) -> int:
-        """The place of the first item."""
-        return self.offset
-
-    @property
-    def stop(self) -> int:
-        """The place behind the last item."""
-        return self.offset + self.limit
-
-    def links(self, request: Request, total: int) -> tuple[str | None, str | None]:
-        """Return the addresses of the next and the previous part."""
-        forward = address(request, offset=self.stop, limit=self.limit) if self.stop < total else None
-        if not self.offset:
-            return forward, None
-        # From behind the end, back to what there is.
-        before = max(0, min(self.offset, total) - self.limit)
-        return forward, address(request, offset=before, limit=self.limit)
-
-    def numbers(self, total: int) -> bytes:
-        """Return the members of the answer that are numbers, as JSON."""
-        return b'"total":%d,"limit":%d,"offset":%d' % (total, self.limit, self.offset)
-
-
-@dataclass(frozen=True, slots=True)
-class CursorRequest:
-    """Which place a request asks for, and how many items from there."""
-
-    cursor: str | None
-    size: int
 
 
 AnyRequest: TypeAlias = PageRequest | OffsetRequest | CursorRequest
@@ -170,19 +284,18 @@ def link_bytes(link: str | None) -> bytes:
 
 
 def page_bytes(
-    items: bytes, total: int, wanted: PageRequest | OffsetRequest, links: tuple[str | None, str | None]
+    items: bytes, total: int | None, wanted: PageRequest | OffsetRequest, links: tuple[str | None, str | None]
 ) -> bytes:
     """Return a part of a list round items that are JSON already."""
     forward, back = map(link_bytes, links)
     return b'{"items":%b,%b,"next":%b,"previous":%b}' % (items, wanted.numbers(total), forward, back)
 
 
-def page_kind(annotation: Any) -> type[Any] | None:
-    """Return ``Page``, ``OffsetPage`` or ``CursorPage`` for one of their schemas; None for any other annotation."""
-    for kind in (Page, OffsetPage, CursorPage):
-        if isinstance(annotation, type) and issubclass(annotation, kind):
-            return kind
-    return None
+def page_kind(annotation: Any) -> Any:
+    """Return the page class of one of its schemas, ``Page`` of ``Page[ArticleOut]``; None for any other annotation."""
+    if not isinstance(annotation, type) or not issubclass(annotation, _Paged):
+        return None
+    return annotation.__pydantic_generic_metadata__["origin"] or annotation
 
 
 def page_item(annotation: Any) -> Any:

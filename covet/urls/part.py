@@ -46,6 +46,7 @@ class UrlsPart(AppPart):
             "EXCEPTION_HANDLERS",
             "LANGUAGES",
             "LANGUAGE_CODE",
+            "PAGE_LINK_HEADER",
             "PAGE_SIZE",
             "MAX_PAGE_SIZE",
             "REFUSE_UNKNOWN_PARAMETERS",

@@ -12,7 +12,7 @@ from covet.problems import phrase
 from covet.rest.endpoint import Compiled
 from covet.rest.openapi.components import Components, problem_response
 from covet.rest.openapi.security import requirements, uses_csrf
-from covet.rest.pagination import Page
+from covet.rest.pagination import PageRequest, has_link_header
 from covet.rest.params import Marker
 from covet.rest.render import UNSET
 from covet.rest.signature import Parameter
@@ -289,8 +289,8 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
             one["content"] = _contents(compiled, shown)
         if compiled.endpoint.conditional and schema is not None and 200 <= int(status) < 300:
             one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
-        if compiled.throttles or compiled.deprecation is not None:
-            one["headers"] = {**one.get("headers", {}), **_told_headers(compiled)}
+        if told := _told_headers(compiled, is_page=int(status) == compiled.status):
+            one["headers"] = {**one.get("headers", {}), **told}
         described[str(status)] = one
     if compiled.endpoint.conditional and not compiled.endpoint.is_write:
         described["304"] = {"description": "The client has this already (If-None-Match, If-Modified-Since)."}
@@ -314,13 +314,17 @@ def _headers(compiled: Compiled) -> dict[str, Any]:
     return described
 
 
-def _told_headers(compiled: Compiled) -> dict[str, Any]:
+def _told_headers(compiled: Compiled, *, is_page: bool) -> dict[str, Any]:
     texts: dict[str, str] = {}
+    page = compiled.plan.page
     if compiled.throttles:
         texts["RateLimit-Policy"] = "What may be asked in what time."
         texts["RateLimit"] = "What is left of it."
     if compiled.deprecation is not None:
         texts.update(compiled.deprecation.described())
+    if is_page and page is not None and has_link_header(page):
+        text = "The addresses of the first, prev, next and last page, where there are such (RFC 8288)."
+        texts["Link"] = f"{text} {texts['Link']}" if "Link" in texts else text
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
 
 
@@ -335,7 +339,7 @@ def _problems(compiled: Compiled) -> Iterator[tuple[int, str]]:
         yield 403, "This user may not."
     elif uses_csrf() and compiled.endpoint.is_write:
         yield 403, "A write with a session lacks the CSRF token."
-    if compiled.converters or compiled.plan.page is Page:
+    if compiled.converters or getattr(compiled.plan.page, "asked_by", None) is PageRequest:
         yield 404, "Nothing is there."
     if compiled.plan.schema is not None and compiled.negotiates:
         yield 406, "There is no form that the client takes."
