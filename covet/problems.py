@@ -7,9 +7,10 @@ it itself. Whatever nobody knows is a 500 that tells nothing unless ``debug`` is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+
+from msgspec import Struct, field
 
 from covet import json
 from covet.conf import settings
@@ -69,8 +70,7 @@ def json_pointer(*parts: str | int) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-@dataclass(slots=True)
-class ProblemError:
+class ProblemError(Struct):
     """One wrong value of a request: what is wrong, and where it stands.
 
     Args:
@@ -97,8 +97,7 @@ class ProblemError:
         return members
 
 
-@dataclass(slots=True)
-class Problem:
+class Problem(Struct):
     """A problem document; ``to_bytes`` gives its JSON. Texts that a catalogue of the current language has are translated.
 
     Args:
@@ -181,7 +180,9 @@ def problem_for(exception: BaseException, debug: bool = False) -> Problem:
     for kind in type(exception).__mro__:
         if kind in _makers:
             return _makers[kind](exception)
-    detail = f"{type(exception).__name__}: {exception}" if debug else "The server could not answer this request."
+    detail = "The server could not answer this request."
+    if debug:
+        detail = " ".join([f"{type(exception).__name__}: {exception}", *getattr(exception, "__notes__", ())])
     return Problem(500, detail=detail)
 
 

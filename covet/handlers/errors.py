@@ -13,6 +13,7 @@ from covet.concurrency import is_async, maybe_await, to_thread
 from covet.exceptions import SuspiciousOperation
 from covet.http.errors import ClientDisconnected, HTTPException
 from covet.http.exception_handlers import Handlers, find_handler, handled
+from covet.http.foreign import explain
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
 from covet.problems import Problem, problem_for
@@ -62,6 +63,7 @@ class ErrorResponder:
             own = await self._own(request, error)
             if own is not None:
                 return own
+        explain(error)
         problem = problem_for(error, self.debug)
         request.discard_background()
         if isinstance(error, ClientDisconnected):

@@ -1,10 +1,11 @@
-"""What other frameworks' requests have under another name: the answer to an attribute that is not there."""
+"""What other frameworks call by another name: the answer to an attribute of a request, or an argument, that is not there."""
 
 from __future__ import annotations
 
+import re
 from typing import Final, NoReturn
 
-__all__ = ["INSTEAD", "Absent"]
+__all__ = ["INSTEAD", "Absent", "explain"]
 
 INSTEAD: Final = {
     "COOKIES": "request.cookies",
@@ -25,6 +26,30 @@ INSTEAD: Final = {
     "resolver_match": "request.route and request.path_params",
     "url": "request.build_absolute_uri(), or request.path",
 }
+
+
+_ARGUMENTS: Final = {
+    "content": "the body is the first argument: Response(body), JSONResponse(value)",
+    "content_type": "write media_type=…",
+    "context": "it is the third argument of render() and TemplateResponse()",
+    "data": "the value is the first argument: JSONResponse(value)",
+    "permanent_redirect": "write permanent=True",
+    "reason": "the phrase of a status is not sent; write detail=…",
+    "safe": "a JSONResponse takes any value",
+    "status_code": "write status=…",
+}
+_OF_HTTP: Final = re.compile(
+    r"^(\w*(?:Response|Exception|EventStream)|render|redirect)\b.*unexpected keyword argument '(\w+)'"
+)
+
+
+def explain(error: BaseException) -> None:
+    """Add to an error about an argument of a response or an HTTP error what to write instead, where that is known."""
+    if isinstance(error, TypeError):
+        found = _OF_HTTP.match(str(error))
+        hint = None if found is None else _ARGUMENTS.get(found[2])
+        if found is not None and hint is not None and not hasattr(error, "__notes__"):
+            error.add_note(f"{found[1].partition('.')[0]} has no {found[2]!r} here: {hint}.")
 
 
 class Absent:

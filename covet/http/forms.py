@@ -37,6 +37,11 @@ class UploadedFile:
         self.file = file
         self._in_memory_limit = in_memory_limit
 
+    @property
+    def filename(self) -> str:
+        """The file's name, as multipart forms and other frameworks call it."""
+        return self.name
+
     async def read(self, size: int = -1) -> bytes:
         """Return the next bytes, or all that are left."""
         if self.size <= self._in_memory_limit:

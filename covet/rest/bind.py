@@ -31,6 +31,7 @@ from covet.rest.bodies import (
     check_json,
     check_numbers,
     files_of,
+    only_fields,
     read_loose,
     struct_errors,
 )
@@ -38,7 +39,7 @@ from covet.rest.errors import body_errors, invalid, missing, parameter_errors
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json, read_body
 from covet.rest.shared import as_context, enter, is_generator, shared_value
-from covet.rest.signature import Argument, Call, Group, Parameter, Signature
+from covet.rest.signature import Argument, Call, Group, Parameter, Signature, file_kind
 from covet.schema.structs import StructError, StructReader, is_struct
 
 __all__ = ["Binding", "compile_binding"]
@@ -262,6 +263,10 @@ class _Writer:
         if signature.has_form:
             self.add(1, "check_form(request)")
             self.add(1, "form = await request.form()")
+            if signature.forbids("form"):
+                self.scope["only_fields"] = only_fields
+                known = frozenset(one.wire for one in signature.described() if one.marker.source in ("form", "file"))
+                self.add(1, f"only_fields(errors, form, {self.constant('n', known)})")
         for parameter in signature.parameters:
             if parameter.marker.source != "body":
                 self._parameter(parameter)
@@ -297,8 +302,10 @@ class _Writer:
             self.add(2, f"{local} = {self._default(parameter)}")
         self.add(1, "else:")
         if source == "file":
-            self.add(2, f"{local} = raw")
-            return
+            if file_kind(parameter.annotation) is not bytes:
+                self.add(2, f"{local} = raw")
+                return
+            self.add(2, f"raw = {'[await one.read() for one in raw]' if parameter.is_list else 'await raw.read()'}")
         validate = self.constant("v", TypeAdapter(parameter.annotation).validator.validate_python)
         self.add(2, "try:")
         self.add(3, f"{local} = {validate}(raw)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final, get_args
 
 import msgspec
@@ -16,6 +17,7 @@ from covet.problems import ProblemError, json_pointer
 from covet.rest.signature import Signature, describe
 from covet.schema.messages import struct_text
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
+from covet.text import suggest
 
 __all__ = [
     "BODY_ERRORS",
@@ -25,6 +27,7 @@ __all__ = [
     "check_numbers",
     "files_of",
     "is_json",
+    "only_fields",
     "read_loose",
     "struct_errors",
 ]
@@ -125,6 +128,16 @@ def files_of(form: Any, name: str, many: bool) -> Any:
     if many:
         return found or None
     return found[-1] if found else None
+
+
+def only_fields(errors: list[ProblemError], form: Any, known: Collection[str]) -> None:
+    """Add an error for each field of a form that is not known; the token against forgery is no field."""
+    for name in dict.fromkeys(form):
+        if name not in known and name != "csrfmiddlewaretoken":
+            near = suggest(name, known)
+            hint = f"Did you mean {near!r}?" if near else f"It takes: {', '.join(sorted(known))}."
+            text = f"Unknown field {name!r}. {hint}"
+            errors.append(ProblemError(text, pointer=json_pointer(name), code="extra_forbidden"))
 
 
 def read_loose(reader: StructReader, raw: bytes) -> Any:

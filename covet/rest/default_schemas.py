@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, create_model
 from pydantic_core import PydanticUndefined
 
 from covet.db.models.base import Model
+from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.exceptions import ImproperlyConfigured
 from covet.schema import ModelSchema, Schema
 from covet.schema.field_types import is_auto
@@ -24,21 +25,38 @@ def default_output(model: type[Model]) -> type[Schema]:
     return _make(model, "", names)
 
 
-def default_input(model: type[Model]) -> type[Schema]:
+def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
     """Return a schema of what a client may write: a model's editable fields, its automatic key and a password left out.
+
+    Args:
+        model: The model.
+        shown: The schema that somebody wrote for answers: what it does not show is not written either, unless a new row
+            cannot do without. Who shows four fields of a user does not mean that ``is_superuser`` may be sent.
 
     Raises:
         ImproperlyConfigured: There is no such field.
     """
     meta = model._meta
+    known: Mapping[str, Any] | None = getattr(shown, "__covet_fields__", None)
+    named = None if known is None else {*known, *(field.name for field in known.values())}
     names = [
         field.name
         for field in (*meta.concrete_fields, *meta.many_to_many)
-        if field.editable and not is_auto(field) and not field.generated and field.name != "password"
+        if field.editable
+        and not is_auto(field)
+        and not field.generated
+        and field.name != "password"
+        and (named is None or field.name in named or _is_needed(field))
     ]
     if not names:
         raise ImproperlyConfigured(f"{meta.label} has no field that a client could write. Use ReadOnlyModelViewSet.")
     return _make(model, "Input", names)
+
+
+def _is_needed(field: Any) -> bool:
+    """Whether a new row needs a value for a field that only a client can give."""
+    has_default = field.has_default() or getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
+    return not (field.many_to_many or field.null or field.blank or has_default)
 
 
 def _make(model: type[Model], suffix: str, names: Sequence[str], **options: Any) -> type[Schema]:

@@ -108,6 +108,7 @@ class Endpoint:
         formats: The forms of bodies and answers; None for ``REST_FORMATS``.
         conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
         last_modified: Gets what the handler returned and says when it was last changed; ``Last-Modified``.
+        omit: What pydantic leaves out of the answer: ``{"exclude_unset": True}``.
         select_fields: Whether ``?fields=`` chooses what the answer shows.
         idempotent: Whether an ``Idempotency-Key`` gives the first answer again.
         exception_handlers: Gives the functions that answer exceptions, by their classes.
@@ -139,6 +140,7 @@ class Endpoint:
     formats: Sequence[Any] | None = None
     conditional: bool = False
     last_modified: Callable[[Any], datetime.datetime | None] | None = None
+    omit: Mapping[str, bool] = field(default_factory=dict)
     select_fields: bool = False
     idempotent: bool = False
     exception_handlers: Callable[[], Handlers] | None = None
@@ -216,9 +218,11 @@ class Compiled:
         )
         self.stream = stream_of(endpoint.response, self.signature.returns, where)
         self.plan: Plan = (
-            plan_response(endpoint.response, self.signature.returns, where)
+            plan_response(endpoint.response, self.signature.returns, where, endpoint.omit)
             if self.stream is None
             else replace(self.stream.plan, schema=UNSET, render=None, is_async=False)
+        if endpoint.omit and (endpoint.select_fields or self.stream is not None):
+            raise ImproperlyConfigured(f"{where}: {', '.join(endpoint.omit)} is neither for ?fields= nor for streams.")
         )
         self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
@@ -310,7 +314,7 @@ class Compiled:
             run = conditional(run)
         if endpoint.idempotent and endpoint.is_write:
             run = idempotent(run, self.path)
-        if settings.REFUSE_UNKNOWN_PARAMETERS:
+        if settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query"):
             run = known_only(run, self._query_names())
         if self.throttles:
             run = throttled(run, self.throttles)

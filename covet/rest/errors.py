@@ -82,11 +82,11 @@ def parameter_errors(
         found = [(one.place, struct_text(one.detail), one.code) for one in error.failures]
     else:
         found = [(one["loc"], one["msg"], one["type"]) for one in error_list(error)]
-    for place, detail, code in found:
+    for place, text, code in found:
         name = wire
         if names is not None and place:
             name = names.get(str(place[0]), str(place[0]))
-        errors.append(_placed(source, name, detail, code))
+        errors.append(missing(source, name) if code == "missing" else _placed(source, name, text, code))
 
 
 def missing(source: str, wire: str) -> ProblemError:

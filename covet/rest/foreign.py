@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Final
+import inspect
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
+from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
 
-__all__ = ["unknown_option"]
+__all__ = ["absent_permission", "absent_router_method", "check_viewset", "unknown_option", "unknown_parameter_option"]
 
 _HERE: Final = {
+    "authentication_classes": "who asks is found by the middleware that sets request.user; who may is said by permissions=[…]",
     "auth": "who may is said by permissions=[…]",
     "default_response_class": "write formats=[…]",
     "methods": "each method has a decorator of its own: @api.get, @api.post",
+    "name_prefix": "write name=…",
+    "pagination_class": "write response=Page[…]",
     "permission_classes": "write permissions=[…]",
     "prefix": 'the path stands where the router is mounted: path("items/", include(api))',
+    "renderer_classes": "write formats=[…]",
     "response_class": "return a response of that class",
     "response_description": "write responses={200: …}",
     "response_model": "write response=…",
+    "response_model_by_alias": "answers have the aliases",
+    "response_model_exclude": "write response=… with a schema of the fields that remain",
+    "response_model_exclude_defaults": "write exclude_defaults=…",
+    "response_model_exclude_none": "write exclude_none=…",
+    "response_model_exclude_unset": "write exclude_unset=…",
+    "response_model_include": "write response=… with a schema of these fields",
+    "parser_classes": "write formats=[…]",
+    "redirect_slashes": "a forgotten slash is added by CommonMiddleware; see APPEND_SLASH",
     "serializer_class": "write response=…",
     "status_code": "write status=…",
     "throttle_classes": "write throttles=[…]",
@@ -25,10 +39,124 @@ _HERE: Final = {
     "url_path": "the path is the first argument",
 }
 
+_OF_PARAMETERS: Final = {
+    "convert_underscores": 'write alias="strange_header"',
+    "default_factory": "write the default itself, such as = []; it is copied for each request",
+    "discriminator": "write Annotated[Cat | Dog, Field(discriminator=…), Body()] with pydantic's Field",
+    "example": "write examples=[…]",
+    "json_schema_extra": "write openapi_extra={…} at the route, or Annotated[…, Field(json_schema_extra=…)] with pydantic's Field",
+    "media_type": "write formats=[…] at the route",
+    "openapi_examples": "write examples={…}",
+    "regex": "write pattern=…",
+    "required": "an argument without a default is required",
+    "serialization_alias": "write alias=…",
+    "validation_alias": "write alias=…",
+}
+
+# A class would keep these in silence, and show or allow what they should not.
+_OF_VIEWSETS: Final = {
+    "authentication_classes": "who asks is found by the middleware that sets request.user",
+    "destroy": "write delete(self, request, pk), or perform_delete(self, request, instance)",
+    "filter_backends": "write filters, search and ordering",
+    "filter_queryset": "write get_queryset(self, request)",
+    "filterset_class": "write filters = […]",
+    "filterset_fields": "write filters = […]",
+    "get_permissions": "write permissions = […], and @action(permissions=[…]) where an action has others",
+    "get_serializer": "write schema, or schemas = {…} by method",
+    "get_serializer_class": "write schemas = {…} and inputs = {…} by method",
+    "http_method_names": 'write serves = ["list", "read"]',
+    "lookup_url_kwarg": "the path's parameter is pk",
+    "ordering_fields": "write ordering = […]",
+    "pagination_class": "write pagination = Page",
+    "parser_classes": "write formats = […]",
+    "partial_update": "write patch(self, request, pk, data)",
+    "perform_destroy": "write perform_delete(self, request, instance)",
+    "permission_classes": "write permissions = […]",
+    "renderer_classes": "write formats = […]",
+    "retrieve": "write read(self, request, pk)",
+    "search_fields": "write search = […]",
+    "serializer_class": "write schema = … for answers and input = … for bodies",
+    "throttle_classes": "write throttles = […]",
+    "versioning_class": "mount routers by Versions",
+}
+
+# Hooks are called with what they are documented to take; the arguments of handlers are their own affair.
+_CALLED: Final = ("after_", "before_", "get_", "perform_", "write_")
+
+_OF_ROUTERS: Final = {
+    "add_api_route": "write api.route(method, path)(function)",
+    "add_exception_handler": "write @api.exception_handler(Error)",
+    "add_middleware": "name the class in MIDDLEWARE",
+    "add_router": 'write api.include("items/", router)',
+    "api_operation": "write @api.route(method, path)",
+    "api_route": "write @api.route(method, path)",
+    "include_router": 'write api.include("items/", router), or path("items/", include(router)) in urls.py',
+    "middleware": "name the class in MIDDLEWARE",
+    "mount": 'write path("sub/", application) in urls.py',
+    "on_event": "write startup() and shutdown() of an AppPart",
+    "urls": "include() takes the router itself: include(api)",
+    "websocket": "write websocket_urlpatterns in routing.py",
+}
+
+_OF_PERMISSIONS: Final = {
+    "BasePermission": "Permission",
+    "DjangoModelPermissions": "ModelPermissions",
+    "DjangoModelPermissionsOrAnonReadOnly": "ModelPermissionsOrReadOnly",
+    "DjangoObjectPermissions": "Permission, and has_object_permission of your own",
+    "SAFE_METHODS": "target.write, which says whether something would be changed",
+}
+
 
 def unknown_option(where: str, names: Iterable[str], known: Collection[str]) -> TypeError:
     """Return the error for options that are not there, with what to write instead where that is known."""
-    name = next(iter(names))
+    return _unknown(where, next(iter(names)), known, _HERE)
+
+
+def unknown_parameter_option(where: str, names: Iterable[str], known: Collection[str]) -> TypeError:
+    """Return the same for the options of ``Query``, ``Header`` and their like."""
+    return _unknown(where, next(iter(names)), known, _OF_PARAMETERS)
+
+
+def absent_permission(name: str) -> AttributeError:
+    """Return the error for a name that ``covet.rest.permissions`` has not."""
+    hint = f" Write {_OF_PERMISSIONS[name]}." if name in _OF_PERMISSIONS else ""
+    return AttributeError(f"module 'covet.rest.permissions' has no attribute {name!r}.{hint}", name=name)
+
+
+def absent_router_method(kind: str, name: str) -> AttributeError:
+    """Return the error for an attribute that a router has not."""
+    hint = f": {_OF_ROUTERS[name]}" if name in _OF_ROUTERS else ""
+    return AttributeError(f"A {kind} has no {name!r}{hint}.", name=name)
+
+
+def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any]) -> None:
+    """Refuse what a viewset would keep and never use: other frameworks' words, and methods with other arguments.
+
+    Args:
+        kind: The class.
+        members: What its body says.
+        above: The class whose methods it overrides.
+
+    Raises:
+        ImproperlyConfigured: There is something of the kind; the text says what to write.
+    """
+    for name, member in members.items():
+        if name in _OF_VIEWSETS and not hasattr(member, "__covet_action__"):
+            raise ImproperlyConfigured(f"{kind.__name__} has no {name!r}: {_OF_VIEWSETS[name]}.")
+        known = getattr(above, name, None)
+        if not (name.startswith(_CALLED) and inspect.isfunction(member) and inspect.isfunction(known)):
+            continue
+        wanted = inspect.signature(known)
+        given = {one.name: None for one in wanted.parameters.values() if one.kind is one.KEYWORD_ONLY}
+        places = [None for one in wanted.parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
+        try:
+            inspect.signature(member).bind(*places, **given)
+        except TypeError as error:
+            shown = ", ".join(wanted.parameters)
+            raise ImproperlyConfigured(f"{kind.__name__}.{name} is called with ({shown}): {error}.") from error
+
+
+def _unknown(where: str, name: str, known: Collection[str], words: dict[str, str]) -> TypeError:
     near = suggest(name, known)
-    hint = _HERE.get(name) or (f"Did you mean '{near}'?" if near else f"There are: {', '.join(sorted(known))}.")
+    hint = words.get(name) or (f"Did you mean '{near}'?" if near else f"There are: {', '.join(sorted(known))}.")
     return TypeError(f"{where} has no option '{name}': {hint}")

@@ -43,10 +43,19 @@ _ROWS: Final = re.compile(r"\brows=(\d+)")
 
 
 class Items(Protocol):
-    """What writes the items of a part."""
+    """What writes the items of a part.
+
+    Attributes:
+        is_partial: Whether members of items are left out.
+    """
+
+    is_partial: bool
 
     async def items(self, value: Any) -> bytes:
         """Return a JSON array."""
+
+    async def page(self, value: Any) -> bytes:
+        """Return a page that a handler made, members of its items left out."""
 
     def shown(self, model: type[Model]) -> Projection | None:
         """Return how rows of a model go to JSON directly, where the schema allows it."""
@@ -76,6 +85,8 @@ class _Written(ABC):
         if self._kind is not None and isinstance(value, self._kind):
             if type(value) is not self._schema:
                 value = self._schema.model_validate(value, from_attributes=True, context=OUTPUT)
+            if self._many.is_partial:
+                return await self._many.page(value)
             written: str = value.model_dump_json(by_alias=True)
             return written.encode()
         return await self.cut(request, value.all() if isinstance(value, BaseManager) else value, page)

@@ -6,11 +6,14 @@ of scalars, and from the body when it is a schema.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
+
+from covet.rest.foreign import unknown_parameter_option
 
 __all__ = ["REQUIRED", "Body", "Cookie", "Depends", "File", "Form", "Header", "Marker", "Path", "Query", "Source"]
 
@@ -42,13 +45,27 @@ class Marker:
         min_length: Of a text or list.
         max_length: Of a text or list.
         pattern: A regular expression that a text must match.
-        examples: For the documentation.
+        strict: Whether nothing is converted, such as a text to a number.
+        allow_inf_nan: Whether a number may be infinite or none.
+        max_digits: Of a decimal.
+        decimal_places: Of a decimal.
+        examples: For the documentation: values, or by name in OpenAPI's words, ``{"short": {"summary": …, "value": …}}``.
         deprecated: Still taken, but not for long.
         include_in_schema: Whether OpenAPI tells of it.
         by_comma: Whether one value of a list may hold several, separated by commas: ``?ids=1,2``.
     """
 
     source: ClassVar[Source]
+
+    if not TYPE_CHECKING:  # a checker knows the options
+
+        def __new__(cls, *args: Any, **options: Any) -> Self:
+            """Say of an unknown option what it is called here."""
+            known = {*inspect.signature(Marker.__init__).parameters, *inspect.signature(cls.__init__).parameters}
+            unknown = [name for name in options if name not in known]
+            if unknown:
+                raise unknown_parameter_option(f"{cls.__name__}()", unknown, known - {"args", "options", "self"})
+            return super().__new__(cls)
 
     def __init__(
         self,
@@ -65,7 +82,11 @@ class Marker:
         min_length: int | None = None,
         max_length: int | None = None,
         pattern: str | None = None,
-        examples: Sequence[Any] | None = None,
+        strict: bool | None = None,
+        allow_inf_nan: bool | None = None,
+        max_digits: int | None = None,
+        decimal_places: int | None = None,
+        examples: Sequence[Any] | Mapping[str, Mapping[str, Any]] | None = None,
         deprecated: bool = False,
         include_in_schema: bool = True,
         by_comma: bool = False,
@@ -76,7 +97,8 @@ class Marker:
         self.description = description
         self.deprecated = deprecated
         self.include_in_schema = include_in_schema
-        self.examples = None if examples is None else list(examples)
+        self.title = title
+        self.examples = _named(examples)
         rules: dict[str, Any] = {
             "title": title,
             "gt": gt,
@@ -87,6 +109,10 @@ class Marker:
             "min_length": min_length,
             "max_length": max_length,
             "pattern": pattern,
+            "strict": strict,
+            "allow_inf_nan": allow_inf_nan,
+            "max_digits": max_digits,
+            "decimal_places": decimal_places,
         }
         self.rules = {name: value for name, value in rules.items() if value is not None}
 
@@ -97,6 +123,13 @@ class Marker:
     def wire_name(self, name: str) -> str:
         """Return the name on the wire of an argument of that name."""
         return self.alias or name
+
+
+def _named(examples: Sequence[Any] | Mapping[str, Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
+    """Return examples as OpenAPI has them: by name, each with its value."""
+    if isinstance(examples, Mapping):
+        return dict(examples)
+    return {f"example{number}": {"value": value} for number, value in enumerate(examples or (), 1)}
 
 
 class Path(Marker):
@@ -163,7 +196,7 @@ class Depends:
     been made (a streamed one: sent). An error of the handler or of the answer's making is raised at the ``yield``.
 
     Args:
-        function: The function, or a class.
+        function: The function, or a class; the argument's own class when left out: ``Annotated[Paging, Depends()]``.
         use_cache: Call it once per request however many arguments depend on it.
         scope: ``"function"`` tears a generator down as soon as the handler is done, before the answer is made; ``"app"``
             calls the function once for all requests and tears a generator down when the server stops.
@@ -173,7 +206,7 @@ class Depends:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., Any] | None = None,
         *,
         use_cache: bool = True,
         scope: Literal["request", "function", "app"] = "request",
@@ -183,4 +216,5 @@ class Depends:
         self.scope = scope
 
     def __repr__(self) -> str:
-        return f"Depends({getattr(self.function, '__qualname__', self.function)})"
+        shown = "" if self.function is None else getattr(self.function, "__qualname__", self.function)
+        return f"Depends({shown})"

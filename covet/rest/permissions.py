@@ -1,5 +1,7 @@
 """The permissions of ``covet.access``, by the name under which REST users know them: ``permissions.AllowAny``."""
 
+from typing import TYPE_CHECKING, Any
+
 from covet.access import (
     AllowAny,
     Is,
@@ -23,3 +25,11 @@ __all__ = [
     "Permission",
     "Target",
 ]
+
+
+if not TYPE_CHECKING:  # a checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        from covet.rest.foreign import absent_permission
+
+        raise absent_permission(name)

@@ -9,13 +9,15 @@ import datetime
 import inspect
 import logging
 import types
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
+import msgspec
+from msgspec import Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic import ValidationError as PydanticError
+from pydantic.errors import PydanticUserError
 from pydantic_core import to_json
 
 from covet import json
@@ -54,11 +56,11 @@ UNSET: Final = _Unset()
 """No ``response=`` was given: the return annotation is the schema."""
 
 # What msgspec and pydantic write alike, and what no schema says more about.
+_ALL: Final[Mapping[str, bool]] = {}
 _PLAIN: Final = (str, int, float, bool, type(None), datetime.date, datetime.time)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """How an endpoint's answers are written.
 
     Attributes:
@@ -78,16 +80,17 @@ class Plan:
     projection: Projection | None = None
 
 
-def plan_response(response: Any, returns: Any, where: str) -> Plan:
+def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bool] = _ALL) -> Plan:
     """Choose how answers are written.
 
     Args:
         response: What ``response=`` says, or ``UNSET``.
         returns: The handler's return annotation.
         where: The handler's name, for messages.
+        omit: What pydantic leaves out: ``{"exclude_unset": True}``.
 
     Raises:
-        ImproperlyConfigured: The handler returns models and no schema says how they are shown.
+        ImproperlyConfigured: The handler returns models and no schema says how they are shown, or nothing can be left out.
     """
     annotation = response
     if response is UNSET:
@@ -105,42 +108,62 @@ def plan_response(response: Any, returns: Any, where: str) -> Plan:
         annotation = next((schema for status, schema in annotation.items() if 200 <= int(status) < 300), None)
     if annotation is None or annotation is type(None):
         return Plan(None, _write_nothing)
-    return _plan(annotation)
+    try:
+        return _plan(annotation, omit)
+    except PydanticUserError as error:
+        kind = getattr(annotation, "__name__", annotation)
+        said = "returns" if response is UNSET else "has response="
+        raise ImproperlyConfigured(
+            f"{where} {said} {kind}, which cannot be written as JSON: {error.message.splitlines()[0]} Say by response= "
+            "which schema the answer has, or return a Response."
+        ) from error
 
 
-def _plan(annotation: Any) -> Plan:
+def _plan(annotation: Any, omit: Mapping[str, bool]) -> Plan:
     bare = _bare(annotation)
-    if isinstance(bare, type) and issubclass(bare, Response):
+    if get_origin(bare) in (Union, types.UnionType):
+        # A Response among the alternatives goes as it is; the schema is what remains.
+        rest = [one for one in get_args(bare) if not _is_response(one)]
+        if len(rest) < len(get_args(bare)):
+            annotation = Union[tuple(rest)] if rest else Response  # noqa: UP007  of a tuple
+            bare = _bare(annotation)
+    if _is_response(bare):
         return Plan(UNSET, _write_any)
     item = page_item(bare)
     if item is not None:
-        many: Any = StructList(_bare(item)) if is_struct(item) else _Many(item)
+        many: Any = StructList(_bare(item)) if is_struct(item) else _Many(item, omit)
         return Plan(
             bare, paged(many, bare), is_async=True, page=page_kind(bare), model=many.model, projection=many.projection
         )
     if is_struct(annotation):
+        if omit:
+            raise ImproperlyConfigured(f"{bare} is a struct, which says itself what is left out: omit_defaults=True.")
         return _plan_structs(annotation, bare)
     if isinstance(bare, type) and issubclass(bare, BaseModel):
-        one = _One(bare)
+        one = _One(bare, omit)
         return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
     inner = _single(bare)
     if isinstance(inner, type) and issubclass(inner, BaseModel):  # ArticleOut | None
-        one = _One(inner)
+        one = _One(inner, omit)
         return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
     if get_origin(bare) in (list, Iterable, set, frozenset):
         item = _bare(get_args(bare)[0])
         if isinstance(item, type) and issubclass(item, BaseModel):
-            many = _Many(item)
+            many = _Many(item, omit)
             return Plan(annotation, many.write, is_async=True, model=many.model, projection=many.projection)
     if _is_plain(bare):
         return Plan(annotation, _write_any)
-    return Plan(annotation, _typed(annotation))
+    return Plan(annotation, _typed(annotation, omit))
 
 
 def _plan_structs(annotation: Any, bare: Any) -> Plan:
     if get_origin(bare) is list:
         return Plan(annotation, StructList(get_args(bare)[0]).write, is_async=True)
     return Plan(annotation, struct_writer(annotation))
+
+
+def _is_response(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Response)
 
 
 def _bare(annotation: Any) -> Any:
@@ -183,7 +206,7 @@ def _write_any(value: Any) -> bytes:
         return to_json(value, bytes_mode="base64", by_alias=True)
 
 
-def _typed(annotation: Any) -> Callable[[Any], bytes]:
+def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
     """Return what writes values of any other type, such as a dataclass: checked against it, then written by it."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
@@ -192,7 +215,7 @@ def _typed(annotation: Any) -> Callable[[Any], bytes]:
             checked = adapter.validate_python(value, from_attributes=True, context=OUTPUT)
         except PydanticError as error:
             raise _mismatch(annotation, error) from error
-        return adapter.dump_json(checked, by_alias=True)
+        return adapter.dump_json(checked, by_alias=True, **omit)
 
     return write
 
@@ -206,16 +229,38 @@ def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
     return ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")
 
 
+class _Omitting:
+    """Writes values of a schema without what was not set, is a default, or is None; as ``Writer`` does all of them."""
+
+    def __init__(self, schema: Any, omit: Mapping[str, Any]) -> None:
+        self._one: TypeAdapter[Any] = TypeAdapter(schema)
+        self._many: TypeAdapter[Any] = TypeAdapter(list[schema])
+        self._omit = omit
+
+    def short_many(self, values: list[Any]) -> bytes | None:
+        """Return None: there is no short way."""
+        return None
+
+    def one(self, value: BaseModel) -> bytes:
+        """Return one value as JSON."""
+        return self._one.dump_json(value, by_alias=True, **self._omit)
+
+    def many(self, values: Sequence[BaseModel]) -> bytes:
+        """Return a list of values as JSON."""
+        return self._many.dump_json(list(values), by_alias=True, **self._omit)
+
+
 class _Source:
     """How instances and rows of one schema are read; shared by single values, lists and pages."""
 
-    def __init__(self, schema: type[BaseModel]) -> None:
+    def __init__(self, schema: type[BaseModel], omit: Mapping[str, bool]) -> None:
         self.schema = schema
         self.model: type[Model] | None = getattr(schema, "__covet_model__", None)
-        self.projection = projection(schema) if self.model is not None else None
+        self._is_whole = not omit
+        self.projection = projection(schema) if self.model is not None and not omit else None
         # A schema that is no ModelSchema may still be shown any model's rows; found when it first is.
         self._others: dict[type[Model], tuple[Projection | None, Needs]] = {}
-        self.writer = Writer(schema)
+        self.writer: Writer | _Omitting = _Omitting(schema, omit) if omit else Writer(schema)
 
     @cached_property
     def _list(self) -> TypeAdapter[Any]:
@@ -227,7 +272,7 @@ class _Source:
         found = self._others.get(model)
         if found is None:
             shown = needs(self.schema, model) if issubclass(self.schema, Schema) else Needs()
-            found = self._others[model] = (projection(self.schema, model), shown)
+            found = self._others[model] = (projection(self.schema, model) if self._is_whole else None, shown)
         return found
 
     def read(self, value: Any) -> BaseModel:
@@ -256,8 +301,8 @@ class _Source:
 class _One:
     """Writes one value: an instance, the schema itself, or anything with its fields."""
 
-    def __init__(self, schema: type[BaseModel]) -> None:
-        self._source = _Source(schema)
+    def __init__(self, schema: type[BaseModel], omit: Mapping[str, bool]) -> None:
+        self._source = _Source(schema, omit)
         self.model = self._source.model
         self.projection = self._source.projection
 
@@ -277,11 +322,13 @@ class _One:
 class _Many:
     """Writes a list: a queryset, or any iterable of what ``_One`` writes."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: Any, omit: Mapping[str, Any]) -> None:
         self._adapter: TypeAdapter[Any] | None = None
+        self._omit = omit
+        self.is_partial = bool(omit)
         self._source: _Source | None = None
         if isinstance(schema, type) and issubclass(schema, BaseModel):
-            self._source = _Source(schema)
+            self._source = _Source(schema, omit)
         else:
             self._adapter = TypeAdapter(list[schema])
         self.model = None if self._source is None else self._source.model
@@ -303,6 +350,11 @@ class _Many:
         """
         return rows if self._source is None else joined(rows, self._source.of(rows.model)[1], beside=beside)
 
+    async def page(self, value: Any) -> bytes:
+        """Return a page that a handler made, members of its items left out."""
+        whole = value.model_dump(mode="json", by_alias=True, exclude={"items"})
+        return msgspec.json.encode({"items": msgspec.Raw(await self.items(value.items)), **whole})
+
     async def items(self, value: Any) -> bytes:
         """Return a JSON array."""
         if isinstance(value, BaseManager):
@@ -311,7 +363,8 @@ class _Many:
         if source is None:
             assert self._adapter is not None
             items = await value if isinstance(value, QuerySet) else list(value)
-            dumped: bytes = self._adapter.dump_json(self._adapter.validate_python(items), by_alias=True)
+            checked = self._adapter.validate_python(items)
+            dumped: bytes = self._adapter.dump_json(checked, by_alias=True, **self._omit)
             return dumped
         if isinstance(value, QuerySet):
             if value.gives_instances and not value.is_evaluated:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.actions import STANDARD, MarkedAction, Standard
 from covet.rest.endpoint import Endpoint
+from covet.rest.foreign import check_viewset, unknown_option
 from covet.rest.render import UNSET
 from covet.schema.field_types import python_type
 from covet.text import suggest
@@ -20,6 +21,11 @@ __all__ = ["ViewSet"]
 
 _CONVERTERS: Final = {"int": "int", "UUID": "uuid"}
 _LOOKUP: Final = "<{converter}:pk>"
+_OMITS: Final = ("exclude_unset", "exclude_defaults", "exclude_none")
+_OPTIONS: Final = frozenset(
+    {*Endpoint.__struct_fields__, *_OMITS}
+    - {"handler", "method", "path", "name", "action", "annotations", "exception_handlers", "model", "omit", "webhooks"}
+)
 
 
 class ViewSet:
@@ -48,6 +54,10 @@ class ViewSet:
     idempotent: ClassVar[bool] = False
     lookup_field: ClassVar[str] = "pk"
     serves: ClassVar[Collection[str] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_viewset(cls, vars(cls), cls.__base__ or ViewSet)
 
     @classmethod
     def endpoints(cls, prefix: str, basename: str, *, slash: str = "/") -> list[Endpoint]:
@@ -108,6 +118,10 @@ class ViewSet:
     def _action_endpoint(self, name: str, marked: MarkedAction, method: str, route: str, basename: str) -> Endpoint:
         handler = getattr(self, name)
         options = dict(marked.options)
+        unknown = [option for option in options if option not in _OPTIONS]
+        if unknown:
+            raise unknown_option(f"@action of {type(self).__name__}.{name}", unknown, _OPTIONS)
+        options["omit"] = {option: True for option in _OMITS if options.pop(option, False)}
         options.setdefault("response", self._shown(handler))
         options.setdefault("permissions", self.permissions)
         options.setdefault("throttles", self.throttles)

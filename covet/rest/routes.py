@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.endpoint import Endpoint
-from covet.rest.foreign import unknown_option
+from covet.rest.foreign import absent_router_method, unknown_option
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
 
@@ -48,6 +48,9 @@ class RouteOptions(TypedDict, total=False):
     conditional: bool
     last_modified: Callable[[Any], datetime.datetime | None] | None
     select_fields: bool
+    exclude_unset: bool
+    exclude_defaults: bool
+    exclude_none: bool
     idempotent: bool
     dependencies: Sequence[Depends]
     openapi_extra: Mapping[str, Any] | None
@@ -87,6 +90,10 @@ class Router:
             if unknown and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
                 raise unknown_option(f"{cls.__name__}()", unknown, known.keys() - {"self"})
             return super().__new__(cls)
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of what a router has not what it is called here."""
+            raise absent_router_method(type(self).__name__, name)
 
     def __init__(
         self,
@@ -164,6 +171,9 @@ class Router:
         conditional: bool = False,
         last_modified: Callable[[Any], datetime.datetime | None] | None = None,
         select_fields: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
         idempotent: bool = False,
         dependencies: Sequence[Depends] = (),
         openapi_extra: Mapping[str, Any] | None = None,
@@ -193,6 +203,9 @@ class Router:
             conditional: Put an ``ETag`` on answers, and answer 304 to a client that has them.
             last_modified: Gets what the handler returns and says when it was last changed.
             select_fields: Let ``?fields=id,author.name`` choose what the answer shows.
+            exclude_unset: Leave out of the answer what the handler did not set.
+            exclude_defaults: Leave out what has its default.
+            exclude_none: Leave out what is None.
             idempotent: Keep the answer for an ``Idempotency-Key``, and give it again.
             dependencies: Further ``Depends(…)`` that are called before the handler.
             openapi_extra: What OpenAPI shall say besides: put over the operation, member by member.
@@ -225,6 +238,15 @@ class Router:
                     conditional=conditional,
                     last_modified=last_modified,
                     select_fields=select_fields,
+                    omit={
+                        name: True
+                        for name, is_wanted in (
+                            ("exclude_unset", exclude_unset),
+                            ("exclude_defaults", exclude_defaults),
+                            ("exclude_none", exclude_none),
+                        )
+                        if is_wanted
+                    },
                     idempotent=idempotent,
                     dependencies=tuple(dependencies),
                     openapi_extra=openapi_extra,

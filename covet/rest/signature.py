@@ -10,9 +10,9 @@ import types
 import typing
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
+from msgspec import Struct, field
 from pydantic import BeforeValidator
 
 from covet.apps import apps
@@ -25,7 +25,7 @@ from covet.rest.filters import FilterSet
 from covet.rest.params import REQUIRED, Body, Depends, File, Marker, Path, Query
 from covet.schema.shapes import MISSING, Shape, shape_of
 
-__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
+__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "file_kind", "read_signature"]
 
 _SCALARS: Final = (
     str,
@@ -44,8 +44,7 @@ _LISTS: Final = (list, set, frozenset, tuple)
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-@dataclass(eq=False)
-class Parameter:
+class Parameter(Struct, eq=False):
     """One value that a request brings.
 
     Attributes:
@@ -72,8 +71,7 @@ class Parameter:
         return self.default is REQUIRED
 
 
-@dataclass(eq=False)
-class Group:
+class Group(Struct, eq=False):
     """Several parameters that make one argument: a schema in a query, or a filter set.
 
     Attributes:
@@ -89,8 +87,7 @@ class Group:
     shape: Shape | None = None
 
 
-@dataclass(eq=False)
-class Call:
+class Call(Struct, eq=False):
     """A function and where each of its arguments comes from; a handler or a dependency.
 
     Attributes:
@@ -105,8 +102,7 @@ class Call:
     scope: Literal["request", "function", "app"] = "request"
 
 
-@dataclass(eq=False)
-class Argument:
+class Argument(Struct, eq=False):
     """One argument of a call.
 
     Attributes:
@@ -120,8 +116,7 @@ class Argument:
     is_positional: bool = False
 
 
-@dataclass(eq=False)
-class Signature:
+class Signature(Struct, eq=False):
     """What a handler needs.
 
     Attributes:
@@ -151,6 +146,10 @@ class Signature:
         yield from self.parameters
         for group in self.groups:
             yield from group.parameters
+
+    def forbids(self, source: str) -> bool:
+        """Whether a class that is read from there says that nothing else may be sent."""
+        return any(one.source == source and one.shape is not None and one.shape.forbids for one in self.groups)
 
     @property
     def bodies(self) -> list[Parameter]:
@@ -244,6 +243,8 @@ class _Reader:
         elif isinstance(marker, Marker) and default is REQUIRED:
             default = marker.default
         if isinstance(marker, Depends):
+            if marker.function is None:
+                marker = _of_its_class(marker, bare, f"{describe(function)}: the argument '{name}'")
             return self.depend(marker, (*above, function))
         if isinstance(marker, FilterSet):
             return self._filters(marker)
@@ -257,6 +258,8 @@ class _Reader:
         if bare is BackgroundTasks:
             self.wants_tasks = True
             return "tasks"
+        if bare is inspect.Parameter.empty and name in self.path_names:
+            bare = Any  # the path's converter says what it is
         if bare is inspect.Parameter.empty:
             raise ImproperlyConfigured(
                 f"{describe(function)}: the argument '{name}' has no annotation. Write its type."
@@ -316,6 +319,8 @@ class _Reader:
             is_list=marker.source != "body" and _item(inner) is not None,
             by_comma=marker.by_comma,
         )
+        if marker.source == "file":
+            _check_file(annotation, f"{describe(function)}: the argument '{name}'")
         # A handler and its dependencies may ask for the same value; it is read once.
         key = (marker.source, parameter.wire)
         known = self._known.get(key)
@@ -328,6 +333,10 @@ class _Reader:
     def depend(self, marker: Depends, above: tuple[Callable[..., Any], ...]) -> Call:
         """Return the call of a dependency, and note it."""
         function = self.replaced.get(marker.function, marker.function)
+        if function is None:
+            raise ImproperlyConfigured(
+                "Depends() stands for the class of its argument; in dependencies=[…] name a function."
+            )
         if marker.use_cache and function in self._cached:
             return self._cached[function]
         call = self.read_call(function, {}, above)
@@ -385,6 +394,30 @@ class _Reader:
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
             )
+
+
+def file_kind(annotation: Any) -> Any:
+    """Return what a file is given as: ``UploadedFile``, or ``bytes`` for its content."""
+    bare = _unwrap(annotation)
+    inner = _item(bare)
+    return bare if inner is None else _unwrap(inner)
+
+
+def _check_file(annotation: Any, where: str) -> None:
+    kind = file_kind(annotation)
+    if kind is not Any and kind is not bytes and not (isinstance(kind, type) and issubclass(kind, UploadedFile)):
+        raise ImproperlyConfigured(f"{where} comes from a file, so its type is UploadedFile, or bytes for the content.")
+
+
+def _of_its_class(marker: Depends, kind: Any, where: str) -> Depends:
+    """Return ``Depends()`` as the class of its argument.
+
+    Raises:
+        ImproperlyConfigured: The argument's type is no class to be called.
+    """
+    if not isinstance(kind, type) or kind is inspect.Parameter.empty:
+        raise ImproperlyConfigured(f"{where} has Depends() and no class as its type. Write Depends(function).")
+    return Depends(kind, use_cache=marker.use_cache, scope=marker.scope)
 
 
 def _check_shared(call: Call) -> None:

@@ -56,6 +56,7 @@ class StructList:
 
     model: type[Model] | None = None
     projection: Projection | None = None
+    is_partial = False
 
     def __init__(self, item: Any) -> None:
         self._struct = struct_type(item)
@@ -65,6 +66,11 @@ class StructList:
     async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         """Write the whole list."""
         return await self.items(value)
+
+    async def page(self, value: Any) -> bytes:
+        """Write a page that a handler made; nothing is left out of structs."""
+        written: str = value.model_dump_json(by_alias=True)
+        return written.encode()
 
     def shown(self, model: type[Model]) -> Projection | None:
         """Return how rows of a model go to JSON directly, where the struct allows it."""

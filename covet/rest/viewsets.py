@@ -8,10 +8,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from covet import access, json
@@ -21,6 +21,7 @@ from covet.db.models.base import Model
 from covet.db.models.conflicts import VersionConflict
 from covet.db.models.query.queryset import QuerySet
 from covet.db.routers import router
+from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import PreconditionFailed
 from covet.http.request import Request
 from covet.rest import bulk, write
@@ -47,6 +48,7 @@ class ReadOnlyModelViewSet(ViewSet):
     Write ``class ArticleViewSet(ReadOnlyModelViewSet, model=Article)``. Attributes say the rest:
 
     Attributes:
+        queryset: The rows that it is about; all when it is not given.
         schema: What answers show; made of all fields (a password left out) when it is not given.
         schemas: What the answers of single methods and actions show, by name: ``{"list": ArticleShort}``.
         last_modified: The field that holds when a row was last changed, for ``Last-Modified``; found (``auto_now``) when it is
@@ -58,6 +60,7 @@ class ReadOnlyModelViewSet(ViewSet):
         pagination: How: ``Page``, ``OffsetPage`` or ``CursorPage``.
     """
 
+    queryset: ClassVar[QuerySet[Any, Any] | None] = None
     schema: ClassVar[type[Schema] | None] = None
     schemas: ClassVar[Mapping[str, Any]] = {}
     conditional: ClassVar[bool] = True
@@ -72,17 +75,23 @@ class ReadOnlyModelViewSet(ViewSet):
 
     def __init_subclass__(cls, *, model: type[Model] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if model is None and isinstance(vars(cls).get("queryset"), QuerySet):
+            model = vars(cls)["queryset"].model
         if model is not None:
             cls.model = model
         if cls.model is None:
             return
+        if "queryset" in vars(cls) and cls.queryset is not None and not issubclass(cls.model, cls.queryset.model):
+            raise ImproperlyConfigured(
+                f"{cls.__name__}.queryset is of {cls.queryset.model.__name__}, not of {cls.model.__name__}."
+            )
         if cls.schema is None or (model is not None and "schema" not in vars(cls)):
             cls.schema = default_output(cls.model)
         cls.filter_set = FilterSet(cls.model, filters=cls.filters, search=cls.search, ordering=cls.ordering)
 
     def get_queryset(self, request: Request) -> QuerySet[Any, Any]:
-        """Return the rows that this viewset is about; override it to narrow them."""
-        queryset: QuerySet[Any, Any] = self.model.objects.all()
+        """Return the rows that this viewset is about: ``queryset``, or all; override it to narrow them by the request."""
+        queryset: QuerySet[Any, Any] = self.model.objects.all() if self.queryset is None else self.queryset.all()
         return queryset
 
     async def get_object(self, request: Request, pk: Any) -> Any:
@@ -158,7 +167,8 @@ class ModelViewSet(ReadOnlyModelViewSet):
     transaction with the write, so that one that raises undoes it.
 
     Attributes:
-        input: What a POST or PUT takes; made of all editable fields (a password left out) when it is not given.
+        input: What a POST or PUT takes. When it is not given it is made of the editable fields (a password left out): those
+            that ``schema`` shows, if that is given, and those that a new row cannot do without.
         patch_input: What a PATCH takes; ``input`` with everything optional when it is not given.
         inputs: What single methods and actions take, by name: ``{"create": SignUp}``.
         bulk: Whether ``authors/bulk/`` creates (POST), changes (PUT, PATCH) and deletes (DELETE) many rows at once: all or
@@ -169,16 +179,20 @@ class ModelViewSet(ReadOnlyModelViewSet):
     input: ClassVar[type[Any] | None] = None
     patch_input: ClassVar[type[Any] | None] = None
     inputs: ClassVar[Mapping[str, Any]] = {}
+    _made_input: ClassVar[bool] = True
     bulk: ClassVar[bool | Literal["each"]] = False
     idempotent: ClassVar[bool] = True
     require_match: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, model: type[Model] | None = None, **kwargs: Any) -> None:
+        said = vars(cls).get("schema")
         super().__init_subclass__(model=model, **kwargs)
         if cls.model is None:
             return
-        if cls.input is None or (model is not None and "input" not in vars(cls)):
-            cls.input = default_input(cls.model)
+        if "input" in vars(cls) and cls.input is not None:
+            cls._made_input = False
+        elif model is not None or (cls._made_input and (cls.input is None or said is not None)):
+            cls._made_input, cls.input = True, default_input(cls.model, said)
         if "patch_input" not in vars(cls):
             cls.patch_input = patch_schema(cls.input, cls.model)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
+from covet.schema.base import Schema
 from covet.schema.structs import StructReader
 
 __all__ = ["MISSING", "Shape", "ShapeField", "shape_of"]
@@ -26,8 +27,7 @@ MISSING = _Missing()
 """The default of a field that must be given."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShapeField:
+class ShapeField(Struct, frozen=True):
     """One field of a shape.
 
     Attributes:
@@ -52,35 +52,45 @@ class ShapeField:
         return self.alias or self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A class with fields, and what makes a value of it from a dict of texts.
 
     Attributes:
         kind: The class.
         fields: Its fields.
         make: Gets the values by key; raises pydantic's ``ValidationError`` or ``StructError``.
+        forbids: Whether the class itself refuses what it does not know. A ``Schema`` does so in bodies; in a query other
+            parameters may stand beside its own.
     """
 
     kind: Any
     fields: tuple[ShapeField, ...]
     make: Callable[[dict[str, Any]], Any]
+    forbids: bool = False
 
 
 def shape_of(kind: Any) -> Shape | None:
     """Return the shape of a class, or None for a class whose fields are nobody's business."""
     if is_typeddict(kind):
-        return Shape(kind, _typed_dict(kind), TypeAdapter(kind).validator.validate_python)
+        return Shape(kind, _typed_dict(kind), TypeAdapter(kind).validator.validate_python, _forbids(kind))
     if not isinstance(kind, type):
         return None
     if issubclass(kind, BaseModel):
-        return Shape(kind, tuple(_of_info(name, info) for name, info in kind.model_fields.items()), kind.model_validate)
+        fields = tuple(_of_info(name, info) for name, info in kind.model_fields.items())
+        forbids = kind.model_config.get("extra") == "forbid" and not issubclass(kind, Schema)
+        return Shape(kind, fields, kind.model_validate, forbids)
     if issubclass(kind, msgspec.Struct):
         reader = StructReader(kind)
-        return Shape(kind, _struct(kind), lambda values: reader.convert(values, strict=False))
+        forbids = kind.__struct_config__.forbid_unknown_fields
+        return Shape(kind, _struct(kind), lambda values: reader.convert(values, strict=False), forbids)
     if dataclasses.is_dataclass(kind):
-        return Shape(kind, _dataclass(kind), TypeAdapter(kind).validator.validate_python)
+        return Shape(kind, _dataclass(kind), TypeAdapter(kind).validator.validate_python, _forbids(kind))
     return None
+
+
+def _forbids(kind: Any) -> bool:
+    config: dict[str, Any] = getattr(kind, "__pydantic_config__", {})
+    return config.get("extra") == "forbid"
 
 
 def _of_info(name: str, info: FieldInfo) -> ShapeField:

@@ -8,10 +8,11 @@ import site
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
+
+from msgspec import Struct
 
 from covet.conf.errors import MASK, is_secret
 
@@ -29,8 +30,7 @@ _IN_TEXT = re.compile(
 _IN_URL = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
 
 
-@dataclass(slots=True, frozen=True)
-class FrameView:
+class FrameView(Struct, frozen=True):
     """One frame, ready to be shown.
 
     Attributes:
@@ -50,8 +50,7 @@ class FrameView:
     is_app: bool
 
 
-@dataclass(slots=True, frozen=True)
-class ExceptionView:
+class ExceptionView(Struct, frozen=True):
     """One exception of a chain.
 
     Attributes:
@@ -88,7 +87,7 @@ def read_exception(error: BaseException) -> list[ExceptionView]:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        return "\n".join([str(error), *getattr(error, "__notes__", ())])
     except Exception as failure:
         return f"<its text cannot be made: {type(failure).__name__}>"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -55,8 +55,7 @@ CHOSEN_MARK: Final = "x-chosen-by"
 _AS_IT_IS: Final = frozenset({"default", "enum", "const", "examples"})
 
 
-@dataclass
-class Components:
+class Components(Struct):
     """Collects the types that a document names, then gives each its schema.
 
     Names depend on all types together (two schemas of one name get longer ones), so asking comes first: ``add`` every
@@ -111,6 +110,11 @@ class Components:
             is_page: Whether it is a page, whose own members are always there.
         """
         return {"anyOf": [schema, self._loose(schema, keep_required=is_page)], CHOSEN_MARK: "fields"}
+
+    def partial(self, schema: dict[str, Any], *, is_page: bool) -> dict[str, Any]:
+        """Return the schema of an answer that leaves out members; see ``chosen``."""
+        loose: dict[str, Any] = self._loose(schema, keep_required=is_page)
+        return loose
 
     def _loose(self, schema: Any, *, keep_required: bool = False) -> Any:
         """Return a schema of the same fields of which each may be missing, those of fields too."""

@@ -89,6 +89,7 @@ def _texts(compiled: Compiled) -> tuple[str, str]:
     # A docstring's sections (Args, Returns) are for people who read the code.
     description = endpoint.description
     if description is None:
+        rest, _, _ = rest.partition("\f")  # what follows a form feed is for those who read the code
         description = rest.split("\n\nArgs:")[0].split("\n\nReturns:")[0].split("\n\nRaises:")[0]
         if description.startswith(("Args:", "Returns:", "Raises:")):
             description = ""
@@ -121,6 +122,7 @@ def _path_parameters(compiled: Compiled, components: Components) -> Iterator[dic
         parameter = told.get(name)
         if parameter is not None:
             schema = _both(components.of(parameter.annotation, "validation"), schema)
+            _title(schema, parameter.marker)
             described.update(_about(parameter.marker))
         described["schema"] = schema
         yield described
@@ -128,6 +130,8 @@ def _path_parameters(compiled: Compiled, components: Components) -> Iterator[dic
 
 def _both(own: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
     """Return what the handler's type says and what the path itself says beyond it."""
+    if not own:
+        return path
     made = dict(own)
     if "minimum" in path and "exclusiveMinimum" not in own:
         made["minimum"] = max(path["minimum"], own.get("minimum", path["minimum"]))
@@ -152,6 +156,7 @@ def _other_parameters(compiled: Compiled, components: Components) -> Iterator[di
             described["required"] = True
         described.update(_about(parameter.marker))
         schema = dict(components.of(parameter.annotation, "validation"))
+        _title(schema, parameter.marker)
         if not parameter.is_required:
             _tell_default(schema, parameter)
         if parameter.by_comma:
@@ -167,6 +172,11 @@ def _tell_default(schema: dict[str, Any], parameter: Parameter) -> None:
     schema.setdefault("default", default)
 
 
+def _title(schema: dict[str, Any], marker: Marker) -> None:
+    if marker.title:
+        schema["title"] = str(marker.title)
+
+
 def _about(marker: Marker) -> dict[str, Any]:
     about: dict[str, Any] = {}
     if marker.description:
@@ -174,7 +184,7 @@ def _about(marker: Marker) -> dict[str, Any]:
     if marker.deprecated:
         about["deprecated"] = True
     if marker.examples:
-        about["examples"] = {f"example{number}": {"value": value} for number, value in enumerate(marker.examples, 1)}
+        about["examples"] = {name: dict(example) for name, example in marker.examples.items()}
     return about
 
 
@@ -237,6 +247,7 @@ def _form_body(compiled: Compiled, components: Components) -> dict[str, Any]:
             schema = dict(components.of(parameter.annotation, "validation"))
             if not parameter.is_required:
                 _tell_default(schema, parameter)
+        _title(schema, parameter.marker)
         if parameter.marker.description:
             schema["description"] = str(parameter.marker.description)
         properties[parameter.wire] = schema
@@ -284,6 +295,8 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
             one.update({"content": content} if content else {})
         elif schema is not None and schema is not type(None):
             shown = components.of(schema, "serialization")
+            if compiled.endpoint.omit and status == compiled.status:
+                shown = components.partial(shown, is_page=compiled.plan.page is not None)
             if compiled.fields is not None and status == compiled.status:
                 shown = components.chosen(shown, is_page=compiled.plan.page is not None)
             one["content"] = _contents(compiled, shown)
