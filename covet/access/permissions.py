@@ -7,8 +7,9 @@ which both have ``user``. Before it is awaited, a user is only a claim, so permi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from covet.concurrency import maybe_await
 
@@ -41,8 +42,7 @@ class Connection(Protocol):
         """The user; awaiting it gives the checked one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What someone wants to do.
 
     Args:

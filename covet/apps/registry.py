@@ -13,8 +13,9 @@ import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from covet.apps.config import AppConfig
 from covet.apps.discovery import AppError, before, make_config, part_classes, part_module, sort_parts
@@ -35,16 +36,14 @@ class ModelConflict(AppError, RuntimeError):
     """Two models of one app have the same name."""
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(Struct):
     """A part that is started, or being started: when it is open, and how many use it."""
 
     opened: asyncio.Future[None]
     users: int = 1
 
 
-@dataclass(slots=True)
-class _Before:
+class _Before(Struct):
     """What a rebuild replaced, and what it opened."""
 
     app_configs: dict[str, AppConfig]

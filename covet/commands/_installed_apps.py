@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from covet.exceptions import CommandError
 
@@ -16,8 +17,7 @@ class CannotEdit(CommandError):
     """INSTALLED_APPS is not written as a list that can be added to."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
+class _Edit(Struct, frozen=True):
     """Text to put at an offset of the source, in bytes."""
 
     at: int

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from covet import __version__
 from covet.commands._safety import finding_as_dict, print_finding
@@ -26,8 +27,7 @@ __all__ = ["LintRequest", "lint"]
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-@dataclass(frozen=True, slots=True)
-class LintRequest:
+class LintRequest(Struct, frozen=True):
     """What was asked for on the command line.
 
     Attributes:

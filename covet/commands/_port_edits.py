@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 __all__ = ["Edits", "Finding"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that a person has to look at.
 
     Attributes:
@@ -23,8 +23,7 @@ class Finding:
     text: str
 
 
-@dataclass(slots=True)
-class Edits:
+class Edits(Struct):
     """The changes to one file.
 
     Args:

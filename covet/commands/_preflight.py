@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from covet.apps.registry import apps
 from covet.checks.messages import Level
@@ -18,8 +18,7 @@ from covet.text import join_words, pluralize
 __all__ = ["Trouble", "preflight"]
 
 
-@dataclass(slots=True)
-class Trouble:
+class Trouble(Struct):
     """What is wrong: errors keep the server from starting, notices do not."""
 
     errors: list[str] = field(default_factory=list)

@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from types import FrameType
+
+from msgspec import Struct, field
 
 from covet.commands._reload import interpreter_options, program
 from covet.management.output import note, out
@@ -33,8 +34,7 @@ START_S = 60.0
 CALM_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(Struct, frozen=True):
     """How a worker is started: the socket that it serves, and the arguments of ``serve``."""
 
     listening: socket.socket
@@ -60,8 +60,7 @@ def watch_parent() -> None:
     threading.Thread(target=wait, name="covet-parent", daemon=True).start()
 
 
-@dataclass(slots=True)
-class _Supervisor:
+class _Supervisor(Struct):
     worker: Worker
     count: int
     grace_s: float

@@ -7,10 +7,10 @@ import os
 import re
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from covet import __version__
 from covet.commands._reload import FIRST, SOCKET, serve_and_watch
@@ -22,8 +22,7 @@ from covet.management.output import note, out, style
 __all__ = ["Address", "open_socket", "parse_address", "runserver"]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where to listen."""
 
     host: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from covet.exceptions import ImproperlyConfigured
 
@@ -43,8 +42,7 @@ def mask(name: str, value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class SettingProblem:
+class SettingProblem(NamedTuple):
     """One setting that cannot be used.
 
     Attributes:

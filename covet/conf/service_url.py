@@ -7,9 +7,11 @@ Django's ``ENGINE``, ``NAME``, ``USER`` and the like.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from covet.conf.errors import MASK, mask, mask_url
 from covet.text import suggest
@@ -59,8 +61,7 @@ _PORTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PoolConfig:
+class PoolConfig(Struct, frozen=True):
     """The limits of a connection pool.
 
     Attributes:
@@ -84,8 +85,7 @@ class PoolConfig:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class ForTests:
+class ForTests(Struct, frozen=True):
     """The key ``TEST`` of a database: what stands in its place while tests run.
 
     Attributes:
@@ -109,8 +109,7 @@ class ForTests:
     dependencies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class DatabaseConfig:
+class DatabaseConfig(Struct, frozen=True):
     """One database, as its backend needs it. ``repr`` hides the password.
 
     Attributes:
@@ -149,8 +148,7 @@ class DatabaseConfig:
         return f"{self.backend} {self.name}{where}{port}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class CacheConfig:
+class CacheConfig(Struct, frozen=True):
     """One cache. ``repr`` hides a password in the URL.
 
     Attributes:
@@ -173,8 +171,7 @@ class CacheConfig:
         return _masked_repr(self)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ChannelConfig:
+class ChannelConfig(Struct, frozen=True):
     """One broker of pub/sub channels. ``repr`` hides a password in the URL.
 
     Attributes:
@@ -344,12 +341,12 @@ def _text(value: Any, key: str) -> str:
 
 
 def _names(kind: type[Any]) -> list[str]:
-    return [f.name for f in fields(kind)]
+    return list(kind.__struct_fields__)
 
 
 def _build(kind: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
-    """Make the dataclass, with texts (from a URL or the environment) turned into what its fields want."""
-    known = {f.name: f.type for f in fields(cast(Any, kind))}
+    """Make the struct, with texts (from a URL or the environment) turned into what its fields want."""
+    known = cast(Any, kind).__annotations__
     made: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
@@ -397,13 +394,13 @@ def _as_bool(value: Any) -> bool:
 
 def _masked_repr(config: Any) -> str:
     shown = []
-    for item in fields(config):
-        value = getattr(config, item.name)
-        if item.name == "password":
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if name == "password":
             value = MASK if value else ""
-        elif item.name in {"url", "location", "options"}:
+        elif name in {"url", "location", "options"}:
             value = mask("", value)
-        shown.append(f"{item.name}={value!r}")
+        shown.append(f"{name}={value!r}")
     return f"{type(config).__name__}({', '.join(shown)})"
 
 

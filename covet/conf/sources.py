@@ -12,12 +12,12 @@ import os
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
+from msgspec import Struct, field
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -44,16 +44,14 @@ ALIASED = frozenset({"DATABASES", "CACHES", "CHANNELS"})
 NEAR = 2
 
 
-@dataclass(slots=True)
-class Loaded:
+class Loaded(Struct):
     """The settings of a process: typed values, and for each name where its value came from."""
 
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """Raw values while the sources are laid over one another."""
 
     values: dict[str, Any] = field(default_factory=dict)

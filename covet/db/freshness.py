@@ -17,8 +17,9 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from msgspec import Struct
 
 from covet.apps import apps
 from covet.conf import settings
@@ -93,8 +94,7 @@ def _bare(name: str) -> str:
     return last.replace("%%", "%").lower()
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Struct):
     """What the result cache did in this process.
 
     Attributes:
@@ -114,8 +114,7 @@ class Counts:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CacheCall:
+class CacheCall(Struct, frozen=True):
     """One call of the store of cached results.
 
     Attributes:

@@ -21,8 +21,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
+
+from msgspec import Struct
 
 __all__ = ["EVERYTHING", "Found", "Marks", "MemoryStore", "ResultStore"]
 
@@ -33,8 +34,7 @@ EVERYTHING: Final = "*"
 Marks: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a store has under a key.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct, field
 
 from covet.apps.registry import Apps
 from covet.db.observe import CacheCall, QueryRecord
@@ -18,8 +19,7 @@ _KEPT_REQUESTS = 50
 _KEPT_STATEMENTS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One statement of a request, beside the others of it.
 
     Attributes:
@@ -40,8 +40,7 @@ class Statement:
         return mask_text(safe_repr(tuple(self.record.args)))
 
 
-@dataclass(slots=True)
-class SeenRequest:
+class SeenRequest(Struct):
     """What one request did.
 
     Attributes:

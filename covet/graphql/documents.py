@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
@@ -14,6 +13,7 @@ from graphql import (
     get_operation_ast,
     parse,
 )
+from msgspec import Struct
 
 from covet.graphql.limits import Limits, over_limits
 
@@ -25,8 +25,7 @@ MAX_PASSING = 16
 MAX_CACHED_LENGTH = 20_000
 
 
-@dataclass(slots=True, frozen=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A document, or what is wrong with it.
 
     Attributes:

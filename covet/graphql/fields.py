@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import strawberry
+from msgspec import Struct
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryOptional, get_object_definition
@@ -276,8 +276,7 @@ class ConnectionField(RootField):
         )
 
 
-@dataclasses.dataclass(slots=True, frozen=True)
-class _Page:
+class _Page(Struct, frozen=True):
     start: int
     size: int
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import strawberry
+from msgspec import Struct
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.field import StrawberryField
 
@@ -40,8 +40,7 @@ LOOKUPS: Final = frozenset(
 )
 
 
-@dataclass(slots=True, frozen=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """A filter input: its Strawberry class, and the look-up behind each of its attributes."""
 
     cls: type[Any]
@@ -67,8 +66,7 @@ class Filters:
         return found
 
 
-@dataclass(slots=True, frozen=True)
-class Ordering:
+class Ordering(Struct, frozen=True):
     """An ordering enum; its values are what ``QuerySet.order_by`` takes."""
 
     cls: Any

@@ -5,8 +5,6 @@ The walk visits every fragment once and remembers its depth, so a document made 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -17,12 +15,12 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
 )
+from msgspec import Struct
 
 __all__ = ["Limits", "over_limits"]
 
 
-@dataclass(slots=True, frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a document may have at most; introspection fields are not counted for depth."""
 
     depth: int = 12
@@ -31,8 +29,7 @@ class Limits:
     directives: int = 50
 
 
-@dataclass(slots=True)
-class _Count:
+class _Count(Struct):
     aliases: int = 0
     directives: int = 0
 

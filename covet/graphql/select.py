@@ -7,7 +7,6 @@ however many rows there are. Fields say what they read (``needs``); one that doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from graphql import (
@@ -21,6 +20,7 @@ from graphql import (
     VariableNode,
     get_named_type,
 )
+from msgspec import Struct, field
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from covet.db.models import Prefetch, QuerySet
@@ -35,8 +35,7 @@ NEEDS = "covet_needs"
 _BACKREF = GraphQLCoreConverter.DEFINITION_BACKREF
 
 
-@dataclass(slots=True)
-class Selection:
+class Selection(Struct):
     """What is wanted of the rows of one model.
 
     Attributes:
@@ -187,8 +186,7 @@ def selects(info: ResolveInfo, nodes: Iterable[FieldNode], *path: str) -> bool:
     return bool(inner_nodes(info, nodes, *path))
 
 
-@dataclass(slots=True)
-class _Parts:
+class _Parts(Struct):
     """The pieces of a queryset, gathered along the joins."""
 
     info: Any

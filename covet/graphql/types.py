@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, EnumType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import strawberry
+from msgspec import Struct, field
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
@@ -33,8 +33,7 @@ Cls = TypeVar("Cls", bound=builtins.type[Any])
 MARK = "__covet_graphql__"
 
 
-@dataclass(slots=True, eq=False)
-class ModelType:
+class ModelType(Struct, eq=False):
     """What the decorator was told, and the class it stands on.
 
     Attributes:

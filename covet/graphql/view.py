@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from graphql import GraphQLError, OperationType
+from msgspec import Struct
 from strawberry.types.graphql import OperationType as StrawberryOperation
 
 from covet.apps import apps as registry
@@ -47,8 +47,7 @@ _READS: Final = frozenset({StrawberryOperation.QUERY})
 _ALL: Final = frozenset({StrawberryOperation.QUERY, StrawberryOperation.MUTATION})
 
 
-@dataclass(slots=True, frozen=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One operation as a client asks for it."""
 
     query: str
@@ -57,8 +56,7 @@ class Operation:
     extensions: dict[str, Any] | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A response's body, and whether the operation was run at all."""
 
     body: dict[str, Any]

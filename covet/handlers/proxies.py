@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from covet.http.policy import RequestPolicy
 from covet.http.proxies import TrustedProxies

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct
 
 from covet.apps.part import AppPart
 from covet.apps.registry import Apps
@@ -19,8 +20,7 @@ FRESH_S = 1.0
 logger = logging.getLogger("covet.health")
 
 
-@dataclass(slots=True, frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a round of questions found: the parts by name, and whether each can work."""
 
     parts: dict[str, bool]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 __all__ = ["DEFAULT_POLICY", "RequestPolicy"]
 
 
-@dataclass(slots=True, frozen=True)
-class RequestPolicy:
+class RequestPolicy(Struct, frozen=True):
     """Limits of a request, and which hosts and proxies are believed.
 
     Args:

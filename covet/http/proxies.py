@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.headers import RawHeaders
@@ -21,8 +22,7 @@ __all__ = ["Forwarded", "TrustedProxies"]
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
-@dataclass(slots=True, frozen=True)
-class Forwarded:
+class Forwarded(Struct, frozen=True):
     """What trusted proxies say: each ``None`` where they say nothing that can be used."""
 
     client: tuple[str, int] | None = None
@@ -31,8 +31,7 @@ class Forwarded:
     port: str | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class _Hop:
+class _Hop(Struct, frozen=True):
     address: str | None
     port: int = 0
     scheme: str = ""

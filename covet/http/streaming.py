@@ -13,11 +13,12 @@ import os
 import secrets
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from covet import json
 from covet.apps.draining import draining
@@ -136,8 +137,7 @@ async def until_disconnect(work: Callable[[], Awaitable[None]], receive: Receive
         await asyncio.gather(worker, watcher, return_exceptions=True)
 
 
-@dataclass(slots=True, frozen=True)
-class ServerEvent:
+class ServerEvent(Struct, frozen=True):
     """One server-sent event.
 
     Args:
@@ -354,8 +354,7 @@ class FileResponse(Response):
         await until_disconnect(send_all, receive)
 
 
-@dataclass(slots=True)
-class _Source:
+class _Source(Struct):
     """An open file, its size, and the ranges asked for (half open; ``None`` is the whole)."""
 
     file: BinaryIO

@@ -6,11 +6,12 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from covet.exceptions import CommandError, MissingDependency
 
@@ -51,8 +52,7 @@ _SKIPPED = ("node_modules", "__pycache__", "locale", "migrations", "static_root"
 _STAMP = re.compile(rb'^"(?:POT-Creation-Date|PO-Revision-Date): .*\n', re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """A folder with texts, and the ``locale`` folder that they go to.
 
     Attributes:
@@ -68,8 +68,7 @@ class Source:
     without: tuple[Path, ...] = ()
 
 
-@dataclass
-class Updated:
+class Updated(Struct):
     """What one catalogue says now.
 
     Attributes:
@@ -188,8 +187,7 @@ def _read(path: Path, locale: Locale | None = None) -> Catalog:
         raise CommandError(f"{path}: {error}.") from error
 
 
-@dataclass
-class Compiled:
+class Compiled(Struct):
     """What was compiled in a ``locale`` folder, and what is wrong in it.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
+
+from msgspec import Struct
 
 __all__ = [
     "ALGORITHMS",
@@ -37,8 +38,7 @@ _HAIR: Final = 1e-6
 NEVER: Final = -1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """So many in such a time: ``Rate.parse("100/minute")``, ``"5/10s"``, ``"1000/day"``."""
 
     limit: int
@@ -60,8 +60,7 @@ class Rate:
         return f"{self.limit}/{self.period_s:g}s"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a limit says of one request.
 
     Attributes:

@@ -10,8 +10,9 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
+
+from msgspec import Struct
 
 from covet.concurrency import is_async, maybe_await, run_sync, to_thread
 from covet.exceptions import ImproperlyConfigured
@@ -30,8 +31,7 @@ ProcessException: TypeAlias = Callable[[Request, Exception], Awaitable[Response 
 ProcessTemplate: TypeAlias = Callable[[Request, Any], Awaitable[Any]]
 
 
-@dataclass(slots=True, frozen=True)
-class Hooks:
+class Hooks(Struct, frozen=True):
     """What the innermost step calls round the view.
 
     Attributes:
@@ -45,8 +45,7 @@ class Hooks:
     template: tuple[ProcessTemplate, ...] = ()
 
 
-@dataclass(slots=True, frozen=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """The folded middleware.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, get_args
+
+from msgspec import Struct
 
 from covet.exceptions import CovetError
 
@@ -63,8 +64,7 @@ class SlowReader(CovetError):
         self.limit = limit
 
 
-@dataclass(slots=True, frozen=True)
-class Roll:
+class Roll(Struct, frozen=True):
     """Who is present in a topic: payloads by reference, and those that were found dead just now."""
 
     present: Mapping[str, bytes]

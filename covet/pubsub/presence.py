@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from covet.exceptions import NotLoaded
 from covet.json import dumps, loads
@@ -18,8 +19,7 @@ from covet.pubsub.base import Broker, ChannelError, Inbox, leave_notice, presenc
 __all__ = ["Member", "Presence", "PresenceChange"]
 
 
-@dataclass(slots=True, frozen=True)
-class Member:
+class Member(Struct, frozen=True):
     """One entering of somebody: the key says who, the reference which one, the rest is what was told about them."""
 
     key: str
@@ -27,8 +27,7 @@ class Member:
     meta: Mapping[str, Any]
 
 
-@dataclass(slots=True, frozen=True)
-class PresenceChange:
+class PresenceChange(Struct, frozen=True):
     """Who came and who went, in one message."""
 
     joins: tuple[Member, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from covet.access.permissions import Action
@@ -14,8 +15,7 @@ __all__ = ["BULK", "STANDARD", "MarkedAction", "Standard", "action"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Standard:
+class Standard(Struct, frozen=True):
     """What routers know of a viewset's usual methods."""
 
     method: str
@@ -43,8 +43,7 @@ BULK: Final[dict[str, Standard]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedAction:
+class MarkedAction(Struct, frozen=True):
     """What ``@action`` says of a method."""
 
     detail: bool

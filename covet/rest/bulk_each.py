@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, Field, WithJsonSchema, WrapValidator
 from pydantic import ValidationError as PydanticError
 
@@ -44,8 +44,7 @@ class ItemResult(Schema, Generic[T]):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Broken:
+class _Broken(Struct, frozen=True):
     """An item that is none, and why."""
 
     error: PydanticError

@@ -12,9 +12,10 @@ import functools
 import operator
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ConfigDict, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
@@ -36,8 +37,7 @@ MAX_LENGTH: Final = 2000
 _BYTES: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One of the fields that a list is ordered by.
 
     Attributes:
@@ -77,8 +77,7 @@ class Key:
         return beyond | Q((f"{self.name}__isnull", True)) if self.nulls_last else beyond
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A place in a list, and which way to go from it.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from covet.http.conditional import http_date
 
@@ -18,8 +19,7 @@ __all__ = ["Deprecation"]
 Run: TypeAlias = "Callable[[Request, dict[str, Any]], Awaitable[Response]]"
 
 
-@dataclass(frozen=True, slots=True)
-class Deprecation:
+class Deprecation(Struct, frozen=True):
     """What is said of an endpoint, or of a version, that clients should leave.
 
     Args:

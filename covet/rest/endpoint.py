@@ -8,10 +8,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
@@ -82,8 +83,7 @@ _OFFSETS: Final = Annotated[int, Field(ge=0, le=2**62)]
 _CONVERTED: Final = {"IntConverter": int, "StringConverter": str, "SlugConverter": str, "PathConverter": str}
 
 
-@dataclass(eq=False)
-class Endpoint:
+class Endpoint(Struct, eq=False):
     """One handler for one method, as a router keeps it.
 
     Attributes:
@@ -441,8 +441,7 @@ def _run_bodiless(call: Any, status: int, errors: _Errors) -> Run:
     return run
 
 
-@dataclass(frozen=True, slots=True)
-class _Maker:
+class _Maker(Struct, frozen=True):
     """Makes the answers of endpoints that choose fields, tell when a value was changed, or clean up afterwards."""
 
     plan: Plan

@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
 
+from msgspec.structs import replace
 from pydantic import BaseModel, Field, create_model
 
 from covet import json

@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_origin
 
+from msgspec import Struct
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
@@ -52,8 +52,7 @@ _MARKS: Final = "".join(_SEARCH)
 _MAX_TERMS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class FilterParameter:
+class FilterParameter(Struct, frozen=True):
     """One query parameter of a filter set: its name, type and what it does."""
 
     name: str

@@ -12,10 +12,10 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from covet.conf import settings
 from covet.http.errors import BadRequest, Conflict, HTTPException, ServiceUnavailable, UnprocessableContent
@@ -177,8 +177,7 @@ def store_of(url: str | None = None) -> IdempotencyStore:
     return _stores.get(url)
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(Struct, frozen=True):
     """A key that this request has taken."""
 
     store: IdempotencyStore

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 from pydantic import BaseModel
 
 from covet.db.errors import IntegrityError
@@ -32,8 +32,7 @@ _SHIFT = 1_000_000
 """Above any place in a list: where rows stand while they change places, so that no two share one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(Struct, frozen=True):
     """How a nested list is written: ``chapters: Annotated[list[ChapterIn], Nested(order="position")]``.
 
     Args:
@@ -45,16 +44,14 @@ class Nested:
     delete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Writes:
+class Writes(Struct, frozen=True):
     """What writes one item, its own nested ones too; ``covet.rest.write`` hands itself over."""
 
     create: Callable[..., Any]
     update: Callable[..., Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One nested field of a schema.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
+
+from msgspec import Struct
 
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
@@ -27,8 +28,7 @@ _STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Gener
 _OWN_KIND: Final = (HTMLResponse, ProblemResponse, EventStream, StreamingResponse, FileResponse, RedirectResponse)
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """What an endpoint streams.
 
     Attributes:

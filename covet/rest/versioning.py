@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
@@ -176,8 +177,7 @@ class Versions:
         return f"<Versions {', '.join(self.routers)}>"
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNote:
+class VersionNote(Struct, frozen=True):
     """Which version an endpoint belongs to, for the documentation.
 
     Attributes:

@@ -7,9 +7,9 @@ import decimal
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from msgspec import Struct
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
@@ -265,8 +265,7 @@ def _fail(error: ValidationError) -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": " ".join(error.messages)})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FieldRules:
+class FieldRules(Struct, frozen=True, eq=False):
     """The rules of a model field that pydantic has no word for; answers are not held to them."""
 
     validators: tuple[Callable[[Any], Any], ...] = ()

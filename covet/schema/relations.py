@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
+from msgspec import Struct, field
 from pydantic import BeforeValidator, PlainValidator, WrapValidator
 
 from covet.exceptions import FieldDoesNotExist
@@ -21,8 +21,7 @@ _MAX_DEPTH = 6
 _BEFORE = (BeforeValidator, PlainValidator, WrapValidator)
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """The relations that a schema shows, and the columns that it reads.
 
     Attributes:

@@ -6,10 +6,10 @@ A database names columns, or nothing at all; a client knows the members of the b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 from pydantic import BaseModel
 
 from covet.db.errors import DatabaseError, IntegrityError
@@ -33,8 +33,7 @@ __all__ = [
 Place = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Struct, frozen=True):
     """Where in a body the values stand whose writing failed.
 
     Attributes:
@@ -48,8 +47,7 @@ class Located:
     model: type[Model]
 
 
-@dataclass(frozen=True, slots=True)
-class Dangling:
+class Dangling(Struct, frozen=True):
     """A key that points at nothing: where it stands, and what it would be the key of."""
 
     place: Place

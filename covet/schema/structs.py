@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Struct
 from pydantic_core import PydanticCustomError, core_schema
 
 from covet import json
@@ -40,8 +40,7 @@ __all__ = [
 _LISTS: Final = (list, set, frozenset, tuple)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """One wrong value: where it stands, what is wrong with it, and the machine's name of that."""
 
     place: tuple[str | int, ...]

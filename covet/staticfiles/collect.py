@@ -8,9 +8,10 @@ import os
 import posixpath
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from covet.exceptions import CommandError
 from covet.staticfiles.manifest import MANIFEST, Manifest
@@ -23,8 +24,7 @@ _PACKED = (".css", ".js", ".mjs", ".json", ".map", ".svg", ".html", ".txt", ".xm
 _PACK_FROM = 200
 
 
-@dataclass
-class Collected:
+class Collected(Struct):
     """What was done.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
@@ -16,8 +17,7 @@ MANIFEST = "staticfiles.json"
 _VERSION = 1
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """Stored names by path, and the other way round."""
 
     paths: dict[str, str] = field(default_factory=dict)

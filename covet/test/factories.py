@@ -11,9 +11,9 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
+from msgspec import Struct
 from typing_extensions import TypeVar
 
 from covet.concurrency import maybe_await
@@ -34,8 +34,7 @@ __all__ = ["Factory"]
 M = TypeVar("M", bound="Model", default=Any)
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     """One instance that was built and waits to be written."""
 
     meta: Any

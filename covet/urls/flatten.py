@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.exceptions import ImproperlyConfigured
 from covet.urls.patterns import Autodiscover, HostPatterns, Include, LocalePatterns, Piece, Route, parse_path
@@ -15,8 +17,7 @@ __all__ = ["FlatRoute", "flatten"]
 _MAX_DEPTH = 64
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class FlatRoute:
+class FlatRoute(Struct, frozen=True, eq=False):
     """A route with everything that its includes add.
 
     Attributes:
@@ -49,8 +50,7 @@ class FlatRoute:
         return ":".join((*self.namespaces, self.route.name)) if self.route.name else None
 
 
-@dataclass(slots=True, frozen=True)
-class _Above:
+class _Above(Struct, frozen=True):
     """What the includes above a pattern have said."""
 
     text: str = ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from covet.conf import settings
 from covet.exceptions import CovetError
@@ -26,8 +27,7 @@ class NoReverseMatch(CovetError, LookupError):
     """No route has that name, or none of that name takes these arguments."""
 
 
-@dataclass(slots=True, frozen=True)
-class Template:
+class Template(Struct, frozen=True):
     """A path with places for its parameters."""
 
     pieces: tuple[Piece, ...]
@@ -84,8 +84,7 @@ def _fill(pieces: Sequence[Piece], values: Mapping[str, Any]) -> str | None:
 _MISSING = object()
 
 
-@dataclass(slots=True)
-class NameTable:
+class NameTable(Struct):
     """Templates by full name, and which instances an app name has."""
 
     templates: dict[str, list[Template]] = field(default_factory=dict)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
@@ -37,8 +38,7 @@ _BRACES = re.compile(r"\{([a-zA-Z_]\w*)(?::\w+)?\}")  # a parameter of other fra
 _PARAMETER = re.compile(r"<([^<>]*)>")
 
 
-@dataclass(slots=True, frozen=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A part of a path: a literal text, or a parameter with its converter."""
 
     text: str = ""
@@ -46,8 +46,7 @@ class Piece:
     converter: Converter | None = None
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Route:
+class Route(Struct, frozen=True, eq=False):
     """One address and its view.
 
     Attributes:
@@ -67,8 +66,7 @@ class Route:
     is_regex: bool = False
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Include:
+class Include(Struct, frozen=True, eq=False):
     """A prefix and the patterns below it; ``load`` gives them, so that naming a module imports nothing yet."""
 
     prefix: str
@@ -79,8 +77,7 @@ class Include:
     is_regex: bool = False
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class HostPatterns:
+class HostPatterns(Struct, frozen=True, eq=False):
     """Patterns that one host answers to; ``host()`` builds it.
 
     Attributes:
@@ -205,8 +202,7 @@ def autodiscover() -> Autodiscover:
     return Autodiscover()
 
 
-@dataclass(slots=True, frozen=True)
-class Included:
+class Included(Struct, frozen=True):
     """What ``include()`` returns and ``path()`` takes as its view."""
 
     load: Callable[[], Sequence[Any]]

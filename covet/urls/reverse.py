@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
+
+from msgspec import Struct, field
 
 from covet.apps import apps
 from covet.http.errors import NotFound
@@ -24,8 +25,7 @@ __all__ = ["LazyPath", "NoReverseMatch", "resolve", "reverse", "reverse_lazy"]
 script_prefix: ContextVar[str] = ContextVar("covet_script_prefix", default="")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptVersion:
+class KeptVersion(Struct, frozen=True):
     """The version of an API that a request is answered in: addresses made meanwhile stay in it.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from covet.urls.converters import Converter
 from covet.urls.flatten import FlatRoute
@@ -22,8 +23,7 @@ __all__ = ["Found", "Leaf", "Node", "build_tree"]
 _NEVER = 1 << 60
 
 
-@dataclass(slots=True, eq=False)
-class Leaf:
+class Leaf(Struct, eq=False):
     """The routes of one shape of path, in order; each names the values in its own way."""
 
     index: int
@@ -34,8 +34,7 @@ class Leaf:
 Found = tuple[Leaf, Sequence[Any] | dict[str, Any]]
 
 
-@dataclass(slots=True, eq=False)
-class Tail:
+class Tail(Struct, eq=False):
     """What takes the whole rest of a path from a node on: a ``<path:…>``, or an expression."""
 
     leaf: Leaf
@@ -52,8 +51,7 @@ class Tail:
             return None
 
 
-@dataclass(slots=True, eq=False)
-class RegexTail(Tail):
+class RegexTail(Tail, eq=False):
     """An expression of ``re_path``: groups by name; as in Django it ends where it ends unless it has a ``$``."""
 
     by_name: dict[str, Converter]
@@ -71,8 +69,7 @@ class RegexTail(Tail):
         return values
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """One place in the tree."""
 
     literals: dict[str, Node] = field(default_factory=dict)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
 
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Warning
@@ -27,8 +28,7 @@ CLOSE_TIMEOUT_S = 2.0
 LIBRARIES = ("websockets", "wsproto")
 
 
-@dataclass(slots=True, frozen=True)
-class HandshakeRules:
+class HandshakeRules(Struct, frozen=True):
     """What settings say about handshakes, read once."""
 
     allowed_hosts: tuple[str, ...] = ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from covet.db.backends.blocks import Atomic
 from covet.db.backends.places import place_of_caller
@@ -27,8 +28,7 @@ Isolation: TypeAlias = Literal["read uncommitted", "read committed", "repeatable
 _LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """How a transaction sees others, and what it may do.
 
     Attributes:

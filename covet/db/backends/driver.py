@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from msgspec import Struct
 
 from covet.db.backends.features import Features
 from covet.db.errors import DatabaseError
@@ -28,8 +29,7 @@ Inserted: TypeAlias = "tuple[Rows, int | None]"
 CONNECT_TIMEOUT_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """All that came back for a statement of whatever kind: what a cursor shows.
 
     Attributes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from covet.db.errors import NotSupportedError
 
 __all__ = ["Features", "require_version", "version_tuple"]
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(Struct, frozen=True):
     """One server's abilities, beside those that shape SQL (these stand on the dialect).
 
     Attributes:

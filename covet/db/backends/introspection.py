@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["ColumnInfo", "ConstraintInfo", "IndexInfo", "Introspection", "SequenceInfo"]
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnInfo:
+class ColumnInfo(Struct, frozen=True):
     """One column as the database describes it.
 
     Attributes:
@@ -37,8 +37,7 @@ class ColumnInfo:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexInfo:
+class IndexInfo(Struct, frozen=True):
     """One index; ``None`` among the columns stands for an expression.
 
     Attributes:
@@ -56,8 +55,7 @@ class IndexInfo:
     descending: tuple[bool, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConstraintInfo:
+class ConstraintInfo(Struct, frozen=True):
     """One constraint; ``kind`` is ``primary``, ``unique``, ``foreign_key``, ``check`` or ``exclude``.
 
     A rule without a name of its own (SQLite has such) has an empty one.
@@ -73,8 +71,7 @@ class ConstraintInfo:
     definition: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceInfo:
+class SequenceInfo(Struct, frozen=True):
     """What numbers a column: the sequence's name (empty where it has none), table and column."""
 
     name: str

@@ -12,8 +12,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from covet.conf import settings
 
@@ -43,8 +44,7 @@ Execute: TypeAlias = Callable[[str, Any, bool, dict[str, Any]], Awaitable[Any]]
 Wrapper: TypeAlias = Callable[[Execute, str, Any, bool, dict[str, Any]], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class QueryRecord:
+class QueryRecord(Struct, frozen=True):
     """One statement that ran. ``record["sql"]`` and ``record["time"]`` (seconds, as text) are there for Django's habit.
 
     Attributes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from msgspec.structs import replace
 
 from covet.db.backends.blocks import Atomic
 from covet.db.backends.table_changes import Changes, compare, with_names

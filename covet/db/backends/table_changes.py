@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import primary_key_of
@@ -14,8 +16,7 @@ from covet.db.sql.walk import rename_columns
 __all__ = ["Changes", "compare", "with_names"]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What differs between two definitions of a table, in the names of the new one.
 
     Attributes:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from covet import timezone
 from covet.db.migrations.render import render
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Moves", "Owned", "change_tables", "tables_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
+class Moves(Struct, frozen=True):
     """What an operation may change.
 
     Attributes:
@@ -65,8 +66,7 @@ class Moves:
         return self.renamed_model[0] if self.renamed_model is not None and self.renamed_model[1] == key else key
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(Struct, frozen=True):
     """A table of a model: its own, or that of a many-to-many field without a through model.
 
     Attributes:
@@ -80,8 +80,7 @@ class Owned:
     fields: Mapping[str, Field[Any]]
 
 
-@dataclass(slots=True)
-class _Pair:
+class _Pair(Struct):
     """One table before and after."""
 
     old: Owned | None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from covet.db.migrations.comparison import Comparison
 from covet.db.migrations.diff import changes_between
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Detected", "detect", "next_number"]
 
 
-@dataclass(slots=True)
-class Detected:
+class Detected(Struct):
     """What was found.
 
     Attributes:
@@ -91,8 +91,7 @@ def next_number(graph: MigrationGraph, app_label: str) -> int:
     return max(numbers) + 1
 
 
-@dataclass(slots=True)
-class _Builder:
+class _Builder(Struct):
     """Makes migrations of portions of changes, one after another.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from covet.db.models.fields.composite import CompositePrimaryKey
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "impossible", "is_proxy"]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """What is compared: the states, and who answers.
 
     ``notes`` collects what a person should know and no operation says, ``refusals`` what no operation can do.

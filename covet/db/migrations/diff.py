@@ -7,8 +7,9 @@ what each change needs; ``order`` does the ordering.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from covet.db.migrations.comparison import Comparison, impossible, is_proxy
 from covet.db.migrations.operations.columns import AddField, AlterField, RemoveField
@@ -232,8 +233,7 @@ def _listed(options: dict[str, Any]) -> dict[str, Any]:
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
+class _Pairs(Struct, frozen=True):
     """The fields of a model that is on both sides."""
 
     removed: list[str]

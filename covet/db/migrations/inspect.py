@@ -8,8 +8,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from covet.db.migrations.column_fields import FIELDS, GUESSES, POSTGRESQL_FIELDS, SIZE, item_of
 
@@ -32,8 +33,7 @@ _NOW = frozenset({"now()", "current_timestamp", "current_timestamp()", "current_
 _SQLITE_NOW = re.compile(r"\(?STRFTIME\('[^']*', 'now'\)", re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class TableInfo:
+class TableInfo(Struct):
     """A table as it was found, with the names that its model and fields get."""
 
     name: str

@@ -14,8 +14,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from covet.db import transaction
 from covet.db.errors import DatabaseError
@@ -70,8 +71,7 @@ _MOOT: dict[str, frozenset[Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of the journal.
 
     Attributes:
@@ -89,8 +89,7 @@ class Entry:
     looks: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """A migration that was begun and neither finished nor taken back."""
 
     key: MigrationKey

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 __all__ = ["Atom", "Group", "Source", "flat", "lay_out", "quoted"]
 
 _WIDTH = 88
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(Struct, frozen=True):
     """Source that is never broken: a literal or a name."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Brackets with items: a call, a list, a mapping.
 
     Attributes:

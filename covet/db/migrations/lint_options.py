@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
@@ -16,8 +17,7 @@ _KEYS = ("ignore", "start_after", "target_version", "large_tables")
 _VENDORS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
 
 
-@dataclass(frozen=True, slots=True)
-class LintOptions:
+class LintOptions(Struct, frozen=True):
     """What the setting says.
 
     Attributes:

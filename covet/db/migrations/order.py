@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
+
+from msgspec import Struct, field
 
 from covet.db.migrations.errors import CircularDependency
 from covet.db.migrations.operations.base import Operation
@@ -18,8 +19,7 @@ Fact: TypeAlias = tuple[str, ...]
 T = TypeVar("T", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Change:
+class Change(Struct, frozen=True, eq=False):
     """An operation of an app, what it brings about and what has to have been brought about before.
 
     A need that no change gives is there already. One that several give waits for all of them.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from msgspec import Struct, field
 
 from covet.db.migrations.errors import AnswerNeeded, MigrationError
 
@@ -61,8 +62,7 @@ class Questioner(Protocol):
         """Say whether migrations may be written that throw this away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(Struct, frozen=True):
     """One ``--rename``: of a model (``blog.Item:Post``) or a field (``blog.Item.title:headline``), or a move.
 
     Attributes:
@@ -130,8 +130,7 @@ def evaluate_default(expression: str) -> Any:
     return eval(expression, scope)  # noqa: S307
 
 
-@dataclass(slots=True)
-class Answers:
+class Answers(Struct):
     """Answers from the command line, and what to do about the rest.
 
     Without ``otherwise`` (nobody at a terminal) an open question raises ``AnswerNeeded``, exit code 3: nothing is

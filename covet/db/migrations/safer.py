@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from covet.db.migrations.kept_names import NameKeeper
 from covet.db.migrations.migration import Migration
@@ -47,8 +48,7 @@ _OF_ANOTHER_TYPE = frozenset(
 )
 
 
-@dataclass(slots=True)
-class SafePlan:
+class SafePlan(Struct):
     """What to write in place of some migrations.
 
     Attributes:
@@ -62,8 +62,7 @@ class SafePlan:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Part:
+class _Part(Struct):
     """Operations that become one migration; ``name`` is empty for those that stay as they were.
 
     ``safe`` are the findings that it is known to have, with the reason.

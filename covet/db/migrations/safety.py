@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.migrations.advice import Advice, advice_on, advice_on_all
 from covet.db.migrations.limits import alter_hints_of
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "OperationEffects", "examine", "examine_all", "examine_back", "findings_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that may hurt a database in use.
 
     Attributes:
@@ -55,8 +56,7 @@ class Finding:
     line: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class OperationEffects:
+class OperationEffects(Struct, frozen=True):
     """One operation with what its statements do, and what is to be said about it."""
 
     operation: Operation

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.backends.table_changes import with_names
 from covet.db.migrations.apply import tables_of
@@ -30,8 +32,7 @@ _REASON = "its values stand in the column that takes its place and its name"
 SWAP_IS_SAFE = {"drop-column": _REASON, "rename-column": _REASON}
 
 
-@dataclass(slots=True)
-class Shadow:
+class Shadow(Struct):
     """The steps; each but the last leaves the old column in use.
 
     Attributes:
@@ -90,8 +91,7 @@ def _short(name: str) -> str:
     return f"{name.encode()[:59].decode(errors='ignore')}_new"
 
 
-@dataclass(slots=True)
-class _Writer:
+class _Writer(Struct):
     database: Database
     old: TableDef
     new: TableDef

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from covet.i18n.lazy import LazyString
 
@@ -28,8 +29,7 @@ __all__ = [
 ModelKey: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """What a relation field points at, as keys: lower-case model names, no classes."""
 
     to: ModelKey

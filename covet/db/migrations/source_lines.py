@@ -8,9 +8,10 @@ import re
 import sys
 import tokenize
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from covet.exceptions import ImproperlyConfigured
 
@@ -22,8 +23,7 @@ __all__ = ["SourceLines", "source_lines"]
 _SAFE = re.compile(r"#\s*covet:\s*safe\(([^)]*)\)\s*(.*)")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLines:
+class SourceLines(Struct, frozen=True):
     """What the file of a migration says beside its operations.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.graph import MigrationKey, key_text
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Squashed", "optimized", "own_functions", "squash", "updated"]
 
 
-@dataclass(slots=True)
-class Squashed:
+class Squashed(Struct):
     """A squashed migration, what it stands for and what a person has to know.
 
     Attributes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["Effect", "concurrently", "effect_of"]
 
@@ -16,8 +18,7 @@ _MOMENT = "for a moment"
 _ALL = "all reads and writes"
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What a statement does.
 
     Attributes:

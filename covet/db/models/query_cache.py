@@ -6,7 +6,7 @@ trigger, another program, a tag.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from covet.db.freshness import Counts, freshness
 from covet.db.models.query.result_cache import invalidate

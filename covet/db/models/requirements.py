@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -19,7 +18,7 @@ def known_features() -> Collection[str]:
     from covet.db.sql.dialect import Dialect
 
     dialect = {name for name, value in vars(Dialect).items() if name.startswith("has_") and isinstance(value, bool)}
-    return frozenset(dialect | {one.name for one in fields(Features) if isinstance(one.default, bool)})
+    return frozenset(dialect | {name for name, kind in Features.__annotations__.items() if kind == "bool"})
 
 
 def fits(database: Any, vendor: str | None, features: Iterable[str]) -> bool:

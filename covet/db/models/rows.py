@@ -5,9 +5,11 @@ The query room builds the node; here its columns and parameters are replaced.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.connections import connections
 from covet.db.models.expressions.q import Q
@@ -157,13 +159,13 @@ def rewrite(node: Any, change: Callable[[Any], Any]) -> Any:
     """Return a tree of nodes in which ``change`` has replaced what it returns something else for; outermost first."""
     if isinstance(node, tuple):
         return tuple(rewrite(item, change) for item in node)
-    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+    if not isinstance(node, Struct):
         return node
     changed = change(node)
     if changed is not node:
         return changed
-    fields = {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
+    fields = {name: getattr(node, name) for name in node.__struct_fields__}
     new = {name: rewrite(value, change) for name, value in fields.items()}
     if all(new[name] is fields[name] for name in fields):
         return node
-    return dataclasses.replace(node, **new)
+    return replace(node, **new)

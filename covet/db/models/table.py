@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from covet.db.models.constraints import CheckConstraint, UniqueConstraint
 from covet.db.models.deletion import DB_CASCADE, DB_SET_DEFAULT, DB_SET_NULL

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from covet.db.sql.nodes import ColumnType, Node
 
 __all__ = ["CheckDef", "ColumnDef", "ForeignKeyDef", "GeneratedDef", "IndexDef", "IndexPart", "TableDef", "UniqueDef"]
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedDef:
+class GeneratedDef(Struct, frozen=True):
     """A column that the database computes; stored, or virtual."""
 
     expression: Node
     stored: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnDef:
+class ColumnDef(Struct, frozen=True):
     """One column. ``identity`` marks the automatic keys; ``default`` is the database's own default, as a node.
 
     ``backfill`` is the value that existing rows get when the column is added or made NOT NULL; it is no part of the
@@ -38,8 +36,7 @@ class ColumnDef:
     backfill: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignKeyDef:
+class ForeignKeyDef(Struct, frozen=True):
     """A foreign key; deferred to the commit where the database can."""
 
     name: str
@@ -50,8 +47,7 @@ class ForeignKeyDef:
     deferrable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class IndexPart:
+class IndexPart(Struct, frozen=True):
     """A column by name, or an expression, in an index or unique rule."""
 
     column: str | None = None
@@ -60,8 +56,7 @@ class IndexPart:
     opclass: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UniqueDef:
+class UniqueDef(Struct, frozen=True):
     """A unique rule; with a condition, expressions, includes or opclasses it becomes a unique index.
 
     With ``operators``, one for each part, it is PostgreSQL's exclusion constraint, by an index of the kind ``method``.
@@ -77,16 +72,14 @@ class UniqueDef:
     method: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckDef:
+class CheckDef(Struct, frozen=True):
     """A check constraint."""
 
     name: str
     condition: Node
 
 
-@dataclass(frozen=True, slots=True)
-class IndexDef:
+class IndexDef(Struct, frozen=True):
     """An index of a table; with a ``vendor`` only that kind of database has it. ``parameters`` are ``WITH (…)``'s."""
 
     name: str
@@ -98,8 +91,7 @@ class IndexDef:
     parameters: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TableDef:
+class TableDef(Struct, frozen=True):
     """A whole table: what ``create_table`` makes, and both sides of ``alter_table``."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
+
+from msgspec import Struct
 
 from covet.db.errors import NotSupportedError
 from covet.db.sql import nodes as n
@@ -21,8 +22,7 @@ Query: TypeAlias = "Select | Compound"
 _COMPARISONS = frozenset(("=", "<>", "!=", "<", "<=", ">", ">="))
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Struct, frozen=True):
     """One value of a statement: from a slot of the run-time values, or a constant; adapted on the way."""
 
     slot: int | None

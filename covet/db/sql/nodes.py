@@ -7,8 +7,9 @@ text serves every query of the same shape. ``Bound`` is for constants that belon
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from covet.db.sql.statements import Compound, Select
@@ -47,8 +48,7 @@ __all__ = [
 Adapt: TypeAlias = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnType:
+class ColumnType(Struct, frozen=True):
     """What a column stores, said once for all databases; ``Dialect.type_sql`` spells it.
 
     Kinds: ``smallint integer bigint float decimal boolean char varchar text date time datetime interval uuid binary
@@ -65,8 +65,7 @@ class ColumnType:
     sql: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The least and the greatest whole number that a database takes beside a column.
 
     Attributes:
@@ -82,22 +81,18 @@ class Limits:
     before: bool = False
 
 
-class Node:
+class Node(Struct, frozen=True):
     """The root of all expression nodes."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Column(Node):
+class Column(Node, frozen=True):
     """``alias.name``; without an alias, the bare quoted name."""
 
     alias: str | None
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Param(Node):
+class Param(Node, frozen=True):
     """A value that comes with the execution, at ``slot`` of its values.
 
     ``adapt`` turns the value into what the driver takes; without it the dialect's own adapter for ``type`` does.
@@ -114,53 +109,46 @@ class Param(Node):
     limits: Limits | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bound(Node):
+class Bound(Node, frozen=True):
     """A constant of the shape, still sent as a bound parameter."""
 
     value: Any
     type: ColumnType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword(Node):
+class Keyword(Node, frozen=True):
     """A bare SQL word: ``NULL``, ``TRUE``, ``DEFAULT``, ``CURRENT_TIMESTAMP``; never user input."""
 
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class Star(Node):
+class Star(Node, frozen=True):
     """``*`` or ``alias.*``."""
 
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Raw(Node):
+class Raw(Node, frozen=True):
     """SQL text written by the project's own code; each ``%s`` takes the next of ``args``."""
 
     sql: str
     args: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Node):
+class Row(Node, frozen=True):
     """``(a, b, …)``: a tuple of expressions."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unary(Node):
+class Unary(Node, frozen=True):
     """A prefix operator: ``-x``, ``~x``."""
 
     op: str
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Binary(Node):
+class Binary(Node, frozen=True):
     """An infix operator: ``= <> < <= > >= + - * / % ^ & | # << >> ||``; arithmetic is bracketed by the compiler."""
 
     op: str
@@ -168,37 +156,32 @@ class Binary(Node):
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class And(Node):
+class And(Node, frozen=True):
     """All of; empty means true."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or(Node):
+class Or(Node, frozen=True):
     """Any of; empty means false."""
 
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not(Node):
+class Not(Node, frozen=True):
     """``NOT (…)``."""
 
     item: Node
 
 
-@dataclass(frozen=True, slots=True)
-class IsNull(Node):
+class IsNull(Node, frozen=True):
     """``x IS NULL``, or ``IS NOT NULL`` when ``negated``."""
 
     operand: Node
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class In(Node):
+class In(Node, frozen=True):
     """``x IN (…)`` over a tuple of nodes, one ``Param(many=True)``, or a subquery."""
 
     operand: Node
@@ -206,8 +189,7 @@ class In(Node):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Node):
+class Match(Node, frozen=True):
     """A text match whose spelling differs by database.
 
     ``kind``: ``like`` (case-sensitive) ``ilike`` ``iexact`` ``regex`` ``iregex``. ``pattern`` is already escaped with a
@@ -219,55 +201,48 @@ class Match(Node):
     pattern: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Exists(Node):
+class Exists(Node, frozen=True):
     """``EXISTS (SELECT …)``."""
 
     query: Select | Compound
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Subquery(Node):
+class Subquery(Node, frozen=True):
     """A query as a scalar expression."""
 
     query: Select | Compound
 
 
-@dataclass(frozen=True, slots=True)
-class Cast(Node):
+class Cast(Node, frozen=True):
     """``CAST(x AS type)``."""
 
     operand: Node
     type: ColumnType
 
 
-@dataclass(frozen=True, slots=True)
-class Collate(Node):
+class Collate(Node, frozen=True):
     """``x COLLATE name``."""
 
     operand: Node
     collation: str
 
 
-@dataclass(frozen=True, slots=True)
-class When(Node):
+class When(Node, frozen=True):
     """One branch of a ``Case``."""
 
     condition: Node
     result: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Case(Node):
+class Case(Node, frozen=True):
     """``CASE WHEN … THEN … ELSE … END``."""
 
     whens: tuple[When, ...]
     default: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ordering(Node):
+class Ordering(Node, frozen=True):
     """One item of ``ORDER BY``; ``nulls`` is ``"first"``, ``"last"`` or ``None`` for the database's own order."""
 
     operand: Node
@@ -275,8 +250,7 @@ class Ordering(Node):
     nulls: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSpec(Node):
+class WindowSpec(Node, frozen=True):
     """What stands in ``OVER (…)``; ``frame`` is the finished frame clause of the expression layer."""
 
     partition_by: tuple[Node, ...] = ()
@@ -284,8 +258,7 @@ class WindowSpec(Node):
     frame: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Func(Node):
+class Func(Node, frozen=True):
     """A function call by its logical name; ``Dialect.function`` may spell it another way on its database."""
 
     name: str
@@ -297,8 +270,7 @@ class Func(Node):
     type: ColumnType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JSONPath(Node):
+class JSONPath(Node, frozen=True):
     """The value at a path of a JSON document, as JSON or, with ``as_text``, as text; keys and indexes are constants."""
 
     operand: Node

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from covet.db.sql.nodes import Node, Ordering, Param
 
@@ -26,16 +27,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TableRef:
+class TableRef(Struct, frozen=True):
     """A table, or a query in brackets, under an alias."""
 
     name: str | Select | Compound
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """``INNER`` or ``LEFT`` join of a table on a condition."""
 
     kind: str
@@ -43,16 +42,14 @@ class Join:
     on: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One expression of the select list, with its alias where a later part names it."""
 
     expression: Node
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """``FOR UPDATE`` and its variants."""
 
     no_key: bool = False
@@ -61,8 +58,7 @@ class Lock:
     of: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CTE:
+class CTE(Struct, frozen=True):
     """One named query of ``WITH``."""
 
     name: str
@@ -70,8 +66,7 @@ class CTE:
     recursive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(Struct, frozen=True):
     """A ``SELECT``; ``limit`` and ``offset`` are nodes so that slices share one text."""
 
     outputs: tuple[Output, ...]
@@ -89,8 +84,7 @@ class Select:
     ctes: tuple[CTE, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Compound:
+class Compound(Struct, frozen=True):
     """``UNION``, ``UNION ALL``, ``INTERSECT`` or ``EXCEPT`` of queries."""
 
     op: str
@@ -100,16 +94,14 @@ class Compound:
     offset: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """``ON CONFLICT``: ignore when ``update`` is empty, else update these columns from the row refused."""
 
     targets: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(Struct, frozen=True):
     """``INSERT INTO table (columns) VALUES rows``; no columns at all inserts the defaults."""
 
     table: str
@@ -119,8 +111,7 @@ class Insert:
     conflict: Conflict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BulkInsert:
+class BulkInsert(Struct, frozen=True):
     """One constant statement for any number of rows, where the dialect has it (``unnest`` on PostgreSQL).
 
     ``columns[i]`` takes the list of values of ``params[i]`` (``many=True`` with its type).
@@ -133,8 +124,7 @@ class BulkInsert:
     conflict: Conflict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BulkUpdate:
+class BulkUpdate(Struct, frozen=True):
     """Rows found by their keys, each given values of its own: one constant statement, like ``BulkInsert``.
 
     ``columns[i]`` and then ``keys[i]`` take the list of values of the ``params``, in order.
@@ -146,16 +136,14 @@ class BulkUpdate:
     params: tuple[Param, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """``column = value`` in an ``UPDATE``."""
 
     column: str
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """``UPDATE table SET … WHERE …``."""
 
     table: str
@@ -165,8 +153,7 @@ class Update:
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """``DELETE FROM table WHERE …``."""
 
     table: str

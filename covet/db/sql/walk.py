@@ -1,10 +1,12 @@
-"""Walks and rewrites expression nodes without knowing their kinds: they are frozen dataclasses of nodes and tuples."""
+"""Walks and rewrites expression nodes without knowing their kinds: they are frozen structs of nodes and tuples."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.sql.nodes import Column, Node
 
@@ -17,9 +19,9 @@ def walk(node: Any) -> Iterator[Node]:
     """Give a node and all nodes inside it, from the outside in."""
     if isinstance(node, Node):
         yield node
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        for field in dataclasses.fields(node):
-            yield from walk(getattr(node, field.name))
+    if isinstance(node, Struct):
+        for name in node.__struct_fields__:
+            yield from walk(getattr(node, name))
     elif isinstance(node, tuple):
         for item in node:
             yield from walk(item)
@@ -30,15 +32,15 @@ def rewrite(node: Any, change: Callable[[Node], Node]) -> Any:
     if isinstance(node, tuple):
         items = tuple(rewrite(item, change) for item in node)
         return node if all(new is old for new, old in zip(items, node, strict=True)) else items
-    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+    if not isinstance(node, Struct):
         return node
     changed = {}
-    for field in dataclasses.fields(node):
-        old = getattr(node, field.name)
+    for name in node.__struct_fields__:
+        old = getattr(node, name)
         new = rewrite(old, change)
         if new is not old:
-            changed[field.name] = new
-    made = dataclasses.replace(node, **changed) if changed else node
+            changed[name] = new
+    made = replace(node, **changed) if changed else node
     return change(made) if isinstance(made, Node) else made
 
 

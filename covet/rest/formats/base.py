@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from covet import json
 from covet.exceptions import CovetError
@@ -16,8 +17,7 @@ class FormatError(CovetError, ValueError):
     """A body is not what its Content-Type says; the text is for the client to read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Format:
+class Format(Struct, frozen=True, eq=False):
     """One form on the wire.
 
     Args:

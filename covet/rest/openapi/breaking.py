@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 __all__ = ["Breakage", "breakages"]
 
@@ -20,8 +22,7 @@ _UPPER: Final = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxPro
 _REF: Final = "#/components/"
 
 
-@dataclass(frozen=True, slots=True)
-class Breakage:
+class Breakage(Struct, frozen=True):
     """One thing that breaks clients.
 
     Attributes:

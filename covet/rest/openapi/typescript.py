@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from covet.rest.openapi.components import CHOSEN_MARK
 from covet.rest.openapi.typescript_types import RESERVED, Names, comment, declarations, member, type_of
@@ -110,8 +111,7 @@ def _camel(text: str) -> str:
     return f"_{name}" if not name or name[0].isdigit() else name
 
 
-@dataclass(frozen=True, slots=True)
-class _Argument:
+class _Argument(Struct, frozen=True):
     """One member of a method's argument.
 
     Attributes:

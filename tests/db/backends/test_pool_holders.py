@@ -7,10 +7,10 @@ import contextvars
 import inspect
 import re
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from covet.conf import override
 from covet.conf.service_url import PoolConfig, parse_database

@@ -254,12 +254,12 @@ def test_rules_are_values(rule: Any) -> None:
 
 
 def _parts(node: Any) -> list[Any]:
-    import dataclasses
+    from msgspec import Struct
 
     found = [node]
     if isinstance(node, tuple):
         return [part for item in node for part in _parts(item)]
-    if dataclasses.is_dataclass(node):
-        for field in dataclasses.fields(node):
-            found += _parts(getattr(node, field.name))
+    if isinstance(node, Struct):
+        for name in node.__struct_fields__:
+            found += _parts(getattr(node, name))
     return found

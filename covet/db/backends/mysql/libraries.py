@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 
 __all__ = ["Library", "choose_library"]
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(Struct, frozen=True):
     """One library, as far as the driver must tell them apart.
 
     Attributes:

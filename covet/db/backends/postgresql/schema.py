@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import SchemaEditor

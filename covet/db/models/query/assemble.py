@@ -6,11 +6,14 @@ What comes back beside a ``Select`` says which column holds what, so that ``hydr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.errors import NotSupportedError
 from covet.db.models.query.build import Builder
+from covet.db.models.query.combined import Hidden, combined_order, combined_rows, without_hidden
 from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of, plain_columns
@@ -31,8 +34,7 @@ _ONE = n.Keyword("1")
 _ZERO = n.Keyword("0")
 
 
-@dataclass(frozen=True, slots=True)
-class OutColumn:
+class OutColumn(Struct, frozen=True):
     """One column of the result: its name for the user, and the field that converts it."""
 
     name: str
@@ -43,8 +45,7 @@ class OutColumn:
     width: int = 1
 
 
-@dataclass(slots=True)
-class Rows:
+class Rows(Struct):
     """A statement that gives rows, and what its columns are.
 
     ``empty`` means that no row can match: the statement need not run. ``hidden`` columns follow those of ``columns``: they
@@ -72,8 +73,8 @@ class Assembler(Builder):
 
     # ── rows
 
-    def rows(self, *, ordered: bool = True, limit: int | None = None) -> Rows:
-        """Return the statement that reads the query's rows."""
+    def rows(self, *, ordered: bool = True, limit: int | None = None, hidden: Sequence[Hidden] = ()) -> Rows:
+        """Return the statement that reads the query's rows; ``hidden`` is selected too, and not seen."""
         extras = self.plan.extras
         if extras.combined is not None:
             return self._combined_rows(ordered=ordered)
@@ -86,8 +87,9 @@ class Assembler(Builder):
             columns, root = self._instance_columns()
         grouped = extras.group_by is not None
         order = self.order_by(default=not grouped) if ordered else []
-        group = self._group(columns, order, having) if grouped else ()
-        outputs = [Output(column.node, column.label) for column in columns]
+        further = [one.node(self) for one in hidden]
+        group = self._group(columns, [*order, *map(n.Ordering, further)], having) if grouped else ()
+        outputs = [*[Output(column.node, column.label) for column in columns], *map(Output, further)]
         if extras.distinct and not extras.distinct_on:
             selected = {column.node for column in columns}
             outputs += [Output(node) for node in dict.fromkeys(item.operand for item in order) if node not in selected]
@@ -95,7 +97,7 @@ class Assembler(Builder):
         condition = all_of(self.qualify)
         if condition is not None:
             select, columns = qualified(select, columns, condition)
-        elif self.optimizes and select.distinct:
+        elif self.optimizes and select.distinct and not hidden:
             select = lean_distinct(self, select, len(columns))
         empty = FALSE in (where, having)
         return Rows(select, tuple(columns), root, empty=empty, hidden=len(select.outputs) - len(columns))
@@ -271,7 +273,7 @@ class Assembler(Builder):
             assert self.meta.pk is not None
             outputs: list[Output] = [Output(self.column(field)) for field in self.meta.pk_fields]
             return self._select(outputs, FALSE if plan.is_empty else where, having, order=order)
-        statement = self.rows(ordered=ordered or bool(plan.extras.distinct_on)).statement
+        statement = without_hidden(self.rows(ordered=ordered or bool(plan.extras.distinct_on)))
         if not plan.is_empty:
             return statement
         # What none() selects is nothing, inside another query too.
@@ -292,49 +294,16 @@ class Assembler(Builder):
         return self._select([Output(_ONE)], FALSE if plan.is_empty else where, having)
 
     def _combined_rows(self, *, ordered: bool) -> Rows:
+        """Return the rows of ``union`` and its kin."""
+        members, first = combined_rows(self)
+        order, hidden = combined_order(self, [column.name for column in first.columns]) if ordered else ([], [])
+        if hidden:
+            members, first = combined_rows(self, hidden)
+        limit, offset = self._limits()
         combined = self.plan.extras.combined
         assert combined is not None
-        self.cursor = self.order_offset + len(self.plan.order_values)
-        members: list[Select | Compound] = []
-        first: Rows | None = None
-        for member in combined.queries:
-            query = member
-            if self.plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
-                query = query.with_extras(outputs=self.plan.extras.outputs)
-            inner = type(self)(query, self.dialect, start=self.cursor, alias=self.alias)
-            self.cursor = inner.end
-            rows = inner.rows(ordered=query.is_sliced)
-            members.append(rows.statement)
-            first = first or rows
-        assert first is not None
-        names = [column.name for column in first.columns]
-        order = self._combined_order(names) if ordered else []
-        limit, offset = self._limits()
         statement = Compound(combined.op, tuple(members), tuple(order), limit, offset)
-        return Rows(statement, first.columns, first.root)
-
-    def _combined_order(self, names: list[str]) -> list[n.Ordering]:
-        items: Iterable[Any] = self.plan.order_items
-        if self.plan.order is None:
-            items = [
-                item for item in self.meta.ordering if isinstance(item, str) and item.lstrip("-") in {*names, "pk"}
-            ]
-        order = []
-        for item in items:
-            name = item if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
-            if not isinstance(name, str):
-                raise NotSupportedError("The result of union() and its kin can be ordered by its own columns only.")
-            descending = name.startswith("-") or bool(getattr(item, "descending", False))
-            bare = name.lstrip("-")
-            if bare == "pk" and bare not in names and self.meta.pk is not None:
-                bare = self.meta.pk.attname
-            if bare not in names:
-                raise NotSupportedError(
-                    f"union() and its kin can be ordered by the columns selected ({', '.join(names)}), not by '{bare}'."
-                )
-            position = n.Raw(str(names.index(bare) + 1))
-            order.append(n.Ordering(position, descending ^ self.plan.extras.reversed))
-        return order
+        return Rows(statement, first.columns, first.root, hidden=first.hidden)
 
     # ── counts and aggregates
 

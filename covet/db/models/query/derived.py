@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.qualify import rewritten

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.models.query.paths import Hop, Path, find, relation_hops, resolve_path
 
@@ -22,8 +24,7 @@ Condition = Callable[["Annotation", "Source"], "n.Node"]
 Find = Callable[[str], "tuple[FilteredLink | None, str]"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FilteredLink:
+class FilteredLink(Struct, frozen=True, eq=False):
     """The relation that a name stands for in one statement, as ``select_related`` sees relations.
 
     Attributes:

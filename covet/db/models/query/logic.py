@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -68,8 +67,8 @@ def plain_columns(node: Any, aggregates: Collection[n.Node]) -> Iterator[n.Colum
     elif isinstance(node, tuple):
         for item in node:
             yield from plain_columns(item, aggregates)
-    elif isinstance(node, n.Node) and dataclasses.is_dataclass(node) and node not in aggregates:
+    elif isinstance(node, n.Node) and node not in aggregates:
         if isinstance(node, n.Func) and node.name.startswith(_AGGREGATES):
             return
-        for field in dataclasses.fields(node):
-            yield from plain_columns(getattr(node, field.name), aggregates)
+        for name in node.__struct_fields__:
+            yield from plain_columns(getattr(node, name), aggregates)

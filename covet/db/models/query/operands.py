@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from covet.db.errors import UnfitValue
 from covet.db.sql import nodes as n
@@ -22,8 +23,7 @@ _TEXT = n.ColumnType("text")
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(Struct, frozen=True):
     """The left-hand side: its SQL, the field that it holds, and the kind of its column."""
 
     node: n.Node

@@ -16,8 +16,9 @@ Pure: statements in, statements out. It runs once per shape.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from covet.db.models.query.joins import Joins, Source, join_condition
 from covet.db.models.query.logic import all_of

@@ -8,8 +8,9 @@ local column ``author_id``, and ``tags__pk`` stops at the table between.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from covet.exceptions import FieldError
 from covet.text import suggest
@@ -30,8 +31,7 @@ _MOST_NAMES = 10_000
 _SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Hop:
+class Hop(Struct, frozen=True, eq=False):
     """One join; two uses of one relation are the same object, by which joins are shared.
 
     Attributes:
@@ -57,8 +57,7 @@ class Hop:
     has_name: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Path:
+class Path(Struct, frozen=True, eq=False):
     """Where a name in a query leads.
 
     Attributes:
@@ -192,8 +191,7 @@ def _parent_hops(meta: Options, owner: Any) -> tuple[Hop, ...] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(Struct, frozen=True):
     """A foreign key named by its column (``author_id``): never a hop."""
 
     field: Field[Any]

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
 
 from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.leaves import SCALARS
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_EXTRAS", "Annotation", "Combined", "Extras", "Locking", "Query"]
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """A named expression.
 
     Attributes:
@@ -62,8 +63,7 @@ class Annotation:
         return (self.name, self.shape, self.selected, self.after)
 
 
-@dataclass(frozen=True, slots=True)
-class Locking:
+class Locking(Struct, frozen=True):
     """What ``select_for_update`` was given."""
 
     nowait: bool = False
@@ -72,16 +72,14 @@ class Locking:
     no_key: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Combined:
+class Combined(Struct, frozen=True):
     """``union`` and its kin: the operator and the member queries."""
 
     op: str
     queries: tuple[Query, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Extras:
+class Extras(Struct, frozen=True):
     """The rarer parts of a query; most queries share the empty one.
 
     Attributes:
@@ -113,13 +111,17 @@ class Extras:
     zone: Any = None
     tables: tuple[str, ...] = ()
     reads: tuple[tuple[int, str], ...] = ()
-    _key: Hashable = field(default=None, init=False, repr=False, compare=False)
+    _key: Hashable = None
+
+    def but(self, **changes: Any) -> Extras:
+        """Return a copy with some parts changed, which works out a key of its own."""
+        return replace(self, _key=None, **changes)
 
     @property
     def key(self) -> Hashable:
         """What the SQL depends on."""
         if self._key is None:
-            object.__setattr__(self, "_key", self._make_key())
+            force_setattr(self, "_key", self._make_key())
         return self._key
 
     def _make_key(self) -> Hashable:
@@ -283,7 +285,7 @@ class Query:
     def with_extras(self, **changes: Any) -> Query:
         """Return a copy with some of the rarer parts changed."""
         new = self.copy()
-        new.extras = replace(self.extras, **changes)
+        new.extras = self.extras.but(**changes)
         return new
 
     # ── conditions
@@ -401,7 +403,7 @@ class Query:
         if extras.annotations or extras.reads:  # what was read before all conditions still is, with joins of its own
             annotations = [replace(one, after=one.after + 1) if one.after else one for one in extras.annotations]
             reads = tuple([(after and after + 1, name) for after, name in extras.reads])
-            new.extras = replace(extras, annotations=tuple(annotations), reads=reads)
+            new.extras = extras.but(annotations=tuple(annotations), reads=reads)
         return new
 
     def parted(self, expression: Any) -> Any:
@@ -465,7 +467,7 @@ class Query:
         new.order_items = items
         new.order_values = tuple(values)
         if new.extras.reversed:
-            new.extras = replace(new.extras, reversed=False)
+            new.extras = new.extras.but(reversed=False)
         return new.zoned(items)
 
     def zoned(self, items: Iterable[Any]) -> Query:
@@ -581,10 +583,8 @@ def _restored(state: dict[str, Any]) -> Query:
     new = Query(state["model"])
     for name, value in state.items():
         setattr(new, name, value)
-    if new.extras != NO_EXTRAS:
-        new.extras = replace(new.extras)  # without the key that it remembers
-    else:
-        new.extras = NO_EXTRAS
+    extras = new.extras.but()  # without the key that it remembers
+    new.extras = NO_EXTRAS if extras == NO_EXTRAS else extras
     return new
 
 

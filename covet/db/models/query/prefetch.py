@@ -6,8 +6,9 @@ A relation says how it is loaded (``relation.prefetch(instances, queryset, alias
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from covet.exceptions import FieldError
 from covet.text import suggest
@@ -46,8 +47,7 @@ class Prefetch:
         return f"Prefetch({self.lookup!r}, to_attr={self.to_attr!r})"
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(Struct):
     """One lookup on its way: the names so far are done."""
 
     lookup: str

@@ -6,9 +6,11 @@ OVER (…)) AS qualify WHERE …``.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Output, Select, TableRef
@@ -37,7 +39,7 @@ def qualified(select: Select, columns: Sequence[OutColumn], condition: n.Node) -
     outputs = tuple([Output(outside(output.expression)) for output in select.outputs])
     where = rewritten(condition, change)
     order = rewritten(select.order_by, change)
-    inner = dataclasses.replace(
+    inner = replace(
         select,
         outputs=tuple([Output(node, name) for node, name in names.items()]),
         order_by=(),
@@ -55,9 +57,7 @@ def qualified(select: Select, columns: Sequence[OutColumn], condition: n.Node) -
         offset=select.offset,
         distinct=select.distinct,
     )
-    seen = tuple(
-        [dataclasses.replace(column, node=output.expression) for column, output in zip(columns, outputs, strict=False)]
-    )
+    seen = tuple([replace(column, node=output.expression) for column, output in zip(columns, outputs, strict=False)])
     return outer, seen
 
 
@@ -65,14 +65,14 @@ def rewritten(node: Any, change: Callable[[Any], Any]) -> Any:
     """Return a tree in which ``change`` has replaced what it returns something else for; outermost first."""
     if isinstance(node, tuple):
         return tuple([rewritten(item, change) for item in node])
-    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+    if not isinstance(node, Struct):
         return node
     if isinstance(node, n.Node):
         changed = change(node)
         if changed is not node:
             return changed
-    parts = {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
+    parts = {name: getattr(node, name) for name in node.__struct_fields__}
     new = {name: rewritten(value, change) for name, value in parts.items()}
     if all(new[name] is parts[name] for name in parts):
         return node
-    return dataclasses.replace(node, **new)
+    return replace(node, **new)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -293,7 +292,7 @@ class Refine(Chain[M, R]):
         self._check_instances("only")
         if None in names:
             raise TypeError("only(None) means nothing; use defer(None) to read all fields again.")
-        extras = replace(self.query.extras, defer=frozenset(), only=frozenset(names))
+        extras = self.query.extras.but(defer=frozenset(), only=frozenset(names))
         return self._with_loaded(extras, names, "only")
 
     def defer(self, *names: Any) -> Self:
@@ -303,8 +302,8 @@ class Refine(Chain[M, R]):
         if names == (None,):
             return self._chain(self.query.with_extras(only=None, defer=frozenset()))
         if extras.only is not None:
-            extras = replace(extras, only=extras.only - frozenset(names))
-        return self._with_loaded(replace(extras, defer=extras.defer | frozenset(names)), names, "defer")
+            extras = extras.but(only=extras.only - frozenset(names))
+        return self._with_loaded(extras.but(defer=extras.defer | frozenset(names)), names, "defer")
 
     def _with_loaded(self, extras: Any, names: Iterable[str], method: str) -> Self:
         meta = self.model._meta

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from covet.db.models.query.paths import find, unknown_name
 from covet.exceptions import FieldError
@@ -21,8 +22,7 @@ __all__ = ["Related", "loaded_fields", "single_relation"]
 _SHOWN = 200
 
 
-@dataclass(slots=True, eq=False)
-class Related:
+class Related(Struct, eq=False):
     """A model in the result: the row's own, or one that ``select_related`` joined; two that look alike are two.
 
     Attributes:

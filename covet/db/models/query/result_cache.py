@@ -12,17 +12,16 @@ into it, since what it sees may be older than what others have committed.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import decimal
 import hashlib
 import ipaddress
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.freshness import freshness, tables_in
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Caching", "cached_rows", "decode_rows", "encode_rows", "invalidate", "tables_read"]
 
 
-@dataclass(frozen=True, slots=True)
-class Caching:
+class Caching(Struct, frozen=True):
     """What ``cache()`` was given.
 
     Attributes:
@@ -151,10 +149,10 @@ def _parts(node: Any) -> Iterator[Any]:
     if isinstance(node, tuple):
         for item in node:
             yield from _parts(item)
-    elif dataclasses.is_dataclass(node) and not isinstance(node, type):
+    elif isinstance(node, Struct):
         yield node
-        for field in dataclasses.fields(node):
-            yield from _parts(getattr(node, field.name))
+        for name in node.__struct_fields__:
+            yield from _parts(getattr(node, name))
 
 
 # ── rows as bytes

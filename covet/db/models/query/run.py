@@ -6,8 +6,10 @@ Hot: ``fetch`` and ``get_one`` are what every read runs. Everything else happens
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
@@ -332,8 +334,7 @@ def _of_no_rows(expression: Any) -> Any:
 # ── for interfaces that need no instances
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(Struct, frozen=True):
     """Driver rows of exactly the columns asked for, with what still turns a value into Python.
 
     Attributes:
