@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_or
 
 import msgspec
 from msgspec import Struct
-from msgspec import Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic.errors import PydanticUserError
