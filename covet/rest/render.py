@@ -221,9 +221,10 @@ def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
 
 
 def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
-    name = getattr(schema, "__name__", str(schema))
+    item = get_args(schema)[0] if get_origin(schema) is list else None
+    name = getattr(schema, "__name__", str(schema)) if item is None else f"list[{getattr(item, '__name__', item)}]"
     wrong = "; ".join(
-        f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}"
+        f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg'].removesuffix('.')}"
         for one in error.errors(include_url=False, include_context=False, include_input=False)
     )
     return ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")

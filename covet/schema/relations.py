@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from msgspec import Struct, field
-from pydantic import BeforeValidator, PlainValidator, WrapValidator
+from pydantic import AliasPath, BeforeValidator, PlainValidator, WrapValidator
 
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
@@ -139,6 +139,28 @@ class _Reading:
             self._add(here, (key.target_field.name,))
             self._add(path, (key.name,))
 
+        for info in schema.model_fields.values():
+            if isinstance(info.validation_alias, AliasPath):
+                self._follow(info.validation_alias.path, model, prefix, many=many)
+
+    def _follow(self, steps: Sequence[str | int], model: type[Model], prefix: str, *, many: bool) -> None:
+        """Add what ``AliasPath("author", "name")`` reads; a path through anything but single rows is pydantic's affair."""
+        for step in steps[:-1]:
+            relation = _relation(model, step) if isinstance(step, str) else None
+            if relation is None or relation.many_to_many or relation.one_to_many:
+                return
+            path = f"{prefix}{step}"
+            chosen = self.prefetch if many else self.select
+            if path not in chosen:
+                chosen.append(path)
+                self.columns.setdefault(path, {})
+            self._match(prefix.removesuffix("__"), path, relation)
+            model, prefix = relation.related_model, f"{path}__"
+        read = [one.name for one in model._meta.concrete_fields if steps[-1] in (one.name, one.attname)]
+        if prefix and read:
+            self._add(prefix.removesuffix("__"), read)
+        elif prefix:
+            self.columns[prefix.removesuffix("__")] = None  # a property, which may read anything
     def _add(self, path: str, names: Iterable[str]) -> None:
         columns = self.columns.get(path)
         if columns is not None:

@@ -15,6 +15,10 @@ class Author(models.Model):
         app_label = "library"
         ordering = ["pk"]
 
+    @property
+    def shown(self) -> str:
+        return f"{self.name} <{self.email}>"
+
 
 class Tag(models.Model):
     name = models.CharField(max_length=50, unique=True)

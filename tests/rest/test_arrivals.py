@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from pydantic import BaseModel, ConfigDict, dataclasses
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, dataclasses
 from typing_extensions import TypedDict
 
 from covet.exceptions import ImproperlyConfigured
@@ -26,6 +26,8 @@ from covet.rest import (
     action,
     permissions,
 )
+from covet.schema import needs
+from covet.test import assert_queries
 from covet.urls import include, path
 from tests.rest.library import Article, Author, Book
 
@@ -520,3 +522,77 @@ def test_what_a_schema_does_not_show_is_not_written_unless_a_row_needs_it() -> N
     assert fields_of(Narrowed.input) == {"title", "body", "author"}
     assert OwnStill.input is Short
     assert fields_of(Another.input) == {"name", "email"}
+
+
+class ArticleLine(ModelSchema, model=Article, fields=["id", "title"]):
+    by: str = Field(validation_alias=AliasPath("author", "name"))
+    editor: str | None = Field(None, validation_alias=AliasPath("editor", "email"))
+
+
+class AuthorLine(ModelSchema, model=Author, fields=["name"]):
+    articles: list[ArticleLine]
+
+
+@pytest.mark.ways("asgi")  # statements are counted in the task of the test
+async def test_a_field_may_come_from_a_related_row(library: Any) -> None:
+    api = Router()
+
+    @api.get("/articles", response=Page[ArticleLine])
+    async def articles() -> Any:
+        return Article.objects.order_by("pk")
+
+    @api.get("/authors", response=list[AuthorLine])
+    async def authors() -> Any:
+        return Author.objects.order_by("pk")
+
+    client = await library(api)
+    ann = await Author.objects.create(name="Ann", email="ann@example.com")
+    bob = await Author.objects.create(name="Bob", email="bob@example.com")
+    one = await Article.objects.create(title="One", author=ann, editor=bob)
+    two = await Article.objects.create(title="Two", author=ann)
+    lines = [
+        {"id": one.pk, "title": "One", "by": "Ann", "editor": "bob@example.com"},
+        {"id": two.pk, "title": "Two", "by": "Ann", "editor": None},
+    ]
+    with assert_queries(2):  # how many, and the rows with both relations joined
+        assert (await client.get("/api/articles")).json()["items"] == lines
+    with assert_queries(4):  # authors, their articles, and who wrote and who edited those
+        shown = (await client.get("/api/authors")).json()
+    assert shown == [{"name": "Ann", "articles": lines}, {"name": "Bob", "articles": []}]
+
+
+def test_a_path_through_many_rows_loads_nothing() -> None:
+    class Odd(ModelSchema, model=Author, fields=["name"]):
+        first: str = Field(validation_alias=AliasPath("articles", 0, "title"))
+        letter: str = Field(validation_alias=AliasPath("name", 0))
+
+    assert not needs(Odd, Author)
+
+
+async def test_a_property_of_a_related_row_has_the_whole_row(library: Any) -> None:
+    class Line(ModelSchema, model=Article, fields=["id"]):
+        shown: str = Field(validation_alias=AliasPath("author", "shown"))
+
+    api = Router()
+
+    @api.get("/articles", response=list[Line])
+    async def articles() -> Any:
+        return Article.objects.all()
+
+    client = await library(api)
+    ann = await Author.objects.create(name="Ann", email="ann@example.com")
+    one = await Article.objects.create(title="One", author=ann)
+    assert (await client.get("/api/articles")).json() == [{"id": one.pk, "shown": "Ann <ann@example.com>"}]
+
+
+async def test_a_list_that_does_not_fit_its_schema_is_told_by_name(site: Any) -> None:
+    api = Router()
+
+    @api.get("/items", response=list[Item])
+    async def items() -> Any:
+        return [{"tax": 1}]
+
+    client = await serve(site, api, DEBUG=True)
+    assert (
+        "the answer's schema list[Item]: 0.name: Field required." in (await client.get("/api/items")).json()["detail"]
+    )
