@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 __all__ = ["camel_to_words", "distance", "join_words", "pluralize", "slugify", "suggest", "truncate"]
 
-_NOT_SLUG = re.compile(r"[^\w\s-]")
-_DASHES = re.compile(r"[-\s]+")
+
+@cache
+def _not_slug() -> re.Pattern[str]:
+    return re.compile(r"[^\w\s-]")
+
+
+@cache
+def _dashes() -> re.Pattern[str]:
+    return re.compile(r"[-\s]+")
+
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -25,7 +35,7 @@ def slugify(value: object, *, allow_unicode: bool = False) -> str:
         text = unicodedata.normalize("NFKC", text)
     else:
         text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    return _DASHES.sub("-", _NOT_SLUG.sub("", text.lower())).strip("-_")
+    return _dashes().sub("-", _not_slug().sub("", text.lower())).strip("-_")
 
 
 def camel_to_words(name: str) -> str:

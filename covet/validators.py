@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import PurePath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -145,7 +145,9 @@ def _domain() -> re.Pattern[str]:
     return re.compile(rf"(?:{_LABEL}\.)+{_TLD}\.?\Z")
 
 
-_ASCII = re.compile(r"\A[\x00-\x7f]*\Z")
+@cache
+def _ascii() -> re.Pattern[str]:
+    return re.compile(r"\A[\x00-\x7f]*\Z")
 
 
 @deconstructible
@@ -166,7 +168,7 @@ class DomainNameValidator:
         valid = (
             isinstance(value, str)
             and len(value) <= self.max_length
-            and (self.accept_idna or _ASCII.match(value) is not None)
+            and (self.accept_idna or _ascii().match(value) is not None)
             and _domain().match(value) is not None
         )
         if not valid:
@@ -183,11 +185,13 @@ class DomainNameValidator:
         return hash((self.accept_idna, self.code))
 
 
-_EMAIL_LOCAL = re.compile(
-    r"""[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z"""
-    r"""|"(?:[\x01-\x08\x0b\x0c\x0e-\x1f!#-\[\]-\x7f]|\\[\x01-\x09\x0b\x0c\x0e-\x7f])*"\Z""",
-    re.IGNORECASE,
-)
+@cache
+def _email_local() -> re.Pattern[str]:
+    return re.compile(
+        r"""[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z"""
+        r"""|"(?:[\x01-\x08\x0b\x0c\x0e-\x1f!#-\[\]-\x7f]|\\[\x01-\x09\x0b\x0c\x0e-\x7f])*"\Z""",
+        re.IGNORECASE,
+    )
 
 
 @deconstructible
@@ -206,7 +210,7 @@ class EmailValidator:
     def __call__(self, value: Any) -> None:
         """Raise unless the value fits."""
         local, at, domain = value.rpartition("@") if isinstance(value, str) else ("", "", "")
-        valid = at and len(value) <= self.max_length and _EMAIL_LOCAL.match(local) is not None
+        valid = at and len(value) <= self.max_length and _email_local().match(local) is not None
         if not valid or not self._is_domain(domain):
             raise ValidationError(self.message, code=self.code, params={"value": value})
 
@@ -228,7 +232,11 @@ class EmailValidator:
         return hash((self.code, frozenset(self.allowlist)))
 
 
-_USERINFO = re.compile(r"[^\s:@/]+(?::[^\s:@/]*)?\Z")
+@cache
+def _userinfo() -> re.Pattern[str]:
+    return re.compile(r"[^\s:@/]+(?::[^\s:@/]*)?\Z")
+
+
 # What urlsplit would silently drop; a URL with them is an attempt to hide something.
 _UNSAFE = re.compile(r"[\t\r\n]")
 
@@ -263,7 +271,7 @@ class URLValidator:
         except ValueError:
             return False
         userinfo, at, host = parts.netloc.rpartition("@")
-        if at and not _USERINFO.match(userinfo):
+        if at and not _userinfo().match(userinfo):
             return False
         if host.endswith(":") or (port is not None and port == 0):
             return False

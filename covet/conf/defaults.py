@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from covet.conf.budget import Budget, parse_budget
@@ -478,6 +480,7 @@ class Defaults:
     WEBSOCKET_MAX_MESSAGE_SIZE: int = setting(1024 * 1024, "Bytes a WebSocket message may have; more closes with 1009.")
 
 
-def declared() -> dict[str, Setting]:
+@cache
+def declared() -> Mapping[str, Setting]:
     """Return every setting by name, in the order of the table."""
-    return {name: value for name, value in vars(Defaults).items() if isinstance(value, Setting)}
+    return MappingProxyType({name: value for name, value in vars(Defaults).items() if isinstance(value, Setting)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from covet.exceptions import ImproperlyConfigured
@@ -12,21 +13,36 @@ __all__ = ["MASK", "SettingProblem", "SettingsError", "is_secret", "mask", "mask
 
 MASK = "********"
 
-_SECRET = re.compile(r"API|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL|DSN|AUTH_HEADER", re.IGNORECASE)
-# Names that hold one of those words and no secret: shown, because people look for them when something is wrong.
-_OPEN = re.compile(r"^PASSWORD_(HASHERS|RESET_TIMEOUT)$|^AUTH_PASSWORD_VALIDATORS$|_KEY_PREFIX$|^CSRF_|^OPENAPI_")
-_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s:@/?#]*):(?P<password>[^\s/?#]*)@", re.IGNORECASE)
-_QUERY = re.compile(r"(?P<key>[?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+
+@cache
+def _secret() -> re.Pattern[str]:
+    return re.compile(r"API|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL|DSN|AUTH_HEADER", re.IGNORECASE)
+
+
+@cache
+def _open() -> re.Pattern[str]:
+    # Names that hold one of those words and no secret: shown, because people look for them when something is wrong.
+    return re.compile(r"^PASSWORD_(HASHERS|RESET_TIMEOUT)$|^AUTH_PASSWORD_VALIDATORS$|_KEY_PREFIX$|^CSRF_|^OPENAPI_")
+
+
+@cache
+def _userinfo() -> re.Pattern[str]:
+    return re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s:@/?#]*):(?P<password>[^\s/?#]*)@", re.IGNORECASE)
+
+
+@cache
+def _query() -> re.Pattern[str]:
+    return re.compile(r"(?P<key>[?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def is_secret(name: str) -> bool:
     """Tell whether a name looks as if its value should not be shown."""
-    return _SECRET.search(name) is not None and _OPEN.search(name) is None
+    return _secret().search(name) is not None and _open().search(name) is None
 
 
 def mask_url(text: str) -> str:
     """Return the text with the passwords of the URLs in it hidden."""
-    return _QUERY.sub(rf"\g<key>{MASK}", _USERINFO.sub(rf"\g<scheme>\g<user>:{MASK}@", text))
+    return _query().sub(rf"\g<key>{MASK}", _userinfo().sub(rf"\g<scheme>\g<user>:{MASK}@", text))
 
 
 def mask(name: str, value: Any) -> Any:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import json
 import os
+import sys
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
@@ -198,7 +200,7 @@ def _loose(text: str) -> Any:
 
 def _parse(name: str, text: str, current: Any) -> Any:
     """Turn an environment's text into what the setting's type wants; pydantic does the rest."""
-    wanted = _hints().get(name)
+    wanted = _hint(name)
     if wanted is None:
         wanted = type(current) if current is not None else str
     options = typing.get_args(wanted) if typing.get_origin(wanted) in (typing.Union, types.UnionType) else (wanted,)
@@ -216,7 +218,7 @@ def _parse(name: str, text: str, current: Any) -> Any:
             single = f" or name the entry, as in {PREFIX}{name}__DEFAULT" if name in ALIASED else ""
             raise ValueError(f"it must be a JSON object{single}")
         return _json(stripped, "a JSON object")
-    if name not in _hints() and kind in (bool, int, float):
+    if _hint(name) is None and kind in (bool, int, float):
         return TypeAdapter(kind).validate_python(stripped)
     return text if kind is str else stripped
 
@@ -233,9 +235,13 @@ def _extra(draft: _Draft) -> tuple[str, ...]:
     return tuple(extra) if isinstance(extra, (list, tuple, set, frozenset)) else ()
 
 
-@lru_cache(maxsize=1)
-def _hints() -> dict[str, Any]:
-    return typing.get_type_hints(Defaults)
+@cache
+def _hint(name: str) -> Any:
+    """Return the type of a setting, None of an unknown one. Each by itself: all two hundred take several milliseconds."""
+    if name not in Defaults.__annotations__:
+        return None
+    one = SimpleNamespace(__annotations__={name: Defaults.__annotations__[name]})
+    return typing.get_type_hints(one, globalns=vars(sys.modules[Defaults.__module__]))[name]
 
 
 def _secret(name: str) -> bool:
@@ -279,9 +285,9 @@ class _Project(BaseSettings):
 @lru_cache(maxsize=64)
 def _model(names: tuple[str, ...]) -> type[BaseSettings]:
     """The typed model of these settings. Only what was given is built and checked: defaults are right as they are."""
-    known, hints = declared(), _hints()
+    known = declared()
     model: type[BaseSettings] = create_model(  # type: ignore[call-overload]  # fields by name cannot be typed
-        "ProjectSettings", __base__=_Project, **{name: (_annotation(known[name], hints[name]), ...) for name in names}
+        "ProjectSettings", __base__=_Project, **{name: (_annotation(known[name], _hint(name)), ...) for name in names}
     )
     return model
 
@@ -368,7 +374,7 @@ def _problems(error: ValidationError, draft: _Draft) -> Iterator[SettingProblem]
 
 def _instead(name: str, value: Any) -> str | None:
     """What to write instead, for the mistakes that people make."""
-    hint = _hints().get(name)
+    hint = _hint(name)
     origin = typing.get_origin(hint)
     if _secret(name):
         return None

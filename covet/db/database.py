@@ -17,6 +17,7 @@ import warnings
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.blocks import Atomic
@@ -65,19 +66,30 @@ _ONE_WRITER = (
     "should wait for nothing but the database)"
 )
 
-# What leaves the session as it found it. Anything else, and anything that may set a lock or a variable on the way,
-# makes the connection dirty: it is reset before somebody else gets it.
-_CLEAN = re.compile(
-    r"[\s(]*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|MERGE|REPLACE|EXPLAIN|ALTER|CREATE|DROP|TRUNCATE|COMMENT|"
-    r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b",
-    re.IGNORECASE,
-)
-_LEAVES_TRACES = re.compile(
-    r"\b(pg_(?:try_)?advisory_lock|set_config|get_lock|temp|temporary|lo_creat)|@\w+\s*:=|;\s*\S", re.IGNORECASE
-)
-_READS = re.compile(
-    r"[\s(]*(SELECT|VALUES|EXPLAIN)\b|\s*WITH\b(?!.*\b(INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
-)
+
+@cache
+def _clean() -> re.Pattern[str]:
+    # What leaves the session as it found it. Anything else, and anything that may set a lock or a variable on the way,
+    # makes the connection dirty: it is reset before somebody else gets it.
+    return re.compile(
+        r"[\s(]*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|MERGE|REPLACE|EXPLAIN|ALTER|CREATE|DROP|TRUNCATE|COMMENT|"
+        r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _leaves_traces() -> re.Pattern[str]:
+    return re.compile(
+        r"\b(pg_(?:try_)?advisory_lock|set_config|get_lock|temp|temporary|lo_creat)|@\w+\s*:=|;\s*\S", re.IGNORECASE
+    )
+
+
+@cache
+def _reads() -> re.Pattern[str]:
+    return re.compile(
+        r"[\s(]*(SELECT|VALUES|EXPLAIN)\b|\s*WITH\b(?!.*\b(INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
+    )
 
 
 class BoundedCache(dict[K, V]):
@@ -452,7 +464,7 @@ class Database:
             return await frame.transaction.run(frame, method, sql, args)
         for _ in range(2):
             pool = await self._pool_for(sql)
-            is_clean = _CLEAN.match(sql) is not None and _LEAVES_TRACES.search(sql) is None
+            is_clean = _clean().match(sql) is not None and _leaves_traces().search(sql) is None
             if not is_clean:
                 self.driver.check_session(sql)
             connection = await pool.acquire()
@@ -489,7 +501,7 @@ class Database:
     async def _pool_for(self, sql: str) -> Pool:
         """Return the pool whose connections may run this statement: on SQLite only one of them may write."""
         await self.open()
-        if self._readers is not None and _READS.match(sql):
+        if self._readers is not None and _reads().match(sql):
             return self._readers
         assert self._writer is not None
         return self._writer

@@ -17,6 +17,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
@@ -40,18 +41,36 @@ T = TypeVar("T")
 _MEMORY: Final = "memory://"
 _TEXTS: Final = 4096
 _NAME: Final = r'(?:(?:"[^"]+"|`[^`]+`|[\w$]+)\s*\.\s*)*(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[\w$]+)'
-_TARGET: Final = re.compile(
-    r"[\s(]*(?:INSERT(?:\s+(?:IGNORE|OR\s+\w+))?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+(?:ONLY|IGNORE|OR\s+\w+))?|"
-    rf"DELETE\s+FROM(?:\s+ONLY)?)\s+({_NAME})",
-    re.IGNORECASE,
-)
-_ANY_TABLE: Final = re.compile(
-    r"(?:\b(?:INTO|UPDATE|FROM|JOIN|USING|ONLY|COPY|TABLE|TRUNCATE(?!\s+TABLE)|RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*"
-    rf"({_NAME})",
-    re.IGNORECASE,
-)
-_WORD: Final = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*([A-Z]+)", re.IGNORECASE | re.DOTALL)
-_CHANGES: Final = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
+
+
+@cache
+def _target() -> re.Pattern[str]:
+    return re.compile(
+        r"[\s(]*(?:INSERT(?:\s+(?:IGNORE|OR\s+\w+))?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+(?:ONLY|IGNORE|OR\s+\w+))?|"
+        rf"DELETE\s+FROM(?:\s+ONLY)?)\s+({_NAME})",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _any_table() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:\b(?:INTO|UPDATE|FROM|JOIN|USING|ONLY|COPY|TABLE|TRUNCATE(?!\s+TABLE)|RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*"
+        rf"({_NAME})",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*([A-Z]+)", re.IGNORECASE | re.DOTALL)
+
+
+@cache
+def _changes() -> re.Pattern[str]:
+    return re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|ANALYZE)\b", re.IGNORECASE)
+
+
 _MAY_WRITE: Final = frozenset(
     ("INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "TRUNCATE", "ALTER", "DROP", "CREATE", "RENAME", "COPY", "LOAD")
 )
@@ -64,16 +83,16 @@ def tables_written(sql: str) -> tuple[str, ...]:
 
     ``("*",)`` is any table: a procedure was called.
     """
-    found = _WORD.match(sql)
+    found = _word().match(sql)
     word = "" if found is None else found[1].upper()
     several = ";" in sql.rstrip().rstrip(";")
     if not several:
-        target = _TARGET.match(sql)
+        target = _target().match(sql)
         if target is not None:
             return (_bare(target[1]),)
         if word in _OPAQUE:
             return (EVERYTHING,)
-        if word not in _MAY_WRITE and (word not in {"WITH", "EXPLAIN"} or _CHANGES.search(sql) is None):
+        if word not in _MAY_WRITE and (word not in {"WITH", "EXPLAIN"} or _changes().search(sql) is None):
             return ()
     elif any(part.split(None, 1)[0].upper() in _OPAQUE for part in sql.split(";") if part.strip()):
         return (EVERYTHING,)
@@ -82,7 +101,7 @@ def tables_written(sql: str) -> tuple[str, ...]:
 
 def tables_in(sql: str) -> tuple[str, ...]:
     """Return all names in a text that stand where a table can, in lower case; more than those that are tables."""
-    return tuple(dict.fromkeys(_bare(name) for name in _ANY_TABLE.findall(sql)))
+    return tuple(dict.fromkeys(_bare(name) for name in _any_table().findall(sql)))
 
 
 def _bare(name: str) -> str:

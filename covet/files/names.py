@@ -5,16 +5,26 @@ from __future__ import annotations
 import posixpath
 import re
 import secrets
+from functools import cache
 
 from covet.exceptions import SuspiciousOperation
 
 __all__ = ["SuspiciousFileOperation", "available", "check_name", "valid_name"]
 
-_UNWANTED = re.compile(r"[^-\w.]")
+
+@cache
+def _unwanted() -> re.Pattern[str]:
+    return re.compile(r"[^-\w.]")
+
+
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _NOT_A_NAME = frozenset({"", ".", ".."})
-# Windows opens devices by these names, whatever folder and extension stand round them.
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+
+
+@cache
+def _devices() -> re.Pattern[str]:
+    # Windows opens devices by these names, whatever folder and extension stand round them.
+    return re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 
 
 class SuspiciousFileOperation(SuspiciousOperation):
@@ -28,10 +38,10 @@ def valid_name(name: str) -> str:
         SuspiciousFileOperation: Nothing is left of it.
     """
     last = name.replace("\\", "/").rsplit("/", 1)[-1].strip().replace(" ", "_")
-    cleaned = _UNWANTED.sub("", last)
+    cleaned = _unwanted().sub("", last)
     if cleaned in _NOT_A_NAME or not cleaned.strip("."):
         raise SuspiciousFileOperation("A file needs a name: nothing is left of this one without its special signs.")
-    return f"_{cleaned}" if _DEVICES.fullmatch(cleaned) else cleaned
+    return f"_{cleaned}" if _devices().fullmatch(cleaned) else cleaned
 
 
 def check_name(name: str, *, allow_folders: bool = True) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import cache
 
 from covet.http.request import Request
 from covet.http.response import Response
@@ -22,7 +23,12 @@ __all__ = [
     "quote_etag",
 ]
 
-_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+@cache
+def _tag() -> re.Pattern[str]:
+    return re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+
 _MAX_TAGS = 100
 # What a 304 must repeat of the answer it stands for (RFC 9110, 15.4.5), cookies left out.
 _KEPT = frozenset((b"cache-control", b"content-location", b"date", b"etag", b"expires", b"last-modified", b"vary"))
@@ -40,8 +46,8 @@ def quote_etag(tag: str) -> str:
     Raises:
         ValueError: It holds what no tag may hold.
     """
-    quoted = tag if _TAG.fullmatch(tag) else f'"{tag}"'
-    if not _TAG.fullmatch(quoted):
+    quoted = tag if _tag().fullmatch(tag) else f'"{tag}"'
+    if not _tag().fullmatch(quoted):
         raise ValueError(f"{tag!r} is no entity tag: no quotes, spaces or control characters may be in it.")
     return quoted
 
@@ -50,7 +56,7 @@ def parse_etags(header: str) -> list[str]:
     """Return the tags of an ``If-Match`` or ``If-None-Match``; ``["*"]`` for any. What is malformed is left out."""
     if header.strip() == "*":
         return ["*"]
-    return _TAG.findall(header)[:_MAX_TAGS]
+    return _tag().findall(header)[:_MAX_TAGS]
 
 
 def parse_http_date(text: str) -> datetime | None:

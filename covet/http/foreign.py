@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final, NoReturn
 
 __all__ = ["INSTEAD", "Absent", "explain"]
@@ -38,15 +39,19 @@ _ARGUMENTS: Final = {
     "safe": "a JSONResponse takes any value",
     "status_code": "write status=…",
 }
-_OF_HTTP: Final = re.compile(
-    r"^(\w*(?:Response|Exception|EventStream)|render|redirect)\b.*unexpected keyword argument '(\w+)'"
-)
+
+
+@cache
+def _of_http() -> re.Pattern[str]:
+    return re.compile(
+        r"^(\w*(?:Response|Exception|EventStream)|render|redirect)\b.*unexpected keyword argument '(\w+)'"
+    )
 
 
 def explain(error: BaseException) -> None:
     """Add to an error about an argument of a response or an HTTP error what to write instead, where that is known."""
     if isinstance(error, TypeError):
-        found = _OF_HTTP.match(str(error))
+        found = _of_http().match(str(error))
         hint = None if found is None else _ARGUMENTS.get(found[2])
         if found is not None and hint is not None and not hasattr(error, "__notes__"):
             error.add_note(f"{found[1].partition('.')[0]} has no {found[2]!r} here: {hint}.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import ClassVar, Final, TypeAlias
 
 from msgspec import Struct
@@ -30,9 +31,13 @@ __all__ = [
 State: TypeAlias = tuple[float, ...]
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_RATE: Final = re.compile(
-    r"(?P<limit>\d+)\s*/\s*(?P<count>\d*)\s*(?P<unit>s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)"
-)
+
+
+@cache
+def _rate() -> re.Pattern[str]:
+    return re.compile(r"(?P<limit>\d+)\s*/\s*(?P<count>\d*)\s*(?P<unit>s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)")
+
+
 # Sums of doubles miss their mark by a hair; a thousandth of a request is no reason to refuse one.
 _HAIR: Final = 1e-6
 NEVER: Final = -1.0
@@ -51,7 +56,7 @@ class Rate(Struct, frozen=True):
         Raises:
             ValueError: It names none.
         """
-        found = _RATE.fullmatch(text.strip().lower())
+        found = _rate().fullmatch(text.strip().lower())
         if found is None or not int(found["limit"]) or found["count"] == "0":
             raise ValueError(f"{text!r} is no rate. Write how many in what time: '100/minute', '5/10s', '1000/day'.")
         return cls(int(found["limit"]), int(found["count"] or 1) * _UNITS[found["unit"][0]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -39,7 +40,11 @@ __all__ = ["Items", "estimated_count", "paged", "with_link_header"]
 
 # Fewer rows than this are counted.
 ESTIMATED_FROM: Final = 10_000
-_ROWS: Final = re.compile(r"\brows=(\d+)")
+
+
+@cache
+def _rows() -> re.Pattern[str]:
+    return re.compile(r"\brows=(\d+)")
 
 
 class Items(Protocol):
@@ -240,7 +245,7 @@ async def estimated_count(rows: QuerySet[Any, Any]) -> int:
     database = read_database(rows)
     if database.vendor == "postgresql" and not rows.query.is_empty:
         plan = await rows.order_by().explain()
-        found = _ROWS.search(plan)
+        found = _rows().search(plan)
         if found is not None and int(found[1]) >= ESTIMATED_FROM:
             return int(found[1])
     return await rows.count()

@@ -83,17 +83,17 @@ TEXTS: Final[dict[str, str]] = {
 }
 
 # msgspec gives no names: these are the forms of its sentences.
-STRUCT_TEXTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (re.compile(r"Object missing required field '(?P<name>.+)'\.?"), _("This value is required.")),
-    (re.compile(r"Expected '(?P<kind>[^']+)', got '(?P<given>[^']+)'\.?"), _("A value of the type %(kind)s is expected, not %(given)s.")),
-    (re.compile(r"Expected '(?P<kind>[^']+)' of length >= (?P<limit>\d+)\.?"), _("The length must be at least %(limit)s.")),
-    (re.compile(r"Expected '(?P<kind>[^']+)' of length <= (?P<limit>\d+)\.?"), _("The length must be at most %(limit)s.")),
-    (re.compile(r"Expected '(?P<kind>[^']+)' >= (?P<limit>\S+?)\.?"), _("This must be greater than or equal to %(limit)s.")),
-    (re.compile(r"Expected '(?P<kind>[^']+)' <= (?P<limit>\S+?)\.?"), _("This must be less than or equal to %(limit)s.")),
-    (re.compile(r"Expected '(?P<kind>[^']+)' matching regex .*"), _("This does not have the form that is asked for.")),
-    (re.compile(r"Invalid enum value (?P<value>.+?)\.?"), _("%(value)s is not one of the possible values.")),
-    (re.compile(r"Invalid UUID\.?"), _("Enter a valid UUID.")),
-    (re.compile(r"Invalid RFC3339 encoded (?:date|time|datetime)\.?"), _("Enter a valid date and time.")),
+STRUCT_TEXTS: Final[tuple[tuple[str, str], ...]] = (
+    (r"Object missing required field '(?P<name>.+)'\.?", _("This value is required.")),
+    (r"Expected '(?P<kind>[^']+)', got '(?P<given>[^']+)'\.?", _("A value of the type %(kind)s is expected, not %(given)s.")),
+    (r"Expected '(?P<kind>[^']+)' of length >= (?P<limit>\d+)\.?", _("The length must be at least %(limit)s.")),
+    (r"Expected '(?P<kind>[^']+)' of length <= (?P<limit>\d+)\.?", _("The length must be at most %(limit)s.")),
+    (r"Expected '(?P<kind>[^']+)' >= (?P<limit>\S+?)\.?", _("This must be greater than or equal to %(limit)s.")),
+    (r"Expected '(?P<kind>[^']+)' <= (?P<limit>\S+?)\.?", _("This must be less than or equal to %(limit)s.")),
+    (r"Expected '(?P<kind>[^']+)' matching regex .*", _("This does not have the form that is asked for.")),
+    (r"Invalid enum value (?P<value>.+?)\.?", _("%(value)s is not one of the possible values.")),
+    (r"Invalid UUID\.?", _("Enter a valid UUID.")),
+    (r"Invalid RFC3339 encoded (?:date|time|datetime)\.?", _("Enter a valid date and time.")),
 )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def struct_text(detail: str) -> str:
     if not is_translating():
         return detail
     for form, text in STRUCT_TEXTS:
-        found = form.fullmatch(detail)
+        found = re.fullmatch(form, detail)
         if found is not None:
             translated = gettext(text)
             return detail if translated == text else _filled(translated, found.groupdict(), detail)

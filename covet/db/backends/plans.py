@@ -9,6 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from covet.conf.errors import is_secret
@@ -23,10 +24,26 @@ __all__ = ["plan_of"]
 # A slow statement is seldom alone: the plan of the same text is asked for once in a while only.
 _KEPT_S = 60.0
 _LIMIT_S = 1.0
-_EXPLAINED = re.compile(r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|REPLACE|MERGE)\b", re.IGNORECASE)
-_WORDS = re.compile(r"[A-Za-z_]\w*")
-_TEXTS = re.compile(r"'(?:[^']|'')*'")
-_NUMBERS = re.compile(r"(?<![\w.$])-?\d+(?:\.\d+)?\b")
+
+
+@cache
+def _explained() -> re.Pattern[str]:
+    return re.compile(r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|REPLACE|MERGE)\b", re.IGNORECASE)
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    return re.compile(r"[A-Za-z_]\w*")
+
+
+@cache
+def _texts() -> re.Pattern[str]:
+    return re.compile(r"'(?:[^']|'')*'")
+
+
+@cache
+def _numbers() -> re.Pattern[str]:
+    return re.compile(r"(?<![\w.$])-?\d+(?:\.\d+)?\b")
 
 
 async def plan_of(database: Database, sql: str, args: Sequence[Any]) -> str:
@@ -34,7 +51,7 @@ async def plan_of(database: Database, sql: str, args: Sequence[Any]) -> str:
 
     Empty for what has none, while no connection is free, and where a name in the statement tells of a secret.
     """
-    if _EXPLAINED.match(sql) is None or any(is_secret(word) for word in _WORDS.findall(sql)):
+    if _explained().match(sql) is None or any(is_secret(word) for word in _words().findall(sql)):
         return ""
     kept = database.plans.get(sql)
     if kept is not None and time.monotonic() - kept[0] < _KEPT_S:
@@ -80,4 +97,4 @@ def _without_values(line: str) -> str:
     if "(cost=" in line:
         return line
     head, colon, rest = line.partition(":")
-    return head + colon + _NUMBERS.sub("?", _TEXTS.sub("'…'", rest))
+    return head + colon + _numbers().sub("?", _texts().sub("'…'", rest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.db.errors import ProgrammingError
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Params", "raw_statement"]
 
-_PLACE = re.compile(r"%(?:(%)|(s)|\(([^)]*)\)s)")
+
+@cache
+def _place() -> re.Pattern[str]:
+    return re.compile(r"%(?:(%)|(s)|\(([^)]*)\)s)")
+
 
 Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
@@ -46,7 +51,7 @@ def raw_statement(sql: str, params: Params, dialect: Dialect, what: str = "raw()
                 numbers[name] = number
         return dialect.placeholder(number)
 
-    for found in _PLACE.finditer(sql):
+    for found in _place().finditer(sql):
         text.append(_plain(sql[end : found.start()], params, sql))
         end = found.end()
         if found[1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from covet.db.backends.postgresql.json_functions import JSON_FUNCTIONS
@@ -100,8 +101,14 @@ _PARTS = {
     "minute": "MINUTE",
     "second": "SECOND",
 }
-# The length in ``varchar(10)[]``: a cast to it would cut values off silently.
-_LENGTH = re.compile(r"(?<=varchar)\(\d+\)")
+
+
+@cache
+def _length() -> re.Pattern[str]:
+    # The length in ``varchar(10)[]``: a cast to it would cut values off silently.
+    return re.compile(r"(?<=varchar)\(\d+\)")
+
+
 _UNITS = frozenset(("year", "quarter", "month", "week", "day", "hour", "minute", "second"))
 
 
@@ -196,7 +203,7 @@ class PostgreSQLDialect(Dialect):
         if type.kind in ("char", "varchar"):
             return "text" if type.kind == "char" else "varchar"
         if type.kind == "postgresql":
-            return _LENGTH.sub("", super().type_sql(type))
+            return _length().sub("", super().type_sql(type))
         if type.kind == "decimal" and type.precision is None:
             return "numeric"
         return super().type_sql(type)

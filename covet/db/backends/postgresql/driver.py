@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -28,11 +29,17 @@ __all__ = ["PostgreSQLConnection", "PostgreSQLDriver"]
 
 _INTEGER_OPTIONS = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size")
 _LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
-_SESSION = re.compile(
-    r"^[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
-    r"|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bCREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP",
-    re.IGNORECASE,
-)
+
+
+@cache
+def _session() -> re.Pattern[str]:
+    return re.compile(
+        r"^[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
+        r"|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bCREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP",
+        re.IGNORECASE,
+    )
+
+
 # Options that other frameworks have, and what to write for them.
 _PORTED = {
     "pool": "Every database has a pool: write its limits beside OPTIONS, as 'pool': {'max_size': 20}.",
@@ -45,8 +52,17 @@ _PORTED = {
 _KEPT_STATEMENTS = 1000
 # What asyncpg raises when tables or types are no longer those that a statement was prepared for.
 _CHANGED = (pg.InvalidCachedStatementError, pg.OutdatedSchemaCacheError)
-_SEVERAL = re.compile(r";\s*\S")
-_DETAIL_KEY = re.compile(r"Key \((.+?)\)=")
+
+
+@cache
+def _several() -> re.Pattern[str]:
+    return re.compile(r";\s*\S")
+
+
+@cache
+def _detail_key() -> re.Pattern[str]:
+    return re.compile(r"Key \((.+?)\)=")
+
 
 # SQLSTATE, or its class (the first two characters), to the error and what to say.
 _STATES: dict[str, type[e.DatabaseError]] = {
@@ -148,7 +164,7 @@ class PostgreSQLConnection(Connection):
 
     async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
         """Run a statement and return all that is known of it; of several in one text only that they ran."""
-        if not args and _SEVERAL.search(sql) is not None:
+        if not args and _several().search(sql) is not None:
             return Outcome(count=_count(await self.raw.execute(sql)))
         # Without a name: it lives until the next one, and asks nothing of a pooler in between.
         statement = await self.raw.prepare(sql, name="")
@@ -297,7 +313,7 @@ class PostgreSQLDriver(Driver):
         Raises:
             NotSupportedError: The statement changes the session.
         """
-        if self.pools_transactions and _SESSION.search(sql) is not None:
+        if self.pools_transactions and _session().search(sql) is not None:
             raise e.NotSupportedError(
                 "This statement changes the session, and with pgbouncer=true each transaction may get another one. Use SET "
                 "LOCAL, pg_advisory_xact_lock or a table instead, inside atomic; or a database entry that goes round PgBouncer.",
@@ -468,7 +484,7 @@ def _count(status: str) -> int:
 
 def _detail_columns(detail: str | None) -> tuple[str, ...]:
     """Return the columns of ``Key (a, b)=(…) already exists``; the values after them are nobody's business."""
-    found = _DETAIL_KEY.search(detail or "")
+    found = _detail_key().search(detail or "")
     return tuple(name.strip().strip('"') for name in found[1].split(",")) if found else ()
 
 

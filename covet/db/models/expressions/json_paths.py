@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from functools import cache
 from typing import Any
 
 from covet.db.models.expressions.base import Expression
@@ -19,8 +20,11 @@ from covet.exceptions import FieldError
 
 __all__ = ["KT", "KeyTextTransform", "KeyTransform", "json_step"]
 
-# A number is a place in a list. One that no list can reach is a key.
-_PLACE = re.compile(r"-?[0-9]{1,9}\Z")
+
+@cache
+def _place() -> re.Pattern[str]:
+    # A number is a place in a list. One that no list can reach is a key.
+    return re.compile(r"-?[0-9]{1,9}\Z")
 
 
 def json_step(node: nodes.Node, key: str | int) -> nodes.JSONPath:
@@ -32,7 +36,7 @@ def json_step(node: nodes.Node, key: str | int) -> nodes.JSONPath:
     if isinstance(key, str):
         if "\x00" in key:
             raise FieldError(f"A key of a JSON document cannot hold a NUL character: {key!r}.", name=key)
-        if _PLACE.match(key):
+        if _place().match(key):
             key = int(key)
     if isinstance(node, nodes.JSONPath) and not node.as_text:
         return nodes.JSONPath(node.operand, (*node.path, key), False)

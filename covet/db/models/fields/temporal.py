@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import warnings
 from collections.abc import Iterator
-from functools import partialmethod
+from functools import cache, partialmethod
 from typing import Any, Literal, overload
 
 from typing_extensions import TypeVar, Unpack
@@ -361,17 +361,23 @@ class TimeField(_AutoNow[T]):
         return self.to_python(value)
 
 
-_DURATION = re.compile(
-    r"(?:(?P<days>-?\d+) (?:days?, )?)?"
-    r"(?P<sign>-?)"
-    r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?"
-    r"(?P<seconds>\d+)"
-    r"(?:[.,](?P<fraction>\d{1,6})\d*)?"
-)
-_ISO_DURATION = re.compile(
-    r"(?P<sign>[-+]?)P(?:(?P<weeks>\d+(?:[.,]\d+)?)W)?(?:(?P<days>\d+(?:[.,]\d+)?)D)?"
-    r"(?:T(?:(?P<hours>\d+(?:[.,]\d+)?)H)?(?:(?P<minutes>\d+(?:[.,]\d+)?)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?"
-)
+@cache
+def _duration() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:(?P<days>-?\d+) (?:days?, )?)?"
+        r"(?P<sign>-?)"
+        r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?"
+        r"(?P<seconds>\d+)"
+        r"(?:[.,](?P<fraction>\d{1,6})\d*)?"
+    )
+
+
+@cache
+def _iso_duration() -> re.Pattern[str]:
+    return re.compile(
+        r"(?P<sign>[-+]?)P(?:(?P<weeks>\d+(?:[.,]\d+)?)W)?(?:(?P<days>\d+(?:[.,]\d+)?)D)?"
+        r"(?:T(?:(?P<hours>\d+(?:[.,]\d+)?)H)?(?:(?P<minutes>\d+(?:[.,]\d+)?)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?"
+    )
 
 
 class DurationField(Field[T]):
@@ -424,7 +430,7 @@ class DurationField(Field[T]):
 
 def parse_duration(text: str) -> dt.timedelta | None:
     """Return the duration that a text spells, or ``None``."""
-    match = _DURATION.fullmatch(text)
+    match = _duration().fullmatch(text)
     if match is not None:
         parts = match.groupdict()
         sign = -1 if parts["sign"] == "-" else 1
@@ -435,7 +441,7 @@ def parse_duration(text: str) -> dt.timedelta | None:
             microseconds=int((parts["fraction"] or "").ljust(6, "0") or 0),
         )
         return dt.timedelta(days=int(parts["days"] or 0)) + sign * within
-    match = _ISO_DURATION.fullmatch(text)
+    match = _iso_duration().fullmatch(text)
     if match is None or text[-1] in "PT":
         return None
     parts = match.groupdict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Value
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Cast", "Coalesce", "Collate", "Greatest", "JSONArray", "JSONObject", "Least", "NullIf"]
 
-_COLLATION = re.compile(r"[\w-]+(\.[\w-]+)?")
+
+@cache
+def _collation() -> re.Pattern[str]:
+    return re.compile(r"[\w-]+(\.[\w-]+)?")
 
 
 class Collate(Func):
@@ -30,7 +34,7 @@ class Collate(Func):
     result = TEXT
 
     def __init__(self, expression: Any, collation: str) -> None:
-        if not _COLLATION.fullmatch(collation or ""):
+        if not _collation().fullmatch(collation or ""):
             raise ValueError(f"{collation!r} is no name of a collation.")
         super().__init__(expression)
         self.collation = collation

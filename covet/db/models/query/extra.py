@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from covet.db.errors import ProgrammingError
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["with_extra"]
 
-_PLACE = re.compile(r"%(?:%|(s))")
-_NAME = re.compile(r"[^\W\d]\w*\Z")
+
+@cache
+def _place() -> re.Pattern[str]:
+    return re.compile(r"%(?:%|(s))")
+
+
+@cache
+def _name() -> re.Pattern[str]:
+    return re.compile(r"[^\W\d]\w*\Z")
 
 
 class _TableColumn(Expression[Any]):
@@ -72,7 +80,7 @@ def with_extra(
 
 def _piece(sql: str, params: list[Any], where: str) -> RawSQL:
     """Return a piece of SQL with as many of the values as it has places."""
-    count = len([found for found in _PLACE.finditer(sql) if found[1]])
+    count = len([found for found in _place().finditer(sql) if found[1]])
     if count > len(params):
         raise ProgrammingError(f"{where} has more places (%s) than values.", sql=sql)
     taken = params[:count]
@@ -90,7 +98,7 @@ def _order_item(item: str) -> Any:
     if "." not in bare:
         return item
     table, _, column = bare.partition(".")
-    if not (_NAME.match(table) and _NAME.match(column)):
+    if not (_name().match(table) and _name().match(column)):
         raise FieldError(f"extra(order_by=…) takes names and 'table.column', not {item!r}.", name=item)
     found = _TableColumn(table, column)
     return found.desc() if item.startswith("-") else found.asc()
