@@ -10,6 +10,7 @@ mod integers;
 mod keys;
 mod models;
 mod moments;
+mod output;
 mod rows;
 
 /// The Python module `covet_rust`.

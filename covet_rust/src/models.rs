@@ -3,24 +3,30 @@
 //! The bytes are those of pydantic for the same values. What is not exactly as the schemas declare it (a subclass, a
 //! field that was left out, a value that someone assigned) is answered with None: pydantic knows what to do with it.
 
+use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
-use crate::rows::{MAX_DEPTH, Types, write_float, write_int, write_text, write_value};
-
-/// Room for one value; what the first of a list takes then tells how much the others will.
-const FIRST_VALUE: usize = 512;
+use crate::output::{Output, Prepared};
+use crate::rows::{MAX_DEPTH, Types, write_int, write_value};
 
 /// One field: its attribute, and the text before its value (`{"id":`, `,"title":`).
 struct Field {
     name: Py<PyString>,
-    fragment: Vec<u8>,
+    fragment: Prepared,
 }
 
 /// One class and its fields, in the order in which its values hold them.
 struct Shape {
     class: Py<PyType>,
     fields: Vec<Field>,
+}
+
+impl Shape {
+    /// Whether a value is of this very class. Pointers are compared: a class would have to be counted.
+    fn is_of(&self, value: &Bound<'_, PyAny>) -> bool {
+        std::ptr::addr_eq(value.get_type_ptr(), self.class.as_ptr())
+    }
 }
 
 /// Writes values of one class, and of those that stand inside them.
@@ -47,11 +53,10 @@ impl ModelWriter {
         py: Python<'py>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let types = Types::get(py)?;
-        let mut out = Vec::with_capacity(FIRST_VALUE);
-        Ok(self
-            .write_outermost(&mut out, value, types)
-            .map(|()| PyBytes::new(py, &out)))
+        let mut walk = self.walk(py)?;
+        Ok(walk
+            .write_outermost(value)
+            .map(|()| PyBytes::new(py, walk.out.written())))
     }
 
     /// Return a list of values as JSON, or None.
@@ -60,23 +65,33 @@ impl ModelWriter {
         py: Python<'py>,
         values: &Bound<'py, PyList>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let types = Types::get(py)?;
-        let mut out = Vec::with_capacity(FIRST_VALUE);
-        out.push(b'[');
+        let mut walk = self.walk(py)?;
+        walk.out.push(b'[');
         for (index, value) in values.iter().enumerate() {
             if index > 0 {
-                out.push(b',');
+                walk.out.push(b',');
             }
-            if self.write_outermost(&mut out, &value, types).is_none() {
+            if walk.write_outermost(&value).is_none() {
                 return Ok(None);
             }
             if index == 0 {
                 // A tenth for those that are longer than the first.
-                out.reserve(values.len() * (out.len() + out.len() / 10));
+                let size = walk.out.written().len();
+                walk.out.reserve(values.len() * (size + size / 10));
             }
         }
-        out.push(b']');
-        Ok(Some(PyBytes::new(py, &out)))
+        walk.out.push(b']');
+        Ok(Some(PyBytes::new(py, walk.out.written())))
+    }
+}
+
+impl ModelWriter {
+    fn walk(&self, py: Python<'_>) -> PyResult<Walk<'_>> {
+        Ok(Walk {
+            shapes: &self.shapes,
+            types: Types::get(py)?,
+            out: Output::new(),
+        })
     }
 }
 
@@ -91,7 +106,7 @@ fn read_shape(shape: &Bound<'_, PyAny>) -> PyResult<Shape> {
         .map(|(name, fragment)| {
             Ok(Field {
                 name: name.cast_into::<PyString>()?.unbind(),
-                fragment: fragment.cast::<PyBytes>()?.as_bytes().to_vec(),
+                fragment: Prepared::new(fragment.cast::<PyBytes>()?.as_bytes()),
             })
         });
     Ok(Shape {
@@ -100,145 +115,121 @@ fn read_shape(shape: &Bound<'_, PyAny>) -> PyResult<Shape> {
     })
 }
 
-impl ModelWriter {
-    fn write_outermost(
-        &self,
-        out: &mut Vec<u8>,
-        value: &Bound<'_, PyAny>,
-        types: &Types,
-    ) -> Option<()> {
+/// One text that is being written.
+struct Walk<'a> {
+    shapes: &'a [Shape],
+    types: &'a Types,
+    out: Output,
+}
+
+impl Walk<'_> {
+    fn write_outermost(&mut self, value: &Bound<'_, PyAny>) -> Option<()> {
         let shape = self.shapes.first()?;
-        if !value.get_type().is(shape.class.bind(value.py())) {
+        if !shape.is_of(value) {
             return None;
         }
-        self.write_model(out, value, shape, types, 0)
+        self.write_model(value, shape, 0)
     }
 
-    fn write_model(
-        &self,
-        out: &mut Vec<u8>,
-        value: &Bound<'_, PyAny>,
-        shape: &Shape,
-        types: &Types,
-        depth: usize,
-    ) -> Option<()> {
+    fn write_model(&mut self, value: &Bound<'_, PyAny>, shape: &Shape, depth: usize) -> Option<()> {
         let py = value.py();
         let held = value.getattr(pyo3::intern!(py, "__dict__")).ok()?;
-        let held = held.cast_exact::<PyDict>().ok()?;
-        if held.len() != shape.fields.len() || depth >= MAX_DEPTH {
+        let members = held.cast_into_exact::<PyDict>().ok()?.into_iter();
+        if members.len() != shape.fields.len() || depth >= MAX_DEPTH {
             return None;
         }
         if shape.fields.is_empty() {
-            out.extend_from_slice(b"{}");
+            self.out.put(b"{}");
             return Some(());
         }
-        for (field, (name, member)) in shape.fields.iter().zip(held.iter()) {
+        for (field, (name, member)) in shape.fields.iter().zip(members) {
             // Names of attributes are the same objects nearly always; another order is pydantic's to keep.
-            if !name.is(field.name.bind(py)) && !name.eq(field.name.bind(py)).ok()? {
+            if !name.is(&field.name) && !name.eq(&field.name).ok()? {
                 return None;
             }
-            out.extend_from_slice(&field.fragment);
-            self.write_member(out, &member, types, depth + 1)?;
+            self.out.put_prepared(&field.fragment);
+            self.write_member(&member, depth + 1)?;
         }
-        out.push(b'}');
+        self.out.push(b'}');
         Some(())
     }
 
-    fn write_member(
-        &self,
-        out: &mut Vec<u8>,
-        value: &Bound<'_, PyAny>,
-        types: &Types,
-        depth: usize,
-    ) -> Option<()> {
-        if let Ok(text) = value.cast_exact::<PyString>() {
-            write_text(out, text.to_str().ok()?);
-        } else if value.is_exact_instance_of::<PyInt>() {
-            write_int(out, value).ok()?;
-        } else if value.is_none() {
-            out.extend_from_slice(b"null");
-        } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-            write_float(out, number.value());
-        } else if let Ok(flag) = value.cast_exact::<PyBool>() {
-            out.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
-        } else if let Ok(list) = value.cast_exact::<PyList>() {
-            self.write_list(out, list, types, depth)?;
-        } else {
-            self.write_other(out, value, types, depth)?;
-        }
-        Some(())
-    }
-
-    fn write_other(
-        &self,
-        out: &mut Vec<u8>,
-        value: &Bound<'_, PyAny>,
-        types: &Types,
-        depth: usize,
-    ) -> Option<()> {
+    #[inline]
+    fn write_member(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Option<()> {
+        // A cast that fails would count both classes for its error, so the class is looked at first.
         let py = value.py();
-        let kind = value.get_type();
-        if let Some(shape) = self
-            .shapes
-            .iter()
-            .find(|shape| kind.is(shape.class.bind(py)))
-        {
-            return self.write_model(out, value, shape, types, depth);
+        let kind = value.get_type_ptr();
+        if kind == PyString::type_object_raw(py) {
+            let text = value.cast_exact::<PyString>().ok()?;
+            self.out.put_text(text.to_str().ok()?);
+        } else if kind == PyInt::type_object_raw(py) {
+            write_int(&mut self.out, value).ok()?;
+        } else if value.is_none() {
+            self.out.put_null();
+        } else if kind == PyFloat::type_object_raw(py) {
+            self.out
+                .put_float(value.cast_exact::<PyFloat>().ok()?.value());
+        } else if kind == PyBool::type_object_raw(py) {
+            self.out
+                .put_bool(value.cast_exact::<PyBool>().ok()?.is_true());
+        } else {
+            self.write_other(value, depth)?;
         }
-        if types.is_spelled(&kind) {
-            return write_value(out, value, types, depth).ok();
+        Some(())
+    }
+
+    #[inline(never)]
+    fn write_other(&mut self, value: &Bound<'_, PyAny>, depth: usize) -> Option<()> {
+        let py = value.py();
+        if value.is_exact_instance_of::<PyList>() {
+            return self.write_list(value.cast_exact().ok()?, depth);
         }
-        if let Ok(dict) = value.cast_exact::<PyDict>() {
-            return self.write_dict(out, dict, types, depth);
+        if let Some(shape) = self.shapes.iter().find(|shape| shape.is_of(value)) {
+            return self.write_model(value, shape, depth);
         }
-        if depth < MAX_DEPTH && types.is_enumeration(value) {
+        if self.types.is_spelled(&value.get_type()) {
+            return write_value(&mut self.out, value, self.types, depth).ok();
+        }
+        if value.is_exact_instance_of::<PyDict>() {
+            return self.write_dict(value.cast_exact().ok()?, depth);
+        }
+        if depth < MAX_DEPTH && self.types.is_enumeration(value) {
             let inner = value.getattr(pyo3::intern!(py, "value")).ok()?;
-            return self.write_member(out, &inner, types, depth + 1);
+            return self.write_member(&inner, depth + 1);
         }
         None
     }
 
-    fn write_list(
-        &self,
-        out: &mut Vec<u8>,
-        list: &Bound<'_, PyList>,
-        types: &Types,
-        depth: usize,
-    ) -> Option<()> {
+    fn write_list(&mut self, list: &Bound<'_, PyList>, depth: usize) -> Option<()> {
         if depth >= MAX_DEPTH {
             return None;
         }
-        out.push(b'[');
+        self.out.push(b'[');
         for (index, item) in list.iter().enumerate() {
             if index > 0 {
-                out.push(b',');
+                self.out.push(b',');
             }
-            self.write_member(out, &item, types, depth + 1)?;
+            self.write_member(&item, depth + 1)?;
         }
-        out.push(b']');
+        self.out.push(b']');
         Some(())
     }
 
-    fn write_dict(
-        &self,
-        out: &mut Vec<u8>,
-        dict: &Bound<'_, PyDict>,
-        types: &Types,
-        depth: usize,
-    ) -> Option<()> {
+    fn write_dict(&mut self, dict: &Bound<'_, PyDict>, depth: usize) -> Option<()> {
         if depth >= MAX_DEPTH {
             return None;
         }
-        out.push(b'{');
+        self.out.push(b'{');
         for (index, (key, item)) in dict.iter().enumerate() {
             if index > 0 {
-                out.push(b',');
+                self.out.push(b',');
             }
-            write_text(out, key.cast_exact::<PyString>().ok()?.to_str().ok()?);
-            out.push(b':');
-            self.write_member(out, &item, types, depth + 1)?;
+            let key = key.cast_exact::<PyString>().ok()?;
+            self.out.put_text(key.to_str().ok()?);
+            self.out.push(b':');
+            self.write_member(&item, depth + 1)?;
         }
-        out.push(b'}');
+        self.out.push(b'}');
         Some(())
     }
 }

@@ -7,10 +7,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
+use crate::output::{HEX, Output};
+
 /// How deep a JSON value may nest; the twin has the same limit.
 pub(crate) const MAX_DEPTH: usize = 200;
-/// Room for the first row; what it takes then tells how much the others will.
-const FIRST_ROW: usize = 512;
 
 /// The classes of the standard library that have a spelling in JSON.
 pub(crate) struct Types {
@@ -85,7 +85,7 @@ pub fn encode_rows<'py>(
     let types = Types::get(py)?;
     let columns = read_plan(plan)?;
     let count = rows.len().unwrap_or(0);
-    let mut out = Vec::with_capacity(FIRST_ROW);
+    let mut out = Output::new();
     out.push(b'[');
     for (index, row) in rows.try_iter()?.enumerate() {
         if index > 0 {
@@ -94,11 +94,11 @@ pub fn encode_rows<'py>(
         write_row(&mut out, &row?, &columns, types)?;
         if index == 0 {
             // Rows of one query are of like size: room for all of them at once, and a tenth for those that are longer.
-            out.reserve(count * (out.len() + out.len() / 10));
+            out.reserve(count * (out.written().len() + out.written().len() / 10));
         }
     }
     out.push(b']');
-    Ok(PyBytes::new(py, &out))
+    Ok(PyBytes::new(py, out.written()))
 }
 
 /// One column: the text before its value, and its converter.
@@ -127,13 +127,13 @@ fn read_plan<'py>(plan: &Bound<'py, PyAny>) -> PyResult<Vec<Column<'py>>> {
 }
 
 fn write_row(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     row: &Bound<'_, PyAny>,
     columns: &[Column<'_>],
     types: &Types,
 ) -> PyResult<()> {
     if columns.is_empty() {
-        out.extend_from_slice(b"{}");
+        out.put(b"{}");
         return Ok(());
     }
     let length = row.len()?;
@@ -157,13 +157,13 @@ fn write_row(
 }
 
 fn write_column<'py>(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     fragment: &Bound<'py, PyBytes>,
     converter: Option<&Bound<'py, PyAny>>,
     value: Bound<'py, PyAny>,
     types: &Types,
 ) -> PyResult<()> {
-    out.extend_from_slice(fragment.as_bytes());
+    out.put(fragment.as_bytes());
     match converter {
         // As everywhere in the framework, a converter never sees NULL.
         Some(convert) if !value.is_none() => write_value(out, &convert.call1((value,))?, types, 0),
@@ -172,7 +172,7 @@ fn write_column<'py>(
 }
 
 pub(crate) fn write_value(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     value: &Bound<'_, PyAny>,
     types: &Types,
     depth: usize,
@@ -180,19 +180,19 @@ pub(crate) fn write_value(
     let py = value.py();
     let kind = value.get_type();
     if value.is_none() {
-        out.extend_from_slice(b"null");
+        out.put_null();
     } else if let Ok(text) = value.cast_exact::<PyString>() {
-        write_text(out, text.to_str()?);
+        out.put_text(text.to_str()?);
     } else if value.is_exact_instance_of::<PyInt>() {
         write_int(out, value)?;
     } else if let Ok(flag) = value.cast_exact::<PyBool>() {
-        out.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
+        out.put_bool(flag.is_true());
     } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-        write_float(out, number.value());
+        out.put_float(number.value());
     } else if kind.is(types.datetime.bind(py)) {
         write_datetime(out, value, types)?;
     } else if kind.is(types.decimal.bind(py)) {
-        write_plain(out, value.str()?.to_str()?);
+        out.put_plain(value.str()?.to_str()?);
     } else if kind.is(types.uuid.bind(py)) {
         write_uuid(out, value)?;
     } else if kind.is(types.date.bind(py)) {
@@ -214,7 +214,7 @@ pub(crate) fn write_value(
 
 /// What rows hold seldom, and subclasses of the rest.
 fn write_rare(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     value: &Bound<'_, PyAny>,
     types: &Types,
     depth: usize,
@@ -233,7 +233,7 @@ fn write_rare(
     }
     if value.is_instance(types.date.bind(py))? {
         let text = value.call_method0(pyo3::intern!(py, "isoformat"))?;
-        write_plain(out, text.cast::<PyString>()?.to_str()?);
+        out.put_plain(text.cast::<PyString>()?.to_str()?);
         return Ok(());
     }
     if value.is_instance(types.time.bind(py))? {
@@ -245,11 +245,11 @@ fn write_rare(
     if let Ok(bytes) = value.cast::<PyBytes>() {
         write_base64(out, bytes.as_bytes());
     } else if let Ok(text) = value.cast::<PyString>() {
-        write_text(out, text.to_str()?);
+        out.put_text(text.to_str()?);
     } else if value.is_instance_of::<PyInt>() {
         write_int(out, value)?;
     } else if let Ok(number) = value.cast::<PyFloat>() {
-        write_float(out, number.value());
+        out.put_float(number.value());
     } else if let Ok(dict) = value.cast::<PyDict>() {
         write_dict(out, dict, types, deeper(depth)?)?;
     } else if let Ok(list) = value.cast::<PyList>() {
@@ -259,7 +259,7 @@ fn write_rare(
     } else if value.is_instance(types.uuid.bind(py))?
         || value.is_instance(types.decimal.bind(py))?
     {
-        write_plain(out, value.str()?.to_str()?);
+        out.put_plain(value.str()?.to_str()?);
     } else {
         return Err(unsupported("value", value));
     }
@@ -284,7 +284,7 @@ fn deeper(depth: usize) -> PyResult<usize> {
 }
 
 fn write_items<'py>(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     items: impl Iterator<Item = Bound<'py, PyAny>>,
     types: &Types,
     depth: usize,
@@ -301,7 +301,7 @@ fn write_items<'py>(
 }
 
 fn write_dict(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     dict: &Bound<'_, PyDict>,
     types: &Types,
     depth: usize,
@@ -319,13 +319,13 @@ fn write_dict(
     Ok(())
 }
 
-fn write_key(out: &mut Vec<u8>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+fn write_key(out: &mut Output, key: &Bound<'_, PyAny>) -> PyResult<()> {
     if let Ok(text) = key.cast::<PyString>() {
-        write_text(out, text.to_str()?);
+        out.put_text(text.to_str()?);
     } else if key.is_none() {
-        out.extend_from_slice(b"\"None\"");
+        out.put(b"\"None\"");
     } else if let Ok(flag) = key.cast::<PyBool>() {
-        out.extend_from_slice(if flag.is_true() {
+        out.put(if flag.is_true() {
             b"\"true\""
         } else {
             b"\"false\""
@@ -340,9 +340,9 @@ fn write_key(out: &mut Vec<u8>, key: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-pub(crate) fn write_int(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+pub(crate) fn write_int(out: &mut Output, value: &Bound<'_, PyAny>) -> PyResult<()> {
     if let Ok(number) = value.extract::<i64>() {
-        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        out.put_integer(number);
         return Ok(());
     }
     // int.__repr__ rather than str(): a subclass may spell itself otherwise.
@@ -350,23 +350,8 @@ pub(crate) fn write_int(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult
         .py()
         .get_type::<PyInt>()
         .call_method1("__repr__", (value,))?;
-    out.extend_from_slice(text.cast::<PyString>()?.to_str()?.as_bytes());
+    out.put(text.cast::<PyString>()?.to_str()?.as_bytes());
     Ok(())
-}
-
-pub(crate) fn write_float(out: &mut Vec<u8>, number: f64) {
-    if number.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
-    } else {
-        out.extend_from_slice(b"null");
-    }
-}
-
-/// A text that needs no escaping, in quotes.
-fn write_plain(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
 }
 
 /// The packed state that pickling a date, time or datetime takes: one call for all its parts, where reading each
@@ -379,7 +364,7 @@ fn state<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
         .cast_into::<PyTuple>()?)
 }
 
-fn write_datetime(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, types: &Types) -> PyResult<()> {
+fn write_datetime(out: &mut Output, value: &Bound<'_, PyAny>, types: &Types) -> PyResult<()> {
     let state = state(value)?;
     let packed = state.get_item(0)?;
     let packed = packed.cast::<PyBytes>()?.as_bytes();
@@ -399,7 +384,7 @@ fn write_datetime(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, types: &Types) ->
 }
 
 /// `2026-01-31`, of the year in two bytes, the month and the day.
-fn write_date(out: &mut Vec<u8>, packed: &[u8]) {
+fn write_date(out: &mut Output, packed: &[u8]) {
     let year = usize::from(packed[0]) << 8 | usize::from(packed[1]);
     write_two(out, (year / 100) as u8);
     write_two(out, (year % 100) as u8);
@@ -410,7 +395,7 @@ fn write_date(out: &mut Vec<u8>, packed: &[u8]) {
 }
 
 /// `12:34:56` or `12:34:56.000789`, of hour, minute, second, and the microseconds in three bytes.
-fn write_time(out: &mut Vec<u8>, packed: &[u8]) {
+fn write_time(out: &mut Output, packed: &[u8]) {
     write_two(out, packed[0]);
     out.push(b':');
     write_two(out, packed[1]);
@@ -425,12 +410,12 @@ fn write_time(out: &mut Vec<u8>, packed: &[u8]) {
     }
 }
 
-fn write_two(out: &mut Vec<u8>, number: u8) {
-    out.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
+fn write_two(out: &mut Output, number: u8) {
+    out.put(&[b'0' + number / 10, b'0' + number % 10]);
 }
 
 /// The offset of a moment as RFC 3339 has it: `Z` for none, and no seconds.
-fn write_offset(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn write_offset(out: &mut Output, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let offset = value.call_method0(pyo3::intern!(value.py(), "utcoffset"))?;
     if offset.is_none() {
         return Ok(());
@@ -449,14 +434,14 @@ fn write_offset(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// `isoformat()` of a time or of a subclass, its offset spelled as elsewhere. `start` is where an offset may begin.
-fn write_moment(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, start: usize) -> PyResult<()> {
+fn write_moment(out: &mut Output, value: &Bound<'_, PyAny>, start: usize) -> PyResult<()> {
     let text = value.call_method0(pyo3::intern!(value.py(), "isoformat"))?;
     let text = text.cast::<PyString>()?.to_str()?;
     out.push(b'"');
     match text[start..].find(['+', '-']) {
-        None => out.extend_from_slice(text.as_bytes()),
+        None => out.put(text.as_bytes()),
         Some(at) => {
-            out.extend_from_slice(&text.as_bytes()[..start + at]);
+            out.put(&text.as_bytes()[..start + at]);
             write_offset(out, value)?;
         }
     }
@@ -464,7 +449,7 @@ fn write_moment(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, start: usize) -> Py
     Ok(())
 }
 
-fn write_uuid(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn write_uuid(out: &mut Output, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let number: u128 = value.getattr(pyo3::intern!(value.py(), "int"))?.extract()?;
     let bytes = number.to_be_bytes();
     let mut text = [b'-'; 36];
@@ -478,7 +463,7 @@ fn write_uuid(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         place += 2;
     }
     out.push(b'"');
-    out.extend_from_slice(&text);
+    out.put(&text);
     out.push(b'"');
     Ok(())
 }
@@ -494,7 +479,7 @@ fn total_micros(duration: &Bound<'_, PyAny>) -> PyResult<i128> {
 }
 
 /// A duration in ISO 8601, a year counted as 365 days, as pydantic spells it.
-fn write_duration(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn write_duration(out: &mut Output, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let total = total_micros(value)?;
     let size = total.unsigned_abs();
     let (days, rest) = (size / 86_400_000_000, size % 86_400_000_000);
@@ -518,7 +503,7 @@ fn write_duration(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
             text.push_str(&format!("{}S", seconds % 60));
         }
     }
-    write_plain(out, &text);
+    out.put_plain(&text);
     Ok(())
 }
 
@@ -532,7 +517,7 @@ fn push_units(text: &mut String, units: &[(u128, char)]) {
 }
 
 /// Base64 in the URL-safe alphabet, padded.
-fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+fn write_base64(out: &mut Output, bytes: &[u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     out.push(b'"');
     for chunk in bytes.chunks(3) {
@@ -549,66 +534,4 @@ fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
         }
     }
     out.push(b'"');
-}
-
-/// The escape of each byte: 0 none, `u` six characters, else the letter after the backslash.
-const ESCAPES: [u8; 256] = {
-    let mut table = [0_u8; 256];
-    let mut byte = 0;
-    while byte < 32 {
-        table[byte] = b'u';
-        byte += 1;
-    }
-    table[b'\n' as usize] = b'n';
-    table[b'\r' as usize] = b'r';
-    table[b'\t' as usize] = b't';
-    table[8] = b'b';
-    table[12] = b'f';
-    table[b'"' as usize] = b'"';
-    table[b'\\' as usize] = b'\\';
-    table
-};
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut done = 0;
-    let mut index = 0;
-    out.push(b'"');
-    while index < bytes.len() {
-        if let Some(word) = bytes[index..].first_chunk::<8>()
-            && is_clean(u64::from_ne_bytes(*word))
-        {
-            index += 8;
-            continue;
-        }
-        let byte = bytes[index];
-        let escape = ESCAPES[byte as usize];
-        if escape != 0 {
-            out.extend_from_slice(&bytes[done..index]);
-            if escape == b'u' {
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
-            } else {
-                out.extend_from_slice(&[b'\\', escape]);
-            }
-            done = index + 1;
-        }
-        index += 1;
-    }
-    out.extend_from_slice(&bytes[done..]);
-    out.push(b'"');
-}
-
-/// Whether none of eight bytes needs an escape: no quote, no backslash, nothing below a space. May be wrong the
-/// other way about, which costs a look at each byte and no more.
-fn is_clean(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero_in = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let quotes = zero_in(word ^ (ONES * u64::from(b'"')));
-    let slashes = zero_in(word ^ (ONES * u64::from(b'\\')));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    quotes | slashes | controls == 0
 }

@@ -127,6 +127,58 @@ def test_names_of_json_and_values_of_ones_own_class_inside_go_the_short_way(node
         assert Writer(Node).short_many([node]) == b"[%b]" % expected
 
 
+class Piece(Schema):
+    text: str
+    number: int = 0
+    ratio: float = 0.5
+    a_name_that_is_longer_than_thirty_two_bytes: bool = True
+
+
+# One character of each kind that matters: plain, escaped by a letter and by a number, and of two to four bytes.
+KINDS = ("x", '"', "\\", "\n", "\x00", "\x1f", "\x20", "\x7f", "\x80", "é", "€", "😀")
+
+
+@half
+@pytest.mark.parametrize("size", [*range(20), 31, 32, 33, 63, 64, 65, 1023, 1024])
+def test_a_text_of_each_size_is_escaped_wherever_it_must_be(half: type[twin.ModelWriter], size: int) -> None:
+    places = sorted({0, 1, 2, 3, 4, 7, 8, size // 2, size - 1} & set(range(size)))
+    texts = ["x" * size] + ["x" * place + kind + "x" * (size - place - 1) for place in places for kind in KINDS]
+    values = [Piece(text=text) for text in texts]
+
+    assert Writer(Piece, half).many(values) == TypeAdapter(list[Piece]).dump_json(values)
+    assert Writer(Piece, half).one(values[-1]) == values[-1].model_dump_json().encode()
+
+
+@half
+def test_numbers_of_each_length_are_written(half: type[twin.ModelWriter]) -> None:
+    whole = [sign * (10**power + more) for power in range(22) for more in (-1, 0, 1, 9) for sign in (1, -1)]
+    values = [Piece(text="", number=number, ratio=number / 7) for number in whole if abs(number) < 10**15]
+    values += [Piece(text="", number=number) for number in whole]
+
+    assert Writer(Piece, half).many(values) == TypeAdapter(list[Piece]).dump_json(values)
+
+
+@half
+def test_what_a_long_answer_leaves_behind_is_in_no_other(half: type[twin.ModelWriter]) -> None:
+    writer = Writer(Piece, half)
+    long = [Piece(text="s3cr3t" * 30) for _ in range(500)]
+    longer = [Piece(text="s3cr3t" * 3000) for _ in range(50)]
+
+    for values in (long, longer, long, longer[:1]):
+        assert writer.many(values) == TypeAdapter(list[Piece]).dump_json(values)
+        assert writer.many([Piece(text="n")]) == TypeAdapter(list[Piece]).dump_json([Piece(text="n")])
+        assert writer.many([]) == b"[]"
+
+
+@half
+def test_a_list_that_fails_half_way_leaves_nothing_to_the_next(half: type[twin.ModelWriter]) -> None:
+    writer = Writer(Inner, half)
+    good, odd = Inner(name="good"), Inner(name=Word("odd"))
+
+    assert writer.many([good, odd]) == TypeAdapter(list[Inner]).dump_json([good, odd])
+    assert writer.many([good]) == TypeAdapter(list[Inner]).dump_json([good])
+
+
 T = TypeVar("T")
 
 
