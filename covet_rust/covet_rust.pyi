@@ -14,6 +14,7 @@ __all__ = [
     "encode_rows",
     "read_moment",
     "read_request",
+    "write_answer",
 ]
 
 __version__: str
@@ -32,6 +33,16 @@ def duplicate_key(data: bytes) -> str | None: ...
 def read_request(
     data: bytes, believes: bool, /
 ) -> tuple[str, str, bytes, list[tuple[bytes, bytes]], bytes] | None: ...
+def write_answer(
+    start: bytes,
+    common: bytes,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+    has_length: bool,
+    has_body: bool,
+    closes: bool,
+    /,
+) -> tuple[bytes, bool]: ...
 def encode_rows(rows: Iterable[Sequence[Any]], plan: _Plan) -> bytes: ...
 
 class ModelWriter:

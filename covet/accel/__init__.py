@@ -15,6 +15,7 @@ from covet.accel.choice import (
     read_moment,
     read_request,
     reason,
+    write_answer,
 )
 from covet.accel.twins.models import ModelShape
 from covet.accel.twins.rows import RowPlan
@@ -32,4 +33,5 @@ __all__ = [
     "read_moment",
     "read_request",
     "reason",
+    "write_answer",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "read_moment",
     "read_request",
     "reason",
+    "write_answer",
 ]
 
 _OFF = frozenset({"0", "false", "off", "no"})
@@ -63,6 +64,9 @@ encode_integers: Callable[[object, int], bytes | None] = getattr(
 read_request: Callable[[bytes, bool], python_heads.PlainRequest | None] = getattr(
     _native, "read_request", python_heads.read_request
 )
+write_answer: Callable[[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool, bool, bool], tuple[bytes, bool]] = (
+    getattr(_native, "write_answer", python_heads.write_answer)
+)
 duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
 if TYPE_CHECKING:
     from covet.accel.twins.models import ModelWriter
@@ -81,6 +85,7 @@ def active() -> dict[str, Literal["rust", "python"]]:
         "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",
         "read_moment": "python" if read_moment is python_moments.read_moment else "rust",
         "read_request": "python" if read_request is python_heads.read_request else "rust",
+        "write_answer": "python" if write_answer is python_heads.write_answer else "rust",
     }
 
 

@@ -4,6 +4,11 @@
 short way goes from the parser straight to the project's handler, with no ASGI scope, queue or event, and its answer is
 one write. Both ways give the same answers; the tests of HTTP run on both.
 
+A request that is there as a whole in one packet, and plain, is not even parsed by httptools: ``accel.read_request`` reads it
+at one go where ``covet_rust`` is installed. It takes only what httptools would read as the very same request, and leaves
+every doubtful byte to it. A view that waits for nothing is called while the packet is read, with no turn of the loop
+(``handlers.steps``).
+
 Handed over to uvicorn's own ASGI way, request by request:
 
 - an application that is not Covet's, or is wrapped by a middleware other than uvicorn's ``ProxyHeadersMiddleware``,
@@ -25,22 +30,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import urllib.parse
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.logging import TRACE_LOG_LEVEL
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from covet.accel import active, read_request, write_answer
 from covet.apps.draining import draining
 from covet.conf import settings
-from covet.handlers.application import Application
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
 from covet.handlers.readers import Unread, tell
+from covet.handlers.stand_ins import Cycle, Nowhere, find_application, server_head
+from covet.handlers.steps import Steps
 from covet.http.background import running
 from covet.http.errors import RequestTimeout
 from covet.http.request import Request
@@ -65,38 +69,12 @@ LAST_REQUEST_S = 1.0
 _ALWAYS = frozenset({b"connection", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"})
 
-_LENGTHS = [b"content-length: %d\r\n" % size for size in range(4096)]
+# Its Python twin takes longer than httptools does.
+READS_PLAIN = active()["read_request"] == "rust"
 _METHODS = {name.encode(): name for name in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")}
 
 # What a connection is doing: nothing, reading a head, reading a small body, answering.
 _IDLE, _HEAD, _BODY, _BUSY = range(4)
-
-
-class _Cycle:
-    """Stands where uvicorn keeps its cycle while the short way is at work, so that uvicorn queues what comes behind."""
-
-    __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
-
-    def __init__(self) -> None:
-        self.response_complete = True
-        self.disconnected = False
-        self.keep_alive = True
-        self.message_event = _NoEvent
-
-
-class _NoEvent:
-    """An event that nobody waits for."""
-
-    @staticmethod
-    def set() -> None:
-        """Do nothing."""
-
-
-class _Nowhere(list[tuple[bytes, bytes]]):
-    """Takes trailers, and keeps none."""
-
-    def append(self, pair: tuple[bytes, bytes], /) -> None:
-        """Do nothing."""
 
 
 class CovetProtocol(HttpToolsProtocol):
@@ -114,8 +92,9 @@ class CovetProtocol(HttpToolsProtocol):
         if self.root_path or config.reset_contextvars or self.logger.getEffectiveLevel() <= TRACE_LOG_LEVEL:
             application = None
         self.application = application
+        self.is_proxied = is_proxied
         self.special = _ALWAYS | _FORWARDED if is_proxied else _ALWAYS
-        self.short = _Cycle()
+        self.short = Cycle()
         self.stage = _IDLE
         # Counts what happens, so that the sweep sees that nothing did: no request asks for the time.
         self.turns = 0
@@ -129,6 +108,10 @@ class CovetProtocol(HttpToolsProtocol):
         self.is_large = False
         self.says_connection = False
         self.body: bytes | bytearray = b""
+        self.steps: Steps
+        # Between two requests: the parser waits for the first byte of the next one.
+        self.is_between = True
+        self.reads_plain = READS_PLAIN and application is not None and self.limit_concurrency is None
         self.running: asyncio.Task[None] | None = None
         self.streaming: RequestResponseCycle | None = None
 
@@ -138,7 +121,7 @@ class CovetProtocol(HttpToolsProtocol):
         """Take the connection in, and see that the sweep runs."""
         super().connection_made(transport)
         self.is_last = draining.is_draining
-        _Sweeper.watch(self)
+        self.steps = _Sweeper.watch(self).steps
 
     def shutdown(self) -> None:
         """Stop after the answer that is being made, or after the request that is on its way; else at once."""
@@ -162,6 +145,8 @@ class CovetProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the view: nobody waits for its answer."""
         super().connection_lost(exc)
+        if not self.connections:
+            self.steps.close()
         if self.streaming is not None:
             # The sender notices by itself, and closes what it reads from.
             self.streaming.disconnected = not self.streaming.response_complete
@@ -175,18 +160,27 @@ class CovetProtocol(HttpToolsProtocol):
         super().pause_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser."""
+        """Take a request that is there as a whole and plain; feed the parser with all else."""
+        if self.is_between and self.stage == _IDLE and self.reads_plain:
+            plain = read_request(data, self.is_proxied)
+            if plain is not None:
+                short = self.cycle = self.short  # type: ignore[assignment]  # has what uvicorn asks of one
+                short.keep_alive = not self.is_last
+                self._begin(*plain)
+                return
         # Only then can a head be too large; to count each header of each request is what costs.
         self.is_large = len(data) + self.head_bytes > MAX_HEAD_BYTES
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
+            self.is_between = False
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
             else:
                 self._unsupported_upgrade_warning()
         except httptools.HttpParserError:
             message = "Invalid HTTP request received."
+            self.is_between = False
             self.logger.warning(message)
             if self.stage == _BUSY and not self._gives_up_body():
                 # An answer is on its way; bytes in front of it would be taken for it.
@@ -220,6 +214,7 @@ class CovetProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request; one that comes while another is answered is uvicorn's."""
+        self.is_between = False
         self.url = b""
         self.headers = []
         self.head_bytes = 0
@@ -273,7 +268,6 @@ class CovetProtocol(HttpToolsProtocol):
         self.stage = _BODY
         self.body = b""
         short = self.short
-        short.response_complete = False
         short.keep_alive = keep_alive
         self.cycle = short  # type: ignore[assignment]  # has what uvicorn asks of one
 
@@ -297,7 +291,7 @@ class CovetProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if any(name == b"transfer-encoding" for name, _ in headers):
             # uvicorn would put the fields behind a chunked body among the headers, past every check of them.
-            self.headers = _Nowhere()
+            self.headers = Nowhere()
         if self.is_last:
             self.cycle.keep_alive = False
 
@@ -314,6 +308,7 @@ class CovetProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Start the view."""
+        self.is_between = True
         if self.by_uvicorn:
             super().on_message_complete()
             return
@@ -321,47 +316,46 @@ class CovetProtocol(HttpToolsProtocol):
             # Refused while it arrived.
             return
         parser = self.parser
-        url = self.url
-        raw_path, _, query = url.partition(b"?")
-        path = raw_path.decode("ascii")
-        if "%" in path:
-            path = urllib.parse.unquote(path)
+        raw_path, _, query = self.url.partition(b"?")
         body = self.body
-        assert self.application is not None
-        handler = self.application.apps.part(HandlersPart).handler
         method = parser.get_method()
-        request = Request.from_parts(
+        self._begin(
             _METHODS.get(method) or method.decode("ascii"),
-            path,
+            raw_path.decode("ascii"),
             query,
             self.headers,
             body if type(body) is bytes else bytes(body),
-            self.scheme or "http",
-            self.client,
-            self.server,
-            "",
-            handler,
-            handler.policy,
         )
-        request._channel = self
+
+    def _begin(self, method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes, /) -> None:
+        """Start the view of a request that is there as a whole."""
+        if "%" in path:
+            path = urllib.parse.unquote(path)
+        assert self.application is not None
+        handler = self.application.apps.part(HandlersPart).handler
+        request = Request.from_connection(self, method, path, query, headers, body, handler)
+        self.short.response_complete = False
         self.stage = _BUSY
-        task = start(self.loop, self._answer(handler, request))
-        if not task.done():
+        task = self.steps.start(self._answer(handler, request))
+        if task is not None:
             self.running = task
             self.tasks.add(task)
 
     # The answer
 
     async def _answer(self, handler: HttpHandler, request: Request) -> None:
+        is_answered = False
         try:
             response = await handler.handle(request)
             if response.is_streaming:
+                is_answered = True
                 await self._stream(handler, request, response)
             else:
                 if self.flow.write_paused:
                     await self.flow.drain()
                 if not self.transport.is_closing():
                     self._write(request, response)
+                    is_answered = True
                     if request._cleanup:
                         await request.close()
                     if response.background is not None:
@@ -370,10 +364,13 @@ class CovetProtocol(HttpToolsProtocol):
             if request._cleanup:
                 # The client left, or nothing more could be sent.
                 await request.abandon()
-            task, self.running = self.running, None
-            if task is not None:
+            if self.running is not None:
+                # It waited, and so may one that came behind it, which goes on.
+                task = asyncio.current_task()
                 self.tasks.discard(task)
-            if self.short.response_complete is False:
+                if self.running is task:
+                    self.running = None
+            if not is_answered:
                 # Cancelled, or the transport was closed meanwhile.
                 self.short.response_complete = True
                 self.stage = _IDLE
@@ -383,35 +380,26 @@ class CovetProtocol(HttpToolsProtocol):
     def _write(self, request: Request, response: Response) -> None:
         """Write head and body at once, and make the connection ready for what comes next."""
         status = response.status
-        keep_alive = self.short.keep_alive
-        body = response.body
-        size = len(body)
         # uvicorn makes a new list each second; while it is the same object, so are its bytes.
         defaults = self.server_state.default_headers
-        out = [STATUS_LINE[status], _head.joined if _head.source is defaults else _head.join(defaults)]
-        has_length = False
-        for name, value in response.raw_headers:
-            if name == b"connection" and b"close" in value.lower():
-                keep_alive = False
-                continue
-            if name == b"content-length":
-                has_length = True
-            out += (name, b": ", value, b"\r\n")
-        if status in BODILESS:
-            body = b""
-        elif not has_length:
-            out.append(_LENGTHS[size] if size < 4096 else b"content-length: %d\r\n" % size)
-        out.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-        if body and request.method != "HEAD":
-            out.append(body)
+        is_bodiless = status in BODILESS
+        answer, closes = write_answer(
+            STATUS_LINE[status],
+            server_head.joined if server_head.source is defaults else server_head.join(defaults),
+            response.raw_headers,
+            response.body,
+            not is_bodiless,
+            not is_bodiless and request.method != "HEAD",
+            not self.short.keep_alive,
+        )
         if self.access_log:
             self._log(request, status)
-        self.transport.write(b"".join(out))
+        self.transport.write(answer)
         self.short.response_complete = True
         self.stage = _IDLE
         self.turns += 1
         self.server_state.total_requests += 1
-        if not keep_alive:
+        if closes:
             self.transport.close()
         elif self.pipeline:
             self._next()
@@ -496,10 +484,10 @@ class CovetProtocol(HttpToolsProtocol):
     def _send_last(self, response: Response) -> None:
         if self.transport.is_closing():
             return
-        self.by_uvicorn = False
+        self.by_uvicorn = self.reads_plain = False
         self.stage = _IDLE
         self.short.response_complete = True
-        out = [STATUS_LINE[response.status], _head.join(self.server_state.default_headers)]
+        out = [STATUS_LINE[response.status], server_head.join(self.server_state.default_headers)]
         for name, value in response.final_headers():
             if name != b"connection":
                 out += (name, b": ", value, b"\r\n")
@@ -536,46 +524,6 @@ class CovetProtocol(HttpToolsProtocol):
                 self._send_last(ProblemResponse(problem_for(RequestTimeout())))
 
 
-if sys.version_info >= (3, 12):
-
-    def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Return a task that has run up to its first wait already; most small views have none."""
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)
-
-else:
-
-    def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Return a task that runs next."""
-        return loop.create_task(coroutine)
-
-
-def find_application(app: Any) -> tuple[Application | None, bool]:
-    """Return Covet's application inside what uvicorn wraps, and whether proxies' headers are believed."""
-    is_proxied = False
-    if isinstance(app, ProxyHeadersMiddleware):
-        app, is_proxied = app.app, True
-    return (app if isinstance(app, Application) else None), is_proxied
-
-
-class _Head:
-    """The head that every answer of a server begins with (Date, Server), joined once a second."""
-
-    __slots__ = ("joined", "source")
-
-    def __init__(self) -> None:
-        self.source: list[tuple[bytes, bytes]] | None = None
-        self.joined = b""
-
-    def join(self, source: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the bytes of these headers, and keep them."""
-        self.source = source
-        self.joined = b"".join(b"%b: %b\r\n" % pair for pair in source)
-        return self.joined
-
-
-_head = _Head()
-
-
 class _Sweeper:
     """One timer for all connections of a server; it stops when there are none."""
 
@@ -585,14 +533,16 @@ class _Sweeper:
         self.state = state
         self.loop = loop
         self.unread = Unread()
+        self.steps = Steps(loop)
         loop.call_later(SWEEP_S, self.run)
 
     @classmethod
-    def watch(cls, protocol: CovetProtocol) -> None:
+    def watch(cls, protocol: CovetProtocol) -> _Sweeper:
         """See that a connection is swept."""
         key = id(protocol.server_state)
         if key not in cls.by_state or cls.by_state[key].loop is not protocol.loop:
             cls.by_state[key] = cls(protocol.server_state, protocol.loop)
+        return cls.by_state[key]
 
     def run(self) -> None:
         """Sweep, and come again in a second if there is anything to come for."""

@@ -170,8 +170,10 @@ class Request:
             self.path = path[end:] or "/"
 
     def _told(self, name: str, default: Any) -> Any:
-        """Return what the server's scope says."""
-        return default if self._scope is None else self._scope.get(name, default)
+        """Return what the server's scope says, or its connection."""
+        if self._scope is not None:
+            return self._scope.get(name, default)
+        return getattr(self._channel, name, default)
 
     @classmethod
     def from_parts(
@@ -203,6 +205,36 @@ class Request:
         self.policy = policy
         self._body = body
         if len(body) > policy.max_memory_bytes or len(body) > policy.max_body_bytes:
+            # Let it be read as if it still came in, so that the limits are looked at where they always are.
+            self._body = None
+            self._receive = _received(body)
+        return self
+
+    @classmethod
+    def from_connection(
+        cls, channel: Any, method: str, path: str, query: bytes, headers: RawHeaders, body: bytes, app: Any, /
+    ) -> Request:
+        """Make a request as ``from_parts`` does, with the policy of its handler; what the protocol class does for each one.
+
+        Args:
+            channel: The connection, which knows scheme, client and server.
+            method: Upper case.
+            path: Decoded.
+            query: The query string.
+            headers: Names in small letters.
+            body: The whole body.
+            app: The handler.
+        """
+        self = cls.__new__(cls)
+        self.method = method
+        self.path = path
+        self.raw_query = query
+        self.raw_headers = headers
+        self.app = app
+        self.policy = policy = app.policy
+        self._channel = channel
+        self._body = body
+        if body and (len(body) > policy.max_memory_bytes or len(body) > policy.max_body_bytes):
             # Let it be read as if it still came in, so that the limits are looked at where they always are.
             self._body = None
             self._receive = _received(body)

@@ -1,7 +1,10 @@
-//! The most ordinary requests, read at one go; the twin is `covet/accel/twins/heads.py`.
+//! The most ordinary requests, read at one go, and answers written so; the twin is `covet/accel/twins/heads.py`.
 //!
 //! Whatever is not plainly one whole request is nobody's business here: it is left to the server's parser, untouched.
 
+use std::borrow::Cow;
+
+use pyo3::buffer::PyBuffer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -189,4 +192,63 @@ impl Seen {
             _ => true,
         }
     }
+}
+
+/// Return the bytes of an answer, and whether the connection ends with it.
+#[pyfunction]
+#[pyo3(signature = (start, common, headers, body, has_length, has_body, closes, /))]
+pub fn write_answer<'py>(
+    start: &[u8],
+    common: &[u8],
+    headers: &Bound<'py, PyList>,
+    body: &Bound<'py, PyAny>,
+    has_length: bool,
+    has_body: bool,
+    closes: bool,
+) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+    let held;
+    let body = if let Ok(bytes) = body.cast::<PyBytes>() {
+        bytes.as_bytes()
+    } else {
+        held = PyBuffer::<u8>::get(body)?.to_vec(body.py())?;
+        &held
+    };
+    let mut closes = closes;
+    let mut tells_length = has_length;
+    let mut out = Vec::with_capacity(start.len() + common.len() + body.len() + 256);
+    out.extend_from_slice(start);
+    out.extend_from_slice(common);
+    for pair in headers.iter() {
+        let (name, value) = (pair.get_item(0)?, pair.get_item(1)?);
+        let (name, value): (Cow<[u8]>, Cow<[u8]>) = (name.extract()?, value.extract()?);
+        let (name, value) = (&*name, &*value);
+        if name == b"connection" && contains_close(value) {
+            closes = true;
+            continue;
+        }
+        tells_length &= name != b"content-length";
+        for piece in [name, b": ", value, b"\r\n"] {
+            out.extend_from_slice(piece);
+        }
+    }
+    if tells_length {
+        out.extend_from_slice(b"content-length: ");
+        out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(if closes {
+        b"connection: close\r\n\r\n"
+    } else {
+        b"\r\n"
+    });
+    if has_body {
+        out.extend_from_slice(body);
+    }
+    Ok((PyBytes::new(headers.py(), &out), closes))
+}
+
+fn contains_close(value: &[u8]) -> bool {
+    value
+        .windows(5)
+        .any(|word| word.eq_ignore_ascii_case(b"close"))
 }

@@ -27,8 +27,9 @@ SETTINGS = {
     "typing_extensions",
     "typing_inspection",
 }
-MINIMAL = SERVER | SETTINGS
-REST = MINIMAL | {"covet_rust"}
+# covet_rust reads plain requests and writes their answers.
+MINIMAL = SERVER | SETTINGS | {"covet_rust"}
+REST = MINIMAL
 GRAPHQL = REST | {"dateutil", "graphql", "six", "strawberry"}
 
 MODULES = {

@@ -142,6 +142,20 @@ LEFT = {
 }
 
 
+@given(
+    st.sampled_from(list(PLAIN.values())),
+    st.lists(st.tuples(st.integers(0, 80), st.sampled_from([0, 1]), any_bytes), min_size=1, max_size=2),
+)
+def test_a_plain_request_with_bytes_changed_is_what_the_parser_reads_or_left(data: bytes, changes: Any) -> None:
+    for at, removed, put in changes:
+        data = data[:at] + put + data[at + removed :]
+    found = {half(data, False) for half in map(_hashable, HALVES.values())}
+
+    assert len(found) == 1
+    for method, path, query, headers, body in found - {None}:
+        agrees(data, (method, path, query, list(headers), body))
+
+
 @pytest.mark.parametrize("half", HALVES.values(), ids=HALVES.keys())
 @pytest.mark.parametrize("data", PLAIN.values(), ids=PLAIN.keys())
 def test_plain_requests_are_taken(half: Any, data: bytes) -> None:
@@ -171,3 +185,59 @@ def test_what_a_proxy_says_is_plain_unless_it_is_believed(half: Any) -> None:
 
         assert half(data, True) is None
         agrees(data, half(data, False))
+
+
+WRITERS = {"python": twin.write_answer, "chosen": accel.write_answer}
+START, COMMON = b"HTTP/1.1 200 OK\r\n", b"date: now\r\nserver: covet\r\n"
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())
+def test_an_answer_is_one_head_with_its_length_and_its_body(write: Any) -> None:
+    kind = (b"content-type", b"text/plain")
+
+    assert write(START, COMMON, [kind], b"abc", True, True, False) == (
+        START + COMMON + b"content-type: text/plain\r\ncontent-length: 3\r\n\r\nabc",
+        False,
+    )
+    assert write(START, b"", [], b"abc", True, False, True) == (
+        START + b"content-length: 3\r\nconnection: close\r\n\r\n",
+        True,
+    )
+    assert write(START, b"", [(b"content-length", b"9")], b"", True, True, False)[0] == (
+        START + b"content-length: 9\r\n\r\n"
+    )
+    assert write(START, b"", [], b"", False, False, False) == (START + b"\r\n", False)
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())
+def test_an_answer_that_closes_its_connection_says_so_once(write: Any) -> None:
+    for value in (b"close", b"Close", b"te, CLOSE"):
+        answer, closes = write(START, b"", [(b"connection", value), (b"connection", b"x")], b"", False, False, False)
+
+        assert closes is True
+        assert answer == START + b"connection: x\r\nconnection: close\r\n\r\n"
+
+
+header_pairs = st.lists(
+    st.tuples(
+        st.sampled_from([b"connection", b"content-length", b"content-type", b"set-cookie", b"x"]),
+        st.sampled_from([b"close", b"CLOSE, x", b"keep-alive", b"3", b"clos", b""]) | st.binary(max_size=8),
+    ),
+    max_size=5,
+)
+
+
+@given(header_pairs, st.binary(max_size=5000), st.booleans(), st.booleans(), st.booleans())
+def test_both_halves_write_the_same(headers: Any, body: bytes, has_length: bool, has_body: bool, closes: bool) -> None:
+    answers = [write(START, COMMON, headers, body, has_length, has_body, closes) for write in WRITERS.values()]
+
+    assert answers[0] == answers[1]
+
+
+def test_a_body_may_be_any_bytes_and_a_header_none_but_bytes() -> None:
+    writers: list[Any] = list(WRITERS.values())
+    for write in writers:
+        for body in (bytearray(b"ab"), memoryview(b"ab")):
+            assert write(START, b"", [], body, True, True, False)[0].endswith(b"content-length: 2\r\n\r\nab")
+        with pytest.raises(TypeError):
+            write(START, b"", [(b"x", "text")], b"", True, True, False)
