@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         UncountedPage,
     )
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
+    from covet.rest.related import Link, SelfLink, Slug
     from covet.rest.resources import ViewSet
     from covet.rest.routes import Router
     from covet.rest.throttle import Throttle
@@ -42,6 +43,7 @@ __all__ = [
     "Filters",
     "Form",
     "Header",
+    "Link",
     "ModelSchema",
     "ModelViewSet",
     "Nested",
@@ -53,6 +55,8 @@ __all__ = [
     "Request",
     "Router",
     "Schema",
+    "SelfLink",
+    "Slug",
     "Throttle",
     "UncountedOffsetPage",
     "UncountedPage",
@@ -93,6 +97,9 @@ _HOMES = {
     "Path": "covet.rest.params",
     "Query": "covet.rest.params",
     "permissions": "covet.rest.permissions",
+    "Link": "covet.rest.related",
+    "SelfLink": "covet.rest.related",
+    "Slug": "covet.rest.related",
     "Router": "covet.rest.routes",
     "Throttle": "covet.rest.throttle",
     "ModelViewSet": "covet.rest.viewsets",

@@ -15,6 +15,7 @@ from covet.db.routers import router
 from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.rest.nested import nested_of, placed
+from covet.rest.related import resolve_related
 from covet.rest.write import new_values
 from covet.schema.field_types import python_type
 
@@ -59,6 +60,7 @@ async def create_all(viewset: ModelViewSet, request: Request, items: Sequence[An
     """
     check_count(items)
     model = viewset.model
+    await resolve_related(model, items, [(index,) for index in range(len(items))])
     using = router.db_for_write(model)
     many = {field.name for field in model._meta.many_to_many}
     if at_once and items and not many & type(items[0]).model_fields.keys() and not nested_of(model, items[0]):
@@ -89,6 +91,7 @@ async def update_all(viewset: ModelViewSet, request: Request, items: Sequence[An
     check_count(items)
     model = viewset.model
     pk = model._meta.pk.name
+    await resolve_related(model, items, [(index,) for index in range(len(items))])
     async with transaction.atomic(using=router.db_for_write(model)):
         rows = await _rows(viewset, request, [getattr(item, pk) for item in items], lambda index: (index, pk))
         made = []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from covet.db.models.base import Model
@@ -14,6 +16,7 @@ from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.exceptions import ImproperlyConfigured
 from covet.schema import ModelSchema, Schema
 from covet.schema.field_types import is_auto
+from covet.schema.markers import marker_of
 
 __all__ = ["default_input", "default_output", "patch_schema"]
 
@@ -38,7 +41,8 @@ def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
     """
     meta = model._meta
     known: Mapping[str, Any] | None = getattr(shown, "__covet_fields__", None)
-    named = None if known is None else {*known, *(field.name for field in known.values())}
+    related = {name: info for name, info in getattr(shown, "model_fields", {}).items() if is_named_otherwise(info)}
+    named = None if known is None else {*known, *(field.name for field in known.values()), *related}
     names = [
         field.name
         for field in (*meta.concrete_fields, *meta.many_to_many)
@@ -50,7 +54,14 @@ def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
     ]
     if not names:
         raise ImproperlyConfigured(f"{meta.label} has no field that a client could write. Use ReadOnlyModelViewSet.")
-    return _make(model, "Input", names)
+    declared = {name: info for name, info in related.items() if name in names}
+    return _make(model, "Input", names, declared)
+
+
+def is_named_otherwise(info: FieldInfo) -> bool:
+    """Whether a field names its relation by a slug or a link, as is then done in bodies, too."""
+    marker = marker_of(info)
+    return marker is not None and not marker.is_self
 
 
 def _is_needed(field: Any) -> bool:
@@ -59,15 +70,24 @@ def _is_needed(field: Any) -> bool:
     return not (field.many_to_many or field.null or field.blank or has_default)
 
 
-def _make(model: type[Model], suffix: str, names: Sequence[str], **options: Any) -> type[Schema]:
+def _make(
+    model: type[Model], suffix: str, names: Sequence[str], declared: Mapping[str, FieldInfo] = MappingProxyType({})
+) -> type[Schema]:
     kind: Any = type(ModelSchema)
+    annotations = {name: Annotated[(info.annotation, *info.metadata)] for name, info in declared.items()}
+    defaults = {name: info.default for name, info in declared.items() if not info.is_required()}
     made: type[Schema] = kind(
         f"{model.__name__}{suffix}",
         (ModelSchema,),
-        {"__module__": model.__module__, "__qualname__": f"{model.__name__}{suffix}", "__doc__": None},
+        {
+            "__module__": model.__module__,
+            "__qualname__": f"{model.__name__}{suffix}",
+            "__doc__": None,
+            "__annotations__": annotations,
+            **defaults,
+        },
         model=model,
         fields=list(names),
-        **options,
     )
     return made
 

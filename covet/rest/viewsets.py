@@ -32,6 +32,7 @@ from covet.rest.default_schemas import default_input, default_output, patch_sche
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import FilterBy, Filters, FilterSet
 from covet.rest.pagination import Page
+from covet.rest.related import resolve_related
 from covet.rest.params import Query
 from covet.rest.render import UNSET, plan_response
 from covet.rest.resources import ViewSet
@@ -300,6 +301,7 @@ class ModelViewSet(ReadOnlyModelViewSet):
 
     async def write_new(self, request: Request, data: Any) -> Any:
         """Write a new row, hooks included."""
+        await resolve_related(self.model, [data])
         if not self._has_hooks("create"):
             return await self.perform_create(request, data)
         async with transaction.atomic(using=router.db_for_write(self.model)):
@@ -310,6 +312,7 @@ class ModelViewSet(ReadOnlyModelViewSet):
 
     async def write_changes(self, request: Request, instance: Any, data: Any, *, partial: bool) -> Any:
         """Write the changes of a row, hooks included."""
+        await resolve_related(self.model, [data])
         if not self._has_hooks("update"):
             return await self.perform_update(request, instance, data, partial=partial)
         async with transaction.atomic(using=router.db_for_write(self.model, instance=instance)):

@@ -15,6 +15,7 @@ from covet.db.routers import router
 from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.rest.nested import Writes, nested_of, save_after, save_before
+from covet.rest.related import related_of, resolve_related
 from covet.schema.field_types import is_auto
 from covet.schema.rules import members_of
 
@@ -39,6 +40,7 @@ async def create(model: type[M], data: Any, **values: Any) -> M:
         data: The schema; its fields are the model's, or relations with schemas of their own (see ``covet.rest.nested``).
         values: Further values, such as the user who asks.
     """
+    await resolve_related(model, [data])
     nested = nested_of(model, data)
     names = {plan.name for plan in nested}
     given = {name: value for name, value in new_values(model, data).items() if name not in names}
@@ -62,6 +64,7 @@ async def update(instance: M, data: Any, *, partial: bool = False, **values: Any
         partial: Change what was sent only, as a PATCH does.
         values: Further values.
     """
+    await resolve_related(type(instance), [data])
     sent = _changes(instance, data, values_of(data, _sent(data) if partial else None))
     nested = [plan for plan in nested_of(type(instance), data) if plan.name in sent]
     for plan in nested:
@@ -159,10 +162,12 @@ def _names(model: type[Model], field: Any) -> Iterable[str]:
 def _without_read_only(data: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the model lets nobody edit: OpenAPI tells it as ``readOnly``, and a client sends back what it read."""
     origins = getattr(type(data), "__covet_fields__", {})
+    markers = related_of(type(data))
     return {
         name: value
         for name, value in values.items()
-        if name not in origins or origins[name].editable or origins[name].primary_key
+        if (name not in origins or origins[name].editable or origins[name].primary_key)
+        and not (name in markers and markers[name].is_self)
     }
 
 

@@ -60,6 +60,10 @@ class Schema(BaseModel):
         """Let a list of schemas be filled from a relation's manager, whose rows have been loaded before."""
         made = handler(source)
         fields = _model_fields(made)
-        for field in fields.values():
+        for name, field in fields.items():
             field["schema"] = _from_manager(field["schema"])
+            for marker in cls.__pydantic_fields__[name].metadata:
+                if getattr(marker, "is_self", False):
+                    # Told of the row: what a client sends under the name is not.
+                    field["validation_alias"] = [[name], *[[one] for one in marker.reads]]
         return made

@@ -11,6 +11,7 @@ from pydantic import AliasPath, BeforeValidator, PlainValidator, WrapValidator
 
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
+from covet.schema.markers import marker_of
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -81,11 +82,12 @@ class _Reading:
             path = prefix + name
             is_many = bool(relation.many_to_many or relation.one_to_many)
             inner = schemas_in(info.annotation)
-            if not inner and not is_many:
+            marker = marker_of(info)
+            if not inner and not is_many and (marker is None or not marker.reads):
                 continue  # a bare key stands in the row itself
             below = many or is_many
             (self.prefetch if below else self.select).append(path)
-            is_list_of_keys = not inner and name in getattr(schema, "__covet_fields__", {})
+            is_list_of_keys = not inner and (marker is not None or name in getattr(schema, "__covet_fields__", {}))
             is_whole = whole or _is_handed_over(schema, name) or len(inner) > 1 or (not inner and not is_list_of_keys)
             self.columns[path] = None if is_whole else {}
             self._match(here, path, relation)
@@ -100,9 +102,31 @@ class _Reading:
                     came_by=relation,
                 )
             else:
-                self._add(path, (relation.related_model._meta.pk.name,))
+                self._add(path, (relation.related_model._meta.pk.name, *(() if marker is None else marker.reads)))
             if came_by is not None and getattr(relation, "remote_field", None) is came_by:
                 self._is_owner(path, here.rpartition("__")[0])
+        for info in schema.model_fields.values():
+            if isinstance(info.validation_alias, AliasPath):
+                self._follow(info.validation_alias.path, model, prefix, many=many)
+
+    def _follow(self, steps: Sequence[str | int], model: type[Model], prefix: str, *, many: bool) -> None:
+        """Add what ``AliasPath("author", "name")`` reads; a path through anything but single rows is pydantic's affair."""
+        for step in steps[:-1]:
+            relation = _relation(model, step) if isinstance(step, str) else None
+            if relation is None or relation.many_to_many or relation.one_to_many:
+                return
+            path = f"{prefix}{step}"
+            chosen = self.prefetch if many else self.select
+            if path not in chosen:
+                chosen.append(path)
+                self.columns.setdefault(path, {})
+            self._match(prefix.removesuffix("__"), path, relation)
+            model, prefix = relation.related_model, f"{path}__"
+        read = [one.name for one in model._meta.concrete_fields if steps[-1] in (one.name, one.attname)]
+        if prefix and read:
+            self._add(prefix.removesuffix("__"), read)
+        elif prefix:
+            self.columns[prefix.removesuffix("__")] = None  # a property, which may read anything
 
     def _is_owner(self, path: str, owner: str) -> None:
         """Note that the rows at ``path`` are those at ``owner``, which led there: whoever reads these reads for both."""
@@ -139,28 +163,6 @@ class _Reading:
             self._add(here, (key.target_field.name,))
             self._add(path, (key.name,))
 
-        for info in schema.model_fields.values():
-            if isinstance(info.validation_alias, AliasPath):
-                self._follow(info.validation_alias.path, model, prefix, many=many)
-
-    def _follow(self, steps: Sequence[str | int], model: type[Model], prefix: str, *, many: bool) -> None:
-        """Add what ``AliasPath("author", "name")`` reads; a path through anything but single rows is pydantic's affair."""
-        for step in steps[:-1]:
-            relation = _relation(model, step) if isinstance(step, str) else None
-            if relation is None or relation.many_to_many or relation.one_to_many:
-                return
-            path = f"{prefix}{step}"
-            chosen = self.prefetch if many else self.select
-            if path not in chosen:
-                chosen.append(path)
-                self.columns.setdefault(path, {})
-            self._match(prefix.removesuffix("__"), path, relation)
-            model, prefix = relation.related_model, f"{path}__"
-        read = [one.name for one in model._meta.concrete_fields if steps[-1] in (one.name, one.attname)]
-        if prefix and read:
-            self._add(prefix.removesuffix("__"), read)
-        elif prefix:
-            self.columns[prefix.removesuffix("__")] = None  # a property, which may read anything
     def _add(self, path: str, names: Iterable[str]) -> None:
         columns = self.columns.get(path)
         if columns is not None:
@@ -184,6 +186,12 @@ def _columns(schema: type[Schema], model: type[Model]) -> list[str] | None:
             by_name and isinstance(alias, str) and alias not in names and not hasattr(model, alias)
         ):
             return None
+        marker = marker_of(info)
+        if marker is not None and marker.is_self:
+            if not all(one in names for one in marker.reads):
+                return None
+            found += [names[one].name for one in marker.reads]
+            continue
         column = names.get(name)
         if column is None:
             if _relation(model, name) is None:
