@@ -43,12 +43,15 @@ def effective(permissions: Iterable[Any] | None = None, model: type[Any] | None 
         if marked is not None:
             return marked
         permissions, where = settings.DEFAULT_PERMISSIONS, "DEFAULT_PERMISSIONS"
+    if isinstance(permissions, (str, type, Permission)):
+        raise ImproperlyConfigured(
+            f"{where} is a list: write {where}=[{getattr(permissions, '__name__', permissions)}]."
+        )
     made = []
     for permission in permissions:
-        found = import_string(permission) if isinstance(permission, str) else permission
         try:
-            made.append(as_permission(found))
-        except TypeError as error:
+            made.append(as_permission(import_string(permission) if isinstance(permission, str) else permission))
+        except (ImproperlyConfigured, TypeError) as error:
             raise ImproperlyConfigured(f"{where}: {error}") from error
     return tuple(made)
 

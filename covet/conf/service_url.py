@@ -7,7 +7,7 @@ Django's ``ENGINE``, ``NAME``, ``USER`` and the like.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct, field
@@ -314,6 +314,17 @@ def _split(url: str, schemes: Mapping[str, str], kind: str) -> tuple[str, str, d
     return scheme, location, dict(parse_qsl(query, keep_blank_values=True))
 
 
+_DJANGO: Final = {
+    "DatabaseCache": "database://table",
+    "DummyCache": "dummy://",
+    "FileBasedCache": "file:///path",
+    "LocMemCache": "memory://",
+    "PyLibMCCache": "memcached://host:11211",
+    "PyMemcacheCache": "memcached://host:11211",
+    "RedisCache": "redis://host:6379/0",
+}
+
+
 def _backend(engine: str, schemes: Mapping[str, str]) -> str:
     """``postgresql``, ``postgres``, ``covet.db.backends.postgresql`` → ``postgresql``; other dotted paths stay."""
     short = engine.rpartition(".")[2] if engine.startswith(("covet.", "django.")) else engine
@@ -321,7 +332,9 @@ def _backend(engine: str, schemes: Mapping[str, str]) -> str:
         return schemes[short]
     if "." in engine and not engine.startswith("django."):
         return engine
-    near = suggest(short, schemes)
+    near = _DJANGO.get(short) or suggest(short, schemes)
+    if short in _DJANGO:
+        raise ValueError(f"'{engine}' is Django's; write a URL in place of the entry: '{near}'")
     hint = f" Did you mean '{near}'?" if near else f" Known are {', '.join(dict.fromkeys(schemes.values()))}."
     raise ValueError(f"'{engine}' is no backend that Covet knows.{hint}")
 

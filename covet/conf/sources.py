@@ -366,7 +366,7 @@ def _problems(error: ValidationError, draft: _Draft) -> Iterator[SettingProblem]
         yield SettingProblem(
             name,
             shown or None,
-            f"{at}{reason[:1].lower() + reason[1:]}.",
+            f"{at}{reason[:1].lower() + reason[1:]}{'' if reason.endswith('?') else '.'}",
             _instead(name, value),
             ", ".join(draft.sources.get(name, ())) or None,
         )
@@ -382,6 +382,8 @@ def _instead(name: str, value: Any) -> str | None:
         return f"Write {name} = [{str(value)!r}]."
     if origin is dict and isinstance(value, str) and name in ALIASED:
         return f"Write {name} = {{'default': {mask(name, value)!r}}}."
+    if name == "TEMPLATES" and isinstance(value, (list, tuple)):
+        return 'Write TEMPLATES = {"DIRS": […]}: there is one engine, Jinja2.'
     if hint is bool:
         return f"Write {name} = True or {name} = False."
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):

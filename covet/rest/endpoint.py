@@ -227,7 +227,10 @@ class Compiled:
         self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
         self.model = endpoint.model or self.plan.model
-        self.permissions = access.effective(endpoint.permissions, self.model)
+        try:
+            self.permissions = access.effective(endpoint.permissions, self.model)
+        except ImproperlyConfigured as error:
+            raise ImproperlyConfigured(f"{where}: {error}") from error
         action = endpoint.action or _ACTIONS.get(endpoint.method, "view")
         self.target = access.Target(endpoint.is_write, self.model, action, endpoint.name or "")
         self.page_parameters = _page_parameters(self.plan.page)
@@ -243,7 +246,7 @@ class Compiled:
             formats=self.formats,
             negotiates=self.negotiates,
         )
-        self.throttles = effective_throttles(endpoint.throttles)
+        self.throttles = effective_throttles(endpoint.throttles, where=f"{where}: throttles")
         self.version: VersionNote | None = None
         self.deprecation = endpoint.deprecated if isinstance(endpoint.deprecated, Deprecation) else None
         self.fields = FieldChoice.of(self.plan) if endpoint.select_fields else None

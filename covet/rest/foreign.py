@@ -9,7 +9,14 @@ from typing import Any, Final
 from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
 
-__all__ = ["absent_permission", "absent_router_method", "check_viewset", "unknown_option", "unknown_parameter_option"]
+__all__ = [
+    "absent_permission",
+    "absent_router_method",
+    "check_lists",
+    "check_viewset",
+    "unknown_option",
+    "unknown_parameter_option",
+]
 
 _HERE: Final = {
     "authentication_classes": "who asks is found by the middleware that sets request.user; who may is said by permissions=[…]",
@@ -83,6 +90,8 @@ _OF_VIEWSETS: Final = {
 # Hooks are called with what they are documented to take; the arguments of handlers are their own affair.
 _CALLED: Final = ("after_", "before_", "get_", "perform_", "write_")
 
+_LISTS: Final = ("filters", "formats", "ordering", "permissions", "search", "serves", "tags", "throttles")
+
 _OF_ROUTERS: Final = {
     "add_api_route": "write api.route(method, path)(function)",
     "add_exception_handler": "write @api.exception_handler(Error)",
@@ -129,6 +138,17 @@ def absent_router_method(kind: str, name: str) -> AttributeError:
     return AttributeError(f"A {kind} has no {name!r}{hint}.", name=name)
 
 
+def check_lists(where: str, **given: Any) -> None:
+    """Refuse a text where several are meant: each of its letters would be taken for one.
+
+    Raises:
+        ImproperlyConfigured: There is one.
+    """
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise ImproperlyConfigured(f"{where}: {name} is a list: write {name}=[{value!r}].")
+
+
 def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any]) -> None:
     """Refuse what a viewset would keep and never use: other frameworks' words, and methods with other arguments.
 
@@ -140,6 +160,7 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
     Raises:
         ImproperlyConfigured: There is something of the kind; the text says what to write.
     """
+    check_lists(kind.__name__, **{name: members[name] for name in _LISTS if name in members})
     for name, member in members.items():
         if name in _OF_VIEWSETS and not hasattr(member, "__covet_action__"):
             raise ImproperlyConfigured(f"{kind.__name__} has no {name!r}: {_OF_VIEWSETS[name]}.")

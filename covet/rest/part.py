@@ -98,7 +98,9 @@ class RestPart(AppPart):
         return list(dict.fromkeys(name for note in notes for name in note.names))
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report operation ids that two endpoints ask for."""
+        """Report operation ids that two endpoints ask for, and names of paths that no argument takes."""
+        for _, compiled in self.endpoints:
+            yield from _unused_names(compiled)
         asked: dict[tuple[str, str | None], Compiled] = {}
         shown = [(route, one) for route, one in self.endpoints if one.endpoint.include_in_schema]
         for (_, compiled), given in zip(shown, operation_ids(shown), strict=True):
@@ -129,3 +131,18 @@ class RestPart(AppPart):
                     obj=compiled.path,
                     id="rest.W002",
                 )
+
+
+def _unused_names(compiled: Compiled) -> Iterable[CheckMessage]:
+    """Report a name of the path that nothing takes, while something else must come from the query: a misspelling, mostly."""
+    signature = compiled.signature
+    unused = compiled.converters.keys() - {one.wire for one in signature.of("path")}
+    asked = [one.name for one in signature.of("query") if one.is_required]
+    if unused and asked:
+        yield Warning(
+            f"{describe(compiled.endpoint.handler)} does not take {', '.join(map(repr, sorted(unused)))} of its path, and "
+            f"{', '.join(map(repr, asked))} must come from the query.",
+            hint="Give the argument the name that stands in the path, if that is what is meant.",
+            obj=compiled.path,
+            id="rest.W003",
+        )

@@ -54,6 +54,7 @@ class ViewSet:
     idempotent: ClassVar[bool] = False
     lookup_field: ClassVar[str] = "pk"
     serves: ClassVar[Collection[str] | None] = None
+    _needs_model: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -62,6 +63,11 @@ class ViewSet:
     @classmethod
     def endpoints(cls, prefix: str, basename: str, *, slash: str = "/") -> list[Endpoint]:
         """Return the endpoints of this viewset below a prefix; what ``Router.register`` asks for."""
+        if cls.model is None and cls._needs_model:
+            raise ImproperlyConfigured(
+                f"{cls.__name__} does not say which rows it is about. Write class {cls.__name__}({cls.__mro__[1].__name__}, "
+                "model=Article), or queryset = Article.objects.all() in it."
+            )
         viewset = cls()
         made = []
         base = f"{prefix}/" if prefix else ""

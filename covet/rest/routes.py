@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.endpoint import Endpoint
-from covet.rest.foreign import absent_router_method, unknown_option
+from covet.rest.foreign import absent_router_method, check_lists, unknown_option
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
 
@@ -108,6 +108,7 @@ class Router:
         formats: Sequence[Any] | None = None,
         dependencies: Sequence[Depends] = (),
     ) -> None:
+        check_lists(type(self).__name__, tags=tags, formats=formats, permissions=permissions, throttles=throttles)
         self.formats = formats
         self.dependencies = tuple(dependencies)
         self._handlers: dict[type[BaseException], ExceptionHandler] = {}
@@ -214,6 +215,8 @@ class Router:
             callbacks: Requests that the server sends to the client later, by name; the paths of these routers are
                 expressions such as ``{$request.body#/callback_url}``.
         """
+
+        check_lists(f"{method} {route!r}", tags=tags, formats=formats, permissions=permissions, throttles=throttles)
 
         def add(handler: F) -> F:
             self.add(

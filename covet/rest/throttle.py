@@ -166,10 +166,12 @@ def effective_throttles(given: Iterable[Any] | None, *, where: str = "throttles"
     """
     if given is None:
         where = "DEFAULT_THROTTLES"
+    if isinstance(given, (str, Throttle)):
+        raise ImproperlyConfigured(f"{where} is a list; put brackets round {given!r}.")
     made: list[Throttle] = []
     for one in settings.DEFAULT_THROTTLES if given is None else given:
         found = one
-        if isinstance(one, str):
+        if isinstance(one, str) and ("/" in one or "." in one):
             found = Throttle(one) if "/" in one else import_string(one)
         if isinstance(found, type) and issubclass(found, Throttle):
             found = found()  # type: ignore[call-arg]  # a subclass that fixes its rate

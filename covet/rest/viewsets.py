@@ -73,6 +73,7 @@ class ReadOnlyModelViewSet(ViewSet):
     paginated: ClassVar[bool] = True
     pagination: ClassVar[Any] = Page
     filter_set: ClassVar[FilterSet]
+    _needs_model: ClassVar[bool] = True
 
     def __init_subclass__(cls, *, model: type[Model] | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

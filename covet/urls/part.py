@@ -149,6 +149,13 @@ class UrlsPart(AppPart):
                     obj=flat.text,
                     id="urls.W001",
                 )
+            if not flat.route.is_regex and ("(?P<" in flat.text or flat.text[:1] == "^" or flat.text[-1:] == "$"):
+                yield Warning(
+                    f"The route {flat.text!r} looks like a regular expression, and path() takes it word for word.",
+                    hint="Write <int:pk> and its like, or use re_path().",
+                    obj=flat.text,
+                    id="urls.W003",
+                )
             name = flat.full_name
             if name is None:
                 continue

@@ -194,3 +194,13 @@ def test_values_given_by_code_are_checked_too():
         check_values({"debug": True}, source="test")
     assert check_values({"ALLOWED_HOSTS": ("a",)}, source="test").values == {"ALLOWED_HOSTS": ["a"]}
     assert check_values({"STATIC_URL": Path("/x")}, source="test").values == {"STATIC_URL": "/x"}
+
+
+def test_templates_as_django_has_them_are_told():
+    with pytest.raises(SettingsError, match="there is one engine, Jinja2"):
+        check_values({"TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]}, source="test")
+
+
+def test_a_problem_that_ends_with_a_question_has_no_full_stop_behind_it():
+    with pytest.raises(SettingsError, match=r"Did you mean 'rediss://'\?$"):
+        check_values({"CACHES": {"default": "rediss2://localhost"}}, source="test")

@@ -224,6 +224,7 @@ def test_routes_that_can_never_be_reached_are_checked() -> None:
         path("a/", view),
         path("b/", view, name="a"),
         path("/c", view),
+        path(r"^e/(?P<pk>\d+)/$", view),
         path("d", view, methods=["GET"]),
         path("d", view, methods=["POST"]),
     ]
@@ -232,4 +233,4 @@ def test_routes_that_can_never_be_reached_are_checked() -> None:
 
     found = [message.id for message in apps.part(UrlsPart).check(apps)]
 
-    assert sorted(found) == ["urls.E001", "urls.W001", "urls.W002"]
+    assert sorted(found) == ["urls.E001", "urls.W001", "urls.W002", "urls.W003"]

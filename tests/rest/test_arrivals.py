@@ -9,7 +9,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, dataclasses
 from typing_extensions import TypedDict
 
 from covet.exceptions import ImproperlyConfigured
-from covet.http import HTMLResponse, HTTPException, JSONResponse, Response, UploadedFile
+from covet.http import HTMLResponse, HTTPException, JSONResponse, Request, Response, UploadedFile
 from covet.rest import (
     Body,
     Depends,
@@ -23,9 +23,11 @@ from covet.rest import (
     Query,
     Router,
     Schema,
+    Throttle,
     action,
     permissions,
 )
+from covet.rest.part import RestPart
 from covet.schema import needs
 from covet.test import assert_queries
 from covet.urls import include, path
@@ -596,3 +598,55 @@ async def test_a_list_that_does_not_fit_its_schema_is_told_by_name(site: Any) ->
     assert (
         "the answer's schema list[Item]: 0.name: Field required." in (await client.get("/api/items")).json()["detail"]
     )
+
+
+async def test_a_text_in_the_place_of_a_list_is_refused(site: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"Router: tags is a list: write tags=\['shop'\]"):
+        Router(tags="shop")
+    with pytest.raises(ImproperlyConfigured, match=r"GET '/x': throttles is a list: write throttles=\['5/minute'\]"):
+        Router().get("/x", throttles="5/minute")
+    with pytest.raises(ImproperlyConfigured, match=r"Authors: ordering is a list: write ordering=\['-name'\]"):
+        unchecked(type)("Authors", (ModelViewSet,), {"ordering": "-name"}, model=Author)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"permissions": permissions.IsAdminUser}, r"read: permissions is a list: write permissions=\[IsAdminUser\]"),
+        ({"permissions": ["IsAdmin"]}, "read: permissions: 'IsAdmin' is no dotted path"),
+        ({"throttles": Throttle("5/minute")}, "read: throttles is a list; put brackets round <Throttle"),
+        ({"throttles": ["10 per minute"]}, "read: throttles: '10 per minute' is no throttle. Write a rate"),
+    ],
+    ids=["class", "text", "throttle", "rate"],
+)
+async def test_permissions_and_throttles_that_are_none_name_the_handler(
+    site: Any, options: dict[str, Any], said: str
+) -> None:
+    api = Router()
+
+    @api.get("/x", **options)
+    async def read() -> None: ...
+
+    with pytest.raises(ImproperlyConfigured, match=said):
+        await serve(site, api)
+
+
+def test_a_viewset_that_is_about_nothing_says_what_to_write() -> None:
+    class Authors(ModelViewSet): ...
+
+    with pytest.raises(ImproperlyConfigured, match=r"Write class Authors\(ModelViewSet, model=Article\)"):
+        Router().register("authors", Authors)
+
+
+async def test_check_finds_a_name_of_the_path_that_nothing_takes(site: Any) -> None:
+    api = Router()
+
+    @api.get("/items/<int:pk>")
+    async def read(id: int) -> None: ...
+
+    @api.get("/things/<int:pk>")
+    async def thing(request: Request) -> None: ...
+
+    client = await site([path("api/", include(api))], installed=["covet.rest"])
+    (found,) = [one for one in client.application.apps.part(RestPart).check(None) if one.id == "rest.W003"]
+    assert found.msg.endswith("read does not take 'pk' of its path, and 'id' must come from the query.")

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from covet import checks
+from covet.db.models.fields.base import Field
 
 if TYPE_CHECKING:
     from covet.checks import CheckMessage
 
 __all__ = ["check_class", "check_targets"]
+
+_AWAITED = ("delete", "full_clean", "refresh_from_db", "save")
 
 
 def check_class(model: Any) -> Iterator[CheckMessage]:
@@ -39,6 +42,44 @@ def check_class(model: Any) -> Iterator[CheckMessage]:
             id="models.E025",
         )
     yield from _check_together(model)
+    yield from _check_body(model)
+
+
+def _check_body(model: Any) -> Iterator[CheckMessage]:
+    """What was meant and does nothing: a field that was not called, a ``save()`` whose ``super()`` nobody awaits."""
+    for base in model.__mro__:
+        if base.__module__.startswith("covet."):
+            continue
+        for name, member in vars(base).items():
+            if inspect.isclass(member) and issubclass(member, Field) and member.__module__.startswith("covet."):
+                yield checks.Warning(
+                    f"'{name}' is the class {member.__name__} itself, and no field.",
+                    hint=f"Call it: {name} = models.{member.__name__}(…).",
+                    obj=model,
+                    id="models.W052",
+                )
+        for name in _AWAITED:
+            method = vars(base).get(name)
+            if inspect.isfunction(method) and not inspect.iscoroutinefunction(method) and _drops_super(method, name):
+                yield checks.Warning(
+                    f"{base.__name__}.{name}() calls super().{name}() and does not await it, so nothing is done.",
+                    hint=f"Write async def {name}(…) and await super().{name}(…).",
+                    obj=model,
+                    id="models.W053",
+                )
+
+
+def _drops_super(method: Any, name: str) -> bool:
+    """Whether a plain function has a line ``super().save(…)``, whose coroutine goes nowhere."""
+    import ast
+    import textwrap
+
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
+    except (OSError, SyntaxError, TypeError):
+        return False  # no source to look at
+    lines = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    return any(ast.unparse(line).startswith(f"super().{name}(") for line in lines if isinstance(line, ast.Call))
 
 
 def check_targets(model: Any) -> Iterator[CheckMessage]:

@@ -137,3 +137,42 @@ def test_columns_that_are_computed_on_each_read_need_a_new_postgresql() -> None:
         )
         assert told(registry, "postgres://u:p@localhost/x") == [("fields.W221", "read")]
         assert told(registry, "sqlite://:memory:") == []
+
+
+def test_a_field_that_was_not_called_is_named() -> None:
+    warning = found(lambda: model(title=models.TextField))["models.W052"]
+
+    assert warning.msg == "'title' is the class TextField itself, and no field."
+    assert warning.hint == "Call it: title = models.TextField(…)."
+
+
+def test_a_save_whose_super_nobody_awaits_is_named() -> None:
+    class Marked:
+        def save(self, *args: Any, **kwargs: Any) -> None:
+            super().save(*args, **kwargs)  # type: ignore[misc]
+
+    class Returned:
+        def save(self, *args: Any, **kwargs: Any) -> Any:
+            return super().save(*args, **kwargs)  # type: ignore[misc]
+
+    class Awaited:
+        async def delete(self, *args: Any, **kwargs: Any) -> Any:
+            await super().delete(*args, **kwargs)  # type: ignore[misc]
+
+    warning = found(lambda: model("Book", (Marked, models.Model)))["models.W053"]
+    assert warning.msg == "Marked.save() calls super().save() and does not await it, so nothing is done."
+    for kind in (Returned, Awaited):
+        assert "models.W053" not in found(lambda kind=kind: model("Book", (kind, models.Model)))
+
+
+def test_a_save_without_source_is_left_alone() -> None:
+    scope: dict[str, Any] = {}
+    exec("def save(self):\n    super().save()", scope)
+
+    assert "models.W053" not in found(lambda: model(save=scope["save"]))
+
+
+@pytest.mark.parametrize("kind", [models.ForeignKey, models.OneToOneField])
+def test_a_relation_without_on_delete_says_what_there_is(kind: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{kind.__name__}\(\) needs on_delete, .*PROTECT refuses"):
+        kind("Author")

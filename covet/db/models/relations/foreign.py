@@ -105,7 +105,7 @@ class ForeignKey(RelationField[T]):
     def __init__(
         self,
         to: Any,
-        on_delete: Any,
+        on_delete: Any = None,
         *,
         related_name: str | None = None,
         related_query_name: str | None = None,
@@ -117,6 +117,11 @@ class ForeignKey(RelationField[T]):
     ) -> None:
         if not isinstance(to, str) and not hasattr(to, "_meta"):
             raise TypeError(f"{type(self).__name__}() takes a model, its name or 'self' as its target, not {to!r}.")
+        if on_delete is None:
+            raise TypeError(
+                f"{type(self).__name__}() needs on_delete, which says what happens to its rows when their target is deleted: "
+                "models.CASCADE deletes them too, PROTECT refuses, SET_NULL keeps them."
+            )
         if not callable(on_delete):
             raise TypeError(
                 f"{type(self).__name__}(on_delete=…) takes models.CASCADE or another rule, not {on_delete!r}."
@@ -418,7 +423,7 @@ class OneToOneField(ForeignKey[T]):
             **options: Unpack[FieldOptions],
         ) -> None: ...
 
-    def __init__(self, to: Any, on_delete: Any, **options: Any) -> None:
+    def __init__(self, to: Any, on_delete: Any = None, **options: Any) -> None:
         options["unique"] = True
         super().__init__(to, on_delete, **options)
 
