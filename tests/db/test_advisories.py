@@ -36,7 +36,7 @@ from covet.db.models import (
 from covet.db.models.expressions import KT, KeyTransform
 from covet.db.models.functions import Collate, Extract, Left, Lower, RowNumber, Trunc, TruncDate
 from covet.db.observe import record_queries
-from covet.exceptions import FieldError
+from covet.exceptions import FieldDoesNotExist, FieldError
 from tests._apps.blog.models import MODELS, Article, Author
 from tests.db.models.conftest import create_tables
 
@@ -161,6 +161,37 @@ async def _names_in_order_by_and_where_else_names_go(name: str) -> None:
     if "." not in name:
         await refused(lambda: Author.objects.extra(order_by=[name]))
     await refused(lambda: Author.objects.annotate(n=Window(RowNumber(), order_by=name)))
+
+
+async def test_names_given_to_combined_querysets_and_to_writes(site: Database) -> None:
+    """CVE-2021-35042 again: a result of union() has its own way to its order; and names that choose what is written."""
+    ann = await Author.objects.get()
+    for name in NAMES:
+        await _names_given_to_combined_querysets_and_to_writes(name, ann)
+
+
+async def _names_given_to_combined_querysets_and_to_writes(name: str, ann: Author) -> None:
+    both = Author.objects.filter(age=1).union(Author.objects.filter(age=2))
+    for sign in ("", "-", "+"):
+        await refused(lambda sign=sign: both.order_by(f"{sign}{name}"), FieldError, ValueError, NotSupportedError)  # type: ignore[misc]
+        await refused(lambda sign=sign: both.order_by(f"{sign}{name}").values("name"), FieldError, ValueError)  # type: ignore[misc]
+    await refused(lambda: both.order_by(F(name).desc(nulls_last=True)))
+    await refused(lambda: both.order_by(Lower(name)))
+    relation = FilteredRelation("articles")
+    await refused(lambda: Author.objects.annotate(x=relation, y=FilteredRelation(f"x__{name}")))
+    await refused(lambda: Author.objects.alias(x=relation).values(f"x__{name}"))
+    await refused(lambda: Author.objects.alias(x=relation).order_by(f"-x__{name}"))
+    await refused(lambda: ann.save(update_fields=[name]), ValueError, FieldError, FieldDoesNotExist)
+    await refused(lambda: ann.refresh_from_db(fields=[name]), ValueError, FieldError, FieldDoesNotExist)
+    await refused(lambda: Author.objects.bulk_update([ann], [name]), ValueError, FieldError, FieldDoesNotExist)
+    for fields in ({"unique_fields": [name]}, {"update_fields": [name]}):
+        options = {"update_conflicts": True, "unique_fields": ["name"], "update_fields": ["age"], **fields}
+        await refused(
+            lambda options=options: Author.objects.bulk_create([Author(name="x")], **options),
+            ValueError,
+            FieldError,
+            FieldDoesNotExist,
+        )  # type: ignore[misc]
 
 
 async def test_prefixes_of_order_by_are_not_stripped_more_than_once(site: Database) -> None:
@@ -355,6 +386,17 @@ async def test_attributes_of_instances_cannot_be_hidden(site: Database) -> None:
         await refused(lambda name=name: Author.objects.annotate(**{name: Value(1)}), ValueError)  # type: ignore[misc]
     with pytest.raises(ValueError, match="conflicts"):
         await Author.objects.prefetch_related(Prefetch("articles", to_attr="name"))
+
+
+@pytest.mark.parametrize("value", [0, 0.0, False], ids=["int", "float", "bool"])
+async def test_a_number_is_not_the_number_that_a_text_begins_with(site: Database, value: Any) -> None:
+    """CVE-2014-0474: MySQL compares a text with a number as numbers, so that 0 is every token that begins with a letter."""
+    try:
+        assert await Author.objects.filter(name=value) == []
+        assert await Author.objects.filter(name__in=[value, "x"]) == []
+        assert await Author.objects.exclude(name=value).count() == 1
+    except (ValueError, TypeError, DatabaseError):
+        return  # said so
 
 
 class Anything:

@@ -113,6 +113,7 @@ class Dialect(ABC):
     has_distinct_on: bool = False
     has_aggregate_filter: bool = True
     has_nulls_order: bool = True
+    has_outer_in_derived: bool = True
     has_select_for_update: bool = True
     has_skip_locked: bool = True
     has_nowait: bool = True

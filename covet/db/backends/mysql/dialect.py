@@ -186,9 +186,11 @@ class MySQLDialect(Dialect):
             self.has_lock_of = False
             self.has_expression_indexes = False
             self.has_intersect = version >= (10, 3)
+            self.has_outer_in_derived = False
         else:
             self.has_skip_locked = version >= (8, 0, 1)
             self.has_nowait = version >= (8, 0, 1)
+            self.has_outer_in_derived = version >= (8, 0, 14)
             self.has_lock_of = version >= (8, 0, 1)
             self.has_expression_indexes = version >= (8, 0, 13)
             self.has_intersect = version >= (8, 0, 31)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from covet.db.models.expressions.scope import Resolved
+from covet.db.models.query.combined import labelled
 from covet.db.models.query.qualify import rewritten
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select
@@ -28,8 +29,9 @@ class Derived:
         self.dialect = inner.dialect
         self._outputs: dict[n.Node, str] = {}
         self._rows = inner.rows(ordered=inner.plan.is_sliced or bool(inner.plan.extras.distinct_on))
-        for column in self._rows.columns:
-            self._outputs.setdefault(column.node, f"c{len(self._outputs)}")
+        is_compound = isinstance(self._rows.statement, Compound)  # whose columns are named by their places
+        for number, column in enumerate(self._rows.columns):
+            self._outputs.setdefault(column.node, f"c{number if is_compound else len(self._outputs)}")
         extras = inner.plan.extras
         self._fixed = extras.distinct or extras.combined is not None or bool(inner.qualify)
 
@@ -98,7 +100,7 @@ class Derived:
         """Return the derived table, with every column that was asked for."""
         statement = self._rows.statement
         if isinstance(statement, Compound):
-            return statement
+            return labelled(statement)
         outputs = tuple([Output(node, alias) for node, alias in self._outputs.items()])
         group = statement.group_by
         if group:

@@ -265,7 +265,7 @@ class Fetch(Chain[M, R]):
             raise ValueError(
                 f"{method}() needs field names, or get_latest_by in Meta of {self.model._meta.object_name}."
             )
-        query = self.query.ordered(names).with_extras(reversed=reverse)
+        query = self.query.ordered(names).with_extras(reversed=self.query.extras.reversed is not reverse)
         rows = await self._chain(query)._sliced(0, 1)._fetch()
         if not rows:
             raise self.model.DoesNotExist(f"No {self.model._meta.object_name} matches the query.")

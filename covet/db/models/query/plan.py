@@ -466,8 +466,6 @@ class Query:
         new.order = tuple([item if item.__class__ is str else item.shape(values) for item in items])
         new.order_items = items
         new.order_values = tuple(values)
-        if new.extras.reversed:
-            new.extras = new.extras.but(reversed=False)
         return new.zoned(items)
 
     def zoned(self, items: Iterable[Any]) -> Query:
@@ -524,7 +522,8 @@ class Query:
                 break
             if annotation.is_relation is not is_relation or not name.startswith(own):
                 continue
-            if (name == own or name.startswith(f"{own}__")) and (found is None or len(own) > len(found.name)):
+            goes_on = len(name) > len(own) + 2 and name.startswith(f"{own}__")
+            if (name == own or goes_on) and (found is None or len(own) > len(found.name)):
                 found = annotation
         return found, "" if found is None else name[len(found.name) + 2 :]
 

@@ -155,7 +155,15 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         if not isinstance(name, str):
             raise TypeError(f"values() takes names, and expressions by keyword, not {name!r}.")
         head = name.partition("__")[0]
-        if query.named(name)[0] is not None:
+        annotation = query.named(name)[0]
+        if annotation is not None:
+            if not annotation.selected:
+                raise FieldError(
+                    f"'{annotation.name}' is an alias, which is there for conditions and order and not read (in "
+                    f"values('{name}')). Write annotate({annotation.name}=…) for a value.",
+                    model=self.model,
+                    name=name,
+                )
             return False
         meta = self.model._meta
         try:

@@ -189,7 +189,7 @@ class Refine(Chain[M, R]):
 
     def _annotate(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, selected: bool) -> Self:
         method = "annotate" if selected else "alias"
-        self._check_refinable(method)
+        self._check_uncombined(method)
         expressions: dict[str, Expression[Any]] = {}
         for arg in args:
             if not hasattr(arg, "resolve"):
@@ -262,7 +262,7 @@ class Refine(Chain[M, R]):
             raise TypeError("select_related() needs the names of the relations to follow.")
         if self._kind != "model":
             raise TypeError("select_related() after values() or values_list() has nothing to load relations into.")
-        self._check_refinable("select_related")
+        self._check_uncombined("select_related")
         if meta.apps.models_ready:
             for path in paths:
                 at = meta
@@ -319,7 +319,7 @@ class Refine(Chain[M, R]):
     def _check_instances(self, method: str) -> None:
         if self._kind != "model":
             raise TypeError(f"{method}() cannot follow values() or values_list().")
-        self._check_refinable(method)
+        self._check_uncombined(method)
 
     def select_for_update(
         self, nowait: bool = False, skip_locked: bool = False, of: Iterable[str] = (), no_key: bool = False
@@ -402,6 +402,9 @@ class Refine(Chain[M, R]):
 
     def _check_refinable(self, method: str) -> None:
         self._check_unsliced(method)
+        self._check_uncombined(method)
+
+    def _check_uncombined(self, method: str) -> None:
         if self.query.extras.combined is not None:
             raise NotSupportedError(
                 f"{method}() cannot follow union(), intersection() or difference(): apply it to the parts before."

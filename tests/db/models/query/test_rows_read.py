@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from covet.conf import override
-from covet.db.models import Case, Count, F, Prefetch, Sum, Value, When
-from covet.db.models.functions import Upper
+from covet.db.errors import NotSupportedError
+from covet.db.models import Case, Count, Exists, F, OuterRef, Prefetch, Sum, Value, When, Window
+from covet.db.models.functions import RowNumber, Upper
 from covet.db.observe import record_queries
+from covet.exceptions import FieldError
 from tests._apps.blog.models import Article, Author, Tag
 
 pytestmark = [pytest.mark.usefixtures("blog"), pytest.mark.row("queries.values")]
@@ -105,3 +107,39 @@ async def test_a_subquery_of_values_narrowed_later_keeps_all_that_it_read() -> N
     with record_queries() as log:
         assert await Article.objects.values("author__name").filter(author__name="Bob") == [{"author__name": "Bob"}]
     assert log[0].sql.count("JOIN") == 1  # one row, so the same row
+
+
+async def test_a_slice_may_be_annotated_and_an_alias_is_not_read() -> None:
+    await _write()
+    first = Article.objects.order_by("pk")[:2]
+    assert [(row.title, row.n) for row in await first.annotate(n=Count("tags"))] == [("one", 1), ("two", 2)]  # type: ignore[attr-defined]
+    assert [row.twice for row in await first.alias(x=F("views")).annotate(twice=F("x") * 2)] == [2, 4]  # type: ignore[attr-defined]
+    assert [row.author.name for row in await first.select_related("author").only("title", "author__name")] == [
+        "Ann",
+        "Ann",
+    ]
+    assert [row.title for row in await first.defer("body")] == ["one", "two"]
+    hidden = Article.objects.alias(n=Count("tags")).filter(n=2)
+    assert await hidden.values_list("title", flat=True) == ["two"]
+    for names in (("title", "n"), ("n__gt",)):
+        with pytest.raises(FieldError, match="'n' is an alias"):
+            hidden.values(*names)
+    assert await hidden.annotate(n=F("n")).values_list("title", "n") == [("two", 2)]
+
+
+async def test_a_reversed_queryset_stays_so_in_another_order() -> None:
+    await _write()
+    assert await Article.objects.reverse().order_by("views").values_list("views", flat=True) == [3, 2, 1]
+    assert await Article.objects.reverse().reverse().order_by("views").values_list("views", flat=True) == [1, 2, 3]
+    last = await Article.objects.reverse().first()
+    assert last is not None and last.title == "three"
+    assert (await Article.objects.reverse().latest("views")).views == 1
+    assert (await Article.objects.reverse().earliest("views")).views == 3
+
+
+@pytest.mark.vendors("mysql")
+async def test_a_window_of_an_outer_row_says_where_it_cannot_be(blog: Any) -> None:
+    inner = Article.objects.annotate(n=Window(RowNumber(), order_by="pk")).filter(n=1, author=OuterRef("pk"))
+    with pytest.raises(NotSupportedError, match="leave OuterRef out of the query of Article"):
+        await Author.objects.filter(Exists(inner))
+    await Author.objects.filter(pk__in=Article.objects.annotate(n=Window(RowNumber())).filter(n=1).values("author"))

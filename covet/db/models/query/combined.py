@@ -1,0 +1,144 @@
+"""``union`` and its kin: the members' statements joined, and the order of the result.
+
+No database orders the rows of a set operation by anything but its columns. What is ordered by and not selected is therefore
+selected by each member as well, behind the columns of the user, who does not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from covet.db.errors import NotSupportedError
+from covet.db.sql import nodes as n
+from covet.db.sql.statements import Compound, Output, Select, TableRef
+
+if TYPE_CHECKING:
+    from covet.db.models.query.assemble import Assembler, Rows
+
+__all__ = ["Hidden", "combined_order", "combined_rows", "labelled", "without_hidden"]
+
+_ALIAS = "combined"
+
+
+class Hidden(Struct, frozen=True):
+    """What a member selects for the order alone.
+
+    Attributes:
+        item: A name, or an expression.
+        slot: The slot of the expression's first value.
+        is_null: Whether it is missing, and not the value itself: for databases that cannot say where NULL stands.
+    """
+
+    item: Any
+    slot: int = 0
+    is_null: bool = False
+
+    def node(self, member: Assembler) -> n.Node:
+        """Return the column that a member selects."""
+        before, member.cursor = member.cursor, self.slot
+        node = (member.ref(self.item) if isinstance(self.item, str) else self.item.resolve(member)).node
+        member.cursor = before
+        return n.IsNull(node) if self.is_null else node
+
+
+def combined_rows(build: Assembler, hidden: Sequence[Hidden] = ()) -> tuple[list[Select | Compound], Rows]:
+    """Return the members' statements, and the rows of the first, which name the columns."""
+    plan = build.plan
+    combined = plan.extras.combined
+    assert combined is not None
+    build.cursor = build.order_offset + len(plan.order_values)
+    members: list[Select | Compound] = []
+    first: Rows | None = None
+    for member in combined.queries:
+        query = member
+        if plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
+            query = query.with_extras(outputs=plan.extras.outputs)
+        inner = type(build)(query, build.dialect, start=build.cursor, alias=build.alias)
+        build.cursor = inner.end
+        rows = inner.rows(ordered=query.is_sliced, hidden=hidden)
+        members.append(rows.statement)
+        first = first or rows
+    assert first is not None
+    return members, first
+
+
+def combined_order(build: Assembler, names: list[str]) -> tuple[list[n.Ordering], list[Hidden]]:
+    """Return the order by places of columns, and what must be selected for it.
+
+    Raises:
+        NotSupportedError: It is by something that the members, which name their columns, do not select.
+    """
+    hidden: list[Hidden] = []
+    order: list[n.Ordering] = []
+    slot = build.order_offset
+    items: Iterable[Any] = build.plan.order_items
+    if build.plan.order is None:
+        items = [item for item in build.meta.ordering if isinstance(item, str) and item.lstrip("-") in {*names, "pk"}]
+
+    def place(wanted: Hidden) -> n.Node:
+        if wanted not in hidden:
+            _refuse_closed(build, names, wanted.item)
+            hidden.append(wanted)
+        return n.Raw(str(len(names) + hidden.index(wanted) + 1))
+
+    for item in items:
+        name = item if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
+        is_name = isinstance(name, str)
+        descending = (is_name and name.startswith("-")) or bool(getattr(item, "descending", False))
+        nulls = getattr(item, "nulls", None)
+        if build.plan.extras.reversed:
+            descending, nulls = not descending, {"first": "last", "last": "first"}.get(nulls or "")
+        keys: list[Any] = _columns(build, name.lstrip("-+"), names) if is_name else [getattr(item, "expression", item)]
+        for key in keys:
+            known = isinstance(key, str) and key in names
+            if nulls is not None and not build.dialect.has_nulls_order and (nulls == "first") is descending:
+                order.append(n.Ordering(place(Hidden(key, slot, is_null=True)), nulls == "first"))
+                nulls = None
+            node = n.Raw(str(names.index(key) + 1)) if known else place(Hidden(key, slot))
+            order.append(n.Ordering(node, descending, nulls))
+        if not isinstance(item, str):
+            values: list[Any] = []
+            item.shape(values)
+            slot += len(values)
+    return order, hidden
+
+
+def _columns(build: Assembler, name: str, names: Sequence[str]) -> list[str]:
+    """Return the selected columns that a name means, or the name itself."""
+    if name in names:
+        return [name]
+    fields = build.meta.pk_fields if name == "pk" else [build.meta.fields_map.get(name)]
+    columns = [field.attname for field in fields if field is not None and field.concrete]
+    return columns if columns and all(column in names for column in columns) else [name]
+
+
+def _refuse_closed(build: Assembler, names: Sequence[str], item: Any) -> None:
+    combined = build.plan.extras.combined
+    assert combined is not None
+    closed = any(one.extras.outputs is not None or one.extras.combined is not None for one in combined.queries)
+    if closed or item == "?":
+        raise NotSupportedError(
+            f"union() and its kin can be ordered by the columns selected ({', '.join(names)}), not by {item!r}."
+        )
+
+
+def labelled(statement: Compound) -> Compound:
+    """Return the statement with its columns called ``c0``, ``c1``, …: those of the first member name them all."""
+    first, *others = statement.queries
+    if isinstance(first, Compound):
+        return replace(statement, queries=(labelled(first), *others))
+    outputs = [replace(output, alias=f"c{number}") for number, output in enumerate(first.outputs)]
+    return replace(statement, queries=(replace(first, outputs=tuple(outputs)), *others))
+
+
+def without_hidden(rows: Rows) -> Select | Compound:
+    """Return the statement with the user's columns alone, for a place where no others may be."""
+    statement = rows.statement
+    if not rows.hidden or isinstance(statement, Select):
+        return statement
+    outputs = [Output(n.Column(_ALIAS, f"c{number}")) for number in range(len(rows.columns))]
+    return Select(tuple(outputs), TableRef(labelled(statement), _ALIAS))
