@@ -33,11 +33,12 @@ $(VENV)/.dev: pyproject.toml hatch_build.py | $(VENV)/bin/python
 
 setup: $(VENV)/.dev rust ## the virtual environment with everything, and the Rust half where cargo is at hand
 
+# Without the stable ABI, as the wheels for one Python are: see covet_rust/Cargo.toml.
 rust: $(VENV)/.dev ## build covet_rust into the virtual environment
 	@if command -v cargo >/dev/null 2>&1; then \
 	  if [ -z "$$(find $(VENV) -path '*covet_rust*' -name '*.so' -newer covet_rust/Cargo.toml 2>/dev/null)" ] || \
 	     [ -n "$$(find covet_rust/src Cargo.toml -newer $(VENV)/.rust 2>/dev/null || echo first)" ]; then \
-	    VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop -q --release -m covet_rust/Cargo.toml && touch $(VENV)/.rust; \
+	    VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop -q --release --no-default-features -m covet_rust/Cargo.toml && touch $(VENV)/.rust; \
 	  fi; \
 	elif [ -n "$$CI" ]; then echo "cargo is missing: in CI the Rust half must be built and tested." >&2; exit 1; \
 	else echo "cargo is missing: the Rust half (covet_rust) is left out; its plain twin is tested." >&2; fi
@@ -79,9 +80,12 @@ docs: $(VENV)/.dev ## build the documentation, strictly
 docs-serve: $(VENV)/.dev ## the documentation at http://127.0.0.1:8001
 	$(BIN)/mkdocs serve -a 127.0.0.1:8001
 
-build: $(VENV)/.dev ## both wheels and the source archive, into dist/
+build: $(VENV)/.dev ## the wheels (covet; covet_rust for any Python and for this one) and the source archive, into dist/
 	$(BIN)/python -m build -q --outdir dist .
-	@if command -v cargo >/dev/null 2>&1; then $(BIN)/maturin build -q --release -m covet_rust/Cargo.toml --out dist; fi
+	@if command -v cargo >/dev/null 2>&1; then \
+	  $(BIN)/maturin build -q --release -m covet_rust/Cargo.toml --out dist && \
+	  $(BIN)/maturin build -q --release --no-default-features -i $(BIN)/python -m covet_rust/Cargo.toml --out dist; \
+	fi
 
 bench: setup services ## the benchmarks' tables (python -m benchmarks --help)
 	@eval "$$(scripts/services env)" && $(BIN)/python -m benchmarks
