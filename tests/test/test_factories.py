@@ -191,3 +191,64 @@ async def test_a_hook_that_fails_fails_the_creation(site: str) -> None:
     with pytest.raises(LookupError, match="the hook's own"):
         await FailingFactory()
     assert await Group.objects.count() == 1
+
+
+@pytest.mark.row("factories")
+async def test_declarations_of_factory_boy_read_the_rows_around_them(site: str) -> None:
+    """A trait with related rows, SelfAttribute, Maybe, Iterator, and a chain of sub-factories three rows deep."""
+    import factory
+
+    from covet.auth.models import Permission
+    from covet.contenttypes.models import ContentType
+
+    factories = make_factories()
+
+    class KindFactory(factories.content_type):  # type: ignore[misc, name-defined]  # made at run time
+        class Params:
+            ruled = factory.Trait(
+                rules=factory.RelatedFactoryList(
+                    "tests.test.test_factories.RuleFactory", factory_related_name="content_type", size=2
+                )
+            )
+
+        model = factory.Iterator(["desk", "lamp"])
+
+    class RuleFactory(factories.permission):  # type: ignore[misc, name-defined]  # made at run time
+        class Params:
+            loud = False
+
+        content_type = factory.SubFactory(KindFactory, app_label=factory.SelfAttribute("..codename"))
+        name = factory.Maybe("loud", yes_declaration="MAY", no_declaration=factory.LazyFunction(lambda: "may"))
+
+    globals()["RuleFactory"] = RuleFactory
+    try:
+        kind = await KindFactory(ruled=True)
+        bare = await KindFactory()
+        rule = await RuleFactory(loud=True, codename="deep")
+    finally:
+        del globals()["RuleFactory"]
+
+    assert (kind.model, bare.model) == ("desk", "lamp")
+    assert await Permission.objects.filter(content_type=kind).values_list("name", flat=True) == ["may", "may"]
+    assert await Permission.objects.filter(content_type=bare).count() == 0
+    written = await ContentType.objects.get(permission=rule)
+    assert (rule.name, written.app_label) == ("MAY", "deep")
+
+
+@pytest.mark.row("factories")
+async def test_rows_are_written_in_the_transaction_that_is_open(site: str) -> None:
+    """Rolled back with it, the rows of sub-factories and of hooks too."""
+    from covet.auth.models import Group, Permission
+    from covet.contenttypes.models import ContentType
+    from covet.db import transaction
+
+    factories = make_factories()
+    kinds = await ContentType.objects.count()
+    before = await Permission.objects.count()
+    with pytest.raises(LookupError):
+        async with transaction.atomic():
+            await factories.group(permissions_of=[await factories.permission(content_type__model="gone")])
+            assert await Permission.objects.count() == before + 1
+            raise LookupError
+    assert (await Group.objects.count(), await Permission.objects.count()) == (0, before)
+    assert await ContentType.objects.count() == kinds
