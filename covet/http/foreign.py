@@ -6,6 +6,8 @@ import re
 from functools import cache
 from typing import Final, NoReturn
 
+from covet.porting.twins import explain_twin
+
 __all__ = ["INSTEAD", "Absent", "explain"]
 
 INSTEAD: Final = {
@@ -50,6 +52,7 @@ def _of_http() -> re.Pattern[str]:
 
 def explain(error: BaseException) -> None:
     """Add to an error about an argument of a response or an HTTP error what to write instead, where that is known."""
+    explain_twin(error)
     if isinstance(error, TypeError):
         found = _of_http().match(str(error))
         hint = None if found is None else _ARGUMENTS.get(found[2])

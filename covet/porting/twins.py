@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 
 from covet.text import suggest
 
-__all__ = ["no_attribute"]
+__all__ = ["explain_twin", "no_attribute"]
+
+
+def explain_twin(error: BaseException) -> None:
+    """Add to the error about ``queryset.aget()`` or ``auth.alogin()`` what to write; others stay as they are.
+
+    It is found once such an error has been raised: a ``__getattr__`` would make every other attribute slower.
+    """
+    if not isinstance(error, AttributeError) or not isinstance(error.name, str) or hasattr(error, "__notes__"):
+        return
+    owner, plain = error.obj, error.name[1:]
+    home = owner.__name__ if inspect.ismodule(owner) else type(owner).__module__
+    if error.name[:1] == "a" and plain and home.partition(".")[0] == "covet" and callable(getattr(owner, plain, None)):
+        error.add_note(f"Nothing has a twin with an 'a' here: write await ….{plain}(…).")
 
 
 def no_attribute(owner: object, name: str, names: Iterable[str]) -> AttributeError:

@@ -8,7 +8,7 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.session import ASKED, Frame
@@ -53,6 +53,13 @@ class Atomic:
         # It writes nothing: on SQLite it can do without the one connection that may.
         self._only_reads = False
         self._entered: list[Frame] = []
+
+    if not TYPE_CHECKING:  # a checker finds it by itself
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("A transaction is entered by 'async with transaction.atomic():', not by 'with'.")
+
+        def __exit__(self, *found: object) -> None: ...
 
     async def __aenter__(self) -> Atomic:
         database = self._database()

@@ -365,7 +365,11 @@ class Model(metaclass=ModelBase):
 
     def __repr__(self) -> str:
         try:
-            text = str(self)
+            state: State | None = self.__dict__.get("_row_state")
+            is_unknown = (
+                state is not None and state.loader is not None and type(self)._meta.pk.attname not in self.__dict__
+            )
+            text = "not loaded" if is_unknown else str(self)
         except NotLoaded:
             try:
                 text = f"pk={self.pk!r}, not loaded"

@@ -22,6 +22,7 @@ from covet.db.models.expressions.inference import BOOLEAN, combined_field, famil
 from covet.db.models.expressions.q import Q, hashable
 from covet.db.models.expressions.scope import Resolved, Scope, resolve_value
 from covet.db.sql import nodes
+from covet.db.sql.dialect import RawJSON
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
@@ -302,6 +303,9 @@ class Value(Expression[T]):
         """Return a parameter, or ``NULL``."""
         field = self.output_field if self.output_field is not None else field_of(self.value)
         if self.value is None:
+            if field is not None and family(field) == "json":
+                # As in Django: the word, where a bare None is NULL.
+                return Resolved(nodes.Bound(RawJSON("null"), nodes.ColumnType("json")), field)
             return Resolved(nodes.Keyword("NULL"), field)
         node = scope.param(self.value, field)
         if scope.vendor == "sqlite" and field is not None and family(field) == "decimal":

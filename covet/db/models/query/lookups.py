@@ -44,6 +44,9 @@ _INTEGER = n.ColumnType("integer")
 _TEXTUAL = frozenset({"char", "varchar", "text"})
 _DATE_PARTS = frozenset({"year", "iso_year", "quarter", "month", "week", "day", "week_day", "iso_week_day"})
 _TIME_PARTS = frozenset({"hour", "minute", "second"})
+_OF_POSTGRES = frozenset(
+    {"search", "trigram_similar", "trigram_strict_word_similar", "trigram_word_similar", "unaccent"}
+)
 _RELATION_LOOKUPS = frozenset({"exact", "in", "isnull", "gt", "gte", "lt", "lte", "range"})
 
 
@@ -233,6 +236,8 @@ def check_rest(path: Path, where: str) -> bool:
         hint = suggest(name, known)
         place = f" (in {where})" if where else ""
         tail = f"Did you mean '{hint}'?" if hint else f"Look-ups are: {', '.join(sorted(known))}."
+        if name in _OF_POSTGRES and not hint:
+            tail = "On texts 'covet.postgres' in INSTALLED_APPS brings it, with PostgreSQL."
         raise FieldError(
             f"{path.field.model._meta.object_name}.{path.field.name} has no look-up '{name}'{place}. {tail}",
             model=path.field.model,

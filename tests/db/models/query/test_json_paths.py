@@ -12,7 +12,7 @@ import pytest
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import NotSupportedError
-from covet.db.models import Count, F, JSONNull, Q
+from covet.db.models import Count, F, JSONNull, Q, Value
 from covet.db.models.expressions import KT, KeyTextTransform, KeyTransform
 from covet.exceptions import FieldError
 from tests.db.models.conftest import create_tables
@@ -124,7 +124,10 @@ async def test_the_word_null_and_a_missing_key_differ(papers: Database) -> None:
     assert await _names(data__null__isnull=True) == every - {"plain"}
     assert await _names(data__n__isnull=False) == {"plain", "deep", "ten"}
     assert await _names(data=None) == {"sql null"} == await _names(data__isnull=True)
-    assert await _names(data=JSONNull()) == {"json null"}
+    assert await _names(data=JSONNull()) == {"json null"} == await _names(data=Value(None, models.JSONField()))
+    await Paper.objects.create(name="as Django stores it", data=Value(None, models.JSONField()))
+    assert await _names(data=JSONNull()) == {"json null", "as Django stores it"}
+    await Paper.objects.filter(name="as Django stores it").delete()
     assert (await Paper.objects.get(name="json null")).data is None
     kept = set(await Paper.objects.exclude(data__a="b").values_list("name", flat=True))
     assert kept >= {"deep", "ten", "sql null"} and "plain" not in kept and "empty" not in kept
