@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from typing import Any
 from urllib.parse import quote
 
+from covet import timezone
 from covet.files.file import File, chunks_of
 from covet.files.names import check_name
 from covet.files.storage import BaseStorage
@@ -23,6 +25,7 @@ class InMemoryStorage(BaseStorage):
     def __init__(self, base_url: str = "/media/") -> None:
         self.base_url = base_url
         self.files: dict[str, bytes] = {}
+        self._saved: dict[str, datetime.datetime] = {}
 
     def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         """Return what migrations write."""
@@ -40,6 +43,7 @@ class InMemoryStorage(BaseStorage):
         while (tried := self.get_available_name(name, max_length, attempt)) in self.files:
             attempt += 1
         self.files[tried] = data
+        self._saved[tried] = timezone.now()
         return tried
 
     async def open(self, name: str, mode: str = "rb") -> File:
@@ -67,3 +71,14 @@ class InMemoryStorage(BaseStorage):
     async def size(self, name: str) -> int:
         """Return the file's length in bytes."""
         return len(self.files[check_name(name)])
+
+    async def listdir(self, path: str = "") -> tuple[list[str], list[str]]:
+        """Return the names of the folders and files in a folder of the storage."""
+        start = f"{check_name(path)}/" if path else ""
+        below = [name.removeprefix(start) for name in self.files if name.startswith(start)]
+        folders = {name.partition("/")[0] for name in below if "/" in name}
+        return sorted(folders), sorted(name for name in below if "/" not in name)
+
+    async def get_modified_time(self, name: str) -> datetime.datetime:
+        """Return when the file was saved."""
+        return self._saved[check_name(name)]

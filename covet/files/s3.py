@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import AsyncIterator
+import mimetypes
+from collections.abc import AsyncIterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +35,8 @@ class S3Storage(BaseStorage):
         url_lifetime_s: How long an address that ``url`` signs works, in seconds.
         base_url: The address of a public bucket, or of what stands in front of it: ``url`` then signs nothing.
         allow_overwrite: Replace a file of the same name, in place of taking another name.
+        cache_control: The ``Cache-Control`` of all files, for what reads the bucket; a mapping of patterns (``"*.css"``) to
+            values where it is not the same for all.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class S3Storage(BaseStorage):
         url_lifetime_s: float = 3600,
         base_url: str | None = None,
         allow_overwrite: bool = False,
+        cache_control: str | Mapping[str, str] | None = None,
     ) -> None:
         if not bucket:
             raise ImproperlyConfigured("S3Storage needs the name of a bucket, as in OPTIONS = {'bucket': 'uploads'}.")
@@ -58,6 +63,7 @@ class S3Storage(BaseStorage):
         self.url_lifetime_s = url_lifetime_s
         self.base_url = base_url
         self.allow_overwrite = allow_overwrite
+        self.cache_control = {"*": cache_control} if isinstance(cache_control, str) else dict(cache_control or {})
 
     def __repr__(self) -> str:
         return f"<S3Storage: {self.bucket}/{self.prefix}>"
@@ -70,6 +76,7 @@ class S3Storage(BaseStorage):
             "endpoint": self.endpoint,
             "base_url": self.base_url,
             "allow_overwrite": self.allow_overwrite,
+            "cache_control": self.cache_control,
         }
         return "covet.files.s3.S3Storage", (self.bucket,), {name: value for name, value in given.items() if value}
 
@@ -117,7 +124,9 @@ class S3Storage(BaseStorage):
         else:
             return await self._save_whole(name, bytes(head), max_length)
         taken = await self._free(name, max_length)
-        await self._obstore.put_async(self._store, taken, _joined(bytes(head), chunks))
+        await self._obstore.put_async(
+            self._store, taken, _joined(bytes(head), chunks), attributes=self.attributes_of(taken)
+        )
         return taken
 
     async def _save_whole(self, name: str, data: bytes, max_length: int | None) -> str:
@@ -133,11 +142,26 @@ class S3Storage(BaseStorage):
                     data,
                     mode="overwrite" if self.allow_overwrite else "create",
                     use_multipart=False,
+                    attributes=self.attributes_of(tried),
                 )
             except AlreadyExistsError:
                 attempt += 1
                 continue
             return tried
+
+    def attributes_of(self, name: str) -> dict[str, str]:
+        """Return what the bucket tells of a file to whoever reads it: its kind, and how long it may be kept."""
+        kind, encoding = mimetypes.guess_type(name)
+        if kind is None or encoding is not None:
+            kind = "application/octet-stream"
+        elif kind.startswith("text/") or kind == "application/javascript":
+            kind += "; charset=utf-8"
+        found = {"Content-Type": kind}
+        for pattern, value in self.cache_control.items():
+            if fnmatchcase(name, pattern):
+                found["Cache-Control"] = value
+                break
+        return found
 
     async def _free(self, name: str, max_length: int | None) -> str:
         attempt = 0

@@ -66,6 +66,8 @@ NAMES: Final = {
     "django.utils.timezone.datetime": "datetime.datetime",
     "django.utils.timezone.timedelta": "datetime.timedelta",
     "django.template.loader.render_to_string": "covet.templates.render_to_string",
+    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage": "covet.staticfiles.storage.ManifestStaticFilesStorage",
+    "django.contrib.staticfiles.storage.StaticFilesStorage": "covet.staticfiles.storage.StaticFilesStorage",
     "django.templatetags.static.static": "covet.staticfiles.links.static",
     "django.utils.decorators.method_decorator": "covet.views.decorators.method_decorator",
     "django.utils.html.mark_safe": "markupsafe.Markup",

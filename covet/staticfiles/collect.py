@@ -54,6 +54,7 @@ def collect(
     hashed: bool = True,
     dry_run: bool = False,
     link: bool = False,
+    packed: bool = True,
 ) -> Collected:
     """Fill STATIC_ROOT.
 
@@ -66,6 +67,7 @@ def collect(
         hashed: Store files under names made of their content too, and write the manifest.
         dry_run: Only tell.
         link: Make symbolic links under the files' own names, in place of copies.
+        packed: Write packed copies of what is named by content.
 
     Raises:
         CommandError: Two files refer to each other in a circle, or a file cannot be written.
@@ -86,7 +88,7 @@ def collect(
             else:
                 _copy(source, root / path, path, done, dry_run=dry_run)
         if hashed and not dry_run:
-            _Naming(chosen, root, base_url, done).run()
+            _Naming(chosen, root, base_url, done, packed=packed).run()
     except OSError as error:
         raise CommandError(f"{error.filename or root}: {error.strerror or error}.") from error
     return done
@@ -143,14 +145,16 @@ def _replace(target: Path, data: bytes) -> None:
 class _Naming:
     """Gives each file the name made of its content, the files it refers to first."""
 
-    def __init__(self, chosen: dict[str, Path], root: Path, base_url: str, done: Collected) -> None:
+    def __init__(
+        self, chosen: dict[str, Path], root: Path, base_url: str, done: Collected, *, packed: bool = True
+    ) -> None:
         self.chosen = chosen
         self.root = root
         self.base_url = base_url
         self.done = done
         self.names: dict[str, str] = {}
         self.open: list[str] = []
-        self.packers = list(_packers())
+        self.packers = list(_packers()) if packed else []
 
     def run(self) -> None:
         for path in sorted(self.chosen):

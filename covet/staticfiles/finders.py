@@ -127,6 +127,25 @@ class StaticFilesPart(AppPart):
         """Return the folders that are looked through, as far as the finders tell."""
         return [folder for finder in self.finders for _, folder in getattr(finder, "folders", ())]
 
+    async def startup(self) -> None:
+        """Read the manifest of the storage that static files were brought to, where STATIC_ROOT has none."""
+        from covet.staticfiles import manifest
+
+        if settings.DEBUG or "staticfiles" not in settings.STORAGES or manifest.current() is not None:
+            return
+        from covet.staticfiles.storage import remote_storage
+        from covet.staticfiles.upload import read_manifest
+
+        storage = remote_storage()
+        if storage is not None:
+            manifest.remember(await read_manifest(storage))
+
+    async def shutdown(self) -> None:
+        """Forget it."""
+        from covet.staticfiles import manifest
+
+        manifest.remember(None)
+
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report folders that are not there, and STATIC_ROOT among the sources."""
         for prefix, path in _named():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -41,8 +42,20 @@ class Manifest(Struct, frozen=True):
             return None
         except ValueError as error:
             raise ImproperlyConfigured(f"{file} is broken ({error}). Run collectstatic again.") from error
+        try:
+            return cls.parse(found)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{file} {error}. Run collectstatic again.") from error
+
+    @classmethod
+    def parse(cls, found: Any) -> Manifest:
+        """Return the manifest that a JSON document is.
+
+        Raises:
+            ValueError: It is none.
+        """
         if not isinstance(found, dict) or found.get("version") != _VERSION or not isinstance(found.get("paths"), dict):
-            raise ImproperlyConfigured(f"{file} was not written by this version. Run collectstatic again.")
+            raise ValueError("was not written by this version")
         return cls(found["paths"])
 
     def write(self, root: Path) -> None:
@@ -53,11 +66,21 @@ class Manifest(Struct, frozen=True):
         half.replace(root / MANIFEST)
 
 
+# What the storage holds, for processes that have no STATIC_ROOT of their own; read at the start.
+_remote: list[Manifest] = []
+
+
 def current() -> Manifest | None:
-    """Return the manifest of STATIC_ROOT as it was when the process first asked; ``None`` with DEBUG."""
-    if settings.DEBUG or settings.STATIC_ROOT is None:
+    """Return the manifest of STATIC_ROOT, or else that of the storage, as it was at first; ``None`` with DEBUG."""
+    if settings.DEBUG:
         return None
-    return _read(str(settings.STATIC_ROOT))
+    found = None if settings.STATIC_ROOT is None else _read(str(settings.STATIC_ROOT))
+    return _remote[0] if found is None and _remote else found
+
+
+def remember(found: Manifest | None) -> None:
+    """Keep the manifest of the storage, or none."""
+    _remote[:] = [] if found is None else [found]
 
 
 @lru_cache(maxsize=8)
