@@ -25,7 +25,7 @@ from covet.http.headers import Headers, MutableHeaders
 from covet.http.query import MultiDict, QueryParams
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, ProblemResponse, RedirectResponse, Response
-from covet.http.streaming import EventStream, FileResponse, StreamingResponse
+from covet.http.streaming import EventStream, FileResponse, ServerEvent, StreamingResponse
 
 __all__ = [
     "BackgroundTask",
@@ -55,6 +55,7 @@ __all__ = [
     "Request",
     "RequestTimeout",
     "Response",
+    "ServerEvent",
     "ServiceUnavailable",
     "StreamingResponse",
     "TooManyRequests",

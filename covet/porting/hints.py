@@ -15,7 +15,11 @@ from covet.text import suggest
 __all__ = ["import_hint"]
 
 _ROOT: Final = str(Path(__file__).resolve().parents[1])
-_FOREIGN: Final = frozenset({"django", "rest_framework", "fastapi", "starlette"})
+_FOREIGN: Final = frozenset(
+    {"django", "fastapi", "litestar", "ninja", "rest_framework", "sqlalchemy", "sqlmodel", "starlette", "tortoise"}
+)
+# Where a name that other frameworks have too is to be found.
+_ROOMS: Final = ("covet.rest", "covet.http", "covet.websocket", "covet.shortcuts", "covet.exceptions")
 _LONGEST_IMPORT: Final = 40  # lines
 
 _OTHER_WORDS: Final = {
@@ -40,24 +44,64 @@ _OTHER_WORDS: Final = {
     "django.utils.http.urlencode": "urllib.parse.urlencode()",
     "fastapi.APIRouter": "covet.rest.Router",
     "fastapi.FastAPI": "covet.rest.Router, included by a urls module",
+    "fastapi.Security": "covet.rest.Depends, and security=[…] of the route for the documentation",
+    "fastapi.exceptions.RequestValidationError": "nothing to catch: wrong values are answered with 422, one problem for all",
+    "fastapi.middleware": "covet.middleware, named in MIDDLEWARE",
+    "fastapi.security": "a dependency that reads a header, and covet.rest.openapi.security for the documentation",
+    "fastapi.staticfiles": "'covet.staticfiles' in INSTALLED_APPS",
+    "fastapi.status": "the number itself, or http.HTTPStatus",
+    "fastapi.templating": "covet.shortcuts.render",
+    "fastapi.testclient": "the pytest fixture client, a covet.test.AsyncClient",
     "fastapi.UploadFile": "covet.rest.UploadedFile",
     "fastapi.WebSocket": "covet.websocket.WebSocket",
+    "litestar.Controller": "covet.rest.ViewSet",
+    "litestar.Litestar": "a project: covet.asgi.get_asgi_application()",
+    "litestar.di": "covet.rest.Depends",
+    "litestar.dto": "covet.rest.ModelSchema, or a schema of the fields that are wanted",
+    "litestar.delete": "the methods of a covet.rest.Router: @api.delete(…)",
+    "litestar.get": "the methods of a covet.rest.Router: @api.get(…)",
+    "litestar.patch": "the methods of a covet.rest.Router: @api.patch(…)",
+    "litestar.post": "the methods of a covet.rest.Router: @api.post(…)",
+    "litestar.put": "the methods of a covet.rest.Router: @api.put(…)",
+    "litestar.testing": "the pytest fixture client, a covet.test.AsyncClient",
+    "ninja.FilterSchema": "covet.rest.FilterSet",
+    "ninja.NinjaAPI": "covet.rest.Router",
+    "ninja.pagination": "response=covet.rest.Page[…]",
+    "ninja.security": "covet.rest.permissions",
+    "rest_framework.authentication": "the middleware that sets request.user, such as covet.auth's",
     "rest_framework.decorators.action": "covet.rest.action",
     "rest_framework.decorators.api_view": "the methods of a covet.rest.Router: @api.get(…)",
+    "rest_framework.exceptions": "covet.http, with NotFound, Forbidden and the like",
+    "rest_framework.filters": "filters, search and ordering of a covet.rest.ModelViewSet",
+    "rest_framework.generics": "covet.rest.ModelViewSet, narrowed by serves = […]",
+    "rest_framework.mixins": "covet.rest.ModelViewSet, narrowed by serves = […]",
     "rest_framework.pagination.CursorPagination": "covet.rest.CursorPage",
     "rest_framework.pagination.LimitOffsetPagination": "covet.rest.OffsetPage",
     "rest_framework.pagination.PageNumberPagination": "covet.rest.Page",
+    "rest_framework.parsers": "formats=[…] of a route, or REST_FORMATS",
     "rest_framework.permissions": "covet.rest.permissions",
+    "rest_framework.renderers": "formats=[…] of a route, or REST_FORMATS",
     "rest_framework.response.Response": "the value itself is returned, or covet.http.JSONResponse",
+    "rest_framework.reverse.reverse": "covet.urls.reverse",
+    "rest_framework.routers": "covet.rest.Router",
     "rest_framework.routers.DefaultRouter": "covet.rest.Router",
+    "rest_framework.serializers": "covet.rest.Schema and covet.rest.ModelSchema",
     "rest_framework.serializers.ModelSerializer": "covet.rest.ModelSchema",
     "rest_framework.serializers.Serializer": "covet.rest.Schema",
+    "rest_framework.status": "the number itself, or http.HTTPStatus",
+    "rest_framework.test": "the pytest fixture client, a covet.test.AsyncClient",
+    "rest_framework.throttling": "covet.rest.Throttle",
+    "rest_framework.urlpatterns": "?format=csv, which routes take that have formats",
     "rest_framework.views.APIView": "covet.rest.ViewSet, or functions on a covet.rest.Router",
+    "rest_framework.viewsets": "covet.rest.ModelViewSet, covet.rest.ViewSet",
     "rest_framework.viewsets.ModelViewSet": "covet.rest.ModelViewSet",
     "rest_framework.viewsets.ReadOnlyModelViewSet": "covet.rest.ReadOnlyModelViewSet",
     "rest_framework.viewsets.ViewSet": "covet.rest.ViewSet",
+    "sqlalchemy": "covet.db.models, with models and querysets",
+    "sqlmodel": "covet.db.models for tables, and covet.rest.ModelSchema for what is sent",
     "starlette.responses.JSONResponse": "covet.http.JSONResponse",
     "starlette.responses.Response": "covet.http.Response",
+    "tortoise": "covet.db.models, with models and querysets",
 }
 """What is done in another way here; a path with names below it speaks for them too."""
 
@@ -81,9 +125,24 @@ def import_hint(error: BaseException) -> str:
         if root == "covet" and (not rest or _is_here(path)):
             continue
         foreign = path if root in _FOREIGN else f"django.{rest}"
-        hint = _said(foreign) or (_misspelt(path) if root == "covet" else "")
+        hint = _said(foreign) or _elsewhere(path)
+        if root == "covet":
+            # Whoever came from there writes the name that he knows, in the room that is here.
+            word = rest.removeprefix("rest.") if rest.startswith("rest.") else ""
+            hint = hint or (word and (_said(f"fastapi.{word}") or _said(f"rest_framework.{word}"))) or _misspelt(path)
         if hint:
             return f" {hint}"
+    return ""
+
+
+def _elsewhere(path: str) -> str:
+    """The room that has the name which another one was asked for."""
+    root, _, name = path.rpartition(".")
+    if root.partition(".")[0] == "django" or (root.startswith("covet.") and names_of(root) is None):
+        return ""  # a module that is misspelt comes first
+    for module in _ROOMS:
+        if module != root and name in (names_of(module) or ()):
+            return f"{name} is here: from {module} import {name}"
     return ""
 
 
@@ -96,7 +155,7 @@ def _said(path: str) -> str:
             return f"{path} is Python's own {name}."
         return f"What Django has as {path} is here: from {module} import {name}"
     parts = path.split(".")
-    for length in range(len(parts), 1, -1):
+    for length in range(len(parts), 0, -1):
         words = _OTHER_WORDS.get(".".join(parts[:length]))
         if words is not None:
             return f"Instead of {'.'.join(parts[:length])} there is: {words}."
