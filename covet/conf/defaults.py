@@ -126,6 +126,9 @@ class Defaults:
 
     # -- URLs and HTTP
     ROOT_URLCONF: str = setting("", "The module whose urlpatterns are the site's.")
+    URLCONFS: list[str] = setting(
+        cast(list[str], []), "Further such modules, of which a middleware may choose one for a request: request.urlconf."
+    )
     ASGI_APPLICATION: str = setting(
         "", "What runserver and serve run, as a dotted path such as 'mysite.asgi.application'; empty is Covet itself."
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from covet.apps.draining import draining
 from covet.handlers.errors import ErrorResponder
 from covet.handlers.proxies import trusting
+from covet.handlers.urlconfs import by_urlconf
 from covet.http.errors import HTTPException
 from covet.http.exception_handlers import Handlers
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
@@ -44,6 +45,7 @@ class HttpHandler:
         proxies: The proxies that are believed.
         exception_handlers: The project's own answers, by exception.
         error_views: The project's own pages of errors, by status.
+        urlconfs: Routes and pages of errors that a middleware may choose in their place, by the name of their module.
 
     Attributes:
         handle: ``async (request) -> response``; never raises an ``Exception``.
@@ -74,6 +76,7 @@ class HttpHandler:
         proxies: TrustedProxies | None = None,
         exception_handlers: Handlers | None = None,
         error_views: ErrorViews | None = None,
+        urlconfs: Mapping[str, tuple[Resolver, ErrorViews]] | None = None,
     ) -> None:
         self.resolver = resolver
         self.proxies = proxies
@@ -81,10 +84,19 @@ class HttpHandler:
         self.debug = debug
         self.errors = ErrorResponder(debug=debug, handlers=exception_handlers, sender=type(self), views=error_views)
 
-        def innermost(hooks: Hooks) -> GetResponse:
+        def step(hooks: Hooks, resolver: Resolver, errors: ErrorResponder) -> GetResponse:
             if wrap_view is None and hooks == NO_HOOKS:
-                return _plain_step(resolver, self.errors)
-            return _step_with_hooks(resolver, hooks, self.errors, None if wrap_view is None else wrap_view(_call))
+                return _plain_step(resolver, errors)
+            return _step_with_hooks(resolver, hooks, errors, None if wrap_view is None else wrap_view(_call))
+
+        def innermost(hooks: Hooks) -> GetResponse:
+            own = step(hooks, resolver, self.errors)
+            if not urlconfs:
+                return own
+            others = {
+                name: step(hooks, other, replaced(self.errors, views)) for name, (other, views) in urlconfs.items()
+            }
+            return by_urlconf(own, others, self.errors)
 
         def fold_without(names: frozenset[str]) -> GetResponse:
             return fold([layer for layer in middleware if layer not in names], innermost, self.errors).call
@@ -127,6 +139,11 @@ class HttpHandler:
             await failed.send(scope, receive, send)
         finally:
             draining.streams.discard(task)
+
+
+def replaced(errors: ErrorResponder, views: ErrorViews) -> ErrorResponder:
+    """Return the same with the pages of another URL module."""
+    return ErrorResponder(debug=errors.debug, handlers=errors.handlers, sender=errors.sender, views=views)
 
 
 def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:

@@ -64,6 +64,7 @@ class HandlersPart(AppPart):
         "SECURE_SSL_REDIRECT",
         "SESSION_COOKIE_NAME",
         "STATIC_URL",
+        "URLCONFS",
         "X_FRAME_OPTIONS",
     }
 
@@ -83,6 +84,7 @@ class HandlersPart(AppPart):
             proxies=proxies_from_settings(),
             exception_handlers=project_handlers(),
             error_views=apps.part(UrlsPart).error_views,
+            urlconfs=apps.part(UrlsPart).urlconfs,
         )
         bound = budget_per_request(settings.QUERY_BUDGET)
         if bound is not None:

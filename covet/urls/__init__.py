@@ -4,10 +4,12 @@ from covet.urls.converters import register_converter
 from covet.urls.localized import i18n_patterns, translate_url
 from covet.urls.patterns import autodiscover, host, include, path, re_path
 from covet.urls.reverse import NoReverseMatch, resolve, reverse, reverse_lazy
+from covet.urls.urlconfs import get_urlconf, set_urlconf
 
 __all__ = [
     "NoReverseMatch",
     "autodiscover",
+    "get_urlconf",
     "host",
     "i18n_patterns",
     "include",
@@ -17,5 +19,6 @@ __all__ = [
     "resolve",
     "reverse",
     "reverse_lazy",
+    "set_urlconf",
     "translate_url",
 ]

@@ -40,6 +40,7 @@ class UrlsPart(AppPart):
     reads: ClassVar[frozenset[str]] = frozenset(
         {
             "ROOT_URLCONF",
+            "URLCONFS",
             "DATABASES",
             "DEFAULT_PERMISSIONS",
             "DEFAULT_THROTTLES",
@@ -59,6 +60,7 @@ class UrlsPart(AppPart):
     def __init__(self) -> None:
         self.resolver = Resolver()
         self.error_views: ErrorViews = {}
+        self.urlconfs: dict[str, tuple[Resolver, ErrorViews]] = {}
         self._collected: list[tuple[str, ModuleType]] = []
         self._lifespans: list[Lifespan] = []
 
@@ -70,23 +72,34 @@ class UrlsPart(AppPart):
     def ready(self, apps: Apps) -> None:
         """Compile the routes."""
         root = settings.ROOT_URLCONF
+        self.urlconfs = {}
+        for name in settings.URLCONFS:
+            self.urlconf(name)
         if not root:
             self.resolver = Resolver()
             return
         module: Any = root
         if isinstance(root, str):
-            module = import_module(root, wanted_by="ROOT_URLCONF")
-            patterns = getattr(module, "urlpatterns", None)
-            if patterns is None:
-                raise ImproperlyConfigured(
-                    f"ROOT_URLCONF names {root!r}, which has no urlpatterns. Add to it: urlpatterns = [*autodiscover()]"
-                )
-            _require_patterns(patterns, f"{root}.urlpatterns")
+            module, patterns = _load(root, "ROOT_URLCONF")
         else:
             # Tests and single-file programs hand over the list itself.
             patterns = getattr(root, "urlpatterns", root)
         self.resolver = Resolver(patterns, lambda: self._discover(root))
         self.error_views = find_error_views(module)
+
+    def urlconf(self, name: str) -> Resolver:
+        """Return the routes of another URL module, compiled when it is first asked for.
+
+        Raises:
+            ImproperlyConfigured: There is no such module, or it has no routes.
+        """
+        if name == settings.ROOT_URLCONF:
+            return self.resolver
+        found = self.urlconfs.get(name)
+        if found is None:
+            module, patterns = _load(name, "URLCONFS" if name in settings.URLCONFS else "urlconf")
+            found = self.urlconfs[name] = (Resolver(patterns, lambda: self._discover(name)), find_error_views(module))
+        return found[0]
 
     async def startup(self) -> None:
         """Start the applications that are mounted.
@@ -94,7 +107,8 @@ class UrlsPart(AppPart):
         Raises:
             ImproperlyConfigured: One of them cannot start.
         """
-        for app in dict.fromkeys(mount.app for mount in self.resolver.mounts):
+        resolvers = [self.resolver, *(other for other, _ in self.urlconfs.values())]
+        for app in dict.fromkeys(mount.app for resolver in resolvers for mount in resolver.mounts):
             lifespan = Lifespan(app)
             failure = await lifespan.startup()
             self._lifespans.append(lifespan)
@@ -127,7 +141,8 @@ class UrlsPart(AppPart):
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report routes that can never be reached, and names that two routes share."""
-        yield from check_error_views(self.error_views)
+        for views in (self.error_views, *(views for _, views in self.urlconfs.values())):
+            yield from check_error_views(views)
         by_shape: dict[Any, FlatRoute] = {}
         by_name: dict[str, FlatRoute] = {}
         for flat in self.resolver.flat:
@@ -172,6 +187,18 @@ class UrlsPart(AppPart):
                     obj=flat.text,
                     id="urls.W002",
                 )
+
+
+def _load(name: str, wanted_by: str) -> tuple[ModuleType, Any]:
+    """Return a URL module and its patterns."""
+    module = import_module(name, wanted_by=wanted_by)
+    patterns = getattr(module, "urlpatterns", None)
+    if patterns is None:
+        raise ImproperlyConfigured(
+            f"{wanted_by} names {name!r}, which has no urlpatterns. Add to it: urlpatterns = [*autodiscover()]"
+        )
+    _require_patterns(patterns, f"{name}.urlpatterns")
+    return module, patterns
 
 
 def _require_patterns(patterns: Any, what: str) -> None:

@@ -14,6 +14,7 @@ from covet.http.errors import NotFound
 from covet.urls.names import NoReverseMatch
 from covet.urls.part import UrlsPart
 from covet.urls.resolver import Match
+from covet.urls.urlconfs import current_urlconf
 
 if TYPE_CHECKING:
     from covet.urls.resolver import Resolver
@@ -42,8 +43,10 @@ class KeptVersion(Struct, frozen=True):
 kept_version: ContextVar[KeptVersion | None] = ContextVar("covet_kept_version", default=None)
 
 
-def _resolver() -> Resolver:
-    return apps.current().part(UrlsPart).resolver
+def _resolver(urlconf: str | None = None) -> Resolver:
+    part = apps.current().part(UrlsPart)
+    name = urlconf or current_urlconf.get()
+    return part.resolver if name is None else part.urlconf(name)
 
 
 def reverse(
@@ -51,6 +54,7 @@ def reverse(
     args: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
     *,
+    urlconf: str | None = None,
     current_app: str | None = None,
     query: Mapping[str, Any] | None = None,
     fragment: str | None = None,
@@ -64,6 +68,7 @@ def reverse(
         name: Its name, ``"blog:article"`` inside a namespace, or the view itself.
         args: Values of the parameters in order.
         kwargs: Or by name; not both.
+        urlconf: The dotted name of the URL module to ask; else that of the request, and ROOT_URLCONF.
         current_app: The namespace to prefer where an app is mounted more than once.
         query: Becomes the query string; a list gives a name several values.
         fragment: What follows ``#``.
@@ -77,7 +82,7 @@ def reverse(
     if kept is not None and isinstance(name, str) and kept.app_name in name.split(":")[:-1]:
         current_app = current_app or kept.namespace or None
         query = {**kept.query, **(query or {})}
-    path = _resolver().names.reverse(name, args or (), kwargs or {}, current_app)
+    path = _resolver(urlconf).names.reverse(name, args or (), kwargs or {}, current_app)
     prefix = script_prefix.get()
     if prefix:
         # What another host answers to is not below where this one is mounted.
@@ -118,8 +123,13 @@ def reverse_lazy(
     return LazyPath(name, args, kwargs, **options)
 
 
-def resolve(path: str, method: str = "GET") -> Match:
+def resolve(path: str, method: str = "GET", *, urlconf: str | None = None) -> Match:
     """Return the route of a path and the arguments of its view.
+
+    Args:
+        path: From the root of this application on, with its leading slash.
+        method: A route may answer to some methods alone.
+        urlconf: The dotted name of the URL module to ask; else that of the request, and ROOT_URLCONF.
 
     Raises:
         NotFound: No route has this path.
@@ -127,7 +137,7 @@ def resolve(path: str, method: str = "GET") -> Match:
     """
     if not path.startswith("/"):
         raise NotFound("A path starts with a slash.")
-    return _resolver().resolve(method, path)
+    return _resolver(urlconf).resolve(method, path)
 
 
 def url_for_template(name: str, *args: Any, query: Mapping[str, Any] | None = None, **kwargs: Any) -> str:

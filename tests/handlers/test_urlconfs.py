@@ -1,0 +1,145 @@
+"""Routes of another URL module for some requests, and for reverse() and resolve()."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from covet.apps.registry import Apps, _current
+from covet.conf import override
+from covet.exceptions import ImproperlyConfigured
+from covet.http import HTMLResponse, JSONResponse, Request, Response
+from covet.http.errors import NotFound
+from covet.urls import get_urlconf, path, resolve, reverse, set_urlconf
+from tests.handlers.sites import PARTS, Site, make_application, module_of
+
+
+def ByHeader(get_response: Any) -> Any:
+    async def middleware(request: Request) -> Response:
+        if "x-routes" in request.headers:
+            request.urlconf = request.headers["x-routes"]  # type: ignore[attr-defined]
+        response: Response = await get_response(request)
+        response.headers["X-After"] = str(get_urlconf())
+        return response
+
+    return middleware
+
+
+async def where(request: Request) -> Response:
+    await asyncio.sleep(0)
+    return JSONResponse(
+        {"here": reverse("where"), "urlconf": get_urlconf(), "root": reverse("where", urlconf=ROOTS[0])}
+    )
+
+
+async def not_found(request: Request, exception: Exception) -> Response:
+    return HTMLResponse("nothing for wholesalers", 404)
+
+
+async def failed(request: Request) -> Response:
+    return HTMLResponse("wholesale is broken", 500)
+
+
+async def fail(request: Request) -> Response:
+    raise RuntimeError("oh")
+
+
+WHOLESALE = module_of(
+    [path("wholesale/where/", where, name="where"), path("fail/", fail)], handler404=not_found, handler500=failed
+)
+ROOTS: list[str] = []
+
+
+async def make_site(site: Site, **options: Any) -> Any:
+    client = await site(
+        [path("where/", where, name="where"), path("fail/", fail)],
+        middleware=["tests.handlers.test_urlconfs.ByHeader"],
+        URLCONFS=[WHOLESALE],
+        **options,
+    )
+    # What ROOT_URLCONF was when the routes were compiled.
+    ROOTS[:] = [_root_of(client)]
+    return client
+
+
+def _root_of(client: Any) -> str:
+    import sys
+
+    patterns = client.application.handler.resolver.flat[0].route
+    return next(
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("covet_test_urls_") and patterns in module.urlpatterns
+    )
+
+
+async def test_a_middleware_chooses_the_routes_of_a_request(site: Site) -> None:
+    client = await make_site(site)
+    other = {"x-routes": WHOLESALE}
+
+    plain = await client.get("/where/")
+    chosen = await client.get("/wholesale/where/", headers=other)
+
+    assert plain.json()["here"] == "/where/"
+    assert chosen.json() == {"here": "/wholesale/where/", "urlconf": WHOLESALE, "root": "/where/"}
+    assert chosen.headers["x-after"] == "None"
+    assert (await client.get("/wholesale/where/")).status_code == 404
+    assert (await client.get("/where/", headers=other)).status_code == 404
+    many = await asyncio.gather(
+        *(client.get("/wholesale/where/", headers=other) if n % 2 else client.get("/where/") for n in range(20))
+    )
+    assert [one.json()["here"] for one in many] == ["/where/", "/wholesale/where/"] * 10
+
+
+async def test_pages_of_errors_are_those_of_the_module(site: Site) -> None:
+    client = await make_site(site)
+    page = {"accept": "text/html", "x-routes": WHOLESALE}
+
+    assert (await client.get("/nothing/", headers=page)).text == "nothing for wholesalers"
+    assert (await client.get("/fail/", headers=page)).text == "wholesale is broken"
+    assert "wholesale" not in (await client.get("/fail/", headers={"accept": "text/html"})).text
+
+
+async def test_a_module_that_was_not_named_is_a_fault_that_says_so(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await make_site(site)
+
+    answer = await client.get("/where/", headers={"x-routes": WHOLESALE + "x"})
+
+    assert answer.status_code == 500
+    assert f"Did you mean {WHOLESALE!r}" in caplog.text
+
+
+async def test_code_may_ask_another_module_for_itself() -> None:
+    with override(DATABASES={}, MIDDLEWARE=[], INSTALLED_APPS=[]):
+        make_application([path("where/", where, name="where")])
+
+    async def other() -> str:
+        set_urlconf(WHOLESALE)
+        return reverse("where")
+
+    assert reverse("where", urlconf=WHOLESALE) == "/wholesale/where/"
+    assert resolve("/wholesale/where/", urlconf=WHOLESALE)[0].name == "where"
+    with pytest.raises(NotFound):
+        resolve("/wholesale/where/")
+    assert await asyncio.create_task(other()) == "/wholesale/where/"
+    assert reverse("where") == "/where/"
+    assert get_urlconf() is None
+    with pytest.raises(ImproperlyConfigured, match="there is no module 'no'"):
+        reverse("where", urlconf="no.such.urls")
+
+
+def test_modules_without_routes_are_refused_when_the_project_starts() -> None:
+    apps = Apps()
+    token = _current.set(apps)
+    try:
+        with (
+            override(DATABASES={}, MIDDLEWARE=[], INSTALLED_APPS=[], URLCONFS=["covet.text"], ROOT_URLCONF=WHOLESALE),
+            pytest.raises(ImproperlyConfigured, match="no urlpatterns"),
+        ):
+            apps.setup([], PARTS)
+    finally:
+        _current.reset(token)
