@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.blocks import Atomic
 from covet.db.backends.cursor import Cursor
-from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
+from covet.db.backends.driver import Connection, Driver, Inserted, Make, Outcome, Rows, Unmade
 from covet.db.backends.features import Features
 from covet.db.backends.holders import Streaming
 from covet.db.backends.listening import (
@@ -224,6 +224,34 @@ class Database:
                     pool.release(connection)
                     return rows
         return await self._run("fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
+
+    async def fetch_made(self, sql: str, args: Sequence[Any], make: Make, mode: Any) -> list[Any]:
+        """Return what ``make`` makes of the rows of a statement, ``[]`` of none.
+
+        Args:
+            sql: The statement.
+            args: The values.
+            make: Called where the rows are read, which may be another thread.
+            mode: What it takes besides the rows and the alias.
+
+        Raises:
+            DatabaseError: As ``fetch`` does; what ``make`` raises comes as it is.
+        """
+        shared = self._shared
+        is_short = self._routes.get(sql) is shared is not None and self._scope.get() is None
+        if is_short and not freshness.active and not watch.get():
+            try:
+                made = await shared.made(sql, args, make, self.alias, mode)
+            except BaseException as error:
+                found = await self._failed(shared, shared, error, sql)
+                if found is error:
+                    raise
+                raise found from error
+            if made.__class__ is Unmade:
+                raise made.error
+            return made  # type: ignore[no-any-return]  # what ``make`` returned
+        rows = await self.fetch(sql, args)
+        return make(rows, self.alias, mode) if rows else []
 
     async def insert(self, sql: str, args: Sequence[Any] = ()) -> Inserted:
         """Run an insert and return ``(rows of RETURNING, automatic key)``; which of them is filled hangs on the database."""

@@ -13,9 +13,9 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
-__all__ = ["Gate", "Prompt", "Waiter", "loop_for"]
+__all__ = ["PENDING", "Gate", "Prompt", "Waiter", "loop_for"]
 
-_PENDING, _CANCELLED, _FINISHED = "PENDING", "CANCELLED", "FINISHED"
+PENDING, _CANCELLED, _FINISHED = "PENDING", "CANCELLED", "FINISHED"
 
 
 class Waiter:
@@ -38,7 +38,7 @@ class Waiter:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._state = _PENDING
+        self._state = PENDING
         self._callbacks: list[tuple[Callable[[Any], object], Context | None]] = []
         self._asyncio_future_blocking = False
         self._exception: BaseException | None = None
@@ -52,7 +52,7 @@ class Waiter:
 
     def done(self) -> bool:
         """Whether there is a result, an error or a cancellation."""
-        return self._state is not _PENDING
+        return self._state is not PENDING
 
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
@@ -84,7 +84,7 @@ class Waiter:
 
     def set_result(self, result: Any) -> None:
         """Note the result and let what waits for it go on."""
-        if self._state is not _PENDING:
+        if self._state is not PENDING:
             raise asyncio.InvalidStateError(f"{self._state}: {self!r}")
         self._result = result
         self._state = _FINISHED
@@ -95,7 +95,7 @@ class Waiter:
 
     def set_exception(self, error: BaseException | type[BaseException]) -> None:
         """Note the error and let what waits for it go on."""
-        if self._state is not _PENDING:
+        if self._state is not PENDING:
             raise asyncio.InvalidStateError(f"{self._state}: {self!r}")
         self._exception = error() if isinstance(error, type) else error
         self._traceback = self._exception.__traceback__
@@ -110,7 +110,7 @@ class Waiter:
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel it, if it is not done; a task asks for it, so what waits goes on in the loop's next turn."""
-        if self._state is not _PENDING:
+        if self._state is not PENDING:
             return False
         self._cancel_message = msg
         self._state = _CANCELLED
@@ -119,7 +119,7 @@ class Waiter:
 
     def add_done_callback(self, function: Callable[[Any], object], *, context: Context | None = None) -> None:
         """Call a function with this future when it is done."""
-        if self._state is _PENDING:
+        if self._state is PENDING:
             self._callbacks.append((function, context))
         else:
             self._gate.loop.call_soon(function, self, context=context)
@@ -146,10 +146,10 @@ class Waiter:
                 context.run(function, self)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if self._state is _PENDING:
+        if self._state is PENDING:
             self._asyncio_future_blocking = True
             yield self
-            if self._state is _PENDING:
+            if self._state is PENDING:
                 raise RuntimeError("await wasn't used with future")
         if self._exception is None and self._state is _FINISHED:
             return self._result
@@ -165,7 +165,7 @@ class Prompt(Waiter):
 
     def set_result(self, result: Any) -> None:
         """Note the result; what waits for it goes on before this returns."""
-        if self._state is not _PENDING:
+        if self._state is not PENDING:
             raise asyncio.InvalidStateError(f"{self._state}: {self!r}")
         self._result = result
         self._state = _FINISHED

@@ -7,7 +7,7 @@ and the driver's own coroutine.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from msgspec import Struct
@@ -19,12 +19,14 @@ from covet.db.sql.dialect import Dialect
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
 
-__all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Outcome", "Row", "Rows"]
+__all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Make", "Outcome", "Row", "Rows", "Unmade"]
 
 # Any: what a column holds is known to the caller only.
 Row: TypeAlias = Sequence[Any]
 Rows: TypeAlias = Sequence[Row]
 Inserted: TypeAlias = "tuple[Rows, int | None]"
+#: ``make(rows, alias, fetch_mode) -> list of results``.
+Make: TypeAlias = "Callable[[Rows, str, Any], list[Any]]"
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -45,6 +47,16 @@ class Outcome(Struct, frozen=True):
     count: int = -1
     last_id: int | None = None
     more: tuple[Outcome, ...] = ()
+
+
+class Unmade(Struct, frozen=True):
+    """What comes in place of results that could not be made of the rows: the statement itself went well.
+
+    Attributes:
+        error: Why not.
+    """
+
+    error: BaseException
 
 
 class Connection(ABC):

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
 
+import aiosqlite.core
 import pytest
 from msgspec.structs import replace
 
 from covet.db import transaction
+from covet.db.backends.direct import Gate, Prompt
+from covet.db.backends.sqlite.worker import Worker
 from covet.db.database import Database
 from covet.db.errors import DatabaseError
 
@@ -142,3 +148,59 @@ async def test_closing_waits_for_shared_reads(db: Database) -> None:
     await db.close()
     assert await asyncio.gather(*tasks) == list(range(20))
     assert await one(db, 5) == 5
+
+
+async def test_an_answer_is_not_held_back_by_a_long_statement_behind_it(db: Database) -> None:
+    short = "SELECT COUNT(*) FROM number"
+    await db.fetch(short)
+    db._routes[ENDLESS] = db._routes[short]
+    # Read in the same breath: the first is answered while the endless one waits in the queue already.
+    first = asyncio.create_task(db.fetch(short))
+    long = asyncio.create_task(db.fetch(ENDLESS))
+    async with asyncio.timeout(5):
+        assert (await first)[0][0] == 100
+    assert not long.done()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+
+
+async def test_an_answer_that_ends_a_task_by_force_does_not_take_the_others_with_it(db: Database) -> None:
+    loop = asyncio.get_running_loop()
+    assert db._readers is not None
+    worker = db._readers.kept[0].worker  # type: ignore[attr-defined]  # a connection of SQLite
+    gate = Gate(loop)
+    first, second = Prompt(gate), Prompt(gate)
+    raised: list[BaseException] = []
+
+    def stop(future: object) -> None:
+        raise SystemExit(3)
+
+    first.add_done_callback(stop)
+    worker._done.extend([(first, 1, None), (second, 2, None)])
+
+    def take() -> None:
+        try:
+            worker.hand_over()
+        except SystemExit as error:
+            raised.append(error)
+
+    loop.call_soon(take)
+    assert await second == 2
+    assert len(raised) == 1
+
+
+async def test_the_thread_outlives_a_loop_that_was_closed(db: Database) -> None:
+    queue: SimpleQueue[object] = SimpleQueue()
+    worker = Worker(queue)
+    gone = asyncio.new_event_loop()
+    gone.close()
+    waiting: list[Any] = [Prompt(Gate(gone)), asyncio.Future(loop=gone)]
+    for future in waiting:
+        queue.put((future, lambda: 1))
+    queue.put((None, lambda: aiosqlite.core._STOP_RUNNING_SENTINEL))
+    thread = Thread(target=worker.run)
+    thread.start()
+    await asyncio.to_thread(thread.join, 5)
+    assert not thread.is_alive()
+    assert not worker._done

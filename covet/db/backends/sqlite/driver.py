@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import partial
+from threading import Thread
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
@@ -15,13 +16,23 @@ import aiosqlite
 
 from covet.db import errors as e
 from covet.db.backends.direct import Gate, Prompt
-from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
+from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows, Unmade
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.sqlite.dialect import SQLiteDialect, use_native_moments
 from covet.db.backends.sqlite.functions import register_functions
+from covet.db.backends.sqlite.worker import Worker
 from covet.exceptions import ImproperlyConfigured
 
-__all__ = ["SQLiteConnection", "SQLiteDriver", "run_execute", "run_fetch", "run_insert", "run_outcome", "run_read"]
+__all__ = [
+    "SQLiteConnection",
+    "SQLiteDriver",
+    "run_execute",
+    "run_fetch",
+    "run_insert",
+    "run_made",
+    "run_outcome",
+    "run_read",
+]
 
 _BUSY_TIMEOUT_S = 5.0
 _URI_OPTIONS = ("mode", "cache", "immutable", "vfs", "nolock", "psow")
@@ -35,6 +46,22 @@ _AGAIN_S = 0.05
 def run_fetch(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Return the rows of a statement; in the connection's thread, as those below."""
     return raw.execute(sql, args).fetchall()
+
+
+def run_made(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Any:
+    """Return the results of a statement, made with no change of thread in between.
+
+    Args:
+        raw: The connection.
+        sql: The statement.
+        args: Its values, then what makes the results, and what that takes besides the rows.
+    """
+    values, make, alias, mode = args
+    rows = raw.execute(sql, values).fetchall()
+    try:
+        return make(rows, alias, mode) if rows else rows
+    except Exception as error:
+        return Unmade(error)
 
 
 def run_read(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -84,13 +111,20 @@ def _rollback(raw: sqlite3.Connection) -> None:
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
-    __slots__ = ("_begin", "_gate", "_put", "_raw", "is_memory", "is_read_only", "thread")
+    __slots__ = ("_begin", "_gate", "_put", "_raw", "is_memory", "is_read_only", "thread", "worker")
 
     def __init__(
-        self, thread: Any, *, is_memory: bool, is_read_only: bool = False, begin: str = "BEGIN IMMEDIATE"
+        self,
+        thread: Any,
+        worker: Worker,
+        *,
+        is_memory: bool,
+        is_read_only: bool = False,
+        begin: str = "BEGIN IMMEDIATE",
     ) -> None:
         super().__init__()
         self.thread = thread
+        self.worker = worker
         self._put = thread._tx.put_nowait
         self._gate = Gate(asyncio.get_running_loop())
         self._raw = thread._conn
@@ -253,6 +287,8 @@ class SQLiteDriver(Driver):
         thread: Any = aiosqlite.connect(
             target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
         )
+        worker = Worker(thread._tx)
+        thread._thread = Thread(target=worker.run)
         try:
             await thread
         except (sqlite3.Error, OSError) as error:
@@ -269,6 +305,7 @@ class SQLiteDriver(Driver):
             raise
         return SQLiteConnection(
             thread,
+            worker,
             is_memory=self.is_memory,
             is_read_only=read_only or options.get("mode") == "ro",
             begin=self._begin,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import repeat
 from queue import Empty
@@ -21,10 +21,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.backends.direct import Gate, Prompt
-from covet.db.backends.sqlite.driver import SQLiteConnection, run_execute, run_fetch, run_insert
+from covet.db.backends.sqlite.driver import SQLiteConnection, run_execute, run_fetch, run_insert, run_made
+from covet.db.backends.sqlite.worker import Job
 from covet.db.errors import DatabaseError
 
 if TYPE_CHECKING:
+    from covet.db.backends.driver import Make
     from covet.db.backends.pool import Pool
 
 __all__ = ["SharedReader"]
@@ -37,40 +39,21 @@ _TRIES = 5
 class _Lead:
     """A connection that jobs queue on."""
 
-    __slots__ = ("connection", "jobs", "put", "raw", "running", "started", "thread")
+    __slots__ = ("connection", "hand_over", "jobs", "put", "raw", "running", "seen", "started", "thread", "timer")
 
     def __init__(self, connection: SQLiteConnection) -> None:
         self.connection = connection
         self.thread = connection.thread
         self.put = connection.thread._tx.put_nowait
         self.raw = connection.thread._conn
+        self.hand_over = connection.worker.hand_over
         self.jobs = 0
+        self.timer: asyncio.TimerHandle | None = None
         # Written by the connection's thread.
-        self.running: _Job | None = None
+        self.running: Job | None = None
         self.started = 0.0
-
-
-class _Job:
-    """One statement of one task; called by the thread of its lead."""
-
-    __slots__ = ("args", "function", "future", "lead", "sql")
-
-    def __init__(self, lead: _Lead, future: Prompt, function: Any, sql: str, args: Sequence[Any]) -> None:
-        self.lead = lead
-        self.future = future
-        self.function = function
-        self.sql = sql
-        self.args = args
-
-    def __call__(self) -> Any:
-        lead = self.lead
-        lead.started = perf_counter()
-        # First this, then the question: so a cancellation is seen either here or there.
-        lead.running = self
-        try:
-            return None if self.future.cancelled() else self.function(lead.raw, self.sql, self.args)
-        finally:
-            lead.running = None
+        # What ran when it was looked at last.
+        self.seen: Job | None = None
 
 
 class SharedReader:
@@ -84,7 +67,6 @@ class SharedReader:
         self._pool = pool
         self._gate = Gate(pool.loop)
         self._lead: _Lead | None = None
-        self._timer: asyncio.TimerHandle | None = None
         # Done when the task that looks for a lead has one, or has failed.
         self._found: asyncio.Future[None] | None = None
         self._found_error: Exception | None = None
@@ -97,6 +79,10 @@ class SharedReader:
         self.fetch = partial(self._run, run_fetch)
         self.execute = partial(self._run, run_execute)
         self.insert = partial(self._run, run_insert)
+
+    def made(self, sql: str, args: Sequence[Any], make: Make, alias: str, mode: Any) -> Awaitable[Any]:
+        """Run a statement, and make results of its rows where they are read."""
+        return self._run(run_made, sql, (args, make, alias, mode))
 
     async def acquire(self) -> Self:
         """Return the connection that all share."""
@@ -135,11 +121,11 @@ class SharedReader:
                     await self._find_lead()
                     lead = self._lead
             future = Prompt(gate)
-            job = _Job(lead, future, function, sql, args)
+            job = Job(lead, future, function, sql, args)
             lead.jobs += 1
             lead.put((future, job))
-            if lead.jobs > 1 and self._timer is None:
-                self._timer = self._pool.loop.call_later(_LONG_S, self._look)
+            if lead.jobs > 1 and lead.timer is None:
+                lead.timer = self._pool.loop.call_later(_LONG_S, self._look, lead)
             try:
                 return await future
             except asyncio.CancelledError:
@@ -152,16 +138,16 @@ class SharedReader:
                 if was_ours or interruptions > _TRIES:
                     raise
             finally:
-                lead = job.lead
-                lead.jobs -= 1
-                if not lead.jobs:
-                    if self._lead is lead:
+                used: _Lead = job.lead
+                used.jobs -= 1
+                if not used.jobs:
+                    if self._lead is used:
                         self._lead = None
-                    if lead.running is None and lead.thread._running:
-                        self._pool.release(lead.connection)
+                    if used.running is None and used.thread._running:
+                        self._pool.release(used.connection)
                     else:
                         # Cancelled, and not over yet: the pool waits for it.
-                        self._pool.release_after(lead.connection, asyncio.CancelledError())
+                        self._pool.release_after(used.connection, asyncio.CancelledError())
 
     async def _find_lead(self) -> None:
         """Take a connection of the pool for the lead; one task does it, and the others wait for that one."""
@@ -191,19 +177,23 @@ class SharedReader:
 
     # Long statements
 
-    def _look(self) -> None:
-        """See whether a statement keeps the lead from others."""
-        self._timer = None
-        lead = self._lead
-        if lead is None or lead.jobs < 2:
+    def _look(self, lead: _Lead) -> None:
+        """See whether a statement keeps a connection from others, be it that they wait for it or for their answers."""
+        lead.timer = None
+        running = lead.running
+        # Seen twice: a thread that waited once for the GIL, or for a processor, is not at a long statement.
+        is_long = running is not None and running is lead.seen and perf_counter() - lead.started >= _LONG_S
+        lead.seen = running
+        lead.hand_over()
+        if lead.jobs < 2:
             return
         pool = self._pool
-        if lead.running is not None and perf_counter() - lead.started >= _LONG_S and (pool.kept or pool.has_room):
+        if is_long and self._lead is lead and (pool.kept or pool.has_room):
             task = pool.loop.create_task(self._move(lead))
             self._moves.add(task)
             task.add_done_callback(self._moves.discard)
         else:
-            self._timer = pool.loop.call_later(_LONG_S, self._look)
+            lead.timer = pool.loop.call_later(_LONG_S, self._look, lead)
 
     async def _move(self, lead: _Lead) -> None:
         """Give what waits on a lead to another connection."""
@@ -224,7 +214,7 @@ class SharedReader:
             except Empty:
                 break
             job = item[1]
-            if isinstance(job, _Job):
+            if isinstance(job, Job):
                 job.lead = found
                 lead.jobs -= 1
                 found.jobs += 1
@@ -233,6 +223,10 @@ class SharedReader:
                 kept.append(item)
         for item in kept:
             queue.put_nowait(item)
-        if lead.jobs > 1 or found.jobs > 2:
-            self._timer = self._timer or self._pool.loop.call_later(_LONG_S, self._look)
+        # Answered while this waited for a connection; now that its queue is empty, the thread holds no more of them. What waits
+        # goes on where no task runs.
+        self._pool.loop.call_soon(lead.hand_over)
+        for one in (lead, found):
+            if one.jobs > 1 and one.timer is None:
+                one.timer = self._pool.loop.call_later(_LONG_S, self._look, one)
         self._leave(found)

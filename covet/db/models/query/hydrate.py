@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from covet.db.models.query.related import Related
     from covet.db.sql.dialect import Dialect
 
-__all__ = ["MISSING", "Batch", "Make", "Result", "converters", "instances", "records", "single"]
+__all__ = ["MISSING", "Batch", "Make", "Result", "converters", "instances", "is_plain", "records", "single"]
 
 #: ``make(rows, alias, fetch_mode) -> list of results``.
 Make: TypeAlias = Callable[[Sequence[Any], str, Any], "list[Any]"]
@@ -150,6 +150,27 @@ def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[
         else computed_converter(column.field, dialect)
         for column in columns
     ]
+
+
+def is_plain(root: Related | None, columns: Sequence[OutColumn], dialect: Dialect) -> bool:
+    """Whether results are made by code of ours alone: then it does not matter in which thread, nor in which context.
+
+    Args:
+        root: The models of the results; ``None`` for records.
+        columns: What is read.
+        dialect: How values are stored.
+    """
+    for node in () if root is None else _all_nodes(root):
+        if _overrides_from_db(node.model):
+            return False
+        of_class = [vars(base) for base in node.model.__mro__]
+        if any(hasattr(one.get(field.attname), "__set__") for field in node.fields for one in of_class):
+            return False
+    return all(convert is None or convert.__module__ in _PLAIN for convert in converters(columns, dialect))
+
+
+# Where the converters are defined that call nothing of a project.
+_PLAIN = frozenset(("covet.db.backends.sqlite.dialect", "covet.db.models.query.computed", "covet.db.sql.dialect"))
 
 
 def _converted(number: int, convert: Callable[[Any], Any], names: dict[str, Any]) -> str:

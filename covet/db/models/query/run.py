@@ -18,9 +18,10 @@ from covet.db.freshness import freshness
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.fields.registration import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
-from covet.db.models.query.hydrate import converters, instances, records, single
+from covet.db.models.query.hydrate import converters, instances, is_plain, records, single
 from covet.db.models.query.plan import NO_EXTRAS, Query
 from covet.db.models.query.result_cache import Caching, cached_rows, tables_read
+from covet.db.models.signals import post_init
 from covet.db.routers import router
 from covet.db.sql import nodes as n
 from covet.db.sql.compiler import compile_statement
@@ -54,13 +55,20 @@ _OWN_TEXTS = 16
 
 
 class RowsPlan:
-    """A compiled read: ``bind`` gives text and arguments, ``make`` turns rows into results; ``tables`` are what it reads."""
+    """A compiled read.
 
-    __slots__ = ("bind", "empty", "make", "one", "tables")
+    ``bind`` gives text and arguments, ``make`` turns rows into results, which ``makes_apart`` lets the database do where it reads
+    them; ``tables`` are what it reads.
+    """
 
-    def __init__(self, bind: Any, make: Any, one: Any, statement: Select | Compound, *, empty: bool) -> None:
+    __slots__ = ("bind", "empty", "make", "makes_apart", "one", "tables")
+
+    def __init__(
+        self, bind: Any, make: Any, one: Any, statement: Select | Compound, *, empty: bool, makes_apart: bool = False
+    ) -> None:
         self.bind = bind
         self.make = make
+        self.makes_apart = makes_apart
         self.one = one
         self.tables = tables_read(statement)
         self.empty = empty
@@ -154,7 +162,9 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
             one = single(rows.root, rows.columns, dialect)
     else:
         make = records(kind, rows.columns, dialect, rows.hidden)
-    return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty)
+    # On SQLite the rows are read in a thread: there they are made too, in place of under the feet of the next statement.
+    apart = dialect.vendor == "sqlite" and is_plain(rows.root if kind == "model" else None, rows.columns, dialect)
+    return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty, makes_apart=apart)
 
 
 async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
@@ -174,6 +184,10 @@ async def fetch(
     if plan.empty:
         return []
     sql, args = plan.bind(query.all_values())
+    shared = database._shared
+    if shared is not None and plan.makes_apart and database._routes.get(sql) is shared:
+        if caching is None and not post_init._entries:
+            return await database.fetch_made(sql, args, plan.make, mode)
     rows = await (database.fetch(sql, args) if caching is None else _rows_of(database, sql, args, plan, caching))
     return plan.make(rows, database.alias, mode) if rows else []
 

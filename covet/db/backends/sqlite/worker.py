@@ -1,0 +1,138 @@
+"""The thread of a SQLite connection: it takes one statement after the other, and hands their answers over together.
+
+An answer that wakes the event loop by itself costs two changes of thread under the GIL, more than many a small statement. So
+while others wait in the queue an answer is held back for a moment, and the loop is woken once for several.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from aiosqlite.core import _STOP_RUNNING_SENTINEL, set_exception, set_result
+
+from covet.db.backends.direct import PENDING, Prompt
+
+__all__ = ["Job", "Worker"]
+
+# How long an answer may be held back while the thread is at the next statements.
+_HELD_S = 0.0003
+
+
+class Job:
+    """A statement that others may queue behind; called in the thread of its lead.
+
+    Attributes:
+        lead: The connection that it runs on; another one when it was moved.
+    """
+
+    __slots__ = ("args", "function", "future", "lead", "sql")
+
+    def __init__(self, lead: Any, future: Prompt, function: Any, sql: str, args: Sequence[Any]) -> None:
+        self.lead = lead
+        self.future = future
+        self.function = function
+        self.sql = sql
+        self.args = args
+
+    def __call__(self) -> Any:
+        """Run it, unless it was cancelled."""
+        lead = self.lead
+        lead.started = perf_counter()
+        # First this, then the question: so a cancellation is seen either here or there.
+        lead.running = self
+        try:
+            return None if self.future.cancelled() else self.function(lead.raw, self.sql, self.args)
+        finally:
+            lead.running = None
+
+
+class Worker:
+    """What the thread of an aiosqlite connection runs, in place of aiosqlite's own loop.
+
+    Args:
+        queue: Pairs of a future, or ``None``, and what to call for it.
+    """
+
+    __slots__ = ("_done", "_is_told", "_queue")
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+        # Those that are answered, each with result and error: the thread appends, the loop takes.
+        self._done: deque[tuple[Prompt, Any, BaseException | None]] = deque()
+        self._is_told = False
+
+    def run(self) -> None:
+        """Run what comes, until it is aiosqlite's word to stop."""
+        get, is_empty, done = self._queue.get, self._queue.empty, self._done
+        since: float | None = None
+        while True:
+            future, function = get()
+            result = error = None
+            try:
+                result = function()
+            except BaseException as found:
+                error = found
+            if future.__class__ is not Prompt:
+                # aiosqlite's own: the connection is opened or closed.
+                self._answer(future, result, error)
+                if result is _STOP_RUNNING_SENTINEL:
+                    return
+                del future, function, result, error
+                continue
+            done.append((future, result, error))
+            loop = future.get_loop()
+            may_wait = function.__class__ is Job
+            # Before the loop hears of it: nobody's rows live on by this thread.
+            del future, function, result, error
+            if may_wait and not is_empty():
+                now = perf_counter()
+                since = since or now
+                if now - since < _HELD_S:
+                    continue
+            since = None
+            self._tell(loop)
+
+    def _answer(self, future: Any, result: Any, error: BaseException | None) -> None:
+        if future is None:
+            return
+        try:
+            if error is None:
+                future.get_loop().call_soon_threadsafe(set_result, future, result)
+            else:
+                future.get_loop().call_soon_threadsafe(set_exception, future, error)
+        except RuntimeError:
+            # The loop is closed, and who waited in it is gone.
+            return
+
+    def _tell(self, loop: Any) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
+        try:
+            loop.call_soon_threadsafe(self.hand_over)
+        except RuntimeError:
+            # The loop is closed, and who waited in it is gone.
+            self._done.clear()
+
+    def hand_over(self) -> None:
+        """Give the answers to those who wait for them; in the event loop."""
+        # First this: an answer that comes now is taken here or told anew.
+        self._is_told = False
+        done = self._done
+        try:
+            while done:
+                future, result, error = done.popleft()
+                if future._state is not PENDING:
+                    # Cancelled.
+                    continue
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
+        finally:
+            if done:
+                # What waited ends the process, maybe; the others get their answer all the same.
+                self._tell(done[0][0].get_loop())
