@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,34 @@ from typing import Any
 from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
 
-__all__ = ["has_submodule", "import_module", "import_string", "module_folder", "submodules"]
+__all__ = ["has_submodule", "import_module", "import_string", "late_names", "module_folder", "submodules"]
+
+
+def late_names(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a package that imports what it offers when it is first asked for.
+
+    A package whose names live in many modules says them twice: to type checkers as imports below ``if TYPE_CHECKING``, and
+    here by the modules that hold them. Who imports the package then pays for what they use of it.
+
+    Args:
+        package: The package's ``__name__``.
+        homes: The names by their modules; a module of the package itself stands below the package.
+    """
+    known = {name: home for home, names in homes.items() for name in names}
+
+    def find(name: str) -> Any:
+        home = known.get(name)
+        if home is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = (
+            importlib.import_module(f"{package}.{name}")
+            if home == package
+            else getattr(importlib.import_module(home), name)
+        )
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return find
 
 
 def import_string(path: str) -> Any:

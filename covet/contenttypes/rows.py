@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from covet import checks
 from covet.contenttypes.models import ContentType, missing
 from covet.db import transaction
-from covet.db.migrations.operations.special import SeparateDatabaseAndState
-from covet.db.migrations.operations.tables import CreateModel, DeleteModel, RenameModel
 from covet.db.routers import router
 
 if TYPE_CHECKING:
@@ -55,6 +53,8 @@ async def sync_content_types(
 
 def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str]]:
     """Return old and new names of the models of an app that a plan renamed, in the order of the plan."""
+    from covet.db.migrations.operations.tables import RenameModel  # there, when migrations ran
+
     found: list[tuple[str, str]] = []
     for migration, backwards in plan:
         if migration.app_label != label:
@@ -69,6 +69,9 @@ def _renamed(label: str, plan: Sequence[tuple[Migration, bool]]) -> list[tuple[s
 
 def _moved(plan: Sequence[tuple[Migration, bool]]) -> list[tuple[str, str, str]]:
     """Return the models that a plan moved, with former and new app: one app forgets a table, another takes it."""
+    from covet.db.migrations.operations.special import SeparateDatabaseAndState
+    from covet.db.migrations.operations.tables import CreateModel, DeleteModel
+
     found: list[tuple[str, str, str]] = []
     # By the name of the model, the apps whose other half of the move has not been met yet.
     left: dict[str, str] = {}

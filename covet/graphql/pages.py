@@ -6,7 +6,6 @@ strict. The project's CSRF token travels in a data attribute that only our start
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from covet.http.request import Request
 from covet.http.response import HTMLResponse, Response
 from covet.http.streaming import FileResponse
 from covet.middleware.csrf import get_token
+from covet.text import escape
 
 __all__ = ["asset", "graphiql", "has_graphiql"]
 

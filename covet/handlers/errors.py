@@ -19,7 +19,6 @@ from covet.http.response import ProblemResponse, Response
 from covet.problems import Problem, problem_for
 from covet.signals import got_request_exception
 from covet.urls.error_views import ErrorViews, arguments
-from covet.views.debug import debug_page, not_found_page
 from covet.views.defaults import error_page
 
 __all__ = ["ErrorResponder"]
@@ -101,8 +100,12 @@ class ErrorResponder:
     async def _page(self, request: Request, error: Exception, problem: Problem) -> Response:
         try:
             if self.debug and problem.status >= 500 and not isinstance(error, HTTPException):
+                from covet.views.debug import debug_page  # a page that production never shows
+
                 return await debug_page(request, error)
             if self.debug and problem.status == 404:
+                from covet.views.debug import not_found_page
+
                 return not_found_page(request, problem)
             view = self.views.get(problem.status)
             if view is not None:

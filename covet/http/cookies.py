@@ -5,8 +5,11 @@ from __future__ import annotations
 import string
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.cookies import SimpleCookie
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from http.cookies import SimpleCookie
 
 __all__ = ["SameSite", "build_cookie", "parse_cookies", "signed_cookie_salt"]
 
@@ -15,7 +18,6 @@ SameSite = Literal["lax", "strict", "none", "Lax", "Strict", "None"]
 _NAME = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 # What may stand in a value without quotes: RFC 6265's cookie-octet.
 _VALUE = frozenset(chr(code) for code in range(0x21, 0x7F)) - frozenset('",;\\')
-_CODEC: SimpleCookie = SimpleCookie()
 
 
 def parse_cookies(header: str) -> dict[str, str]:
@@ -31,9 +33,16 @@ def parse_cookies(header: str) -> dict[str, str]:
             continue
         value = value.strip()
         if len(value) > 1 and value[0] == '"' and value[-1] == '"':
-            value = _CODEC.value_decode(value)[0]
+            value = _codec().value_decode(value)[0]
         cookies[name] = value
     return cookies
+
+
+@cache
+def _codec() -> SimpleCookie:
+    from http.cookies import SimpleCookie  # quotes are rare, and its patterns take a millisecond
+
+    return SimpleCookie()
 
 
 def signed_cookie_salt(name: str, salt: str) -> str:
@@ -65,7 +74,7 @@ def build_cookie(
         raise ValueError(f"Browsers drop a cookie called {name!r} that is not secure; pass secure=True.")
     if name.startswith("__Host-") and (domain or path != "/"):
         raise ValueError(f"Browsers drop a cookie called {name!r} that has a domain, or another path than '/'.")
-    parts = [f"{name}={value if _VALUE.issuperset(value) else _CODEC.value_encode(value)[1]}"]
+    parts = [f"{name}={value if _VALUE.issuperset(value) else _codec().value_encode(value)[1]}"]
     if max_age is not None:
         seconds = int(max_age.total_seconds()) if isinstance(max_age, timedelta) else int(max_age)
         parts.append(f"Max-Age={seconds}")

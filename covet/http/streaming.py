@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import mimetypes
 import os
 import secrets
 import stat
@@ -395,6 +394,8 @@ async def _send_head(send: Send, status: int, headers: Headers) -> None:
 
 def guess_media_type(name: str) -> str:
     """Return the media type of a file by its name, with UTF-8 for texts."""
+    import mimetypes  # a table that only files need
+
     kind, encoding = mimetypes.guess_type(name)
     if encoding is not None:
         return {"gzip": "application/gzip", "br": "application/x-brotli"}.get(encoding, "application/octet-stream")

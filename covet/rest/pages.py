@@ -6,7 +6,6 @@ Where the build could not get those files, a plain page of our own lists the ope
 from __future__ import annotations
 
 import hashlib
-from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from covet.http.streaming import FileResponse
 from covet.middleware.csrf import get_token
 from covet.problems import KINDS
 from covet.rest.part import RestPart
+from covet.text import escape
 from covet.urls.reverse import reverse
 
 __all__ = ["asset", "docs", "openapi_json", "redoc", "scalar"]
@@ -125,7 +125,7 @@ async def asset(request: Request, name: str) -> Response:
 
 
 def _url(name: str) -> str:
-    return escape(reverse("openapi-asset", kwargs={"name": name}), quote=True)
+    return escape(reverse("openapi-asset", kwargs={"name": name}))
 
 
 def _data(request: Request) -> str:
@@ -136,7 +136,7 @@ def _data(request: Request) -> str:
         "csrf-cookie": settings.CSRF_COOKIE_NAME,
         "csrf-header": settings.CSRF_HEADER_NAME,
     }
-    return "".join(f' data-{name}="{escape(str(value), quote=True)}"' for name, value in values.items())
+    return "".join(f' data-{name}="{escape(str(value))}"' for name, value in values.items())
 
 
 def _page(head: str, body: str, *, styles: str = "") -> Response:
@@ -170,7 +170,7 @@ def _plain_page() -> Response:
         f"<main><h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>"
         "<p class=note>This is the plain page: Swagger UI, ReDoc and Scalar are not part of this installation, because npm was "
         "not at hand when it was built. Run <code>python scripts/fetch_assets.py</code> in a checkout, or install the "
-        f'wheel.</p><p>The whole document: <a href="{escape(reverse("openapi"), quote=True)}">openapi.json</a></p>'
+        f'wheel.</p><p>The whole document: <a href="{escape(reverse("openapi"))}">openapi.json</a></p>'
         f"<table>{listed}</table></main>"
     )
     return _page(f'<link rel="stylesheet" href="{_url("docs.css")}">', body)

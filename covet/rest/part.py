@@ -9,7 +9,7 @@ from covet import json
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Warning
 from covet.rest.endpoint import READS, Compiled
-from covet.rest.openapi.document import build_document, compiled_endpoints, named_document, operation_ids
+from covet.rest.found import compiled_endpoints
 from covet.rest.shared import shared_of
 from covet.rest.signature import describe
 from covet.urls.part import UrlsPart
@@ -75,6 +75,8 @@ class RestPart(AppPart):
         key = (name, version)
         found = self._documents.get(key)
         if found is None:
+            from covet.rest.openapi.document import build_document, named_document  # most processes are never asked
+
             if version is not None and version not in self.versions():
                 raise KeyError(version)
             found = build_document(self._routes, api_version=version) if name is None else None
@@ -101,6 +103,8 @@ class RestPart(AppPart):
         """Report operation ids that two endpoints ask for, and names of paths that no argument takes."""
         for _, compiled in self.endpoints:
             yield from _unused_names(compiled)
+        from covet.rest.openapi.document import operation_ids
+
         asked: dict[tuple[str, str | None], Compiled] = {}
         shown = [(route, one) for route, one in self.endpoints if one.endpoint.include_in_schema]
         for (_, compiled), given in zip(shown, operation_ids(shown), strict=True):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from html import escape
 
 from covet.http.response import HTMLResponse
+from covet.text import escape
 
 __all__ = ["escape", "page"]
 

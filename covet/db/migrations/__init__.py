@@ -3,33 +3,38 @@
 A migration file imports ``migrations`` from here and ``models`` beside it; the modules below find, order and run them.
 """
 
-from covet.db.migrations.migration import Migration, swappable_dependency
-from covet.db.migrations.operations import (
-    AddConstraint,
-    AddField,
-    AddIndex,
-    AlterConstraint,
-    AlterField,
-    AlterIndexTogether,
-    AlterModelManagers,
-    AlterModelOptions,
-    AlterModelTable,
-    AlterModelTableComment,
-    AlterOrderWithRespectTo,
-    AlterUniqueTogether,
-    CreateModel,
-    DeleteModel,
-    Operation,
-    RemoveConstraint,
-    RemoveField,
-    RemoveIndex,
-    RenameField,
-    RenameIndex,
-    RenameModel,
-    RunPython,
-    RunSQL,
-    SeparateDatabaseAndState,
-)
+from typing import TYPE_CHECKING
+
+from covet.loading import late_names
+
+if TYPE_CHECKING:
+    from covet.db.migrations.migration import Migration, swappable_dependency
+    from covet.db.migrations.operations import (
+        AddConstraint,
+        AddField,
+        AddIndex,
+        AlterConstraint,
+        AlterField,
+        AlterIndexTogether,
+        AlterModelManagers,
+        AlterModelOptions,
+        AlterModelTable,
+        AlterModelTableComment,
+        AlterOrderWithRespectTo,
+        AlterUniqueTogether,
+        CreateModel,
+        DeleteModel,
+        Operation,
+        RemoveConstraint,
+        RemoveField,
+        RemoveIndex,
+        RenameField,
+        RenameIndex,
+        RenameModel,
+        RunPython,
+        RunSQL,
+        SeparateDatabaseAndState,
+    )
 
 __all__ = [
     "AddConstraint",
@@ -59,3 +64,37 @@ __all__ = [
     "SeparateDatabaseAndState",
     "swappable_dependency",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = late_names(
+        __name__,
+        {
+            "covet.db.migrations.migration": ("Migration", "swappable_dependency"),
+            "covet.db.migrations.operations": (
+                "AddConstraint",
+                "AddField",
+                "AddIndex",
+                "AlterConstraint",
+                "AlterField",
+                "AlterIndexTogether",
+                "AlterModelManagers",
+                "AlterModelOptions",
+                "AlterModelTable",
+                "AlterModelTableComment",
+                "AlterOrderWithRespectTo",
+                "AlterUniqueTogether",
+                "CreateModel",
+                "DeleteModel",
+                "Operation",
+                "RemoveConstraint",
+                "RemoveField",
+                "RemoveIndex",
+                "RenameField",
+                "RenameIndex",
+                "RenameModel",
+                "RunPython",
+                "RunSQL",
+                "SeparateDatabaseAndState",
+            ),
+        },
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import __version__, checks
 from covet.db.models import clean as cleaning
-from covet.db.models import deletion, model_checks, persistence, places, rows
+from covet.db.models import deletion, persistence, places, rows
 from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
 from covet.db.models.fields.markers import DATABASE_DEFAULT
@@ -287,6 +287,8 @@ class Model(metaclass=ModelBase):
     @classmethod
     def check(cls, **kwargs: Any) -> list[checks.CheckMessage]:
         """Return what is wrong with the model as it is declared; override it to add checks."""
+        from covet.db.models import model_checks  # only ``check`` needs it
+
         return model_checks.check_model(cls)
 
     # ── values

@@ -7,11 +7,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.apps.part import AppPart
-from covet.db.checks import check_databases
 from covet.db.connections import connections
 from covet.db.freshness import freshness
-from covet.db.models.model_checks import check_all
-from covet.db.models.vendor_checks import check_vendors
 
 if TYPE_CHECKING:
     from covet.apps import AppConfig, Apps
@@ -46,6 +43,10 @@ class ModelsPart(AppPart):
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Return what is wrong with the databases' settings, and with the models as they are declared."""
+        from covet.db.checks import check_databases  # what only checks need, servers never import
+        from covet.db.models.model_checks import check_all
+        from covet.db.models.vendor_checks import check_vendors
+
         return [*check_databases(), *check_all(apps), *check_vendors(apps)]
 
     async def probe(self) -> None:

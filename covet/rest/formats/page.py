@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from covet import json
@@ -19,6 +18,7 @@ from covet.http.response import HTMLResponse, Response
 from covet.middleware.csrf import get_token
 from covet.problems import phrase
 from covet.rest.formats.base import Format, Formats
+from covet.text import escape
 from covet.urls.reverse import reverse
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _trail(request: Request) -> str:
     links, path = [], request.root_path + "/"
     for number, part in enumerate(parts):
         path += part + ("/" if number < len(parts) - 1 or request.path.endswith("/") else "")
-        links.append(f'<a href="{escape(path, quote=True)}">{escape(part)}</a>')
+        links.append(f'<a href="{escape(path)}">{escape(part)}</a>')
     return f"<nav aria-label=Path>/ {' / '.join(links)}</nav>"
 
 
@@ -111,7 +111,7 @@ def _forms(formats: Formats, request: Request) -> str:
     links = []
     for one in formats:
         query = request.query.replace(format=one.name).urlencode()
-        href = escape(f"{request.root_path}{request.path}?{query}", quote=True)
+        href = escape(f"{request.root_path}{request.path}?{query}")
         links.append(f"<strong>{one.name}</strong>" if one.page else f'<a href="{href}">{one.name}</a>')
     return " · ".join(links)
 
@@ -131,7 +131,7 @@ def _pretty(body: bytes) -> str:
         if string and colon:
             parts.append(f"<span class=key>{escape(string)}</span>{colon}")
         elif string and _LINK.fullmatch(string):
-            href = escape(string[1:-1], quote=True)
+            href = escape(string[1:-1])
             parts.append(f'"<a href="{href}" rel=noreferrer>{escape(string[1:-1])}</a>"')
         else:
             name = "text" if string else "word" if word else "number"
@@ -161,7 +161,7 @@ def _assets(request: Request) -> tuple[str, str]:
     known = ("POST", "PUT", "PATCH", "DELETE")
     methods = [name for name in known if resolver is not None and _allows(resolver, name, request.path)]
     if not methods:
-        return escape(style, quote=True), ""
+        return escape(style), ""
     options = "".join(f"<option>{name}</option>" for name in methods)
     data = (
         f'data-csrf-cookie="{escape(settings.CSRF_COOKIE_NAME)}" data-csrf-header="{escape(settings.CSRF_HEADER_NAME)}"'
@@ -172,6 +172,6 @@ def _assets(request: Request) -> tuple[str, str]:
         "<label>Body (JSON) <textarea name=body rows=8 spellcheck=false></textarea></label>"
         "<button>Send</button><output name=answer><pre tabindex=0></pre></output></form>"
         "<noscript><p>Sending a request needs JavaScript here.</p></noscript></section>"
-        f'<script src="{escape(script, quote=True)}" defer></script>'
+        f'<script src="{escape(script)}" defer></script>'
     )
-    return escape(style, quote=True), form
+    return escape(style), form

@@ -9,6 +9,7 @@ from covet.apps import apps
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.endpoint import Compiled, Endpoint
+from covet.rest.found import compiled_endpoints
 from covet.rest.openapi.components import Components
 from covet.rest.openapi.operations import collect, operation
 from covet.rest.openapi.security import schemes
@@ -20,7 +21,7 @@ from covet.urls.patterns import Piece, Route
 if TYPE_CHECKING:
     from covet.urls.resolver import CompiledRoute
 
-__all__ = ["build_document", "compiled_endpoints", "get_openapi", "named_document", "operation_ids"]
+__all__ = ["build_document", "get_openapi", "named_document", "operation_ids"]
 
 _DOCUMENT_OPTIONS: Final = ("title", "version", "description", "tags", "prefix", "api_version")
 _GROUPS: Final = ("tags", "security", "servers")
@@ -46,17 +47,6 @@ def named_document(routes: Iterable[CompiledRoute], name: str) -> dict[str, Any]
             hint = f"Did you mean {near!r}?" if near else f"It takes {', '.join(_DOCUMENT_OPTIONS)}."
             raise ImproperlyConfigured(f"OPENAPI_DOCUMENTS[{name!r}] has no option {option!r}. {hint}")
     return build_document(routes, **options)
-
-
-def compiled_endpoints(routes: Iterable[CompiledRoute]) -> list[tuple[CompiledRoute, Compiled]]:
-    """Return the REST endpoints among routes; of an address with several versions, one for each."""
-    found = []
-    for route in routes:
-        compiled = getattr(route.endpoint, "compiled", None)
-        if isinstance(compiled, Compiled):
-            found.append((route, compiled))
-        found.extend((route, one) for one in getattr(route.endpoint, "versions", {}).values())
-    return found
 
 
 def operation_ids(endpoints: Iterable[tuple[CompiledRoute, Compiled]]) -> list[str]:
@@ -252,5 +242,5 @@ def _title() -> str:
     if settings.OPENAPI_TITLE:
         return settings.OPENAPI_TITLE
     root = settings.ROOT_URLCONF
-    project = root.partition(".")[0].replace("_", " ").title() if isinstance(root, str) else ""
+    project = root.partition(".")[0].replace("_", " ").strip().title() if isinstance(root, str) else ""
     return f"{project} API".strip()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.temporal import DateField, DateTimeField
-from covet.db.models.functions.dates import Trunc
 from covet.db.models.query.paths import resolve_path
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def truncated(
         ValueError: A kind or order that does not exist.
         TypeError: The field holds no dates.
     """
+    from covet.db.models.functions.dates import Trunc  # rarely asked for
+
     method = "datetimes" if moments else "dates"
     kinds = _MOMENTS if moments else _DATES
     if kind not in kinds:

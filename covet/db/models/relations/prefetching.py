@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from covet.db.models.expressions.refs import F
-from covet.db.models.expressions.windows import Window
-from covet.db.models.functions.window import RowNumber
 from covet.db.models.query.parts import read_parts
 from covet.db.models.query.paths import find
 from covet.db.models.query.prefetch import PREFETCHED
@@ -172,6 +170,9 @@ async def _read(
 
 def _sliced_for_each(base: Any, lookup: str) -> Any:
     """Return a sliced queryset that is cut for each instance on its own: by the row's number among that instance's."""
+    from covet.db.models.expressions.windows import Window  # rarely asked for
+    from covet.db.models.functions.window import RowNumber
+
     query = base.query
     low, high = query.low, query.high
     whole = query.copy()
