@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -91,3 +92,30 @@ def test_assignment_goes_through_no_slot_of_ours() -> None:
     for base in Article.__mro__[:-1]:
         assert "__setattr__" not in vars(base)
         assert "__delattr__" not in vars(base)
+
+
+def test_many_instances_that_are_made_before_they_are_filled_need_no_dicts() -> None:
+    with apps.isolate():
+
+        class Writer(models.Model):
+            name = models.CharField(max_length=50)
+
+            class Meta:
+                app_label = "counted"
+
+        class Letter(models.Model):
+            text = models.TextField()
+            writer = models.ForeignKey(Writer, on_delete=models.CASCADE)
+            reader = models.ForeignKey(Writer, on_delete=models.CASCADE, related_name="read")
+
+            class Meta:
+                app_label = "counted"
+
+    made: list[Any] = [object.__new__(Letter) for _ in range(100)]
+    writer = Writer(name="x")
+    for letter in made:
+        letter._row_state = LOADED("default")
+        letter.id, letter.text, letter.writer_id, letter.reader_id = 1, "a", 2, 3
+        setattr(letter, Letter.writer.cache_name, writer)
+        setattr(letter, Letter.reader.cache_name, writer)
+    assert not any(isinstance(held, dict) for letter in made for held in gc.get_referents(letter))

@@ -344,7 +344,27 @@ def _complete(cls: Any) -> None:
             # The user's constructor calls super().__init__, which must then build *this* class.
             if isinstance(base, ModelBase) and "_meta" in vars(base):
                 base._forget_compiled()
+    _name_attributes(cls, options)
     class_prepared.send_sync(cls)
+
+
+def _name_attributes(cls: Any, options: Options) -> None:
+    """Make the attributes of instances known to Python before there is an instance.
+
+    The instances of a class keep their values in a row of places, and each new instance makes Python count on fewer names to
+    come. A name that comes after many instances finds no place: whoever gets it then has a dict of its own, which takes four
+    times as long to fill, and twice the memory.
+    """
+    if hasattr(cls, "__del__"):
+        # It is no instance that a project should see the end of.
+        return
+    first = object.__new__(cls)
+    cached = [field.cache_name for field in options.concrete_fields if field.is_relation]
+    # One late name always finds a place: so rows whose relations nobody looks at need none for them.
+    names = ["_row_state", *[field.attname for field in options.concrete_fields], *cached[1:]]
+    for name in names:
+        if not any(hasattr(type(vars(base).get(name)), "__set__") for base in cls.__mro__):
+            object.__setattr__(first, name, None)
 
 
 def _add_key(cls: Any) -> None:

@@ -11,17 +11,17 @@ import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
-from functools import cache
-from keyword import iskeyword
 from operator import attrgetter
 from typing import Any
 
+from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import StatementTooLong
 from covet.db.models.query.hydrate import Batch
 from covet.db.models.query.parts import read_parts
 from covet.db.models.query.prefetch import accessors, prefetch_rows
 from covet.db.models.query.run import fetch_among, read_database
+from covet.db.models.relations.linking import by_attribute, made_for
 from covet.db.models.state import State
 from covet.exceptions import FieldError, NotLoaded
 from covet.text import suggest
@@ -245,18 +245,37 @@ def stub(field: Any, owner: Any, key: Any) -> Any:
 async def load_forward(field: Any, owner: Any) -> None:
     """Load what ``field`` of ``owner`` refers to, for all peers."""
     state: State = owner._row_state
-    check_mode(
-        owner,
-        f"{field.model._meta.object_name}.{field.name}",
-        f'Load it with the query: select_related("{field.name}").',
-    )
+    if state.fetch_mode is FETCH_RAISE:
+        check_mode(
+            owner,
+            f"{field.model._meta.object_name}.{field.name}",
+            f'Load it with the query: select_related("{field.name}").',
+        )
     async with one_loader(state, field):
         if not field.is_stub(field.get_cached_value(owner)):
             return
-        rows = wanting(field, siblings(owner))
-        found = await load_forward_of(field, rows, state.db, required=owner)
+        untouched = _untouched(field, owner, state)
+        rows, keys = (wanting(field, siblings(owner)), None) if untouched is None else untouched
+        found = await load_forward_of(field, rows, state.db, required=owner, keys=keys)
         if state.peers is not None:
             state.peers.keep(field, found)
+
+
+def _untouched(field: Any, owner: Any, state: State) -> tuple[Sequence[Any], list[Any]] | None:
+    """Return all rows of the owner's result with the keys of the relation, where nobody has touched any of them.
+
+    That is how a loop over a result finds it, nearly always: one pass then, in place of one for each question that
+    ``siblings`` and ``wanting`` ask.
+    """
+    batch = state.peers
+    if batch is None or state.partial or state.fetch_mode is FETCH_ONE:
+        return None
+    result = None if batch.result is None or batch.refs else batch.result()
+    if result is None:
+        return None
+    rows: list[Any] = result.joined[batch.number - 1] if batch.number else result
+    keys = made_for(field).untouched(rows, owner, state)
+    return None if keys is None else (rows, keys)
 
 
 def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
@@ -264,7 +283,7 @@ def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
     attname, cache_name, model = field.attname, field.cache_name, field.model
     if set(map(type, rows)) == {model} and not any(state.partial for state in set(map(_row_state_of, rows))):
         # Whole rows of one model, nearly always: nothing can be missing.
-        return _made_for(field).wanting(rows, field, _is_open)
+        return made_for(field).wanting(rows, field, _is_open)
     found = []
     for row in rows:
         if not isinstance(row, model):
@@ -279,52 +298,6 @@ def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:
     return found
 
 
-class _Made:
-    """What is done to each of many rows for one relation, with the names of its attributes written into the code.
-
-    Attributes:
-        wanting: ``(rows, field, is_open)`` gives the rows that have a key, and nothing loaded for it.
-        link: ``(rows, find)`` sets what is found for the key of each row, and gives the rows that need more care.
-    """
-
-    __slots__ = ("link", "wanting")
-
-    def __init__(self, attname: str, cache_name: str) -> None:
-        names: dict[str, Any] = {}
-        # Identifiers, as the checks have it; until they are run a name may be anything that ``getattr`` takes.
-        plain = all(name.isidentifier() and not iskeyword(name) for name in (attname, cache_name))
-        key, cached = (f"row.{attname}", f"row.{cache_name}") if plain else _asked(attname, cache_name)
-        put = f"{cached} = one" if plain else f"setattr(row, {cache_name!r}, one)"
-        source = f"""
-def wanting(rows, field, is_open):
-    return [row for row in rows if {key} is not None and ({cached} is None or is_open(field, row))]
-
-def link(rows, find):
-    rest = []
-    for row in rows:
-        one = find({key})
-        if one is not None and {cached} is None:
-            {put}
-        else:
-            rest.append(row)
-    return rest
-"""
-        exec(source, names)  # noqa: S102  # identifiers, or quoted
-        self.wanting: Callable[[Sequence[Any], Any, Callable[[Any, Any], bool]], list[Any]] = names["wanting"]
-        self.link: Callable[[Sequence[Any], Callable[[Any], Any]], list[Any]] = names["link"]
-
-
-def _asked(attname: str, cache_name: str) -> tuple[str, str]:
-    return f"getattr(row, {attname!r})", f"getattr(row, {cache_name!r})"
-
-
-_made = cache(_Made)
-
-
-def _made_for(field: Any) -> _Made:
-    return _made(field.attname, field.cache_name)
-
-
 def _is_open(field: Any, row: Any) -> bool:
     """Whether what the row keeps for the relation is still to be loaded, or of another key by now."""
     value = field.get_cached_value(row)
@@ -332,15 +305,34 @@ def _is_open(field: Any, row: Any) -> bool:
 
 
 async def load_forward_of(
-    field: Any, rows: Sequence[Any], alias: str | None, *, queryset: Any = None, required: Any = None
+    field: Any,
+    rows: Sequence[Any],
+    alias: str | None,
+    *,
+    queryset: Any = None,
+    required: Any = None,
+    keys: Sequence[Any] | None = None,
 ) -> list[Any]:
-    """Load what ``field`` of these rows refers to by one statement; return the objects."""
+    """Load what ``field`` of these rows refers to by one statement; return the objects.
+
+    Args:
+        field: The relation.
+        rows: The rows.
+        alias: Where from, unless the queryset says it.
+        queryset: What to read; without one, all objects of the related model.
+        required: The row whose object has to be there.
+        keys: The key of each row, where the caller has them.
+    """
     target = field.target_field
-    keys = list(set(map(attrgetter(field.attname), rows)))
+    keys = list(set(map(attrgetter(field.attname), rows) if keys is None else keys))
     if queryset is None:
-        hints = {"instance": rows[0]} if rows else {}
-        queryset = field.related_model._base_manager.db_manager(hints=hints).get_queryset()
-    if alias is not None and queryset._db is None:
+        manager = field.related_model._base_manager
+        if alias == DEFAULT_ALIAS and not settings.DATABASE_ROUTERS:
+            # Nobody asks for hints: the queryset that all calls of the manager start from will do.
+            queryset = manager._first()
+        else:
+            queryset = manager.db_manager(hints={"instance": rows[0]} if rows else {}).get_queryset()
+    if alias is not None and queryset._db is None and (alias != DEFAULT_ALIAS or settings.DATABASE_ROUTERS):
         queryset = queryset.using(alias)
     mode = rows[0]._row_state.fetch_mode if rows else None
     if mode is not None and queryset._mode is None:
@@ -349,9 +341,9 @@ async def load_forward_of(
         found = await queryset.filter(**{target.attname: keys[0]})
     else:
         found = await in_chunks(queryset, f"{target.attname}__in", keys)
-    by_key = dict(zip(map(attrgetter(target.attname), found), found, strict=True))
+    by_key = by_attribute(target.attname)(found)
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
-    for row in rows if two_way else _made_for(field).link(rows, by_key.get):
+    for row in rows if two_way else made_for(field).link(rows, by_key.get):
         one = by_key.get(getattr(row, field.attname))
         cached = field.get_cached_value(row)
         if one is None:

@@ -64,6 +64,24 @@ async def test_a_list_that_was_changed_by_hand_is_no_trouble(articles: Any) -> N
     assert (await first.editor).name == "a0"
 
 
+async def test_what_a_row_needs_that_left_its_list_is_loaded_for_the_others_too(articles: Any) -> None:
+    rows = await articles.all()
+    left = rows.pop(2)
+    assert (await left.author).name == "a2"
+    assert await _statements(rows) == 0
+
+
+async def test_only_rows_that_lack_a_relation_are_loaded_with_the_first(articles: Any) -> None:
+    rows = await articles.all()
+    await rows[1].fetch("author")
+    own, rows[1].author = await rows[1].author, (other := await Author.objects.create(name="other"))
+    rows[3].title = "changed"
+    rows[4].author_id = own.pk
+    assert await _statements(rows) == 1
+    assert [row.author.name for row in rows] == ["a0", "other", "a2", "a3", "a1", "a5"]
+    assert rows[1].author is other
+
+
 async def test_a_list_with_other_things_in_it_may_go(articles: Any) -> None:
     rows = await articles.all()
     kept = rows[:2]
