@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 from msgspec import Struct
 from typing_extensions import TypeVar
@@ -104,6 +104,9 @@ class Factory(PlainFactory[Any], Generic[M]):
         abstract = True
 
     if TYPE_CHECKING:
+
+        def __new__(cls, **values: Any) -> Self:
+            """Return what is awaited for the row; the one that is inherited says that it never returns."""
 
         def __init__(self, **values: Any) -> None: ...
         def __await__(self) -> Generator[Any, Any, M]: ...

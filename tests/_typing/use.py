@@ -14,6 +14,7 @@ from typing import Any, assert_type
 
 from covet.db import models
 from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range
+from covet.test.factories import Factory
 
 
 class Colour(enum.Enum):
@@ -272,3 +273,36 @@ async def postgresql_only() -> None:
     assert_type(booking.data, dict[str, str | None])
     booking.tags = [1]  # E
     booking.span = (1, 2)  # E
+
+
+class AuthorFactory(Factory[Author]):
+    class Meta:
+        model = Author
+
+
+async def rows_one_by_one_and_by_key() -> None:
+    """What gives one row, a stream of them or a mapping, and what goes on being a queryset of the same rows."""
+    rows = Article.objects.filter(title="x")
+    assert_type(await rows[0], Article)
+    assert_type(await rows[:2].reverse(), list[Article])
+    assert_type(await rows.latest("when"), Article)
+    assert_type(await rows.in_bulk([1]), dict[Any, Article])
+    assert_type(await Article.objects.in_bulk(field_name="title"), dict[Any, Article])
+    async for row in rows.iterator(chunk_size=10):
+        assert_type(row, Article)
+    async for pair in rows.values_list("pk", "title").iterator():
+        assert_type(pair, tuple[Any, Any])
+    assert_type(await rows.union(rows).order_by("title"), list[Article])
+    assert_type(await rows.values("title").union(rows.values("title")), list[dict[str, Any]])
+    assert_type(await rows.contains(await rows.get()), bool)
+    assert_type(await rows.explain(), str)
+    assert_type(await rows.annotate(x=models.FilteredRelation("tags")).values("x__label"), list[dict[str, Any]])
+    assert_type(await rows.values_list("pk", flat=True).in_bulk(), dict[Any, Any])
+
+
+async def rows_made_for_tests() -> None:
+    """Factories give rows of the model that they are written for."""
+    assert_type(await AuthorFactory(name="Ann"), Author)
+    assert_type(await AuthorFactory.create(), Author)
+    assert_type(await AuthorFactory.create_batch(2), list[Author])
+    assert_type(AuthorFactory.build(), Author)

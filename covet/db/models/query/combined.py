@@ -86,13 +86,13 @@ def combined_order(build: Assembler, names: list[str]) -> tuple[list[n.Ordering]
         return n.Raw(str(len(names) + hidden.index(wanted) + 1))
 
     for item in items:
-        name = item if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
-        is_name = isinstance(name, str)
-        descending = (is_name and name.startswith("-")) or bool(getattr(item, "descending", False))
+        found = item if isinstance(item, str) else getattr(getattr(item, "expression", item), "name", None)
+        name = found if isinstance(found, str) else ""
+        descending = name.startswith("-") or bool(getattr(item, "descending", False))
         nulls = getattr(item, "nulls", None)
         if build.plan.extras.reversed:
             descending, nulls = not descending, {"first": "last", "last": "first"}.get(nulls or "")
-        keys: list[Any] = _columns(build, name.lstrip("-+"), names) if is_name else [getattr(item, "expression", item)]
+        keys: list[Any] = _columns(build, name.lstrip("-+"), names) if name else [getattr(item, "expression", item)]
         for key in keys:
             known = isinstance(key, str) and key in names
             if nulls is not None and not build.dialect.has_nulls_order and (nulls == "first") is descending:

@@ -271,7 +271,7 @@ class Fetch(Chain[M, R]):
             raise self.model.DoesNotExist(f"No {self.model._meta.object_name} matches the query.")
         return rows[0]  # type: ignore[no-any-return]
 
-    async def in_bulk(self, ids: Iterable[Any] | None = None, *, field_name: str = "pk") -> dict[Any, Any]:
+    async def in_bulk(self, ids: Iterable[Any] | None = None, *, field_name: str = "pk") -> dict[Any, R]:
         """Return the rows by key, those of ``ids`` or all.
 
         Args:
