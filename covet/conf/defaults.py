@@ -126,6 +126,12 @@ class Defaults:
 
     # -- URLs and HTTP
     ROOT_URLCONF: str = setting("", "The module whose urlpatterns are the site's.")
+    DEFAULT_EXCEPTION_REPORTER: str = setting(
+        "covet.views.debug.ExceptionReporter", "The class that makes the debug page of an exception."
+    )
+    DEFAULT_EXCEPTION_REPORTER_FILTER: str = setting(
+        "covet.views.debug.SafeExceptionReporterFilter", "The class that says which values that page shows."
+    )
     URLCONFS: list[str] = setting(
         cast(list[str], []), "Further such modules, of which a middleware may choose one for a request: request.urlconf."
     )

@@ -106,6 +106,8 @@ NAMES: Final = {
     "django.views.decorators.csrf.csrf_protect": "covet.views.decorators.csrf_protect",
     "django.views.decorators.csrf.ensure_csrf_cookie": "covet.views.decorators.ensure_csrf_cookie",
     "django.views.decorators.csrf.requires_csrf_token": "covet.views.decorators.requires_csrf_token",
+    "django.views.debug.ExceptionReporter": "covet.views.debug.ExceptionReporter",
+    "django.views.debug.SafeExceptionReporterFilter": "covet.views.debug.SafeExceptionReporterFilter",
     "django.views.decorators.debug.sensitive_post_parameters": "covet.views.decorators.sensitive_post_parameters",
     "django.views.decorators.debug.sensitive_variables": "covet.views.decorators.sensitive_variables",
     "django.views.decorators.gzip.gzip_page": "covet.views.decorators.gzip_page",

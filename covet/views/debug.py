@@ -3,40 +3,83 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from typing import Any
 
 import covet
 from covet.concurrency import to_thread
-from covet.conf.errors import MASK, is_secret
+from covet.conf import settings
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.loading import import_string
 from covet.problems import Problem
 from covet.text import pluralize, suggest
+from covet.views.debug_filter import SafeExceptionReporterFilter
 from covet.views.debug_frames import ExceptionView, FrameView, mask_text, read_exception, safe_repr
 from covet.views.page import escape, page
 
-__all__ = ["debug_page", "not_found_page"]
-
-_HIDDEN_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-csrftoken"})
+__all__ = ["ExceptionReporter", "SafeExceptionReporterFilter", "debug_page", "not_found_page"]
 
 
 async def debug_page(request: Request, error: BaseException) -> Response:
-    """Return the page that shows an exception, with status 500."""
-    chain = await to_thread(read_exception, error)
-    newest = chain[0]
-    parts = [
-        f'<p class="soft">{escape(request.method)} {escape(request.path)}</p>',
-        f'<h1 class="bad">{escape(newest.kind)}</h1><p>{escape(newest.text)}</p>',
-    ]
-    for view in chain:
-        parts.append(_exception(view, is_first=view is newest))
-    parts.append(_queries(request.queries))
-    parts.append(_request(request))
-    parts.append(
-        f'<p class="soft">Covet {escape(covet.__version__)}, Python {escape(platform.python_version())}. You see this page '
-        "because DEBUG is on; without it visitors get a plain one.</p>"
-    )
-    return page(f"{newest.kind} at {request.path}", "".join(parts), status=500)
+    """Return the page that shows an exception, with status 500; made by the class that the request or the settings name."""
+    reporter = getattr(request, "exception_reporter_class", None) or import_string(settings.DEFAULT_EXCEPTION_REPORTER)
+    response: Response = await reporter(request, error).get_response()
+    return response
+
+
+class ExceptionReporter:
+    """Makes the page of an exception; a class of your own derives from it, and DEFAULT_EXCEPTION_REPORTER names it.
+
+    Args:
+        request: The request that failed.
+        error: The exception.
+
+    Attributes:
+        filter: What decides which values are shown.
+    """
+
+    def __init__(self, request: Request, error: BaseException) -> None:
+        self.request = request
+        self.error = error
+        made = getattr(request, "exception_reporter_filter", None)
+        self.filter: SafeExceptionReporterFilter = (
+            import_string(settings.DEFAULT_EXCEPTION_REPORTER_FILTER)() if made is None else made
+        )
+
+    async def get_traceback_data(self) -> list[ExceptionView]:
+        """Return the exception and those that led to it, the newest first."""
+        shown = partial(self.filter.get_traceback_frame_variables, self.request)
+        return await to_thread(read_exception, self.error, shown)
+
+    async def get_traceback_text(self) -> str:
+        """Return the exception as text, for logs and messages."""
+        lines = [f"{self.request.method} {self.request.path}"]
+        for view in await self.get_traceback_data():
+            lines.append(f"{view.link + ' ' if view.link else ''}{view.kind}: {view.text}")
+            for frame in view.frames:
+                lines.append(f'  File "{frame.path}", line {frame.line}, in {frame.function}')
+                lines.extend(f"    {name} = {text}" for name, text in frame.values)
+        return "\n".join(lines) + "\n"
+
+    async def get_response(self) -> Response:
+        """Return the page."""
+        request = self.request
+        chain = await self.get_traceback_data()
+        newest = chain[0]
+        parts = [
+            f'<p class="soft">{escape(request.method)} {escape(request.path)}</p>',
+            f'<h1 class="bad">{escape(newest.kind)}</h1><p>{escape(newest.text)}</p>',
+        ]
+        for view in chain:
+            parts.append(_exception(view, is_first=view is newest))
+        parts.append(_queries(request.queries))
+        parts.append(_request(request, self.filter))
+        parts.append(
+            f'<p class="soft">Covet {escape(covet.__version__)}, Python {escape(platform.python_version())}. You see this '
+            "page because DEBUG is on; without it visitors get a plain one.</p>"
+        )
+        return page(f"{newest.kind} at {request.path}", "".join(parts), status=500)
 
 
 def _exception(view: ExceptionView, *, is_first: bool) -> str:
@@ -92,17 +135,11 @@ def _plan(plan: str) -> str:
     return f"<details><summary>Slow: its plan</summary><pre>{escape(plan)}</pre></details>" if plan else ""
 
 
-def _request(request: Request) -> str:
-    headers = "".join(
-        f"<tr><th>{escape(name)}</th><td>"
-        f"{escape(MASK if name in _HIDDEN_HEADERS or is_secret(name) else value)}</td></tr>"
-        for name, value in request.headers.multi_items()
+def _request(request: Request, shown: SafeExceptionReporterFilter) -> str:
+    headers, query, sent = (
+        "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in pairs)
+        for pairs in (shown.get_headers(request), shown.get_query(request), shown.get_post_parameters(request))
     )
-    query = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(MASK if is_secret(name) else value)}</td></tr>"
-        for name, value in _query(request)
-    )
-    sent = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in _sent(request))
     route = request.route
     view = (
         f"<p>Route <code>{escape(route.pattern) or '(the root)'}</code>, view <code>{escape(route.view_name)}</code></p>"
@@ -115,35 +152,6 @@ def _request(request: Request) -> str:
         + (f"<h2>Body</h2><table>{sent}</table>" if sent else "")
         + f"<h2>Headers</h2><table>{headers}</table></details>"
     )
-
-
-def _sent(request: Request) -> list[tuple[str, str]]:
-    """Return what the view has read of a form or a JSON object, with its secrets masked."""
-    if request.form_read is not None:
-        pairs: list[tuple[str, Any]] = request.form_read.multi_items()
-    elif isinstance(request.json_read, dict):
-        pairs = list(request.json_read.items())
-    else:
-        return []
-    hidden: frozenset[str] | None = None
-    if request._state is not None:
-        hidden = request.state.__dict__.get("sensitive_parameters")
-    return [
-        (name, MASK if is_secret(name) or hidden == frozenset() or name in (hidden or ()) else _shown(value))
-        for name, value in pairs[:200]
-    ]
-
-
-def _shown(value: Any) -> str:
-    return mask_text(value if isinstance(value, str) else safe_repr(value))
-
-
-def _query(request: Request) -> list[tuple[str, str]]:
-    try:
-        return request.query.multi_items()
-    except Exception:
-        # The query string itself may be what is wrong.
-        return []
 
 
 def not_found_page(request: Request, problem: Problem) -> Response:

@@ -7,16 +7,19 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from covet.conf.errors import MASK, is_secret
+from covet.views.sensitive import SENSITIVE
 
-__all__ = ["ExceptionView", "FrameView", "read_exception", "safe_repr"]
+__all__ = ["ExceptionView", "FrameView", "Values", "hidden_names", "read_exception", "safe_repr"]
+
+Values: TypeAlias = Callable[[FrameType], list[tuple[str, str]]]
 
 _MAX_TEXT = 600
 _MAX_ITEMS = 30
@@ -66,8 +69,31 @@ class ExceptionView(Struct, frozen=True):
     frames: tuple[FrameView, ...]
 
 
-def read_exception(error: BaseException) -> list[ExceptionView]:
-    """Return the exception and those that led to it, the newest first. Reads source files: call it in a thread."""
+def shown_values(frame: FrameType, hides: Callable[[str], bool] = is_secret, mark: str = MASK) -> list[tuple[str, str]]:
+    """Return the local names of a frame and the texts of their values.
+
+    Args:
+        frame: The frame.
+        hides: Whether a name's value is hidden; what ``sensitive_variables`` names is in any case.
+        mark: What stands in its place.
+    """
+    hidden = hidden_names(frame)
+    values = []
+    for name, value in list(frame.f_locals.items())[:60]:
+        if name.startswith("__"):
+            continue
+        is_hidden = hides(name) or hidden is True or (hidden and name in hidden)
+        values.append((name, mark if is_hidden else safe_repr(value)))
+    return values
+
+
+def read_exception(error: BaseException, values: Values = shown_values) -> list[ExceptionView]:
+    """Return the exception and those that led to it, the newest first. Reads source files: call it in a thread.
+
+    Args:
+        error: The exception.
+        values: Gives the local names of a frame, and the texts to show for them.
+    """
     chain: list[ExceptionView] = []
     current: BaseException | None = error
     seen: set[int] = set()
@@ -75,7 +101,9 @@ def read_exception(error: BaseException) -> list[ExceptionView]:
     while current is not None and id(current) not in seen and len(chain) < 10:
         seen.add(id(current))
         kind = f"{type(current).__module__}.{type(current).__qualname__}".removeprefix("builtins.")
-        chain.append(ExceptionView(kind, mask_text(_text(current)), link, tuple(_frames(current.__traceback__))))
+        chain.append(
+            ExceptionView(kind, mask_text(_text(current)), link, tuple(_frames(current.__traceback__, values)))
+        )
         if current.__cause__ is not None:
             current, link = current.__cause__, "caused by"
         elif current.__context__ is not None and not current.__suppress_context__:
@@ -92,15 +120,15 @@ def _text(error: BaseException) -> str:
         return f"<its text cannot be made: {type(failure).__name__}>"
 
 
-def _frames(traceback: TracebackType | None) -> list[FrameView]:
+def _frames(traceback: TracebackType | None, values: Values) -> list[FrameView]:
     frames: list[FrameView] = []
     while traceback is not None and len(frames) < 100:
-        frames.append(_frame(traceback.tb_frame, traceback.tb_lineno))
+        frames.append(_frame(traceback.tb_frame, traceback.tb_lineno, values))
         traceback = traceback.tb_next
     return frames
 
 
-def _frame(frame: FrameType, line: int) -> FrameView:
+def _frame(frame: FrameType, line: int, values: Values) -> FrameView:
     code = frame.f_code
     path = code.co_filename
     lines = []
@@ -110,27 +138,17 @@ def _frame(frame: FrameType, line: int) -> FrameView:
         if text:
             lines.append((number, mask_text(text.rstrip("\n"))))
     is_app = not _is_library(path)
-    hidden = _hidden_names(frame)
-    values = []
-    for name, value in list(frame.f_locals.items())[:60]:
-        if name.startswith("__"):
-            continue
-        text = MASK if is_secret(name) or hidden is True or (hidden and name in hidden) else safe_repr(value)
-        values.append((name, text))
     function = getattr(code, "co_qualname", code.co_name)
     if function == "<module>" and "__jinja_exception__" in frame.f_globals:
         # The engine makes such a frame for a line of a template.
         function = "template"
-    return FrameView(path, function, line, tuple(lines), tuple(values), is_app)
+    return FrameView(path, function, line, tuple(lines), tuple(values(frame)), is_app)
 
 
-def _hidden_names(frame: FrameType) -> frozenset[str] | bool:
+def hidden_names(frame: FrameType) -> frozenset[str] | bool:
     """Return the names that ``sensitive_variables`` hides in this frame; ``True`` for all of them."""
-    caller = frame.f_back
-    if caller is not None and caller.f_code.co_name in ("covet_sensitive_call", "covet_sensitive_sync_call"):
-        names: frozenset[str] = caller.f_locals["hidden"]
-        return names or True
-    return frozenset()
+    names = SENSITIVE.get(frame.f_code)
+    return frozenset() if names is None else names or True
 
 
 def _library_roots() -> tuple[str, ...]:

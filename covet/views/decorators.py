@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from covet.views.layers import (
     gzip_page,
     requires_csrf_token,
 )
+from covet.views.sensitive import SENSITIVE
 
 __all__ = [
     "cache_control",
@@ -169,22 +171,11 @@ def sensitive_variables(*names: str) -> Callable[[F], F]:
     hidden = frozenset(names)
 
     def decorate(function: F) -> F:
-        if is_async(function):
-
-            @functools.wraps(function)
-            async def covet_sensitive_call(*args: Any, **kwargs: Any) -> Any:
-                # The page reads this local by name, in the frame that called the hidden one.
-                _ = hidden
-                return await function(*args, **kwargs)
-
-            return covet_sensitive_call  # type: ignore[return-value]  # same signature
-
-        @functools.wraps(function)
-        def covet_sensitive_sync_call(*args: Any, **kwargs: Any) -> Any:
-            _ = hidden
-            return function(*args, **kwargs)
-
-        return covet_sensitive_sync_call  # type: ignore[return-value]
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        if code is None:
+            raise TypeError(f"sensitive_variables() is for functions, and {function!r} is none.")
+        SENSITIVE[code] = hidden
+        return function
 
     return decorate
 
