@@ -40,7 +40,6 @@ from covet.rest.paged import with_link_header
 from covet.rest.pagination import (
     AnyRequest,
     CursorRequest,
-    OffsetPage,
     OffsetRequest,
     has_link_header,
 )
@@ -108,8 +107,8 @@ class Endpoint(Struct, eq=False):
         formats: The forms of bodies and answers; None for ``REST_FORMATS``.
         conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
         last_modified: Gets what the handler returned and says when it was last changed; ``Last-Modified``.
-        omit: What pydantic leaves out of the answer: ``{"exclude_unset": True}``.
         select_fields: Whether ``?fields=`` chooses what the answer shows.
+        omit: What pydantic leaves out of the answer: ``{"exclude_unset": True}``.
         idempotent: Whether an ``Idempotency-Key`` gives the first answer again.
         exception_handlers: Gives the functions that answer exceptions, by their classes.
         dependencies: What is called before the handler, though no argument asks for it.
@@ -140,8 +139,8 @@ class Endpoint(Struct, eq=False):
     formats: Sequence[Any] | None = None
     conditional: bool = False
     last_modified: Callable[[Any], datetime.datetime | None] | None = None
-    omit: Mapping[str, bool] = field(default_factory=dict)
     select_fields: bool = False
+    omit: Mapping[str, bool] = field(default_factory=dict)
     idempotent: bool = False
     exception_handlers: Callable[[], Handlers] | None = None
     dependencies: Sequence[Depends] = ()
@@ -221,9 +220,9 @@ class Compiled:
             plan_response(endpoint.response, self.signature.returns, where, endpoint.omit)
             if self.stream is None
             else replace(self.stream.plan, schema=UNSET, render=None, is_async=False)
+        )
         if endpoint.omit and (endpoint.select_fields or self.stream is not None):
             raise ImproperlyConfigured(f"{where}: {', '.join(endpoint.omit)} is neither for ?fields= nor for streams.")
-        )
         self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
         self.model = endpoint.model or self.plan.model
