@@ -114,6 +114,21 @@ class PathReading(Reading):
     in_path = True
     unknown_status = 404
 
+    def namespace(self, name: str) -> str:
+        """Return the namespace of a version's names for ``reverse()``."""
+        return f"{self.prefix or 'v'}{name}"
+
+
+class NamespaceReading(PathReading):
+    """The namespace that an address is mounted under, wherever that is; it is the version's name, ``v2`` itself."""
+
+    def __init__(self, names: tuple[str, ...], **options: Any) -> None:
+        super().__init__(names, **{**options, "prefix": ""})
+
+    def namespace(self, name: str) -> str:
+        """Return the version's own name."""
+        return name
+
 
 class QueryReading(Reading):
     """``/articles/?version=2``."""
@@ -203,6 +218,7 @@ class HostReading(Reading):
 
 STRATEGIES: Final[dict[str, type[Reading]]] = {
     "path": PathReading,
+    "namespace": NamespaceReading,
     "query": QueryReading,
     "header": HeaderReading,
     "media-type": MediaTypeReading,

@@ -17,9 +17,9 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException, NotFound
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.errors import answer
-from covet.rest.strategies import STRATEGIES, Reading
+from covet.rest.strategies import STRATEGIES, PathReading, Reading
 from covet.text import suggest
-from covet.urls.patterns import Include, Route, include, path, re_path
+from covet.urls.patterns import Include, Included, Route, include, path, re_path
 from covet.urls.reverse import KeptVersion, kept_version
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Versions:
 
     Args:
         routers: A router, or several, by version; the newest version last.
-        strategy: ``"path"`` (the default), ``"query"``, ``"header"``, ``"media-type"`` or ``"host"``.
+        strategy: ``"path"`` (the default), ``"namespace"``, ``"query"``, ``"header"``, ``"media-type"`` or ``"host"``.
         default: The version of a request that names none; without it such a request is refused.
         parameter: The query parameter; ``version`` when left out.
         header: The header; ``Api-Version`` when left out.
@@ -129,7 +129,7 @@ class Versions:
     def urlpatterns(self) -> list[Route | Include]:
         """The addresses of all versions; what ``include(api)`` asks for."""
         reading = self.reading()
-        if reading.in_path:
+        if isinstance(reading, PathReading):
             return self._side_by_side(reading)
         merged: dict[tuple[str, str], dict[str, Endpoint]] = {}
         for version, routers in self.routers.items():
@@ -143,15 +143,37 @@ class Versions:
         ]
         return [path("", include((below, self._app_name)))]
 
-    def _side_by_side(self, reading: Reading) -> list[Route | Include]:
-        patterns: list[Route | Include] = []
-        for version, routers in self.routers.items():
-            below = [
-                path(address, _Single(self, reading, version, endpoint), name=endpoint.name, methods=[endpoint.method])
-                for address, endpoint in _endpoints(routers)
-            ]
-            mounted = include((below, self._app_name), namespace=f"{reading.prefix or 'v'}{version}")
-            patterns.append(path(f"{reading.prefix}{version}/", mounted))
+    def __getitem__(self, version: str) -> OneVersion:
+        """Return one version, to be mounted at a place of its own: ``path("legacy/", include(versions["v1"]))``.
+
+        Raises:
+            ImproperlyConfigured: There is no such version.
+        """
+        self._known(str(version), "include(versions[…])")
+        return OneVersion(self, str(version))
+
+    def mounted(self, version: str) -> Included:
+        """Return the addresses of one version, without the part that names it.
+
+        Raises:
+            ImproperlyConfigured: The strategy gives versions no addresses of their own.
+        """
+        reading = self.reading()
+        if not isinstance(reading, PathReading):
+            raise ImproperlyConfigured(
+                f"Versions: versions[{version!r}] has a place of its own with the strategies 'namespace' and 'path' alone; the "
+                "others share their addresses: include(versions)."
+            )
+        below = [
+            path(address, _Single(self, reading, version, endpoint), name=endpoint.name, methods=[endpoint.method])
+            for address, endpoint in _endpoints(self.routers[version])
+        ]
+        return include((below, self._app_name), namespace=reading.namespace(version))
+
+    def _side_by_side(self, reading: PathReading) -> list[Route | Include]:
+        patterns: list[Route | Include] = [
+            path(f"{reading.prefix}{version}/", self.mounted(version)) for version in self.routers
+        ]
         if reading.prefix:
             patterns.append(re_path(reading.unknown_path(), self._unknown))
         return patterns
@@ -175,6 +197,27 @@ class Versions:
 
     def __repr__(self) -> str:
         return f"<Versions {', '.join(self.routers)}>"
+
+
+class OneVersion:
+    """One version of several, for ``include()``.
+
+    Args:
+        versions: All of them.
+        name: The version.
+    """
+
+    def __init__(self, versions: Versions, name: str) -> None:
+        self._versions = versions
+        self._name = name
+
+    @property
+    def urlpatterns(self) -> list[Route | Include]:
+        """The addresses of the version; what ``include()`` asks for."""
+        return [path("", self._versions.mounted(self._name))]
+
+    def __repr__(self) -> str:
+        return f"<version {self._name} of {self._versions!r}>"
 
 
 class VersionNote(Struct, frozen=True):

@@ -261,3 +261,44 @@ def test_no_version_at_all_is_refused() -> None:
 async def test_an_unknown_option_of_the_setting_is_refused(site: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="Did you mean 'strategy'"):
         await served(site, version={"stratgy": "path"})
+
+
+async def test_versions_may_be_mounted_anywhere_under_their_namespaces(site: Any) -> None:
+    from covet.rest.urls import urlpatterns
+
+    parts = routers()
+    api = Versions({"old": parts["1"], "new": parts["2"]}, strategy="namespace", deprecated={"old": OLD})
+    patterns = [*urlpatterns, path("api/", include(api["new"])), path("legacy/api/", include(api["old"]))]
+    client = await site(patterns, installed=["covet.rest"], ALLOWED_HOSTS=["*"])
+
+    old, new = await client.get("/legacy/api/which/"), await client.get("/api/which/")
+
+    assert old.json() == {"version": "old", "link": "/legacy/api/things/7/"}
+    assert new.json() == {"version": "new", "link": "/api/things/7/"}
+    assert "deprecation" in old.headers and "deprecation" not in new.headers
+    assert reverse("old:thing", args=[1]) == "/legacy/api/things/1/"
+    assert reverse("new:thing", args=[1]) == "/api/things/1/"
+    assert (await client.get("/legacy/api/new/")).status_code == 404
+    document = (await client.get("/openapi.json?version=old")).json()
+    assert set(document["paths"]) == {"/legacy/api/which/", "/legacy/api/things/{pk}/"}
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+async def test_all_namespaces_stand_side_by_side_where_they_are_mounted_as_one(site: Any) -> None:
+    client = await site([path("api/", include(Versions(routers(), strategy="namespace")))])
+
+    assert (await client.get("/api/1/which/")).json() == {"version": "1", "link": "/api/1/things/7/"}
+    assert (await client.get("/api/2/which/")).json() == {"version": "2", "link": "/api/2/things/7/"}
+    assert (await client.get("/api/3/which/")).status_code == 404
+
+
+async def test_one_version_of_the_path_strategy_may_be_mounted_alone(site: Any) -> None:
+    versions = Versions(routers())
+    client = await site([path("only/", include(versions["2"]))])
+
+    assert (await client.get("/only/which/")).json() == {"version": "2", "link": "/only/things/7/"}
+    assert repr(versions["2"]) == "<version 2 of <Versions 1, 2>>"
+    with pytest.raises(ImproperlyConfigured, match="names '3'"):
+        versions["3"]
+    with pytest.raises(ImproperlyConfigured, match="share their addresses"):
+        _ = Versions(routers(), strategy="header")["1"].urlpatterns
