@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
 from covet.exceptions import ImproperlyConfigured
+from covet.http.request import Request
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import absent_router_method, check_lists, unknown_option
 from covet.rest.render import UNSET
@@ -79,6 +80,7 @@ class Router:
         deprecated: All of them are still there, but not for long; a ``Deprecation`` says how long.
         app_name: A namespace for ``reverse("blog:list_articles")``.
         trailing_slash: Whether the paths of viewsets end in a slash.
+        root: Whether the router's own address answers with the addresses of its viewsets, by their prefix.
     """
 
     if not TYPE_CHECKING:  # a checker knows the options
@@ -107,6 +109,7 @@ class Router:
         trailing_slash: bool = True,
         formats: Sequence[Any] | None = None,
         dependencies: Sequence[Depends] = (),
+        root: bool = False,
     ) -> None:
         check_lists(type(self).__name__, tags=tags, formats=formats, permissions=permissions, throttles=throttles)
         self.formats = formats
@@ -123,6 +126,9 @@ class Router:
         self.endpoints: list[Endpoint] = []
         self.webhooks: list[Endpoint] = []
         self._included: list[tuple[str, Router]] = []
+        self._registered: list[str] = []
+        if root:
+            self._add_root()
 
     def get(self, route: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Answer GET and HEAD at a path; options as for ``route``."""
@@ -215,7 +221,6 @@ class Router:
             callbacks: Requests that the server sends to the client later, by name; the paths of these routers are
                 expressions such as ``{$request.body#/callback_url}``.
         """
-
         check_lists(f"{method} {route!r}", tags=tags, formats=formats, permissions=permissions, throttles=throttles)
 
         def add(handler: F) -> F:
@@ -353,8 +358,27 @@ class Router:
             raise ImproperlyConfigured(
                 f"register({prefix!r}, {viewset.__name__}) needs a basename: basename='authors'."
             )
-        for endpoint in viewset.endpoints(prefix.strip("/"), base, slash="/" if self.trailing_slash else ""):
+        slash = "/" if self.trailing_slash else ""
+        for endpoint in viewset.endpoints(prefix.strip("/"), base, slash=slash):
             self.add(endpoint)
+        self._registered.append(prefix.strip("/") + slash)
+
+    def _add_root(self) -> None:
+        async def root(request: Request) -> dict[str, str]:
+            """Tell where the parts of this API are."""
+            here = request.root_path + request.path
+            return {place.strip("/"): here + place for place in self._places()}
+
+        self.route("GET", "", name="api-root")(root)
+
+    def _places(self, prefix: str = "") -> Iterator[str]:
+        """Give the paths of the viewsets below this router that need no parameter."""
+        for place in self._registered:
+            if "<" not in place:
+                yield prefix + place
+        for below, router in self._included:
+            if "<" not in below:
+                yield from router._places(f"{prefix}{below.strip('/')}/" if below.strip("/") else prefix)
 
     def include(self, prefix: str, router: Router) -> None:
         """Mount another router below a prefix; it keeps its own tags and permissions, and answers exceptions as this one."""
