@@ -144,6 +144,8 @@ class Cursor:
         if place is not None and place.is_back:
             keys = tuple(key.flipped() for key in keys)
         queryset = queryset.order_by(*(key.order for key in keys))
+        if queryset.query.extras.reversed:  # the keys say it already, and a new order keeps it
+            queryset = queryset.reverse()
         if place is None or not place.values:
             return queryset
         choices: list[Q] = []

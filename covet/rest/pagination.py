@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeAlias,
 from urllib.parse import quote
 
 from msgspec import Struct
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import core_schema
 
 from covet import json
 from covet.conf import settings
@@ -26,6 +27,7 @@ __all__ = [
     "EstimatedOffsetPage",
     "EstimatedPage",
     "Links",
+    "ListPage",
     "OffsetPage",
     "OffsetRequest",
     "Page",
@@ -55,6 +57,7 @@ class Links(Struct, frozen=True):
     previous: str | None
     first: str
     last: str | None = None
+    total: int | None = None
 
     def header(self) -> str:
         """Return them as a ``Link`` header (RFC 8288)."""
@@ -163,17 +166,19 @@ class CursorRequest(Struct, frozen=True):
     size: int
 
 
-class _Paged(Schema):
+class _Paged(Schema, defer_build=True):  # a project uses few of the kinds, and pydantic's work takes a millisecond each
     """A page of anything: msgspec's structs too.
 
     Attributes:
         count: Where the total is from: counted, estimated by the database's own statistics, or there is none.
         link_header: Whether answers carry a ``Link`` header as well; ``PAGE_LINK_HEADER`` where it is None.
         asked_by: What reads the request: ``PageRequest``, ``OffsetRequest`` or ``CursorRequest``.
+        is_bare: Whether the answer is the list of items alone.
     """
 
     count: ClassVar[Literal["exact", "estimate", "none"]] = "exact"
     link_header: ClassVar[bool | None] = None
+    is_bare: ClassVar[bool] = False
     asked_by: ClassVar[type[Any]]
 
     @classmethod
@@ -198,6 +203,23 @@ class Page(_Paged, Generic[T]):
     size: int = Field(ge=1)
     next: str | None = Field(json_schema_extra=_LINK)
     previous: str | None = Field(json_schema_extra=_LINK)
+
+
+class ListPage(_Paged, Generic[T]):
+    """A page that is a bare list: ``[…]``, with its neighbours in a ``Link`` header and the total in ``X-Total-Count``."""
+
+    link_header: ClassVar[bool | None] = True
+    is_bare: ClassVar[bool] = True
+    asked_by: ClassVar[type[Any]] = PageRequest
+    items: list[T]
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Tell the list."""
+        described = handler.resolve_ref_schema(handler(schema))
+        return {"type": "array", "items": described["properties"]["items"]["items"]}
 
 
 class EstimatedPage(Page[T], Generic[T]):

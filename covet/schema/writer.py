@@ -90,6 +90,8 @@ def _is_alike_schema(schema: type[BaseModel], known: dict[type[Any], ModelShape]
     """Whether a schema is written as pydantic does; ``known`` gets its shape, and those of the nested ones."""
     if schema in known:
         return True
+    if not schema.__pydantic_complete__:
+        schema.model_rebuild(raise_errors=False)  # one that was put off until its first use
     if not schema.__pydantic_complete__ or schema.model_config.get("extra") == "allow" or not spells_plainly(schema):
         return False
     fields = schema.model_fields
