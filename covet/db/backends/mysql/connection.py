@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -28,7 +29,7 @@ CANCELLED = "Cancelled during execution"
 class MySQLConnection(Connection):
     """An aiomysql connection behind our protocol."""
 
-    __slots__ = ("_driver", "_set_up", "_streaming", "raw")
+    __slots__ = ("_driver", "_read_answer", "_set_up", "_streaming", "raw")
 
     def __init__(self, raw: Any, driver: MySQLDriver, set_up: str) -> None:
         super().__init__()
@@ -36,6 +37,8 @@ class MySQLConnection(Connection):
         self._driver = driver
         self._set_up = set_up
         self._streaming: RowStream | None = None
+        read = driver.library.read
+        self._read_answer = raw._read_query_result if read is None else partial(read, raw)
 
     async def _query(self, sql: str, args: Sequence[Any]) -> Any:
         raw = self.raw
@@ -46,11 +49,11 @@ class MySQLConnection(Connection):
         if self._streaming is not None:
             await self._streaming.read_ahead()
         await raw._execute_command(_QUERY, self._text(sql, args))
-        await raw._read_query_result()
+        await self._read_answer()
         result = raw._result
         while raw._result.has_next:
             # A procedure, or several statements: their errors belong to this call, not to the next.
-            await raw._read_query_result()
+            await self._read_answer()
         return result
 
     async def _send(self, sql: str, args: Sequence[Any]) -> None:

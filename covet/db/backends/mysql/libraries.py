@@ -20,6 +20,7 @@ class Library(Struct, frozen=True):
         result: Reads an unbuffered answer of a connection.
         error: The root of its errors.
         database: The name of the argument that takes the database.
+        read: Reads a buffered answer into ``_result`` of a connection; ``None`` where the connection's own way is ours.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Library(Struct, frozen=True):
     result: Any
     error: type[Exception]
     database: str
+    read: Any = None
 
     async def connect(self, raw: Any) -> None:
         """Connect and log in."""
@@ -58,7 +60,9 @@ def _asyncmy() -> Library:
     from asyncmy import errors
     from asyncmy.connection import Connection, MySQLResult
 
-    return Library("asyncmy", Connection, MySQLResult, errors.MySQLError, "database")
+    from covet.db.backends.mysql.asyncmy_reader import read_answer
+
+    return Library("asyncmy", Connection, MySQLResult, errors.MySQLError, "database", read_answer)
 
 
 def _aiomysql() -> Library:
