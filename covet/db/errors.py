@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 _SHOWN_SQL = 600
+# PostgreSQL's and MySQL's; SQLite has a text alone.
+_NO_TABLE = frozenset({"42P01", 1146})
 
 
 class DatabaseError(CovetError):
@@ -58,6 +60,8 @@ class DatabaseError(CovetError):
 
     def __str__(self) -> str:
         text = f"{self.message} (database '{self.alias}')" if self.alias else self.message
+        if self.code in _NO_TABLE or self.message.startswith("No such table"):
+            text = f"{text} Has it been migrated? Run 'python manage.py migrate'."
         if self.sql:
             shown = self.sql if len(self.sql) <= _SHOWN_SQL else f"{self.sql[:_SHOWN_SQL]}…"
             text = f"{text}\nSQL: {shown}"

@@ -19,7 +19,7 @@ from covet.http.response import ProblemResponse, Response
 from covet.problems import Problem, problem_for
 from covet.signals import got_request_exception
 from covet.urls.error_views import ErrorViews, arguments
-from covet.views.defaults import error_page
+from covet.views.defaults import error_page, plain_page
 
 __all__ = ["ErrorResponder"]
 
@@ -103,6 +103,8 @@ class ErrorResponder:
                 from covet.views.debug import debug_page  # a page that production never shows
 
                 return await debug_page(request, error)
+            if self.debug and isinstance(error, SuspiciousOperation):
+                return plain_page(problem, request.request_id, said=str(error))
             if self.debug and problem.status == 404:
                 from covet.views.debug import not_found_page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -236,6 +237,11 @@ def _not_a_response(value: Any, view: Any) -> TypeError:
         f"The view {view_name(view)} returned {type(value).__name__} instead of a Response. "
         "Write JSONResponse(value), HTMLResponse(text) or Response(bytes)."
     )
+    if inspect.iscoroutine(value):
+        value.close()  # so that Python need not warn of it, too
+        return TypeError(
+            f"The view {view_name(view)} returned what {value.__qualname__}() gives and did not await it. Write return await …."
+        )
 
 
 def recording(call: GetResponse) -> GetResponse:

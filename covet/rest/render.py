@@ -203,6 +203,7 @@ def _write_any(value: Any) -> bytes:
     try:
         return json.encode(value)
     except TypeError:
+        _refuse_coroutine(value)
         return to_json(value, bytes_mode="base64", by_alias=True)
 
 
@@ -214,10 +215,24 @@ def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
         try:
             checked = adapter.validate_python(value, from_attributes=True, context=OUTPUT)
         except PydanticError as error:
+            _refuse_coroutine(value)
             raise _mismatch(annotation, error) from error
         return adapter.dump_json(checked, by_alias=True, **omit)
 
     return write
+
+
+def _refuse_coroutine(value: Any) -> None:
+    """Refuse what somebody forgot to await.
+
+    Raises:
+        ResponseMismatch: It is a coroutine.
+    """
+    if inspect.iscoroutine(value):
+        value.close()  # so that Python need not warn of it, too
+        raise ResponseMismatch(
+            f"The handler returned what {value.__qualname__}() gives and did not await it. Write return await …."
+        )
 
 
 def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
@@ -283,6 +298,7 @@ class _Source:
         try:
             return self.schema.model_validate(value, from_attributes=True, context=OUTPUT, extra="ignore")
         except PydanticError as error:
+            _refuse_coroutine(value)
             raise _mismatch(self.schema, error) from error
 
     def read_all(self, values: list[Any]) -> list[BaseModel]:

@@ -67,5 +67,11 @@ def explain(error: BaseException) -> None:
     text = str(error)
     if isinstance(error, TypeError) and _METHOD.fullmatch(text):
         error.args = (f"{text}. Methods are called with brackets in a template: article.tags.all()",)
+    elif (
+        isinstance(error, jinja2.TemplateSyntaxError)
+        and error.message is not None
+        and error.message.endswith("got ':'")
+    ):
+        error.message += ". Arguments of a filter stand in brackets: {{ moment|date('Y') }}"
     elif isinstance(error, jinja2.UndefinedError) and text == "'forloop' is undefined":
         error.args = (f"{text}. Here it is 'loop': loop.index, loop.index0, loop.first, loop.last",)

@@ -8,7 +8,7 @@ from covet.problems import Problem, phrase
 from covet.templates.engine import TemplateDoesNotExist, render_to_string
 from covet.views.page import escape, page
 
-__all__ = ["error_page"]
+__all__ = ["error_page", "plain_page"]
 
 _WORDS = {
     400: "Your browser sent something that this site does not understand.",
@@ -40,10 +40,10 @@ async def error_page(request: Request, problem: Problem) -> Response:
     return HTMLResponse(html, problem.status)
 
 
-def plain_page(problem: Problem, request_id: str | None = None) -> HTMLResponse:
-    """Return the page for an error where the project has no template for it."""
+def plain_page(problem: Problem, request_id: str | None = None, *, said: str = "") -> HTMLResponse:
+    """Return the page for an error where the project has no template for it; with what it ``said``, in development."""
     title = str(problem.title) or phrase(problem.status)
-    words = _WORDS.get(problem.status) or str(problem.detail) or "This did not work."
+    words = said or _WORDS.get(problem.status) or str(problem.detail) or "This did not work."
     body = f'<p class="soft">{problem.status}</p><h1>{escape(title)}</h1><p>{escape(words)}</p>'
     if request_id:
         body += f'<p class="soft">If you write to us about it, please name this: <code>{escape(request_id)}</code></p>'

@@ -650,3 +650,40 @@ async def test_check_finds_a_name_of_the_path_that_nothing_takes(site: Any) -> N
     client = await site([path("api/", include(api))], installed=["covet.rest"])
     (found,) = [one for one in client.application.apps.part(RestPart).check(None) if one.id == "rest.W003"]
     assert found.msg.endswith("read does not take 'pk' of its path, and 'id' must come from the query.")
+
+
+@pytest.mark.parametrize("response", [Item, list[int] | None, None], ids=["schema", "type", "none"])
+async def test_what_was_not_awaited_is_named(site: Any, response: Any) -> None:
+    async def find() -> Any: ...
+
+    api = Router()
+
+    async def read() -> Any:
+        return find()
+
+    api.get("/x", **({} if response is None else {"response": response}))(read)
+    client = await serve(site, api, DEBUG=True)
+    said = "find() gives and did not await it. Write return await …."
+    assert said in (await client.get("/api/x")).json()["detail"]
+
+
+async def test_a_view_that_did_not_await_is_named(site: Any) -> None:
+    async def find() -> Any: ...
+
+    async def page(request: Request) -> Any:
+        return find()
+
+    client = await site([path("x", page)], DEBUG=True)
+    assert "find() gives and did not await it. Write return await …." in (await client.get("/x")).json()["detail"]
+
+
+async def test_the_page_of_a_host_that_is_not_known_says_so_in_development(site: Any) -> None:
+    async def home(request: Request) -> Any:
+        return HTMLResponse("")
+
+    html = {"accept": "text/html", "host": "elsewhere.example"}
+    for debug in (True, False):
+        client = await site([path("", home)], middleware=["covet.middleware.security.SecurityMiddleware"], DEBUG=debug)
+        answer = await client.get("/", headers=html)
+        assert answer.status_code == 400
+        assert ("elsewhere.example" in answer.text) is debug

@@ -229,3 +229,8 @@ async def test_options_add_extensions_which_may_take_a_tag() -> None:
 
 def test_no_filter_of_jinja_is_replaced() -> None:
     assert not set(FILTERS) & set(jinja2.Environment().filters)
+
+
+async def test_a_colon_behind_a_filter_is_answered_with_brackets() -> None:
+    with pytest.raises(jinja2.TemplateSyntaxError, match=r"brackets: {{ moment\|date\('Y'\) }}"):
+        await shown("{{ at|date:'Y' }}", at=1)

@@ -11,7 +11,7 @@ from covet.conf import override
 from covet.conf.service_url import parse_database
 from covet.db import connection, connections, transaction
 from covet.db.database import Database
-from covet.db.errors import InterfaceError, NotSupportedError, ProgrammingError, UniqueViolation
+from covet.db.errors import DatabaseError, InterfaceError, NotSupportedError, ProgrammingError, UniqueViolation
 
 if TYPE_CHECKING:
     from tests.conftest import Scratch
@@ -171,3 +171,11 @@ async def test_a_cursor_reads_within_a_pinned_connection(db: Database) -> None:
         row: Any = await cursor.fetchone()
     assert row == (0,)
     assert len(await db.fetch("SELECT id FROM fruit")) == 3
+
+
+async def test_a_table_that_is_not_there_asks_whether_it_was_migrated(db: Database) -> None:
+    with pytest.raises(DatabaseError, match=r"Has it been migrated\? Run 'python manage.py migrate'"):
+        await db.fetch("SELECT 1 FROM vegetable")
+    with pytest.raises(DatabaseError) as caught:
+        await db.fetch("SELECT colour FROM fruit")
+    assert "migrated" not in str(caught.value)
