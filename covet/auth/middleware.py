@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from covet.auth.authentication import claim
+from covet.auth.anonymous import AnonymousUser
+from covet.auth.authentication import SESSION_KEY, claim
 from covet.auth.decorators import to_login
 from covet.http.errors import Unauthorized
 
@@ -30,7 +31,8 @@ class AuthenticationMiddleware:
 
     async def __call__(self, request: Request) -> Response:
         """Set the claim and let the request pass."""
-        request.user = claim(request)
+        # Nobody in particular, mostly: that needs no call to find out.
+        request.user = claim(request) if SESSION_KEY in request.session._data else AnonymousUser()
         return await self.get_response(request)
 
     async def process_websocket(self, ws: Any) -> None:

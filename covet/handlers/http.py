@@ -18,7 +18,7 @@ from covet.http.policy import DEFAULT_POLICY, RequestPolicy
 from covet.http.proxies import TrustedProxies
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.middleware.base import GetResponse
+from covet.middleware.base import SAFE, GetResponse
 from covet.middleware.chain import Hooks, fold
 from covet.middleware.skipping import by_route, choosing
 from covet.signals import got_request_exception
@@ -195,7 +195,7 @@ def _step_with_hooks(
                 route, params = resolve(request.method, request.path)
             request.route = route
             request.path_params = params
-            for process_view in hooks.view:
+            for process_view in hooks.safe_view if request.method in SAFE else hooks.view:
                 early = await process_view(request, route.view, (), params)
                 if early is not None:
                     return await render(request, early) if early.must_render else early

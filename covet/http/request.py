@@ -74,6 +74,20 @@ def _at_first_look(make: Callable[[Request], Any]) -> Any:
     return _AtFirstLook(make)
 
 
+def _without_session(request: Request) -> Any:
+    raise ImproperlyConfigured(
+        "request.session is not set. Add 'covet.sessions.middleware.SessionMiddleware' to MIDDLEWARE "
+        "and 'covet.sessions' to INSTALLED_APPS."
+    )
+
+
+def _without_user(request: Request) -> Any:
+    raise ImproperlyConfigured(
+        "request.user is not set. Add 'covet.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE, "
+        "after 'covet.sessions.middleware.SessionMiddleware'."
+    )
+
+
 class Request:
     """One HTTP request. Middleware may set attributes of its own, besides what ``request.state`` holds.
 
@@ -87,6 +101,8 @@ class Request:
         app: The handler that serves it.
         policy: The limits that hold for it.
         scheme: ``"http"`` or ``"https"``.
+        session: The session; ``SessionMiddleware`` sets it.
+        user: Who asks: a claim until it is awaited (``await request.user``); ``AuthenticationMiddleware`` sets it.
         auth: By what the user was recognised, such as the claims of a token; whatever authenticates sets it.
         client: Address and port of the peer, if known.
         queries: The statements that ran for it, in development; the debug page shows them.
@@ -104,8 +120,6 @@ class Request:
     _json: Any = _UNSET
     _state: State | None = None
     _streamed = False
-    _session: Any = _UNSET
-    _user: Any = _UNSET
     _background: BackgroundTasks | None = None
     _channel: Any = None
     # One look after the answer, whatever there is to do then.
@@ -122,6 +136,8 @@ class Request:
     client: tuple[str, int] | None = _at_first_look(lambda request: request._told("client", None))
     server: tuple[str, int | None] | None = _at_first_look(lambda request: request._told("server", None))
     http_version: str = _at_first_look(lambda request: request._told("http_version", "1.1"))
+    session: Any = _at_first_look(_without_session)
+    user: Any = _at_first_look(_without_user)
 
     @property
     def version(self) -> str | None:
@@ -260,9 +276,12 @@ class Request:
     def cookies(self) -> dict[str, str]:
         """The cookies by name."""
         if self._cookies is None:
-            found = [value for name, value in self.raw_headers if name == b"cookie"]
-            # HTTP/2 may send one cookie a header (RFC 9113, 8.2.3).
-            self._cookies = parse_cookies(b"; ".join(found).decode("latin-1")) if found else {}
+            found = b""
+            for name, value in self.raw_headers:
+                if name == b"cookie":
+                    # HTTP/2 may send one cookie a header (RFC 9113, 8.2.3).
+                    found = b"%b; %b" % (found, value) if found else value
+            self._cookies = parse_cookies(found.decode("latin-1")) if found else {}
         return self._cookies
 
     @property
@@ -489,42 +508,14 @@ class Request:
     # Who and where
 
     @property
-    def session(self) -> Any:
-        """The session; ``SessionMiddleware`` sets it."""
-        if self._session is _UNSET:
-            raise ImproperlyConfigured(
-                "request.session is not set. Add 'covet.sessions.middleware.SessionMiddleware' to MIDDLEWARE "
-                "and 'covet.sessions' to INSTALLED_APPS."
-            )
-        return self._session
-
-    @session.setter
-    def session(self, value: Any) -> None:
-        self._session = value
-
-    @property
     def has_session(self) -> bool:
         """Whether a session was set."""
-        return self._session is not _UNSET
-
-    @property
-    def user(self) -> Any:
-        """Who asks: a claim until it is awaited (``await request.user``); ``AuthenticationMiddleware`` sets it."""
-        if self._user is _UNSET:
-            raise ImproperlyConfigured(
-                "request.user is not set. Add 'covet.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE, "
-                "after 'covet.sessions.middleware.SessionMiddleware'."
-            )
-        return self._user
-
-    @user.setter
-    def user(self, value: Any) -> None:
-        self._user = value
+        return "session" in self.__dict__
 
     @property
     def has_user(self) -> bool:
         """Whether a user (or an anonymous one) was set."""
-        return self._user is not _UNSET
+        return "user" in self.__dict__
 
     @property
     def state(self) -> State:

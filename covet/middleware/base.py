@@ -22,9 +22,12 @@ from covet.exceptions import CovetError
 from covet.http.request import Request
 from covet.http.response import Response
 
-__all__ = ["GetResponse", "Middleware", "MiddlewareNotUsed"]
+__all__ = ["SAFE", "GetResponse", "Middleware", "MiddlewareNotUsed"]
 
 GetResponse: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""The methods that change nothing (RFC 9110, 9.2.1)."""
 
 
 class MiddlewareNotUsed(CovetError):

@@ -36,11 +36,13 @@ class Hooks(Struct, frozen=True):
 
     Attributes:
         view: ``process_view`` of each layer, outermost first.
+        safe_view: Those of them that look at requests of safe methods too; the others are marked by ``unsafe_only``.
         exception: ``process_exception`` of each layer, innermost first.
         template: ``process_template_response`` of each layer, innermost first; it never returns nothing.
     """
 
     view: tuple[ProcessView, ...] = ()
+    safe_view: tuple[ProcessView, ...] = ()
     exception: tuple[ProcessException, ...] = ()
     template: tuple[ProcessTemplate, ...] = ()
 
@@ -62,7 +64,8 @@ class Chain(Struct, frozen=True):
 def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_error: OnError) -> Chain:
     """Build the chain.
 
-    A layer with a true attribute ``raises_nothing`` is called without the wrapper that turns what it raises into a
+    A ``process_view`` with a true attribute ``unsafe_only`` is not called for GET, HEAD, OPTIONS and TRACE. A layer with a true
+    attribute ``raises_nothing`` is called without the wrapper that turns what it raises into a
     response: it says that all that comes out of it is an answer of what it was given to call.
 
     Args:
@@ -80,6 +83,7 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
     layers: list[str] = []
     core = _Later()
     current: GetResponse = core.call
+    first: Any = None
     guarded = True
     for name in reversed(names):
         factory = _import(name) if isinstance(name, str) else name
@@ -98,13 +102,19 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
             template_hooks.append(_template_hook(_hook(instance.process_template_response), shown))
         if hasattr(instance, "process_websocket"):
             websocket_hooks.insert(0, _hook(instance.process_websocket))
+        if not layers:
+            first = instance
         layers.insert(0, shown)
         guarded = not getattr(instance, "raises_nothing", False)
         current = guard(layer, on_error) if guarded else layer
-    step = innermost(Hooks(tuple(view_hooks), tuple(exception_hooks), tuple(template_hooks)))
+    safe_hooks = [hook for hook in view_hooks if not getattr(hook, "unsafe_only", False)]
+    step = innermost(Hooks(tuple(view_hooks), tuple(safe_hooks), tuple(exception_hooks), tuple(template_hooks)))
     if not layers:
         return Chain(step, ())
     core.step = step
+    if _is_own(first) and getattr(first, "get_response", None) == core.call:
+        # Ours call what they keep: no call in between.
+        first.get_response = step
     if not guarded:
         # Nothing stands round the outermost that could answer for it.
         current = guard(current, on_error)
@@ -186,14 +196,19 @@ async def _awaited(following: GetResponse, request: Request) -> Response:
 
 
 def _checked(instance: Any, shown: str) -> GetResponse:
-    if type(instance).__module__.startswith("covet."):
-        # Ours return responses: no check, and no coroutine for it, on each request.
-        return cast(GetResponse, instance)
+    if _is_own(instance):
+        # Ours return responses: no check, and no coroutine for it, on each request. The method is called quicker than
+        # what has it.
+        return cast(GetResponse, instance.__call__)
 
     async def checked(request: Request) -> Response:
         return _is_response(await instance(request), shown)
 
     return checked
+
+
+def _is_own(instance: Any) -> bool:
+    return type(instance).__module__.startswith("covet.")
 
 
 def _is_response(value: Any, shown: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from covet.conf import settings
-from covet.http.errors import Forbidden, HTTPException
+from covet.http.errors import DisallowedHost, Forbidden, HTTPException
 from covet.http.request import Request
 from covet.http.response import RedirectResponse, Response
 from covet.middleware.base import GetResponse
@@ -21,6 +21,8 @@ class CommonMiddleware:
         self.append_slash = settings.APPEND_SLASH
         self.prepend_www = settings.PREPEND_WWW
         self.disallowed = [re.compile(pattern) for pattern in settings.DISALLOWED_USER_AGENTS]
+        # Before the view it raises only for these; behind it all of it is looking at routes. A subclass may do more.
+        self.raises_nothing = type(self) is CommonMiddleware and not self.disallowed and not self.prepend_www
 
     async def __call__(self, request: Request) -> Response:
         """Answer, or redirect."""
@@ -43,7 +45,11 @@ class CommonMiddleware:
             return False
         resolver = request.app.resolver
         if resolver.hosts:
-            resolver, _ = resolver.at(request.get_host())
+            try:
+                resolver, _ = resolver.at(request.get_host())
+            except DisallowedHost:
+                # A layer further in has answered before the host was looked at: its answer stays.
+                return False
         if not resolver.has_path(path + "/"):
             return False
         try:

@@ -20,13 +20,12 @@ from covet.http.errors import Forbidden
 from covet.http.hosts import split_host
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.middleware.base import GetResponse
+from covet.middleware.base import SAFE, GetResponse
 from covet.urls.endpoint import marked
 
 __all__ = ["CsrfMiddleware", "csrf_exempt", "get_token", "rotate_token"]
 
 FORM_FIELD = "csrfmiddlewaretoken"
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # A browser that knows a password for the site adds these by itself, whoever made it send the request.
 _SENT_BY_BROWSERS = frozenset({b"basic", b"digest", b"negotiate", b"ntlm"})
 _SECRET_BYTES = 20
@@ -134,7 +133,7 @@ class CsrfMiddleware:
         Raises:
             Forbidden: It cannot prove where it comes from.
         """
-        if request.method in _SAFE or not self._is_forgeable(request):
+        if request.method in SAFE or not self._is_forgeable(request):
             return
         if getattr(view, "csrf_exempt", False) or request.extension("covet.csrf_exempt"):
             return
@@ -142,6 +141,8 @@ class CsrfMiddleware:
         if reason:
             logger.warning("%s %s refused: %s", request.method, request.path, reason)
             raise Forbidden(f"CSRF check failed: {reason}", type="about:blank", extra={"code": "csrf_failed"})
+
+    process_view.unsafe_only = True  # type: ignore[attr-defined]
 
     def _is_forgeable(self, request: Request) -> bool:
         carries = False

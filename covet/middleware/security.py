@@ -41,7 +41,14 @@ class SecurityMiddleware:
 
     async def __call__(self, request: Request) -> Response:
         """Check, answer, add headers."""
-        self.check_host(request)
+        for name, value in request.raw_headers:
+            if name == b"host":
+                # Seen before, mostly; written out here because a call takes longer than the look.
+                if value not in self.known_hosts or request.policy.use_forwarded_host:
+                    self.check_host(request)
+                break
+        else:
+            self.check_host(request)
         if self.redirect and not request.is_secure and not self._is_exempt(request.path):
             host = settings.SECURE_SSL_HOST or request.get_host()
             response: Response = RedirectResponse(

@@ -65,12 +65,16 @@ class Session(MutableMapping[str, Any]):
         modified: It will be saved with the response. Set it by hand after changing a value in place.
     """
 
+    # What most sessions have stands on the class: nearly each request makes one, and few are looked at.
+    key: str | None = None
+    accessed = False
+    modified = False
+
     def __init__(self, store: SessionStore, key: str | None = None, data: dict[str, Any] | None = None) -> None:
         self.store = store
-        self.key = key
-        self.accessed = False
-        self.modified = False
-        self._data: dict[str, Any] = data if data is not None else {}
+        self._data: dict[str, Any] = {} if data is None else data
+        if key is not None:
+            self.key = key
 
     def __getitem__(self, name: str) -> Any:
         self.accessed = True

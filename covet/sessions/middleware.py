@@ -35,7 +35,7 @@ class SessionMiddleware:
         response = await self.get_response(request)
         if session.accessed:
             response.headers.add_vary("Cookie")
-        if session.key is None and not len(session._data):
+        if session.key is None and not session._data:
             if key is not None and (session.accessed or session.modified):
                 self._delete_cookie(response)
         elif (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status < 500:

@@ -12,10 +12,12 @@ import pytest
 from covet.concurrency import run_sync
 from covet.exceptions import ImproperlyConfigured
 from covet.http import HTMLResponse, JSONResponse, Request, Response, StreamingResponse
+from covet.http.errors import Forbidden
 from covet.middleware import GetResponse, Middleware, MiddlewareNotUsed
 from covet.middleware.chain import fold
+from covet.middleware.common import CommonMiddleware
 from covet.middleware.csp import NONCE, build_policy
-from covet.middleware.csrf import csrf_exempt, get_token
+from covet.middleware.csrf import CsrfMiddleware, csrf_exempt, get_token
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -180,6 +182,49 @@ async def test_process_view_may_answer_before_the_view(site: Site) -> None:
 
     assert (await client.get("/floor/13")).text == "no thirteenth floor"
     assert (await client.get("/floor/14")).text == "14"
+
+
+class Watchful(CsrfMiddleware):
+    """One that looks at every request, as the layer it stands on need not."""
+
+    async def process_view(self, request: Request, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        if kwargs.get("number") == 13:
+            raise Forbidden("no thirteenth floor")
+        await super().process_view(request, view, args, kwargs)
+
+
+class Careless(CommonMiddleware):
+    async def __call__(self, request: Request) -> Response:
+        raise KeyError("nothing")
+
+
+async def test_process_view_of_a_subclass_sees_safe_requests_too(site: Site) -> None:
+    client = await site(ROUTES, middleware=[f"{HERE}.Outer", f"{HERE}.Watchful"])
+
+    response = await client.get("/floor/13")
+
+    assert response.status_code == 403
+    assert response.headers["x-trace"] == "outer"
+    assert (await client.get("/floor/14")).text == "14"
+
+
+async def test_a_subclass_of_a_layer_that_raises_nothing_may_raise(site: Site) -> None:
+    client = await site(ROUTES, middleware=[f"{HERE}.Outer", f"{HERE}.Careless"])
+
+    response = await client.get("/floor/1")
+
+    assert response.status_code == 500
+    assert response.headers["x-trace"] == "outer"
+
+
+async def test_an_agent_that_is_not_served_is_answered_inside_the_outer_layers(site: Site) -> None:
+    middleware = [f"{HERE}.Outer", "covet.middleware.common.CommonMiddleware"]
+    client = await site(ROUTES, middleware=middleware, DISALLOWED_USER_AGENTS=["^Bad"])
+
+    response = await client.get("/floor/1", headers={"User-Agent": "Bad/1"})
+
+    assert response.status_code == 403
+    assert response.headers["x-trace"] == "outer"
 
 
 async def test_process_exception_may_answer_for_the_view(site: Site) -> None:
