@@ -72,6 +72,6 @@ def explain(error: BaseException) -> None:
         and error.message is not None
         and error.message.endswith("got ':'")
     ):
-        error.message += ". Arguments of a filter stand in brackets: {{ moment|date('Y') }}"
+        error.args = (f"{error.message}. Arguments of a filter stand in brackets: {{{{ moment|date('Y') }}}}",)
     elif isinstance(error, jinja2.UndefinedError) and text == "'forloop' is undefined":
         error.args = (f"{text}. Here it is 'loop': loop.index, loop.index0, loop.first, loop.last",)
