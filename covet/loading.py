@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
 
 __all__ = ["has_submodule", "import_module", "import_string", "late_names", "module_folder", "submodules"]
+
+_SUFFIXES = frozenset({"py", "so", "pyd"})
 
 
 def late_names(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], Any]:
@@ -104,15 +107,20 @@ def submodules(package: ModuleType) -> frozenset[str]:
     """
     names: set[str] = set()
     for folder in getattr(package, "__path__", ()):
-        root = Path(folder)
-        if not root.is_dir():
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
             names.update(_listed_by_importer(folder))
             continue
-        for entry in root.iterdir():
-            if entry.suffix in {".py", ".so", ".pyd"}:
-                names.add(entry.name.partition(".")[0])
-            elif entry.is_dir() and entry.name.isidentifier() and next(entry.glob("*.py"), None) is not None:
-                names.add(entry.name)
+        for entry in entries:
+            stem, dot, suffix = entry.name.partition(".")
+            if dot:
+                if stem and suffix.rpartition(".")[2] in _SUFFIXES:
+                    names.add(stem)
+            elif (
+                stem.isidentifier() and entry.is_dir() and any(name.endswith(".py") for name in os.listdir(entry.path))
+            ):
+                names.add(stem)
     return frozenset(names - {"__init__", "__main__"})
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from covet.accel.twins import heads as python_heads
-from covet.accel.twins import integers as python_integers
-from covet.accel.twins import keys as python_keys
-from covet.accel.twins import models as python_models
-from covet.accel.twins import moments as python_moments
-from covet.accel.twins import rows as python_rows
+if TYPE_CHECKING:
+    from covet.accel.twins.heads import PlainRequest
+    from covet.accel.twins.models import ModelWriter
+    from covet.accel.twins.rows import RowPlan
 
 __all__ = [
     "ModelWriter",
@@ -50,43 +49,42 @@ def _load() -> tuple[ModuleType | None, str]:
 
 _native, _reason = _load()
 
-encode_rows: Callable[[Iterable[Sequence[Any]], python_rows.RowPlan], bytes] = getattr(
-    _native, "encode_rows", python_rows.encode_rows
+
+def _pick(name: str, twin: str) -> Any:
+    """Return what is native under a name, else what its twin's module has, which is imported only then."""
+    found = getattr(_native, name, None)
+    return getattr(importlib.import_module(f"covet.accel.twins.{twin}"), name) if found is None else found
+
+
+encode_rows: Callable[[Iterable[Sequence[Any]], RowPlan], bytes] = _pick("encode_rows", "rows")
+decode_moment: Callable[[bytes], datetime] = _pick("decode_moment", "moments")
+read_moment: Callable[[object], datetime] = _pick("read_moment", "moments")
+decode_integers: Callable[[bytes, int], list[int | None] | None] = _pick("decode_integers", "integers")
+encode_integers: Callable[[object, int], bytes | None] = _pick("encode_integers", "integers")
+read_request: Callable[[bytes, bool], PlainRequest | None] = _pick("read_request", "heads")
+write_answer: Callable[[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool, bool, bool], tuple[bytes, bool]] = _pick(
+    "write_answer", "heads"
 )
-decode_moment: Callable[[bytes], datetime] = getattr(_native, "decode_moment", python_moments.decode_moment)
-read_moment: Callable[[object], datetime] = getattr(_native, "read_moment", python_moments.read_moment)
-decode_integers: Callable[[bytes, int], list[int | None] | None] = getattr(
-    _native, "decode_integers", python_integers.decode_integers
+duplicate_key: Callable[[bytes], str | None] = _pick("duplicate_key", "keys")
+if not TYPE_CHECKING:
+    ModelWriter = _pick("ModelWriter", "models")
+
+_NAMES = (
+    "ModelWriter",
+    "decode_integers",
+    "decode_moment",
+    "duplicate_key",
+    "encode_integers",
+    "encode_rows",
+    "read_moment",
+    "read_request",
+    "write_answer",
 )
-encode_integers: Callable[[object, int], bytes | None] = getattr(
-    _native, "encode_integers", python_integers.encode_integers
-)
-read_request: Callable[[bytes, bool], python_heads.PlainRequest | None] = getattr(
-    _native, "read_request", python_heads.read_request
-)
-write_answer: Callable[[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool, bool, bool], tuple[bytes, bool]] = (
-    getattr(_native, "write_answer", python_heads.write_answer)
-)
-duplicate_key: Callable[[bytes], str | None] = getattr(_native, "duplicate_key", python_keys.duplicate_key)
-if TYPE_CHECKING:
-    from covet.accel.twins.models import ModelWriter
-else:
-    ModelWriter = getattr(_native, "ModelWriter", python_models.ModelWriter)
 
 
 def active() -> dict[str, Literal["rust", "python"]]:
     """Return for each accelerated function which half runs: ``{"encode_rows": "rust", …}``."""
-    return {
-        "ModelWriter": "python" if ModelWriter is python_models.ModelWriter else "rust",
-        "decode_integers": "python" if decode_integers is python_integers.decode_integers else "rust",
-        "decode_moment": "python" if decode_moment is python_moments.decode_moment else "rust",
-        "duplicate_key": "python" if duplicate_key is python_keys.duplicate_key else "rust",
-        "encode_integers": "python" if encode_integers is python_integers.encode_integers else "rust",
-        "encode_rows": "python" if encode_rows is python_rows.encode_rows else "rust",
-        "read_moment": "python" if read_moment is python_moments.read_moment else "rust",
-        "read_request": "python" if read_request is python_heads.read_request else "rust",
-        "write_answer": "python" if write_answer is python_heads.write_answer else "rust",
-    }
+    return {name: "python" if getattr(_native, name, None) is None else "rust" for name in _NAMES}
 
 
 def reason() -> str:
