@@ -3,7 +3,11 @@
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyString, PyType};
+use pyo3::types::PyString;
+#[cfg(feature = "abi3")]
+use pyo3::types::{PyBytes, PyType};
+#[cfg(not(feature = "abi3"))]
+use pyo3::types::{PyDateTime, PyTzInfo};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01, so that the leap day ends each year, to 2000-01-01, PostgreSQL's epoch.
@@ -16,8 +20,12 @@ const LAST_DAY: i64 = 2_921_939;
 
 /// What every moment is made by.
 struct Makers {
+    #[cfg(feature = "abi3")]
     datetime: Py<PyType>,
+    #[cfg(feature = "abi3")]
     utc: Py<PyAny>,
+    #[cfg(not(feature = "abi3"))]
+    utc: Py<PyTzInfo>,
     /// PostgreSQL's `infinity` and `-infinity`, as asyncpg gives them: without a zone.
     ever: Py<PyAny>,
     never: Py<PyAny>,
@@ -25,6 +33,7 @@ struct Makers {
 
 impl Makers {
     /// Return the moment of these ten bytes, in UTC.
+    #[cfg(feature = "abi3")]
     fn make(&self, py: Python<'_>, state: &[u8; 10]) -> PyResult<Py<PyAny>> {
         // What a pickle of it holds: the constructor takes it as it is, where seven numbers would each be read and checked.
         let state = PyBytes::new(py, state);
@@ -34,6 +43,17 @@ impl Makers {
             .call1((state, self.utc.bind(py)))?
             .unbind())
     }
+
+    /// Return the moment of these ten bytes, in UTC; without a call where the constructor may be reached in C.
+    #[cfg(not(feature = "abi3"))]
+    fn make(&self, py: Python<'_>, state: &[u8; 10]) -> PyResult<Py<PyAny>> {
+        let &[high, low, month, day, hour, minute, second, micro @ ..] = state;
+        let micro = u32::from_be_bytes([0, micro[0], micro[1], micro[2]]);
+        let year = i32::from(u16::from_be_bytes([high, low]));
+        let utc = Some(self.utc.bind(py));
+        let made = PyDateTime::new(py, year, month, day, hour, minute, second, micro, utc)?;
+        Ok(made.into_any().unbind())
+    }
 }
 
 static MAKERS: PyOnceLock<Makers> = PyOnceLock::new();
@@ -41,12 +61,17 @@ static MAKERS: PyOnceLock<Makers> = PyOnceLock::new();
 fn makers(py: Python<'_>) -> PyResult<&'static Makers> {
     MAKERS.get_or_try_init(py, || {
         let module = py.import("datetime")?;
-        let datetime = module.getattr("datetime")?.cast_into::<PyType>()?;
+        let datetime = module.getattr("datetime")?;
+        let utc = module.getattr("UTC")?;
         Ok(Makers {
-            utc: module.getattr("UTC")?.unbind(),
+            #[cfg(feature = "abi3")]
+            utc: utc.unbind(),
+            #[cfg(not(feature = "abi3"))]
+            utc: utc.cast_into::<PyTzInfo>()?.unbind(),
             ever: datetime.getattr("max")?.unbind(),
             never: datetime.getattr("min")?.unbind(),
-            datetime: datetime.unbind(),
+            #[cfg(feature = "abi3")]
+            datetime: datetime.cast_into::<PyType>()?.unbind(),
         })
     })
 }
