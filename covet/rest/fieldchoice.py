@@ -219,7 +219,7 @@ def _with(annotation: Any, old: Any, new: Any) -> Any:
 
 def _cut(plan: Plan, tree: Tree) -> Plan:
     """Return a plan that writes the whole answer and leaves out what was not chosen."""
-    is_paged = plan.page is not None
+    is_paged = plan.page is not None and not plan.page.is_bare
 
     async def render(request: Request, value: Any, page: AnyRequest | None) -> bytes:
         body = await plan.render(request, value, page) if plan.is_async else plan.render(value)

@@ -84,10 +84,13 @@ class _Written(ABC):
         self._schema = schema
         self._kind = page_kind(schema)
         self._is_linked = has_link_header(schema)
+        self._bytes = _items_alone if schema.is_bare else page_bytes
 
     async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         assert page is not None
         if self._kind is not None and isinstance(value, self._kind):
+            if self._kind.is_bare:
+                return await self._many.items(value.items)
             if type(value) is not self._schema:
                 value = self._schema.model_validate(value, from_attributes=True, context=OUTPUT)
             if self._many.is_partial:
@@ -102,7 +105,7 @@ class _Written(ABC):
 
 
 class _Counted(_Written):
-    """Cuts by numbers."""
+    """Cuts by numbers; of a bare page it writes the items alone, and what else there is to say goes into headers."""
 
     async def cut(self, request: Request, value: Any, page: Any) -> bytes:
         if isinstance(value, QuerySet):
@@ -117,11 +120,12 @@ class _Counted(_Written):
             value = list(value)
             total = len(value)
         page.check(max(0, total - page.start), total)
-        links = page.links(request, total, has_more=page.stop < total)
+        links = forward, back = page.links(request, total, has_more=page.stop < total)
         if self._is_linked:
-            request.state.page_links = Links(*links, *page.ends(request, total))
+            first, last = page.ends(request, total)
+            request.state.page_links = Links(forward, back, first, last, total if self._schema.is_bare else None)
         items = b"[]" if page.start >= total else await self._many.items(value[page.start : page.stop])
-        return page_bytes(items, total, page, links)
+        return self._bytes(items, total, page, links)
 
 
 class _Estimated(_Written):
@@ -237,6 +241,10 @@ class _Cursored(_Written):
         return forward, cursor.text(Place(first, is_back=True)) if has_before else None
 
 
+def _items_alone(items: bytes, *rest: Any) -> bytes:
+    return items
+
+
 async def estimated_count(rows: QuerySet[Any, Any]) -> int:
     """Return about how many rows there are: PostgreSQL's planner says it of many, any other database counts.
 
@@ -263,6 +271,8 @@ def with_link_header(
             known = response.headers.get("link")
             header = links.header()
             response.headers["Link"] = f"{known}, {header}" if known else header
+            if links.total is not None:
+                response.headers["X-Total-Count"] = str(links.total)
         return response
 
     return linked

@@ -75,7 +75,7 @@ class Plan(Struct, frozen=True):
     schema: Any
     render: Any
     is_async: bool = False
-    page: type[Any] | None = None
+    page: Any = None
     model: type[Model] | None = None
     projection: Projection | None = None
 

@@ -32,8 +32,8 @@ from covet.rest.default_schemas import default_input, default_output, patch_sche
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import FilterBy, Filters, FilterSet
 from covet.rest.pagination import Page
-from covet.rest.related import resolve_related
 from covet.rest.params import Query
+from covet.rest.related import resolve_related
 from covet.rest.render import UNSET, plan_response
 from covet.rest.resources import ViewSet
 from covet.schema import Schema

@@ -296,9 +296,13 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
         elif schema is not None and schema is not type(None):
             shown = components.of(schema, "serialization")
             if compiled.endpoint.omit and status == compiled.status:
-                shown = components.partial(shown, is_page=compiled.plan.page is not None)
+                shown = components.partial(
+                    shown, is_page=compiled.plan.page is not None and not compiled.plan.page.is_bare
+                )
             if compiled.fields is not None and status == compiled.status:
-                shown = components.chosen(shown, is_page=compiled.plan.page is not None)
+                shown = components.chosen(
+                    shown, is_page=compiled.plan.page is not None and not compiled.plan.page.is_bare
+                )
             one["content"] = _contents(compiled, shown)
         if compiled.endpoint.conditional and schema is not None and 200 <= int(status) < 300:
             one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
@@ -338,6 +342,8 @@ def _told_headers(compiled: Compiled, *, is_page: bool) -> dict[str, Any]:
     if is_page and page is not None and has_link_header(page):
         text = "The addresses of the first, prev, next and last page, where there are such (RFC 8288)."
         texts["Link"] = f"{text} {texts['Link']}" if "Link" in texts else text
+        if page.is_bare:
+            texts["X-Total-Count"] = "How many items there are on all pages."
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
 
 
