@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from asyncio import current_task, get_running_loop
 
 from covet.apps.registry import Apps
 from covet.handlers.disconnect import Disconnects
@@ -13,10 +12,8 @@ from covet.handlers.part import HandlersPart
 from covet.handlers.proxies import behind_proxies
 from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
-from covet.http.body import resumed
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
-from covet.http.response import Response
 from covet.http.status import BODILESS
 from covet.types import Receive, Scope, Send
 from covet.urls.mount import REST, Mount
@@ -45,27 +42,36 @@ class Application:
         """Serve one scope."""
         kind = scope["type"]
         if kind == "http":
-            # Written out here and not in a method of the handler: a coroutine less for each request.
-            handler = self.apps.part(HandlersPart).handler
+            # Written out here and not in methods: each call and each coroutine shows in what a small request costs.
+            try:
+                handler = self.apps._parts[HandlersPart].handler
+            except KeyError:
+                handler = self.handler  # says what is missing
             if scope.get("root_path"):
                 # The server gives each request a context of its own, so nothing is to be put back.
                 script_prefix.set(scope["root_path"].rstrip("/"))
             request = Request.from_scope(scope, receive, send, handler)
-            steps: Any = handler.handle(request)
-            try:
-                waited = steps.send(None)
-            except StopIteration as ended:
-                # Most views wait for nothing, so there was no time for the client to leave.
-                response: Response = ended.value
-            except AttributeError:
-                if hasattr(steps, "send"):
-                    raise
-                response = await steps
+            watch, task = self.disconnects, current_task()
+            if task is None:
+                response = await handler.handle(request)
             else:
-                answered = await self._watched(request, resumed(steps, waited))
-                if answered is None:
+                watch.running[task] = request
+                if watch.loop is not get_running_loop():
+                    watch.start(get_running_loop())
+                try:
+                    response = await handler.handle(request)
+                except asyncio.CancelledError:
+                    await request.abandon()
+                    if not watch.has_left(task):
+                        raise
                     return
-                response = answered
+                finally:
+                    del watch.running[task]
+                if watch.watchers and await watch.stop(task):
+                    # Its client has left meanwhile.
+                    await response.close()
+                    await request.abandon()
+                    return
             try:
                 if response.sends_itself:
                     if response.is_streaming:
@@ -101,29 +107,6 @@ class Application:
             await handle_lifespan(self, receive, send)
         else:
             raise ValueError(f"An ASGI server asked for the scope {kind!r}; Covet serves http, websocket and lifespan.")
-
-    async def _watched(self, request: Request, answer: Awaitable[Response]) -> Response | None:
-        """Wait for the answer to a request, and give it up when its client leaves: then there is none."""
-        watch, task = self.disconnects, asyncio.current_task()
-        if task is None:
-            return await answer
-        watch.running[task] = request
-        if watch.loop is not task.get_loop():
-            watch.start(task.get_loop())
-        try:
-            response = await answer
-        except asyncio.CancelledError:
-            await request.abandon()
-            if not watch.has_left(task):
-                raise
-            return None
-        finally:
-            del watch.running[task]
-        if watch.watchers and await watch.stop(task):
-            await response.close()
-            await request.abandon()
-            return None
-        return response
 
     async def _websocket_of_mount(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Let a mounted application serve a WebSocket below its path; ``False`` when the path is in none."""

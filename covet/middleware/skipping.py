@@ -88,7 +88,10 @@ def choosing(resolver: Resolver, usual: GetResponse, chains: Mapping[CompiledRou
     def choose(request: Request) -> Awaitable[Response]:
         try:
             below = resolver.at(request.get_host())[0] if resolver.hosts else resolver
-            route = below.resolve(request.method, request.path)[0]
+            # As ``resolve`` begins: a call less for most requests.
+            route = below.plain_get.get(request.path) if request.method == "GET" else None
+            if route is None:
+                route = below.resolve(request.method, request.path)[0]
         except CovetError:
             # No route, or not this host: the usual chain answers that.
             return usual(request)

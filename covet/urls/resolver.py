@@ -117,6 +117,7 @@ class Resolver:
 
     Attributes:
         mounts: The ASGI applications that are mounted.
+        plain_get: The routes of GET whose address has no parameters, by address: what ``resolve`` looks at first.
         hosts: The hosts that have patterns of their own.
         languages: The languages of ``i18n_patterns()``, by the prefix of their addresses; ``""`` where one has none.
     """
@@ -144,11 +145,11 @@ class Resolver:
             self._methods[id(leaf)] = _Methods(leaf, compiled)
         # The tree keeps the leaves alive, so their ids stay theirs.
         self._direct: dict[str, _Methods] = {"/" + text: self._methods[id(leaf)] for text, leaf in literals.items()}
-        self._get: dict[str, CompiledRoute] = {}
+        self.plain_get: dict[str, CompiledRoute] = {}
         for text, methods in self._direct.items():
             route = methods.by_method.get("GET", methods.other)
             if route is not None and not route.kwargs:
-                self._get[text] = route
+                self.plain_get[text] = route
 
     def at(self, host: str) -> tuple[Resolver, dict[str, Any]]:
         """Return what answers for a host, and the parameters of its name.
@@ -186,7 +187,7 @@ class Resolver:
         """
         if method == "GET":
             # Plain addresses without parameters are most requests of most sites: one look-up.
-            route = self._get.get(path)
+            route = self.plain_get.get(path)
             if route is not None:
                 return route, {}
         methods = self._direct.get(path)

@@ -41,10 +41,8 @@ async def test_a_small_answer_makes_few_calls() -> None:
     # The endpoint's own function stands in no file: it was written for it.
     assert calls == [
         "__call__",
-        "part",
         "from_scope",
         "call_view",
-        "resolve",
         "_write_any",
         "of_bytes",
         "final_headers",
