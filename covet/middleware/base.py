@@ -3,7 +3,8 @@
 A middleware is a callable that takes ``get_response`` and returns an async callable that takes a request: a function, or
 a class with ``__init__(get_response)`` and ``async __call__(request)``. A sync one runs in a thread. It may have
 
-- ``process_view(request, view, args, kwargs)``, called before the view; a response ends the request there,
+- ``process_view(request, view, args, kwargs)``, called before the view; a response ends the request there. With an attribute
+  ``unsafe_only = True`` it is called for requests that may change something only,
 - ``process_exception(request, exception)``, called when the view raised; a response is the answer,
 - ``process_template_response(request, response)``, called when the view returned a ``TemplateResponse``, which it may change;
   it returns the response to go on with,
