@@ -10,6 +10,7 @@ from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models.conflicts import conflict, version_field
+from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.markers import DATABASE_DEFAULT
@@ -351,7 +352,10 @@ class Mutate(Chain[M, R]):
             return 0
         database = run.write_database(self)
         model: Any = self.model
-        assignments = [self._assignment(name, self.query.parted(value)) for name, value in values.items()]
+        assignments = [
+            self._assignment(name, value if value.__class__ in SCALARS else self.query.parted(value))
+            for name, value in values.items()
+        ]
         version = version_field(model._meta)
         if version is not None and all(field is not version for field, _value in assignments):
             # Whoever holds one of the rows must see that it has changed.

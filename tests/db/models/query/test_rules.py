@@ -186,8 +186,10 @@ async def test_what_may_follow_a_union(blog: Database) -> None:
         await both.update(views=1)
     with pytest.raises(NotSupportedError):
         await both.delete()
-    with pytest.raises(NotSupportedError):
-        await both.order_by("author__name")
+    assert [one.title for one in await both.order_by("-author__name", "-views")] == ["c_d", "B", "a"]
+    assert [one.title for one in await both.order_by("author__name", "views")] == ["a", "B", "c_d"]
+    with pytest.raises(NotSupportedError, match="not by 'author__age'"):
+        await twice.order_by("author__age")
 
 
 @pytest.mark.row("queries.select_for_update")
