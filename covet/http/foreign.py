@@ -6,8 +6,6 @@ import re
 from functools import cache
 from typing import Final, NoReturn
 
-from covet.porting.twins import explain_twin
-
 __all__ = ["INSTEAD", "Absent", "explain"]
 
 INSTEAD: Final = {
@@ -52,6 +50,8 @@ def _of_http() -> re.Pattern[str]:
 
 def explain(error: BaseException) -> None:
     """Add to an error about an argument of a response or an HTTP error what to write instead, where that is known."""
+    from covet.porting.twins import explain_twin  # only a mistake needs it
+
     explain_twin(error)
     if isinstance(error, TypeError):
         found = _of_http().match(str(error))
