@@ -388,6 +388,25 @@ async def test_queries_follow_the_relation_both_ways(m):
     assert await m.Remark.objects.filter(painting=things[2]).get() == await m.Remark.objects.get(text="r2")
 
 
+async def test_a_filtered_generic_relation_keeps_to_its_type(m):
+    things = await some_remarks(m)
+    await m.Remark.objects.create(about=things[0], text="more")
+    some = models.FilteredRelation("remarks", condition=models.Q(remarks__text__startswith="r"))
+    rows = m.Painting.objects.annotate(some=some).order_by("title")
+
+    assert await rows.values_list("title", "some__text") == [("P0", "r0"), ("P1", "r1"), ("P2", "r2"), ("P3", "r3")]
+    assert await rows.annotate(n=models.Count("some"), m=models.Count("remarks")).values_list("n", "m").first() == (
+        2,
+        2,
+    )
+    assert [one.title for one in await rows.exclude(some__text="r0")] == ["P1", "P2", "P3"]
+    assert [one.title for one in await rows.exclude(some__text="more")] == ["P0", "P1", "P2", "P3"]
+    assert [one.title for one in await rows.filter(some__text="r0", remarks__text="more")] == ["P0"]
+    assert await rows.filter(some__text="r4").count() == 0, "a remark about a statue with the same key"
+    before = m.Painting.objects.values_list("remarks__text", flat=True).filter(remarks__text="more")
+    assert sorted(await before) == ["more", "r0"]
+
+
 async def test_a_generic_key_is_no_name_in_queries(m):
     painting = await m.Painting.objects.create(title="x")
 
