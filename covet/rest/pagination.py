@@ -6,19 +6,30 @@ where it has one, ``UncountedPage`` and ``UncountedOffsetPage`` do without.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import quote
 
 from msgspec import Struct
-from pydantic import Field, GetJsonSchemaHandler
-from pydantic_core import core_schema
 
 from covet import json
 from covet.conf import settings
 from covet.http.errors import NotFound
 from covet.http.request import Request
+from covet.loading import late_names
 from covet.schema.base import Schema
 from covet.schema.structs import StructValue, is_struct
+
+if TYPE_CHECKING:
+    from covet.rest.page_classes import (
+        CursorPage,
+        EstimatedOffsetPage,
+        EstimatedPage,
+        ListPage,
+        OffsetPage,
+        Page,
+        UncountedOffsetPage,
+        UncountedPage,
+    )
 
 __all__ = [
     "AnyRequest",
@@ -32,6 +43,7 @@ __all__ = [
     "OffsetRequest",
     "Page",
     "PageRequest",
+    "Paged",
     "UncountedOffsetPage",
     "UncountedPage",
     "has_link_header",
@@ -39,10 +51,6 @@ __all__ = [
     "page_item",
     "page_kind",
 ]
-
-T = TypeVar("T")
-_LINK: Final[Any] = {"format": "uri-reference"}
-_ABOUT: Final = "About how many items there are; exact where there are few, and on the last page."
 
 
 def has_link_header(kind: Any) -> bool:
@@ -166,7 +174,7 @@ class CursorRequest(Struct, frozen=True):
     size: int
 
 
-class _Paged(Schema, defer_build=True):  # a project uses few of the kinds, and pydantic's work takes a millisecond each
+class Paged(Schema, defer_build=True):  # a project uses few of the kinds, and pydantic's work takes a millisecond each
     """A page of anything: msgspec's structs too.
 
     Attributes:
@@ -187,105 +195,6 @@ class _Paged(Schema, defer_build=True):  # a project uses few of the kinds, and 
         if is_struct(item):
             item = Annotated[item, StructValue(item)]
         return super().__class_getitem__(item)
-
-
-class Page(_Paged, Generic[T]):
-    """A page of a list; as ``response=Page[ArticleOut]`` the handler returns the whole list and this cuts it.
-
-    ``?page=`` and ``?size=`` choose; ``next`` and ``previous`` are addresses on the same host, with all other parameters
-    kept, or null.
-    """
-
-    asked_by: ClassVar[type[Any]] = PageRequest
-    items: list[T]
-    total: int = Field(ge=0, description="How many items there are on all pages.")
-    page: int = Field(ge=1)
-    size: int = Field(ge=1)
-    next: str | None = Field(json_schema_extra=_LINK)
-    previous: str | None = Field(json_schema_extra=_LINK)
-
-
-class ListPage(_Paged, Generic[T]):
-    """A page that is a bare list: ``[…]``, with its neighbours in a ``Link`` header and the total in ``X-Total-Count``."""
-
-    link_header: ClassVar[bool | None] = True
-    is_bare: ClassVar[bool] = True
-    asked_by: ClassVar[type[Any]] = PageRequest
-    items: list[T]
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Tell the list."""
-        described = handler.resolve_ref_schema(handler(schema))
-        return {"type": "array", "items": described["properties"]["items"]["items"]}
-
-
-class EstimatedPage(Page[T], Generic[T]):
-    """A ``Page`` of a list that takes long to count: above some 10,000 rows PostgreSQL's planner says how many there are.
-
-    Databases without such a figure count. ``next`` is exact everywhere.
-    """
-
-    count: ClassVar[Literal["exact", "estimate", "none"]] = "estimate"
-    total: int = Field(ge=0, description=_ABOUT)
-
-
-class UncountedPage(_Paged, Generic[T]):
-    """A ``Page`` that nothing is counted for: it has no ``total``, and ``next`` tells whether there is more."""
-
-    count: ClassVar[Literal["exact", "estimate", "none"]] = "none"
-    asked_by: ClassVar[type[Any]] = PageRequest
-    items: list[T]
-    page: int = Field(ge=1)
-    size: int = Field(ge=1)
-    next: str | None = Field(json_schema_extra=_LINK)
-    previous: str | None = Field(json_schema_extra=_LINK)
-
-
-class OffsetPage(_Paged, Generic[T]):
-    """A part of a list by its place: ``?limit=20&offset=40``; an offset behind the end is an empty part."""
-
-    asked_by: ClassVar[type[Any]] = OffsetRequest
-    items: list[T]
-    total: int = Field(ge=0, description="How many items there are in all.")
-    limit: int = Field(ge=1)
-    offset: int = Field(ge=0)
-    next: str | None = Field(json_schema_extra=_LINK)
-    previous: str | None = Field(json_schema_extra=_LINK)
-
-
-class EstimatedOffsetPage(OffsetPage[T], Generic[T]):
-    """An ``OffsetPage`` of a list that takes long to count; see ``EstimatedPage``."""
-
-    count: ClassVar[Literal["exact", "estimate", "none"]] = "estimate"
-    total: int = Field(ge=0, description=_ABOUT)
-
-
-class UncountedOffsetPage(_Paged, Generic[T]):
-    """An ``OffsetPage`` that nothing is counted for; see ``UncountedPage``."""
-
-    count: ClassVar[Literal["exact", "estimate", "none"]] = "none"
-    asked_by: ClassVar[type[Any]] = OffsetRequest
-    items: list[T]
-    limit: int = Field(ge=1)
-    offset: int = Field(ge=0)
-    next: str | None = Field(json_schema_extra=_LINK)
-    previous: str | None = Field(json_schema_extra=_LINK)
-
-
-class CursorPage(_Paged, Generic[T]):
-    """A part of a list by its place in the order: what is written meanwhile shows no row twice, and hides none.
-
-    ``next`` and ``previous`` carry the cursor; nothing is counted, so the last page costs no more than the first.
-    """
-
-    count: ClassVar[Literal["exact", "estimate", "none"]] = "none"
-    asked_by: ClassVar[type[Any]] = CursorRequest
-    items: list[T]
-    next: str | None = Field(json_schema_extra=_LINK)
-    previous: str | None = Field(json_schema_extra=_LINK)
 
 
 AnyRequest: TypeAlias = PageRequest | OffsetRequest | CursorRequest
@@ -315,7 +224,7 @@ def page_bytes(
 
 def page_kind(annotation: Any) -> Any:
     """Return the page class of one of its schemas, ``Page`` of ``Page[ArticleOut]``; None for any other annotation."""
-    if not isinstance(annotation, type) or not issubclass(annotation, _Paged):
+    if not isinstance(annotation, type) or not issubclass(annotation, Paged):
         return None
     return annotation.__pydantic_generic_metadata__["origin"] or annotation
 
@@ -326,3 +235,22 @@ def page_item(annotation: Any) -> Any:
         return None
     arguments = annotation.__pydantic_generic_metadata__["args"]
     return arguments[0] if arguments else Any
+
+
+if not TYPE_CHECKING:
+    # Classes of pydantic take a millisecond each; most processes use one of these, or none.
+    __getattr__ = late_names(
+        __name__,
+        {
+            "covet.rest.page_classes": (
+                "Page",
+                "ListPage",
+                "EstimatedPage",
+                "UncountedPage",
+                "OffsetPage",
+                "EstimatedOffsetPage",
+                "UncountedOffsetPage",
+                "CursorPage",
+            )
+        },
+    )
