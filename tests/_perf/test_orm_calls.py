@@ -56,12 +56,12 @@ async def _calls(run: Callable[[], Awaitable[Any]]) -> int:
     return await _count(run)
 
 
-async def _count(run: Callable[[], Awaitable[Any]]) -> int:
+async def _count(run: Callable[[], Awaitable[Any]], *, but: tuple[str, ...] = ()) -> int:
     calls = 0
 
     def count(frame: Any, event: str, arg: Any) -> None:
         nonlocal calls
-        calls += event == "call"
+        calls += event == "call" and not (but and frame.f_code.co_filename.endswith(but))
 
     before = sys.getprofile()
     # What the collector frees may call back, and those calls are somebody else's.
@@ -155,7 +155,8 @@ async def test_awaiting_the_relation_of_each_row_costs_two_calls_a_row(rows: Dat
             for article in found:
                 await article.author
 
-        return await _count(loop)
+        # A busy machine answers late, and the event loop turns once more meanwhile: no matter of ours.
+        return await _count(loop, but=("asyncio/base_events.py", "asyncio/selector_events.py", "selectors.py"))
 
     await touch(3)
     few, many = await touch(50), await touch(150)
@@ -197,3 +198,12 @@ async def test_one_state_serves_all_rows_of_a_result(rows: Database) -> None:
     found = await Article.objects.all()
     assert len({id(row._row_state) for row in found}) == 1
     assert found[0]._state is not found[1]._state
+
+
+async def test_an_instance_that_was_saved_still_needs_no_dict(rows: Database) -> None:
+    author = await Author.objects.create(name="y")
+    read = await Author.objects.get(pk=author.pk)
+    author.name = "z"
+    await author.save()
+    await read.save()
+    assert not [held for one in (author, read) for held in gc.get_referents(one) if isinstance(held, dict)]

@@ -52,14 +52,13 @@ async def uncancelled(awaitable: Awaitable[T], give_up: Callable[[], None], *, l
         limit_s: How long it may take in any case.
     """
     steps = awaitable.__await__()
-    loop = asyncio.get_running_loop()
     cancelled: asyncio.CancelledError | None = None
-    timer = None if limit_s is None else loop.call_later(limit_s, give_up)
+    timer = None if limit_s is None else asyncio.get_running_loop().call_later(limit_s, give_up)
 
     def start_timer() -> None:
         nonlocal timer
         if timer is None:
-            timer = loop.call_later(SETTLE_S, give_up)
+            timer = asyncio.get_running_loop().call_later(SETTLE_S, give_up)
 
     try:
         while True:

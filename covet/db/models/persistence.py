@@ -230,8 +230,11 @@ async def _save_table(
     meta = model._meta
     plan = _table_plan(meta)
     key_field = meta.pk
-    own = instance.__dict__
-    key = instance.pk if key_field.is_composite else own.get(key_field.attname)
+    try:
+        # Not by ``__dict__``, which Python would have to build first, and the instance would keep.
+        key = instance.pk if key_field.is_composite else getattr(instance, key_field.attname)
+    except NotLoaded:
+        key = None
     if key is None and plan.made_key and key_field.has_default():
         key = key_field.get_default()
         setattr(instance, key_field.attname, key)
