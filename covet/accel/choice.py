@@ -22,6 +22,7 @@ __all__ = [
     "duplicate_key",
     "encode_integers",
     "encode_rows",
+    "in_utc",
     "read_moment",
     "read_request",
     "reason",
@@ -58,6 +59,7 @@ def _pick(name: str, twin: str) -> Any:
 
 encode_rows: Callable[[Iterable[Sequence[Any]], RowPlan], bytes] = _pick("encode_rows", "rows")
 decode_moment: Callable[[bytes], datetime] = _pick("decode_moment", "moments")
+in_utc: Callable[[object], datetime] = _pick("in_utc", "moments")
 read_moment: Callable[[object], datetime] = _pick("read_moment", "moments")
 decode_integers: Callable[[bytes, int], list[int | None] | None] = _pick("decode_integers", "integers")
 encode_integers: Callable[[object, int], bytes | None] = _pick("encode_integers", "integers")
@@ -76,6 +78,7 @@ _NAMES = (
     "duplicate_key",
     "encode_integers",
     "encode_rows",
+    "in_utc",
     "read_moment",
     "read_request",
     "write_answer",

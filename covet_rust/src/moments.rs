@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 #[cfg(feature = "abi3")]
 use pyo3::types::{PyBytes, PyType};
 #[cfg(not(feature = "abi3"))]
-use pyo3::types::{PyDateTime, PyTzInfo};
+use pyo3::types::{PyDateAccess, PyDateTime, PyTimeAccess, PyTzInfo};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01, so that the leap day ends each year, to 2000-01-01, PostgreSQL's epoch.
@@ -113,6 +113,32 @@ pub fn read_moment(value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         ));
     };
     makers(py)?.make(py, &state)
+}
+
+/// Return a moment that has no zone as one in UTC; whatever else there may be is a `ValueError`.
+///
+/// Not for the stable ABI: it has no way to the parts of a moment that would be quicker than Python's own.
+#[cfg(not(feature = "abi3"))]
+#[pyfunction]
+#[pyo3(signature = (value, /))]
+pub fn in_utc(value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let py = value.py();
+    let Ok(naive) = value.cast_exact::<PyDateTime>() else {
+        return Err(PyValueError::new_err("no moment"));
+    };
+    let made = PyDateTime::new_with_fold(
+        py,
+        naive.get_year(),
+        naive.get_month(),
+        naive.get_day(),
+        naive.get_hour(),
+        naive.get_minute(),
+        naive.get_second(),
+        naive.get_microsecond(),
+        Some(makers(py)?.utc.bind(py)),
+        naive.get_fold(),
+    )?;
+    Ok(made.into_any().unbind())
 }
 
 /// Return the ten bytes of the moment that a text tells; `None` for another form, and for a day or hour that there is not.

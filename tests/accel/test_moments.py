@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -113,3 +113,25 @@ def test_a_stored_text_is_its_moment_in_utc(half: str, moment: datetime) -> None
 def test_what_is_no_stored_text_is_refused(half: str, value: object) -> None:
     with pytest.raises(ValueError, match="no moment in the form that is stored"):
         READERS[half](value)
+
+
+ZONES = {"python": twin.in_utc, "chosen": accel.in_utc}
+
+
+@pytest.mark.parametrize("half", ZONES)
+@given(moment=st.datetimes(), fold=st.sampled_from([0, 1]))
+def test_a_moment_without_a_zone_gets_that_of_utc(half: str, moment: datetime, fold: int) -> None:
+    found = ZONES[half](moment.replace(fold=fold))
+    assert found == moment.replace(tzinfo=UTC, fold=fold)
+    assert (found.tzinfo, found.fold, type(found)) == (UTC, fold, datetime)
+
+
+class Later(datetime):
+    """A moment of a project's own kind."""
+
+
+@pytest.mark.parametrize("half", ZONES)
+@pytest.mark.parametrize("value", [None, 1, "2024-01-01", date(2024, 1, 1), Later(2024, 1, 1)], ids=str)
+def test_what_is_no_plain_moment_gets_no_zone(half: str, value: object) -> None:
+    with pytest.raises(ValueError, match="no moment"):
+        ZONES[half](value)

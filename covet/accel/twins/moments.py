@@ -1,11 +1,11 @@
-"""Moments of databases to aware ``datetime``: PostgreSQL's eight bytes, SQLite's texts; the twin of ``covet_rust/src/moments.rs``."""
+"""Moments of databases to aware ``datetime``: PostgreSQL's bytes, SQLite's texts, MySQL's without a zone; the twin of ``covet_rust/src/moments.rs``."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["decode_moment", "read_moment"]
+__all__ = ["decode_moment", "in_utc", "read_moment"]
 
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -25,6 +25,17 @@ def decode_moment(data: bytes, /) -> datetime:
     micros = int.from_bytes(data, "big", signed=True)
     end = _ENDS.get(micros)
     return _EPOCH + timedelta(microseconds=micros) if end is None else end
+
+
+def in_utc(value: object, /) -> datetime:
+    """Return a moment that has no zone as one in UTC.
+
+    Raises:
+        ValueError: It is no ``datetime``, or of a subclass.
+    """
+    if type(value) is not datetime:
+        raise ValueError("no moment")
+    return value.replace(tzinfo=UTC)
 
 
 def read_moment(value: object, /) -> datetime:

@@ -27,7 +27,7 @@ from covet.db.sql.dialect import (
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
 from covet.db.sql.statements import Conflict, Lock
 
-__all__ = ["MySQLDialect"]
+__all__ = ["MySQLDialect", "use_native_moments"]
 
 
 def _string_agg(func: Func, write: Write) -> str:
@@ -399,7 +399,16 @@ _CONVERTERS: dict[str, Convert] = {
     "boolean": _bool,
 }
 INLINE[_bool] = Inline("None if {v} is None else not not {v}", {})
-INLINE[_aware] = Inline(
+INLINE[_aware] = _BY_CALLS = Inline(
     "combine({v}, time_of({v}), UTC) if {v}.__class__ is datetime else {call}",
     {"combine": dt.datetime.combine, "time_of": dt.datetime.time, "datetime": dt.datetime, "UTC": UTC},
 )
+
+
+def use_native_moments() -> None:
+    """Let generated code give moments their zone natively, where that half is there; it is loaded with the first connection."""
+    from covet import accel
+
+    if accel.active()["in_utc"] == "rust":
+        names = {**_BY_CALLS.names, "in_utc": accel.in_utc}
+        INLINE[_aware] = Inline(_BY_CALLS.code, names, attempt="None if {v} is None else in_utc({v})")
