@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from covet.conf import override
 from covet.db import models, transaction
 from covet.db.database import Database
-from covet.db.models import Count, F, OuterRef, Q, Sum, Value, Window
+from covet.db.models import Count, F, FilteredRelation, OuterRef, Q, Sum, Value, Window
 from covet.db.models.expressions import RawSQL
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.functions import Lower, Random, RowNumber
@@ -267,6 +267,28 @@ SHAPES: dict[str, Shape] = {
         rows.filter(one.q(), two.q())
         .annotate(n=Count("comments"), views_of=Sum("author__articles__views"))
         .values_list("pk", "n", "views_of")
+    ),
+    "values between filters": lambda rows, one, two: (
+        rows.filter(one.q()).values_list("pk", "tags__label", "comments__stars").filter(two.q())
+    ),
+    "annotations between filters": lambda rows, one, two: (
+        rows.annotate(a=F("tags__label"))
+        .filter(one.q())
+        .annotate(b=F("tags__label"), n=Count("comments"))
+        .filter(two.q())
+    ).values_list("pk", "a", "b", "n"),
+    "filtered relations": lambda rows, one, two: (
+        rows.annotate(some=FilteredRelation("comments", condition=Q(comments__stars__gte=2)))
+        .filter(one.q(), Q(some__isnull=True) | Q(some__stars=3))
+        .exclude(two.q() & Q(some__stars=2))
+        .values_list("pk", "some__stars", "comments__stars")
+    ),
+    "EXISTS of filtered relations": lambda rows, one, two: (
+        rows.alias(some=FilteredRelation("tags", condition=~Q(tags__label="a")))
+        .alias(by=FilteredRelation("editor", condition=Q(editor__age__gt=1)))
+        .filter(one.q(), some__isnull=False)
+        .exclude(two.q(), by__age=None)
+        .distinct()
     ),
 }
 
