@@ -89,8 +89,15 @@ REST_FORMATS = FORMATS
 """
 
 
+@pytest.fixture(params=["asgi", "protocol"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Which of the two ways of a request the blog is asked on."""
+    found: str = request.param
+    return found
+
+
 @pytest.fixture
-def blog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def blog(request: pytest.FixtureRequest, tmp_path: Path, way: str) -> Iterator[str]:
     """The blog in a process of its own, with some articles in it."""
     (tmp_path / "open_blog.py").write_text(SETTINGS.replace("FORMATS\n", f"{getattr(request, 'param', ['json'])!r}\n"))
     environment = {
@@ -115,8 +122,12 @@ def blog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         # uvicorn takes a descriptor for a Unix socket and leaves Nagle's algorithm on: 40 ms for each answer.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.listen()
+        http = "httptools" if way == "asgi" else "covet.handlers.protocol:CovetProtocol"
         server = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "blogsite.asgi:application", "--fd", str(listening.fileno())],
+            [
+                *(sys.executable, "-m", "uvicorn", "blogsite.asgi:application"),
+                *("--http", http, "--fd", str(listening.fileno())),
+            ],
             env=environment,
             cwd=tmp_path,
             pass_fds=[listening.fileno()],
@@ -151,7 +162,7 @@ def test_nothing_that_is_asked_gets_an_answer_that_is_not_told_of(blog: str, tmp
 
 @pytest.mark.soak
 @pytest.mark.parametrize("blog", [["json"], ["json", "msgpack", "yaml", "xml", "csv"]], indirect=True, ids=str)
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize(("seed", "way"), [(2, "asgi"), (3, "protocol")], indirect=["way"])
 def test_nothing_does_in_a_long_run(blog: str, tmp_path: Path, seed: int, request: pytest.FixtureRequest) -> None:
     # It writes JSON into its CSV and texts into its XML, so whether these are right is not for it to say.
     several = len(request.node.callspec.params["blog"]) > 1
