@@ -261,7 +261,7 @@ async def load_forward(field: Any, owner: Any) -> None:
             state.peers.keep(field, found)
 
 
-def _untouched(field: Any, owner: Any, state: State) -> tuple[Sequence[Any], list[Any]] | None:
+def _untouched(field: Any, owner: Any, state: State) -> tuple[list[Any], list[Any]] | None:
     """Return all rows of the owner's result with the keys of the relation, where nobody has touched any of them.
 
     That is how a loop over a result finds it, nearly always: one pass then, in place of one for each question that
@@ -275,7 +275,8 @@ def _untouched(field: Any, owner: Any, state: State) -> tuple[Sequence[Any], lis
         return None
     rows: list[Any] = result.joined[batch.number - 1] if batch.number else result
     keys = made_for(field).untouched(rows, owner, state)
-    return None if keys is None else (rows, keys)
+    # A copy, since the project may change its list while we wait for the statement.
+    return None if keys is None else ([*rows], keys)
 
 
 def wanting(field: Any, rows: Sequence[Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import pickle
@@ -32,6 +33,10 @@ async def _statements(rows: Any, name: str = "author") -> int:
         for row in rows:
             await getattr(row, name)
     return len(queries)
+
+
+async def _author_of(row: Any) -> Any:
+    return await row.author
 
 
 async def test_rows_that_outlive_their_list_still_know_each_other(articles: Any) -> None:
@@ -69,6 +74,16 @@ async def test_what_a_row_needs_that_left_its_list_is_loaded_for_the_others_too(
     left = rows.pop(2)
     assert (await left.author).name == "a2"
     assert await _statements(rows) == 0
+
+
+async def test_a_list_may_change_while_something_is_loaded_for_its_rows(articles: Any) -> None:
+    rows = await articles.all()
+    first = asyncio.create_task(_author_of(rows[0]))
+    await asyncio.sleep(0)
+    gone = rows.pop()
+    rows.append("text")
+    assert (await first).name == "a0"
+    assert gone.author.name == "a5"
 
 
 async def test_only_rows_that_lack_a_relation_are_loaded_with_the_first(articles: Any) -> None:
