@@ -159,7 +159,10 @@ class Waiter:
 
 
 class Prompt(Waiter):
-    """A waiter whose answer comes from another thread, by ``call_soon_threadsafe``: no task runs there, so it need not wait for more."""
+    """A waiter whose answer is the last thing that a callback of the loop has to do: no task runs there, so it need not wait for more.
+
+    So it is with what another thread tells by ``call_soon_threadsafe``.
+    """
 
     __slots__ = ()
 
@@ -212,14 +215,14 @@ class Gate(asyncio.Protocol):
 class _Loop:
     """An event loop, but for the futures that it makes."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, waiter: type[Waiter]) -> None:
         self._loop = gate.loop
-        self.create_future = partial(Waiter, gate)
+        self.create_future = partial(waiter, gate)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
 
-def loop_for(gate: Gate) -> Any:
+def loop_for(gate: Gate, waiter: type[Waiter] = Waiter) -> Any:
     """Return the gate's loop for a driver that is to make its futures by it: they wake their tasks through the gate."""
-    return _Loop(gate)
+    return _Loop(gate, waiter)

@@ -3,17 +3,20 @@
 asyncmy makes objects of all columns for every answer, which is more than the rows of a small one take. The definitions come as
 the same bytes each time, so what turns values into Python is kept by these; the rows themselves are read by asyncmy's own
 functions. Private parts used: ``Connection._proto``, ``_next_seq_id``, ``_deprecate_eof``, ``_encoding``, ``_fill_buffer``,
-``_read_query_result``, ``_result``; ``MySQLResult._check_packet_is_eof``.
+``_read_query_result``, ``_result``; ``_MySQLProtocol._loop``; ``MySQLResult._check_packet_is_eof``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from asyncmy.connection import MySQLResult
 from asyncmy.protocol import parse_rows_from_buffer, skip_packets_from_buffer
 
-__all__ = ["read_answer"]
+from covet.db.backends.direct import Gate, Prompt, loop_for
+
+__all__ = ["connect", "read_answer"]
 
 _KEPT_LAYOUTS = 500
 # More columns than this take a length of several bytes.
@@ -21,6 +24,15 @@ _FEW_COLUMNS = 250
 
 # By encoding and definitions: the converters that asyncmy has chosen.
 _layouts: dict[tuple[str, bytes], tuple[Any, ...]] = {}
+
+
+async def connect(raw: Any) -> None:
+    """Connect and log in; from then on a task goes on where its answer is read, not in another turn of the loop.
+
+    ``buffer_updated`` of asyncmy's protocol gives its waiter the result when it has done everything else.
+    """
+    await raw.connect()
+    raw._proto._loop = loop_for(Gate(asyncio.get_running_loop()), Prompt)
 
 
 async def read_answer(raw: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ class Library(Struct, frozen=True):
     Attributes:
         name: The package.
         connection: Makes an unconnected connection.
+        connect: Connects it, and logs in.
         result: Reads an unbuffered answer of a connection.
         error: The root of its errors.
         database: The name of the argument that takes the database.
@@ -25,14 +27,11 @@ class Library(Struct, frozen=True):
 
     name: str
     connection: Any
+    connect: Callable[[Any], Awaitable[None]]
     result: Any
     error: type[Exception]
     database: str
     read: Any = None
-
-    async def connect(self, raw: Any) -> None:
-        """Connect and log in."""
-        await (raw.connect() if self.name == "asyncmy" else raw._connect())
 
 
 def choose_library(wanted: str | None) -> Library:
@@ -60,9 +59,9 @@ def _asyncmy() -> Library:
     from asyncmy import errors
     from asyncmy.connection import Connection, MySQLResult
 
-    from covet.db.backends.mysql.asyncmy_reader import read_answer
+    from covet.db.backends.mysql.asyncmy_reader import connect, read_answer
 
-    return Library("asyncmy", Connection, MySQLResult, errors.MySQLError, "database", read_answer)
+    return Library("asyncmy", Connection, connect, MySQLResult, errors.MySQLError, "database", read_answer)
 
 
 def _aiomysql() -> Library:
@@ -70,4 +69,4 @@ def _aiomysql() -> Library:
 
     from covet.db.backends.mysql.reader import FastConnection, MySQLResult
 
-    return Library("aiomysql", FastConnection, MySQLResult, pymysql.err.MySQLError, "db")
+    return Library("aiomysql", FastConnection, FastConnection._connect, MySQLResult, pymysql.err.MySQLError, "db")
