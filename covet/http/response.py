@@ -22,6 +22,20 @@ __all__ = ["HTMLResponse", "JSONResponse", "ProblemResponse", "RedirectResponse"
 _LENGTHS = [(b"content-length", b"%d" % size) for size in range(4096)]
 
 
+def _as_bytes(body: Any) -> bytes:
+    """Return a body that is no text as bytes.
+
+    Raises:
+        TypeError: It is nothing of the kind.
+    """
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise TypeError(
+        f"A Response takes bytes or a text, not {type(body).__name__}. Write JSONResponse(value), or return the value itself "
+        "from a handler of a router."
+    )
+
+
 class Response:
     """An answer whose body is there as a whole.
 
@@ -62,6 +76,8 @@ class Response:
             body = body.encode()
             if media_type is None:
                 media_type = "text/plain; charset=utf-8"
+        elif type(body) is not bytes:
+            body = _as_bytes(body)
         self.body: bytes = body
         self._headers: MutableHeaders | None = None
         self.raw_headers: RawHeaders = [] if media_type is None else [(b"content-type", raw_value(media_type))]

@@ -18,7 +18,7 @@ from msgspec import Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic.errors import PydanticUserError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from covet import json
 from covet.db.models.base import Model
@@ -144,7 +144,7 @@ def _plan(annotation: Any, omit: Mapping[str, bool]) -> Plan:
         return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
     inner = _single(bare)
     if isinstance(inner, type) and issubclass(inner, BaseModel):  # ArticleOut | None
-        one = _One(inner, omit)
+        one = _One(inner, omit, or_none=True)
         return Plan(annotation, one.write, is_async=True, model=one.model, projection=one.projection)
     if get_origin(bare) in (list, Iterable, set, frozenset):
         item = _bare(get_args(bare)[0])
@@ -203,8 +203,14 @@ def _write_any(value: Any) -> bytes:
     try:
         return json.encode(value)
     except TypeError:
-        _refuse_coroutine(value)
-        return to_json(value, bytes_mode="base64", by_alias=True)
+        _refuse_unmeant(value)
+        try:
+            return to_json(value, bytes_mode="base64", by_alias=True)
+        except PydanticSerializationError as error:
+            raise ResponseMismatch(
+                f"The handler returned {type(value).__name__}, which cannot be written as JSON: {error}. Say by response=… "
+                "which schema the answer has."
+            ) from error
 
 
 def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
@@ -215,19 +221,26 @@ def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
         try:
             checked = adapter.validate_python(value, from_attributes=True, context=OUTPUT)
         except PydanticError as error:
-            _refuse_coroutine(value)
+            _refuse_unmeant(value)
             raise _mismatch(annotation, error) from error
         return adapter.dump_json(checked, by_alias=True, **omit)
 
     return write
 
 
-def _refuse_coroutine(value: Any) -> None:
-    """Refuse what somebody forgot to await.
+def _refuse_unmeant(value: Any) -> None:
+    """Refuse what somebody forgot to await, a pair of value and status, and nothing at all.
 
     Raises:
-        ResponseMismatch: It is a coroutine.
+        ResponseMismatch: It is one of these.
     """
+    if value is None:
+        raise ResponseMismatch("The handler returned None. Return a value on every path, or write response=… | None.")
+    if isinstance(value, tuple) and len(value) == 2 and any(type(one) is int and 100 <= one < 600 for one in value):
+        raise ResponseMismatch(
+            "The handler returned a pair with a status. Write return JSONResponse(value, status=404), or raise an error such "
+            "as NotFound(…)."
+        )
     if inspect.iscoroutine(value):
         value.close()  # so that Python need not warn of it, too
         raise ResponseMismatch(
@@ -298,7 +311,7 @@ class _Source:
         try:
             return self.schema.model_validate(value, from_attributes=True, context=OUTPUT, extra="ignore")
         except PydanticError as error:
-            _refuse_coroutine(value)
+            _refuse_unmeant(value)
             raise _mismatch(self.schema, error) from error
 
     def read_all(self, values: list[Any]) -> list[BaseModel]:
@@ -318,14 +331,15 @@ class _Source:
 class _One:
     """Writes one value: an instance, the schema itself, or anything with its fields."""
 
-    def __init__(self, schema: type[BaseModel], omit: Mapping[str, bool]) -> None:
+    def __init__(self, schema: type[BaseModel], omit: Mapping[str, bool], *, or_none: bool = False) -> None:
         self._source = _Source(schema, omit)
+        self._or_none = or_none
         self.model = self._source.model
         self.projection = self._source.projection
 
     async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         source = self._source
-        if value is None:
+        if value is None and self._or_none:
             return b"null"
         if isinstance(value, Model):
             shown, needed = source.of(type(value))

@@ -687,3 +687,32 @@ async def test_the_page_of_a_host_that_is_not_known_says_so_in_development(site:
         answer = await client.get("/", headers=html)
         assert answer.status_code == 400
         assert ("elsewhere.example" in answer.text) is debug
+
+
+@pytest.mark.parametrize(
+    ("response", "value", "said"),
+    [
+        (Item, (404, {}), "The handler returned a pair with a status. Write return JSONResponse(value, status=404)"),
+        (Item, None, "The handler returned None. Return a value on every path, or write response=… | None."),
+        (int, None, None),
+        (Item | None, None, None),
+        (..., Author(name="Ann"), "The handler returned Author, which cannot be written as JSON: "),
+    ],
+    ids=["pair", "nothing", "plain", "optional", "model"],
+)
+async def test_a_value_that_cannot_be_meant_says_what_to_write(site: Any, response: Any, value: Any, said: Any) -> None:
+    api = Router()
+
+    async def read() -> Any:
+        return value
+
+    del read.__annotations__["return"]
+    api.get("/x", **({} if response is ... else {"response": response}))(read)
+    answer = await (await serve(site, api, DEBUG=True)).get("/api/x")
+    assert (answer.json() is None) if said is None else (said in answer.json()["detail"])
+
+
+def test_a_response_of_a_dict_says_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"takes bytes or a text, not dict\. Write JSONResponse\(value\)"):
+        unchecked(Response)({"a": 1})
+    assert Response(unchecked(bytearray(b"x"))).body == b"x"
