@@ -11,7 +11,6 @@ from typing import Any
 from covet.apps.draining import draining
 from covet.handlers.errors import ErrorResponder
 from covet.handlers.proxies import trusting
-from covet.handlers.urlconfs import by_urlconf
 from covet.http.errors import HTTPException
 from covet.http.exception_handlers import Handlers
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
@@ -94,6 +93,8 @@ class HttpHandler:
             own = step(hooks, resolver, self.errors)
             if not urlconfs:
                 return own
+            from covet.handlers.urlconfs import by_urlconf  # few projects have any
+
             others = {
                 name: step(hooks, other, replaced(self.errors, views)) for name, (other, views) in urlconfs.items()
             }

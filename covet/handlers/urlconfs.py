@@ -10,7 +10,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
 from covet.text import suggest
-from covet.urls.urlconfs import current_urlconf
+from covet.urls.reverse import current_urlconf
 
 __all__ = ["by_urlconf"]
 

@@ -3,8 +3,7 @@
 from covet.urls.converters import register_converter
 from covet.urls.localized import i18n_patterns, translate_url
 from covet.urls.patterns import autodiscover, host, include, path, re_path
-from covet.urls.reverse import NoReverseMatch, resolve, reverse, reverse_lazy
-from covet.urls.urlconfs import get_urlconf, set_urlconf
+from covet.urls.reverse import NoReverseMatch, get_urlconf, resolve, reverse, reverse_lazy, set_urlconf
 
 __all__ = [
     "NoReverseMatch",

@@ -14,12 +14,11 @@ from covet.http.errors import NotFound
 from covet.urls.names import NoReverseMatch
 from covet.urls.part import UrlsPart
 from covet.urls.resolver import Match
-from covet.urls.urlconfs import current_urlconf
 
 if TYPE_CHECKING:
     from covet.urls.resolver import Resolver
 
-__all__ = ["LazyPath", "NoReverseMatch", "resolve", "reverse", "reverse_lazy"]
+__all__ = ["LazyPath", "NoReverseMatch", "get_urlconf", "resolve", "reverse", "reverse_lazy", "set_urlconf"]
 
 
 # Where another application has mounted this one: set for a request whose scope has a root_path.
@@ -40,7 +39,23 @@ class KeptVersion(Struct, frozen=True):
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+# The URL module of the moment, where it is not the project's: each task has its own.
+current_urlconf: ContextVar[str | None] = ContextVar("covet_urlconf", default=None)
 kept_version: ContextVar[KeptVersion | None] = ContextVar("covet_kept_version", default=None)
+
+
+def get_urlconf() -> str | None:
+    """Return the name of the URL module that ``reverse()`` and ``resolve()`` ask now; ``None`` for ROOT_URLCONF."""
+    return current_urlconf.get()
+
+
+def set_urlconf(urlconf: str | None) -> None:
+    """Let ``reverse()`` and ``resolve()`` ask another URL module, in this task and those that it starts.
+
+    Args:
+        urlconf: The dotted name of a module with ``urlpatterns``; ``None`` for ROOT_URLCONF again.
+    """
+    current_urlconf.set(urlconf)
 
 
 def _resolver(urlconf: str | None = None) -> Resolver:
