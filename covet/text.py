@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
@@ -46,6 +45,8 @@ def slugify(value: object, *, allow_unicode: bool = False) -> str:
         value: Anything; its ``str`` is used.
         allow_unicode: Keep letters beyond ASCII.
     """
+    import unicodedata  # a megabyte of tables
+
     text = str(value)
     if allow_unicode:
         text = unicodedata.normalize("NFKC", text)
