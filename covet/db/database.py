@@ -241,7 +241,7 @@ class Database:
         is_short = self._routes.get(sql) is shared is not None and self._scope.get() is None
         if is_short and not freshness.active and not watch.get():
             try:
-                made = await shared.made(sql, args, make, self.alias, mode)
+                made = await shared.fetch_made(sql, (args, make, self.alias, mode))
             except BaseException as error:
                 found = await self._failed(shared, shared, error, sql)
                 if found is error:

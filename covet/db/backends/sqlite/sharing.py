@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
 from queue import Empty
@@ -26,7 +26,6 @@ from covet.db.backends.sqlite.worker import Job
 from covet.db.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from covet.db.backends.driver import Make
     from covet.db.backends.pool import Pool
 
 __all__ = ["SharedReader"]
@@ -79,10 +78,8 @@ class SharedReader:
         self.fetch = partial(self._run, run_fetch)
         self.execute = partial(self._run, run_execute)
         self.insert = partial(self._run, run_insert)
-
-    def made(self, sql: str, args: Sequence[Any], make: Make, alias: str, mode: Any) -> Awaitable[Any]:
-        """Run a statement, and make results of its rows where they are read."""
-        return self._run(run_made, sql, (args, make, alias, mode))
+        #: Makes results of the rows where they are read; its arguments are those of ``run_made``.
+        self.fetch_made = partial(self._run, run_made)
 
     async def acquire(self) -> Self:
         """Return the connection that all share."""

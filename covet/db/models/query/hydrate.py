@@ -102,11 +102,10 @@ class Result(list[Any]):
     def __del__(self) -> None:
         if self.joined:
             self._refer_to_joined()
-        else:
+        elif max(map(getrefcount, self), default=0) > _HELD_ONCE:
             counts = list(map(getrefcount, self))
-            if counts and max(counts) > _HELD_ONCE:
-                # After a loop its variable still holds the last row: no reason to refer to all of them.
-                self.batches[0].refs += _references(list(compress(self, map(_HELD_ONCE.__lt__, counts))))
+            # After a loop its variable still holds the last row: no reason to refer to all of them.
+            self.batches[0].refs += _references(list(compress(self, map(_HELD_ONCE.__lt__, counts))))
         if self.loaded:
             # Here, since the attributes of a list go before its items.
             self.clear()
