@@ -33,7 +33,6 @@ from covet.rest.fieldchoice import FieldChoice
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.choice import formats_of
 from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
-from covet.rest.idempotency import KEY_PATTERN, idempotent
 from covet.rest.kept import KeptResponse
 from covet.rest.overrides import OVERRIDES
 from covet.rest.paged import with_link_header
@@ -277,6 +276,8 @@ class Compiled:
             text = "The form of the answer, in place of the Accept header."
             told.append(Parameter(FORMAT_PARAMETER, FORMAT_PARAMETER, Query(description=text), names, None))
         if self.endpoint.idempotent and self.endpoint.is_write:
+            from covet.rest.idempotency import KEY_PATTERN  # few endpoints ask for it
+
             text = "Any text of the client's; the same one again gets the first answer, and nothing is done twice."
             limit = Annotated[str, Field(min_length=1, max_length=255, pattern=KEY_PATTERN)]
             told.append(Parameter("idempotency_key", "idempotency-key", Header(description=text), limit, None))
@@ -315,6 +316,8 @@ class Compiled:
         if endpoint.conditional and not endpoint.is_write:
             run = conditional(run)
         if endpoint.idempotent and endpoint.is_write:
+            from covet.rest.idempotency import idempotent
+
             run = idempotent(run, self.path)
         if settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query"):
             run = known_only(run, self._query_names())

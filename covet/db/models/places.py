@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from covet.db import transaction
-from covet.db.models.expressions.aggregates import Max
 
 __all__ = ["add_order_methods", "give_place", "give_places", "neighbour_in_order"]
 
@@ -23,6 +22,8 @@ def _siblings(model: Any, instance: Any, using: str | None) -> Any:
 
 async def give_place(instance: Any, using: str | None) -> None:
     """Set the place of a new row behind all others of its parent."""
+    from covet.db.models.expressions.aggregates import Max  # for models that have an order
+
     model = type(instance)
     found = await _siblings(model, instance, using).order_by().aggregate(last=Max("_order"))
     instance._order = 0 if found["last"] is None else found["last"] + 1
@@ -30,6 +31,8 @@ async def give_place(instance: Any, using: str | None) -> None:
 
 async def give_places(model: Any, instances: list[Any], using: str) -> None:
     """Set the places of new rows of a bulk insert, by one query for the last places of all their parents."""
+    from covet.db.models.expressions.aggregates import Max
+
     attname = model._meta.order_with_respect_to.attname
     waiting = [one for one in instances if one.__dict__.get("_order") is None]
     if not waiting:
