@@ -350,12 +350,9 @@ class Mutate(Chain[M, R]):
             raise TypeError("update() cannot follow distinct() with field names.")
         if not values:
             return 0
-        database = run.write_database(self)
+        database, parted = run.write_database(self), self.query.parted
         model: Any = self.model
-        assignments = [
-            self._assignment(name, value if value.__class__ in SCALARS else self.query.parted(value))
-            for name, value in values.items()
-        ]
+        assignments = [self._assignment(n, v if v.__class__ in SCALARS else parted(v)) for n, v in values.items()]
         version = version_field(model._meta)
         if version is not None and all(field is not version for field, _value in assignments):
             # Whoever holds one of the rows must see that it has changed.
