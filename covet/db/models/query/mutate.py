@@ -10,7 +10,6 @@ from covet.concurrency import maybe_await
 from covet.db import transaction
 from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models.conflicts import conflict, version_field
-from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.markers import DATABASE_DEFAULT
@@ -350,9 +349,9 @@ class Mutate(Chain[M, R]):
             raise TypeError("update() cannot follow distinct() with field names.")
         if not values:
             return 0
-        database, parted = run.write_database(self), self.query.parted
+        database = run.write_database(self)
         model: Any = self.model
-        assignments = [self._assignment(n, v if v.__class__ in SCALARS else parted(v)) for n, v in values.items()]
+        assignments = [self._assignment(name, value) for name, value in values.items()]
         version = version_field(model._meta)
         if version is not None and all(field is not version for field, _value in assignments):
             # Whoever holds one of the rows must see that it has changed.
@@ -404,8 +403,9 @@ class Mutate(Chain[M, R]):
                 name=name,
                 hint=hint or "",
             )
-        if hasattr(value, "sources"):
+        if hasattr(value, "resolve"):
             check_depth(value, "update")
+            value = self.query.parted(value)
         if hasattr(value, "_meta"):
             if field.is_relation:
                 value = field.key_of(value)
