@@ -67,7 +67,7 @@ async def test_instances_are_ordered_by_related_rows_and_expressions() -> None:
     assert [row.title for row in await same.order_by(Lower("title"))] == ["one", "three"]
     counted = Article.objects.annotate(n=Count("tags"))
     joined = counted.filter(views=1).union(counted.filter(views=9))
-    assert [(row.title, row.n) for row in await joined.order_by("-n")] == [("two", 1), ("four", 0)]
+    assert [(row.title, row.n) for row in await joined.order_by("-n")] == [("two", 1), ("four", 0)]  # type: ignore[attr-defined]
     assert await joined.order_by("n").values_list("title", flat=True) == ["four", "two"]
 
 
