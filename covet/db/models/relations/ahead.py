@@ -22,8 +22,8 @@ from covet.db.models.relations.peers import FETCH_PEERS, one_loader, siblings
 
 if TYPE_CHECKING:
     from covet.db.database import Database
-    from covet.db.models.query.hydrate import Batch
     from covet.db.models.query.queryset import QuerySet
+    from covet.db.models.query.results import Batch
     from covet.db.models.relations.managers import BoundManager
 
 __all__ = ["AHEAD_S", "read_ahead", "wants_peers"]

@@ -17,9 +17,9 @@ from typing import Any
 from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import StatementTooLong
-from covet.db.models.query.hydrate import Batch
 from covet.db.models.query.parts import read_parts
 from covet.db.models.query.prefetch import accessors, prefetch_rows
+from covet.db.models.query.results import Batch
 from covet.db.models.query.run import fetch_among, read_database
 from covet.db.models.relations.linking import by_attribute, made_for
 from covet.db.models.state import State

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from covet.db.models.query.hydrate import Result
+from covet.db.models.query.results import Result
 from covet.db.observe import record_queries
 from tests._apps.blog.models import MODELS, Article, Author
 from tests.db.models.conftest import create_tables
