@@ -19,8 +19,10 @@ __all__ = ["has_submodule", "import_module", "import_string", "late_names", "mod
 _SUFFIXES = frozenset({"py", "so", "pyd"})
 
 
-def late_names(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a package that imports what it offers when it is first asked for.
+def late_names(
+    package: str, homes: Mapping[str, Iterable[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports what it offers when it is first asked for.
 
     A package whose names live in many modules says them twice: to type checkers as imports below ``if TYPE_CHECKING``, and
     here by the modules that hold them. Who imports the package then pays for what they use of it.
@@ -34,7 +36,7 @@ def late_names(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[st
     def find(name: str) -> Any:
         home = known.get(name)
         if home is None:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
         found = (
             importlib.import_module(f"{package}.{name}")
             if home == package
@@ -43,7 +45,10 @@ def late_names(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[st
         setattr(sys.modules[package], name, found)
         return found
 
-    return find
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *known})
+
+    return find, names
 
 
 def import_string(path: str) -> Any:

@@ -239,7 +239,7 @@ def page_item(annotation: Any) -> Any:
 
 if not TYPE_CHECKING:
     # Classes of pydantic take a millisecond each; most processes use one of these, or none.
-    __getattr__ = late_names(
+    __getattr__, __dir__ = late_names(
         __name__,
         {
             "covet.rest.page_classes": (

@@ -1,5 +1,9 @@
 """Dotted paths to objects."""
 
+import importlib
+import subprocess
+import sys
+
 import pytest
 
 from covet.exceptions import ImproperlyConfigured
@@ -49,3 +53,41 @@ def test_submodules_are_listed_without_importing(tmp_path, monkeypatch):
     assert not has_submodule("package_of_a_test", "views")
     assert module_folder("package_of_a_test") == package
     assert module_folder("not_there_for_a_test") is None
+
+
+LATE = [
+    "covet.db.migrations",
+    "covet.db.models",
+    "covet.db.models.expressions",
+    "covet.db.models.fields",
+    "covet.db.models.functions",
+    "covet.rest.pagination",
+]
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_names_that_are_imported_late_are_all_there(name):
+    found = importlib.import_module(name)
+
+    assert set(found.__all__) <= set(dir(found))
+    for each in found.__all__:
+        assert getattr(found, each) is not None
+
+
+def test_a_completion_knows_names_that_nobody_has_asked_for():
+    done = subprocess.run(
+        [sys.executable, "-c", "from covet.db import models; print(*dir(models))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert {"CharField", "Window", "Prefetch"} <= set(done.stdout.split())
+
+
+def test_a_misspelt_name_of_a_package_is_told_its_neighbour():
+    with pytest.raises(AttributeError) as caught:
+        importlib.import_module("covet.db.models").CharFeild
+
+    assert caught.value.name == "CharFeild"
+    assert "CharField" in dir(caught.value.obj)

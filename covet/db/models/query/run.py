@@ -185,9 +185,14 @@ async def fetch(
         return []
     sql, args = plan.bind(query.all_values())
     shared = database._shared
-    if shared is not None and plan.makes_apart and database._routes.get(sql) is shared:
-        if caching is None and not post_init._entries:
-            return await database.fetch_made(sql, args, plan.make, mode)
+    if (
+        shared is not None
+        and plan.makes_apart
+        and database._routes.get(sql) is shared
+        and caching is None
+        and not post_init._entries
+    ):
+        return await database.fetch_made(sql, args, plan.make, mode)
     rows = await (database.fetch(sql, args) if caching is None else _rows_of(database, sql, args, plan, caching))
     return plan.make(rows, database.alias, mode) if rows else []
 
