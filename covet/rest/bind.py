@@ -149,7 +149,9 @@ def _unreadable(signature: Signature, name: str) -> ImproperlyConfigured | None:
     for parameter in signature.described():
         try:
             TypeAdapter(parameter.annotation)
-        except PydanticUserError:
+        except PydanticUserError as error:
+            if error.code == "typed-dict-version":
+                return ImproperlyConfigured(f"{name}: the argument '{parameter.name}': {error.message}")
             kind = getattr(parameter.annotation, "__name__", parameter.annotation)
             return ImproperlyConfigured(
                 f"{name}: the argument '{parameter.name}' is a {kind}, which cannot be read from a request. Make it a Schema, "

@@ -1,5 +1,7 @@
 """What people who come from FastAPI write in their first hour: it works, or the error says what to write."""
 
+import sys
+import typing
 from html import escape
 from typing import Annotated, Any
 
@@ -716,3 +718,16 @@ def test_a_response_of_a_dict_says_what_to_write() -> None:
     with pytest.raises(TypeError, match=r"takes bytes or a text, not dict\. Write JSONResponse\(value\)"):
         unchecked(Response)({"a": 1})
     assert Response(unchecked(bytearray(b"x"))).body == b"x"
+
+
+async def test_a_typed_dict_of_the_wrong_module_names_the_right_one(site: Any) -> None:
+    async def write(data: Any) -> None: ...
+
+    write.__annotations__["data"] = unchecked(typing.TypedDict)("Plain", {"a": int})
+    api = Router(permissions=OPEN)
+    api.post("/x")(write)
+    if sys.version_info >= (3, 12):  # pydantic takes both then
+        assert (await (await serve(site, api)).post("/api/x", json={"a": 1})).status_code == 204
+        return
+    with pytest.raises(ImproperlyConfigured, match=r"write: the argument 'data': .*typing_extensions.TypedDict"):
+        await serve(site, api)
