@@ -24,6 +24,7 @@ from covet.http.errors import duplicate_key_refused
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.problems import ProblemError
+from covet.rest.annotations import file_kind
 from covet.rest.bodies import (
     BODY_ERRORS,
     body_schema,
@@ -39,7 +40,7 @@ from covet.rest.errors import body_errors, invalid, missing, parameter_errors
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json, read_body
 from covet.rest.shared import as_context, enter, is_generator, shared_value
-from covet.rest.signature import Argument, Call, Group, Parameter, Signature, file_kind
+from covet.rest.signature import Argument, Call, Group, Parameter, Signature
 from covet.schema.structs import StructError, StructReader, is_struct
 
 __all__ = ["Binding", "compile_binding"]

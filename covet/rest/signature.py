@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import enum
 import inspect
-import types
 import typing
-import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_origin
 
 from msgspec import Struct, field
 from pydantic import BeforeValidator
@@ -21,26 +16,13 @@ from covet.http.background import BackgroundTasks
 from covet.http.forms import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, split, unwrap
 from covet.rest.filters import FilterSet
 from covet.rest.params import REQUIRED, Body, Depends, File, Marker, Path, Query
 from covet.schema.shapes import MISSING, Shape, shape_of
 
-__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "file_kind", "read_signature"]
+__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
 
-_SCALARS: Final = (
-    str,
-    int,
-    float,
-    bool,
-    bytes,
-    decimal.Decimal,
-    uuid.UUID,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    enum.Enum,
-)
-_LISTS: Final = (list, set, frozenset, tuple)
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -236,7 +218,7 @@ class _Reader:
     def _value(
         self, function: Any, name: str, annotation: Any, default: Any, above: tuple[Callable[..., Any], ...]
     ) -> Parameter | Group | Call | Literal["request", "response", "tasks"]:
-        bare, metadata = _split(annotation)
+        bare, metadata = split(annotation)
         marker = next((item for item in metadata if isinstance(item, (Marker, Depends, FilterSet))), None)
         if isinstance(default, (Marker, Depends, FilterSet)):  # q: str = Query(…), as well
             marker, default = default, default.default if isinstance(default, Marker) else REQUIRED
@@ -271,7 +253,7 @@ class _Reader:
         if constraint is not None:
             rest.append(constraint)
         full = Annotated[(bare, *rest)] if rest else bare
-        inner = _unwrap(bare)
+        inner = unwrap(bare)
         if marker.source in ("query", "header", "cookie", "form"):
             shape = shape_of(inner)
             if shape is not None:
@@ -282,12 +264,12 @@ class _Reader:
         """Say where an unmarked argument comes from."""
         if name in self.path_names:
             return Path()
-        if _is_scalar(_unwrap(bare)):
+        if is_scalar(unwrap(bare)):
             return Query()
-        inner = _item(_unwrap(bare))
-        if (inner is not None and _unwrap(inner) is UploadedFile) or _unwrap(bare) is UploadedFile:
+        inner = item(unwrap(bare))
+        if (inner is not None and unwrap(inner) is UploadedFile) or unwrap(bare) is UploadedFile:
             return File()
-        if inner is not None and _is_scalar(_unwrap(inner)):
+        if inner is not None and is_scalar(unwrap(inner)):
             return Query()
         if self.method in _BODILESS:
             raise ImproperlyConfigured(
@@ -307,16 +289,16 @@ class _Reader:
             raise ImproperlyConfigured(
                 f"{describe(function)}: '{name}' comes from the body, and a {self.method} has none."
             )
-        inner = _unwrap(_split(annotation)[0])
+        inner = unwrap(split(annotation)[0])
         if get_origin(inner) is Literal and marker.source != "body":
-            annotation = Annotated[annotation, BeforeValidator(_literal_reader(inner))]
+            annotation = Annotated[annotation, BeforeValidator(literal_reader(inner))]
         parameter = Parameter(
             name,
             marker.wire_name(name),
             marker,
             annotation,
             default,
-            is_list=marker.source != "body" and _item(inner) is not None,
+            is_list=marker.source != "body" and item(inner) is not None,
             by_comma=marker.by_comma,
         )
         if marker.source == "file":
@@ -381,7 +363,7 @@ class _Reader:
                     kind(description=one.description, deprecated=one.deprecated),
                     one.annotation,
                     REQUIRED if one.default is MISSING else one.default,
-                    is_list=_item(_unwrap(one.annotation)) is not None,
+                    is_list=item(unwrap(one.annotation)) is not None,
                 )
             )
         group = Group(parameters, shape.make, kind.source, shape)
@@ -394,13 +376,6 @@ class _Reader:
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
             )
-
-
-def file_kind(annotation: Any) -> Any:
-    """Return what a file is given as: ``UploadedFile``, or ``bytes`` for its content."""
-    bare = _unwrap(annotation)
-    inner = _item(bare)
-    return bare if inner is None else _unwrap(inner)
 
 
 def _check_file(annotation: Any, where: str) -> None:
@@ -473,47 +448,3 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
             f"{describe(function)}: the name {error.name!r} in its annotations is not known when the module runs. "
             "Import it outside 'if TYPE_CHECKING:'."
         ) from error
-
-
-def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    if get_origin(annotation) is Annotated:
-        bare, *metadata = get_args(annotation)
-        return bare, tuple(metadata)
-    return annotation, ()
-
-
-def _unwrap(annotation: Any) -> Any:
-    """Return what an ``Optional`` or ``Annotated`` holds, where it holds one thing."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _unwrap(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        inner = [argument for argument in get_args(annotation) if argument is not type(None)]
-        if len(inner) == 1:
-            return _unwrap(inner[0])
-    return annotation
-
-
-def _literal_reader(annotation: Any) -> Callable[[Any], Any]:
-    """Read ``Literal[1, 2]`` from texts: pydantic compares literals as they are."""
-    values = {str(value): value for value in get_args(annotation)}
-    return lambda sent: values.get(sent, sent) if isinstance(sent, str) else sent
-
-
-def _item(annotation: Any) -> Any:
-    """Return what a list, set or tuple holds; None for anything else."""
-    if annotation in _LISTS:
-        return str
-    if get_origin(annotation) in _LISTS:
-        arguments = get_args(annotation)
-        return arguments[0] if arguments else str
-    return None
-
-
-def _is_scalar(annotation: Any) -> bool:
-    origin = get_origin(annotation)
-    if origin is Literal:
-        return True
-    if origin in (Union, types.UnionType):
-        return all(argument is type(None) or _is_scalar(_unwrap(argument)) for argument in get_args(annotation))
-    return isinstance(annotation, type) and issubclass(annotation, _SCALARS)

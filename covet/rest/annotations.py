@@ -1,0 +1,81 @@
+"""What the annotation of a handler's argument holds: the type without ``Optional`` and ``Annotated``, its items, its kind."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import types
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+__all__ = ["file_kind", "is_scalar", "item", "literal_reader", "split", "unwrap"]
+
+_SCALARS: Final = (
+    str,
+    int,
+    float,
+    bool,
+    bytes,
+    decimal.Decimal,
+    uuid.UUID,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    enum.Enum,
+)
+_LISTS: Final = (list, set, frozenset, tuple)
+
+
+def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return a type, and what ``Annotated`` says of it."""
+    if get_origin(annotation) is Annotated:
+        bare, *metadata = get_args(annotation)
+        return bare, tuple(metadata)
+    return annotation, ()
+
+
+def unwrap(annotation: Any) -> Any:
+    """Return what an ``Optional`` or ``Annotated`` holds, where it holds one thing."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return unwrap(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        inner = [argument for argument in get_args(annotation) if argument is not type(None)]
+        if len(inner) == 1:
+            return unwrap(inner[0])
+    return annotation
+
+
+def literal_reader(annotation: Any) -> Callable[[Any], Any]:
+    """Read ``Literal[1, 2]`` from texts: pydantic compares literals as they are."""
+    values = {str(value): value for value in get_args(annotation)}
+    return lambda sent: values.get(sent, sent) if isinstance(sent, str) else sent
+
+
+def item(annotation: Any) -> Any:
+    """Return what a list, set or tuple holds; None for anything else."""
+    if annotation in _LISTS:
+        return str
+    if get_origin(annotation) in _LISTS:
+        arguments = get_args(annotation)
+        return arguments[0] if arguments else str
+    return None
+
+
+def is_scalar(annotation: Any) -> bool:
+    """Whether a type is that of one value, such as a number or a text."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return True
+    if origin in (Union, types.UnionType):
+        return all(argument is type(None) or is_scalar(unwrap(argument)) for argument in get_args(annotation))
+    return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
+
+
+def file_kind(annotation: Any) -> Any:
+    """Return what a file is given as: ``UploadedFile``, or ``bytes`` for its content."""
+    bare = unwrap(annotation)
+    inner = item(bare)
+    return bare if inner is None else unwrap(inner)
