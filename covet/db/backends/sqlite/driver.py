@@ -288,7 +288,8 @@ class SQLiteDriver(Driver):
             target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
         )
         worker = Worker(thread._tx)
-        thread._thread = Thread(target=worker.run)
+        # A script that forgets to close its connections ends all the same; what was not committed is rolled back.
+        thread._thread = Thread(target=worker.run, daemon=True)
         try:
             await thread
         except (sqlite3.Error, OSError) as error:
