@@ -133,7 +133,8 @@ class Defaults:
         "covet.views.debug.SafeExceptionReporterFilter", "The class that says which values that page shows."
     )
     URLCONFS: list[str] = setting(
-        cast(list[str], []), "Further such modules, of which a middleware may choose one for a request: request.urlconf."
+        cast(list[str], []),
+        "Further such modules, of which a middleware may choose one for a request: request.urlconf.",
     )
     ASGI_APPLICATION: str = setting(
         "", "What runserver and serve run, as a dotted path such as 'mysite.asgi.application'; empty is Covet itself."
@@ -404,7 +405,8 @@ class Defaults:
     PAGE_SIZE: int = setting(50, "Items on a page where the client does not ask.")
     MAX_PAGE_SIZE: int = setting(200, "Items a client may ask for at most.")
     PAGE_LINK_HEADER: bool = setting(
-        False, "Whether pages carry the addresses of their neighbours in a Link header, too; a page class may say otherwise."
+        False,
+        "Whether pages carry the addresses of their neighbours in a Link header, too; a page class may say otherwise.",
     )
     OPENAPI_TITLE: str = setting("", "The API's title; empty takes the project's name.")
     OPENAPI_VERSION: str = setting("1.0.0", "The API's version.")
