@@ -48,8 +48,8 @@ async def upload(root: Path, storage: Storage, *, clear: bool = False, dry_run: 
 
     async def bring(path: str) -> None:
         file = root / path
-        # A name that is made of content never changes what it holds.
-        if path in there and (path in stored or await _is_same(file, storage, path)):
+        # A name that is made of content never changes what it holds; a manifest is as long as the last one, whatever it says.
+        if path in there and (path in stored or (path != MANIFEST and await _is_same(file, storage, path))):
             done.unmodified += 1
             return
         done.copied.append(path)
