@@ -48,8 +48,8 @@ async def upload(root: Path, storage: Storage, *, clear: bool = False, dry_run: 
 
     async def bring(path: str) -> None:
         file = root / path
-        # A name that is made of content never changes what it holds; a manifest is as long as the last one, whatever it says.
-        if path in there and (path in stored or (path != MANIFEST and await _is_same(file, storage, path))):
+        # A name that is made of content never changes what it holds.
+        if path in there and (path in stored or await _is_same(file, storage, path)):
             done.unmodified += 1
             return
         done.copied.append(path)
@@ -102,6 +102,10 @@ async def read_manifest(storage: Storage) -> Manifest | None:
 
 
 async def _is_same(file: Path, storage: Any, path: str) -> bool:
+    if path == MANIFEST:
+        # It is written anew each time, and as long as the last one whatever it says.
+        async with await storage.open(path) as kept:
+            return bool(await kept.read() == await to_thread(file.read_bytes))
     status = await to_thread(file.stat)
     if await storage.size(path) != status.st_size:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,8 +105,7 @@ async def test_a_bucket_gets_what_is_new_and_serves_it_well(
     paths = json.loads(await (await storage.open("staticfiles.json")).read())["paths"]
     assert json.loads(done.stdout)["copied"] == names == sorted([*paths, *paths.values(), "staticfiles.json"])
     again = manage(project, "collectstatic")
-    # Nothing was written but the manifest, which is made anew each time.
-    assert again.stdout.startswith("1 file copied to <S3Storage: assets/static>, 6 unmodified, 3 named by content (")
+    assert again.stdout.startswith("0 files copied to <S3Storage: assets/static>, 7 unmodified, 3 named by content (")
 
     css = await storage._obstore.get_async(storage._store, paths["css/site.css"])
     assert f'url("../{paths["img/bg.png"]}")' in bytes(await css.bytes_async()).decode()
@@ -168,6 +168,24 @@ async def test_any_storage_that_lists_its_files_will_do(source: Path, tmp_path: 
             assert await file.read() == b"longer than it was"
         assert sorted(told.removed) == sorted(await names_in(storage)) == first.copied
         (root / "img/bg.png").write_text("PNG")
+
+
+async def test_a_manifest_that_says_something_else_is_brought_however_young_the_old_one_is(
+    source: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "made"
+    collect([("css/site.css", source / "css/site.css")], root, "/static/", packed=False)
+    storage = InMemoryStorage()
+    await upload(root, storage)
+    manifest = root / "staticfiles.json"
+    status = manifest.stat()
+    other = manifest.read_bytes().replace(b"site.css", b"tise.css")
+    manifest.write_bytes(other)
+    os.utime(manifest, (status.st_atime, status.st_mtime))
+
+    assert (await upload(root, storage)).copied == ["staticfiles.json"]
+    async with await storage.open("staticfiles.json") as file:
+        assert await file.read() == other
 
 
 async def test_a_storage_that_renames_or_cannot_list_is_refused(tmp_path: Path) -> None:
