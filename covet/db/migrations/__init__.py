@@ -66,35 +66,11 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
+    _HERE = ("Migration", "swappable_dependency")
     __getattr__, __dir__ = late_names(
         __name__,
         {
-            "covet.db.migrations.migration": ("Migration", "swappable_dependency"),
-            "covet.db.migrations.operations": (
-                "AddConstraint",
-                "AddField",
-                "AddIndex",
-                "AlterConstraint",
-                "AlterField",
-                "AlterIndexTogether",
-                "AlterModelManagers",
-                "AlterModelOptions",
-                "AlterModelTable",
-                "AlterModelTableComment",
-                "AlterOrderWithRespectTo",
-                "AlterUniqueTogether",
-                "CreateModel",
-                "DeleteModel",
-                "Operation",
-                "RemoveConstraint",
-                "RemoveField",
-                "RemoveIndex",
-                "RenameField",
-                "RenameIndex",
-                "RenameModel",
-                "RunPython",
-                "RunSQL",
-                "SeparateDatabaseAndState",
-            ),
+            "covet.db.migrations.migration": _HERE,
+            "covet.db.migrations.operations": [name for name in __all__ if name not in _HERE],
         },
     )
