@@ -7,6 +7,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from covet.conf.errors import MASK, is_secret
+from covet.http.errors import BadRequest
 from covet.views.debug_frames import mask_text, safe_repr, shown_values
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class SafeExceptionReporterFilter:
         """Return the parameters of the query string."""
         try:
             pairs = request.query.multi_items()
-        except Exception:
-            # The query string itself may be what is wrong.
+        except BadRequest:
+            # The query string is what is wrong; the page shows the error that says so.
             return []
         return [(name, self.cleansed_substitute if self._hides(request, name) else value) for name, value in pairs]
 

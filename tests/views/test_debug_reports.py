@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from covet.conf.errors import MASK
 from covet.http import HTMLResponse, Request, Response
 from covet.urls import path
 from covet.views.debug import ExceptionReporter, SafeExceptionReporterFilter
@@ -95,3 +96,10 @@ async def test_a_request_may_bring_its_own(site: Site) -> None:
 
     assert "pin = 'pin-4711'" in text and "customer = 'ada-lovelace'" in text
     assert "<h1" in (await client.post("/fail/", headers=HTML)).text
+
+
+def test_a_query_string_that_cannot_be_read_does_not_keep_the_page_from_showing_what_is_wrong() -> None:
+    shown = SafeExceptionReporterFilter()
+
+    assert shown.get_query(Request.from_parts("GET", "/", b"&".join([b"a=1"] * 2000))) == []
+    assert shown.get_query(Request.from_parts("GET", "/", b"a=1&password=x")) == [("a", "1"), ("password", MASK)]
