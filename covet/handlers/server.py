@@ -28,7 +28,7 @@ from covet.conf import settings
 from covet.exceptions import MissingDependency
 from covet.handlers.application import Application
 from covet.handlers.rsgi import RsgiApplication
-from covet.handlers.stopping import close_websockets
+from covet.handlers.stopping import CLOSE_FRAMES_S, close_websockets
 from covet.types import ASGIApp
 from covet.urls.mount import Lifespan
 
@@ -37,7 +37,6 @@ __all__ = ["PROTOCOL", "Server", "serve_granian", "serve_uvicorn", "takes_rsgi"]
 PROTOCOL = "covet.handlers.protocol:CovetProtocol"
 # Added to all grace times before the process ends itself.
 MARGIN_S = 5.0
-CLOSE_FRAMES_S = 0.25
 # granian configures logging anew when it is made, which would close the handlers of the project.
 GRANIAN_LOGGING = {
     "incremental": True,
@@ -245,7 +244,7 @@ async def _serve_granian(app: ASGIApp, server: Any, host: str, port: int, on_sta
         draining.begin()
         await asyncio.sleep(settings.SHUTDOWN_DELAY_S)
         if await close_websockets(apps.current()):
-            # granian writes the frames later, and a stop would come before them.
+            # A stop would come before them.
             await asyncio.sleep(CLOSE_FRAMES_S)
         server.stop()
         with contextlib.suppress(TimeoutError):

@@ -3,8 +3,8 @@
 uvicorn, hypercorn and granian wait for open connections first and end the lifespan afterwards: an event stream, which nobody
 told to end, would hold them for ever. So the signal is listened to as well, in front of the server's own handler:
 
-- readiness goes off; with SHUTDOWN_DELAY_S a server whose handler is a plain one (uvicorn) hears of the signal that much later,
-- event streams end with a ``retry``, WebSockets close with 1012,
+- readiness goes off; with SHUTDOWN_DELAY_S uvicorn and granian hear of the signal that much later,
+- event streams end with a ``retry``, WebSockets close with 1012 (before granian hears of it, which would cut them),
 - what still runs after SHUTDOWN_GRACE_S is cancelled.
 
 The servers of ``covet.handlers.server`` do all of it by themselves, in their own order.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -26,9 +27,11 @@ from covet.conf import settings
 if TYPE_CHECKING:
     from covet.handlers.application import Application
 
-__all__ = ["Stopping", "close_websockets"]
+__all__ = ["CLOSE_FRAMES_S", "Stopping", "close_websockets"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# granian writes close frames some time after it was given them.
+CLOSE_FRAMES_S = 0.25
 
 
 class Stopping:
@@ -51,6 +54,11 @@ class Stopping:
             return
         if not callable(signal.getsignal(signal.SIGTERM)):
             # No server waits for it: the signal ends the process, as it did before.
+            return
+        stop_granian = _granians_stop()
+        if stop_granian is not None:
+            for number in SIGNALS:
+                self.loop.add_signal_handler(number, self._on_granians_signal, stop_granian)
             return
         for number in SIGNALS:
             handler = signal.getsignal(number)
@@ -77,17 +85,44 @@ class Stopping:
             # Asked twice, or for the last time: the server may end as it likes, also when the loop is blocked.
             before(number, frame)
 
-    def _begin(self, tell: Callable[[], Any]) -> None:
-        draining.begin()
-        self._ending = self.loop.create_task(self._end(tell))
+    def _on_granians_signal(self, stop: Callable[[], Any]) -> None:
+        if self._heard:
+            stop()
+            return
+        self._heard = True
+        self._begin(stop, told_last=True)
 
-    async def _end(self, tell: Callable[[], Any]) -> None:
+    def _begin(self, tell: Callable[[], Any], *, told_last: bool = False) -> None:
+        draining.begin()
+        self._ending = self.loop.create_task(self._end(tell, told_last))
+
+    async def _end(self, tell: Callable[[], Any], told_last: bool) -> None:
         await asyncio.sleep(settings.SHUTDOWN_DELAY_S)
-        tell()
-        await close_websockets(self.application.apps)
+        if told_last:
+            if await close_websockets(self.application.apps):
+                await asyncio.sleep(CLOSE_FRAMES_S)
+            tell()
+        else:
+            tell()
+            await close_websockets(self.application.apps)
         await asyncio.sleep(settings.SHUTDOWN_GRACE_S)
         for task in (*self.application.disconnects.running, *draining.streams):
             task.cancel()
+
+
+def _granians_stop() -> Callable[[], Any] | None:
+    """Return what granian's own handler of a signal calls, or None under another server.
+
+    Its worker installs that handler on the event loop, which tells nobody what it holds, and runs our start-up out of the
+    frame that keeps the event to set.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("granian.server"):
+            event = frame.f_locals.get("shutdown_event")
+            return getattr(event, "set", None)
+        frame = frame.f_back
+    return None
 
 
 async def close_websockets(apps: Apps) -> bool:

@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from tests._environ import bare
+from tests._ports import free_port
 
 FILES = {
     "manage.py": """
@@ -157,12 +158,12 @@ class Process:
         self.folder, self.way = folder, way
         with socket.socket() as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(("127.0.0.1", 0))
-            port = listening.getsockname()[1]
+            port = free_port()
+            listening.bind(("127.0.0.1", port))
             arguments = COMMANDS[way](port, listening.fileno())
-            if arguments[0] == "-m":
+            by_descriptor = re.search(r"\bfd\b", " ".join(arguments))
+            if by_descriptor:
                 listening.listen(128)
-            numbers = (listening.fileno(),)
             self._log = (folder / "log").open("w")
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -170,7 +171,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
-                pass_fds=numbers if f"{numbers[0]}" in " ".join(arguments[1:]) else (),
+                pass_fds=(listening.fileno(),) if by_descriptor else (),
                 env=bare(HOME=os.environ.get("HOME", "/"), PYTHONUNBUFFERED="1", **environ),
             )
         self.url = f"http://127.0.0.1:{port}"
@@ -315,7 +316,7 @@ def test_a_stop_ends_a_process_whose_loop_is_blocked(start: Start, way: str) -> 
         assert server.process.wait(30) == 1
 
 
-@pytest.mark.parametrize("way", ["serve", "rsgi", "uvicorn"])
+@pytest.mark.parametrize("way", ["serve", "rsgi", "uvicorn", "granian"])
 def test_readiness_is_off_while_requests_are_still_taken(start: Start, way: str) -> None:
     server = start(way, COVET_SHUTDOWN_DELAY_S="600")
     assert httpx.get(server.url + "/readyz").status_code == 200
