@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests._docs.blocks import Block, blocks_of
+from tests._ports import free_port
 from tests.conftest import repository_root
 
 TUTORIALS = sorted((repository_root() / "docs" / "tutorial").glob("*.md"))
@@ -32,9 +32,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.server: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("COVET_", "COV_", "PYTEST"))}
         self.environment = kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "NO_COLOR": "1"}
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,18 +96,6 @@ def _wait_for_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> 
         except OSError:
             time.sleep(0.05)
     pytest.fail(f"runserver did not answer on port {port}:\n{log.read_text()}")
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """Ports of the loopback that nobody listens on."""
-
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return find
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests._e2e.conftest import ROOT, Machine
+from tests._ports import free_port
 from tests.conftest import Scratch
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -75,9 +75,7 @@ def make_project(machine: Machine, folder: Path, **environment: str) -> Path:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql", "mysql"])
-async def test_the_journeys(
-    database: str, full_machine: Machine, tmp_path: Path, free_port: Callable[[], int], scratch: Scratch
-) -> None:
+async def test_the_journeys(database: str, full_machine: Machine, tmp_path: Path, scratch: Scratch) -> None:
     """From ``migrate`` to HTML, REST, GraphQL and WebSocket; and a subscription fed by another process through Redis."""
     machine, port = full_machine, free_port()
     environment = {"COVET_CHANNELS__DEFAULT": os.environ["COVET_TEST_REDIS_URL"]}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests._e2e.conftest import Machine
+from tests._ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -27,7 +27,7 @@ def test_the_wheel_holds_the_templates_types_and_assets(wheels: dict[str, Path])
     assert not [name for name in names if name.startswith(("tests/", "docs/", "examples/", "benchmarks/"))]
 
 
-def test_the_first_ten_minutes(plain_machine: Machine, tmp_path: Path, free_port: Callable[[], int]) -> None:
+def test_the_first_ten_minutes(plain_machine: Machine, tmp_path: Path) -> None:
     """Scaffold, add an app, migrate, make a user, run; without Rust and without any other database driver."""
     machine, port = plain_machine, free_port()
     machine.run("covet-admin", "startproject", "mysite", cwd=tmp_path)
@@ -146,9 +146,7 @@ def test_a_wrong_setting_is_one_clear_message(
     assert "Traceback" not in printed
 
 
-def test_a_port_in_use_and_unapplied_migrations_are_told_at_runserver(
-    plain_machine: Machine, tmp_path: Path, free_port: Callable[[], int]
-) -> None:
+def test_a_port_in_use_and_unapplied_migrations_are_told_at_runserver(plain_machine: Machine, tmp_path: Path) -> None:
     """The second server on a port ends with one line; a database that lags behind is a notice."""
     port = free_port()
     plain_machine.run("covet-admin", "startproject", "mysite", cwd=tmp_path)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests._e2e.conftest import Machine
+from tests._ports import free_port
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -30,9 +30,7 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
 
 
 @pytest.mark.parametrize("extras", ["", "[standard]", "[all]"])
-def test_a_project_runs_with_these_extras_alone(
-    extras: str, wheels: dict[str, Path], tmp_path: Path, free_port: Callable[[], int]
-) -> None:
+def test_a_project_runs_with_these_extras_alone(extras: str, wheels: dict[str, Path], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     machine = Machine(tmp_path / "venv")
     machine.run("python", "-m", "pip", "install", "-q", f"{wheels['covet']}{extras}", cwd=tmp_path)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from covet.templates.part import TemplatesPart
 from covet.test.client import AsyncClient
 from covet.test.live import LiveServer, serve
 from covet.urls.part import UrlsPart
+from tests._ports import free_port
 
 PARTS = (I18nPart, TemplatesPart, UrlsPart, HandlersPart)
 _numbers = itertools.count()
@@ -67,9 +67,7 @@ async def serve_granian(target: Any, *, interface: str = "rsgi") -> AsyncIterato
     from granian.server.embed import Server
 
     logging.getLogger("_granian").setLevel(logging.CRITICAL)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = Server(target, address="127.0.0.1", port=port, interface=Interfaces(interface), log_enabled=False)
     serving = asyncio.ensure_future(server.serve())
     try:
