@@ -23,7 +23,7 @@ async def pools() -> AsyncIterator[RedisPools]:
 
 @pytest.fixture
 async def redis_broker(pools: RedisPools) -> AsyncIterator[RedisBroker]:
-    broker = RedisBroker(pools, "default", prefix=f"covet-test-{secrets.token_hex(6)}", ttl_s=0.3)
+    broker = RedisBroker(pools, "default", prefix=f"covet-test-{secrets.token_hex(6)}")
     yield broker
     await broker.close()
 
@@ -33,7 +33,7 @@ async def broker(request: pytest.FixtureRequest, pools: RedisPools) -> AsyncIter
     """Each kind of broker in turn."""
     made: Broker
     if request.param == "redis":
-        made = RedisBroker(pools, "default", prefix=f"covet-test-{secrets.token_hex(6)}", ttl_s=0.3)
+        made = RedisBroker(pools, "default", prefix=f"covet-test-{secrets.token_hex(6)}")
     else:
         made = MemoryBroker()
     yield made
