@@ -104,6 +104,10 @@ async def test_a_cancelled_statement_leaves_the_next_task_nothing(through: Throu
                 await db.execute("INSERT INTO visit (who) VALUES ('gone')")
                 await db.fetch("SELECT pg_sleep(5)")
     assert await db.fetch("SELECT id FROM visit") == []
+    assert db._writer is not None
+    async with asyncio.timeout(60):
+        while db._writer.in_use:  # the last one is settled and rolled back in the background
+            await asyncio.sleep(0.01)
     ((open_,),) = await db.fetch(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
     )

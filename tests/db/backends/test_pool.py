@@ -22,6 +22,7 @@ from covet.db.errors import (
     ProgrammingError,
 )
 from covet.exceptions import ImproperlyConfigured
+from tests.db._patience import waiting_at_most
 
 if TYPE_CHECKING:
     pass
@@ -36,7 +37,7 @@ async def limited(scratch: Any, vendor: str, **limits: Any) -> Database:
 
 @pytest.mark.row("connections.pool")
 async def test_a_full_pool_waits_and_then_names_the_setting(scratch: Any, vendor: str) -> None:
-    db = await limited(scratch, vendor, max_size=1, timeout_s=0.2)
+    db = await limited(scratch, vendor, max_size=1)
     try:
         async with transaction.atomic(db):
             # Outside of this context, so it cannot join the block.
@@ -48,7 +49,8 @@ async def test_a_full_pool_waits_and_then_names_the_setting(scratch: Any, vendor
 
             task = asyncio.get_running_loop().create_task(write(), context=contextvars.Context())
             words = "SQLite writes by one connection" if vendor == "sqlite" else "all 1 are in use"
-            with pytest.raises(PoolTimeout, match=rf"{words}.*pool\.timeout_s in DATABASES\['limited'\]"):
+            refused = pytest.raises(PoolTimeout, match=rf"{words}.*pool\.timeout_s in DATABASES\['limited'\]")
+            with waiting_at_most(db, 0.2), refused:
                 await task
         async with transaction.atomic(db):
             pass
@@ -90,7 +92,7 @@ async def test_no_more_connections_than_allowed_and_the_warm_one_first(scratch: 
 
 
 async def test_cancelled_waiters_lose_nothing(scratch: Any, vendor: str) -> None:
-    db = await limited(scratch, vendor, max_size=2, timeout_s=5)
+    db = await limited(scratch, vendor, max_size=2, timeout_s=60)
     try:
         for _ in range(30):
             tasks = [asyncio.create_task(db.fetch("SELECT 1")) for _ in range(12)]
@@ -102,7 +104,7 @@ async def test_cancelled_waiters_lose_nothing(scratch: Any, vendor: str) -> None
         pool = db._readers or db._writer
         assert pool is not None
         assert pool.size <= 2
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while pool.in_use:
                 await asyncio.sleep(0.01)
     finally:
@@ -143,7 +145,7 @@ async def test_long_idle_connections_are_asked_first_and_old_ones_closed(scratch
         await db.fetch("SELECT 1")
         pool = db._readers or db._writer
         assert pool is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while pool.size:
                 await asyncio.sleep(0.05)
         assert (await db.fetch("SELECT 1"))[0][0] == 1
@@ -159,7 +161,7 @@ async def test_a_connection_beyond_its_lifetime_is_replaced(scratch: Any, vendor
         pool = db._readers or db._writer
         assert pool is not None
         first = next(iter(pool._all))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while first in pool._all:
                 await db.fetch("SELECT 1")
                 await asyncio.sleep(0.02)
@@ -180,7 +182,7 @@ async def test_closing_waits_for_running_statements_and_then_refuses(scratch: An
 
     task = asyncio.create_task(work())
     await entered.wait()
-    closing = asyncio.create_task(db.close(5))
+    closing = asyncio.create_task(db.close(60))
     await asyncio.sleep(0.02)
     assert not closing.done()
     leave.set()
@@ -203,7 +205,7 @@ async def test_closing_does_not_wait_longer_than_its_grace(scratch: Any, vendor:
 
     task = asyncio.create_task(work())
     await entered.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await db.close(0.1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -272,7 +274,7 @@ async def test_sqlite_in_memory_keeps_its_data_and_reads_while_it_writes() -> No
         await db.execute("CREATE TABLE things (id integer)")
         await asyncio.gather(*[db.execute("INSERT INTO things VALUES (?)", (number,)) for number in range(20)])
         await db.execute("PRAGMA cache_size = 100")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await db.fetch(
@@ -297,7 +299,7 @@ async def test_sqlite_reads_are_not_held_up_by_a_long_write(tmp_path: Path) -> N
 
         task = asyncio.create_task(write())
         await entered.wait()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert await db.fetch("SELECT * FROM things") == []
         leave.set()
         await task

@@ -17,6 +17,7 @@ from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
 from covet.db.database import Database
 from covet.db.errors import PoolTimeout
+from tests.db._patience import waiting_at_most
 
 _SLOW = {
     "postgresql": "SELECT pg_sleep(20)",
@@ -26,9 +27,9 @@ _SLOW = {
 
 @pytest.fixture
 async def small(scratch: Any, vendor: str) -> AsyncIterator[Database]:
-    """A database of two connections for which nobody waits long."""
+    """A database of two connections."""
     config = parse_database(await scratch(vendor))
-    db = Database("small", replace(config, pool=PoolConfig(max_size=2, timeout_s=0.2)))
+    db = Database("small", replace(config, pool=PoolConfig(max_size=2)))
     yield db
     await db.close()
 
@@ -43,7 +44,7 @@ async def refused(db: Database) -> str:
         async with transaction.atomic(db):
             pass
 
-    with pytest.raises(PoolTimeout) as caught:
+    with waiting_at_most(db, 0.2), pytest.raises(PoolTimeout) as caught:
         await alone(ask(), "asker")
     return str(caught.value)
 
@@ -97,7 +98,7 @@ async def test_a_full_pool_names_streams_that_nobody_reads_to_the_end(small: Dat
     tasks = [alone(read(), f"reader-{number}") for number in range(2)]
     for _ in tasks:
         await inside.acquire()
-    with override(DEBUG=True), pytest.raises(PoolTimeout) as caught:
+    with override(DEBUG=True), waiting_at_most(small, 0.2), pytest.raises(PoolTimeout) as caught:
         await alone(small.fetch("SELECT 3"), "asker")
     await end(*tasks)
 
@@ -114,6 +115,9 @@ async def test_a_full_pool_names_statements_that_run_long(small: Database, vendo
 
     line = inspect.getsourcelines(ask)[1] + 1
     tasks = [alone(ask(), f"sleeper-{number}") for number in range(2)]
+    async with asyncio.timeout(60):
+        while small._writer is None or small._writer.in_use < 2:
+            await asyncio.sleep(0.01)
     with override(DEBUG=True):
         message = await refused(small)
     await end(*tasks)

@@ -16,6 +16,7 @@ from covet.db import transaction
 from covet.db.backends.sqlite.driver import SQLiteConnection
 from covet.db.database import Database
 from covet.db.errors import ForeignKeyViolation, PoolTimeout
+from tests.db._patience import waiting_at_most
 
 pytestmark = pytest.mark.row("connections.setup", on="sqlite")
 
@@ -82,7 +83,7 @@ async def test_a_transaction_takes_the_write_lock_when_it_begins(two: tuple[Data
 
 
 async def test_there_is_one_writer_and_readers_go_on_beside_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'one.sqlite3'}?pool_timeout_s=0.2"
+    url = f"sqlite:///{tmp_path / 'one.sqlite3'}"
     db = Database("only", parse_database(url))
     await db.execute("CREATE TABLE note (n integer)")
     entered, leave = asyncio.Event(), asyncio.Event()
@@ -97,7 +98,7 @@ async def test_there_is_one_writer_and_readers_go_on_beside_it(tmp_path: Path) -
     await entered.wait()
     # What is not committed yet is not seen, and nobody who reads waits for it.
     assert [await asyncio.gather(*[db.fetch("SELECT n FROM note") for _ in range(8)])] == [[[]] * 8]
-    with pytest.raises(PoolTimeout, match="SQLite writes by one connection at a time"):
+    with waiting_at_most(db, 0.2), pytest.raises(PoolTimeout, match="SQLite writes by one connection at a time"):
         await db.execute("INSERT INTO note VALUES (2)")
     leave.set()
     await writer

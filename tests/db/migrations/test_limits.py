@@ -57,8 +57,10 @@ async def test_a_migration_that_gets_no_lock_gives_way_and_tries_again(database,
     reader = asyncio.create_task(hold(database, started, watcher.gave_way))
     await started.wait()
 
-    async with asyncio.timeout(30):
-        await Executor(database, loader, watcher).migrate()
+    async with asyncio.timeout(60):
+        # It takes a moment until the reader has gone.
+        with override(MIGRATION_LOCK_RETRIES=1000):
+            await Executor(database, loader, watcher).migrate()
         await reader
 
     assert watcher.pauses
@@ -75,7 +77,7 @@ async def test_after_the_last_try_the_migration_fails_and_nothing_has_changed(da
     reader = asyncio.create_task(hold(database, started, let_go))
     await started.wait()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         with override(MIGRATION_LOCK_RETRIES=1), pytest.raises(MigrationFailed, match=r"blog\.0002 failed") as caught:
             await Executor(database, loader).migrate()
         let_go.set()
@@ -94,7 +96,7 @@ async def test_a_statement_that_takes_too_long_is_stopped(database, make_loader,
         ("blog.0001", [migrations.RunSQL("SELECT pg_sleep(30)")], [], {"atomic": atomic, "statement_timeout_s": 0.05})
     )
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         with pytest.raises(MigrationFailed, match=r"blog\.0001 failed"):
             await Executor(database, loader).migrate()
 

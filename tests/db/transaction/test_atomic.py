@@ -318,7 +318,7 @@ async def test_no_error_is_its_own_cause(db: Database) -> None:
         caught: list[BaseException] = []
         for sql in ("SELECT nothing FROM nowhere", "SELECT 1"):
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     if use_block:
                         async with transaction.atomic():
                             task = asyncio.create_task(db.fetch(sql))

@@ -7,11 +7,11 @@ import contextvars
 from collections.abc import AsyncIterator
 
 import pytest
-from msgspec.structs import replace
 
 from covet.db import connections, transaction
 from covet.db.database import Database
 from covet.db.errors import TransactionError
+from tests.db._patience import waiting_at_most
 
 pytestmark = pytest.mark.row("transactions.atomic")
 
@@ -24,11 +24,14 @@ SLOW = {
 
 @pytest.fixture
 async def impatient(database: Database) -> AsyncIterator[Database]:
-    """A database whose waits end after 0.3 s."""
-    config = replace(database.config, pool=replace(database.config.pool, timeout_s=0.3))
-    opened = Database("default", config)
+    """A database whose waits end after 0.3 s, with its connections open."""
+    opened = Database("default", database.config)
     with connections.using({"default": opened}):
-        yield opened
+        async with transaction.atomic():
+            await opened.fetch("SELECT 1")
+        await opened.fetch("SELECT 1")
+        with waiting_at_most(opened, 0.3):
+            yield opened
     await opened.close()
 
 
