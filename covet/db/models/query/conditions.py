@@ -286,7 +286,7 @@ class Conditions(Names):
         here = self.joins.reach(path.hops[:index], self._used)
         hop = path.hops[index]
         inner = Joins(hop.target, self.aliases)
-        inner.base.outside = here
+        inner.hang_on(here, hop)
         source = inner.reach(path.hops[index + 1 :], None)
         left = self._transformed(Operand(n.Column(source.alias, path.field.column), path.field), transforms)
         is_null = kind == leaves.NULL and not isinstance(left.node, n.JSONPath)  # there it is the document's own null
@@ -313,7 +313,7 @@ class Conditions(Names):
         index = next(position for position, hop in enumerate(path.hops) if hop.many)
         outer, here = self.joins, self.joins.reach(path.hops[:index], self._used)
         self.joins = inner = RowJoins(outer, path.hops[: index + 1])
-        inner.base.outside = here
+        inner.hang_on(here, path.hops[index])
         self._in_relation = True
         node, needs = self.tree(Q.create(rows.children), negated=False)
         self._in_relation = False
@@ -350,7 +350,7 @@ def _exists(
     if not absent:
         return Condition(found, frozenset())
     # A value is missing where there is no row to have one, and where a row has none.
-    none = n.Exists(Select((Output(_ONE),), table, (), joined), negated=True)
+    none = n.Exists(Select((Output(_ONE),), table, inner.nodes_of(inner.base.beside), joined), negated=True)
     return Condition(any_of([none, found]) if can_be_null else none, frozenset())
 
 

@@ -9,17 +9,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from covet.db.models.query.paths import Hop, Path, find, relation_hops, resolve_path
+from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
     from covet.db.models.options import Options
-    from covet.db.models.query.joins import Source
-    from covet.db.models.query.plan import Annotation
+    from covet.db.models.query.joins import Joins, Source
+    from covet.db.models.query.plan import Annotation, Query
     from covet.db.sql import nodes as n
 
-__all__ = ["FilteredLink", "filtered_path", "make_link", "refuse_deeper", "unbuilt"]
+__all__ = ["FilteredLink", "check_condition", "filtered_path", "make_link", "refuse_deeper", "unbuilt"]
 
 #: Builds the condition of a filtered relation for its join.
-Condition = Callable[["Annotation", "Source"], "n.Node"]
+Condition = Callable[["Annotation", "Joins", "Source", "set[str] | None"], "n.Node"]
 #: Finds the filtered relation that a name begins with, and what follows the name.
 Find = Callable[[str], "tuple[FilteredLink | None, str]"]
 
@@ -70,14 +71,14 @@ def make_link(annotation: Annotation, meta: Options, find_link: Find, condition:
         hops, target, relation = relation_hops(meta, expression.relation_name, where)
     *first, last = hops
 
-    def own(source: Source) -> n.Node:
-        return condition(annotation, source)
+    def own(joins: Joins, source: Source, used: set[str] | None) -> n.Node:
+        return condition(annotation, joins, source, used)
 
     last = replace(last, null=True, condition=own if expression.condition.children else None, has_name=True)
     return FilteredLink(annotation.name, (*first, last), hops, target, relation)
 
 
-def unbuilt(annotation: Annotation, source: Source) -> n.Node:
+def unbuilt(annotation: Annotation, joins: Joins, source: Source, used: set[str] | None) -> n.Node:
     """Stand in for the condition where a relation is only looked at."""
     raise AssertionError("This relation was looked at, and not joined.")
 
@@ -93,9 +94,31 @@ def filtered_path(link: FilteredLink, rest: str, where: str) -> Path:
     return Path(link.hops, key, names, link.target, link.relation, (link.name,))
 
 
+def check_condition(query: Query, annotation: Annotation) -> None:
+    """Raise for a name in the condition that leads on from the filtered relation.
+
+    Raises:
+        ValueError: There is such a name.
+    """
+    expression: Any = annotation.expression
+    named = query.link(annotation).named
+    for name, _value in expression.condition.leaves():
+        if query.named(name)[0] is not None:
+            continue
+        try:
+            hops = query.path(name, "FilteredRelation").hops
+        except FieldError:
+            if query.model._meta.apps.models_ready:
+                raise
+            continue  # its model is still to be loaded; the first use of the query checks it
+        if len(hops) > len(named) and hops[: len(named)] == named:
+            refuse_deeper(annotation, hops[len(named)])
+
+
 def refuse_deeper(annotation: Annotation, hop: Hop) -> NoReturn:
     """Raise for a condition that needs a further join: it would have to stand before the join that it hangs on."""
     raise ValueError(
-        f"The condition of the FilteredRelation '{annotation.name}' may read the rows of that relation and those on the way "
-        f"to it, and no relation further on ({hop.target.object_name})."
+        f"The condition of the FilteredRelation '{annotation.name}' may read the rows of that relation and of others, but no "
+        f"relation further on from it ({hop.target.object_name}): filter that one, as in "
+        f"FilteredRelation('{annotation.expression.relation_name}__{hop.name}', condition=…)."
     )

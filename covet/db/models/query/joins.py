@@ -42,7 +42,7 @@ class Aliases:
 class Source:
     """One table in ``FROM``: the first, or a join."""
 
-    __slots__ = ("alias", "hop", "meta", "outside", "parent", "required")
+    __slots__ = ("alias", "beside", "condition", "hop", "meta", "outside", "parent", "required")
 
     def __init__(self, alias: str, meta: Options, parent: Source | None = None, hop: Hop | None = None) -> None:
         self.alias = alias
@@ -51,6 +51,9 @@ class Source:
         self.hop = hop
         # What the first table of a subquery about a relation hangs on, in the statement around it.
         self.outside: Source | None = None
+        # What a ``FilteredRelation`` adds to the join, and the joins made for that: they stand before this one.
+        self.condition: n.Node | None = None
+        self.beside: tuple[Source, ...] = ()
         # A condition fails where this join finds no row, so INNER gives the same result.
         self.required = False
 
@@ -130,11 +133,20 @@ class Joins:
                 if other.hop is hop and other.parent is not None and _way(other.parent) == _way(source):
                     return other
         new = Source(self.aliases.take(hop.target.db_table), hop.target, source, hop)
-        self.sources.append(new)
         existing.append(new)
         if guarded and used is not None:
             used.add(new.alias)
+        if hop.condition is not None:
+            new.condition = hop.condition(self, new, used)
+        self.sources.append(new)
         return new
+
+    def hang_on(self, here: Source, hop: Hop) -> None:
+        """Note which row of the statement around the rows of this one hang on, and by which relation."""
+        self.base.outside = here
+        if hop.condition is not None:
+            self.base.condition = hop.condition(self, self.base, None)
+            self.base.beside = tuple(self.sources)
 
     def joined(self, here: Source, hop: Hop, used: set[str]) -> Source | None:
         """Return the join of a relation that is among those used, if there is one."""
@@ -186,35 +198,56 @@ class RowJoins(Joins):
 
 
 class OnJoin(Joins):
-    """The tables that the condition in the ``ON`` of a join may name: the first one and those on the way to the join.
+    """The tables that the condition in the ``ON`` of a join may name: those on the way to it, and those beside the way.
 
     Args:
-        base: The statement's first table.
+        within: The tables of the statement that the join belongs to.
+        base: The first table, from which names are said.
         hops: The way, as names say it.
-        sources: The tables on it.
-        refuse: Raises for any other way.
+        joined: The join.
+        used: The aliases to many rows that joins beside the way may share; ``None`` shares all.
+        refuse: Raises for a way that leads on from the join.
     """
 
-    __slots__ = ("_hops", "_refuse", "_sources")
+    __slots__ = ("_hops", "_refuse", "_used", "_way", "_within", "beside")
 
     def __init__(
-        self, base: Source, hops: tuple[Hop, ...], sources: tuple[Source, ...], refuse: Callable[[Hop], NoReturn]
+        self,
+        within: Joins,
+        base: Source,
+        hops: tuple[Hop, ...],
+        joined: Source,
+        used: set[str] | None,
+        refuse: Callable[[Hop], NoReturn],
     ) -> None:
         self.base = base
-        self.plain = False
+        self.plain = within.plain
         self.sources = []
+        self.beside: list[Source] = []
+        self._within = within
         self._hops = hops
-        self._sources = sources
+        self._way = joined.way(len(hops))
+        self._used = used
         self._refuse = refuse
 
     def reach(self, hops: Iterable[Hop], used: set[str] | None = None, start: Source | None = None) -> Source:
-        """Return the table at the end of the hops, which is there already."""
-        hops = tuple(hops)
-        if not hops:
-            return start or self.base
-        if start is None and hops == self._hops[: len(hops)]:
-            return self._sources[len(hops) - 1]
-        self._refuse(hops[-1])
+        """Return the table at the end of the hops, joining what lies beside the way and is not joined yet."""
+        source = start or self.base
+        rest = list(hops)
+        for here, there in zip(self._hops, self._way, strict=True) if start is None else ():
+            if not rest or rest[0] is not here:
+                break
+            source = there
+            del rest[0]
+        if not rest:
+            return source
+        if source is self._way[-1]:
+            self._refuse(rest[0])
+        # Not the way of a subquery about one row: what lies beside belongs to the statement of the join.
+        found = Joins.reach(self._within, rest, self._used, source)
+        if found is not self._way[-1]:
+            self.beside.append(found)
+        return found
 
 
 def _way(source: Source) -> tuple[Hop, ...]:
@@ -239,7 +272,6 @@ def hop_condition(hop: Hop, here: str, there: str, joined: Source | None = None)
     parts: list[n.Node] = [n.Binary("=", n.Column(here, left), n.Column(there, right)) for left, right in hop.on]
     if hop.restrict is not None:
         parts.append(hop.restrict(here, there))
-    if hop.condition is not None:
-        assert joined is not None
-        parts.append(hop.condition(joined))
+    if joined is not None and joined.condition is not None:
+        parts.append(joined.condition)
     return parts[0] if len(parts) == 1 else n.And(tuple(parts))

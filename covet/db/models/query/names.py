@@ -278,15 +278,18 @@ class Names:
             self._links[annotation.name] = link
         return link
 
-    def _filtered_condition(self, annotation: Annotation, source: Source) -> n.Node:
+    def _filtered_condition(
+        self, annotation: Annotation, joins: Joins, joined: Source, used: set[str] | None
+    ) -> n.Node:
         """Return what the rows of a filtered relation fulfil; the relation's own name means the join itself there."""
         before = self.cursor, self.saw_aggregate, self.saw_window, self._used, self._in_relation, self.joins
         self.cursor, self._used = self._offsets[annotation.name], None
         hops = self.filtered_link(annotation).named
-        self.joins = OnJoin(self._first, hops, source.way(len(hops)), partial(refuse_deeper, annotation))
+        self.joins = around = OnJoin(joins, self._first, hops, joined, used, partial(refuse_deeper, annotation))
         self._in_relation = True  # where a condition is about the one row that is joined, and not about many
         relation: Any = annotation.expression
         node = self.tree(relation.condition, negated=False).node
+        joined.beside = tuple(around.beside)
         self.cursor, self.saw_aggregate, self.saw_window, self._used, self._in_relation, self.joins = before
         return node
 

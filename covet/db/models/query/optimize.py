@@ -83,9 +83,13 @@ def prune(joins: Joins, needed: set[str]) -> None:
     for source in reversed(joins.sources):
         if source.alias in alive or source.required or _may_change_rows(source):
             kept.append(source)
-            if source.parent is not None:
-                alive.add(source.parent.alias)
+            alive |= _read_by(source)
     joins.sources[:] = reversed(kept)
+
+
+def _read_by(source: Source) -> set[str]:
+    """Return the aliases of the joins that a join stands on."""
+    return {other.alias for other in (source.parent, *source.beside) if other is not None}
 
 
 def _may_change_rows(source: Source) -> bool:
@@ -113,7 +117,8 @@ def semi_joins(where: n.Node | None, joins: Joins, elsewhere: set[str]) -> n.Nod
     if where is None or not roots:
         return where
     owner = _owners(joins, roots)
-    excluded = {owner[alias] for alias in elsewhere if alias in owner}
+    beside = {other.alias for source in joins.sources for other in source.beside}
+    excluded = {owner[alias] for alias in elsewhere | beside if alias in owner}
     groups: dict[Source, list[n.Node]] = {root: [] for root in roots}
     rest: list[n.Node] = []
     conjuncts = where.items if isinstance(where, n.And) else (where,)
@@ -249,8 +254,7 @@ def _forget_unnamed(joins: Joins, needed: set[str]) -> None:
     for source in reversed(joins.sources):
         if source.alias in alive or not source.may_be_missing:
             kept.append(source)
-            if source.parent is not None:
-                alive.add(source.parent.alias)
+            alive |= _read_by(source)
     joins.sources[:] = reversed(kept)
 
 

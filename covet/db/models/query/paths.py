@@ -18,7 +18,7 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
     from covet.db.models.options import Options
-    from covet.db.models.query.joins import Source
+    from covet.db.models.query.joins import Joins, Source
     from covet.db.sql.nodes import Node
 
 __all__ = ["Hop", "Path", "find", "parent_hops", "relation_hops", "resolve_path", "unknown_name"]
@@ -42,7 +42,8 @@ class Hop(Struct, frozen=True, eq=False):
         null: A row here may have none there.
         forward: The field whose column is on this side, when the hop follows a foreign key.
         restrict: What else joined rows must fulfil, from the two aliases (generic relations).
-        condition: What else they must fulfil, from the join itself (``FilteredRelation``).
+        condition: What else they must fulfil, from the statement's joins, the join itself and the aliases that may be
+            shared (``FilteredRelation``).
         has_name: The join has a name in the query (``FilteredRelation``), which means the first of several.
     """
 
@@ -53,7 +54,7 @@ class Hop(Struct, frozen=True, eq=False):
     null: bool = False
     forward: Field[Any] | None = None
     restrict: Callable[[str, str], Node] | None = None
-    condition: Callable[[Source], Node] | None = None
+    condition: Callable[[Joins, Source, set[str] | None], Node] | None = None
     has_name: bool = False
 
 

@@ -12,6 +12,7 @@ from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.filtered import check_condition
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
@@ -216,8 +217,10 @@ class Refine(Chain[M, R]):
         check_depth(expression, method)
         if isinstance(expression, FilteredRelation):
             selected = False
-            query.link(Annotation(name, expression, None, ()))
+            relation = Annotation(name, expression, None, ())
+            query.link(relation)
             query._check_tree(expression.condition, method)
+            check_condition(query, relation)
         if self._kind == "model" and name in self.model._meta.fields_map:
             raise ValueError(f"The annotation '{name}' conflicts with a field of {self.model._meta.object_name}.")
         former = query.annotation(name)

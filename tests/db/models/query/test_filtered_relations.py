@@ -6,9 +6,10 @@ import pytest
 
 from covet.conf import override
 from covet.db.models import Count, F, FilteredRelation, Q, Sum
+from covet.db.models.lookups import Exact
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError
-from tests._apps.blog.models import Article, Author, Comment, Tag
+from tests._apps.blog.models import Article, Author, Book, Comment, Profile, Tag
 
 pytestmark = [pytest.mark.usefixtures("blog"), pytest.mark.row("lookups.filtered_relation")]
 
@@ -193,3 +194,103 @@ async def test_wrong_filtered_relations_are_refused() -> None:
     assert FilteredRelation("a") == FilteredRelation("a") != FilteredRelation("b")
     assert hash(FilteredRelation("a")) == hash(FilteredRelation("a")) and "'a'" in repr(FilteredRelation("a"))
     assert FilteredRelation("a") != 1
+
+
+async def _with_profiles() -> None:
+    """Ann, with articles of 10 and 200 views, writes; Bob, with one of 5, has no profile; Cid has one and no article."""
+    ann, bob = await _write()
+    cid = await Author.objects.create(name="Cid", age=7)
+    await Profile.objects.create(author=ann, bio="writes")
+    await Profile.objects.create(author=cid, bio="reads")
+    await Book.objects.create(name="two", owner=ann)
+    await Book.objects.create(name="three", owner=bob)
+    await Book.objects.create(name="other", owner=bob)
+
+
+@pytest.mark.parametrize("optimizer", [True, False])
+async def test_a_condition_reads_relations_beside_the_one_that_is_filtered(optimizer: bool) -> None:
+    await _with_profiles()
+    writes = FilteredRelation("articles", condition=Q(profile__bio="writes"))
+    rows = Author.objects.annotate(seen=writes).order_by("name", "seen__pk")
+    with override(QUERY_OPTIMIZER=optimizer):
+        assert await rows.values_list("name", "seen__title") == [
+            *(("Ann", title) for title in ("one", "two")),
+            ("Bob", None),
+            ("Cid", None),
+        ]
+        names = rows.order_by("name").values_list("name", flat=True)
+        assert await names.filter(seen__isnull=False).distinct() == ["Ann"]
+        assert await names.filter(seen__isnull=True) == ["Bob", "Cid"]
+        assert await names.exclude(seen__isnull=False) == ["Bob", "Cid"]
+        assert await names.exclude(seen__title="one", seen__views=10) == ["Bob", "Cid"]
+        assert await rows.filter(seen__isnull=False).distinct().count() == 1
+        assert await rows.filter(seen__title="two").exists() is True
+        assert await Author.objects.annotate(seen=writes).count() == 3
+        counted = Author.objects.annotate(seen=writes).annotate(n=Count("seen")).order_by("name")
+        assert await counted.values_list("name", "n") == [("Ann", 2), ("Bob", 0), ("Cid", 0)]
+        # Any look-up, tree or expression may read them.
+        unlike = Author.objects.annotate(seen=FilteredRelation("articles", condition=~Q(profile__bio__startswith="w")))
+        assert await unlike.filter(seen__isnull=False).values_list("name", "seen__title") == [("Bob", "three")]
+        exact = FilteredRelation("articles", condition=Q(Exact(F("profile__bio"), "writes"), articles__views__gt=10))
+        assert await Author.objects.annotate(seen=exact).filter(seen__isnull=False).values_list("seen__title") == [
+            ("two",)
+        ]
+
+
+@pytest.mark.parametrize("optimizer", [True, False])
+async def test_a_condition_compares_two_relations_of_many_rows(optimizer: bool) -> None:
+    await _with_profiles()
+    named = FilteredRelation("articles", condition=Q(articles__title=F("books__name")))
+    with override(QUERY_OPTIMIZER=optimizer):
+        rows = Author.objects.annotate(same=named).order_by("name", F("same__pk").asc(nulls_last=True))
+        # Each book is a row of the join, as in any LEFT JOIN; those of another name find no article.
+        assert await rows.values_list("name", "same__title") == [
+            ("Ann", "two"),
+            ("Bob", "three"),
+            ("Bob", None),
+            ("Cid", None),
+        ]
+        assert await rows.filter(same__isnull=False).values_list("name", flat=True) == ["Ann", "Bob"]
+        assert await rows.exclude(same__isnull=False).values_list("name", flat=True) == ["Cid"]
+        assert await rows.order_by("name").exclude(same__title="two").values_list("name", flat=True) == ["Bob", "Cid"]
+        assert await rows.filter(same__isnull=False, same__views=5).distinct().count() == 1
+        assert await rows.filter(same__title="two").filter(books__name="two").distinct().count() == 1
+
+
+async def test_a_condition_reads_what_lies_beside_the_way() -> None:
+    ann, bob = await _write()
+    await Article.objects.filter(title="one").update(editor=ann)
+    edited = FilteredRelation("articles__comments", condition=Q(articles__editor__name="Bob"))
+    rows = Author.objects.annotate(top=edited).order_by("name", "top__stars")
+    assert await rows.filter(top__isnull=False).values_list("name", "top__stars") == [("Ann", 200), ("Bob", 5)]
+    assert await rows.exclude(top__stars=200) == [bob]
+    older = FilteredRelation("author", condition=Q(author__age__lt=F("editor__age")))
+    found = Article.objects.annotate(by=older).order_by("pk").values_list("title", "by__name")
+    assert await found == [("one", None), ("two", "Ann"), ("three", None)]
+
+
+async def test_a_condition_reads_another_filtered_relation() -> None:
+    await _write()
+    rows = Author.objects.annotate(
+        low=FilteredRelation("articles", condition=Q(articles__views__lt=100)),
+        higher=FilteredRelation("articles", condition=Q(articles__views__gt=F("low__views"))),
+    ).order_by("name")
+    assert await rows.values_list("name", "low__title", "higher__title") == [
+        ("Ann", "one", "two"),
+        ("Bob", "three", None),
+    ]
+    assert await rows.filter(higher__isnull=False).values_list("name", flat=True) == ["Ann"]
+
+
+async def test_what_leads_on_from_the_relation_is_refused_when_it_is_written() -> None:
+    with pytest.raises(ValueError, match=r"no relation further on .*FilteredRelation\('articles__comments'"):
+        Author.objects.annotate(x=FilteredRelation("articles", condition=Q(articles__comments__text="c")))
+    with pytest.raises(ValueError, match="no relation further on"):
+        Author.objects.annotate(
+            x=FilteredRelation("articles", condition=Q(Q(articles__author__name="c") | Q(name="x")))
+        )
+    read = Author.objects.annotate(
+        x=FilteredRelation("articles", condition=Q(articles__body=F("articles__author__name")))
+    )
+    with pytest.raises(ValueError, match="no relation further on"):
+        await read.filter(x__isnull=False)
