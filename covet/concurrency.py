@@ -12,11 +12,23 @@ import contextvars
 import inspect
 import os
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["THREADS", "is_async", "maybe_await", "run_sync", "serving_loop", "to_thread"]
+__all__ = [
+    "THREADS",
+    "Verdict",
+    "is_async",
+    "maybe_await",
+    "run_sync",
+    "serving_loop",
+    "to_thread",
+    "unawaited",
+    "verdict",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,9 +126,64 @@ async def maybe_await(value: Awaitable[T] | T) -> T:
 
     Only coroutines and futures count: a model instance is awaitable and still a value here.
     """
-    if inspect.iscoroutine(value) or asyncio.isfuture(value):
+    if inspect.iscoroutine(value) or asyncio.isfuture(value) or value.__class__ is Verdict:
         return cast(T, await value)
     return cast(T, value)
+
+
+class Verdict(Coroutine[Any, Any, bool]):
+    """A yes or no that is still to be awaited, and cannot be taken for a yes before.
+
+    A coroutine is true: ``if user.has_perm(…)`` without ``await`` would let everybody in.
+    """
+
+    __slots__ = ("_coroutine",)
+
+    def __init__(self, coroutine: Coroutine[Any, Any, bool]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, bool]:
+        return self._coroutine.__await__()
+
+    def __bool__(self) -> bool:
+        self._coroutine.close()  # so that Python need not warn of it, too
+        raise TypeError(f"{self.asked}() was not awaited, so there is no answer yet. Write await before the call.")
+
+    @property
+    def asked(self) -> str:
+        """The name of the function that was called."""
+        return str(getattr(self._coroutine, "__qualname__", self._coroutine))
+
+    def send(self, value: Any, /) -> Any:
+        """Go on, as a task does."""
+        return self._coroutine.send(value)
+
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
+        """Raise an error where the coroutine waits."""
+        # With one argument, as the others are deprecated: a class alone is raised as Python does it.
+        return self._coroutine.throw(kind if value is None else value)
+
+    def close(self) -> None:
+        """End it."""
+        self._coroutine.close()
+
+
+def verdict(function: Callable[P, Coroutine[Any, Any, bool]]) -> Callable[P, Coroutine[Any, Any, bool]]:
+    """Let an async function that answers yes or no give a ``Verdict``; for what guards something."""
+
+    @wraps(function)
+    def ask(*args: P.args, **kwargs: P.kwargs) -> Verdict:
+        return Verdict(function(*args, **kwargs))
+
+    return ask
+
+
+def unawaited(value: Any) -> str | None:
+    """Return the name of the async function whose answer this is, before it was awaited, and end it; None for all else."""
+    if not (inspect.iscoroutine(value) or isinstance(value, Verdict)):
+        return None
+    value.close()  # so that Python need not warn of it, too
+    return value.asked if isinstance(value, Verdict) else value.__qualname__
 
 
 def is_async(function: Any) -> bool:

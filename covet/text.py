@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from types import FunctionType
+from typing import Any
 
 __all__ = [
     "camel_to_words",
     "distance",
     "escape",
     "join_words",
+    "misspelt",
     "pluralize",
     "slugify",
     "suggest",
@@ -106,3 +109,26 @@ def distance(left: str, right: str, *, limit: int) -> int:
             return limit + 1
         before, previous = previous, current
     return min(previous[-1], limit + 1)
+
+
+def misspelt(kind: type[Any], above: type[Any]) -> tuple[str, str] | None:
+    """Return a member of a class that is a letter or two from one that it may override, and that one.
+
+    Python keeps such a member and nobody ever asks for it. A method is compared with methods and a value with values;
+    names with an underscore in front, and classes of Covet's own, are left aside.
+
+    Args:
+        kind: The class; only its own body is looked at.
+        above: The class whose members are known.
+    """
+    if kind.__module__.startswith("covet."):
+        return None
+    known = [(name, isinstance(getattr(above, name), FunctionType)) for name in dir(above) if not name.startswith("_")]
+    for name, member in vars(kind).items():
+        if name.startswith("_") or hasattr(above, name):
+            continue
+        limit = 1 if len(name) < 8 else 2
+        for other, is_method in known:
+            if is_method == isinstance(member, FunctionType) and distance(name, other, limit=limit) <= limit:
+                return name, other
+    return None

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from covet.concurrency import maybe_await
+from covet.concurrency import maybe_await, unawaited
+from covet.exceptions import ImproperlyConfigured
+from covet.text import misspelt
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -82,6 +84,13 @@ class Permission(metaclass=_Combinable):
     message: ClassVar[str] = "You may not do this."
     """What someone is told who is known and may not."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        near = misspelt(cls, Permission)
+        if near:
+            # Else it would never be asked, and the permission let everybody in.
+            raise ImproperlyConfigured(f"{cls.__name__}.{near[0]} is asked by nobody. Did you mean '{near[1]}'?")
+
     async def has_permission(self, connection: Connection, target: Target) -> bool:
         """Tell whether this may be done at all; asked before anything is read."""
         return True
@@ -124,8 +133,19 @@ def as_permission(permission: Any) -> Permission:
 
 
 async def says_yes(answer: Any) -> bool:
-    """The answer as a bool; a permission whose methods are plain functions works as well."""
-    return bool(await maybe_await(answer))
+    """Return the answer as a bool; what is asked may be a plain function as well.
+
+    Raises:
+        TypeError: It answered with something that must be awaited, which is true whatever it will say.
+    """
+    given = await maybe_await(answer)
+    if given is True or given is False:
+        return given
+    called = unawaited(given)
+    if called:
+        asked = getattr(answer, "__qualname__", "The function that was asked")
+        raise TypeError(f"{asked} returned what {called}() gives and did not await it. Write return await ….")
+    return bool(given)
 
 
 class AllowAny(Permission):
@@ -212,7 +232,7 @@ class Is(Permission):
     async def has_permission(self, connection: Connection, target: Target) -> bool:
         """Ask the function; someone who is not logged in never passes."""
         user = await connection.user
-        return bool(user.is_authenticated) and bool(await maybe_await(self._test(user)))
+        return bool(user.is_authenticated) and await says_yes(self._test(user))
 
 
 class _All(Permission):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from covet.concurrency import verdict
+
 __all__ = ["AnonymousUser"]
 
 
@@ -43,16 +45,19 @@ class AnonymousUser:
 
         return await permissions_of(self, obj, "all")
 
+    @verdict
     async def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Ask the backends; the bundled one grants an anonymous user nothing."""
         from covet.auth.permissions import has_perm
 
         return await has_perm(self, perm, obj)
 
+    @verdict
     async def has_perms(self, perms: Any, obj: Any = None) -> bool:
         """Tell whether all of the permissions are granted."""
         return all([await self.has_perm(perm, obj) for perm in perms])
 
+    @verdict
     async def has_module_perms(self, app_label: str) -> bool:
         """Tell whether any permission of the app is granted."""
         from covet.auth.permissions import has_module_perms

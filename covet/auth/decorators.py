@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from covet.access.permissions import says_yes
 from covet.concurrency import is_async, to_thread
 from covet.conf import settings
 from covet.exceptions import PermissionDenied
@@ -29,10 +30,7 @@ def user_passes_test(
     def decorate(view: View) -> View:
         @functools.wraps(view)
         async def guarded(request: Request, *args: Any, **kwargs: Any) -> Any:
-            verdict = test(await request.user)
-            if not isinstance(verdict, bool):
-                verdict = await verdict
-            if not verdict:
+            if not await says_yes(test(await request.user)):
                 return to_login(request, login_url, redirect_field_name)
             if is_async(view):
                 return await view(request, *args, **kwargs)

@@ -25,6 +25,7 @@ from argon2 import Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import hash_secret
 
+from covet.concurrency import verdict
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
@@ -173,6 +174,7 @@ async def make_password(password: str | None) -> str:
     return await _in_thread(_hashers()[0].encode, password)
 
 
+@verdict
 async def check_password(
     password: str | None, encoded: str, setter: Callable[[str], Awaitable[Any]] | None = None
 ) -> bool:

@@ -12,7 +12,7 @@ from covet import timezone
 from covet.auth.anonymous import AnonymousUser
 from covet.auth.hashers import check_password, is_password_usable, make_password
 from covet.auth.validators import UnicodeUsernameValidator
-from covet.concurrency import maybe_await
+from covet.concurrency import maybe_await, verdict
 from covet.conf import settings
 from covet.contenttypes.models import ContentType
 from covet.db import models
@@ -220,6 +220,7 @@ class AbstractBaseUser(models.Model):
         """Set the hash of a password, made off the event loop; ``save()`` is the caller's."""
         self.password = await make_password(password)
 
+    @verdict
     async def check_password(self, password: str | None) -> bool:
         """Tell whether this is the password; a hash of an old kind is renewed and saved."""
 
@@ -297,6 +298,7 @@ class PermissionsMixin(models.Model):
         """Return what the user may do, by own permissions and by those of groups, as ``app.codename``."""
         return await self._granted_by("all", obj)
 
+    @verdict
     async def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Tell whether the user may do this; an active superuser may everything."""
         from covet.auth.permissions import has_perm
@@ -305,12 +307,14 @@ class PermissionsMixin(models.Model):
             return True
         return await has_perm(self, perm, obj)
 
+    @verdict
     async def has_perms(self, perms: Iterable[str], obj: Any = None) -> bool:
         """Tell whether the user may do all of these."""
         if isinstance(perms, str):
             raise TypeError(f"has_perms() takes a list of permissions; write has_perm({perms!r}) for one.")
         return all([await self.has_perm(perm, obj) for perm in perms])
 
+    @verdict
     async def has_module_perms(self, app_label: str) -> bool:
         """Tell whether the user may do anything in the app."""
         from covet.auth.permissions import has_module_perms

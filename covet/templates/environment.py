@@ -16,7 +16,7 @@ import jinja2
 import jinja2.async_utils
 import jinja2.runtime
 
-from covet.concurrency import is_async, maybe_await, to_thread
+from covet.concurrency import is_async, maybe_await, to_thread, unawaited
 from covet.exceptions import QueryNotAwaited
 from covet.http.request import Request
 from covet.i18n.texts import gettext, ngettext, npgettext, pgettext
@@ -44,8 +44,7 @@ class _PlainContext(jinja2.runtime.Context):
     def call(self, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = super().call(obj, *args, **kwargs)
         if _must_wait(result):
-            if inspect.iscoroutine(result):
-                result.close()
+            unawaited(result)
             raise _MustWait
         return result
 
