@@ -52,6 +52,7 @@ from covet.rest.unknown import known_only
 if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
+    from covet.rest.expand import Expansion
     from covet.rest.versioning import VersionNote
     from covet.urls.flatten import FlatRoute
 
@@ -107,6 +108,7 @@ class Endpoint(Struct, eq=False):
         conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
         last_modified: Gets what the handler returned and says when it was last changed; ``Last-Modified``.
         select_fields: Whether ``?fields=`` chooses what the answer shows.
+        expandable: The schemas of related rows that ``?expand=`` shows, by their paths.
         omit: What pydantic leaves out of the answer: ``{"exclude_unset": True}``.
         idempotent: Whether an ``Idempotency-Key`` gives the first answer again.
         exception_handlers: Gives the functions that answer exceptions, by their classes.
@@ -139,6 +141,7 @@ class Endpoint(Struct, eq=False):
     conditional: bool = False
     last_modified: Callable[[Any], datetime.datetime | None] | None = None
     select_fields: bool = False
+    expandable: Mapping[str, Any] = field(default_factory=dict)
     omit: Mapping[str, bool] = field(default_factory=dict)
     idempotent: bool = False
     exception_handlers: Callable[[], Handlers] | None = None
@@ -188,6 +191,8 @@ class Compiled:
         binding: The code that was written.
         formats: The forms of bodies and answers, in force.
         fields: What ``?fields=`` may name; None where it is not asked.
+        expansion: What ``?expand=`` may name; None where there is nothing.
+        choice: The one of both that makes the plan of a request; None where no request has a say.
         exception_handlers: Who answers which exceptions.
         told_parameters: What can be asked for beside the handler's own parameters, for the documentation.
         version: Which version of the API it belongs to, if there are several.
@@ -220,8 +225,10 @@ class Compiled:
             if self.stream is None
             else replace(self.stream.plan, schema=UNSET, render=None, is_async=False)
         )
-        if endpoint.omit and (endpoint.select_fields or self.stream is not None):
-            raise ImproperlyConfigured(f"{where}: {', '.join(endpoint.omit)} is neither for ?fields= nor for streams.")
+        if endpoint.omit and (endpoint.select_fields or endpoint.expandable or self.stream is not None):
+            raise ImproperlyConfigured(
+                f"{where}: {', '.join(endpoint.omit)} is neither for ?fields= and ?expand= nor for streams."
+            )
         self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
         self.model = endpoint.model or self.plan.model
@@ -248,11 +255,21 @@ class Compiled:
         self.version: VersionNote | None = None
         self.deprecation = endpoint.deprecated if isinstance(endpoint.deprecated, Deprecation) else None
         self.fields = FieldChoice.of(self.plan) if endpoint.select_fields else None
+        self.expansion = self._expansion(where)
+        self.choice = self.expansion or self.fields
         self.exception_handlers: Handlers = self._handlers()
         self.run: Run = self._wrapped(self._compile())
         if self.signature.dependencies and replaced is None:
             self.run = _overridable(self.run, endpoint, flat)
         self.run.compiled = self  # type: ignore[attr-defined]  # how the documentation finds the plan of a route
+
+    def _expansion(self, where: str) -> Expansion | None:
+        endpoint = self.endpoint
+        if not endpoint.expandable:
+            return None
+        from covet.rest.expand import Expansion  # few projects have any
+
+        return Expansion(self.plan, endpoint.expandable, self.model, where, selects=endpoint.select_fields)
 
     async def _permit(self, request: Request) -> None:
         target = self.target
@@ -269,7 +286,9 @@ class Compiled:
     def told_parameters(self) -> list[Parameter]:
         """The parameters and headers that endpoints have beside their handler's, for the documentation."""
         told = []
-        if self.fields is not None:
+        if self.expansion is not None:
+            told += self.expansion.parameters
+        elif self.fields is not None:
             told.append(self.fields.parameter)
         if len(self.formats) > 1 and self.negotiates:
             names = Literal[tuple(one.name for one in self.formats)]  # type: ignore[valid-type]  # known at run time
@@ -332,7 +351,7 @@ class Compiled:
         own, model, status, plan = self.binding, self.model, self.status, self.plan
         errors = _Errors(model, self.exception_handlers)
         stamp = self.endpoint.last_modified
-        is_made = self.fields is not None or own.is_stacked or stamp is not None or self.signature.wants_response
+        is_made = self.choice is not None or own.is_stacked or stamp is not None or self.signature.wants_response
         explains = self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values())
         is_wrapped = explains or self.stream is not None
         if not (is_made or is_wrapped or plan.schema is None or plan.page is not None):
@@ -342,7 +361,7 @@ class Compiled:
             call = self.stream.around(call, status)
         read_page = None if plan.page is None else _page_reader(plan.page, self.page_parameters)
         if is_made:
-            return _run_made(call, _Maker(plan, read_page, self.fields, status, stamp), errors, stacked=own.is_stacked)
+            return _run_made(call, _Maker(plan, read_page, self.choice, status, stamp), errors, stacked=own.is_stacked)
         if plan.schema is None:
             return _run_bodiless(call, status, errors)
         if read_page is not None:
@@ -451,13 +470,13 @@ class _Maker(Struct, frozen=True):
 
     plan: Plan
     read_page: Callable[[Request], AnyRequest] | None
-    fields: FieldChoice | None
+    choice: FieldChoice | Expansion | None
     status: int
     stamp: Callable[[Any], datetime.datetime | None] | None
 
     def prepare(self, request: Request) -> tuple[Plan, AnyRequest | None]:
         """Return the plan and the page of a request, before the handler is called."""
-        plan = self.plan if self.fields is None else self.fields.plan(request)
+        plan = self.plan if self.choice is None else self.choice.plan(request)
         return plan, None if self.read_page is None else self.read_page(request)
 
     async def answer(self, request: Request, value: Any, plan: Plan, page: AnyRequest | None) -> Response:

@@ -30,12 +30,13 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.rest.pagination import AnyRequest
 
-__all__ = ["FieldChoice"]
+__all__ = ["FIELDS_PARAMETER", "MAX_LENGTH", "FieldChoice", "item_schema", "with_schema"]
 
 Tree: TypeAlias = "dict[str, Tree]"
 
-_NAME: Final = "fields"
-_MAX_LENGTH: Final = 2000
+FIELDS_PARAMETER: Final = "fields"
+MAX_LENGTH: Final = 2000
+"""How long the names in a query may be."""
 _MAX_PLANS: Final = 64
 _MAX_PATHS: Final = 200
 _PATTERN: Final = r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$"
@@ -59,8 +60,7 @@ class FieldChoice:
         """Return the choice of an answer, or None where it shows no schema."""
         if plan.schema is None or plan.schema is UNSET:
             return None
-        found = page_item(plan.schema) or plan.schema
-        inner = _schema_of(found)
+        inner = item_schema(plan.schema)
         return None if inner is None else cls(plan, inner)
 
     @property
@@ -73,7 +73,9 @@ class FieldChoice:
         description = "The fields to show, separated by commas; 'a.b' for a field of a field."
         if paths is None:
             description += f" It has: {', '.join(_wires(self._schema))}."
-        return Parameter(_NAME, _NAME, Query(description=description), many, None, is_list=True, by_comma=True)
+        return Parameter(
+            FIELDS_PARAMETER, FIELDS_PARAMETER, Query(description=description), many, None, is_list=True, by_comma=True
+        )
 
     def plan(self, request: Request) -> Plan:
         """Return the plan of what a request asks for.
@@ -83,7 +85,7 @@ class FieldChoice:
         """
         if b"fields=" not in request.raw_query:
             return self._plan
-        given = request.query.getlist(_NAME)
+        given = request.query.getlist(FIELDS_PARAMETER)
         if not given:
             return self._plan
         text = ",".join(given)
@@ -103,9 +105,14 @@ class FieldChoice:
         narrow = _narrow(self._schema, tree)
         if narrow is None:
             return _cut(self._plan, tree)
-        made = plan_response(_with(self._plan.schema, self._schema, narrow), None, "fields")
+        made = plan_response(with_schema(self._plan.schema, self._schema, narrow), None, "fields")
         # Permissions and messages are about the endpoint's own model.
         return replace(made, model=self._plan.model)
+
+
+def item_schema(annotation: Any) -> type[BaseModel] | None:
+    """Return the schema of one item of an answer: of a page, a list, or the answer itself; None where it has none."""
+    return _schema_of(page_item(annotation) or annotation)
 
 
 def _schema_of(annotation: Any) -> type[BaseModel] | None:
@@ -141,9 +148,9 @@ def _paths(schema: type[BaseModel]) -> list[str] | None:
 def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]]:
     tree: Tree = {}
     errors: list[ProblemError] = []
-    if len(text) > _MAX_LENGTH:
+    if len(text) > MAX_LENGTH:
         return tree, [
-            ProblemError(f"This may have {_MAX_LENGTH} characters at most.", parameter=_NAME, code="too_long")
+            ProblemError(f"This may have {MAX_LENGTH} characters at most.", parameter=FIELDS_PARAMETER, code="too_long")
         ]
     for path in filter(None, (part.strip() for part in text.split(","))):
         place, current = tree, [schema]
@@ -153,7 +160,9 @@ def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]
                 near = suggest(part, known)
                 hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known) or 'none'}."
                 errors.append(
-                    ProblemError(f"There is no field {path!r}. {hint}", parameter=_NAME, code="unknown_field")
+                    ProblemError(
+                        f"There is no field {path!r}. {hint}", parameter=FIELDS_PARAMETER, code="unknown_field"
+                    )
                 )
                 break
             owner, name = known[part]
@@ -161,7 +170,7 @@ def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]
             info = owner.model_fields.get(name)
             current = [] if info is None else list(schemas_in(info.annotation))
     if not tree and not errors:
-        errors.append(ProblemError("Name at least one field.", parameter=_NAME, code="empty"))
+        errors.append(ProblemError("Name at least one field.", parameter=FIELDS_PARAMETER, code="empty"))
     return tree, errors
 
 
@@ -182,7 +191,7 @@ def _narrow(schema: type[BaseModel], tree: Tree) -> type[Schema] | None:
             below = _narrow(inner[0], tree[wire]) if len(inner) == 1 else None
             if below is None:
                 return None
-            annotation = _with(annotation, inner[0], below)
+            annotation = with_schema(annotation, inner[0], below)
             info.annotation = annotation
         fields[name] = (annotation, info)
     made: type[Schema] = create_model(f"{schema.__name__}Chosen", __base__=Schema, **fields)
@@ -195,18 +204,18 @@ def _narrow(schema: type[BaseModel], tree: Tree) -> type[Schema] | None:
     return made
 
 
-def _with(annotation: Any, old: Any, new: Any) -> Any:
+def with_schema(annotation: Any, old: Any, new: Any) -> Any:
     """Return an annotation with one schema in the place of another."""
     if annotation is old:
         return new
     item = page_item(annotation)
     if item is not None:
         kind: Any = page_kind(annotation)
-        return kind[_with(item, old, new)]
+        return kind[with_schema(item, old, new)]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if not arguments:
         return annotation
-    inner = tuple(_with(argument, old, new) for argument in arguments)
+    inner = tuple(with_schema(argument, old, new) for argument in arguments)
     if origin is Annotated:
         return Annotated[(inner[0], *arguments[1:])]
     if isinstance(origin, type) and origin in (list, set, frozenset, tuple, dict):

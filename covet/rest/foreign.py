@@ -22,6 +22,7 @@ _HERE: Final = {
     "authentication_classes": "who asks is found by the middleware that sets request.user; who may is said by permissions=[…]",
     "auth": "who may is said by permissions=[…]",
     "default_response_class": "write formats=[…]",
+    "expandable_fields": 'write expandable={"author": AuthorOut}',
     "methods": "each method has a decorator of its own: @api.get, @api.post",
     "name_prefix": "write name=…",
     "pagination_class": "write response=Page[…]",
@@ -64,6 +65,8 @@ _OF_PARAMETERS: Final = {
 _OF_VIEWSETS: Final = {
     "authentication_classes": "who asks is found by the middleware that sets request.user",
     "destroy": "write delete(self, request, pk), or perform_delete(self, request, instance)",
+    "expandable_fields": 'write expandable = {"author": AuthorOut}',
+    "permit_list_expands": 'write expandable = {"author": AuthorOut}',
     "filter_backends": "write filters, search and ordering",
     "filter_queryset": "write get_queryset(self, request)",
     "filterset_class": "write filters = […]",

@@ -6,7 +6,7 @@ A viewset has no state: one instance serves all requests, and what belongs to a 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from covet.exceptions import ImproperlyConfigured
@@ -39,6 +39,8 @@ class ViewSet:
         formats: The forms of bodies and answers; None for the router's or ``REST_FORMATS``.
         conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
         select_fields: Whether ``?fields=`` chooses what answers show.
+        expandable: The schemas of related rows that ``?expand=`` shows whole, by their paths:
+            ``{"author": AuthorOut, "author.publisher": PublisherOut}``.
         idempotent: Whether a write with an ``Idempotency-Key`` is done once, and answered again.
         lookup_field: The field that the path names a row by.
         serves: Which of the usual methods there are, ``["list", "create"]``; None for all that the class has.
@@ -51,6 +53,7 @@ class ViewSet:
     formats: ClassVar[Sequence[Any] | None] = None
     conditional: ClassVar[bool] = False
     select_fields: ClassVar[bool] = False
+    expandable: ClassVar[Mapping[str, Any]] = {}
     idempotent: ClassVar[bool] = False
     lookup_field: ClassVar[str] = "pk"
     serves: ClassVar[Collection[str] | None] = None
@@ -128,7 +131,10 @@ class ViewSet:
         if unknown:
             raise unknown_option(f"@action of {type(self).__name__}.{name}", unknown, _OPTIONS)
         options["omit"] = {option: True for option in _OMITS if options.pop(option, False)}
-        options.setdefault("response", self._shown(handler))
+        if "response" not in options:
+            options["response"] = self._shown(handler)
+            if options["response"] is not UNSET:
+                options.setdefault("expandable", self.expandable)
         options.setdefault("permissions", self.permissions)
         options.setdefault("throttles", self.throttles)
         for option in ("formats", "conditional", "select_fields", "idempotent"):
@@ -165,6 +171,7 @@ class ViewSet:
             formats=self.formats,
             conditional=self.conditional,
             select_fields=self.select_fields,
+            expandable={} if standard.method == "DELETE" else self.expandable,
             idempotent=self.idempotent,
             last_modified=self._stamp() if name in ("read", "update", "patch") else None,
         )

@@ -49,6 +49,7 @@ class RouteOptions(TypedDict, total=False):
     conditional: bool
     last_modified: Callable[[Any], datetime.datetime | None] | None
     select_fields: bool
+    expandable: Mapping[str, Any] | None
     exclude_unset: bool
     exclude_defaults: bool
     exclude_none: bool
@@ -178,6 +179,7 @@ class Router:
         conditional: bool = False,
         last_modified: Callable[[Any], datetime.datetime | None] | None = None,
         select_fields: bool = False,
+        expandable: Mapping[str, Any] | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
@@ -210,6 +212,7 @@ class Router:
             conditional: Put an ``ETag`` on answers, and answer 304 to a client that has them.
             last_modified: Gets what the handler returns and says when it was last changed.
             select_fields: Let ``?fields=id,author.name`` choose what the answer shows.
+            expandable: What ``?expand=author`` may show whole of related rows, by their paths: ``{"author": AuthorOut}``.
             exclude_unset: Leave out of the answer what the handler did not set.
             exclude_defaults: Leave out what has its default.
             exclude_none: Leave out what is None.
@@ -246,6 +249,7 @@ class Router:
                     conditional=conditional,
                     last_modified=last_modified,
                     select_fields=select_fields,
+                    expandable=expandable or {},
                     omit={
                         name: True
                         for name, is_wanted in (

@@ -31,6 +31,7 @@ from covet.rest.conditional import PreconditionRequired, is_guarded, require
 from covet.rest.default_schemas import default_input, default_output, patch_schema
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import FilterBy, Filters, FilterSet
+from covet.rest.formats.base import Formats
 from covet.rest.pagination import Page
 from covet.rest.params import Query
 from covet.rest.related import resolve_related
@@ -209,7 +210,7 @@ class ModelViewSet(ReadOnlyModelViewSet):
     ) -> Endpoint:
         made = super()._standard_endpoint(name, standard, handler, route, basename)
         if standard.status == MULTI_STATUS:
-            made.select_fields = False  # what is shown of an item lies one level deeper
+            made.select_fields, made.expandable = False, {}  # what is shown of an item lies one level deeper
         return made
 
     def _response(self, name: str, handler: Callable[..., Any]) -> Any:
@@ -362,11 +363,16 @@ class ModelViewSet(ReadOnlyModelViewSet):
 
     async def _shown_now(self, request: Request, instance: Any) -> list[bytes]:
         """Return what a GET of the row answers, in each form that it may have."""
-        plan = plan_response(self._response("read", self.read), None, type(self).__name__)
-        body: bytes = await plan.render(request, instance, None)
+        plans = [plan_response(self._response("read", self.read), None, type(self).__name__)]
         compiled = getattr(getattr(request.route, "endpoint", None), "compiled", None)
-        formats = compiled.formats if isinstance(compiled, Compiled) else ()
-        return [body, *(one.write(json.loads(body)) for one in formats if not one.page and one.name != "json")]
+        formats: Formats = ()
+        if isinstance(compiled, Compiled):
+            formats = compiled.formats
+            if compiled.choice is not None:  # the same address was read, with these fields and rows
+                plans.append(compiled.choice.plan(request))
+        bodies: list[bytes] = [await plan.render(request, instance, None) for plan in plans]
+        others = [one for one in formats if not one.page and one.name != "json"]
+        return [*bodies, *(one.write(json.loads(body)) for one in others for body in bodies)]
 
     def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
         filled = super()._annotations(handler, name)

@@ -7,6 +7,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from covet.db.models.relations.access import is_absent
+
 __all__ = ["OUTPUT", "Schema"]
 
 OUTPUT: Final[dict[str, Any]] = {"covet": "output"}
@@ -32,6 +34,21 @@ def _from_manager(schema: Any) -> Any:
     # Only what comes from Python pays for the question: JSON holds lists.
     python = core_schema.no_info_before_validator_function(_rows_of, schema)
     return core_schema.json_or_python_schema(json_schema=schema, python_schema=python)
+
+
+def _from_reverse_one(schema: Any) -> Any:
+    """Let a row that is known to be missing be None: the relation's attribute gives one that could be awaited."""
+    kind = schema.get("type")
+    if kind == "default":
+        return {**schema, "schema": _from_reverse_one(schema["schema"])}
+    if kind != "nullable" or schema["schema"].get("type") not in ("model", "definition-ref", "definitions"):
+        return schema
+    python = core_schema.no_info_before_validator_function(_none_if_absent, schema)
+    return core_schema.json_or_python_schema(json_schema=schema, python_schema=python)
+
+
+def _none_if_absent(value: Any) -> Any:
+    return None if is_absent(value) else value
 
 
 def _rows_of(value: Any) -> Any:
@@ -60,8 +77,13 @@ class Schema(BaseModel):
         """Let a list of schemas be filled from a relation's manager, whose rows have been loaded before."""
         made = handler(source)
         fields = _model_fields(made)
+        model = getattr(cls, "__covet_model__", None)
+        # Those of the model's own columns are None where there is nothing.
+        own = () if model is None else {field.name for field in model._meta.concrete_fields}
         for name, field in fields.items():
             field["schema"] = _from_manager(field["schema"])
+            if name not in own:
+                field["schema"] = _from_reverse_one(field["schema"])
             for marker in cls.__pydantic_fields__[name].metadata:
                 if getattr(marker, "is_self", False):
                     # Told of the row: what a client sends under the name is not.

@@ -16,7 +16,7 @@ from covet.schema.markers import marker_of
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Needs", "needs", "schemas_in"]
+__all__ = ["Needs", "needs", "relation_of", "schemas_in"]
 
 _MAX_DEPTH = 6
 _BEFORE = (BeforeValidator, PlainValidator, WrapValidator)
@@ -76,7 +76,7 @@ class _Reading:
         if depth > _MAX_DEPTH:  # a schema that holds itself: what lies deeper is loaded when it is awaited
             return
         for name, info in schema.model_fields.items():
-            relation = _relation(model, name)
+            relation = relation_of(model, name)
             if relation is None:
                 continue
             path = prefix + name
@@ -112,7 +112,7 @@ class _Reading:
     def _follow(self, steps: Sequence[str | int], model: type[Model], prefix: str, *, many: bool) -> None:
         """Add what ``AliasPath("author", "name")`` reads; a path through anything but single rows is pydantic's affair."""
         for step in steps[:-1]:
-            relation = _relation(model, step) if isinstance(step, str) else None
+            relation = relation_of(model, step) if isinstance(step, str) else None
             if relation is None or relation.many_to_many or relation.one_to_many:
                 return
             path = f"{prefix}{step}"
@@ -194,7 +194,7 @@ def _columns(schema: type[Schema], model: type[Model]) -> list[str] | None:
             continue
         column = names.get(name)
         if column is None:
-            if _relation(model, name) is None:
+            if relation_of(model, name) is None:
                 return None
             continue  # rows of their own
         found += [one.name for one in meta.pk_fields] if column.is_composite else [column.name]
@@ -223,7 +223,8 @@ def _is_handed_over(schema: type[Schema], name: str) -> bool:
     )
 
 
-def _relation(model: type[Model], name: str) -> Any:
+def relation_of(model: type[Model], name: str) -> Any:
+    """Return the relation of a model, one of its own or one that others have to it, by its attribute; None without one."""
     if name == "pk":
         return None
     try:

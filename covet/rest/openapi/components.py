@@ -51,7 +51,7 @@ PROBLEM: Final[dict[str, Any]] = {
 
 
 CHOSEN_MARK: Final = "x-chosen-by"
-"""Says of an answer's schema which parameter makes it the second of its alternatives."""
+"""Says of an answer's schema which parameters make it another than the first of its alternatives: one for each that follows."""
 _AS_IT_IS: Final = frozenset({"default", "enum", "const", "examples"})
 
 
@@ -102,17 +102,33 @@ class Components(Struct):
         found: dict[str, Any] = _clean(self._made[self._key(annotation, mode)])
         return found
 
-    def chosen(self, schema: dict[str, Any], *, is_page: bool) -> dict[str, Any]:
-        """Return the schema of an answer of which a client chooses the fields: the whole, or one where each may be missing.
+    def chosen(
+        self, schema: dict[str, Any], *, is_page: bool, expanded: dict[str, Any] | None = None, selects: bool = True
+    ) -> dict[str, Any]:
+        """Return the schema of an answer that a client has a say in.
+
+        Args:
+            schema: That of the answer nobody said anything of.
+            is_page: Whether it is a page, whose own members are always there.
+            expanded: That of the answer of which parts may be shown whole, where there are such.
+            selects: Whether the client chooses the fields, so that each may be missing.
+        """
+        choices, parameters = [schema], []
+        if expanded is not None:
+            choices.append(expanded)
+            parameters.append("expand")
+        if selects:
+            choices.append(self._loose(choices[-1], keep_required=is_page))
+            parameters.append("fields")
+        return {"anyOf": choices, CHOSEN_MARK: parameters}
+
+    def partial(self, schema: dict[str, Any], *, is_page: bool) -> dict[str, Any]:
+        """Return the schema of an answer that leaves out members.
 
         Args:
             schema: That of the whole answer.
             is_page: Whether it is a page, whose own members are always there.
         """
-        return {"anyOf": [schema, self._loose(schema, keep_required=is_page)], CHOSEN_MARK: "fields"}
-
-    def partial(self, schema: dict[str, Any], *, is_page: bool) -> dict[str, Any]:
-        """Return the schema of an answer that leaves out members; see ``chosen``."""
         loose: dict[str, Any] = self._loose(schema, keep_required=is_page)
         return loose
 

@@ -42,6 +42,8 @@ def collect(compiled: Compiled, components: Components) -> None:
     for schema in _answers(compiled).values():
         if schema is not None and schema is not UNSET and not isinstance(schema, dict):
             components.add(schema, "serialization")
+    if compiled.expansion is not None:
+        components.add(compiled.expansion.documented, "serialization")
     if compiled.stream is not None and compiled.stream.item is not None:
         components.add(compiled.stream.item, "serialization")
 
@@ -295,15 +297,9 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
             one.update({"content": content} if content else {})
         elif schema is not None and schema is not type(None):
             shown = components.of(schema, "serialization")
-            if compiled.endpoint.omit and status == compiled.status:
-                shown = components.partial(
-                    shown, is_page=compiled.plan.page is not None and not compiled.plan.page.is_bare
-                )
-            if compiled.fields is not None and status == compiled.status:
-                shown = components.chosen(
-                    shown, is_page=compiled.plan.page is not None and not compiled.plan.page.is_bare
-                )
-            one["content"] = _contents(compiled, shown)
+            one["content"] = _contents(
+                compiled, _said(compiled, components, shown) if status == compiled.status else shown
+            )
         if compiled.endpoint.conditional and schema is not None and 200 <= int(status) < 300:
             one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
         if told := _told_headers(compiled, is_page=int(status) == compiled.status):
@@ -317,6 +313,18 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
             wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
             described["429"].setdefault("headers", {"Retry-After": wait})
     return dict(sorted(described.items()))
+
+
+def _said(compiled: Compiled, components: Components, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the answer with what the endpoint leaves out of it, and what its client may choose."""
+    is_page = compiled.plan.page is not None and not compiled.plan.page.is_bare
+    if compiled.endpoint.omit:
+        return components.partial(schema, is_page=is_page)
+    expansion, selects = compiled.expansion, compiled.fields is not None
+    if expansion is None and not selects:
+        return schema
+    expanded = None if expansion is None else components.of(expansion.documented, "serialization")
+    return components.chosen(schema, is_page=is_page, expanded=expanded, selects=selects)
 
 
 def _contents(compiled: Compiled, schema: dict[str, Any]) -> dict[str, Any]:

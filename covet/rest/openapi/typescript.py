@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,7 +150,8 @@ class _Operation:
         self.names = names
         self.document = document
         self.form: str | None = None
-        self.chosen: Any = None
+        # What is answered when parameters are given, the least that is known of it last.
+        self.variants: list[tuple[str, Any]] = []
         self.stream: str | None = None
         self.arguments = self._arguments()
         self.answer, self.schema = self._answer()
@@ -201,7 +202,8 @@ class _Operation:
             if "application/json" in content:
                 schema = content["application/json"].get("schema", {})
                 if CHOSEN_MARK in schema:
-                    schema, self.chosen = schema["anyOf"]
+                    self.variants = list(zip(schema[CHOSEN_MARK], schema["anyOf"][1:], strict=True))
+                    schema = schema["anyOf"][0]
                 kinds.append(type_of(schema, self.names))
             elif any(kind in _STREAMS for kind in content):
                 kind, media = next((kind, one) for kind, one in content.items() if kind in _STREAMS)
@@ -231,13 +233,14 @@ class _Operation:
             yield from self._called()
             yield "  }"
             return
-        if self.chosen is not None:
+        if self.variants:
             # Whoever chooses fields gets an answer of which each may be missing.
-            answer = type_of(self.chosen, self.names)
             yield from about
-            yield f"  {self.name}({self._signature(whole=True)}): Promise<{self.answer}>;"
-            yield f"  {self.name}({self._signature()}): Promise<{answer}>;"
-        yield from about if self.chosen is None else ()
+            yield f"  {self.name}({self._signature(without=self._given(0))}): Promise<{self.answer}>;"
+            for number, (_, schema) in enumerate(self.variants, 1):
+                answer = type_of(schema, self.names)
+                yield f"  {self.name}({self._signature(without=self._given(number))}): Promise<{answer}>;"
+        yield from about if not self.variants else ()
         yield f"  async {self.name}({self._signature(given=True)}): Promise<{answer}> {{"
         yield f"    return this.send<{answer}>("
         yield from self._called()
@@ -260,10 +263,11 @@ class _Operation:
         yield ""
         about = list(comment(f"{text}: the items of all pages, from this one on.", "  ", *deprecated))
         yield from about
-        if self.chosen is not None:
-            yield f"  {name}({self._signature(whole=True)}): AsyncGenerator<{item}, void, undefined>;"
-            item = self._item(self.chosen)
-            yield f"  {name}({self._signature()}): AsyncGenerator<{item}, void, undefined>;"
+        if self.variants:
+            yield f"  {name}({self._signature(without=self._given(0))}): AsyncGenerator<{item}, void, undefined>;"
+            for number, (_, schema) in enumerate(self.variants, 1):
+                item = self._item(schema)
+                yield f"  {name}({self._signature(without=self._given(number))}): AsyncGenerator<{item}, void, undefined>;"
         yield f"  async *{name}({self._signature(given=True)}): AsyncGenerator<{item}, void, undefined> {{"
         passed = "args, options" if self.arguments else "options"
         yield f"    let page: {answer} = await this.{self.name}({passed});"
@@ -274,20 +278,24 @@ class _Operation:
         yield "    }"
         yield "  }"
 
-    def _signature(self, *, whole: bool = False, given: bool = False) -> str:
+    def _given(self, number: int) -> frozenset[str]:
+        """Return the parameters that a call with this answer does not have: those of the answers that follow."""
+        return frozenset(name for name, _ in self.variants[number:])
+
+    def _signature(self, *, without: Collection[str] = (), given: bool = False) -> str:
         """Return the parameters of the method.
 
         Args:
-            whole: For the call that chooses no fields.
+            without: The query parameters that such a call does not have.
             given: For the method itself, whose defaults are written out.
         """
         if not self.arguments:
-            return f"options{': RequestOptions = {}' if given or self.chosen is None else '?: RequestOptions'}"
+            return f"options{': RequestOptions = {}' if given or not self.variants else '?: RequestOptions'}"
         parts = []
         for one in self.arguments:
             about = _line(one.about).replace("*/", "*\\/")
             note = f"/** {about} */ " if about else ""
-            kind = "never" if whole and (one.place, one.wire) == ("query", "fields") else one.kind
+            kind = "never" if one.place == "query" and one.wire in without else one.kind
             parts.append(f"    {note}{member(one.label)}{'' if one.is_required else '?'}: {kind};")
         is_open = not any(one.is_required for one in self.arguments)
         head, tail = ("args", " = {}") if given else ("args?" if is_open else "args", "")

@@ -30,6 +30,7 @@ __all__ = [
     "Related",
     "ReverseManyDescriptor",
     "ReverseOneDescriptor",
+    "is_absent",
     "keep_together",
 ]
 
@@ -166,9 +167,9 @@ class ReverseOneDescriptor:
         cached = getattr(instance, relation.cache_name)
         if cached is not None and cached is not MISSING:
             return cached
-        return self._unloaded(instance)
+        return self._unloaded(instance, is_absent=cached is MISSING)
 
-    def _unloaded(self, instance: Any) -> Any:
+    def _unloaded(self, instance: Any, *, is_absent: bool) -> Any:
         relation = self.relation
         field = relation.field
         state: State = instance._row_state
@@ -183,10 +184,11 @@ class ReverseOneDescriptor:
             peers.fill(row, await queryset.get(**{field.attname: key}))
             return row
 
+        loader = _reverse_loader(instance, load, alone)
         row._row_state = State(
             False,
             state.db,
-            loader=_reverse_loader(instance, load, alone),
+            loader=_Absent(loader) if is_absent else loader,
             partial=True,
             origin=(relation.model._meta.object_name, str(relation.get_accessor_name())),
             fetch_mode=state.fetch_mode,
@@ -210,6 +212,24 @@ class ReverseOneDescriptor:
             )
         setattr(value, field.name, instance)
         relation.set_cached_value(instance, value)
+
+
+class _Absent:
+    """Loads what the query of its owner found not to be there: whoever awaits it asks once more."""
+
+    __slots__ = ("load",)
+
+    def __init__(self, load: Any) -> None:
+        self.load = load
+
+    def __call__(self, instance: Any) -> Any:
+        return self.load(instance)
+
+
+def is_absent(value: Any) -> bool:
+    """Return whether a value is the row of a reverse one-to-one of which it is known that there is none."""
+    state = getattr(value, "_row_state", None)
+    return state is not None and state.loader.__class__ is _Absent
 
 
 def _reverse_loader(owner: Any, load: Any, alone: Any) -> Any:
