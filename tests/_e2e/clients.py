@@ -72,9 +72,9 @@ async def main(url: str, session: str) -> dict[str, Any]:
     ):
         # Who hears itself is in the room: accepting comes before entering.
         await two.send(json.dumps({"text": "ready"}))
-        await asyncio.wait_for(two.recv(), 10)
+        await asyncio.wait_for(two.recv(), 30)
         await one.send(json.dumps({"text": "hello"}))
-        seen["heard"] = json.loads(await asyncio.wait_for(two.recv(), 10))
+        seen["heard"] = json.loads(await asyncio.wait_for(two.recv(), 30))
     return seen
 
 

@@ -115,27 +115,33 @@ import asyncio, covet
 from covet.conf import settings
 from covet.apps import AppPart
 from covet.apps.lifecycle import started, setup
+up, closing, go, closed = (asyncio.Event() for _ in range(4))
 class Slow(AppPart):
     async def shutdown(self):
-        await asyncio.sleep(0.05)
+        closing.set()
+        await go.wait()
         print("closed")
+        closed.set()
 settings.configure(APP_PARTS=[])
 covet.apps.apps.setup([], [Slow])
 async def serve():
     async with started():
         print("serving")
-        await asyncio.sleep(60)
+        up.set()
+        await asyncio.Event().wait()
 async def main():
     task = asyncio.create_task(serve())
-    await asyncio.sleep(0.01)
+    await up.wait()
     task.cancel()
-    await asyncio.sleep(0.01)
+    await closing.wait()
     task.cancel()
+    await asyncio.sleep(0)
+    go.set()
     try:
         await task
     except asyncio.CancelledError:
         print("cancelled")
-    await asyncio.sleep(0.1)
+    await closed.wait()
 asyncio.run(main())
 """,
     )

@@ -87,7 +87,7 @@ async def test_a_write_in_another_process_reaches_a_subscriber(shared: tuple[App
         )
         _, complaints = await writer.communicate()
         assert writer.returncode == 0, complaints.decode()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             message = json.loads(await ws.recv())
 
     assert message == {
@@ -99,6 +99,6 @@ async def test_a_write_in_another_process_reaches_a_subscriber(shared: tuple[App
 
 async def _until_listening() -> None:
     broker: Any = broker_of()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "articles" not in broker._fan_out or broker._confirmed:
             await asyncio.sleep(0.005)

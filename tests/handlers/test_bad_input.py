@@ -145,7 +145,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
             before = held()
             yield live
             assert status(await ask(live, OK)) == 200
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 # Those that left, or never sent their body, are let go; their files and connections are closed.
                 while application.disconnects.running or any(
                     now > then for now, then in zip(held(), before, strict=True)
@@ -169,7 +169,7 @@ async def ask(server: LiveServer, text: bytes, *, ends: bool = False) -> bytes:
         writer.write(text)
         if ends:
             writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while chunk := await reader.read(65536):
                 answer += chunk
     except OSError:
@@ -314,7 +314,7 @@ async def test_a_body_that_comes_drop_by_drop_is_408(
     writer.write(b"POST /body HTTP/1.1\r\nhost: good\r\n%b\r\n\r\n" % framing)
     answering = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
     drop = b"1\r\nx\r\n" if b"chunked" in framing else b"x"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not answering.done():
             # Each drop comes well within the time that the whole body has.
             writer.write(drop)
@@ -333,7 +333,7 @@ async def test_a_head_that_comes_drop_by_drop_is_408(monkeypatch: pytest.MonkeyP
             reader, writer = await asyncio.open_connection("127.0.0.1", live.port)
             writer.write(b"GET /ok HTTP/1.1\r\nhost: good\r\n")
             answering = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not answering.done():
                     writer.write(b"x: y\r\n")
                     await asyncio.wait([answering], timeout=0.01)
@@ -355,7 +355,7 @@ async def test_a_body_that_never_comes_is_408(server: Any, length: int) -> None:
     else:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"POST /body HTTP/1.1\r\nhost: good\r\ncontent-length: %d\r\n\r\nabc" % length)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             answer = await reader.readuntil(b"\r\n\r\n")
         writer.close()
 

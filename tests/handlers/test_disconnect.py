@@ -46,7 +46,7 @@ async def test_a_client_that_leaves_cancels_its_view(
     views = Views()
     with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
         application = make_application([path("", views.wait)])
-        async with serve(application, protocol=protocol) as server, asyncio.timeout(5):
+        async with serve(application, protocol=protocol) as server, asyncio.timeout(30):
             _, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(head)
             await views.started.wait()
@@ -63,7 +63,7 @@ async def test_a_view_that_takes_long_is_answered_and_may_read_its_body_late() -
     views = Views()
     with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
         application = make_application([path("", views.wait)])
-        async with serve(application, protocol="httptools") as server, asyncio.timeout(5):
+        async with serve(application, protocol="httptools") as server, asyncio.timeout(30):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             for method, sent, expected in ((b"GET", b"", b"nothing"), (b"PUT", b"abc", b"abc")):
                 views.go.clear()
@@ -91,7 +91,7 @@ async def test_a_slow_view_may_stream_what_it_found() -> None:
 
     with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
         application = make_application([path("", view)])
-        async with serve(application, protocol="httptools") as server, asyncio.timeout(5):
+        async with serve(application, protocol="httptools") as server, asyncio.timeout(30):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             while not application.disconnects.watchers:

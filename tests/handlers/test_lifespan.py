@@ -52,7 +52,7 @@ class Lifespan:
 
     async def tell(self, what: str) -> Any:
         await self.received.put({"type": f"lifespan.{what}"})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.sent.get()
 
 
@@ -126,7 +126,7 @@ async def test_the_signal_that_a_server_waits_for_is_heard_first_and_given_back(
             await lifespan.tell("startup")
             assert signal.getsignal(signal.SIGTERM) != of_the_server
             streamed = asyncio.ensure_future(stream())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await streaming.wait()
                 waiting = draining.join()
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -139,14 +139,14 @@ async def test_requests_are_answered_whole(server: Any) -> None:
 async def test_a_client_that_leaves_cancels_its_view(server: Any) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.views.started.wait()
         writer.close()
         await server.views.ended.wait()
 
 
 async def test_a_client_that_leaves_ends_its_events(server: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with (
             httpx.AsyncClient(base_url=server.url) as client,
             client.stream("GET", "/events") as answer,
@@ -156,7 +156,7 @@ async def test_a_client_that_leaves_ends_its_events(server: Any) -> None:
 
 
 async def test_websockets_talk_and_are_refused(server: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with connect(f"{server.ws_url}/talk") as ws:
             await ws.send("hello")
             assert await ws.recv() == "hello"

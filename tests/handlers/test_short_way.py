@@ -148,7 +148,7 @@ async def test_each_request_of_a_connection_has_its_own_context_and_task(read: s
         if name == "waits":
             await asyncio.sleep(0)
             assert asyncio.current_task() is tasks[-1]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return Response(f"{before}, then {visitor.get()}")
 
     async with served([path("<str:name>", comes)]) as server:
@@ -188,7 +188,7 @@ async def test_what_is_left_to_do_behind_a_stream_leaves_the_next_request_alone(
         writer.write(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
         await reader.readuntil(b"0\r\n\r\n")
         writer.write(b"GET /waits HTTP/1.1\r\nhost: x\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await answer_to(reader) == b"waited"
         writer.close()
 
@@ -197,6 +197,6 @@ async def test_no_task_is_left_when_the_last_connection_has_gone(read: str) -> N
     async with served(ROUTES) as server:
         before = asyncio.all_tasks()
         await talk(server, ENDS)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while asyncio.all_tasks() - before:
                 await asyncio.sleep(0)

@@ -37,7 +37,7 @@ def connected() -> Iterator[Callable[[Signal, Callable[..., Any]], None]]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Over a real server an answer may be here before what follows it has been done."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
 

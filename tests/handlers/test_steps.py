@@ -62,7 +62,7 @@ async def test_what_waits_for_nothing_ends_at_once_and_makes_one_task_for_all(st
 
     async def view() -> None:
         seen.append(id(asyncio.current_task()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             pass
 
     for _ in range(5):
@@ -186,7 +186,7 @@ async def test_a_callback_of_the_task_is_called_when_its_view_has_ended(steps: L
         task.add_done_callback(lambda _: ended.set())
 
     await steps.start(view())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await ended.wait()
 
 

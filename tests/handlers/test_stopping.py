@@ -44,7 +44,7 @@ INSTALLED_APPS = ["covet.health", *APPS]
 DATABASES = {}
 ROOT_URLCONF = "site_.urls"
 DEFAULT_PERMISSIONS = ["covet.access.AllowAny"]
-SHUTDOWN_GRACE_S = 8.0
+SHUTDOWN_GRACE_S = 60.0
 """,
     "site_/asgi.py": """
 import os
@@ -152,7 +152,7 @@ WAYS = [way for way in COMMANDS if way != "runserver" and way not in NEVER_TOLD]
 
 
 class Process:
-    """A server in a process of its own, which answers."""
+    """A server in a process of its own."""
 
     def __init__(self, folder: Path, way: str, **environ: str) -> None:
         self.folder, self.way = folder, way
@@ -175,12 +175,11 @@ class Process:
                 env=bare(HOME=os.environ.get("HOME", "/"), PYTHONUNBUFFERED="1", **environ),
             )
         self.url = f"http://127.0.0.1:{port}"
-        wait_until(self.answers, self)
 
     def answers(self) -> bool:
         """Whether it serves by now."""
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(self.url, timeout=20).status_code == 200
+            return httpx.get(self.url, timeout=60).status_code == 200
         assert self.process.poll() is None, self.output()
         return False
 
@@ -204,7 +203,7 @@ class Process:
 
 def talk(server: Process) -> ClientConnection:
     """Open the WebSocket."""
-    return connect(server.url.replace("http", "ws") + "/talk", origin=Origin(server.url))
+    return connect(server.url.replace("http", "ws") + "/talk", origin=Origin(server.url), open_timeout=60)
 
 
 def children_of(pid: int) -> list[int]:
@@ -214,7 +213,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def wait_until(condition: Callable[[], object], server: Process) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen in time; the server said: {server.output()}"
         time.sleep(0.01)
@@ -235,8 +234,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
             file.write_text(text.lstrip("\n").replace("*APPS", ", ".join(map(repr, apps))))
         with (tmp_path / "site_/urls.py").open("a") as urls:
             urls.write(more_views)
-        started.append(Process(tmp_path, way, **environ))
-        return started[-1]
+        server = Process(tmp_path, way, **environ)
+        started.append(server)
+        wait_until(server.answers, server)
+        return server
 
     yield begin
     for process in started:
@@ -249,15 +250,15 @@ def test_a_stop_lets_requests_end_and_sends_the_endless_ones_elsewhere(start: St
     answers: list[httpx.Response] = []
 
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(timeout=20))
+        client = stack.enter_context(httpx.Client(timeout=60))
         events = stack.enter_context(client.stream("GET", server.url + "/events")).iter_lines()
         assert next(events) == "data: first"
         ws = None
         if not way.startswith("rsgi"):
             ws = stack.enter_context(talk(server))
             ws.send("hello")
-            assert ws.recv(timeout=20) == "hello"
-        asking = threading.Thread(target=lambda: answers.append(httpx.get(server.url + "/slow", timeout=20)))
+            assert ws.recv(timeout=60) == "hello"
+        asking = threading.Thread(target=lambda: answers.append(httpx.get(server.url + "/slow", timeout=60)))
         asking.start()
         wait_until(server.file("started").exists, server)
 
@@ -268,7 +269,7 @@ def test_a_stop_lets_requests_end_and_sends_the_endless_ones_elsewhere(start: St
         rest = [line for line in events if line]
         if ws is not None:
             with pytest.raises(ConnectionClosed) as closed:
-                ws.recv(timeout=20)
+                ws.recv(timeout=60)
         # All of that while the request is still in flight, which ends only now.
         assert way == TOLD_LAST or not answers
         server.file("go").touch()
@@ -279,7 +280,7 @@ def test_a_stop_lets_requests_end_and_sends_the_endless_ones_elsewhere(start: St
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
     assert answers[0].json() == {"draining": way != TOLD_LAST}
-    assert server.process.wait(30) in (0, -signal.SIGTERM)
+    assert server.process.wait(60) in (0, -signal.SIGTERM)
     assert server.file("ended").exists()
     assert "Traceback" not in server.output() or way == TOLD_LAST  # which tells its own cancellation
 
@@ -298,7 +299,7 @@ def test_a_stop_cancels_what_does_not_end_within_the_grace_time(start: Start, wa
 
         server.process.send_signal(signal.SIGTERM)
 
-        assert server.process.wait(30) in (0, -signal.SIGTERM)
+        assert server.process.wait(60) in (0, -signal.SIGTERM)
     assert server.file("endless ended").exists()
     assert server.file("stream ended").exists()
 
@@ -313,21 +314,21 @@ def test_a_stop_ends_a_process_whose_loop_is_blocked(start: Start, way: str) -> 
 
         server.process.send_signal(signal.SIGTERM)
 
-        assert server.process.wait(30) == 1
+        assert server.process.wait(60) == 1
 
 
 @pytest.mark.parametrize("way", ["serve", "rsgi", "uvicorn", "granian"])
 def test_readiness_is_off_while_requests_are_still_taken(start: Start, way: str) -> None:
     server = start(way, COVET_SHUTDOWN_DELAY_S="600")
-    assert httpx.get(server.url + "/readyz").status_code == 200
+    assert httpx.get(server.url + "/readyz", timeout=60).status_code == 200
 
     server.process.send_signal(signal.SIGTERM)
 
     # Each question comes on a connection of its own: they are taken still.
-    wait_until(lambda: httpx.get(server.url + "/readyz").status_code == 503, server)
-    assert httpx.get(server.url + "/readyz").json() == {"status": "draining"}
-    assert httpx.get(server.url + "/healthz").status_code == 200
-    assert httpx.get(server.url).text == "here"
+    wait_until(lambda: httpx.get(server.url + "/readyz", timeout=60).status_code == 503, server)
+    assert httpx.get(server.url + "/readyz", timeout=60).json() == {"status": "draining"}
+    assert httpx.get(server.url + "/healthz", timeout=60).status_code == 200
+    assert httpx.get(server.url, timeout=60).text == "here"
 
 
 @pytest.mark.parametrize("way", ["serve with workers", "rsgi with workers"])
@@ -336,7 +337,7 @@ def test_workers_die_with_a_parent_that_is_killed(start: Start, way: str) -> Non
     workers = children_of(server.process.pid)
     assert len(workers) == 2
 
-    with httpx.Client() as client, client.stream("GET", server.url + "/events") as stream:
+    with httpx.Client(timeout=60) as client, client.stream("GET", server.url + "/events") as stream:
         events = stream.iter_lines()
         assert next(events) == "data: first"
         server.process.kill()
@@ -351,7 +352,7 @@ def test_workers_die_with_a_parent_that_is_killed(start: Start, way: str) -> Non
 def test_what_fails_is_in_the_log_of_the_project(start: Start, way: str) -> None:
     server = start(way, more_views=FAILING)
 
-    assert httpx.get(server.url + "/fail").status_code == 500
+    assert httpx.get(server.url + "/fail", timeout=60).status_code == 500
 
     wait_until(lambda: "RuntimeError: in the view" in server.output(), server)
 
@@ -375,23 +376,23 @@ def is_gone(pid: int) -> bool:
 def test_a_reload_does_not_wait_for_an_open_stream_or_socket(start: Start) -> None:
     server = start("runserver", COVET_DEBUG="1")
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(timeout=20))
+        client = stack.enter_context(httpx.Client(timeout=60))
         events = stack.enter_context(client.stream("GET", server.url + "/events")).iter_lines()
         assert next(events) == "data: first"
         ws = stack.enter_context(talk(server))
         ws.send("hello")
-        assert ws.recv(timeout=20) == "hello"
+        assert ws.recv(timeout=60) == "hello"
         urls = server.file("urls.py")
 
         urls.write_text(urls.read_text().replace('"here"', '"here again"'))
 
         rest = [line for line in events if line]
         with pytest.raises(ConnectionClosed) as closed:
-            ws.recv(timeout=20)
-    wait_until(lambda: httpx.get(server.url, timeout=20).text == "here again", server)
+            ws.recv(timeout=60)
+    wait_until(lambda: httpx.get(server.url, timeout=60).text == "here again", server)
 
     assert rest[-1].startswith("retry: ")
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0

@@ -105,6 +105,7 @@ async def test_many_who_ask_share_one_round_and_its_end_is_theirs_to_wait_for() 
 
 async def test_an_old_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     apps = apps_with_parts()
+    monkeypatch.setattr(probes, "FRESH_S", 600.0)
     await probes.probe_all(apps)
     await probes.probe_all(apps)
     assert Searching.asked == 1

@@ -26,7 +26,7 @@ from tests.handlers.sites import Site
 
 async def finished(done: list[Any] | None = None, count: int = 0) -> None:
     """Wait until nothing runs; over a real server the answer may be here before its task has begun."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(done or ()) < count:
             await asyncio.sleep(0.001)
         await running.drain()

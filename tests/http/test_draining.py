@@ -30,7 +30,7 @@ async def test_an_event_stream_ends_with_a_retry_and_closes_its_source(site: Sit
 
     client = await site([path("events", view)])
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             answer = await client.get("/events")
     finally:
         draining.end()
@@ -52,7 +52,7 @@ async def test_a_stream_that_is_never_silent_ends_too(site: Site) -> None:
 
     client = await site([path("events", view)])
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             answer = await client.get("/events")
     finally:
         draining.end()

@@ -104,7 +104,7 @@ async def test_a_client_that_leaves_rolls_its_transaction_back(library: Any) -> 
                 await client.get("/api/hang/")
         except TimeoutError:
             pass
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         added = await client.post("/api/add/ann/", headers=KNOWN)
 
     assert added.status_code == 200

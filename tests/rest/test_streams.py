@@ -138,7 +138,7 @@ async def test_a_head_closes_what_it_does_not_read(site: Any) -> None:
 
     answer = await client.head("/numbers")
     # A socket gives the head before the server is through.
-    await asyncio.wait_for(after[0].wait(), 10)
+    await asyncio.wait_for(after[0].wait(), 30)
 
     assert (answer.status_code, answer.content, closed) == (200, b"", ["closed"])
 

@@ -33,7 +33,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[tuple[str, uvicorn.Server]]:
         config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
         server = _QuietServer(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not server.started:
                 await asyncio.sleep(0.005)
         try:

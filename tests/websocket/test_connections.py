@@ -243,7 +243,7 @@ async def test_sending_to_a_client_that_vanished_raises_disconnect(serve: Any) -
         ws = await websockets.connect(url)
         await ws.recv()
         ws.transport.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             error = await outcome
 
     assert isinstance(error, WebSocketDisconnect)

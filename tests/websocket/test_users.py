@@ -60,7 +60,7 @@ async def cookies(site: Application) -> dict[str, str]:
 
 async def test_the_test_client_opens_websockets_with_its_cookies(site: Application, cookies: Any) -> None:
     async with AsyncClient(site, cookies=cookies) as client:
-        async with client.websocket("/ws/rooms/client/") as ws, asyncio.timeout(5):
+        async with client.websocket("/ws/rooms/client/") as ws, asyncio.timeout(30):
             await ws.send_json({"text": "hi"})
             assert await ws.receive_json() == {"text": "hi"}
             found = await channel("room.client").presence.list()
@@ -72,7 +72,7 @@ async def test_the_test_client_opens_websockets_with_its_cookies(site: Applicati
 
 async def test_a_known_user_is_present_by_key_and_a_visitor_as_anonymous(site: Application, cookies: Any) -> None:
     async with connect("/ws/rooms/lobby/", app=site, cookies=cookies), connect("/ws/rooms/lobby/", app=site) as visitor:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(found := await channel("room.lobby").presence.list()) < 2:
                 await asyncio.sleep(0.005)
         await visitor.send_json({"text": "hi"})

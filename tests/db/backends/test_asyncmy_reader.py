@@ -130,7 +130,7 @@ async def read_in_pieces(data: bytes, size: int) -> Any:
     for start in range(0, len(data), size):
         feed(raw, data[start : start + size])
         await asyncio.sleep(0)
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 30)
     assert raw._proto.pos == raw._proto.length
     return raw._result
 

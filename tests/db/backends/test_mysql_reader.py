@@ -92,7 +92,7 @@ async def read_in_pieces(data: bytes, size: int) -> Any:
     for start in range(0, len(data), size):
         reader.feed_data(data[start : start + size])
         await asyncio.sleep(0)
-    return await asyncio.wait_for(task, 10)
+    return await asyncio.wait_for(task, 30)
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)

@@ -248,7 +248,7 @@ async def test_a_wait_of_models_that_cannot_end_names_both_places(blog: Database
 
         task = asyncio.create_task(sibling())
         with pytest.raises(TransactionError, match="cannot end") as caught:
-            async with asyncio.timeout(10), transaction.atomic():
+            async with asyncio.timeout(30), transaction.atomic():
                 await Author.objects.create(name="inner")
                 start.set()
                 await task
@@ -262,7 +262,7 @@ async def test_a_task_that_is_only_a_query_is_named_in_messages(blog: Database) 
     async with transaction.atomic():
         other = asyncio.create_task(Author.objects.filter(name="y").count(), name="the counter")
         with pytest.raises(TransactionError, match=r"cannot end.*'the counter' \(.*count\)"):
-            async with asyncio.timeout(10), transaction.atomic():
+            async with asyncio.timeout(30), transaction.atomic():
                 await other
     async with transaction.atomic():
         with record_queries() as queries:
