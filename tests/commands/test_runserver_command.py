@@ -45,7 +45,7 @@ def serve(project, environ):
                 self._lines.put(line)
             self._lines.put(None)
 
-        def until(self, text, timeout=40.0):
+        def until(self, text, timeout=60.0):
             deadline = time.monotonic() + timeout
             seen = ""
             while text not in seen:
@@ -64,10 +64,10 @@ def serve(project, environ):
             return re.search(r"http://127\.0\.0\.1:\d+/", self.output)[0]
 
         def get(self, path=""):
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 try:
-                    with urllib.request.urlopen(self.url + path, timeout=10) as response:
+                    with urllib.request.urlopen(self.url + path, timeout=60) as response:
                         return response.read().decode()
                 except urllib.error.HTTPError as error:
                     return f"{error.code}"
@@ -77,7 +77,7 @@ def serve(project, environ):
 
         def stop(self, number=signal.SIGINT):
             self.process.send_signal(number)
-            return self.process.wait(20)
+            return self.process.wait(60)
 
     yield Server
     for process in running:

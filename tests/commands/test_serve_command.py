@@ -82,26 +82,26 @@ def serve(project, environ):
 
         def until(self, text):
             while text not in self.output:
-                line = self._lines.get(timeout=40)
+                line = self._lines.get(timeout=60)
                 if line is None:
                     raise AssertionError(f"It ended before {text!r} came:\n{self.output}")
                 self.output += line
             return self.output
 
         def pid(self):
-            return int(httpx.get(self.url).text)
+            return int(httpx.get(self.url, timeout=60).text)
 
         def pids(self, count):
             """The workers that answer, once there are so many; each question comes on a connection of its own."""
             found = set()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while len(found) < count and time.monotonic() < deadline:
                 found.add(self.pid())
             return found
 
         def stop(self, number=signal.SIGTERM):
             self.process.send_signal(number)
-            return self.process.wait(30)
+            return self.process.wait(60)
 
     yield Serving
     for process in running:
@@ -111,7 +111,7 @@ def serve(project, environ):
         process.stdout.close()
 
 
-def wait_until(condition, timeout=15.0):
+def wait_until(condition, timeout=60.0):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -132,8 +132,8 @@ def test_one_process_serves_and_stops(serve, server, number):
     serving = serve("--server", server)
 
     assert serving.pid() == serving.process.pid
-    assert httpx.get(serving.url + "/healthz").json() == {"status": "ok"}
-    assert httpx.get(serving.url + "/readyz").json()["status"] == "ok"
+    assert httpx.get(serving.url + "/healthz", timeout=60).json() == {"status": "ok"}
+    assert httpx.get(serving.url + "/readyz", timeout=60).json()["status"] == "ok"
     assert serving.stop(number) == 0
 
 
@@ -165,7 +165,7 @@ def test_a_hangup_replaces_all_workers_while_requests_are_answered(serve):
     serving = serve("--workers", "2")
     before = serving.pids(2)
 
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         serving.process.send_signal(signal.SIGHUP)
         while "Replaced." not in serving.output:
             assert client.get(serving.url, headers={"connection": "close"}).status_code == 200
@@ -206,7 +206,7 @@ def test_the_application_of_the_setting_is_served(serve, project):
     )
     serving = serve(COVET_ASGI_APPLICATION="site_.asgi.application")
 
-    answer = httpx.get(serving.url)
+    answer = httpx.get(serving.url, timeout=60)
 
     assert answer.headers["x-outer"] == "yes"
     assert answer.text == str(serving.process.pid)

@@ -114,8 +114,14 @@ ROUTES.append(path("", include(router)))
 WAYS = ["protocol", "httptools", "rsgi"]
 
 
+@pytest.fixture
+def body_timeout_s() -> float:
+    """How long a body may take to arrive; short only where that is what a test is about."""
+    return 600.0
+
+
 @pytest.fixture(params=WAYS)
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+async def server(request: pytest.FixtureRequest, body_timeout_s: float) -> AsyncIterator[Any]:
     """A real server with small limits; at the end it must still answer, and hold nothing of what was sent."""
     with override(
         ALLOWED_HOSTS=["good"],
@@ -127,7 +133,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
         MAX_FORM_FIELDS=50,
         MAX_FORM_PARTS=50,
         FILE_UPLOAD_MAX_MEMORY_SIZE=1000,
-        BODY_TIMEOUT_S=0.3,
+        BODY_TIMEOUT_S=body_timeout_s,
     ):
         application = sites.make_application(ROUTES)
         context = (
@@ -305,6 +311,7 @@ async def test_a_client_that_leaves_early_harms_nobody(server: Any, kind: str) -
         writer.transport.abort()
 
 
+@pytest.mark.parametrize("body_timeout_s", [0.3])
 @pytest.mark.parametrize("framing", [b"content-length: 100", b"content-length: 100000", b"transfer-encoding: chunked"])
 async def test_a_body_that_comes_drop_by_drop_is_408(
     server: Any, framing: bytes, monkeypatch: pytest.MonkeyPatch
@@ -342,6 +349,7 @@ async def test_a_head_that_comes_drop_by_drop_is_408(monkeypatch: pytest.MonkeyP
     assert status(await answering) == 408
 
 
+@pytest.mark.parametrize("body_timeout_s", [0.3])
 @pytest.mark.parametrize("length", [100, 100_000])
 async def test_a_body_that_never_comes_is_408(server: Any, length: int) -> None:
     if server.way == "protocol" and length == 100:
