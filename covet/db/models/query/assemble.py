@@ -17,10 +17,11 @@ from covet.db.models.query.combined import Hidden, combined_order, combined_rows
 from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of, plain_columns
-from covet.db.models.query.optimize import aliases_in, lean_count, lean_distinct, lean_exists, lean_slice
+from covet.db.models.query.optimize import lean_count, lean_distinct, lean_exists, lean_slice
 from covet.db.models.query.paths import parent_hops, resolve_path
 from covet.db.models.query.qualify import qualified
 from covet.db.models.query.related import Related, loaded_fields, single_relation
+from covet.db.models.query.uncorrelated import part
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Assignment, Compound, Delete, Lock, Output, Select, TableRef, Update
 from covet.exceptions import FieldError
@@ -96,25 +97,12 @@ class Assembler(Builder):
         select = self._select(outputs, where, having, group=group, order=order, limit=limit)
         condition = all_of(self.qualify)
         if condition is not None:
-            self._check_derived(select)
-            select, columns = qualified(select, columns, condition)
+            apart = part(self, select, condition)
+            select, columns = qualified(select if apart is None else apart.select, columns, condition, apart)
         elif self.optimizes and select.distinct and not hidden:
             select = lean_distinct(self, select, len(columns))
         empty = FALSE in (where, having)
         return Rows(select, tuple(columns), root, empty=empty, hidden=len(select.outputs) - len(columns))
-
-    def _check_derived(self, select: Select) -> None:
-        """Raise if a statement that becomes a derived table reads columns from outside, and the database cannot."""
-        around: set[str] = set()
-        builder = self._outer
-        while builder is not None:
-            around |= {builder.joins.base.alias, *[source.alias for source in builder.joins.sources]}
-            builder = builder._outer
-        if around and not self.dialect.has_outer_in_derived and around & aliases_in([select]):
-            raise NotSupportedError(
-                f"A condition about a window function needs a derived table, and on {self.dialect.title} that reads no column of "
-                f"an outer query: leave OuterRef out of the query of {self.meta.object_name}, or the window function."
-            )
 
     def _select(
         self,

@@ -57,7 +57,7 @@ def combined_rows(build: Assembler, hidden: Sequence[Hidden] = ()) -> tuple[list
         query = member
         if plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
             query = query.with_extras(outputs=plan.extras.outputs)
-        inner = type(build)(query, build.dialect, start=build.cursor, alias=build.alias)
+        inner = type(build)(query, build.dialect, outer=build._outer, start=build.cursor, alias=build.alias)
         build.cursor = inner.end
         rows = inner.rows(ordered=query.is_sliced, hidden=hidden)
         members.append(rows.statement)

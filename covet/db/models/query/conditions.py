@@ -24,6 +24,7 @@ from covet.db.models.query.lookups import (
 from covet.db.models.query.names import Condition, Names
 from covet.db.models.query.operands import Operand, Right
 from covet.db.models.query.paths import Path, unknown_name
+from covet.db.models.query.uncorrelated import unsliced
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Output, Select, TableRef
 
@@ -274,7 +275,7 @@ class Conditions(Names):
             self.cursor += len(query.all_values())
             return FALSE
         if lookup == "in":
-            return n.In(left.node, inner)
+            return n.In(left.node, unsliced(self, inner))
         right = Right((), n.Subquery(inner), self.dialect, left.field)
         return LOOKUPS[lookup](left, right, self)
 

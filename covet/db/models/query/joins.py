@@ -23,10 +23,12 @@ __all__ = ["Aliases", "Joins", "OnJoin", "RowJoins", "Source", "hop_condition", 
 class Aliases:
     """Hands out the aliases of one statement, subqueries included: a name never means two tables."""
 
-    __slots__ = ("taken",)
+    __slots__ = ("metas", "taken")
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
+        # What the tables of models hold.
+        self.metas: dict[str, Options] = {}
 
     def take(self, table: str) -> str:
         """Return the table's own name the first time, and ``T2``, ``T3``, … after that."""
@@ -100,6 +102,7 @@ class Joins:
         self.aliases = aliases
         self.plain = plain
         self.base = Source(alias or aliases.take(meta.db_table), meta)
+        aliases.metas[self.base.alias] = meta
         self.sources: list[Source] = []
         self.crossed: list[Join] = []
         self._shared: dict[tuple[str, Hop], list[Source]] = {}
@@ -133,6 +136,7 @@ class Joins:
                 if other.hop is hop and other.parent is not None and _way(other.parent) == _way(source):
                     return other
         new = Source(self.aliases.take(hop.target.db_table), hop.target, source, hop)
+        self.aliases.metas[new.alias] = hop.target
         existing.append(new)
         if guarded and used is not None:
             used.add(new.alias)

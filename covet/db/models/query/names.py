@@ -25,6 +25,7 @@ from covet.db.models.query.lookups import (
 from covet.db.models.query.operands import Operand, Right
 from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
+from covet.db.models.query.uncorrelated import unsliced
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Select
 from covet.exceptions import FieldError
@@ -369,7 +370,7 @@ class Names:
             low, high = right
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
         if not isinstance(right, list):
-            return n.In(left.node, right)
+            return n.In(left.node, unsliced(self, right))
         if Operand(left.node, left.field).kind == "json":
             return json_among(left.node, tuple(right), self.dialect)
         return n.In(left.node, tuple(right))

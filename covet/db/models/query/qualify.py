@@ -12,36 +12,56 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from covet.db.models.query.logic import all_of
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Output, Select, TableRef
 
 if TYPE_CHECKING:
     from covet.db.models.query.assemble import OutColumn
+    from covet.db.models.query.uncorrelated import Apart
 
 __all__ = ["qualified", "rewritten"]
 
 _ALIAS = "qualify"
 
 
-def qualified(select: Select, columns: Sequence[OutColumn], condition: n.Node) -> tuple[Select, tuple[OutColumn, ...]]:
-    """Return the query filtered by a condition over its windows, and its columns seen from outside."""
+def qualified(
+    select: Select, columns: Sequence[OutColumn], condition: n.Node, apart: Apart | None = None
+) -> tuple[Select, tuple[OutColumn, ...]]:
+    """Return the query filtered by a condition over its windows, and its columns seen from outside.
+
+    Args:
+        select: The query; with ``apart`` without what ties it to the query around it.
+        columns: Its columns.
+        condition: The condition.
+        apart: How it is tied to the query around it, where a derived table cannot be.
+    """
     names: dict[n.Node, str] = {}
+    assert select.source is not None
+    own = {select.source.alias, *[join.table.alias for join in select.joins]}
 
     def outside(node: n.Node) -> n.Node:
         name = names.setdefault(node, f"c{len(names)}")
         return n.Column(_ALIAS, name)
 
     def change(node: Any) -> Any:
-        if node in names or isinstance(node, n.Column) or (isinstance(node, n.Func) and node.over is not None):
+        is_own = isinstance(node, n.Column) and node.alias in own  # and not of a query around this one, or inside it
+        if node in names or is_own or (isinstance(node, n.Func) and node.over is not None):
             return outside(node)
         return node
 
-    outputs = tuple([Output(outside(output.expression)) for output in select.outputs])
-    where = rewritten(condition, change)
+    def selected(node: n.Node) -> n.Node:
+        # What reads the query around is computed where that can be read.
+        reads_around = apart is not None and apart.reads_around(node)
+        return rewritten(node, change) if reads_around else outside(node)
+
+    outputs = tuple([Output(selected(output.expression)) for output in select.outputs])
+    where = rewritten(condition if apart is None else all_of([condition, *apart.ties]), change)
     order = rewritten(select.order_by, change)
+    within = apart.within if apart is not None else _as_is
     inner = replace(
         select,
-        outputs=tuple([Output(node, name) for node, name in names.items()]),
+        outputs=tuple([Output(within(node), name) for node, name in names.items()]),
         order_by=(),
         limit=None,
         offset=None,
@@ -59,6 +79,10 @@ def qualified(select: Select, columns: Sequence[OutColumn], condition: n.Node) -
     )
     seen = tuple([replace(column, node=output.expression) for column, output in zip(columns, outputs, strict=False)])
     return outer, seen
+
+
+def _as_is(node: n.Node) -> n.Node:
+    return node
 
 
 def rewritten(node: Any, change: Callable[[Any], Any]) -> Any:

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from covet.conf import override
-from covet.db.errors import NotSupportedError
-from covet.db.models import Case, Count, Exists, F, OuterRef, Prefetch, Sum, Value, When, Window
-from covet.db.models.functions import RowNumber, Upper
+from covet.db.models import Case, Count, F, Prefetch, Sum, Value, When
+from covet.db.models.functions import Upper
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError
 from tests._apps.blog.models import Article, Author, Tag
@@ -135,11 +134,3 @@ async def test_a_reversed_queryset_stays_so_in_another_order() -> None:
     assert last is not None and last.title == "three"
     assert (await Article.objects.reverse().latest("views")).views == 1
     assert (await Article.objects.reverse().earliest("views")).views == 3
-
-
-@pytest.mark.vendors("mysql")
-async def test_a_window_of_an_outer_row_says_where_it_cannot_be(blog: Any) -> None:
-    inner = Article.objects.annotate(n=Window(RowNumber(), order_by="pk")).filter(n=1, author=OuterRef("pk"))
-    with pytest.raises(NotSupportedError, match="leave OuterRef out of the query of Article"):
-        await Author.objects.filter(Exists(inner))
-    await Author.objects.filter(pk__in=Article.objects.annotate(n=Window(RowNumber())).filter(n=1).values("author"))
