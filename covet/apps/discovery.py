@@ -16,7 +16,7 @@ from covet.apps.config import AppConfig
 from covet.apps.part import AppPart
 from covet.exceptions import CovetError, ImproperlyConfigured
 from covet.loading import has_submodule, import_string
-from covet.text import suggest
+from covet.text import misspelt, suggest
 
 __all__ = ["AppError", "make_config", "part_classes", "part_module", "sort_parts"]
 
@@ -160,6 +160,9 @@ def _named_config(entry: str, module_name: str, name: str) -> AppConfig:
 
 def _make(kind: type[AppConfig], default_name: str) -> AppConfig:
     name = kind.name or default_name
+    near = misspelt(kind, AppConfig)
+    if near:
+        raise AppError(f"{kind.__module__}.{kind.__qualname__}.{near[0]} is asked by nobody. Did you mean '{near[1]}'?")
     if not _exists(name):
         raise AppError(f"{kind.__module__}.{kind.__qualname__} has the name '{name}', and there is no such package.")
     return kind(name, load(name, label=name.rpartition(".")[2], apps=[name]))
@@ -227,9 +230,13 @@ def _place(error: Exception) -> str:
     """The file and line of the user's code that failed: the last one outside Covet and the import system."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({error.filename}, line {error.lineno})"
-    root = str(Path(__file__).resolve().parents[1])
+    roots = [str(Path(__file__).resolve().parents[1]), "<"]
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and pydantic.__file__:
+        # A class of a schema is made by its metaclass, which nobody wants to hear of.
+        roots.append(str(Path(pydantic.__file__).parent))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith((root, "<")) and "importlib" not in frame.filename:
+        if not frame.filename.startswith(tuple(roots)) and "importlib" not in frame.filename:
             return f" ({frame.filename}, line {frame.lineno})"
     return ""
 

@@ -19,7 +19,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.loading import import_string
-from covet.middleware.base import GetResponse, MiddlewareNotUsed
+from covet.middleware.base import GetResponse, Middleware, MiddlewareNotUsed
 
 __all__ = ["Chain", "Hooks", "fold"]
 
@@ -155,6 +155,7 @@ def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse
         raise ImproperlyConfigured(
             f"MIDDLEWARE names {shown}, which is not callable. Name a class or a factory function."
         )
+    _check_call(factory, shown, "get_response")
     bridge = _Bridge(following)
     is_class = inspect.isclass(factory)
     in_thread = is_class and not inspect.iscoroutinefunction(factory.__call__)
@@ -165,6 +166,13 @@ def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse
         )
     if not callable(instance):
         raise ImproperlyConfigured(f"The middleware {shown} made {instance!r}, which cannot be called with a request.")
+    _check_call(instance, shown, "request")
+    old = [name for name in ("process_request", "process_response") if hasattr(instance, name)]
+    if old and getattr(type(instance), "__call__", None) is Middleware.__call__:  # noqa: B004 - the method, not whether
+        raise ImproperlyConfigured(
+            f"The middleware {shown} has {old[0]}, which nobody calls. Write async def __call__(self, request), with what comes "
+            "before and behind response = await self.get_response(request)."
+        )
     if is_async(instance):
         return _checked(instance, shown), instance
 
@@ -172,6 +180,31 @@ def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse
         return _is_response(await maybe_await(await to_thread(instance, request)), shown)
 
     return call_in_thread, instance
+
+
+def _check_call(function: Any, shown: str, argument: str) -> None:
+    """Refuse what cannot be called with the one argument that it gets.
+
+    Raises:
+        ImproperlyConfigured: It takes others; the text knows those of other frameworks.
+    """
+    try:
+        takes = inspect.signature(function)
+    except ValueError:
+        return  # made in C, and tells nothing
+    try:
+        takes.bind(None)
+    except TypeError as error:
+        if list(takes.parameters)[-3:] == ["scope", "receive", "send"] or "app" in takes.parameters:
+            advice = "ASGI middleware stands round the application, in asgi.py: application = Middleware(application)."
+        else:
+            advice = (
+                "Write a class derived from covet.middleware.Middleware, with async def __call__(self, request), in which "
+                "await self.get_response(request) goes on."
+            )
+        raise ImproperlyConfigured(
+            f"MIDDLEWARE names {shown}, which is called with {argument} alone: {error}. {advice}"
+        ) from error
 
 
 class _Bridge:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from inspect import isfunction, unwrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet import json
@@ -100,9 +102,10 @@ class RestPart(AppPart):
         return list(dict.fromkeys(name for note in notes for name in note.names))
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report operation ids that two endpoints ask for, and names of paths that no argument takes."""
+        """Report operation ids that two endpoints ask for, names of paths that no argument takes, and decorators without effect."""
         for _, compiled in self.endpoints:
             yield from _unused_names(compiled)
+            yield from _decorated_above(compiled)
         from covet.rest.openapi.document import operation_ids
 
         asked: dict[tuple[str, str | None], Compiled] = {}
@@ -149,4 +152,19 @@ def _unused_names(compiled: Compiled) -> Iterable[CheckMessage]:
             hint="Give the argument the name that stands in the path, if that is what is meant.",
             obj=compiled.path,
             id="rest.W003",
+        )
+
+
+def _decorated_above(compiled: Compiled) -> Iterable[CheckMessage]:
+    """Report a handler that its module holds decorated further: the router has kept the function as it was below."""
+    handler = compiled.endpoint.handler
+    if not isfunction(handler) or "." in handler.__qualname__:
+        return
+    held = getattr(sys.modules.get(handler.__module__), handler.__name__, None)
+    if isfunction(held) and held is not handler and unwrap(held, stop=lambda one: one is handler) is handler:
+        yield Error(
+            f"A decorator stands above the router's at {describe(handler)}, where requests do not pass it.",
+            hint="Put it below: the router's decorator is the first line.",
+            obj=compiled.path,
+            id="rest.E002",
         )

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from pydantic import BeforeValidator
 
 from covet.apps import apps
+from covet.concurrency import unawaited
 from covet.exceptions import ImproperlyConfigured
 from covet.http.background import BackgroundTasks
 from covet.http.forms import UploadedFile
@@ -220,6 +221,11 @@ class _Reader:
     ) -> Parameter | Group | Call | Literal["request", "response", "tasks"]:
         bare, metadata = split(annotation)
         marker = next((item for item in metadata if isinstance(item, (Marker, Depends, FilterSet))), None)
+        for one in (*metadata, default):
+            if isinstance(one, type) and issubclass(one, (Marker, Depends)):
+                raise ImproperlyConfigured(
+                    f"{describe(function)}: the argument '{name}' names {one.__name__} without calling it. Write {one.__name__}()."
+                )
         if isinstance(default, (Marker, Depends, FilterSet)):  # q: str = Query(…), as well
             marker, default = default, default.default if isinstance(default, Marker) else REQUIRED
         elif isinstance(marker, Marker) and default is REQUIRED:
@@ -315,6 +321,11 @@ class _Reader:
     def depend(self, marker: Depends, above: tuple[Callable[..., Any], ...]) -> Call:
         """Return the call of a dependency, and note it."""
         function = self.replaced.get(marker.function, marker.function)
+        called = unawaited(function)
+        if called:
+            raise ImproperlyConfigured(
+                f"Depends() takes the function itself. Write Depends({called}), without its parentheses."
+            )
         if function is None:
             raise ImproperlyConfigured(
                 "Depends() stands for the class of its argument; in dependencies=[…] name a function."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import create_model
 from pydantic._internal._model_construction import ModelMetaclass
@@ -11,12 +11,20 @@ from pydantic._internal._model_construction import ModelMetaclass
 from covet.exceptions import ImproperlyConfigured
 from covet.schema.base import Schema
 from covet.schema.field_types import definition, resolve_names
+from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
 __all__ = ["ModelSchema"]
 
+_KEYWORDS: Final = ("model", "fields", "exclude", "optional")
+_WORDS: Final = {
+    "fields_optional": "optional",
+    "include": "fields",
+    "model_fields": "fields",
+    "partial": "optional='__all__'",
+}
 Names = Sequence[str] | Literal["__all__"]
 
 
@@ -36,6 +44,8 @@ class ModelSchemaMeta(ModelMetaclass):
         **kwargs: Any,
     ) -> type[Any]:
         """Build the class; see ``ModelSchema`` for the keywords."""
+        if "Meta" in namespace or "Config" in namespace:
+            _refuse_inner(name, namespace)
         source = model or next((base.__covet_model__ for base in bases if hasattr(base, "__covet_model__")), None)
         if model is None and fields is None and not exclude and not optional:
             made: type[Any] = super().__new__(mcls, name, bases, namespace, **kwargs)
@@ -94,12 +104,38 @@ class ModelSchema(Schema, metaclass=ModelSchemaMeta):
         ImproperlyConfigured: A name is not a field of the model, or neither ``fields`` nor ``exclude`` is given.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if kwargs:  # pydantic has taken those of its configuration
+            word = next(iter(kwargs))
+            near = _WORDS.get(word) or suggest(word, _KEYWORDS)
+            hint = f"Did you mean '{near}'?" if near else f"There are: {', '.join(_KEYWORDS)}."
+            raise ImproperlyConfigured(f"class {cls.__name__}(ModelSchema) has no keyword {word!r}. {hint}")
+        super().__init_subclass__()
+
     __covet_model__: ClassVar[type[Model]]
     __covet_fields__: ClassVar[dict[str, Any]]
 
     if TYPE_CHECKING:
         # An honest limit: a checker does not know which fields the model gives.
         def __getattr__(self, name: str) -> Any: ...
+
+
+def _refuse_inner(name: str, namespace: dict[str, Any]) -> None:
+    """Refuse Django's ``class Meta`` and django-ninja's ``class Config``, which would make a schema without any field.
+
+    Raises:
+        ImproperlyConfigured: There is one that names a model or fields.
+    """
+    for inner in ("Meta", "Config"):
+        said = vars(namespace[inner]) if isinstance(namespace.get(inner), type) else {}
+        if not said.keys() & {"model", "fields", "model_fields", "exclude"}:
+            continue
+        model = getattr(said.get("model"), "__name__", "…")
+        fields = said.get("fields", said.get("model_fields"))
+        rest = f"exclude={said['exclude']!r}" if fields is None and "exclude" in said else f"fields={fields or '…'!r}"
+        raise ImproperlyConfigured(
+            f"{name} has a class {inner}, which says nothing here: write class {name}(ModelSchema, model={model}, {rest})."
+        )
 
 
 def _declared(namespace: dict[str, Any]) -> set[str]:

@@ -322,6 +322,10 @@ def _build(
         raise ImproperlyConfigured(
             f"path({route!r}): a class-based view is written as {view.__name__}.as_view(), with its parentheses."
         )
+    if getattr(view, "__name__", "") == "as_view" and isinstance(getattr(view, "__self__", None), type):
+        raise ImproperlyConfigured(
+            f"path({route!r}): as_view is not called. Write {view.__self__.__name__}.as_view(), with its parentheses."
+        )
     if isinstance(view, (list, tuple)):
         raise ImproperlyConfigured(
             f"path({route!r}): wrap a list of patterns in include(): path({route!r}, include([…]))."

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from covet.conf import settings
+from covet.exceptions import ImproperlyConfigured
 from covet.json import JSONDecodeError, loads
+from covet.text import misspelt
 from covet.websocket.codes import INVALID_PAYLOAD, NORMAL
 from covet.websocket.connection import WebSocket
 
@@ -23,6 +25,14 @@ class Consumer:
     """
 
     permissions: ClassVar[tuple[Any, ...] | list[Any] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        ours = next(one for one in cls.__mro__[1:] if one.__module__ == __name__)
+        near = ("permission_classes", "permissions") if "permission_classes" in vars(cls) else misspelt(cls, ours)
+        if near:
+            # Nobody would ask for it, and whoever connects be let in.
+            raise ImproperlyConfigured(f"A consumer has no {near[0]!r}, as {cls.__name__} has it. Write {near[1]}.")
 
     def __init__(self, ws: WebSocket, **params: Any) -> None:
         self.ws = ws

@@ -100,6 +100,26 @@ def test_an_app_that_fails_is_broken_not_missing(package):
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
+def test_a_misspelt_member_of_a_config_is_named(package):
+    body = """
+    from covet.apps import AppConfig
+    class BlogConfig(AppConfig):
+        name = "blog_SUFFIX"
+        default_auto_feld = "covet.db.models.UUIDField"
+    """
+    with pytest.raises(
+        AppError, match=r"BlogConfig\.default_auto_feld is asked by nobody. Did you mean 'default_auto_field'"
+    ):
+        make_config(package("blog", {"apps.py": body}))
+
+
+def test_a_schema_that_fails_is_placed_in_the_users_own_module(package):
+    name = package("blog", {"models.py": "from pydantic import BaseModel\n\nclass One(BaseModel, nothing=1): ...\n"})
+
+    with pytest.raises(AppError, match=r"models\.py, line 3\): TypeError"):
+        Apps().setup([name], [ModelsLike])
+
+
 def test_a_label_must_be_an_identifier(package):
     name = package("blog", {"apps.py": "from covet.apps import AppConfig\nclass C(AppConfig):\n    label = 'a-b'\n"})
 

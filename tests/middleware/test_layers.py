@@ -245,13 +245,58 @@ async def test_a_layer_that_returns_no_response_is_a_500_that_names_it(site: Sit
     assert "ReturnsNothing returned None" in response.json()["detail"]
 
 
+async def takes_call_next(request: Request, call_next: Any) -> Any:
+    return await call_next(request)
+
+
+class Dispatches:
+    async def dispatch(self, request: Request, call_next: Any) -> Any:
+        return await call_next(request)
+
+
+class OfStarlette:
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+
+class WithProcessRequest(Middleware):
+    def process_request(self, request: Request) -> None: ...
+
+
+class Ported(Middleware):
+    """Calls its old methods itself, as a class that was ported may."""
+
+    async def __call__(self, request: Request) -> Response:
+        self.process_request(request)
+        return await self.get_response(request)
+
+    def process_request(self, request: Request) -> None:
+        request.state.ported = True
+
+
+async def test_a_layer_may_call_its_process_request_itself(site: Site) -> None:
+    client = await site(ROUTES, middleware=[f"{HERE}.Ported"])
+    assert (await client.get("/floor/1")).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("tests.middleware.test_layers.Nothing", "Nothing"),
         (lambda get_response: None, "returned None"),
         (3, "not callable"),
+        (
+            takes_call_next,
+            "takes_call_next, which is called with get_response alone: missing a required argument: 'call_next'",
+        ),
+        (Dispatches, "Write a class derived from covet.middleware.Middleware"),
+        (OfStarlette, r"called with request alone.* in asgi.py: application = Middleware\(application\)"),
+        (WithProcessRequest, "has process_request, which nobody calls. Write async def __call__"),
     ],
+    ids=["nothing", "none", "number", "call-next", "dispatch", "asgi", "process-request"],
 )
 def test_what_is_no_middleware_is_refused_at_start_up(name: Any, message: str) -> None:
     async def on_error(request: Request, error: Exception) -> Response:

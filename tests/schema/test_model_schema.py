@@ -373,3 +373,50 @@ def test_decimals_and_uuids_of_a_request_are_exact() -> None:
 
     assert read.price == decimal.Decimal("1.1")  # type: ignore[attr-defined]
     assert read.key == uuid.UUID(int=1)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("inner", ["Meta", "Config"])
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ({"model": Author, "fields": ["name"]}, "class AuthorOut(ModelSchema, model=Author, fields=['name'])"),
+        ({"model": Author, "model_fields": ["name"]}, "class AuthorOut(ModelSchema, model=Author, fields=['name'])"),
+        ({"model": Author, "exclude": ["name"]}, "class AuthorOut(ModelSchema, model=Author, exclude=['name'])"),
+        ({"model": Author}, "class AuthorOut(ModelSchema, model=Author, fields='…')"),
+    ],
+    ids=["fields", "model_fields", "exclude", "model"],
+)
+def test_a_class_inside_that_names_the_model_is_refused(inner: str, said: dict[str, Any], advice: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        type(ModelSchema)("AuthorOut", (ModelSchema,), {"__module__": __name__, inner: type(inner, (), said)})
+    assert f"AuthorOut has a class {inner}, which says nothing here: write {advice}." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "advice"),
+    [
+        ("partial", "Did you mean 'optional='__all__''?"),
+        ("feilds", "Did you mean 'fields'?"),
+        ("depth", "There are: model, fields, exclude, optional."),
+    ],
+    ids=["partial", "misspelt", "unknown"],
+)
+def test_a_keyword_that_a_model_schema_has_not_is_named(keyword: str, advice: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        type(ModelSchema)("AuthorOut", (ModelSchema,), {}, model=Author, fields=["name"], **{keyword: True})
+    assert str(caught.value) == f"class AuthorOut(ModelSchema) has no keyword {keyword!r}. {advice}"
+
+
+def test_keywords_of_pydantics_configuration_and_of_bases_are_taken() -> None:
+    class Coloured(ModelSchema):
+        def __init_subclass__(cls, *, colour: str, **kwargs: Any) -> None:
+            super().__init_subclass__(**kwargs)
+            cls.__colour__ = colour  # type: ignore[attr-defined]
+
+    class AuthorOut(ModelSchema, model=Author, fields=["name"], frozen=True): ...
+
+    class Red(Coloured, colour="red"):
+        size: int
+
+    assert AuthorOut.model_config["frozen"]
+    assert Red.__colour__ == "red"  # type: ignore[attr-defined]

@@ -322,3 +322,14 @@ def test_other_braces_stand_for_themselves() -> None:
     resolver = Resolver([path("{}/{1}/x", view, name="odd")])
 
     assert resolver.resolve("GET", "/{}/{1}/x")[0].name == "odd"
+
+
+def test_as_view_without_its_call_is_refused() -> None:
+    class Articles:
+        @classmethod
+        def as_view(cls) -> Any:
+            return lambda request: Response("x")
+
+    with pytest.raises(ImproperlyConfigured, match=r"path\('x'\): as_view is not called. Write Articles.as_view\(\)"):
+        path("x", Articles.as_view)
+    assert path("x", Articles.as_view())

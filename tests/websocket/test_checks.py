@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from covet.apps import AppConfig, apps
+from covet.exceptions import ImproperlyConfigured
 from covet.urls import path
+from covet.websocket import JSONConsumer
 from covet.websocket.part import RoutingPart
 
 
@@ -43,3 +45,25 @@ def test_routes_that_no_library_can_serve_are_reported(monkeypatch: pytest.Monke
 
     assert ids(part_with(path("ws/", room))) == ["websocket.W003"]
     assert ids(part_with()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("permission", "permissions"), ("permission_classes", "permissions"), ("recieve_json", "receive_json")],
+)
+def test_a_member_of_a_consumer_that_nobody_asks_for_is_refused(name: str, advice: str) -> None:
+    async def receive_json(self: Any, content: Any) -> None: ...
+
+    body = {name: receive_json if name == "recieve_json" else [], "__module__": "chat.consumers"}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        type("Chat", (JSONConsumer,), body)
+    assert str(caught.value) == f"A consumer has no {name!r}, as Chat has it. Write {advice}."
+
+
+def test_a_consumer_has_members_of_its_own() -> None:
+    class Chat(JSONConsumer):
+        rooms = 3
+
+        async def on_say(self, content: Any) -> None: ...
+
+    assert Chat._handlers == {"say": "on_say"}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_class", "check_targets"]
 
+_NO_META = frozenset({"Config", "META", "meta"})
 _AWAITED = ("delete", "full_clean", "refresh_from_db", "save")
 
 
@@ -57,6 +58,20 @@ def _check_body(model: Any) -> Iterator[CheckMessage]:
                     hint=f"Call it: {name} = models.{member.__name__}(…).",
                     obj=model,
                     id="models.W052",
+                )
+            elif isinstance(member, (tuple, list)) and len(member) == 1 and isinstance(member[0], Field):
+                yield checks.Warning(
+                    f"'{name}' is a {type(member).__name__} that holds a field, and no field.",
+                    hint="Take away the comma behind it.",
+                    obj=model,
+                    id="models.W054",
+                )
+            elif inspect.isclass(member) and name in _NO_META:
+                yield checks.Warning(
+                    f"'class {name}' in the body of the model says nothing.",
+                    hint="Options of a model stand in class Meta.",
+                    obj=model,
+                    id="models.W055",
                 )
         for name in _AWAITED:
             method = vars(base).get(name)

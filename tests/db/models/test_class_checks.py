@@ -146,6 +146,22 @@ def test_a_field_that_was_not_called_is_named() -> None:
     assert warning.hint == "Call it: title = models.TextField(…)."
 
 
+@pytest.mark.parametrize("wrap", [lambda one: (one,), lambda one: [one]], ids=["tuple", "list"])
+def test_a_field_with_a_comma_behind_it_is_named(wrap: Callable[[Any], Any]) -> None:
+    warning = found(lambda: model(title=wrap(models.TextField())))["models.W054"]
+
+    assert warning.msg == f"'title' is a {type(wrap(1)).__name__} that holds a field, and no field."
+    assert "models.W054" not in found(lambda: model(choices=(("a", "A"),), empty=(), pair=(1,)))
+
+
+@pytest.mark.parametrize("name", ["META", "Config"])
+def test_options_under_another_name_than_meta_are_named(name: str) -> None:
+    warning = found(lambda: model(**{name: type(name, (), {"ordering": ["pk"]})}))["models.W055"]
+
+    assert warning.msg == f"'class {name}' in the body of the model says nothing."
+    assert "models.W055" not in found(lambda: model(meta={"ordering": ["pk"]}, Size=type("Size", (), {})))
+
+
 def test_a_save_whose_super_nobody_awaits_is_named() -> None:
     class Marked:
         def save(self, *args: Any, **kwargs: Any) -> None:
