@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 __all__ = [
@@ -31,6 +31,7 @@ def _dashes() -> re.Pattern[str]:
     return re.compile(r"[-\s]+")
 
 
+_METHODS = (FunctionType, MethodType)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -111,7 +112,7 @@ def distance(left: str, right: str, *, limit: int) -> int:
     return min(previous[-1], limit + 1)
 
 
-def misspelt(kind: type[Any], above: type[Any]) -> tuple[str, str] | None:
+def misspelt(kind: type[Any], above: type[Any], *, skip: Collection[str] = ()) -> tuple[str, str] | None:
     """Return a member of a class that is a letter or two from one that it may override, and that one.
 
     Python keeps such a member and nobody ever asks for it. A method is compared with methods and a value with values;
@@ -120,15 +121,16 @@ def misspelt(kind: type[Any], above: type[Any]) -> tuple[str, str] | None:
     Args:
         kind: The class; only its own body is looked at.
         above: The class whose members are known.
+        skip: Members that are used, whatever they are called.
     """
     if kind.__module__.startswith("covet."):
         return None
-    known = [(name, isinstance(getattr(above, name), FunctionType)) for name in dir(above) if not name.startswith("_")]
-    for name, member in vars(kind).items():
-        if name.startswith("_") or hasattr(above, name):
+    known = [(name, isinstance(getattr(above, name), _METHODS)) for name in dir(above) if not name.startswith("_")]
+    for name in vars(kind):
+        if name.startswith("_") or name in skip or hasattr(above, name):
             continue
         limit = 1 if len(name) < 8 else 2
         for other, is_method in known:
-            if is_method == isinstance(member, FunctionType) and distance(name, other, limit=limit) <= limit:
+            if is_method == isinstance(getattr(kind, name), _METHODS) and distance(name, other, limit=limit) <= limit:
                 return name, other
     return None

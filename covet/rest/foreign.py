@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from covet.exceptions import ImproperlyConfigured
-from covet.text import suggest
+from covet.text import misspelt, suggest
 
 __all__ = [
     "absent_permission",
     "absent_router_method",
     "check_lists",
+    "check_route",
     "check_viewset",
     "unknown_option",
     "unknown_parameter_option",
@@ -164,6 +165,10 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
         ImproperlyConfigured: There is something of the kind; the text says what to write.
     """
     check_lists(kind.__name__, **{name: members[name] for name in _LISTS if name in members})
+    ours = next(one for one in kind.__mro__ if one.__module__.startswith("covet."))
+    near = misspelt(kind, ours, skip={name for name, member in members.items() if hasattr(member, "__covet_action__")})
+    if near:
+        raise ImproperlyConfigured(f"{kind.__name__} has no {near[0]!r}. Did you mean '{near[1]}'?")
     for name, member in members.items():
         if name in _OF_VIEWSETS and not hasattr(member, "__covet_action__"):
             raise ImproperlyConfigured(f"{kind.__name__} has no {name!r}: {_OF_VIEWSETS[name]}.")
@@ -178,6 +183,22 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
         except TypeError as error:
             shown = ", ".join(wanted.parameters)
             raise ImproperlyConfigured(f"{kind.__name__}.{name} is called with ({shown}): {error}.") from error
+
+
+def check_route(method: str, route: Any) -> None:
+    """Refuse a route that is no text: mostly the handler itself, below a decorator that was not called.
+
+    Raises:
+        ImproperlyConfigured: It is none.
+    """
+    if isinstance(route, str):
+        return
+    name = getattr(route, "__name__", None)
+    if callable(route) and name:
+        raise ImproperlyConfigured(
+            f'@api.{method.lower()} stands above {name}() without its path. Write @api.{method.lower()}("/{name}").'
+        )
+    raise ImproperlyConfigured(f"The path of a {method} is a text, not {route!r}.")
 
 
 def _unknown(where: str, name: str, known: Collection[str], words: dict[str, str]) -> TypeError:

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.rest.endpoint import Endpoint
-from covet.rest.foreign import absent_router_method, check_lists, unknown_option
+from covet.rest.foreign import absent_router_method, check_lists, check_route, unknown_option
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
 
@@ -224,6 +224,7 @@ class Router:
             callbacks: Requests that the server sends to the client later, by name; the paths of these routers are
                 expressions such as ``{$request.body#/callback_url}``.
         """
+        check_route(method, route)
         check_lists(f"{method} {route!r}", tags=tags, formats=formats, permissions=permissions, throttles=throttles)
 
         def add(handler: F) -> F:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import pytest
 
 from covet.exceptions import ImproperlyConfigured
-from covet.rest import Depends, Header, Query, Router
+from covet.http import Request
+from covet.rest import Depends, Header, ModelViewSet, Query, Router, action
 from covet.rest.part import RestPart
 from covet.urls import include, path
 
@@ -103,3 +104,52 @@ async def test_a_dependency_that_was_called_is_refused(site: Any) -> None:
 
     with pytest.raises(ImproperlyConfigured, match=r"Depends\(\) takes the function itself. Write Depends\(find\)"):
         await site([path("", include(mine))])
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_a_route_without_its_path_is_refused(method: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        getattr(Router(), method)(find)
+    assert str(caught.value) == f'@api.{method} stands above find() without its path. Write @api.{method}("/find").'
+
+
+def test_a_path_that_is_no_text_is_refused() -> None:
+    nothing: Any = None
+    with pytest.raises(ImproperlyConfigured, match="The path of a GET is a text, not None"):
+        Router().get(nothing)
+
+
+async def method(self: Any, *args: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "near"),
+    [
+        ("permission", [], "permissions"),
+        ("serch", [], "search"),
+        ("get_query_set", method, "get_queryset"),
+        ("perform_creates", method, "perform_create"),
+    ],
+    ids=["permission", "serch", "get_query_set", "perform_creates"],
+)
+def test_a_misspelt_member_of_a_viewset_is_refused(name: str, member: Any, near: str) -> None:
+    """It would be kept and never asked: a viewset with ``permission`` stood open."""
+    with pytest.raises(ImproperlyConfigured) as caught:
+        type("Authors", (Mixin, ModelViewSet), {name: member, "__module__": __name__})
+    assert str(caught.value) == f"Authors has no {name!r}. Did you mean '{near}'?"
+
+
+class Mixin: ...
+
+
+def test_actions_and_other_members_of_a_viewset_are_its_own() -> None:
+    class Authors(Mixin, ModelViewSet):
+        filter = staticmethod(find)
+        reserve = 3
+        _permission = None
+
+        @action(detail=False)
+        async def updates(self, request: Request) -> list[int]:
+            return []
+
+    assert Authors.reserve == 3
