@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +22,10 @@ __all__ = ["FIRST", "SOCKET", "interpreter_options", "is_watched", "program", "s
 
 SOCKET = "COVET_RUNSERVER_SOCKET"
 FIRST = "COVET_RUNSERVER_FIRST"
-SUFFIXES = frozenset({".py", ".html", ".jinja", ".jinja2", ".txt", ".xml", ".toml", ".mo", ".po", ".env", ".graphql"})
+SUFFIXES = frozenset({".py", ".html", ".jinja", ".jinja2", ".toml", ".mo", ".po", ".env", ".graphql"})
+# A view may write a file of this kind, so that only those that are templates count.
+TEXTS = frozenset({".txt", ".xml"})
+TEMPLATES = frozenset({"jinja", "jinja2", "templates"})
 NAMES = frozenset({".env"})
 IGNORED = frozenset(
     {"__pycache__", ".git", ".hg", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -31,16 +34,31 @@ POLL_MS = 500
 STOP_S = 15.0
 
 
-def is_watched(path: str) -> bool:
-    """Tell whether a change of this file starts the server again."""
+def is_watched(path: str, apart: Iterable[Path] = ()) -> bool:
+    """Tell whether a change of this file starts the server again.
+
+    Args:
+        path: The file.
+        apart: Folders that the project itself writes to.
+    """
     file = Path(path)
-    if IGNORED & set(file.parts):
+    if IGNORED & set(file.parts) or any(file.is_relative_to(folder) for folder in apart):
         return False
+    if file.suffix in TEXTS:
+        return bool(TEMPLATES & set(file.parts))
     return file.name in NAMES or file.suffix in SUFFIXES
 
 
-def serve_and_watch(listening: socket.socket, address: str, folders: Iterable[Path]) -> int:
+def serve_and_watch(
+    listening: socket.socket, address: str, folders: Iterable[Path], apart: Collection[Path] = ()
+) -> int:
     """Run the server as a child until told to stop; start it again whenever a watched file changes.
+
+    Args:
+        listening: The socket, which children inherit.
+        address: Where it listens.
+        folders: What is watched.
+        apart: Folders in them that are not, because the project itself writes to them.
 
     Returns:
         The child's exit code if the first one could not start; else 0.
@@ -58,7 +76,7 @@ def serve_and_watch(listening: socket.socket, address: str, folders: Iterable[Pa
     try:
         changes = watchfiles.watch(
             *folders,
-            watch_filter=lambda change, path: is_watched(path),
+            watch_filter=lambda change, path: is_watched(path, apart),
             stop_event=stop,
             rust_timeout=POLL_MS,
             yield_on_timeout=True,

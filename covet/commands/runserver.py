@@ -51,7 +51,7 @@ def runserver(*, address: str, noreload: bool, ipv6: bool) -> int:
         where = Address(where.host, listening.getsockname()[1])
         if not watching:
             return _serve(where, listening, watching=False, first=True)
-        return serve_and_watch(listening, f"{where.host}:{where.port}", _watched_folders())
+        return serve_and_watch(listening, f"{where.host}:{where.port}", _watched_folders(), _written_folders())
 
 
 def parse_address(text: str, *, ipv6: bool = False) -> Address:
@@ -165,6 +165,15 @@ def _can_watch() -> bool:
         note("Files are not watched, because watchfiles is missing: pip install 'covet[standard]'")
         return False
     return True
+
+
+def _written_folders() -> list[Path]:
+    """The folders that uploads and ``collectstatic`` go to."""
+    try:
+        values = peek(["MEDIA_ROOT", "STATIC_ROOT"]) if os.environ.get(ENVIRONMENT_VARIABLE) else {}
+    except CovetError:
+        values = {}  # the child says what is wrong with the settings
+    return [Path(value).resolve() for value in values.values() if isinstance(value, (str, Path)) and str(value)]
 
 
 def _watched_folders() -> list[Path]:

@@ -11,11 +11,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from covet.commands._reload import is_watched
-from covet.commands.runserver import Address, parse_address
+from covet.commands.runserver import Address, _written_folders, parse_address
 from covet.exceptions import CommandError
 
 
@@ -206,7 +207,23 @@ def test_an_address_that_is_none_is_wrong_usage(text):
         ("/p/.venv/lib/x.py", False),
         ("/p/blog/__pycache__/x.py", False),
         ("/p/notes.md", False),
+        ("/p/log.txt", False),
+        ("/p/blog/templates/mail/welcome.txt", True),
+        ("/p/media/page.html", False),
+        ("/p/media/deep/models.py", False),
     ],
 )
 def test_only_files_that_matter_are_watched(path, watched):
-    assert is_watched(path) is watched
+    assert is_watched(path, [Path("/p/media")]) is watched
+
+
+def test_what_the_project_writes_to_is_not_watched(tmp_path, monkeypatch):
+    module = tmp_path / f"site_{tmp_path.name}.py"
+    module.write_text(f"MEDIA_ROOT = {str(tmp_path / 'media')!r}\nSTATIC_ROOT = None\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COVET_SETTINGS_MODULE", module.stem)
+    assert _written_folders() == [tmp_path / "media"]
+    monkeypatch.setenv("COVET_SETTINGS_MODULE", "nothing_of_that_name")
+    assert _written_folders() == []
+    monkeypatch.delenv("COVET_SETTINGS_MODULE")
+    assert _written_folders() == []
