@@ -163,6 +163,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from tests.conformance.plugin import register
 
     register(config)
+    _settle_hypothesis(config)
     if not settings.configured:
         settings.configure(
             SECRET_KEY="tests-only-" + "x" * 40,
@@ -170,6 +171,21 @@ def pytest_configure(config: pytest.Config) -> None:
             INSTALLED_APPS=[],
             DATABASES={"default": "sqlite://:memory:"},
         )
+
+
+def _settle_hypothesis(config: pytest.Config) -> None:
+    """The same examples in every run, however long each takes: a run says something about the code and nothing else.
+
+    ``--hypothesis-profile`` and ``--hypothesis-seed`` are for those who look for more.
+    """
+    from hypothesis import HealthCheck, settings
+
+    if not config.getoption("--hypothesis-profile") and config.getoption("--hypothesis-seed") is None:
+        slow = (HealthCheck.too_slow,)
+        settings.register_profile(
+            "covet", derandomize=True, database=None, deadline=None, print_blob=True, suppress_health_check=slow
+        )
+        settings.load_profile("covet")
 
 
 def repository_root() -> Path:

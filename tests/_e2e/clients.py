@@ -23,8 +23,8 @@ async def main(url: str, session: str) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     ws_url = url.replace("http", "ws", 1)
     async with (
-        httpx.AsyncClient(base_url=url, timeout=20) as visitor,
-        httpx.AsyncClient(base_url=url, timeout=20) as member,
+        httpx.AsyncClient(base_url=url, timeout=60) as visitor,
+        httpx.AsyncClient(base_url=url, timeout=60) as member,
     ):
         member.cookies.set("sessionid", session)
         seen["home"] = (await visitor.get("/")).text

@@ -24,10 +24,12 @@ pytestmark = pytest.mark.usefixtures("_logging_as_before")
 
 @pytest.fixture
 def _logging_as_before() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("covet")
+    root, ours, shop = logging.getLogger(), logging.getLogger("covet"), logging.getLogger("shop")
     before = list(root.handlers), root.level, ours.level
+    as_made = list(shop.handlers), shop.level, shop.propagate
     yield
     root.handlers[:], root.level, ours.level = before
+    shop.handlers[:], shop.level, shop.propagate = as_made
     root.manager._clear_cache()  # type: ignore[attr-defined]  # levels are cached
 
 

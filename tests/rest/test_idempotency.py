@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -181,7 +182,7 @@ async def pools() -> AsyncIterator[RedisPools]:
 def store(request: pytest.FixtureRequest, pools: RedisPools) -> IdempotencyStore:
     if request.param == "memory":
         return MemoryStore()
-    return RedisStore(pools, prefix=f"test-idempotency-{id(request)}")
+    return RedisStore(pools, prefix=f"covet-test-{secrets.token_hex(6)}")
 
 
 async def test_of_many_at_once_one_takes_the_key(store: IdempotencyStore) -> None:

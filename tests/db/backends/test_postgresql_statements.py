@@ -123,7 +123,7 @@ async def test_wrong_values_are_told_as_the_first_time(kept: Database) -> None:
 
 
 async def test_the_time_limit_of_statements_holds_for_kept_ones(url: str) -> None:
-    database = Database("default", parse_database(f"{url}&command_timeout=0.2"))
+    database = Database("default", parse_database(f"{url}&command_timeout=1.5"))
     for _ in range(2):
         await database.fetch("SELECT pg_sleep($1)", (0.0,))
     with pytest.raises(QueryCanceled):
