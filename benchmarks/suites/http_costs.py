@@ -83,6 +83,7 @@ async def main():
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server.serve(sockets=[listener]))
     while not server.started:
+        assert not task.done(), "it did not start"
         await asyncio.sleep(0.001)
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     writer.write(b"GET /articles/77 HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n")

@@ -60,7 +60,7 @@ MODULES = {
         ["covet.contenttypes", "covet.auth", "covet.sessions", "covet.rest"],
         "from covet.rest import ModelSchema, Router, permissions\nfrom covet.urls import include, path\n"
         "from covet.auth.models import Group\n"
-        "class Out(ModelSchema):\n    class Meta:\n        model = Group\n        fields = ['id', 'name']\n"
+        "class Out(ModelSchema, model=Group, fields=['id', 'name']):\n    pass\n"
         "api = Router(permissions=[permissions.AllowAny])\n"
         "@api.get('/', response=Out)\nasync def home(request):\n    return Group(id=1, name='n')\n"
         "urlpatterns = [path('', include(api))]\n",
@@ -122,6 +122,7 @@ async def main():
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server.serve(sockets=[listener]))
     while not server.started:
+        assert not task.done(), "it did not start"
         await asyncio.sleep(0)
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     writer.write(b"GET / HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n")
