@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import re
 import time
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.blocks import Atomic
@@ -41,6 +39,7 @@ from covet.db.backends.plans import plan_of
 from covet.db.backends.pool import Pool
 from covet.db.backends.session import Frame, Transaction
 from covet.db.backends.signals import connection_created
+from covet.db.backends.traces import leaves_no_trace, only_reads
 from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
 from covet.db.freshness import freshness
@@ -65,31 +64,6 @@ _ONE_WRITER = (
     "SQLite writes by one connection at a time, and a transaction has held it all the while. Make that transaction shorter (it "
     "should wait for nothing but the database)"
 )
-
-
-@cache
-def _clean() -> re.Pattern[str]:
-    # What leaves the session as it found it. Anything else, and anything that may set a lock or a variable on the way,
-    # makes the connection dirty: it is reset before somebody else gets it.
-    return re.compile(
-        r"[\s(]*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|MERGE|REPLACE|EXPLAIN|ALTER|CREATE|DROP|TRUNCATE|COMMENT|"
-        r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b",
-        re.IGNORECASE,
-    )
-
-
-@cache
-def _leaves_traces() -> re.Pattern[str]:
-    return re.compile(
-        r"\b(pg_(?:try_)?advisory_lock|set_config|get_lock|temp|temporary|lo_creat)|@\w+\s*:=|;\s*\S", re.IGNORECASE
-    )
-
-
-@cache
-def _reads() -> re.Pattern[str]:
-    return re.compile(
-        r"[\s(]*(SELECT|VALUES|EXPLAIN)\b|\s*WITH\b(?!.*\b(INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
-    )
 
 
 class BoundedCache(dict[K, V]):
@@ -374,8 +348,9 @@ class Database:
     async def _stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncGenerator[Rows, None]:
         frame = self._frame()
         if frame is not None:
-            async for chunk in frame.transaction.stream(frame, sql, args, chunk_size):
-                yield chunk
+            async with aclosing(frame.transaction.stream(frame, sql, args, chunk_size)) as parts:  # type: ignore[type-var]  # it is a generator
+                async for chunk in parts:
+                    yield chunk
             return
         pool = await self._pool_for(sql)
         connection = await pool.acquire()
@@ -492,7 +467,7 @@ class Database:
             return await frame.transaction.run(frame, method, sql, args)
         for _ in range(2):
             pool = await self._pool_for(sql)
-            is_clean = _clean().match(sql) is not None and _leaves_traces().search(sql) is None
+            is_clean = leaves_no_trace(sql)
             if not is_clean:
                 self.driver.check_session(sql)
             connection = await pool.acquire()
@@ -529,7 +504,7 @@ class Database:
     async def _pool_for(self, sql: str) -> Pool:
         """Return the pool whose connections may run this statement: on SQLite only one of them may write."""
         await self.open()
-        if self._readers is not None and _reads().match(sql):
+        if self._readers is not None and only_reads(sql):
             return self._readers
         assert self._writer is not None
         return self._writer
@@ -629,6 +604,9 @@ class Database:
         """Close all connections: idle ones at once, busy ones when they are done, in ``grace_s`` seconds at most."""
         pools = [pool for pool in (self._readers, self._writer) if pool is not None]
         self._readers = self._writer = self._shared = None
+        if self._opening is not None and not self._opening.locked():
+            # A lock that somebody has waited for belongs to the loop of that moment.
+            self._opening = None
         self._routes.clear()
         for pool in pools:
             if not pool.loop.is_closed():

@@ -109,11 +109,13 @@ class AccessBlock(Atomic):
     ) -> None:
         database = self._database()
         frame = database._scope.get()
-        if frame is not None and database.vendor == "sqlite" and self._access.read_only and frame.parent is None:
-            connection = frame.transaction.connection
-            if not connection.is_closed and not database.uses_readers:
-                await uncancelled(connection.execute("PRAGMA query_only = OFF", ()), connection.terminate)
-        await super().__aexit__(kind, error, traceback)
+        try:
+            if frame is not None and database.vendor == "sqlite" and self._access.read_only and frame.parent is None:
+                connection = frame.transaction.connection
+                if not connection.is_closed and not database.uses_readers:
+                    await uncancelled(connection.execute("PRAGMA query_only = OFF", ()), connection.terminate)
+        finally:
+            await super().__aexit__(kind, error, traceback)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Run an async function inside the block."""

@@ -353,7 +353,7 @@ class Transaction:
             if not frame.ended:
                 await self._wait_until_idle()
                 try:
-                    await chunks.aclose()  # type: ignore[attr-defined]  # each driver's stream is a generator
+                    await self._whole(chunks.aclose(), SETTLE_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
                 finally:
                     self.end_turn()
 
@@ -513,8 +513,17 @@ class Transaction:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ghost = Frame(self, None, "", "")
         ghost.ended = "rollback"
-        self._queue.appendleft((future, ghost, False))
-        await future
+        entry = (future, ghost, False)
+        self._queue.appendleft(entry)
+        try:
+            await future
+        except BaseException:
+            if future.cancelled():
+                self._queue.remove(entry)
+            else:
+                # Served and cancelled in the same turn of the loop: the next one gets it.
+                self.end_turn()
+            raise
 
     async def _roll_back_to(self, frame: Frame, parent: Frame) -> None:
         await self._wait_until_idle()

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
+from covet.db.backends.traces import leaves_no_trace
 from covet.db.database import BoundedCache, Database
 from covet.db.errors import (
     ConnectionFailed,
@@ -123,6 +124,35 @@ async def test_what_a_statement_set_in_the_session_does_not_reach_the_next_user(
         assert (await db.fetch(read))[0][0] == before
     finally:
         await db.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_clean"),
+    [
+        ('SELECT "page"."template", "page"."temperature" FROM "page"', True),
+        ('SELECT "temp" FROM "reading" WHERE "temporary" = ?', True),
+        ("SELECT `temp` FROM `reading`", True),
+        ("CREATE TABLE pages (id integer)", True),
+        ("CREATE TEMP TABLE pages (id integer)", False),
+        ("create local temporary table pages (id integer)", False),
+        ("CREATE TABLE pg_temp.pages (id integer)", False),
+        ('CREATE TABLE "temp"."pages" (id integer)', False),
+        ("CREATE TABLE temp.pages (id integer)", False),
+        ("SELECT 1 INTO TEMP pages", False),
+        ("SELECT id INTO @covet_x FROM pages", False),
+        ("SELECT @covet_x := 1", False),
+        ("SELECT pg_advisory_lock_shared(1)", False),
+        ("SELECT pg_try_advisory_lock(1)", False),
+        ("SELECT set_config('a.b', 'c', false)", False),
+        ("SELECT GET_LOCK('a', 1)", False),
+        ("SELECT lo_create(0)", False),
+        ("SELECT 1; SET a = 1", False),
+        ("SET a = 1", False),
+        ("-- why\n SELECT 1", True),
+    ],
+)
+def test_what_a_statement_may_leave_in_the_session_is_read_from_its_text(sql: str, is_clean: bool) -> None:
+    assert leaves_no_trace(sql) is is_clean
 
 
 async def test_a_transaction_begun_by_hand_is_not_handed_on(scratch: Any, vendor: str) -> None:
@@ -348,6 +378,22 @@ async def test_one_database_serves_one_loop_after_another(tmp_path: Path) -> Non
 
     await asyncio.to_thread(intrude)
     await db.close()
+
+
+async def test_many_first_statements_open_the_pool_once_in_each_loop(tmp_path: Path) -> None:
+    """What makes the others wait belongs to a loop, and the next loop has to have its own."""
+    db = Database("main", parse_database(f"sqlite:///{tmp_path}/x.db"))
+
+    def run() -> None:
+        async def work() -> None:
+            found = await asyncio.gather(*[db.fetch("SELECT 1") for _ in range(5)])
+            assert [rows[0][0] for rows in found] == [1] * 5
+            await db.close()
+
+        asyncio.run(work())
+
+    await asyncio.to_thread(run)
+    await asyncio.to_thread(run)
 
 
 @pytest.mark.row("connections.handler")

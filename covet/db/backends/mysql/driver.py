@@ -189,7 +189,11 @@ class MySQLDriver(Driver):
         """Look up the columns of the key that a duplicate broke: the message has only its name."""
         if not isinstance(error, e.UniqueViolation) or error.columns or not error.constraint:
             return
-        rows = await connection.fetch(_KEY_COLUMNS, (error.constraint, error.table))
+        try:
+            rows = await connection.fetch(_KEY_COLUMNS, (error.constraint, error.table))
+        except (self.library.error, OSError):
+            # The server has gone meanwhile: what was violated is the news, without its columns.
+            return
         tables = {row[0] for row in rows}
         if len(tables) == 1:
             error.table = tables.pop()

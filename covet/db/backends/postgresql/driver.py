@@ -206,6 +206,7 @@ class PostgreSQLConnection(Connection):
         own = not self.raw.is_in_transaction()
         if own:
             await self.raw.execute("BEGIN READ ONLY")
+        has_answered = False
         try:
             if self._keeps_session:
                 cursor = await self.raw.cursor(sql, *args)
@@ -214,10 +215,16 @@ class PostgreSQLConnection(Connection):
                 statement = await self.raw.prepare(sql, name="")
                 cursor = await statement.cursor(*args)
             while chunk := await cursor.fetch(chunk_size):
+                has_answered = True
                 yield chunk
+                has_answered = False
+            has_answered = True
         finally:
             if own and not self.raw.is_closed():
                 await self.raw.execute("ROLLBACK")
+            elif has_answered and not self.raw.is_closed():
+                # As long as it is open, the transaction can change no table that it reads.
+                await cursor._close_portal(None)
 
     @property
     def is_closed(self) -> bool:

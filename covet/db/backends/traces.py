@@ -1,0 +1,49 @@
+"""What a statement leaves behind in the session that it ran in, and whether it only reads, told by its text."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+__all__ = ["leaves_no_trace", "only_reads"]
+
+
+@cache
+def _leaves_none() -> re.Pattern[str]:
+    return re.compile(
+        r"[\s(]*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|MERGE|REPLACE|EXPLAIN|ALTER|CREATE|DROP|TRUNCATE|COMMENT|"
+        r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _leaves_one() -> re.Pattern[str]:
+    return re.compile(
+        r"\b(pg_(?:try_)?advisory_lock|set_config|get_lock|lo_creat)|"
+        # A temporary table, and the schema of such; a column of that name stands in quotes.
+        r"\b(?:temp|temporary|pg_temp)\b(?![\"`](?!\s*\.))|"
+        r"@\w+\s*:=|\binto\s+@|;\s*\S",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _reads() -> re.Pattern[str]:
+    return re.compile(
+        r"[\s(]*(SELECT|VALUES|EXPLAIN)\b|\s*WITH\b(?!.*\b(INSERT|UPDATE|DELETE|REPLACE)\b)", re.IGNORECASE | re.DOTALL
+    )
+
+
+def leaves_no_trace(sql: str) -> bool:
+    """Whether a statement leaves the session as it found it.
+
+    Anything else, and anything that may set a lock or a variable on the way, makes its connection dirty: it is reset before
+    somebody else gets it.
+    """
+    return _leaves_none().match(sql) is not None and _leaves_one().search(sql) is None
+
+
+def only_reads(sql: str) -> bool:
+    """Whether a statement writes nothing."""
+    return _reads().match(sql) is not None
