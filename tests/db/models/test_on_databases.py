@@ -209,6 +209,7 @@ async def test_arithmetic_keeps_the_kind_of_its_numbers(tables: Database) -> Non
         minus=-models.F("small"),
     ).get()
     assert (row.plus, row.back, row.rest, row.power, row.bits, row.minus) == (8, 3, 3, 49, 3, -7)  # type: ignore[attr-defined]
+    assert type(row.power) is int  # type: ignore[attr-defined]  # not the 49.0 that two of the databases compute
     assert row.times == decimal.Decimal("5.00")  # type: ignore[attr-defined]
     assert row.mixed == pytest.approx(1.75)  # type: ignore[attr-defined]
 

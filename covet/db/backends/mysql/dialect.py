@@ -299,6 +299,10 @@ class MySQLDialect(Dialect):
             raise NotSupportedError(f"Nothing can be truncated to '{unit}'.")
         if func.type is not None and func.type.kind == "date":
             return f"DATE({text})"
+        if len(func.args) > 1 and unit in _TRUNC_TIME:
+            # An hour that a change of the clock repeats has one name: only from the moment itself it can be told which.
+            rest = f"TIMESTAMPDIFF(MICROSECOND, {text}, {self._in_zone(func.args, write)})"
+            return f"(INTERVAL -{rest} MICROSECOND + {write(func.args[0])})"
         return f"CONVERT_TZ({text}, {write(func.args[1])}, 'UTC')" if len(func.args) > 1 else text
 
     def _in_zone(self, args: Sequence[Node], write: Write) -> str:

@@ -109,7 +109,8 @@ def _length() -> re.Pattern[str]:
     return re.compile(r"(?<=varchar)\(\d+\)")
 
 
-_UNITS = frozenset(("year", "quarter", "month", "week", "day", "hour", "minute", "second"))
+_CLOCK = frozenset(("hour", "minute", "second"))
+_UNITS = frozenset(("year", "quarter", "month", "week", "day")) | _CLOCK
 
 
 class PostgreSQLDialect(Dialect):
@@ -289,6 +290,9 @@ class PostgreSQLDialect(Dialect):
         if kind == "time":
             return f"DATE_TRUNC('{unit}', {value})::time"
         text = f"DATE_TRUNC('{unit}', {value})"
+        if len(func.args) > 1 and unit in _CLOCK:
+            # An hour that a change of the clock repeats has one name: only from the moment itself it can be told which.
+            return f"({write(func.args[0])} - ({value} - {text}))"
         return f"({text} AT TIME ZONE {write(func.args[1])})" if len(func.args) > 1 else text
 
     def _in_zone(self, args: Sequence[Node], write: Write) -> str:

@@ -150,6 +150,8 @@ def combined_field(
 
 def _same(operator: str, kind: str, left: Field[Any], right: Field[Any]) -> Field[Any]:
     if kind == "integer":
+        if operator == "^":
+            return WHOLE  # which databases compute as a float or a decimal
         wide = any(field.column_type().kind == "bigint" for field in (left, right))  # type: ignore[union-attr]
         return BIG_INTEGER if wide else INTEGER
     if operator == "-" and kind in {"date", "time", "datetime"}:

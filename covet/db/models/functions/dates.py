@@ -11,6 +11,7 @@ from covet.conf import settings
 from covet.db.models.expressions.functions import Func
 from covet.db.models.expressions.inference import DATE, DATETIME, INTEGER, TIME
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.fields.temporal import DateTimeField
 from covet.db.sql import nodes
 
 if TYPE_CHECKING:
@@ -184,6 +185,18 @@ class ExtractSecond(Extract):
     lookup_name = "second"
 
 
+class _MomentIn(DateTimeField[dt.datetime]):
+    """A moment that was cut down in a zone: said there, since only there it is the first of a month or the full hour."""
+
+    def __init__(self, zone: dt.tzinfo) -> None:
+        super().__init__()
+        self.zone = zone
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Return the moment as the zone says it."""
+        return value if value is None else value.astimezone(self.zone)
+
+
 class Trunc(_InZone):
     """A date or moment cut down to a unit: the first of its month, the full hour.
 
@@ -220,6 +233,8 @@ class Trunc(_InZone):
         if _kind(source) == "date" and self.kind in _CLOCK:
             raise ValueError(f"A DateField cannot be cut down to the {self.kind}.")
         column_type = None if field is None else field.column_type()
+        if type(field) is DateTimeField and settings.USE_TZ and self._zone() != "UTC":
+            field = _MomentIn(self.tzinfo or timezone.get_current_timezone())
         return Resolved(nodes.Func(self.function, args, type=column_type), field)
 
     def _result(self, source: Field[Any] | None) -> Field[Any] | None:

@@ -111,9 +111,19 @@ def _columns(build: Assembler, name: str, names: Sequence[str]) -> list[str]:
     """Return the selected columns that a name means, or the name itself."""
     if name in names:
         return [name]
-    fields = build.meta.pk_fields if name == "pk" else [build.meta.fields_map.get(name)]
-    columns = [field.attname for field in fields if field is not None and field.concrete]
-    return columns if columns and all(column in names for column in columns) else [name]
+    fields = build.meta.pk_fields if name == "pk" else [_field(build.meta, name)]
+    columns = []
+    for field in fields:
+        # Whichever of its names the members chose.
+        known = () if field is None else (field.attname, field.name, *(["pk"] if field.primary_key else ()))
+        columns += [one for one in known if one in names][:1]
+    return columns if columns and len(columns) == len(fields) else [name]
+
+
+def _field(meta: Any, name: str) -> Any:
+    """Return the field with a column that is called so, or whose column is."""
+    found = meta.fields_map.get(name) or next((one for one in meta.concrete_fields if one.attname == name), None)
+    return found if found is not None and found.concrete else None
 
 
 def _refuse_closed(build: Assembler, names: Sequence[str], item: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from covet.db.sql import nodes as n
 
-__all__ = ["FALSE", "TRUE", "all_of", "any_of", "negate", "odd_of", "plain_columns"]
+__all__ = ["FALSE", "TRUE", "all_of", "any_of", "is_aggregate", "negate", "odd_of", "plain_columns"]
 
 # How the names of functions over many rows begin.
 _AGGREGATES = (
@@ -60,6 +60,11 @@ def negate(node: n.Node) -> n.Node:
     return n.Not(node)
 
 
+def is_aggregate(node: n.Func) -> bool:
+    """Whether a function is computed over the rows of a group."""
+    return node.name.startswith(_AGGREGATES)
+
+
 def plain_columns(node: Any, aggregates: Collection[n.Node]) -> Iterator[n.Column]:
     """Yield the columns of a condition on groups that stand outside of aggregates and of queries of their own."""
     if isinstance(node, n.Column):
@@ -68,7 +73,7 @@ def plain_columns(node: Any, aggregates: Collection[n.Node]) -> Iterator[n.Colum
         for item in node:
             yield from plain_columns(item, aggregates)
     elif isinstance(node, n.Node) and node not in aggregates:
-        if isinstance(node, n.Func) and node.name.startswith(_AGGREGATES):
+        if isinstance(node, n.Func) and is_aggregate(node):
             return
         for name in node.__struct_fields__:
             yield from plain_columns(getattr(node, name), aggregates)

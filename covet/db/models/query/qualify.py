@@ -6,15 +6,15 @@ OVER (…)) AS qualify WHERE …``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from covet.db.models.query.logic import all_of
+from covet.db.models.query.logic import all_of, is_aggregate
 from covet.db.sql import nodes as n
-from covet.db.sql.statements import Output, Select, TableRef
+from covet.db.sql.statements import Compound, Output, Select, TableRef
 
 if TYPE_CHECKING:
     from covet.db.models.query.assemble import OutColumn
@@ -38,6 +38,7 @@ def qualified(
     """
     names: dict[n.Node, str] = {}
     assert select.source is not None
+    computed = set(_computed((select.outputs, select.order_by, condition)))
     own = {select.source.alias, *[join.table.alias for join in select.joins]}
 
     def outside(node: n.Node) -> n.Node:
@@ -46,7 +47,7 @@ def qualified(
 
     def change(node: Any) -> Any:
         is_own = isinstance(node, n.Column) and node.alias in own  # and not of a query around this one, or inside it
-        if node in names or is_own or (isinstance(node, n.Func) and node.over is not None):
+        if is_own or node in names or node in computed:
             return outside(node)
         return node
 
@@ -79,6 +80,18 @@ def qualified(
     )
     seen = tuple([replace(column, node=output.expression) for column, output in zip(columns, outputs, strict=False)])
     return outer, seen
+
+
+def _computed(node: Any) -> Iterator[n.Node]:
+    """Yield the windows and aggregates of a query, and not those of the queries inside it."""
+    if isinstance(node, tuple):
+        for item in node:
+            yield from _computed(item)
+    elif isinstance(node, n.Func) and (node.over is not None or is_aggregate(node)):
+        yield node
+    elif isinstance(node, Struct) and not isinstance(node, (Select, Compound)):
+        for name in node.__struct_fields__:
+            yield from _computed(getattr(node, name))
 
 
 def _as_is(node: n.Node) -> n.Node:

@@ -52,6 +52,18 @@ async def test_values_are_ordered_by_what_is_not_among_them() -> None:
     assert sorted(await both().values_list("author__name", flat=True)) == ["Ann", "bob"]
 
 
+async def test_a_column_is_named_by_any_of_its_names() -> None:
+    await _write()
+    few, one = Article.objects.filter(views__lte=2), Article.objects.filter(title="one")
+    for names in (("pk", "title"), ("id", "title")):
+        rows = few.values_list(*names).union(one.values_list(*names))
+        assert [title for _pk, title in await rows.order_by("-id")] == ["three", "two", "one"]
+        assert [title for _pk, title in await rows.order_by("-pk")] == ["three", "two", "one"]
+    for names in (("author", "title"), ("author_id", "title")):
+        rows = few.values_list(*names).union(one.values_list(*names))
+        assert [title for _key, title in await rows.order_by("-author_id", "title")] == ["two", "one", "three"]
+
+
 async def test_instances_are_ordered_by_related_rows_and_expressions() -> None:
     await _write()
     assert [row.title for row in await both().order_by("author__name", "views")] == ["three", "one", "two"]

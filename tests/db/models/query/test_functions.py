@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from covet import timezone
 from covet.db.database import Database
 from covet.db.errors import DatabaseError
 from covet.db.models import (
     Case,
     CharField,
+    Count,
     DateField,
     DateTimeField,
     DecimalField,
@@ -257,6 +259,24 @@ async def test_clock_changes_do_not_confuse_cuts(blog: Database) -> None:
         "2026-10-25T00:00:00+02:00",
         "2026-03-29T00:00:00+01:00",
     ]
+    # Each is said in the zone that it is the start of a day in, and is still one moment.
+    for rows in (cut.values_list("x", flat=True), Article.objects.datetimes("published_at", "day", tzinfo=berlin)):
+        found = await rows
+        assert {(one.hour, one.tzinfo) for one in found} == {(0, berlin)}
+        assert {one.astimezone(dt.UTC).hour for one in found} == {22, 23}
+    with timezone.override(berlin):
+        starts = await Article.objects.annotate(x=f.Trunc("published_at", "month")).order_by("pk")
+        assert [(one.x.day, one.x.hour, one.x.month) for one in starts] == [(1, 0, 10), (1, 0, 10), (1, 0, 3)]
+        twice = await Article.objects.annotate(x=f.TruncHour("published_at")).order_by("pk").values_list("x", flat=True)
+        assert [(one.hour, one.fold) for one in twice] == [(2, 0), (2, 1), (3, 0)]
+        by_hour = Article.objects.annotate(x=f.TruncHour("published_at")).values("x").annotate(n=Count("pk"))
+        assert [row["n"] for row in await by_hour.order_by("x")] == [1, 1, 1]
+        assert await Article.objects.datetimes("published_at", "minute").count() == 3
+        given = f.TruncMinute(Value(dt.datetime(2026, 10, 25, 1, 30, 7, 9, tzinfo=dt.UTC)))
+        for cut_minute in await Article.objects.annotate(x=given).values_list("x", flat=True):
+            assert cut_minute.astimezone(dt.UTC) == dt.datetime(2026, 10, 25, 1, 30, tzinfo=dt.UTC)
+        counted = Article.objects.annotate(x=f.TruncDay("published_at")).values("x").annotate(n=Count("pk"))
+        assert [(row["x"].day, row["n"]) for row in await counted.order_by("x")] == [(29, 1), (25, 2)]
     hours = Article.objects.annotate(x=f.ExtractHour("published_at", tzinfo=berlin)).order_by("pk")
     assert await hours.values_list("x", flat=True) == [2, 2, 3]
 

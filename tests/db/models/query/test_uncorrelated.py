@@ -8,7 +8,7 @@ import pytest
 
 from covet.conf import override
 from covet.db.errors import NotSupportedError
-from covet.db.models import Exists, F, OuterRef, Q, Subquery, Sum, Window
+from covet.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum, Window
 from covet.db.models.functions import RowNumber
 from covet.db.models.lookups import In
 from tests._apps.blog.models import Article, Author, Book, Comment
@@ -101,6 +101,22 @@ async def test_a_condition_about_a_window_stands_beside_a_subquery_of_its_own() 
         ("Bob", "e"),
         ("Cid", None),
     ]
+
+
+async def test_a_filter_on_windows_keeps_aggregates_that_are_not_selected() -> None:
+    await _write()
+    counted = Author.objects.alias(n=Count("articles")).annotate(
+        place=Window(RowNumber(), order_by=[F("n").desc(), "name"])
+    )
+    assert await counted.filter(place__lte=2).order_by("-n", "name").values_list("name", "place") == [
+        ("Ann", 1),
+        ("Bob", 2),
+    ]
+    either = counted.filter(Q(place=1) | Q(n=0)).order_by("n")
+    assert await either.values_list("name", flat=True) == ["Cid", "Ann"]
+    assert await counted.filter(place__lte=F("n")).order_by("name").values_list("name", flat=True) == ["Ann", "Bob"]
+    rows = Author.objects.annotate(place=Window(RowNumber(), order_by="name")).alias(n=Count("*")).filter(place__gt=1)
+    assert await rows.order_by("-n", "name").values_list("name", flat=True) == ["Bob", "Cid"]
 
 
 @pytest.mark.parametrize("optimizer", [True, False])
