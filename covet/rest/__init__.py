@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UncountedPage,
     )
     from covet.rest.params import Body, Cookie, Depends, File, Form, Header, Path, Query
+    from covet.rest.patches import JsonPatch, MergePatch
     from covet.rest.related import Link, SelfLink, Slug
     from covet.rest.resources import ViewSet
     from covet.rest.routes import Router
@@ -44,8 +45,10 @@ __all__ = [
     "Filters",
     "Form",
     "Header",
+    "JsonPatch",
     "Link",
     "ListPage",
+    "MergePatch",
     "ModelSchema",
     "ModelViewSet",
     "Nested",
@@ -99,6 +102,8 @@ _HOMES = {
     "Header": "covet.rest.params",
     "Path": "covet.rest.params",
     "Query": "covet.rest.params",
+    "JsonPatch": "covet.rest.patches",
+    "MergePatch": "covet.rest.patches",
     "permissions": "covet.rest.permissions",
     "Link": "covet.rest.related",
     "SelfLink": "covet.rest.related",

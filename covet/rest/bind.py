@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, get_origin
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
@@ -29,16 +29,16 @@ from covet.rest.bodies import (
     BODY_ERRORS,
     body_schema,
     check_form,
-    check_json,
     check_numbers,
     files_of,
     only_fields,
     read_loose,
     struct_errors,
 )
+from covet.rest.body_forms import form_lines
 from covet.rest.errors import body_errors, invalid, missing, parameter_errors
 from covet.rest.formats.base import JSON, Formats
-from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json, read_body
+from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json
 from covet.rest.shared import as_context, enter, is_generator, shared_value
 from covet.rest.signature import Argument, Call, Group, Parameter, Signature
 from covet.schema.structs import StructError, StructReader, is_struct
@@ -126,6 +126,7 @@ def compile_binding(
     trusted: dict[str, Any] | None = None,
     formats: Formats = (JSON,),
     negotiates: bool = True,
+    patches: Callable[..., Any] | None = None,
 ) -> Binding:
     """Write and compile the binding of one handler.
 
@@ -136,8 +137,10 @@ def compile_binding(
         trusted: The Python types that the path's converters give, by name: what is right already is not checked again.
         formats: The forms that bodies and answers may have.
         negotiates: Whether a request that takes none of the answer's forms is refused.
+        patches: ``async (request, params, raw) -> raw``: makes the body of a patch, for a PATCH that takes such.
     """
     writer = _Writer(signature, trusted or {}, formats, negotiates)
+    writer.patches = patches
     try:
         writer.write(permit)
     except PydanticUserError as error:
@@ -169,6 +172,7 @@ class _Writer:
         self.negotiates = negotiates
         self.trusted = trusted
         self.formats = formats
+        self.patches: Callable[..., Any] | None = None
         own = [call for call in signature.dependencies if call.scope != "app"]
         generators = [call for call in own if is_generator(call.function)]
         self.is_stacked = any(call.scope == "request" for call in generators)
@@ -183,7 +187,6 @@ class _Writer:
             "body_errors": body_errors,
             "accept_json": accept_json,
             "check_form": check_form,
-            "check_json": check_json,
             "copy": copy.copy,
             "files_of": files_of,
             "invalid": invalid,
@@ -393,13 +396,10 @@ class _Writer:
 
     def _decode(self, target: str) -> None:
         """Write the reading of a body that is there: pydantic's, or msgspec's for structs."""
-        loose = False
-        if any(one.read is not None and one is not JSON for one in self.formats):
-            loose = any(one.is_loose for one in self.formats)
-            read = functools.partial(read_body, self.formats, get_origin(self.body) is list)
-            self.add(2, f"raw, loose = {self.constant('r', read)}(request, raw)")
-        else:
-            self.add(2, "check_json(request)")
+        lines, names, loose = form_lines(self.body, self.formats, self.patches)
+        self.scope.update(names)
+        for line in lines:
+            self.add(2, line)
         self.add(2, "try:")
         if is_struct(self.body):
             reader = StructReader(self.body)

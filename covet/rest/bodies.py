@@ -21,9 +21,13 @@ from covet.text import suggest
 
 __all__ = [
     "BODY_ERRORS",
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "PATCH_KINDS",
     "body_schema",
     "check_form",
     "check_json",
+    "check_kind",
     "check_numbers",
     "files_of",
     "is_json",
@@ -34,6 +38,11 @@ __all__ = [
 
 BODY_ERRORS: Final = (msgspec.DecodeError, StructError, RecursionError, UnicodeDecodeError)
 """What decoding a struct may raise."""
+
+JSON_PATCH: Final = "application/json-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+PATCH_KINDS: Final = frozenset({JSON_PATCH, MERGE_PATCH})
+"""What is done to the state of a row, and is not the state itself."""
 
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _JSON: Final = b"application/json"
@@ -76,7 +85,7 @@ def _holds_model(annotation: Any) -> bool:
 
 def is_json(kind: str) -> bool:
     """Return whether a media type says that the body is the values themselves; a JSON Patch is steps that change them."""
-    return kind == "application/json" or (kind.endswith("+json") and kind != "application/json-patch+json")
+    return kind == "application/json" or (kind.endswith("+json") and kind != JSON_PATCH)
 
 
 def check_json(request: Request) -> None:
@@ -93,6 +102,17 @@ def check_json(request: Request) -> None:
             if kind and not is_json(kind):
                 raise UnsupportedMediaType(f"This endpoint reads application/json, not {kind}.")
             return
+
+
+def check_kind(kinds: Collection[str], request: Request) -> None:
+    """Refuse a body that is not of one of these kinds, or does not say of which it is.
+
+    Raises:
+        UnsupportedMediaType: It is another one.
+    """
+    if request.content_type not in kinds:
+        said = request.content_type or "a body without a Content-Type"
+        raise UnsupportedMediaType(f"This endpoint reads {' and '.join(kinds)}, not {said}.")
 
 
 def check_numbers(raw: bytes) -> None:

@@ -20,11 +20,13 @@ from covet import access
 from covet.apps import apps
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
+from covet.http.errors import UnsupportedMediaType
 from covet.http.exception_handlers import Handlers, find_handler, handled, project_handlers
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.problems import ProblemError
 from covet.rest.bind import Binding, compile_binding
+from covet.rest.bodies import JSON_PATCH, MERGE_PATCH
 from covet.rest.conditional import conditional, http_date
 from covet.rest.cursor import MAX_LENGTH
 from covet.rest.deprecation import Deprecation
@@ -79,6 +81,7 @@ READS: Final = frozenset(
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
 # What databases take for OFFSET: more would be an error of theirs.
 _OFFSETS: Final = Annotated[int, Field(ge=0, le=2**62)]
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CONVERTED: Final = {"IntConverter": int, "StringConverter": str, "SlugConverter": str, "PathConverter": str}
 
 
@@ -111,6 +114,7 @@ class Endpoint(Struct, eq=False):
         expandable: The schemas of related rows that ``?expand=`` shows, by their paths.
         omit: What pydantic leaves out of the answer: ``{"exclude_unset": True}``.
         idempotent: Whether an ``Idempotency-Key`` gives the first answer again.
+        patches: Makes the body of a JSON Patch or Merge Patch; None where these are no forms of a body.
         exception_handlers: Gives the functions that answer exceptions, by their classes.
         dependencies: What is called before the handler, though no argument asks for it.
         openapi_extra: What OpenAPI shall say besides; put over what is made.
@@ -144,6 +148,7 @@ class Endpoint(Struct, eq=False):
     expandable: Mapping[str, Any] = field(default_factory=dict)
     omit: Mapping[str, bool] = field(default_factory=dict)
     idempotent: bool = False
+    patches: Callable[[Request, dict[str, Any], bytes], Awaitable[bytes]] | None = None
     exception_handlers: Callable[[], Handlers] | None = None
     dependencies: Sequence[Depends] = ()
     openapi_extra: Mapping[str, Any] | None = None
@@ -250,6 +255,7 @@ class Compiled:
             trusted=trusted,
             formats=self.formats,
             negotiates=self.negotiates,
+            patches=endpoint.patches,
         )
         self.throttles = effective_throttles(endpoint.throttles, where=f"{where}: throttles")
         self.version: VersionNote | None = None
@@ -262,6 +268,8 @@ class Compiled:
         if self.signature.dependencies and replaced is None:
             self.run = _overridable(self.run, endpoint, flat)
         self.run.compiled = self  # type: ignore[attr-defined]  # how the documentation finds the plan of a route
+        if self.accept_patch:
+            self.run.accept_patch = self.accept_patch  # type: ignore[attr-defined]  # OPTIONS tells it
 
     def _expansion(self, where: str) -> Expansion | None:
         endpoint = self.endpoint
@@ -270,6 +278,23 @@ class Compiled:
         from covet.rest.expand import Expansion  # few projects have any
 
         return Expansion(self.plan, endpoint.expandable, self.model, where, selects=endpoint.select_fields)
+
+    @cached_property
+    def body_kinds(self) -> tuple[str, ...]:
+        """The media types of the bodies that are read."""
+        body = self.binding.body
+        if body is None:
+            return _FORMS if self.signature.has_form else ()
+        own: tuple[str, ...] | None = getattr(body, "media_types", None)
+        if own is not None:
+            return own
+        read = tuple(one.media_types[0] for one in self.formats if one.read is not None)
+        return read if self.endpoint.patches is None else (*read, MERGE_PATCH, JSON_PATCH)
+
+    @property
+    def accept_patch(self) -> str:
+        """The header ``Accept-Patch`` (RFC 5789, 3.1) of an address with a PATCH; empty for other methods."""
+        return ", ".join(self.body_kinds) if self.endpoint.method == "PATCH" else ""
 
     async def _permit(self, request: Request) -> None:
         target = self.target
@@ -349,7 +374,7 @@ class Compiled:
     def _compile(self) -> Run:
         """Choose the shortest run: with or without a body, read from the database or not, in pages or not."""
         own, model, status, plan = self.binding, self.model, self.status, self.plan
-        errors = _Errors(model, self.exception_handlers)
+        errors = _Errors(model, self.exception_handlers, self.accept_patch)
         stamp = self.endpoint.last_modified
         is_made = self.choice is not None or own.is_stacked or stamp is not None or self.signature.wants_response
         explains = self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values())
@@ -399,9 +424,10 @@ def _explaining_commits(call: Any, model: Any) -> Any:
 class _Errors:
     """Which errors of an endpoint are answered here, and by what."""
 
-    __slots__ = ("_handlers", "_model", "kinds")
+    __slots__ = ("_accept_patch", "_handlers", "_model", "kinds")
 
-    def __init__(self, model: Any, handlers: Handlers) -> None:
+    def __init__(self, model: Any, handlers: Handlers, accept_patch: str) -> None:
+        self._accept_patch = accept_patch
         self._model = model
         self._handlers = handlers
         self.kinds: tuple[type[BaseException], ...] = (*EXPECTED, *handlers)
@@ -409,6 +435,8 @@ class _Errors:
     async def answer(self, request: Request, error: BaseException, notes: Sequence[Any]) -> Response:
         """Return the answer: a handler's, or the problem document."""
         request.discard_background()
+        if self._accept_patch and isinstance(error, UnsupportedMediaType):
+            error.headers.setdefault("Accept-Patch", self._accept_patch)
         handler = find_handler(self._handlers, error)
         if handler is not None:
             roll_back()

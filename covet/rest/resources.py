@@ -24,7 +24,19 @@ _LOOKUP: Final = "<{converter}:pk>"
 _OMITS: Final = ("exclude_unset", "exclude_defaults", "exclude_none")
 _OPTIONS: Final = frozenset(
     {*Endpoint.__struct_fields__, *_OMITS}
-    - {"handler", "method", "path", "name", "action", "annotations", "exception_handlers", "model", "omit", "webhooks"}
+    - {
+        "handler",
+        "method",
+        "path",
+        "name",
+        "action",
+        "annotations",
+        "exception_handlers",
+        "model",
+        "omit",
+        "patches",
+        "webhooks",
+    }
 )
 
 

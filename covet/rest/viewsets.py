@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,7 +23,7 @@ from covet.db.models.conflicts import VersionConflict
 from covet.db.models.query.queryset import QuerySet
 from covet.db.routers import router
 from covet.exceptions import ImproperlyConfigured
-from covet.http.errors import PreconditionFailed
+from covet.http.errors import Conflict, PreconditionFailed
 from covet.http.request import Request
 from covet.rest import bulk, write
 from covet.rest.actions import BULK, STANDARD, Standard
@@ -35,7 +36,7 @@ from covet.rest.formats.base import Formats
 from covet.rest.pagination import Page
 from covet.rest.params import Query
 from covet.rest.related import resolve_related
-from covet.rest.render import UNSET, plan_response
+from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.resources import ViewSet
 from covet.schema import Schema
 from covet.schema.field_types import python_type
@@ -209,6 +210,8 @@ class ModelViewSet(ReadOnlyModelViewSet):
         self, name: str, standard: Standard, handler: Callable[..., Any], route: str, basename: str
     ) -> Endpoint:
         made = super()._standard_endpoint(name, standard, handler, route, basename)
+        if name == "patch":
+            made.patches = self._patched
         if standard.status == MULTI_STATUS:
             made.select_fields, made.expandable = False, {}  # what is shown of an item lies one level deeper
         return made
@@ -342,28 +345,52 @@ class ModelViewSet(ReadOnlyModelViewSet):
     async def _meant(self, request: Request, pk: Any) -> AsyncIterator[Any]:
         """Give the row that a change is about, if it still is what the request is meant for.
 
-        With a condition in the request the row is locked until the change is written, so that nothing comes between.
+        With a condition in the request, or a patch for a body, the row is locked until the change is written, so that nothing
+        comes between.
         """
-        if not is_guarded(request):
-            if self.require_match:
-                raise PreconditionRequired
+        has_condition, patched_from = is_guarded(request), vars(request.state).get("patched_from")
+        if self.require_match and not has_condition:
+            raise PreconditionRequired
+        if not has_condition and patched_from is None:
             yield await self.get_object(request, pk)
             return
         async with transaction.atomic(using=router.db_for_write(self.model)):
             rows = self.model._meta.base_manager.filter(**{self.lookup_field: pk})
             await rows.select_for_update().values_list("pk", flat=True)
             instance = await self.get_object(request, pk)
-            stamp = self._stamp()
-            bodies = await self._shown_now(request, instance)
-            require(request, bodies, None if stamp is None else stamp(instance))
+            if has_condition:
+                stamp = self._stamp()
+                bodies = await self._shown_now(request, instance)
+                require(request, bodies, None if stamp is None else stamp(instance))
+            if patched_from is not None and patched_from != await self.shown_whole(request, instance):
+                raise Conflict(
+                    "This was changed while the patch was done to it; send the patch again.", type="#conflict"
+                )
             try:
                 yield instance
             except VersionConflict as error:
+                if not has_condition:
+                    raise
                 raise PreconditionFailed("This was changed since it was read; read it again.") from error
+
+    @cached_property
+    def _read_plan(self) -> Plan:
+        return plan_response(self._response("read", self.read), None, type(self).__name__)
+
+    async def shown_whole(self, request: Request, instance: Any) -> bytes:
+        """Return what a GET of a row answers, as JSON."""
+        body: bytes = await self._read_plan.render(request, instance, None)
+        return body
+
+    async def _patched(self, request: Request, params: dict[str, Any], raw: bytes) -> bytes:
+        """Return the body that a JSON Patch or Merge Patch comes to."""
+        from covet.rest.patched import body_of_patch  # few clients send one
+
+        return await body_of_patch(self, request, params, raw)
 
     async def _shown_now(self, request: Request, instance: Any) -> list[bytes]:
         """Return what a GET of the row answers, in each form that it may have."""
-        plans = [plan_response(self._response("read", self.read), None, type(self).__name__)]
+        plans = [self._read_plan]
         compiled = getattr(getattr(request.route, "endpoint", None), "compiled", None)
         formats: Formats = ()
         if isinstance(compiled, Compiled):

@@ -212,6 +212,7 @@ class Resolver:
     def _other_method(self, method: str, segments: list[str], first: _Methods) -> Match:
         """Return a later route that has this path with the method, or say which methods there are."""
         allowed = set(first.allowed)
+        patch = first.by_method.get("PATCH")
         for leaf, values in self._root.find_all(segments, 0):
             methods = self._methods[id(leaf)]
             route = methods.by_method.get(method) or methods.other
@@ -219,9 +220,12 @@ class Resolver:
                 params = values if isinstance(values, dict) else dict(zip(route.names, values, strict=True))
                 return route, {**params, **route.kwargs}
             allowed |= methods.allowed
+            patch = patch or methods.by_method.get("PATCH")
+        kinds: str = getattr(patch and patch.endpoint, "accept_patch", "")
+        headers = {"Accept-Patch": kinds} if kinds else {}
         if method == "OPTIONS":
-            return _options(allowed), {}
-        raise MethodNotAllowed(allowed)
+            return _options(allowed, headers), {}
+        raise MethodNotAllowed(allowed, headers=headers)
 
     def has_path(self, path: str) -> bool:
         """Return whether some route has this path, whatever the method."""
@@ -241,11 +245,11 @@ def _leaves(root: Node) -> Iterable[Leaf]:
         pending.extend(child for _, _, child in node.mixed)
 
 
-def _options(allowed: set[str]) -> CompiledRoute:
+def _options(allowed: set[str], headers: Mapping[str, str]) -> CompiledRoute:
     """Return the route that answers OPTIONS for an address that has no view for it."""
-    listed = ", ".join(sorted(allowed))
+    told = {"Allow": ", ".join(sorted(allowed)), **headers}
 
     async def options(request: Request) -> Response:
-        return Response(b"", 204, {"Allow": listed})
+        return Response(b"", 204, told)
 
     return CompiledRoute(FlatRoute(0, Route("", options), "", (), None, {}, (), ()))

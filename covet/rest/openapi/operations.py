@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from covet.problems import phrase
+from covet.rest.bodies import JSON_PATCH
 from covet.rest.endpoint import Compiled
 from covet.rest.openapi.components import Components, problem_response
 from covet.rest.openapi.security import requirements, uses_csrf
@@ -36,6 +37,8 @@ def collect(compiled: Compiled, components: Components) -> None:
     body = compiled.binding.body
     if body is not None:
         components.add(body, "validation")
+    if compiled.endpoint.patches is not None:
+        components.add(_json_patch(), "validation")
     for parameter in _form(compiled):
         if parameter.marker.source == "form":
             components.add(parameter.annotation, "validation")
@@ -227,13 +230,20 @@ def _request_body(compiled: Compiled, components: Components) -> dict[str, Any]:
     if any(one.is_required for one in signature.bodies):
         body["required"] = True
     schema = components.of(compiled.binding.body, "validation")
-    kinds = [one.media_types[0] for one in compiled.formats if one.read is not None]
     media: dict[str, Any] = {"schema": schema}
     if len(signature.bodies) == 1 and signature.bodies[0].marker.examples:
         media.update(_about(signature.bodies[0].marker))
     media.pop("description", None)
-    body["content"] = {kind: media for kind in kinds}
+    body["content"] = {kind: media for kind in compiled.body_kinds}
+    if compiled.endpoint.patches is not None:
+        body["content"][JSON_PATCH] = {"schema": components.of(_json_patch(), "validation")}
     return body
+
+
+def _json_patch() -> Any:
+    from covet.rest.patches import JsonPatch  # for documents with a viewset that changes rows
+
+    return JsonPatch
 
 
 def _form_body(compiled: Compiled, components: Components) -> dict[str, Any]:
@@ -312,6 +322,9 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
         if status == 429:
             wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
             described["429"].setdefault("headers", {"Retry-After": wait})
+        if status == 415 and compiled.accept_patch:
+            kinds = {"description": "What a PATCH may be (RFC 5789).", "schema": {"type": "string"}}
+            described["415"].setdefault("headers", {"Accept-Patch": kinds})
     return dict(sorted(described.items()))
 
 

@@ -1,0 +1,45 @@
+"""The lines of an endpoint's code that make JSON of a body, whatever its form, or refuse a form that nobody reads here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, get_origin
+
+from covet.rest.bodies import PATCH_KINDS, check_json, check_kind
+from covet.rest.formats.base import JSON, Formats
+from covet.rest.formats.negotiate import read_body
+
+__all__ = ["form_lines"]
+
+
+def form_lines(
+    body: Any, formats: Formats, patches: Callable[..., Any] | None
+) -> tuple[list[str], dict[str, Any], bool]:
+    """Return the lines, what the names in them are, and whether ``loose`` may be true: the body has texts only.
+
+    Args:
+        body: The type of the body; one with ``media_types`` is read of these alone.
+        formats: The forms that the endpoint reads.
+        patches: Makes the body of a patch, where the endpoint takes such.
+    """
+    kinds = getattr(body, "media_types", None)
+    if kinds is not None:
+        return ["check_kind(request)"], {"check_kind": functools.partial(check_kind, kinds)}, False
+    names: dict[str, Any]
+    if any(one.read is not None and one is not JSON for one in formats):
+        line, names = "raw, loose = read_body(request, raw)", {}
+        names["read_body"] = functools.partial(read_body, formats, get_origin(body) is list)
+    else:
+        line, names = "check_json(request)", {"check_json": check_json}
+    loose = any(one.is_loose for one in formats)
+    if patches is None:
+        return [line], names, loose
+    lines = [
+        "loose = False",
+        "if request.content_type in PATCHES:",
+        "    raw = await patched(request, params, raw)",
+        "else:",
+        f"    {line}",
+    ]
+    return lines, {**names, "PATCHES": PATCH_KINDS, "patched": patches}, loose
