@@ -125,7 +125,11 @@ def misspelt(kind: type[Any], above: type[Any], *, skip: Collection[str] = ()) -
     """
     if kind.__module__.startswith("covet."):
         return None
-    known = [(name, isinstance(getattr(above, name), _METHODS)) for name in dir(above) if not name.startswith("_")]
+    known = [
+        (name, isinstance(getattr(above, name), _METHODS))
+        for name in dir(above)
+        if not name.startswith("_") and hasattr(above, name)  # some names are there to say what to write instead
+    ]
     for name in vars(kind):
         if name.startswith("_") or name in skip or hasattr(above, name):
             continue

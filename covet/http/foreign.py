@@ -61,15 +61,22 @@ def explain(error: BaseException) -> None:
 
 
 class Absent:
-    """Stands on ``Request`` under such a name; what middleware assigns takes its place.
+    """Stands on ``Request`` or its like under such a name; what middleware assigns takes its place.
 
     A ``__getattr__`` would say it too, and make every other attribute of every request slower.
+
+    Args:
+        name: The name.
+        advice: What to write instead; what is known of requests when left out.
+        owner: What has no such attribute.
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("advice", "name", "owner")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, advice: str = "", owner: str = "A request") -> None:
         self.name = name
+        self.advice = advice or INSTEAD[name]
+        self.owner = owner
 
     def __get__(self, request: object, owner: type[object]) -> NoReturn:
         """Refuse, with what to write instead.
@@ -77,4 +84,4 @@ class Absent:
         Raises:
             AttributeError: Always.
         """
-        raise AttributeError(f"A request has no attribute {self.name!r}. Write {INSTEAD[self.name]}.", name=self.name)
+        raise AttributeError(f"{self.owner} has no attribute {self.name!r}. Write {self.advice}.", name=self.name)

@@ -75,3 +75,5 @@ def explain(error: BaseException) -> None:
         error.args = (f"{error.message}. Arguments of a filter stand in brackets: {{{{ moment|date('Y') }}}}",)
     elif isinstance(error, jinja2.UndefinedError) and text == "'forloop' is undefined":
         error.args = (f"{text}. Here it is 'loop': loop.index, loop.index0, loop.first, loop.last",)
+    elif isinstance(error, jinja2.UndefinedError) and text == "'url_for' is undefined":
+        error.args = (f"{text}. Write url('name', key=value), and static('app/file.css') for a file",)

@@ -68,6 +68,14 @@ class WebSocketSession:
         kind = "text" if isinstance(data, str) else "bytes"
         await self._to_app.put({"type": "websocket.receive", kind: data})
 
+    async def send_text(self, text: str) -> None:
+        """Send a text message."""
+        await self.send(text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message."""
+        await self.send(data)
+
     async def send_json(self, value: Any) -> None:
         """Send a value as JSON text."""
         await self.send(dumps(value).decode())
@@ -85,6 +93,18 @@ class WebSocketSession:
             raise WebSocketClosed(self.close_code or 1000, self.close_reason)
         text: str | None = message.get("text")
         return text if text is not None else bytes(message["bytes"])
+
+    async def receive_text(self) -> str:
+        """Return the next message, which must be text."""
+        message = await self.receive()
+        assert isinstance(message, str), f"The server sent bytes, not a text: {message!r}"
+        return message
+
+    async def receive_bytes(self) -> bytes:
+        """Return the next message, which must be binary."""
+        message = await self.receive()
+        assert isinstance(message, bytes), f"The server sent a text, not bytes: {message!r}"
+        return message
 
     async def receive_json(self) -> Any:
         """Return the next message, decoded."""

@@ -28,6 +28,7 @@ from covet.websocket.codes import (
     WebSocketDisconnect,
     WebSocketError,
 )
+from covet.websocket.foreign import OF_SOCKETS, answer
 from covet.websocket.pump import pump
 
 if TYPE_CHECKING:
@@ -284,13 +285,28 @@ class WebSocket:
 
         Raises:
             WebSocketDisconnect: Either side has closed.
+            TypeError: It is neither.
         """
         if self._phase is _Phase.CONNECTING:
             raise WebSocketError("send() was called before accept(); write `await ws.accept()` first.")
         if self._phase is _Phase.CLOSED:
             raise WebSocketDisconnect(self.close_code or NORMAL, self.close_reason)
-        kind = "text" if isinstance(data, str) else "bytes"
-        await self._emit({"type": "websocket.send", kind: data})
+        if isinstance(data, str):
+            await self._emit({"type": "websocket.send", "text": data})
+        elif isinstance(data, bytes):
+            await self._emit({"type": "websocket.send", "bytes": data})
+        else:
+            raise TypeError(
+                f"send() takes a text or bytes, not {type(data).__name__}. Write await ws.send_json(value)."
+            )
+
+    async def send_text(self, text: str) -> None:
+        """Send a text message, as ``send`` does."""
+        await self.send(text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message, as ``send`` does."""
+        await self.send(data)
 
     async def send_json(self, value: Any) -> None:
         """Send a value as JSON text."""
@@ -335,6 +351,9 @@ class WebSocket:
         if self.close_code is None:
             self.close_code = code
             self.close_reason = reason
+
+
+answer(WebSocket, OF_SOCKETS, "A WebSocket")
 
 
 def _holds_frames_back(receive: Receive) -> bool:

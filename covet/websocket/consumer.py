@@ -14,6 +14,7 @@ from covet.json import JSONDecodeError, loads
 from covet.text import misspelt
 from covet.websocket.codes import INVALID_PAYLOAD, NORMAL
 from covet.websocket.connection import WebSocket
+from covet.websocket.foreign import OF_CONSUMERS, answer
 
 __all__ = ["Consumer", "JSONConsumer"]
 
@@ -84,6 +85,9 @@ class Consumer:
         assert budget is not None
         with query_budget(budget.max, refuse=budget.refuse, what=f"A message to {type(self).__name__}"):
             await self.receive(data)
+
+
+answer(Consumer, OF_CONSUMERS, "A consumer")
 
 
 class JSONConsumer(Consumer):

@@ -210,6 +210,8 @@ async def test_a_method_without_its_brackets_is_told() -> None:
         await shown("{% for a in b.items %}{% endfor %}", b={})
     with pytest.raises(jinja2.UndefinedError, match=r"Here it is 'loop': loop\.index"):
         await shown("{% for a in b %}{{ forloop.counter }}{% endfor %}", b=[1])
+    with pytest.raises(jinja2.UndefinedError, match=r"'url_for' is undefined. Write url\('name', key=value\)"):
+        await shown("{{ url_for('read', id=1) }}")
     with pytest.raises(TypeError, match=r"^'int' object is not iterable$"):
         await shown("{% for a in b %}{% endfor %}", b=1)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from covet.exceptions import ImproperlyConfigured
 from covet.test.websocket import WebSocketClosed, WebSocketRejected, connect
 from covet.types import ASGIApp, Receive, Scope, Send
-from covet.websocket import WebSocket, WebSocketDisconnect, WebSocketError
+from covet.websocket import Consumer, WebSocket, WebSocketDisconnect, WebSocketError
+from covet.websocket.foreign import OF_SOCKETS
 from covet.websocket.guard import is_origin_allowed
 
 Handler = Callable[[WebSocket], Awaitable[None]]
@@ -40,6 +41,60 @@ async def test_text_and_binary_messages_come_back_as_they_went() -> None:
 
         assert await ws.receive() == "héllo"
         assert await ws.receive() == b"\x00\xff"
+
+
+async def test_a_message_may_be_sent_and_awaited_by_its_kind() -> None:
+    async def both(ws: WebSocket) -> None:
+        await ws.accept()
+        await ws.send_text(await ws.receive_text())
+        await ws.send_bytes(await ws.receive_bytes())
+
+    async with connect("/", app=app_of(both)) as ws:
+        await ws.send_text("text")
+        await ws.send_bytes(b"data")
+
+        assert await ws.receive_text() == "text"
+        assert await ws.receive_bytes() == b"data"
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes"])
+async def test_a_message_of_the_other_kind_fails_a_test(kind: str) -> None:
+    async with connect("/", app=app_of(echo)) as ws:
+        await ws.send(b"data" if kind == "text" else "text")
+        with pytest.raises(AssertionError, match="The server sent"):
+            await getattr(ws, f"receive_{kind}")()
+
+
+async def test_what_is_neither_text_nor_bytes_is_not_sent() -> None:
+    async def wrong(ws: WebSocket) -> None:
+        await ws.accept()
+        with pytest.raises(TypeError, match=r"not dict. Write await ws.send_json\(value\)"):
+            await ws.send({"text": "hi"})  # type: ignore[arg-type]
+        await ws.send("refused")
+
+    async with connect("/", app=app_of(wrong)) as ws:
+        assert await ws.receive() == "refused"
+
+
+@pytest.mark.parametrize("name", sorted(OF_SOCKETS))
+async def test_words_of_starlette_are_answered(name: str) -> None:
+    async def look(ws: WebSocket) -> None:
+        await ws.accept()
+        with pytest.raises(AttributeError) as caught:
+            getattr(ws, name)
+        await ws.send(str(caught.value))
+
+    async with connect("/", app=app_of(look)) as ws:
+        assert await ws.receive() == f"A WebSocket has no attribute {name!r}. Write {OF_SOCKETS[name]}."
+
+
+def test_words_of_channels_are_answered_unless_the_class_has_them() -> None:
+    socket: Any = None
+    own: Any = type("Chat", (Consumer,), {"groups": ["lobby"]})(socket)
+
+    assert own.groups == ["lobby"]
+    with pytest.raises(AttributeError, match=r"A consumer has no attribute 'accept'. Write await self.ws.accept\(\)"):
+        own.accept
 
 
 async def test_the_handshake_offers_what_a_request_offers() -> None:
