@@ -182,10 +182,10 @@ class CovetProtocol(HttpToolsProtocol):
             message = "Invalid HTTP request received."
             self.is_between = False
             self.logger.warning(message)
-            if self.stage == _BUSY and not self._gives_up_body():
-                # An answer is on its way; bytes in front of it would be taken for it.
-                self.transport.close()
-            elif self.application is None:
+            if self._gives_up_body():
+                # No answer is on its way any more.
+                self.stage = _HEAD
+            if self.application is None and self.stage != _BUSY:
                 self.send_400_response(message)
             else:
                 self._refuse(400, message)
@@ -200,7 +200,8 @@ class CovetProtocol(HttpToolsProtocol):
         """Stop the request whose body turned out to be broken, if nothing of its answer has been sent."""
         cycle = self.cycle
         if (
-            not isinstance(cycle, RequestResponseCycle)
+            self.stage != _BUSY
+            or not isinstance(cycle, RequestResponseCycle)
             or not cycle.more_body
             or cycle.response_started
             or self.pipeline
@@ -244,6 +245,10 @@ class CovetProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide which way this request goes."""
+        if self.transport.is_closing():
+            # The answer before it has said so: whatever comes behind is processed no more (RFC 9112, 9.6).
+            self.by_uvicorn = False
+            return
         if len(self.headers) > MAX_HEADERS or (self.is_large and self._head_size() > MAX_HEAD_BYTES):
             self._refuse(431, "The head of the request is too large.")
             return
@@ -479,6 +484,10 @@ class CovetProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str) -> None:
         """Answer a request that was not taken in as a whole, and close."""
+        if self.stage == _BUSY:
+            # An answer is on its way; bytes in front of it would be taken for it.
+            self.transport.close()
+            return
         self._send_last(ProblemResponse(Problem(status, detail=detail)))
 
     def _send_last(self, response: Response) -> None:

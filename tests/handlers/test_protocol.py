@@ -72,6 +72,63 @@ async def test_pipelined_bodies_go_to_their_own_requests() -> None:
     assert answer.index(b"one") < answer.index(b"two") < answer.index(b"three")
 
 
+@pytest.mark.parametrize("length", [0, 70000], ids=["small", "large"])
+async def test_nothing_runs_behind_an_answer_that_closes(length: int) -> None:
+    """RFC 9112, 9.6: who has said that it closes processes no further request of the connection."""
+    seen: list[str] = []
+
+    async def view(request: Request) -> Response:
+        seen.append(request.path)
+        return Response("ok", headers={"Connection": "close"})
+
+    async with served([path("first", view), path("second", view, methods=["POST"])]) as server:
+        answer = await talk(
+            server,
+            b"GET /first HTTP/1.1\r\nhost: x\r\n\r\n"
+            b"POST /second HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % length + b"x" * min(length, 10),
+        )
+
+    assert seen == ["/first"]
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_nothing_runs_behind_a_request_that_was_refused() -> None:
+    seen: list[str] = []
+
+    async def view(request: Request) -> Response:
+        seen.append(request.path)
+        return Response("ok")
+
+    many = b"".join(b"x-%d: 1\r\n" % n for n in range(protocol.MAX_HEADERS + 1))
+    async with served([path("first", view), path("second", view)]) as server:
+        answer = await talk(
+            server,
+            b"GET /first HTTP/1.1\r\nhost: x\r\n%b\r\nGET /second HTTP/1.1\r\nhost: x\r\n\r\n" % many,
+        )
+
+    assert seen == []
+    assert answer.startswith(b"HTTP/1.1 431 ") and answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_refusal_is_not_sent_in_front_of_the_answer_of_an_earlier_request() -> None:
+    """A client would take it for the answer to what it asked first."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Response:
+        begun.set()
+        await go_on.wait()
+        return Response("ok")
+
+    many = b"".join(b"x-%d: 1\r\n" % n for n in range(protocol.MAX_HEADERS + 1))
+    async with served([path("slow", slow)]) as server:
+        answer = await talk(
+            server, b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET /slow HTTP/1.1\r\nhost: x\r\n%b\r\n" % many
+        )
+
+    assert begun.is_set()
+    assert answer == b""
+
+
 async def test_a_request_behind_a_stream_waits_for_its_end() -> None:
     async def stream(request: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
