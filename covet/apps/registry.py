@@ -508,12 +508,16 @@ class Apps:
 
     def pending_models(self) -> set[ModelKey]:
         """Return the models that something waits for and that are not registered."""
-        return {
-            (label, name)
-            for _, keys in self._pending
+        return {key for _function, key in self.pending_operations()}
+
+    def pending_operations(self) -> list[tuple[Callable[..., Any], ModelKey]]:
+        """Return the functions that wait for models, each with one that is not registered."""
+        return [
+            (function, (label, name))
+            for function, keys in self._pending
             for label, name in keys
             if name not in self.all_models.get(label, {})
-        }
+        ]
 
     def _run_pending(self, key: ModelKey) -> None:
         due = [item for item in self._pending if key in item[1] and self._has_all(item[1])]

@@ -17,6 +17,8 @@ from covet.db.models.relation_checks import (
     check_tables_between,
     check_target_field,
 )
+from covet.db.models.relations.spec import LateTarget
+from covet.db.models.signals import LateSender
 from covet.exceptions import FieldDoesNotExist
 from covet.text import suggest
 
@@ -64,18 +66,28 @@ def check_all(apps: Apps) -> Iterator[CheckMessage]:
     yield from _check_tables(models)
     yield from check_tables_between(models)
     yield from _check_rule_names(models)
-    for label, name in sorted(apps.pending_models()):
-        yield _missing_model(apps, label, name)
+    yield from _check_late(apps)
 
 
-def _missing_model(apps: Apps, label: str, name: str) -> CheckMessage:
+def _check_late(apps: Apps) -> Iterator[CheckMessage]:
+    """Yield what waits for models that are nowhere."""
     known = [model._meta.label for models in apps.all_models.values() for model in models.values()]
-    near = suggest(f"{label}.{name}", known)
-    return checks.Error(
-        f"A relation or receiver waits for the model '{label}.{name}', which is nowhere.",
-        hint=f"Did you mean '{near}'?" if near else "Add its app to INSTALLED_APPS, or correct the name.",
-        id="fields.E307",
-    )
+    waiting: dict[tuple[str, str, tuple[str, str]], None] = {}
+    for function, key in apps.pending_operations():
+        if isinstance(function, LateTarget):
+            waiting["fields.E307", "A relation", key] = None
+        elif isinstance(function, LateSender):
+            waiting["signals.E001", repr(function), key] = None
+        else:
+            name = getattr(function, "__qualname__", None) or repr(function)
+            waiting["models.E022", f"The function '{name}'", key] = None
+    for id, who, (label, name) in sorted(waiting):
+        near = suggest(f"{label}.{name}", known)
+        yield checks.Error(
+            f"{who} waits for the model '{label}.{name}', which is nowhere.",
+            hint=f"Did you mean '{near}'?" if near else "Add its app to INSTALLED_APPS, or correct the name.",
+            id=id,
+        )
 
 
 def _check_swappable(model: Any) -> Iterator[CheckMessage]:

@@ -13,6 +13,7 @@ from covet.apps import apps
 from covet.dispatch import Signal
 
 __all__ = [
+    "LateSender",
     "ModelSignal",
     "class_prepared",
     "m2m_changed",
@@ -35,6 +36,27 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class LateSender:
+    """A receiver that is connected once its sender is registered."""
+
+    __slots__ = ("dispatch_uid", "receiver", "signal", "weak")
+
+    def __init__(self, signal: Signal, receiver: Callable[..., Any], weak: bool, dispatch_uid: Hashable | None) -> None:
+        self.signal = signal
+        self.receiver = receiver
+        self.weak = weak
+        self.dispatch_uid = dispatch_uid
+
+    def __call__(self, model: type[Any]) -> None:
+        """Connect it."""
+        self.signal.connect(self.receiver, model, self.weak, self.dispatch_uid)
+
+    def __repr__(self) -> str:
+        names = [name for name, value in globals().items() if value is self.signal]
+        receiver = getattr(self.receiver, "__qualname__", None) or repr(self.receiver)
+        return f"The receiver '{receiver}' of {names[0] if names else 'a signal'}"
+
+
 class ModelSignal(Signal):
     """A signal whose sender is a model; the model may be named before it exists: ``sender="blog.Article"``."""
 
@@ -43,10 +65,7 @@ class ModelSignal(Signal):
         if not isinstance(sender, str):
             return super().connect(receiver, sender, weak, dispatch_uid)
 
-        def connect_model(model: type[Any]) -> None:
-            Signal.connect(self, receiver, model, weak, dispatch_uid)
-
-        apps.current().lazy_model_operation(connect_model, sender)
+        apps.current().lazy_model_operation(LateSender(self, receiver, weak, dispatch_uid), sender)
         return receiver
 
     def disconnect(

@@ -9,6 +9,7 @@ from covet import checks
 from covet.conf import settings
 from covet.conf.service_url import parse_database
 from covet.db.models.deletion import DB_SET_DEFAULT
+from covet.db.models.fields.numbers import DecimalField
 from covet.db.models.requirements import VENDORS, known_features
 from covet.db.routers import router
 from covet.text import suggest
@@ -40,6 +41,7 @@ def check_vendors(apps: Apps) -> Iterator[CheckMessage]:
             if vendor == "mysql":
                 yield from _check_mysql(model)
                 yield from _check_unbounded(model)
+                yield from _check_digits(model)
             if vendor == "sqlite":
                 yield from _check_comments(model)
             if vendor == "postgresql":
@@ -210,6 +212,20 @@ def _check_mysql(model: Any) -> Iterator[CheckMessage]:
                 obj=field,
                 id="mysql.W003",
             )
+
+
+def _check_digits(model: Any) -> Iterator[CheckMessage]:
+    """Yield the decimals without a number of digits: a column there has a greatest one, and fills places up with zeros."""
+    for field in model._meta.local_concrete_fields:
+        kind = field.column_type()
+        if isinstance(field, DecimalField) and kind is not None and kind.precision is None and kind.scale is None:
+            for id, option in (("fields.E130", "decimal_places"), ("fields.E132", "max_digits")):
+                yield checks.Error(
+                    f"MySQL and MariaDB keep decimals of a fixed number of digits, and {field} has no '{option}'.",
+                    hint="Write for example DecimalField(max_digits=10, decimal_places=2).",
+                    obj=field,
+                    id=id,
+                )
 
 
 def _check_computed(model: Any) -> Iterator[CheckMessage]:

@@ -9,6 +9,7 @@ import pytest
 
 from covet.apps import Apps, apps
 from covet.db import models
+from covet.db.models import signals
 from covet.db.models.model_checks import check_all, check_model
 from covet.exceptions import FieldDoesNotExist
 
@@ -116,6 +117,30 @@ def test_a_relation_to_nowhere_has_a_suggestion(registry: Apps) -> None:
     assert len(found) == 1
     assert "shop.autor" in found[0].msg
     assert found[0].hint == "Did you mean 'shop.Author'?"
+
+
+@pytest.mark.row("relations.lazy", "signals.dispatch")
+def test_what_waits_for_a_model_that_is_nowhere_is_named_by_what_it_is(registry: Apps) -> None:
+    model("Author")
+
+    seen: list[Any] = []
+
+    def when_there(found: Any) -> None:
+        seen.append(found)
+
+    def note(sender: Any, **named: Any) -> None:
+        seen.append(sender)
+
+    apps.current().lazy_model_operation(when_there, "shop.Autor")
+    signals.post_save.connect(note, sender="shop.Nothing")
+    signals.pre_delete.connect(note, sender="shop.Author")
+    found = {message.id: message for message in check_all(registry)}
+    assert set(found) == {"models.E022", "signals.E001"}
+    assert "when_there" in found["models.E022"].msg and found["models.E022"].hint == "Did you mean 'shop.Author'?"
+    assert "note' of post_save waits for the model 'shop.nothing'" in found["signals.E001"].msg
+    late, nothing = model("Autor"), model("Nothing")
+    assert list(check_all(registry)) == [] and seen == [late]
+    assert signals.post_save.has_listeners(nothing) and signals.post_save.disconnect(note, sender=nothing)
 
 
 def test_a_model_may_add_checks_of_its_own() -> None:

@@ -110,6 +110,17 @@ def test_what_mysql_and_mariadb_lack_is_said() -> None:
         assert found("sqlite://:memory:") == set()
 
 
+def test_decimals_without_digits_are_refused_where_a_column_has_a_number_of_them() -> None:
+    with apps.isolate() as registry:
+        model("Price", amount=models.DecimalField(), sum=models.DecimalField(max_digits=9, decimal_places=2))
+        found = {}
+        for kind in ("mysql://u:p@localhost/x", "postgres://u:p@localhost/x", "sqlite://:memory:"):
+            with override(DATABASES={"default": kind}):
+                found[kind.partition(":")[0]] = [(one.id, str(one.obj)) for one in check_vendors(registry)]
+    assert found["mysql"] == [("fields.E130", "shop.Price.amount"), ("fields.E132", "shop.Price.amount")]
+    assert found["postgres"] == found["sqlite"] == []
+
+
 def test_the_columns_between_many_to_many_are_named_by_their_own_check() -> None:
     with apps.isolate() as registry:
         model("P" + "x" * 70, meta={"db_table": "long"})

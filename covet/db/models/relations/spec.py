@@ -16,7 +16,15 @@ from covet.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Relation", "RelationField", "SettingsReference", "lazy_related", "model_key", "swappable_setting"]
+__all__ = [
+    "LateTarget",
+    "Relation",
+    "RelationField",
+    "SettingsReference",
+    "lazy_related",
+    "model_key",
+    "swappable_setting",
+]
 
 T = TypeVar("T", default=Any)
 
@@ -53,6 +61,19 @@ def model_key(model: Any, to: Any) -> tuple[str, str]:
     return (label if dot else model._meta.app_label), name.lower()
 
 
+class LateTarget:
+    """What a relation does once its target is registered; checks tell it from the functions of a project."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Any], None]) -> None:
+        self.function = function
+
+    def __call__(self, target: Any) -> None:
+        """Do it."""
+        self.function(target)
+
+
 def lazy_related(model: Any, to: Any, function: Callable[[Any], None]) -> None:
     """Call ``function(target)`` as soon as the target is known: at once for a class, else when it is registered."""
     if not isinstance(to, str):
@@ -61,7 +82,7 @@ def lazy_related(model: Any, to: Any, function: Callable[[Any], None]) -> None:
     if to == "self":
         function(model)
         return
-    model._meta.apps.lazy_model_operation(function, model_key(model, to))
+    model._meta.apps.lazy_model_operation(LateTarget(function), model_key(model, to))
 
 
 class Relation:
