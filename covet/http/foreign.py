@@ -49,15 +49,27 @@ def _of_http() -> re.Pattern[str]:
 
 
 def explain(error: BaseException) -> None:
-    """Add to an error about an argument of a response or an HTTP error what to write instead, where that is known."""
+    """Add to an error what to write instead: an argument of a response by another name, an ``await`` too few or too many."""
     from covet.porting.twins import explain_twin  # only a mistake needs it
 
     explain_twin(error)
+    _explain_await(error)
     if isinstance(error, TypeError):
         found = _of_http().match(str(error))
         hint = None if found is None else _ARGUMENTS.get(found[2])
         if found is not None and hint is not None and not hasattr(error, "__notes__"):
             error.add_note(f"{found[1].partition('.')[0]} has no {found[2]!r} here: {hint}.")
+
+
+def _explain_await(error: BaseException) -> None:
+    text = str(error)
+    if not isinstance(error, (AttributeError, TypeError)) or hasattr(error, "__notes__"):
+        return
+    if "'coroutine'" in text:
+        name = getattr(getattr(error, "obj", None), "__qualname__", None)
+        error.add_note(f"{f'{name}()' if name else 'A call'} was not awaited: write await before it.")
+    elif text.endswith("can't be used in 'await' expression"):
+        error.add_note("What stands behind await is a value already: take the await away.")
 
 
 class Absent:
