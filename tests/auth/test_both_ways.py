@@ -28,7 +28,7 @@ async def visitor(request: pytest.FixtureRequest, site: str) -> AsyncIterator[ht
     async with (
         override(ALLOWED_HOSTS=["127.0.0.1"]),
         serve(application, log_level="critical") as server,
-        httpx.AsyncClient(base_url=server.url) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
     ):
         yield client
 

@@ -29,7 +29,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 async def options(endpoint: str) -> AsyncIterator[dict[str, str]]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         await client.post(f"{endpoint}/moto-api/reset")
         signed = {"authorization": "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request"}
         assert (await client.put(f"{endpoint}/uploads", headers=signed)).status_code == 200
@@ -100,7 +100,7 @@ async def test_an_address_is_signed_and_ends(storage: S3Storage, options: dict[s
     name = await storage.save("notes/ä b.txt", b"hello")
 
     url = storage.url(name)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         assert (await client.get(url)).content == b"hello"
     assert urlsplit(url).path.startswith("/uploads/media/notes/")
     assert "X-Amz-Expires=3600" in url

@@ -128,7 +128,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def http(request: pytest.FixtureRequest, project: Application) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the project: in this process, or over a real server with Covet's protocol class."""
     if request.param == "protocol":
-        async with serve(project, log_level="critical") as server, httpx.AsyncClient(base_url=server.url) as client:
+        async with (
+            serve(project, log_level="critical") as server,
+            httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+        ):
             yield client
         return
     async with httpx.AsyncClient(transport=httpx.ASGITransport(project), base_url="http://testserver") as client:

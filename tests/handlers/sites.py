@@ -110,11 +110,11 @@ async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
                 )
             elif request.param == "rsgi":
                 server = await stack.enter_async_context(serve_granian(RsgiApplication(application)))
-                client = httpx.AsyncClient(base_url=server.url)
+                client = httpx.AsyncClient(base_url=server.url, timeout=60)
             else:
                 options = {"protocol": "httptools"} if request.param == "uvicorn" else {}
                 server = await stack.enter_async_context(serve(application, log_level="critical", **options))
-                client = httpx.AsyncClient(base_url=server.url)
+                client = httpx.AsyncClient(base_url=server.url, timeout=60)
             client.way = request.param
             client.application = application
             return await stack.enter_async_context(client)

@@ -95,7 +95,7 @@ async def served(app: Any, protocol: str) -> AsyncIterator[tuple[LiveServer, htt
     options = {} if protocol == "covet" else {"protocol": protocol}
     async with (
         serve(app, lifespan="on", **options) as server,
-        httpx.AsyncClient(base_url=server.url) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
     ):
         yield server, client
 

@@ -101,7 +101,7 @@ async def test_everybody_sees_what_the_others_wrote(db, client, live_server, tur
     assert (await client.get("/sync/c-sync")).json() == ["a-test", "b-client", "c-sync"]
     await call_command("add_user", "d-command")
     await call_command("add_sync", "e-sync-command")
-    async with httpx.AsyncClient(base_url=str(live_server)) as browser:
+    async with httpx.AsyncClient(base_url=str(live_server), timeout=60) as browser:
         assert (await browser.get("/add/f-server")).json()[-1] == "f-server"
     async with connect("/ws/add/") as ws:
         await ws.send("g-socket")
@@ -115,7 +115,7 @@ async def test_everybody_sees_what_the_others_wrote(db, client, live_server, tur
     ]
 
 async def test_many_at_once_take_turns_on_the_one_connection(db, client, live_server):
-    async with httpx.AsyncClient(base_url=str(live_server)) as browser:
+    async with httpx.AsyncClient(base_url=str(live_server), timeout=60) as browser:
         answers = await asyncio.gather(
             *[client.get(f"/add/client-{n}") for n in range(5)],
             *[browser.get(f"/add/server-{n}") for n in range(5)],

@@ -155,7 +155,7 @@ async def test_the_client_sees_the_rows_of_the_test(client, db):
 
 async def test_the_live_server_sees_the_rows_of_the_test(live_server, db):
     await User.objects.create_user("ann", password="correct horse battery")
-    async with httpx.AsyncClient(base_url=str(live_server)) as browser:
+    async with httpx.AsyncClient(base_url=str(live_server), timeout=60) as browser:
         answer = await browser.post("/login", json={"username": "ann", "password": "correct horse battery"})
     assert answer.json() == {"name": "ann"}
 
