@@ -345,6 +345,9 @@ class Freshness:
                 raise
             self.counts.failures += 1
             self._owed.update(told)
+            if len(self._owed) > _TEXTS:
+                # Tags may be made of anything, and a store may be down for long.
+                self._owed = {EVERYTHING}
             if not self._is_down:
                 self._is_down = True
                 log.warning("The store of cached results does not answer; queries ask the database. %s", error)

@@ -78,6 +78,8 @@ class Shared:
     async def close(self) -> None:
         """Tear down what was made, the last one first."""
         self._values.clear()
+        # One that somebody has waited for belongs to the loop of that moment; the next start may have another.
+        self._lock = asyncio.Lock()
         stack, self._stack = self._stack, AsyncExitStack()
         await stack.aclose()
 

@@ -12,6 +12,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import Conflict
 from covet.http.streaming import StreamingResponse
 from covet.rest import Depends, Query, Router, Schema, dependency_overrides, override_dependencies, permissions
+from covet.rest.shared import Shared
 from covet.urls import include, path
 from tests.rest.library import Tag
 
@@ -356,3 +357,23 @@ async def test_what_the_application_shares_needs_nothing_of_a_request(site: Any,
 async def test_what_is_torn_down_with_the_application_needs_the_app_that_does_it(site: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"'covet\.rest'"):
         await site([path("", include(make_shared()))])
+
+
+def test_what_is_shared_is_made_once_in_each_loop_that_an_application_runs_in() -> None:
+    """A process may start its application more than once: each command and each test has a loop of its own."""
+    shared = Shared()
+    made: list[str] = []
+
+    async def pool() -> str:
+        made.append("pool")
+        await asyncio.sleep(0)
+        return f"pool {len(made)}"
+
+    async def work() -> list[str]:
+        try:
+            return await asyncio.gather(*[shared.value(pool, {}) for _ in range(3)])
+        finally:
+            await shared.close()
+
+    assert asyncio.run(work()) == ["pool 1"] * 3
+    assert asyncio.run(work()) == ["pool 2"] * 3

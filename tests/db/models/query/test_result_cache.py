@@ -557,6 +557,24 @@ async def test_a_store_that_does_not_answer_fails_no_query(
         await dead.close()
 
 
+async def test_what_a_store_that_is_down_must_be_told_does_not_grow_without_end(
+    blog: Database, pools: RedisPools
+) -> None:
+    await _write()
+    working = redis_store(pools)
+    rows = Article.objects.filter(title="one").cache()
+    with override(QUERY_CACHE="memory://"):
+        query_cache.use(working)
+        assert await rows.count() == 1
+        freshness._store = _Broken()
+        await Article.objects.update(title="two")
+        for number in range(5000):
+            await freshness.drop([f"article {number}"])
+        assert len(freshness._owed) <= 4096
+        freshness._store = working
+        assert await rows.count() == 0, "the tables among so many names are not forgotten"
+
+
 class _Broken:
     is_shared = True
 
