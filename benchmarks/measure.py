@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 Work = Callable[[], Awaitable[object]]
 
+# The columns of ``ratios``, and what they are to be.
+HEADS = ["1 task", "16 tasks", "client CPU", "aim"]
+
 # Turns are short, so that the moods of a shared machine meet all contenders alike.
 _TURN_S = 0.05
 
@@ -82,6 +85,17 @@ async def compare(contenders: Mapping[str, Work], *, rounds: int, seconds: float
             results[name].rates.append(one.done / one.wall_s)
             results[name].costs.append(one.cpu_s / one.done)
     return list(results.values())
+
+
+async def ratios(name: str, pair: Mapping[str, Work], rounds: int, seconds: float, tasks: tuple[int, ...]) -> list[str]:
+    """Return the cells of a row: operations per second at 1 and at 16 tasks, and the client's CPU at 1; bare = 1."""
+    rates, costs = [], []
+    for count in tasks:
+        bare, ours = await compare(pair, rounds=rounds, seconds=seconds, tasks=count)
+        rates.append(f"{ours.faster(bare):.2f}")
+        costs.append(f"{ours.cheaper(bare):.2f}")
+    print(f"  {name}: {' / '.join(rates)}, CPU {' / '.join(costs)}", flush=True)
+    return [*rates, *[""] * (2 - len(rates)), costs[0]]
 
 
 def table(title: str, columns: list[str], rows: list[tuple[str, list[str]]]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.data import COLUMNS, ROWS, database_url, prepare
-from benchmarks.measure import Work, compare, table
+from benchmarks.measure import HEADS, Work, ratios, table
 from benchmarks.suites import orm_costs, orm_others
 
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM bench_article"
@@ -155,17 +155,3 @@ async def _run(rounds: int, seconds: float, only: str) -> str:
         rows.append((name, [*cells, AIMS[name]]))
     await pool.close()
     return table("PostgreSQL, asyncpg's pool = 1", HEADS, rows)
-
-
-HEADS = ["1 task", "16 tasks", "client CPU", "aim"]
-
-
-async def ratios(name: str, pair: Mapping[str, Work], rounds: int, seconds: float, tasks: tuple[int, ...]) -> list[str]:
-    """Return the cells of a row: operations per second at 1 and at 16 tasks, and the client's CPU at 1; bare = 1."""
-    rates, costs = [], []
-    for count in tasks:
-        bare, ours = await compare(pair, rounds=rounds, seconds=seconds, tasks=count)
-        rates.append(f"{ours.faster(bare):.2f}")
-        costs.append(f"{ours.cheaper(bare):.2f}")
-    print(f"  {name}: {' / '.join(rates)}, CPU {' / '.join(costs)}", flush=True)
-    return [*rates, *[""] * (2 - len(rates)), costs[0]]

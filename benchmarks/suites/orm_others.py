@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from benchmarks.data import COLUMNS, DATABASE
-from benchmarks.measure import table
+from benchmarks.measure import HEADS, ratios, table
 
 ROWS = 2000
 AIM = "0.8"
@@ -29,8 +29,6 @@ async def run(rounds: int, seconds: float, only: str) -> list[str]:
     ):
         rows = await measure(rounds, seconds, only)
         if rows:
-            from benchmarks.suites.orm import HEADS
-
             tables.append(table(title, HEADS, rows))
     return tables
 
@@ -38,7 +36,6 @@ async def run(rounds: int, seconds: float, only: str) -> list[str]:
 async def _measure(prefix: str, url: str, mark: str, fetch: Callable[..., Awaitable[Any]], *rest: Any) -> list[Any]:
     """Return the rows of one database: a get and a list, the bare driver's and ours."""
     from benchmarks.apps.bench.models import Article
-    from benchmarks.suites.orm import ratios
     from covet.conf.service_url import parse_database
     from covet.db import connections
     from covet.db.database import Database
