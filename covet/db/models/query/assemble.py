@@ -240,7 +240,13 @@ class Assembler(Builder):
             covered = set()
             for name in extras.group_by or ():
                 annotation = self.plan.annotation(name)
-                if annotation is None or not self.is_aggregate(annotation):
+                if (
+                    annotation is None
+                    and name.endswith("pk")
+                    and (path := self.plan.path(name, "values")).field.is_composite
+                ):
+                    group += self.key_columns(path)
+                elif annotation is None or not self.is_aggregate(annotation):
                     group.append(self.read(name, grouped=True).node)
         aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
         aggregates += self.aggregate_nodes

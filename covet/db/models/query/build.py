@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from covet.db.models.expressions.refs import F
 from covet.db.models.query.conditions import Conditions
 from covet.db.models.query.operands import Operand
+from covet.db.models.query.paths import Path
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
 
@@ -59,6 +61,10 @@ class Builder(Conditions):
                     f"name the fields, as in order_by('{'__'.join(prefix)}__name')."
                 )
             descending, nulls = bool(getattr(item, "descending", False)), _nulls(item)
+            key = self._key_of(getattr(item, "expression", item))
+            if key is not None:
+                found += [n.Ordering(node, descending is not flip, nulls) for node in self.key_columns(key)]
+                continue
             node = _ordered_node(Operand(*item.resolve(self)))
             if getattr(item, "contains_aggregate", False):
                 if self.plan.extras.group_by is None:
@@ -71,6 +77,13 @@ class Builder(Conditions):
                 nulls = {"first": "last", "last": "first"}.get(nulls or "")
             found.append(n.Ordering(node, descending, nulls))
         return found
+
+    def _key_of(self, expression: Any) -> Path | None:
+        """Return where ``F("pk")`` leads if that is a key of several columns, each of which is ordered by."""
+        if type(expression) is not F or self.plan.named(expression.name)[0] is not None:
+            return None
+        path = self._path(expression.name, f"order_by(F({expression.name!r}))")
+        return path if path.field.is_composite and not path.rest else None
 
     def _order_name(self, item: str, prefix: tuple[str, ...], *, flip: bool) -> list[n.Ordering]:
         if item == "?":

@@ -5,15 +5,19 @@ No database compares rows of values in all the ways that ``pk`` may be compared,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+from covet.db.models.expressions.base import Expression
+from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.expressions.refs import OuterRef
-from covet.db.models.expressions.subqueries import Exists
+from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.expressions.subqueries import Exists, Subquery
 from covet.db.models.query.paths import Path
+from covet.db.sql import nodes
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
@@ -24,6 +28,61 @@ __all__ = ["among", "expanded_names", "is_object", "key_values", "split_in", "sp
 
 # SQL parsers limit how deep a tree may be, and read a long chain of OR as a deep one.
 _WIDTH = 50
+
+
+class KeyPart(Expression[Any]):
+    """One part of a key of several columns that ``OuterRef`` names: ``pk=OuterRef("pk")`` compares the parts one by one.
+
+    Args:
+        reference: What names the key.
+        position: Which part it is.
+        count: How many parts the key must have.
+    """
+
+    def __init__(self, reference: OuterRef, position: int, count: int) -> None:
+        super().__init__()
+        self.sources = (reference,)
+        self.position, self.count = position, count
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the reference and the part."""
+        return (KeyPart, self.sources[0].shape(values), self.position, self.count)
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the outer query's column."""
+        name, around = self.sources[0].name, scope.outer
+        while not isinstance(name, str):
+            name, around = name.name, around.outer
+        return around.key_part(name, self.position, self.count)  # type: ignore[attr-defined, no-any-return]  # a builder
+
+
+class KeyAmong(Subquery):
+    """Whether several columns are those of a row of a queryset, which may be a slice.
+
+    Args:
+        names: The columns.
+        queryset: It selects as many.
+    """
+
+    is_conditional = True
+
+    def __init__(self, names: Sequence[str], queryset: Any) -> None:
+        super().__init__(queryset)
+        self.names = tuple(names)
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the columns and the queryset's shape."""
+        return (KeyAmong, self.names, self.queryset.shape(values))
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return ``(…) IN (SELECT …)``."""
+        columns = nodes.Row(tuple([scope.ref(name).node for name in self.names]))
+        return Resolved(scope.compare_list(Resolved(columns, None), "in", scope.query(self.queryset)), BOOLEAN)
+
+    @property
+    def conditional(self) -> bool:
+        """It is a condition."""
+        return True
 
 
 def split_keys(condition: Q, query: Query) -> Q:
@@ -101,6 +160,8 @@ def _split(path: Path, name: str, value: Any) -> Q | None:
     if lookup == "exact":
         if value is None:  # no row has such a key; where a row may be missing, it asks for those without
             return Q((f"{names[0]}__isnull", True)) if path.hops else Q((f"{names[0]}__in", []))
+        if hasattr(value, "query"):
+            return Q(_in_one_row(names, value, name))
         return _equal(names, key_values(owner, value, name))
     if lookup == "in":
         return _among(names, value, owner, name)
@@ -155,6 +216,8 @@ def _object_key(relation: Any, value: Any, where: str) -> Sequence[Any]:
     """Return the key that a ``ForeignObject`` is compared with, given as an instance, a tuple or a list."""
     if hasattr(value, "_meta"):
         return relation.key_of(value)  # type: ignore[no-any-return]  # a tuple
+    if isinstance(value, OuterRef):
+        return _parts(value, len(relation.to_fields))
     if not isinstance(value, (tuple, list)) or len(value) != len(relation.to_fields):
         raise ValueError(
             f"{relation} is compared with an instance of {relation.related_model._meta.object_name} or with a tuple of "
@@ -169,7 +232,7 @@ def among(names: Sequence[str], keys: Iterable[Sequence[Any]]) -> Q:
 
 
 def key_values(meta: Options, value: Any, where: str) -> Sequence[Any]:
-    """Return the parts of a key that was given as a tuple, a list or an instance.
+    """Return the parts of a key that was given as a tuple, a list, an instance or a reference to one further out.
 
     Raises:
         ValueError: It has another number of parts.
@@ -177,12 +240,18 @@ def key_values(meta: Options, value: Any, where: str) -> Sequence[Any]:
     if hasattr(value, "_meta"):
         value = value.pk
     count = len(meta.pk_fields)
+    if isinstance(value, OuterRef):
+        return _parts(value, count)
     if not isinstance(value, (tuple, list)) or len(value) != count:
         names = ", ".join(field.attname for field in meta.pk_fields)
         raise ValueError(
             f"The primary key of {meta.object_name} is a tuple of {count} values ({names}), not {value!r} (in {where}=…)."
         )
     return value
+
+
+def _parts(reference: OuterRef, count: int) -> list[KeyPart]:
+    return [KeyPart(reference, position, count) for position in range(count)]
 
 
 def _equal(names: Sequence[str], values: Sequence[Any]) -> Q:
@@ -199,7 +268,14 @@ def _among(names: Sequence[str], value: Any, meta: Options, where: str) -> Q:
     return among(names, keys)
 
 
-def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Sequence[str] | None = None) -> Exists:
+def _in_one_row(names: Sequence[str], queryset: Any, where: str) -> Subquery:
+    query = queryset.query
+    if query.high is None or query.high - query.low != 1:
+        raise ValueError(f"{where} takes a queryset of one row, as in {where}=queryset[:1]; {where}__in takes any.")
+    return _in_queryset(names, queryset, where)
+
+
+def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Sequence[str] | None = None) -> Subquery:
     query = queryset.query
     outputs = query.extras.outputs
     if outputs is None:
@@ -209,7 +285,7 @@ def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Seque
     if len(outputs) != len(names):
         raise ValueError(f"{where} takes a queryset of {len(names)} columns, not of {len(outputs)}.")
     if query.is_sliced:
-        raise ValueError(f"{where} cannot take a sliced queryset: await it, and give the list of keys.")
+        return KeyAmong(names, queryset._chain(query.with_extras(outputs=tuple(outputs), select_related=())))
     plain = queryset._chain(query.with_extras(outputs=None))
     plain._kind = "model"
     return Exists(

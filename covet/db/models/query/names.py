@@ -299,6 +299,21 @@ class Names:
         source = self.joins.reach(path.hops, self._used)
         return [self.column(field, source) for field in path.at.pk_fields]
 
+    def key_part(self, name: str, position: int, count: int) -> Resolved:
+        """Return one column of a key of several that a name stands for.
+
+        Raises:
+            ValueError: It stands for another number of columns.
+        """
+        path = self._path(name, f"OuterRef({name!r})")
+        fields: Any = path.at.pk_fields if path.field.is_composite else [path.field]
+        if len(fields) != count:
+            raise ValueError(
+                f"OuterRef({name!r}) is a key of {len(fields)} columns, and is compared with one of {count}."
+            )
+        source = self.joins.reach(path.hops, self._used)
+        return Resolved(self.column(fields[position], source), fields[position])
+
     def countable(self, name: str) -> str:
         """Return a name whose values can be counted: for a composite key that of its first part, which is never NULL."""
         if self.plan.named(name)[0] is None and self.plan.filtered_relation(name)[0] is None:

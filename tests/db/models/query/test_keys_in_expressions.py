@@ -12,7 +12,7 @@ from covet.conf import override
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import IntegrityError
-from covet.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Q, Sum, Value, When, Window
+from covet.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Q, Subquery, Sum, Value, When, Window
 from covet.db.models.functions import Coalesce, RowNumber
 from covet.exceptions import FieldError, ValidationError
 from tests.db.models.conftest import create_tables
@@ -178,3 +178,66 @@ async def test_constraints_compare_the_key(shops: list[Shop]) -> None:
     with pytest.raises(ValidationError, match="wares_place_near"):
         await Place(row=9, column=10).full_clean()
     await Place.objects.create(row=9, column=10, note="far")
+
+
+async def test_a_key_is_compared_with_that_of_an_outer_row(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+
+    async def found(condition: Any) -> list[str]:
+        return [row.name for row in await Ware.objects.filter(condition)]
+
+    dear = Ware.objects.filter(price__gte=30)
+    assert await found(Exists(dear.filter(pk=OuterRef("pk")))) == ["one3", "two1"]
+    assert await found(~Exists(dear.filter(pk=OuterRef("pk")))) == ["one1", "one2"]
+    assert await found(Exists(dear.filter(pk__in=[OuterRef("pk"), (one, 99)]))) == ["one3", "two1"]
+    assert await found(Exists(Ware.objects.filter(price=30, pk__gt=OuterRef("pk")))) == ["one1", "one2"]
+    assert await found(Exists(Ware.objects.filter(price=30, pk__lte=OuterRef("pk")))) == ["one3", "two1"]
+    assert await found(Exists(Ware.objects.exclude(pk=OuterRef("pk")).filter(price=F("price"), shop=two))) == [
+        "one1",
+        "one2",
+        "one3",
+    ]
+    assert await chosen(case(Q(Exists(dear.filter(pk=OuterRef("pk")))))) == ["one3", "two1"]
+    same = Ware.objects.annotate(x=Subquery(Ware.objects.filter(pk=OuterRef("pk")).values("price")))
+    assert await same.values_list("x", flat=True) == [10, 20, 30, 40]
+    # By a relation of several columns, from either side, and two queries out.
+    assert await found(Exists(Sale.objects.filter(ware=OuterRef("pk")))) == ["one2"]
+    assert await found(Exists(Sale.objects.filter(ware__pk=OuterRef("pk")))) == ["one2"]
+    assert await Shop.objects.filter(Exists(Ware.objects.filter(pk=OuterRef("wares__pk"), price=40))).count() == 1
+    further = Ware.objects.filter(Exists(dear.filter(pk=OuterRef(OuterRef("pk")), shop=OuterRef("shop"))))
+    assert await found(Exists(further)) == ["one3", "two1"]
+    with pytest.raises(ValueError, match="is a key of 1 columns, and is compared with one of 2"):
+        await Ware.objects.filter(Exists(Ware.objects.filter(pk=OuterRef("price"))))
+
+
+async def test_a_key_is_among_those_of_a_slice(shops: list[Shop]) -> None:
+    rows = Ware.objects.values_list("name", flat=True)
+    dearest = Ware.objects.order_by("-price")
+    assert await rows.filter(pk__in=dearest[:2]) == ["one3", "two1"]
+    assert await rows.filter(pk__in=dearest.values("pk")[1:3]) == ["one2", "one3"]
+    assert await rows.exclude(pk__in=dearest.values("shop_id", "number")[:2]) == ["one1", "one2"]
+    assert await rows.filter(pk=dearest[:1]) == ["two1"] == await rows.filter(pk=dearest.values("pk")[:1])
+    assert await chosen(case(pk__in=dearest[:1])) == ["two1"]
+    shops_of = Shop.objects.order_by("pk").values_list("name", flat=True)
+    assert await shops_of.filter(wares__pk__in=dearest[:1]) == ["two"]
+    assert await shops_of.exclude(wares__pk__in=dearest[:1]) == ["one"]
+    assert await Sale.objects.filter(ware__in=dearest[2:]).count() == 1
+    assert await rows.filter(pk__in=dearest[:0]) == []
+    assert await Ware.objects.filter(pk__in=dearest[:1]).update(price=1) == 1
+    for wrong in (dearest, dearest[:2], dearest[1:]):
+        with pytest.raises(ValueError, match=r"takes a queryset of one row, as in pk=queryset\[:1\]"):
+            rows.filter(pk=wrong)
+
+
+async def test_rows_are_grouped_and_ordered_by_the_key(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    counted = Ware.objects.values("pk").annotate(n=Count("sales")).order_by("-pk")
+    assert await counted == [
+        {"pk": (two, 1), "n": 0},
+        {"pk": (one, 3), "n": 0},
+        {"pk": (one, 2), "n": 1},
+        {"pk": (one, 1), "n": 0},
+    ]
+    rows = Ware.objects.values_list("name", flat=True)
+    assert await rows.order_by(F("pk").desc()) == ["two1", "one3", "one2", "one1"]
+    assert await rows.order_by(F("pk").asc(nulls_last=True)).reverse() == ["two1", "one3", "one2", "one1"]
