@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["JSONDecodeError", "dumps", "encode", "loads", "register_encoder"]
+__all__ = ["JSONDecodeError", "dumps", "encode", "encode_other", "loads", "register_encoder"]
 
 JSONDecodeError = msgspec.DecodeError
 """What ``loads`` raises for text that is not JSON; a ``ValueError``."""
@@ -24,7 +24,12 @@ def register_encoder(kind: type, encoder: Callable[[Any], Any]) -> None:
     _encoders[kind] = encoder
 
 
-def _encode_other(value: Any) -> Any:
+def encode_other(value: Any) -> Any:
+    """Return what is written for a value that msgspec does not know itself; its ``enc_hook``.
+
+    Raises:
+        TypeError: The value has no form in JSON.
+    """
     for kind in type(value).__mro__:
         encoder = _encoders.get(kind)
         if encoder is not None:
@@ -41,7 +46,7 @@ def _encode_other(value: Any) -> Any:
     raise TypeError(f"A value of type {type(value).__qualname__} cannot be written as JSON: {value!r:.80}")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_encode_other)
+_encoder = msgspec.json.Encoder(enc_hook=encode_other)
 _decoder = msgspec.json.Decoder()
 encode: Callable[[Any], bytes] = _encoder.encode
 """``dumps`` without a choice, for the paths where a call counts."""

@@ -16,6 +16,7 @@ from covet.accel.choice import (
     read_moment,
     read_request,
     reason,
+    with_length,
     write_answer,
 )
 from covet.accel.twins.models import ModelShape
@@ -35,5 +36,6 @@ __all__ = [
     "read_moment",
     "read_request",
     "reason",
+    "with_length",
     "write_answer",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "read_moment",
     "read_request",
     "reason",
+    "with_length",
     "write_answer",
 ]
 
@@ -64,6 +65,7 @@ read_moment: Callable[[object], datetime] = _pick("read_moment", "moments")
 decode_integers: Callable[[bytes, int], list[int | None] | None] = _pick("decode_integers", "integers")
 encode_integers: Callable[[object, int], bytes | None] = _pick("encode_integers", "integers")
 read_request: Callable[[bytes, bool], PlainRequest | None] = _pick("read_request", "heads")
+with_length: Callable[[list[tuple[bytes, bytes]], int], list[tuple[bytes, bytes]]] = _pick("with_length", "heads")
 write_answer: Callable[[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool, bool, bool], tuple[bytes, bool]] = _pick(
     "write_answer", "heads"
 )
@@ -81,6 +83,7 @@ _NAMES = (
     "in_utc",
     "read_moment",
     "read_request",
+    "with_length",
     "write_answer",
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from covet.concurrency import is_async, maybe_await, to_thread
 from covet.exceptions import SuspiciousOperation
@@ -143,5 +143,5 @@ async def _own_page(view: Callable[..., Any], request: Request, error: Exception
     if not isinstance(answer, Response):
         raise TypeError(f"The view of handler{status} returned {type(answer).__name__} instead of a Response.")
     if answer.must_render:
-        await cast(Any, answer).render()
+        await answer.render()
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from covet.concurrency import maybe_await
 from covet.conf import settings
@@ -61,5 +61,5 @@ async def handled(handler: ExceptionHandler, request: Request, error: BaseExcept
         name = getattr(handler, "__qualname__", handler)
         raise TypeError(f"The exception handler {name} returned {answer!r:.80}; return a Response or a Problem.")
     if answer.must_render:
-        await cast(Any, answer).render()
+        await answer.render()
     return answer

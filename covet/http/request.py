@@ -88,6 +88,10 @@ def _without_user(request: Request) -> Any:
     )
 
 
+# Called by itself, which takes less than ``cls.__new__(cls)``.
+_new = object.__new__
+
+
 class Request:
     """One HTTP request. Middleware may set attributes of its own, besides what ``request.state`` holds.
 
@@ -161,19 +165,21 @@ class Request:
         self.app = app
         self.policy = policy
 
-    @classmethod
-    def from_scope(cls, scope: Scope, receive: Receive, channel: Any, app: Any) -> Request:
+    @staticmethod
+    def from_scope(scope: Scope, receive: Receive, channel: Any, app: Any, root: str | None) -> Request:
         """Make a request as the class does, with the policy of its handler; what a server does for each one."""
         # To call the class with arguments by name takes as long as all the rest of this.
-        self = cls.__new__(cls)
+        self = _new(Request)
         self._scope = scope
         self._receive = receive
         self._channel = channel
         self.method = scope["method"]
         self.path = scope["path"]
         self.raw_headers = scope["headers"]
-        if scope.get("root_path"):
-            self._mounted(scope["root_path"])
+        # Where the class has it already, so that it is found at the first place looked at.
+        self._cleanup = False
+        if root:
+            self._mounted(root)
         self.app = app
         self.policy = app.policy
         return self
@@ -191,9 +197,8 @@ class Request:
             return self._scope.get(name, default)
         return getattr(self._channel, name, default)
 
-    @classmethod
+    @staticmethod
     def from_parts(
-        cls,
         method: str,
         path: str,
         raw_query: bytes = b"",
@@ -207,7 +212,7 @@ class Request:
         policy: RequestPolicy = DEFAULT_POLICY,
     ) -> Request:
         """Make a request whose body is there already, with no ASGI scope; ``scope`` is built if someone asks."""
-        self = cls.__new__(cls)
+        self = _new(Request)
         self.method = method
         self.path = path
         if root_path:
@@ -226,9 +231,9 @@ class Request:
             self._receive = _received(body)
         return self
 
-    @classmethod
+    @staticmethod
     def from_connection(
-        cls, channel: Any, method: str, path: str, query: bytes, headers: RawHeaders, body: bytes, app: Any, /
+        channel: Any, method: str, path: str, query: bytes, headers: RawHeaders, body: bytes, app: Any, /
     ) -> Request:
         """Make a request as ``from_parts`` does, with the policy of its handler; what the protocol class does for each one.
 
@@ -241,7 +246,7 @@ class Request:
             body: The whole body.
             app: The handler.
         """
-        self = cls.__new__(cls)
+        self = _new(Request)
         self.method = method
         self.path = path
         self.raw_query = query

@@ -18,9 +18,6 @@ from covet.types import Receive, Scope, Send
 
 __all__ = ["HTMLResponse", "JSONResponse", "ProblemResponse", "RedirectResponse", "Response"]
 
-# Building b"%d" and the tuple for each answer showed in the profile; small answers are most of them.
-_LENGTHS = [(b"content-length", b"%d" % size) for size in range(4096)]
-
 
 def _as_bytes(body: Any) -> bytes:
     """Return a body that is no text as bytes.
@@ -157,23 +154,23 @@ class Response:
         self.set_cookie(name, "", max_age=0, path=path, domain=domain, samesite=samesite, secure=secure)
 
     def final_headers(self) -> RawHeaders:
-        """Return the headers as they go out, ``Content-Length`` included."""
-        size = len(self.body)
+        """Return the headers as they go out, ``Content-Length`` included; a status that has no body empties it."""
+        from covet.accel import with_length  # commands that answer no request do without it
+
         if self.status in BODILESS:
+            self.body = b""
             return self.raw_headers
-        raw = self.raw_headers
-        for name, _ in raw:
-            if name == b"content-length":
-                return raw
-        return [*raw, _LENGTHS[size] if size < 4096 else (b"content-length", b"%d" % size)]
+        return with_length(self.raw_headers, len(self.body))
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send this answer by ASGI; a HEAD request gets the headers alone."""
-        if self.status in BODILESS:
-            self.body = b""
         await send({"type": "http.response.start", "status": self.status, "headers": self.final_headers()})
         body = b"" if scope["method"] == "HEAD" else self.body
         await send({"type": "http.response.body", "body": body})
+
+    async def render(self) -> Response:
+        """Make the body where that was put off (``must_render``), and return this answer; one of the plain kind is made."""
+        return self
 
     async def close(self) -> None:
         """Give back what the answer holds, when it was never sent."""
@@ -183,6 +180,7 @@ class Response:
 
 
 _JSON_TYPE = (b"content-type", b"application/json")
+_new = object.__new__
 
 
 class JSONResponse(Response):
@@ -216,10 +214,10 @@ class JSONResponse(Response):
             for name, text in headers.items():
                 self._put(name, text)
 
-    @classmethod
-    def of_bytes(cls, body: bytes, status: int = 200) -> JSONResponse:
+    @staticmethod
+    def of_bytes(body: bytes, status: int = 200) -> JSONResponse:
         """Return an answer whose body is JSON already; the short way of REST endpoints."""
-        self = cls.__new__(cls)
+        self = _new(JSONResponse)
         self.status = status
         self.background = None
         self.body = body

@@ -39,6 +39,7 @@ from covet.rest.body_forms import form_lines
 from covet.rest.errors import body_errors, invalid, missing, parameter_errors
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json
+from covet.rest.render import UNWRITTEN, Plan, encode_any, write_odd
 from covet.rest.shared import as_context, enter, is_generator, shared_value
 from covet.rest.signature import Argument, Call, Group, Parameter, Signature
 from covet.schema.structs import StructError, StructReader, is_struct
@@ -79,43 +80,67 @@ class Binding:
         """See above."""
         return self._compiled(self.source, "call", {})
 
-    def answering(self, render: Any, errors: Any, make: Any, status: int, *, is_async: bool) -> Callable[..., Any]:
-        """Return ``async (request, params) -> response``: ``call`` and what comes of its value in one function.
+    def answering(self, plan: Plan, errors: Any, make: Any, status: int) -> Callable[..., Any]:
+        """Return ``async (request, params, on_error=None) -> response``: ``call`` and what comes of its value in one function.
 
         Args:
-            render: Writes the value: a function of it, or a coroutine function of request, value and page.
+            plan: How the value is written.
             errors: Answers what is raised: has ``kinds``, and ``answer(request, error, notes)``.
             make: Gets bytes and status, returns the response.
             status: The status of the answer.
-            is_async: Whether ``render`` is a coroutine function.
         """
+        takes_notes = any("notes" in line for line in self._lines)
         run = [
-            "async def run(request, params):",
-            "    notes = []",
+            "async def run(request, params, on_error=None):",
+            "  try:",
+            f"    notes = {'[]' if takes_notes else '()'}",
             "    try:",
             *(f"    {line}" for line in (*self._lines, self._ending("result = "))),
-            "        if isinstance(result, RESPONSE):",
-            "            return result",
-            f"        written = {'await RENDER(request, result, None)' if is_async else 'RENDER(result)'}",
+            # To compare the class takes less than to ask for a kind that it seldom is.
+            "        if type(result) is not USUAL and isinstance(result, RESPONSE):",
+            "            return await result.render() if on_error and result.must_render else result",
+            *(f"        {line}" for line in _writing(plan)),
             "    except KINDS as error:",
             "        return await ANSWER(request, error, notes)",
             "    return MAKE(written, STATUS)",
+            "  except Exception as error:",
+            "    if on_error is None:",
+            "        raise",
+            "    return await on_error(request, error)",
         ]
         names = {
             "ANSWER": errors.answer,
+            "ENCODE": encode_any,
             "KINDS": errors.kinds,
             "MAKE": make,
-            "RENDER": render,
+            "RENDER": plan.render,
             "RESPONSE": Response,
             "STATUS": status,
+            "UNWRITTEN": UNWRITTEN,
+            "USUAL": plan.usual,
+            "WRITE_ODD": write_odd,
         }
-        return self._compiled("\n".join(run) + "\n", "run", names)
+        answer = self._compiled("\n".join(run) + "\n", "run", names)
+        answer.takes_on_error = True  # type: ignore[attr-defined]
+        return answer
 
     def _compiled(self, source: str, function: str, names: dict[str, Any]) -> Callable[..., Any]:
         scope = {**self.scope, **names}
         exec(compile(source, f"<endpoint {self.name}>", "exec"), scope)  # noqa: S102  written here, of names made here
         found: Callable[..., Any] = scope[function]
         return found
+
+
+def _writing(plan: Plan) -> list[str]:
+    """Return the lines that make ``written`` of ``result``."""
+    if plan.is_untyped:  # as ``render`` does it, by a call less
+        return [
+            "try:",
+            "    written = ENCODE(result)",
+            "except UNWRITTEN as error:",
+            "    written = WRITE_ODD(result, error)",
+        ]
+    return [f"written = {'await RENDER(request, result, None)' if plan.is_async else 'RENDER(result)'}"]
 
 
 def compile_binding(

@@ -5,11 +5,12 @@ Models and querysets take the shortest way their schema allows: rows to bytes, a
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import inspect
 import logging
 import types
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
@@ -18,9 +19,10 @@ from msgspec import Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from covet import json
+from covet.concurrency import unawaited
 from covet.db.models.base import Model
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.prefetch import prefetch_related_objects
@@ -78,6 +80,17 @@ class Plan(Struct, frozen=True):
     page: Any = None
     model: type[Model] | None = None
     projection: Projection | None = None
+
+    @property
+    def is_untyped(self) -> bool:
+        """Whether a value is written by what it is, with no schema to hold it to: by ``encode_any`` and ``write_odd``."""
+        return self.render is _write_any
+
+    @property
+    def usual(self) -> Any:
+        """The class that most values have."""
+        kind = get_origin(self.schema) or self.schema
+        return kind if isinstance(kind, type) else dict
 
 
 def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bool] = _ALL) -> Plan:
@@ -198,19 +211,42 @@ def _write_nothing(value: Any) -> bytes:
     return b""
 
 
-def _write_any(value: Any) -> bytes:
-    """Write a value that no schema says more about; what msgspec does not know, pydantic may."""
+def _encode_other(value: Any) -> Any:
     try:
-        return json.encode(value)
+        return json.encode_other(value)
     except TypeError:
-        _refuse_unmeant(value)
-        try:
+        # Asked for this value alone: a generator beside it gives its items once.
+        return to_jsonable_python(value, bytes_mode="base64", by_alias=True)
+
+
+encode_any: Final = msgspec.json.Encoder(enc_hook=_encode_other).encode
+"""Writes a value that no schema says more about: by msgspec, and what that does not know by pydantic."""
+UNWRITTEN: Final = (TypeError, RecursionError, PydanticSerializationError)
+"""What ``encode_any`` raises; the second for keys that are sequences, and for what holds itself."""
+
+
+def write_odd(value: Any, refused: Exception) -> bytes:
+    """Write what ``encode_any`` refused, if only for the keys of a mapping.
+
+    Raises:
+        ResponseMismatch: There is no way to write it.
+    """
+    _refuse_unmeant(value)
+    if not isinstance(value, Iterator):  # which is at its end by now
+        with contextlib.suppress(PydanticSerializationError):
             return to_json(value, bytes_mode="base64", by_alias=True)
-        except PydanticSerializationError as error:
-            raise ResponseMismatch(
-                f"The handler returned {type(value).__name__}, which cannot be written as JSON: {error}. Say by response=… "
-                "which schema the answer has."
-            ) from error
+    _refuse_inside(value)
+    raise ResponseMismatch(
+        f"The handler returned {type(value).__name__}, which cannot be written as JSON: {refused}. Say by response=… "
+        "which schema the answer has."
+    ) from refused
+
+
+def _write_any(value: Any) -> bytes:
+    try:
+        return encode_any(value)
+    except UNWRITTEN as error:
+        return write_odd(value, error)
 
 
 def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
@@ -241,11 +277,38 @@ def _refuse_unmeant(value: Any) -> None:
             "The handler returned a pair with a status. Write return JSONResponse(value, status=404), or raise an error such "
             "as NotFound(…)."
         )
-    if inspect.iscoroutine(value):
-        value.close()  # so that Python need not warn of it, too
+    if isinstance(value, BaseException):
         raise ResponseMismatch(
-            f"The handler returned what {value.__qualname__}() gives and did not await it. Write return await …."
+            f"The handler returned {type(value).__name__}, an error. Write raise {type(value).__name__}(…)."
         )
+    called = unawaited(value)
+    if called:
+        raise ResponseMismatch(
+            f"The handler returned what {called}() gives and did not await it. Write return await …."
+        )
+
+
+def _refuse_inside(value: Any, place: str = "", above: frozenset[int] = frozenset()) -> None:
+    """Refuse what somebody forgot to await inside of a mapping or a list.
+
+    Raises:
+        ResponseMismatch: There is something.
+    """
+    if id(value) in above:
+        return
+    if isinstance(value, dict):
+        inner: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, (list, tuple)):
+        inner = enumerate(value)
+    else:
+        # A model's instance can be awaited too, and is a value already.
+        if not hasattr(type(value), "__await__") or hasattr(type(value), "_meta"):
+            return
+        called = unawaited(value)
+        what = f"what {called}() gives" if called else repr(value)
+        raise ResponseMismatch(f"The handler returned {what} at {place!r} and did not await it. Write await before it.")
+    for key, member in inner:
+        _refuse_inside(member, f"{place}/{key}", above | {id(value)})
 
 
 def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:

@@ -6,18 +6,22 @@ What a view is (async, sync, an object with its own endpoint) is asked here, onc
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Awaitable, Callable
 from types import FunctionType
 from typing import Any, TypeAlias, TypeVar
 
 from covet.concurrency import is_async, maybe_await, to_thread
 from covet.http.request import Request
+from covet.http.response import Response
 
-__all__ = ["Endpoint", "compile_endpoint", "marked", "view_name"]
+__all__ = ["Answer", "Endpoint", "OnError", "answering", "compile_endpoint", "marked", "not_a_response", "view_name"]
 
 V = TypeVar("V")
 
 Endpoint: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Any]]
+OnError: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
+Answer: TypeAlias = Callable[[Request, dict[str, Any], OnError], Awaitable[Response]]
 
 
 def compile_endpoint(view: Any) -> Endpoint:
@@ -40,6 +44,42 @@ def compile_endpoint(view: Any) -> Endpoint:
         return await maybe_await(answer)
 
     return call_in_thread
+
+
+def answering(endpoint: Endpoint, view: Any) -> Answer:
+    """Return ``async (request, params, on_error) -> response``: an endpoint that raises no ``Exception``.
+
+    An endpoint that was written for its route may do that itself, in the same function; it says so by ``takes_on_error``.
+    """
+    if getattr(endpoint, "takes_on_error", False):
+        own: Any = endpoint
+        return own  # type: ignore[no-any-return]
+
+    async def answer(request: Request, params: dict[str, Any], on_error: OnError) -> Response:
+        try:
+            response = await endpoint(request, params)
+            if isinstance(response, Response):
+                return await response.render() if response.must_render else response
+            raise not_a_response(response, view)
+        except Exception as error:
+            return await on_error(request, error)
+
+    return answer
+
+
+def not_a_response(value: Any, view: Any) -> TypeError:
+    """Return the error for a view that gave something else."""
+    if value is None:
+        return TypeError(f"The view {view_name(view)} returned None. Return a Response on every path through it.")
+    if inspect.iscoroutine(value):
+        value.close()  # so that Python need not warn of it, too
+        return TypeError(
+            f"The view {view_name(view)} returned what {value.__qualname__}() gives and did not await it. Write return await …."
+        )
+    return TypeError(
+        f"The view {view_name(view)} returned {type(value).__name__} instead of a Response. "
+        "Write JSONResponse(value), HTMLResponse(text) or Response(bytes)."
+    )
 
 
 def marked(view: V, **marks: Any) -> V:

@@ -14,7 +14,7 @@ from covet.http.errors import MethodNotAllowed, NotFound
 from covet.http.hosts import split_host
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.urls.endpoint import Endpoint, compile_endpoint, view_name
+from covet.urls.endpoint import Answer, Endpoint, answering, compile_endpoint, view_name
 from covet.urls.flatten import FlatRoute, flatten
 from covet.urls.mount import Mount
 from covet.urls.names import NameTable
@@ -29,6 +29,7 @@ class CompiledRoute:
 
     Attributes:
         endpoint: ``async (request, params) -> response``.
+        answer: The same with ``on_error`` besides, which answers what it raises.
         view: The view as it was given to ``path()``.
         methods: The methods it answers to, HEAD and OPTIONS included; ``None`` is any.
         pattern: The whole path as written.
@@ -42,6 +43,7 @@ class CompiledRoute:
     """
 
     __slots__ = (
+        "answer",
         "app_names",
         "endpoint",
         "host",
@@ -60,6 +62,7 @@ class CompiledRoute:
         # A view that is compiled for its path (a REST endpoint: which arguments come from it?) does that itself.
         compile_for = getattr(flat.route.view, "covet_compile", None)
         self.endpoint: Endpoint = compile_endpoint(flat.route.view) if compile_for is None else compile_for(flat)
+        self.answer: Answer = answering(self.endpoint, self.view)
         self.methods = flat.route.methods
         self.pattern = flat.text
         self.name = flat.full_name

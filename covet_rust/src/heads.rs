@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use pyo3::buffer::PyBuffer;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 /// What is longer is left to the parser, and so are more headers.
@@ -251,4 +252,33 @@ fn contains_close(value: &[u8]) -> bool {
     value
         .windows(5)
         .any(|word| word.eq_ignore_ascii_case(b"close"))
+}
+
+/// The headers of lengths that small answers have, made when one is first told.
+static LENGTHS: [PyOnceLock<Py<PyTuple>>; 4096] = [const { PyOnceLock::new() }; 4096];
+
+/// Return the headers of an answer with the length of its body, unless they tell it: then the list itself.
+#[pyfunction]
+#[pyo3(signature = (headers, size, /))]
+pub fn with_length<'py>(headers: &Bound<'py, PyList>, size: usize) -> PyResult<Bound<'py, PyList>> {
+    let mut told = Vec::with_capacity(headers.len() + 1);
+    for pair in headers.iter() {
+        if pair.get_item(0)?.extract::<&[u8]>()? == b"content-length" {
+            return Ok(headers.clone());
+        }
+        told.push(pair);
+    }
+    told.push(length_header(headers.py(), size)?.into_any());
+    PyList::new(headers.py(), told)
+}
+
+fn length_header(py: Python<'_>, size: usize) -> PyResult<Bound<'_, PyTuple>> {
+    let make = || {
+        let digits = PyBytes::new(py, itoa::Buffer::new().format(size).as_bytes());
+        PyTuple::new(py, [PyBytes::new(py, b"content-length"), digits]).map(Bound::unbind)
+    };
+    Ok(match LENGTHS.get(size) {
+        Some(kept) => kept.get_or_try_init(py, make)?.bind(py).clone(),
+        None => make()?.into_bound(py),
+    })
 }

@@ -26,6 +26,7 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(moments::in_utc, module)?)?;
     module.add_function(wrap_pyfunction!(moments::read_moment, module)?)?;
     module.add_function(wrap_pyfunction!(heads::read_request, module)?)?;
+    module.add_function(wrap_pyfunction!(heads::with_length, module)?)?;
     module.add_function(wrap_pyfunction!(heads::write_answer, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
     Ok(())

@@ -241,3 +241,25 @@ def test_a_body_may_be_any_bytes_and_a_header_none_but_bytes() -> None:
             assert write(START, b"", [], body, True, True, False)[0].endswith(b"content-length: 2\r\n\r\nab")
         with pytest.raises(TypeError):
             write(START, b"", [(b"x", "text")], b"", True, True, False)
+
+
+LENGTHS = {"python": twin.with_length, "chosen": accel.with_length}
+
+
+@pytest.mark.parametrize("told", LENGTHS.values(), ids=LENGTHS.keys())
+def test_headers_get_the_length_of_the_body_unless_they_tell_it(told: Any) -> None:
+    kind = (b"content-type", b"text/plain")
+    own = [(b"content-length", b"7"), kind]
+
+    for size in (0, 3, 4095, 4096, 10**12):
+        assert told([kind], size) == [kind, (b"content-length", b"%d" % size)]
+    assert told([], 3) == told([], 3) == [(b"content-length", b"3")]
+    assert told(own, 3) is own
+
+
+def test_headers_that_a_length_was_added_to_are_left_as_they_were() -> None:
+    headers = [(b"content-type", b"text/plain")]
+
+    for told in LENGTHS.values():
+        assert told(headers, 3) is not headers
+    assert headers == [(b"content-type", b"text/plain")]

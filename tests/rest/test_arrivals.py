@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, dataclasses
 from typing_extensions import TypedDict
 
 from covet.exceptions import ImproperlyConfigured
-from covet.http import HTMLResponse, HTTPException, JSONResponse, Request, Response, UploadedFile
+from covet.http import HTMLResponse, HTTPException, JSONResponse, NotFound, Request, Response, UploadedFile
 from covet.rest import (
     Body,
     Depends,
@@ -731,3 +731,35 @@ async def test_a_typed_dict_of_the_wrong_module_names_the_right_one(site: Any) -
         return
     with pytest.raises(ImproperlyConfigured, match=r"write: the argument 'data': .*typing_extensions.TypedDict"):
         await serve(site, api)
+
+
+async def test_what_was_not_awaited_inside_of_an_answer_is_named_with_its_place(site: Any) -> None:
+    api = Router()
+
+    async def count() -> int:
+        return 3
+
+    @api.get("/nested")
+    async def nested() -> dict[str, Any]:
+        return {"all": [1, count()]}
+
+    @api.get("/rows")
+    async def rows() -> dict[str, Any]:
+        return {"authors": Author.objects.all()}
+
+    client = await serve(site, api, DEBUG=True)
+    assert "count() gives at '/all/1' and did not await it" in (await client.get("/api/nested")).text
+    assert "returned <QuerySet Author (not evaluated)> at '/authors' and did not await it" in (
+        await client.get("/api/rows")
+    ).text
+
+
+async def test_an_error_that_is_returned_is_to_be_raised(site: Any) -> None:
+    api = Router()
+
+    @api.get("/missing")
+    async def missing() -> Any:
+        return NotFound("There is no such item.")
+
+    client = await serve(site, api, DEBUG=True)
+    assert "The handler returned NotFound, an error. Write raise NotFound(…)." in (await client.get("/api/missing")).text

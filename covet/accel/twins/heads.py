@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-__all__ = ["PlainRequest", "read_request", "write_answer"]
+__all__ = ["PlainRequest", "read_request", "with_length", "write_answer"]
 
 PlainRequest = tuple[str, str, bytes, list[tuple[bytes, bytes]], bytes]
 
@@ -63,7 +64,17 @@ def read_request(data: bytes, believes: bool, /) -> PlainRequest | None:
     return first[1].decode("ascii"), path.decode("ascii"), query, headers, body
 
 
-_LENGTHS = [b"content-length: %d\r\n" % size for size in range(4096)]
+@lru_cache(4096)
+def _length_header(size: int) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % size
+
+
+def with_length(headers: list[tuple[bytes, bytes]], size: int, /) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with the length of its body, unless they tell it: then the list itself."""
+    for name, _ in headers:
+        if name == b"content-length":
+            return headers
+    return [*headers, _length_header(size)]
 
 
 def write_answer(
@@ -96,8 +107,7 @@ def write_answer(
             has_length = False
         out += (name, b": ", value, b"\r\n")
     if has_length:
-        size = len(body)
-        out.append(_LENGTHS[size] if size < 4096 else b"content-length: %d\r\n" % size)
+        out.append(b"content-length: %d\r\n" % len(body))
     out.append(b"connection: close\r\n\r\n" if closes else b"\r\n")
     if has_body:
         out.append(body)

@@ -1,0 +1,102 @@
+"""Answers that no schema describes: whole, or an error; and responses of handlers, rendered as those of views are."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covet.http import Request, Response
+from covet.rest import Router, permissions
+from covet.templates import TemplateResponse
+from covet.urls import include, path
+from tests.handlers.sites import Site
+
+ADDRESS = ipaddress.IPv4Address("192.0.2.1")
+
+
+async def ask(site: Site, handler: Any, **settings: Any) -> Any:
+    api = Router(permissions=[permissions.AllowAny])
+    handler.__annotations__.pop("return", None)
+    api.get("/x")(handler)
+    client = await site([path("", include(api))], **settings)
+    return await client.get("/x")
+
+
+async def test_a_generator_is_written_once_and_whole_beside_what_msgspec_does_not_know(site: Site) -> None:
+    async def read() -> Any:
+        return {"numbers": (number for number in range(3)), "from": ADDRESS}
+
+    answer = await ask(site, read)
+
+    assert answer.json() == {"numbers": [0, 1, 2], "from": "192.0.2.1"}
+
+
+@pytest.mark.parametrize("first", [1, ADDRESS])
+async def test_a_generator_with_an_item_that_cannot_be_written_is_no_empty_list(site: Site, first: Any) -> None:
+    async def read() -> Any:
+        return (item for item in (first, object()))
+
+    answer = await ask(site, read, DEBUG=True)
+
+    assert answer.status_code == 500
+    assert "The handler returned generator, which cannot be written as JSON: " in answer.json()["detail"]
+
+
+async def test_keys_that_msgspec_does_not_take_are_written(site: Site) -> None:
+    async def read() -> Any:
+        return {(1, 2): "pair"}
+
+    assert (await ask(site, read)).json() == {"1,2": "pair"}
+
+
+async def test_what_holds_itself_is_refused_by_name(site: Site) -> None:
+    ring: list[Any] = []
+    ring.append({"again": ring})
+
+    async def read() -> Any:
+        return ring
+
+    answer = await ask(site, read, DEBUG=True)
+
+    assert answer.status_code == 500
+    assert "The handler returned list, which cannot be written as JSON: " in answer.json()["detail"]
+
+
+class Looks:
+    """A middleware with a hook, so that views are called in the other way."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    async def __call__(self, request: Request) -> Response:
+        return await self.get_response(request)  # type: ignore[no-any-return]
+
+    async def process_template_response(self, request: Request, response: TemplateResponse) -> TemplateResponse:
+        response.context_data["title"] += "!"
+        return response
+
+
+@pytest.mark.parametrize(("middleware", "said"), [([], "Hello"), ([f"{__name__}.Looks"], "Hello!")])
+async def test_a_template_response_of_a_handler_is_rendered(
+    site: Site, tmp_path: Path, middleware: list[str], said: str
+) -> None:
+    (tmp_path / "page.html").write_text("{{ title }}")
+
+    async def read(request: Request) -> Any:
+        return TemplateResponse(request, "page.html", {"title": "Hello"})
+
+    answer = await ask(site, read, middleware=middleware, templates=tmp_path)
+
+    assert answer.text == said
+
+
+async def test_a_template_that_fails_in_a_handlers_response_is_an_answer_of_its_own(site: Site, tmp_path: Path) -> None:
+    async def read(request: Request) -> Any:
+        return TemplateResponse(request, "nowhere.html", {})
+
+    answer = await ask(site, read, templates=tmp_path)
+
+    assert answer.status_code == 500
