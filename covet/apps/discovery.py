@@ -180,6 +180,10 @@ def _configs_in(module: ModuleType) -> list[type[AppConfig]]:
 
 
 def _missing(entry: str) -> AppError:
+    if entry.startswith("django.contrib."):
+        ours = f"covet.{entry.split('.')[2]}"
+        if _exists(ours) and _exists(f"{ours}.apps"):
+            return AppError(f"INSTALLED_APPS names '{entry}', which is Django's. Write '{ours}'.")
     near = suggest(entry, _candidates(entry))
     hint = f" Did you mean '{near}'?" if near else " Is it spelt right, and is its package installed?"
     return AppError(f"INSTALLED_APPS names '{entry}', and there is no such app.{hint}")

@@ -125,7 +125,19 @@ def _import(name: str) -> Any:
     try:
         return import_string(name)
     except ImproperlyConfigured as error:
-        raise ImproperlyConfigured(f"MIDDLEWARE: {error}") from error
+        raise ImproperlyConfigured(f"MIDDLEWARE: {error}{_of_django(name)}") from error
+
+
+def _of_django(name: str) -> str:
+    """Return what to write in the place of Django's middleware, if there is the same here."""
+    if not name.startswith("django."):
+        return ""
+    ours = name.replace("django.", "covet.", 1).replace(".contrib.", ".", 1)
+    try:
+        import_string(ours)
+    except ImproperlyConfigured:
+        return ""
+    return f" Write {ours!r}."
 
 
 class _Later:

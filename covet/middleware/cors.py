@@ -87,6 +87,8 @@ class CorsMiddleware:
 def _origin(text: str) -> str:
     parts = urlsplit(text)
     if not parts.scheme or not parts.netloc or parts.path or parts.query or parts.fragment or "*" in text:
+        if text == "*":
+            raise ImproperlyConfigured("CORS_ALLOWED_ORIGINS: '*' is no origin. Write CORS_ALLOW_ALL_ORIGINS = True.")
         raise ImproperlyConfigured(
             f"CORS_ALLOWED_ORIGINS: {text!r} is no origin. Write scheme, host and port alone: https://example.com "
             "(patterns stand in CORS_ALLOWED_ORIGIN_REGEXES)."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Info, Tags, Warning
 from covet.conf import settings
+from covet.security.foreign import check_foreign_settings
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
@@ -40,6 +41,7 @@ class SecurityPart(AppPart):
 
     def check(self, apps: Apps) -> Iterator[CheckMessage]:
         """Report what is wrong everywhere."""
+        yield from check_foreign_settings()
         if not settings.SECRET_KEY:
             yield _warn("W009", "SECRET_KEY is empty, so nobody can log in and nothing can be signed.", KEY_HINT)
         if not settings.USE_TZ:

@@ -1,5 +1,7 @@
 """Finding apps and their modules: missing, broken, and in a circle."""
 
+import sys
+
 import pytest
 
 from covet.apps import AppConfig, AppPart
@@ -89,6 +91,20 @@ def test_an_entry_that_names_no_app_says_so(package, entry, words):
     with pytest.raises(AppError) as caught:
         make_config(entry)
     assert words.replace("SUFFIX", package.suffix) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("django.contrib.auth", "which is Django's. Write 'covet.auth'."),
+        ("django.contrib.gis", "there is no such app."),
+    ],
+)
+def test_an_app_of_django_names_its_own_here(monkeypatch, entry, words):
+    monkeypatch.setitem(sys.modules, "django", None)  # some tests have it installed
+    with pytest.raises(AppError) as caught:
+        make_config(entry)
+    assert words in str(caught.value)
 
 
 def test_an_app_that_fails_is_broken_not_missing(package):

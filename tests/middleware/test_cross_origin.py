@@ -115,6 +115,7 @@ async def test_without_an_allowed_origin_the_layer_is_left_out(site: Site) -> No
     ("settings", "says"),
     [
         ({"CORS_ALLOWED_ORIGINS": ["app.example.com"]}, "'app.example.com' is no origin"),
+        ({"CORS_ALLOWED_ORIGINS": ["*"]}, "Write CORS_ALLOW_ALL_ORIGINS = True"),
         ({"CORS_ALLOWED_ORIGINS": ["https://app.example.com/"]}, "scheme, host and port alone"),
         ({"CORS_ALLOWED_ORIGINS": ["https://*.example.com"]}, "CORS_ALLOWED_ORIGIN_REGEXES"),
         ({"CORS_ALLOWED_ORIGIN_REGEXES": ["("]}, "no regular expression"),

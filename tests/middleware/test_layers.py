@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import threading
 from typing import Any
 
@@ -294,11 +295,15 @@ async def test_a_layer_may_call_its_process_request_itself(site: Site) -> None:
         ),
         (Dispatches, "Write a class derived from covet.middleware.Middleware"),
         (OfStarlette, r"called with request alone.* in asgi.py: application = Middleware\(application\)"),
+        ("django.middleware.common.CommonMiddleware", r"Write 'covet\.middleware\.common\.CommonMiddleware'"),
+        ("django.middleware.nothing.Of", "cannot be loaded: [^W]*$"),
         (WithProcessRequest, "has process_request, which nobody calls. Write async def __call__"),
     ],
-    ids=["nothing", "none", "number", "call-next", "dispatch", "asgi", "process-request"],
+    ids=["nothing", "none", "number", "call-next", "dispatch", "asgi", "django", "django-only", "process-request"],
 )
-def test_what_is_no_middleware_is_refused_at_start_up(name: Any, message: str) -> None:
+def test_what_is_no_middleware_is_refused_at_start_up(name: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "django", None)  # some machines have it installed
+
     async def on_error(request: Request, error: Exception) -> Response:
         raise error
 

@@ -1,10 +1,14 @@
 """What check and check --deploy find in settings."""
 
+import re
+
 import pytest
 
 from covet.apps.registry import Apps
 from covet.checks import run_checks
 from covet.conf import override
+from covet.conf.defaults import declared
+from covet.security.foreign import INSTEAD
 from covet.security.part import SecurityPart
 
 GOOD = {
@@ -96,3 +100,19 @@ async def test_sessions_without_their_protection_are_reported(registry, monkeypa
     found = await findings(registry, SESSION_COOKIE_SECURE=False, SESSION_COOKIE_HTTPONLY=False, MIDDLEWARE=[])
 
     assert {"W012", "W015", "W003"} <= set(found)
+
+
+async def test_settings_of_others_that_nothing_reads_are_named(registry):
+    found = await findings(registry, REST_FRAMEWORK={"DEFAULT_PERMISSION_CLASSES": ["x"]}, STATICFILES_STORAGE="x")
+
+    warning = found["settings.W001"]
+    assert warning.msg in {f"{name} is no setting of Covet, and nothing reads it." for name in INSTEAD}
+    assert warning.hint.endswith("If it is your own, add it to EXTRA_SETTINGS.")
+    assert await findings(registry, REST_FRAMEWORK={}, EXTRA_SETTINGS=["REST_FRAMEWORK"]) == {}
+
+
+def test_what_is_written_in_their_place_exists():
+    for name, advice in INSTEAD.items():
+        assert name not in declared()
+        named = re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b|\b(?:STORAGES|CHANNELS)\b", advice)
+        assert set(named) <= set(declared())
