@@ -6,7 +6,7 @@ may change. Whatever is written meanwhile makes it a conflict, as the patch was 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
@@ -15,8 +15,8 @@ from covet.accel import duplicate_key
 from covet.http.errors import BadRequest, duplicate_key_refused
 from covet.problems import ProblemError, json_pointer
 from covet.rest.bodies import JSON_PATCH, check_numbers
-from covet.rest.errors import invalid
-from covet.rest.patches import JsonPatch, apply_steps, equal, merged, read_typed
+from covet.rest.patches import JsonPatch, apply_steps, equal, merged, misplaced, read_typed
+from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.http.request import Request
@@ -36,8 +36,8 @@ async def body_of_patch(viewset: ModelViewSet, request: Request, params: dict[st
 
     Raises:
         BadRequest: It is no JSON, or too much.
-        Conflict: It does not fit the row.
-        UnprocessableContent: It is no such patch, or changes what nobody may.
+        Conflict: It does not fit the row, or changes what nobody may.
+        UnprocessableContent: It is no such patch.
     """
     check_numbers(raw)
     if (twice := duplicate_key(raw)) is not None:
@@ -66,28 +66,47 @@ async def _shown(viewset: ModelViewSet, request: Request, params: dict[str, Any]
 
 
 def _changes(viewset: ModelViewSet, before: dict[str, Any], after: Any) -> dict[str, Any]:
-    """Return the members that are others than before; null for those that are gone."""
+    """Return the members that are others than before; null for those that are gone.
+
+    Raises:
+        Conflict: The row has no such shape. Whether the values fit is for the schema to say.
+    """
     if not isinstance(after, dict):
-        raise invalid([ProblemError("The patch leaves no object.", pointer="", code="no_object")])
+        raise misplaced([ProblemError("The patch leaves no object.", pointer="", code="no_object")])
     body = {name: value for name, value in after.items() if name not in before or not equal(before[name], value)}
     body.update({name: None for name in before if name not in after})
-    errors = [
-        ProblemError("This is read only.", pointer=json_pointer(name), code="read_only")
-        for name in body
-        if name in before and _is_read_only(viewset.patch_input, name)
-    ]
-    if errors:
-        raise invalid(errors)
+    taken = _members(viewset.patch_input)
+    if taken is not None:
+        errors = [wrong for name in body if (wrong := _wrong(name, taken, before, after)) is not None]
+        if errors:
+            raise misplaced(errors)
     return body
 
 
-def _is_read_only(schema: Any, wire: str) -> bool:
-    """Whether a schema has no such member, or one that would be left aside."""
+def _wrong(name: str, taken: dict[str, bool], before: Any, after: Any) -> ProblemError | None:
+    """Return what is wrong with a change of a member, whatever its new value is."""
+    pointer = json_pointer(name)
+    if name not in taken:
+        if name in before:
+            return ProblemError("This is read only.", pointer=pointer, code="read_only")
+        near = suggest(name, taken)
+        hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(taken)}."
+        return ProblemError(f"There is no member {name!r}. {hint}", pointer=pointer, code="unknown_member")
+    if name not in after and not taken[name]:
+        return ProblemError("This cannot be taken away.", pointer=pointer, code="required")
+    return None
+
+
+def _members(schema: Any) -> dict[str, bool] | None:
+    """Return what a body may change, by its name in JSON, and whether it may be null; None where only the schema knows."""
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        return False
+        return None
     origins = getattr(schema, "__covet_fields__", {})
+    taken: dict[str, bool] = {}
     for name, info in schema.model_fields.items():
-        if wire in (name, info.alias):
-            field = origins.get(name)
-            return field is not None and not (field.editable or field.primary_key)
-    return True
+        field = origins.get(name)
+        if field is not None and not (field.editable or field.primary_key):
+            continue  # a body may bring it, and it is left aside
+        is_anything = info.annotation is Any and not info.metadata
+        taken[info.alias or name] = is_anything or type(None) in get_args(info.annotation)
+    return taken

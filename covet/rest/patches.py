@@ -19,7 +19,7 @@ from covet.problems import ProblemError, json_pointer
 from covet.rest.bodies import JSON_PATCH, MERGE_PATCH
 from covet.rest.errors import body_errors, invalid
 
-__all__ = ["JsonPatch", "MergePatch", "apply_steps", "equal", "merged", "read_typed"]
+__all__ = ["JsonPatch", "MergePatch", "apply_steps", "equal", "merged", "misplaced", "read_typed"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -210,8 +210,13 @@ def apply_steps(document: Any, steps: Sequence[Any]) -> Any:
         except _Misplaced as error:
             pointer = json_pointer(number, error.member)
             wrong = ProblemError(str(error), pointer=pointer, code=error.code)
-            raise Conflict("The patch does not fit with what is there.", errors=[wrong], type="#conflict") from error
+            raise misplaced([wrong]) from error
     return root[0]
+
+
+def misplaced(errors: Sequence[ProblemError]) -> Conflict:
+    """Return the error for a patch that the document has no place for (RFC 5789, 2.2): 409."""
+    return Conflict("The patch does not fit with what is there.", errors=errors, type="#conflict")
 
 
 class _Misplaced(Exception):
