@@ -30,7 +30,7 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.rest.pagination import AnyRequest
 
-__all__ = ["FIELDS_PARAMETER", "MAX_LENGTH", "FieldChoice", "item_schema", "with_schema"]
+__all__ = ["FIELDS_PARAMETER", "MAX_LENGTH", "FieldChoice", "item_schema", "wires_of", "with_schema"]
 
 Tree: TypeAlias = "dict[str, Tree]"
 
@@ -72,7 +72,7 @@ class FieldChoice:
         many: Any = Annotated[list[one], Field(min_length=1)]
         description = "The fields to show, separated by commas; 'a.b' for a field of a field."
         if paths is None:
-            description += f" It has: {', '.join(_wires(self._schema))}."
+            description += f" It has: {', '.join(wires_of(self._schema))}."
         return Parameter(
             FIELDS_PARAMETER, FIELDS_PARAMETER, Query(description=description), many, None, is_list=True, by_comma=True
         )
@@ -123,7 +123,7 @@ def _schema_of(annotation: Any) -> type[BaseModel] | None:
     return known[0] if len(known) == 1 else None
 
 
-def _wires(schema: type[BaseModel]) -> dict[str, str]:
+def wires_of(schema: type[BaseModel]) -> dict[str, str]:
     """Return a schema's attributes by their names in JSON."""
     computed = schema.__pydantic_decorators__.computed_fields
     names = {info.serialization_alias or info.alias or name: name for name, info in schema.model_fields.items()}
@@ -136,7 +136,7 @@ def _paths(schema: type[BaseModel]) -> list[str] | None:
     waiting: list[tuple[str, type[BaseModel]]] = [("", schema)]
     while waiting:
         prefix, current = waiting.pop(0)
-        for wire, name in _wires(current).items():
+        for wire, name in wires_of(current).items():
             paths.append(prefix + wire)
             info = current.model_fields.get(name)
             waiting.extend((f"{prefix}{wire}.", one) for one in (schemas_in(info.annotation) if info else ()))
@@ -155,7 +155,7 @@ def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]
     for path in filter(None, (part.strip() for part in text.split(","))):
         place, current = tree, [schema]
         for part in path.split("."):
-            known = {wire: (one, name) for one in current for wire, name in _wires(one).items()}
+            known = {wire: (one, name) for one in current for wire, name in wires_of(one).items()}
             if part not in known:
                 near = suggest(part, known)
                 hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known) or 'none'}."
@@ -178,7 +178,7 @@ def _narrow(schema: type[BaseModel], tree: Tree) -> type[Schema] | None:
     """Return a schema of the chosen fields only; None where the schema itself says how it is written."""
     if not issubclass(schema, Schema) or not writes_plainly(schema):
         return None
-    wires = _wires(schema)
+    wires = wires_of(schema)
     fields: dict[str, Any] = {}
     for wire in wires:  # in the schema's order, whatever the client's
         if wire not in tree:

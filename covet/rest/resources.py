@@ -129,10 +129,11 @@ class ViewSet:
     def _converter(cls) -> str:
         if cls.model is None:
             return "str"
-        return _CONVERTERS.get(getattr(python_type(cls._lookup()), "__name__", ""), "str")
+        return _CONVERTERS.get(getattr(python_type(cls.key_field()), "__name__", ""), "str")
 
     @classmethod
-    def _lookup(cls) -> Any:
+    def key_field(cls) -> Any:
+        """Return the field that the path names a row by."""
         meta = cls.model._meta
         return meta.pk if cls.lookup_field == "pk" else meta.get_field(cls.lookup_field)
 

@@ -158,7 +158,7 @@ class ReadOnlyModelViewSet(ViewSet):
         parameters = inspect.signature(handler).parameters
         filled: dict[str, Any] = {}
         if "pk" in parameters and _is_open(parameters["pk"]):
-            filled["pk"] = python_type(self._lookup())
+            filled["pk"] = python_type(self.key_field())
         if "filters" in parameters:
             filled["filters"] = Annotated[Filters, self.filter_set]
         return filled

@@ -201,6 +201,22 @@ class _Comparison:
                     yield Breakage(name, f"answer {status}", f"the header {header} is not sent any more.")
                 elif _follow(self.old, one).get("required") and not found.get("required"):
                     yield Breakage(name, f"answer {status}", f"the header {header} may be missing now.")
+            yield from self._links(name, f"answer {status}", before.get("links", {}), after.get("links", {}))
+
+    def _links(self, name: str, where: str, old: Any, new: Any) -> Iterator[Breakage]:
+        for label, given in old.items():
+            if label not in new:
+                yield Breakage(name, where, f"the link {label} is gone.")
+                continue
+            before, after = _follow(self.old, given), _follow(self.new, new[label])
+            was, now = _target(self.old, before), _target(self.new, after)
+            if _shape(was) != _shape(now):
+                yield Breakage(name, where, f"the link {label} leads to {now}, and led to {was}.")
+            # What a parameter of a path is called is no part of an address.
+            elif sorted(map(str, before.get("parameters", {}).values())) != sorted(
+                map(str, after.get("parameters", {}).values())
+            ):
+                yield Breakage(name, where, f"the link {label} takes its parameters from elsewhere now.")
 
     def _contents(self, name: str, where: str, before: Any, after: Any) -> Iterator[Breakage]:
         told: set[tuple[str, str]] = set()
@@ -415,6 +431,15 @@ def _follow(document: Mapping[str, Any], value: Any) -> Any:
             found = found.get(part.replace("~1", "/").replace("~0", "~"), {})
         value = {**found, **{name: given for name, given in value.items() if name != "$ref"}}
     return value
+
+
+def _target(document: Mapping[str, Any], link: Any) -> str:
+    """Return the operation that a link leads to."""
+    for path, item in document.get("paths", {}).items():
+        for method in _METHODS:
+            if method in item and item[method].get("operationId", "") == link.get("operationId"):
+                return f"{method.upper()} {path}"
+    return str(link.get("operationRef") or link.get("operationId") or "nothing")
 
 
 def _choices(document: Mapping[str, Any], schema: Any) -> Iterable[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from covet.apps import apps
@@ -11,6 +12,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.found import compiled_endpoints
 from covet.rest.openapi.components import Components
+from covet.rest.openapi.links import Links
 from covet.rest.openapi.operations import collect, operation
 from covet.rest.openapi.security import schemes
 from covet.text import suggest
@@ -153,8 +155,13 @@ class _Document:
 
     def _paths(self) -> dict[str, dict[str, Any]]:
         paths: dict[str, dict[str, Any]] = {}
-        for (_, compiled), operation_id in zip(self.endpoints, operation_ids(self.endpoints), strict=True):
-            described = self._operation(compiled, operation_id)
+        named = [
+            (compiled, operation_id)
+            for (_, compiled), operation_id in zip(self.endpoints, operation_ids(self.endpoints), strict=True)
+        ]
+        links = Links(named)
+        for compiled, operation_id in named:
+            described = self._operation(compiled, operation_id, links.of(compiled))
             callbacks = self.callbacks.get(id(compiled))
             if callbacks:
                 described["callbacks"] = {
@@ -179,9 +186,13 @@ class _Document:
             items.setdefault(compiled.endpoint.path, {})[compiled.endpoint.method.lower()] = described
         return items
 
-    def _operation(self, compiled: Compiled, operation_id: str) -> dict[str, Any]:
+    def _operation(
+        self, compiled: Compiled, operation_id: str, links: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
         endpoint = compiled.endpoint
         described = operation(compiled, self.components, operation_id)
+        if links:
+            described["responses"][str(compiled.status)]["links"] = dict(links)
         for needed in described.get("security", ()):
             self.used.update(needed)
         for tag in endpoint.tags:
