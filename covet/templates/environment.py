@@ -55,7 +55,7 @@ class _Environment(jinja2.Environment):
     def handle_exception(self, source: str | None = None) -> NoReturn:
         error = sys.exc_info()[1]
         if error is not None:
-            explain(error)
+            explain(error, self)
         super().handle_exception(source)
 
 

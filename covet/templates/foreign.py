@@ -9,6 +9,8 @@ import jinja2.ext
 from jinja2 import nodes
 from jinja2.parser import Parser
 
+from covet.text import suggest
+
 __all__ = ["ForeignTags", "explain"]
 
 _INSTEAD: Final = {
@@ -59,13 +61,24 @@ class ForeignTags(jinja2.ext.Extension):
         )
 
 
+_UNKNOWN: Final = re.compile(r"No (filter|test) named '([^']*)'(?: found)?\.")
 _METHOD: Final = re.compile(r"'(?:builtin_function_or_)?method' object is not iterable")
 
 
-def explain(error: BaseException) -> None:
-    """Add to the text of an error what someone who knows Django's templates has to know of Jinja2."""
+def explain(error: BaseException, environment: jinja2.Environment) -> None:
+    """Add to the text of an error what someone who knows Django's templates has to know of Jinja2, or has misspelt.
+
+    Args:
+        error: The error.
+        environment: Knows the filters and tests that there are.
+    """
     text = str(error)
-    if isinstance(error, TypeError) and _METHOD.fullmatch(text):
+    if isinstance(error, jinja2.TemplateError) and (found := _UNKNOWN.fullmatch(error.message or "")) is not None:
+        # In a branch that is not reached nobody misses one, so that Jinja2 tells of it either at once or when it is called.
+        near = suggest(found[2], environment.filters if found[1] == "filter" else environment.tests)
+        if near is not None:
+            error.args = (f"{error.message} Did you mean {near!r}?",)
+    elif isinstance(error, TypeError) and _METHOD.fullmatch(text):
         error.args = (f"{text}. Methods are called with brackets in a template: article.tags.all()",)
     elif (
         isinstance(error, jinja2.TemplateSyntaxError)

@@ -236,3 +236,30 @@ def test_no_filter_of_jinja_is_replaced() -> None:
 async def test_a_colon_behind_a_filter_is_answered_with_brackets() -> None:
     with pytest.raises(jinja2.TemplateSyntaxError, match=r"brackets: {{ moment\|date\('Y'\) }}"):
         await shown("{{ at|date:'Y' }}", at=1)
+
+
+@pytest.mark.parametrize(
+    ("source", "detail"),
+    [
+        ("{{ x|uper }}", "No filter named 'uper'. Did you mean 'upper'?"),
+        ("{{ x|floatformt(2) }}", "No filter named 'floatformt'. Did you mean 'floatformat'?"),
+        ("{{ x is evn }}", "No test named 'evn'. Did you mean 'even'?"),
+        ("{% if x %}{{ x|uper }}{% endif %}", "No filter named 'uper' found. Did you mean 'upper'?"),
+        ("{% if x %}{{ x is evn }}{% endif %}", "No test named 'evn' found. Did you mean 'even'?"),
+        ("{{ x|zzzzzz }}", "No filter named 'zzzzzz'."),
+    ],
+)
+@pytest.mark.parametrize("is_waiting", [False, True], ids=["plain", "waiting"])
+async def test_a_misspelt_filter_or_test_is_told_with_the_likely_one(
+    source: str, detail: str, is_waiting: bool
+) -> None:
+    async def late() -> str:
+        return ""
+
+    # What must be awaited in the template takes the other of the two environments.
+    before = "{{ late() }}" if is_waiting and "%" in source else ""
+
+    with pytest.raises(jinja2.TemplateError) as raised:
+        await shown(before + source, x=1, late=late)
+
+    assert raised.value.message == detail
