@@ -15,6 +15,7 @@ INSTEAD: Final = {
     "META": "request.headers['x-name'] for headers, request.client for the peer's address",
     "POST": "await request.form()",
     "args": "request.query",
+    "auser": "await request.user",
     "content_params": "request.headers['content-type']",
     "data": "a typed parameter of the handler, or await request.json()",
     "get_json": "await request.json()",
@@ -34,6 +35,8 @@ _ARGUMENTS: Final = {
     "content_type": "write media_type=…",
     "context": "it is the third argument of render() and TemplateResponse()",
     "data": "the value is the first argument: JSONResponse(value)",
+    "http_only": "write httponly=…",
+    "key": "the name is the first argument",
     "permanent_redirect": "write permanent=True",
     "reason": "the phrase of a status is not sent; write detail=…",
     "safe": "a JSONResponse takes any value",
@@ -48,12 +51,23 @@ def _of_http() -> re.Pattern[str]:
     )
 
 
+@cache
+def _of_item() -> re.Pattern[str]:
+    return re.compile(r"'\w*Response' object does not support item assignment")
+
+
 def explain(error: BaseException) -> None:
-    """Add to an error what to write instead: an argument of a response by another name, an ``await`` too few or too many."""
+    """Add to an error what to write instead: an argument by another name, an import, an ``await`` too few."""
     from covet.porting.twins import explain_twin  # only a mistake needs it
 
     explain_twin(error)
-    _explain_await(error)
+    _explain_use(error)
+    if isinstance(error, ImportError):
+        from covet.porting.hints import import_hint
+
+        place = import_hint(error).strip()
+        if place and not hasattr(error, "__notes__"):
+            error.add_note(place)
     if isinstance(error, TypeError):
         found = _of_http().match(str(error))
         hint = None if found is None else _ARGUMENTS.get(found[2])
@@ -61,7 +75,7 @@ def explain(error: BaseException) -> None:
             error.add_note(f"{found[1].partition('.')[0]} has no {found[2]!r} here: {hint}.")
 
 
-def _explain_await(error: BaseException) -> None:
+def _explain_use(error: BaseException) -> None:
     text = str(error)
     if not isinstance(error, (AttributeError, TypeError)) or hasattr(error, "__notes__"):
         return
@@ -70,6 +84,10 @@ def _explain_await(error: BaseException) -> None:
         error.add_note(f"{f'{name}()' if name else 'A call'} was not awaited: write await before it.")
     elif text.endswith("can't be used in 'await' expression"):
         error.add_note("What stands behind await is a value already: take the await away.")
+    elif text == "'bool' object is not callable":
+        error.add_note("What Django has as a method may be a property here: take the brackets away.")
+    elif _of_item().fullmatch(text):
+        error.add_note("Write response.headers['X-Name'] = value.")
 
 
 class Absent:

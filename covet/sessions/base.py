@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from covet import timezone
 from covet.conf import settings
 from covet.exceptions import SuspiciousOperation
+from covet.http.foreign import Absent
 
 __all__ = ["KEY_LENGTH", "Session", "SessionInterrupted", "SessionStore", "new_key"]
 
@@ -171,3 +172,15 @@ class Session(MutableMapping[str, Any]):
         self.accessed = self.modified = True
         if old is not None:
             await self.store.delete(old)
+
+
+for _name, _advice in {
+    "acycle_key": "await session.cycle_key()",
+    "aflush": "await session.flush()",
+    "aget": "session.get(name), as it is loaded already",
+    "asave": "await session.save()",
+    "aset": "session[name] = value",
+    "delete": "await session.flush()",
+    "session_key": "session.key",
+}.items():
+    setattr(Session, _name, Absent(_name, _advice, "A session"))

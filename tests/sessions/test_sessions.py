@@ -151,3 +151,13 @@ def test_an_engine_that_does_not_exist_is_a_clear_error() -> None:
     """The setting is named."""
     with override(SESSION_ENGINE="memcachd"), pytest.raises(ImproperlyConfigured, match="SESSION_ENGINE"):
         session_store()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("session_key", "session.key"), ("aget", "session.get(name), as it is loaded already")]
+)
+async def test_words_of_django_are_answered(name: str, advice: str) -> None:
+    store: Any = None
+    with pytest.raises(AttributeError) as caught:
+        getattr(Session(store), name)
+    assert str(caught.value) == f"A session has no attribute {name!r}. Write {advice}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from covet.db.backends.driver import Outcome
 from covet.db.errors import InterfaceError, NotSupportedError, ProgrammingError
@@ -42,6 +42,13 @@ class Cursor:
         self._place = 0
         self._has_run = False
         self._is_closed = False
+
+    if not TYPE_CHECKING:  # a checker finds it by itself
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("A cursor is entered by 'async with connection.cursor() as cursor:', not by 'with'.")
+
+        def __exit__(self, *found: object) -> None: ...
 
     async def __aenter__(self) -> Self:
         return self

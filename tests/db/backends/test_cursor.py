@@ -34,6 +34,15 @@ async def db(database: Database) -> AsyncIterator[Database]:
     yield database
 
 
+async def test_a_cursor_is_not_entered_by_with(db: Database) -> None:
+    cursor: Any = connection.cursor()
+    with (
+        pytest.raises(TypeError, match=r"entered by 'async with connection.cursor\(\) as cursor:', not by 'with'"),
+        cursor,
+    ):
+        raise AssertionError("it was entered")
+
+
 async def test_rows_are_fetched_one_some_and_all(db: Database) -> None:
     async with connection.cursor() as cursor:
         await cursor.execute("SELECT name, price FROM fruit ORDER BY price")
