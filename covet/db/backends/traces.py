@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-__all__ = ["leaves_no_trace", "only_reads"]
+__all__ = ["leaves_no_trace", "only_reads", "outlives_transaction"]
 
 
 @cache
@@ -35,6 +35,15 @@ def _reads() -> re.Pattern[str]:
     )
 
 
+@cache
+def _outlives() -> re.Pattern[str]:
+    return re.compile(
+        r"^[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
+        r"|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bCREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP",
+        re.IGNORECASE,
+    )
+
+
 def leaves_no_trace(sql: str) -> bool:
     """Whether a statement leaves the session as it found it.
 
@@ -47,3 +56,8 @@ def leaves_no_trace(sql: str) -> bool:
 def only_reads(sql: str) -> bool:
     """Whether a statement writes nothing."""
     return _reads().match(sql) is not None
+
+
+def outlives_transaction(sql: str) -> bool:
+    """Whether a statement of PostgreSQL changes what a pooler would give to somebody else after the transaction."""
+    return _outlives().search(sql) is not None

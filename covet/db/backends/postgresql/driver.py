@@ -17,6 +17,7 @@ from covet.db.backends.postgresql.arrays import use_native_arrays
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
+from covet.db.backends.traces import outlives_transaction
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 
 try:
@@ -29,16 +30,6 @@ __all__ = ["PostgreSQLConnection", "PostgreSQLDriver"]
 
 _INTEGER_OPTIONS = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size")
 _LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
-
-
-@cache
-def _session() -> re.Pattern[str]:
-    return re.compile(
-        r"^[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
-        r"|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bCREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP",
-        re.IGNORECASE,
-    )
-
 
 # Options that other frameworks have, and what to write for them.
 _PORTED = {
@@ -320,7 +311,7 @@ class PostgreSQLDriver(Driver):
         Raises:
             NotSupportedError: The statement changes the session.
         """
-        if self.pools_transactions and _session().search(sql) is not None:
+        if self.pools_transactions and outlives_transaction(sql):
             raise e.NotSupportedError(
                 "This statement changes the session, and with pgbouncer=true each transaction may get another one. Use SET "
                 "LOCAL, pg_advisory_xact_lock or a table instead, inside atomic; or a database entry that goes round PgBouncer.",
