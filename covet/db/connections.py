@@ -84,15 +84,6 @@ class Connections(Mapping[str, Database]):
                 else:
                     self._databases[alias] = database
 
-    async def open_all(self) -> None:
-        """Open every database of the settings.
-
-        Raises:
-            ConnectionFailed: One of them does not answer.
-        """
-        for alias in self:
-            await self[alias].open()
-
     async def close_all(self, grace_s: float = 10.0) -> None:
         """Close every open database, all at the same time."""
         await asyncio.gather(*[database.close(grace_s) for database in self.made])

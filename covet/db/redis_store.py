@@ -104,8 +104,6 @@ class RedisStore:
         owns_pools: Nobody else uses the clients, so that ``close`` closes them.
     """
 
-    is_shared = True
-
     def __init__(
         self,
         pools: RedisPools,

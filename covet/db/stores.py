@@ -49,9 +49,6 @@ class Found(Struct, frozen=True):
 class ResultStore(Protocol):
     """Keeps entries, and forgets them when one of their names is written."""
 
-    #: Other processes read and write what is in it, so that it has to hear of every write of this one.
-    is_shared: bool
-
     async def get(self, key: str, names: Collection[str]) -> Found:
         """Return the entry of a key if it is fresh, and the marks of the names.
 
@@ -87,8 +84,6 @@ class MemoryStore:
         max_bytes: How large all entries may be together.
         clock: Tells the time in seconds.
     """
-
-    is_shared = False
 
     def __init__(
         self,

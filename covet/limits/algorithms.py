@@ -40,7 +40,6 @@ def _rate() -> re.Pattern[str]:
 
 # Sums of doubles miss their mark by a hair; a thousandth of a request is no reason to refuse one.
 _HAIR: Final = 1e-6
-NEVER: Final = -1.0
 
 
 class Rate(Struct, frozen=True):

@@ -18,7 +18,6 @@ class Features(Struct, frozen=True):
         rolls_back_ddl: DDL takes part in transactions.
         defers_foreign_keys: Foreign keys can be checked at the commit.
         error_breaks_transaction: After an error only a rollback is taken.
-        allows_parallel_writes: More than one connection may write at a time.
     """
 
     server: str = ""
@@ -26,7 +25,6 @@ class Features(Struct, frozen=True):
     rolls_back_ddl: bool = True
     defers_foreign_keys: bool = True
     error_breaks_transaction: bool = False
-    allows_parallel_writes: bool = True
 
 
 def require_version(server: str, version: tuple[int, ...], minimum: tuple[int, ...], alias: str) -> None:

@@ -41,20 +41,6 @@ class Changes(Struct, frozen=True):
     old_indexes: tuple[IndexDef, ...]
     new_indexes: tuple[IndexDef, ...]
 
-    @property
-    def changes_columns(self) -> bool:
-        """Whether anything but indexes differs."""
-        return bool(
-            self.removed
-            or self.added
-            or self.altered
-            or self.key_changes
-            or self.old_keys
-            or self.new_keys
-            or self.old_checks
-            or self.new_checks
-        )
-
 
 def compare(old: TableDef, new: TableDef, renamed: Mapping[str, str]) -> Changes:
     """Return what must be done to make the old table the new one."""

@@ -156,11 +156,6 @@ class Options:
         return f"{self.app_label}.{self.model_name}"
 
     @property
-    def verbose_name_raw(self) -> str:
-        """The name for people, untranslated."""
-        return str(self.verbose_name)
-
-    @property
     def app_config(self) -> Any:
         """The ``AppConfig`` of the model's app, or ``None`` when it is not installed."""
         return getattr(self.apps, "app_configs", {}).get(self.app_label)

@@ -91,7 +91,6 @@ class Dialect(ABC):
     vendor: ClassVar[str] = ""
     title: str = ""
     quote_char: ClassVar[str] = '"'
-    max_identifier: ClassVar[int] = 63
     #: Values of one statement; SQLite's is that of the library, read from a connection.
     max_params: int = 32767
     # The compiled text goes through the ``%`` operator with the values, so a literal % is doubled.
@@ -129,14 +128,11 @@ class Dialect(ABC):
     has_covering_indexes: bool = False
     has_deferrable_unique: bool = False
     has_nulls_distinct: bool = False
-    has_transactional_ddl: bool = True
-    has_comments: bool = False
     reuses_placeholders: bool = False
     wraps_write_subqueries: bool = False
     plans_by_limit: bool = False
     #: Aggregates whose spelling holds its own FILTER.
     writes_filter_of: frozenset[str] = frozenset()
-    ignores_unique_on_empty: bool = False
 
     def quote(self, name: str) -> str:
         """Return an identifier in quotes; a schema prefix is written as two quoted parts by the caller."""

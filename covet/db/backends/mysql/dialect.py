@@ -98,7 +98,6 @@ class MySQLDialect(Dialect):
     explain_options = ("analyze",)
     title = "MySQL"
     quote_char = "`"
-    max_identifier = 64
     max_params = 1_000_000
     doubles_percent = True
     has_aggregate_filter = False
@@ -106,8 +105,6 @@ class MySQLDialect(Dialect):
     has_default_values = False
     has_conflict_target = False
     has_partial_indexes = False
-    has_transactional_ddl = False
-    has_comments = True
     wraps_write_subqueries = True
 
     types: ClassVar = {

@@ -120,7 +120,6 @@ class PostgreSQLDialect(Dialect):
     explain_formats = ("text", "json", "xml", "yaml")
     explain_options = ("analyze", "buffers", "costs", "settings", "summary", "timing", "verbose", "wal")
     title = "PostgreSQL"
-    max_identifier = 63
     max_params = 32767
     has_returning = True
     has_delete_returning = True
@@ -130,7 +129,6 @@ class PostgreSQLDialect(Dialect):
     has_distinct_on = True
     has_covering_indexes = True
     has_deferrable_unique = True
-    has_comments = True
     has_nulls_distinct = True
     reuses_placeholders = True
     plans_by_limit = True

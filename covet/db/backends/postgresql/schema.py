@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import SchemaEditor
 from covet.db.backends.table_changes import Changes, with_names
-from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef
+from covet.db.sql.ddl import ColumnDef, TableDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
 from covet.db.sql.nodes import ColumnType
 from covet.db.sql.walk import columns_of
@@ -181,10 +181,6 @@ class Editor(SchemaEditor):
         if len(key) == 1 and any(column.name == key[0] for column in changes.added):
             return
         await super().add_primary_key(table, changes)
-
-    async def add_index_concurrently(self, table: TableDef, index: IndexDef) -> None:
-        """Add an index without locking the table; not inside a transaction."""
-        await self.run(self.writer.index(table.name, index, concurrently=True))
 
     async def comment(self, old: TableDef | None, new: TableDef) -> None:
         """Write the comments that changed."""

@@ -67,7 +67,6 @@ class SQLiteDialect(Dialect):
 
     vendor = "sqlite"
     title = "SQLite"
-    max_identifier = 1000
     max_params = 32766
     has_returning = True
     has_delete_returning = True

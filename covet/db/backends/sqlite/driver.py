@@ -264,7 +264,6 @@ class SQLiteDriver(Driver):
         self.features = Features(
             server=f"SQLite {sqlite3.sqlite_version}",
             version=sqlite3.sqlite_version_info,
-            allows_parallel_writes=False,
         )
         mode = str(config.options.get("transaction_mode") or "IMMEDIATE").upper()
         if mode not in _BEGIN:

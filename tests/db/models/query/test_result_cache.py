@@ -298,8 +298,6 @@ def test_wrong_options_are_refused(given_: dict[str, Any], error: type[Exception
 class Stopping:
     """A store that waits before or after a step until the test lets it go on."""
 
-    is_shared = True
-
     def __init__(self, inner: ResultStore, step: str) -> None:
         self.inner, self.step = inner, step
         self.reached, self.go = asyncio.Event(), asyncio.Event()
