@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from covet.apps.draining import draining
 from covet.conf import override
 from covet.handlers import protocol
 from covet.http import FileResponse, JSONResponse, Request, Response, StreamingResponse
@@ -70,6 +71,18 @@ async def test_pipelined_bodies_go_to_their_own_requests() -> None:
 
     assert [part for part in (b"one", b"two", b"three") if part in answer] == [b"one", b"two", b"three"]
     assert answer.index(b"one") < answer.index(b"two") < answer.index(b"three")
+
+
+@pytest.mark.parametrize("value", [b"1", b"\xff"], ids=["plain", "parsed"])
+async def test_a_connection_that_comes_while_the_server_drains_is_answered_once(value: bytes) -> None:
+    async with served([path("n/<int:number>", number)]) as server:
+        draining.begin()
+        try:
+            answer = await talk(server, b"GET /n/1 HTTP/1.1\r\nhost: x\r\nx: %b\r\n\r\n" % value)
+        finally:
+            draining.end()
+
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"\r\nconnection: close\r\n" in answer
 
 
 @pytest.mark.parametrize("length", [0, 70000], ids=["small", "large"])
