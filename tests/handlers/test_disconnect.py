@@ -118,3 +118,18 @@ async def test_a_cancellation_by_the_server_itself_goes_on() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert not application.disconnects.running
+
+
+async def test_a_body_that_announces_no_length_is_left_to_the_view_that_streams_it() -> None:
+    """As over HTTP/2: nothing but the reading tells that there is one."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"piece", "more_body": True}
+
+    request = Request({"type": "http", "method": "PUT", "path": "/", "headers": [], "query_string": b""}, receive)
+    assert disconnect.can_watch(request)
+
+    pieces = request.stream()
+    assert await anext(aiter(pieces)) == b"piece"
+
+    assert not disconnect.can_watch(request)

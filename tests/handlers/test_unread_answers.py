@@ -214,3 +214,30 @@ async def test_nothing_is_kept_of_connections_that_are_read_or_gone(tmp_path: Pa
         connection.transport.abort()
         assert unread.waited(connection, 19.0) == 0.0
         assert not unread._seen
+
+
+async def test_a_small_piece_may_wait_for_the_large_one_before_it() -> None:
+    """Some servers take a piece at once and let the next one wait until its client has read it."""
+
+    async def view(request: Request) -> Response:
+        return StreamingResponse([b"x" * (100 * 65536), b"y"])
+
+    sent: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message.get("body") == b"y":
+            # The client reads the large piece, within the time that one of its size may take.
+            await asyncio.sleep(0.2)
+        sent.append(len(message.get("body", b"")))
+
+    never = asyncio.Event()
+
+    async def receive() -> Any:
+        await never.wait()
+
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, MIDDLEWARE=[], RESPONSE_TIMEOUT_S=0.1):
+        application = make_application([path("", view)])
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"host", b"x")]}
+        await asyncio.create_task(application(scope, receive, send))
+
+    assert sent == [0, 100 * 65536, 1, 0]
