@@ -12,9 +12,9 @@ from covet.http import JSONResponse, Request, Response
 from covet.test.live import serve
 from covet.urls import path
 from tests.handlers import sites
-from tests.handlers.test_bad_input import OK, SECRET, ask, server, status
+from tests.handlers.test_bad_input import OK, SECRET, ask, body_timeout_s, server, status
 
-__all__ = ["server"]
+__all__ = ["body_timeout_s", "server"]
 
 HEAD = b"POST /body HTTP/1.1\r\nhost: good\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
