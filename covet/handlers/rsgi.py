@@ -110,7 +110,11 @@ class RsgiApplication:
                 raise
         else:
             if not exchange.is_read and response.status != 408:
-                await exchange.discard()
+                try:
+                    await exchange.discard()
+                except BaseException:
+                    await request.abandon()
+                    raise
             answer(response, request.method, protocol)
         if request._cleanup:
             await request.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from covet.conf import override
 from covet.handlers import disconnect
+from covet.handlers.rsgi import RsgiApplication
 from covet.http import Request, Response, StreamingResponse
 from covet.test.live import serve
 from covet.urls import path
@@ -133,3 +135,40 @@ async def test_a_body_that_announces_no_length_is_left_to_the_view_that_streams_
     assert await anext(aiter(pieces)) == b"piece"
 
     assert not disconnect.can_watch(request)
+
+
+async def test_a_request_whose_unwanted_body_is_awaited_is_over_when_it_is_cancelled() -> None:
+    """granian has the answer only once the body has come; what the request holds is let go in any case."""
+    waits, over = asyncio.Event(), asyncio.Event()
+
+    async def end(request: Request) -> None:
+        over.set()
+
+    async def view(request: Request) -> Response:
+        request.call_at_close(end)
+        return Response("no, thank you")
+
+    class Body:
+        """The face of granian's protocol, whose client sends nothing."""
+
+        def __aiter__(self) -> Body:
+            return self
+
+        async def __anext__(self) -> bytes:
+            waits.set()
+            await asyncio.Event().wait()
+            raise StopAsyncIteration
+
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", view)])
+        scope = SimpleNamespace(
+            proto="http", method="POST", path="/", query_string="", scheme="http", http_version="1.1", authority=None,
+            client="127.0.0.1:1", server="127.0.0.1:2", headers={"host": "x", "content-length": "5"},
+        )  # fmt: skip
+        task = asyncio.create_task(RsgiApplication(application).__rsgi__(scope, Body()))
+        await waits.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert over.is_set()
