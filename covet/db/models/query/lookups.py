@@ -15,6 +15,7 @@ from typing import Any
 from covet.db.errors import UnfitValue
 from covet.db.models.expressions.inference import DATE, INTEGER, TIME
 from covet.db.models.expressions.json_paths import json_step
+from covet.db.models.expressions.q import Q
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.numbers import IntegerField
 from covet.db.models.query.json_lookups import JSON_LOOKUPS
@@ -168,10 +169,19 @@ def reads_zone(item: Any) -> bool:
     """Whether a name, or an expression with names in it, reads a part of a date or moment."""
     if item.__class__ is str:
         return "__" in item and may_need_zone(tuple(item.split("__")[1:]))
+    if item.__class__ is tuple or item.__class__ is list:
+        return any(map(reads_zone, item))
+    if isinstance(item, Q):
+        return any(
+            reads_zone(child[0]) or (child[1].__class__ is not str and reads_zone(child[1]))
+            if child.__class__ is tuple
+            else reads_zone(child)
+            for child in item.children
+        )
     if not hasattr(item, "walk"):
         return False
-    names = [getattr(part, "name", None) for part in item.walk()]
-    return any(isinstance(name, str) and reads_zone(name) for name in names)
+    # Whatever an expression is made of: its names, sources, filter, partitions and order.
+    return any(reads_zone(part) for name, part in vars(item).items() if name != "_constructed")
 
 
 def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[str, ...], str]:

@@ -326,6 +326,7 @@ async def aggregate(
     query: Query, aggregates: Sequence[tuple[str, Any]], database: Database, caching: Caching | None = None
 ) -> dict[str, Any]:
     """Return the values of aggregates over the rows of a query."""
+    query = query.zoned([expression for _name, expression in aggregates])
     values = list(query.all_values())
     start = len(values)
     shapes = tuple([(name, expression.shape(values)) for name, expression in aggregates])

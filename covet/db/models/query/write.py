@@ -15,11 +15,13 @@ from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query.assemble import Assembler
+from covet.db.models.query.lookups import reads_zone
 from covet.db.models.query.plan import Query
 from covet.db.sql import nodes as n
 from covet.db.sql.compiler import Compiled, compile_statement
 from covet.db.sql.statements import Assignment, BulkInsert, BulkUpdate, Conflict, Insert, Update
 from covet.exceptions import FieldError
+from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -169,7 +171,8 @@ def _value_shape(value: Any, values: list[Any]) -> Hashable:
     if value is DATABASE_DEFAULT:
         return "default"
     if is_expression(value):
-        return (value.shape(values),)
+        # Its names may read parts of moments, which are other ones in another time zone.
+        return (value.shape(values), str(get_current_timezone()) if reads_zone(value) else None)
     values.append(value)
     return None
 

@@ -25,11 +25,14 @@ from covet.db.models import (
     FloatField,
     Func,
     IntegerField,
+    Max,
+    Q,
     TextField,
     TimeField,
     Transform,
     Value,
     When,
+    Window,
 )
 from covet.db.models import functions as f
 from tests._apps.blog.models import Article, Author
@@ -279,6 +282,46 @@ async def test_clock_changes_do_not_confuse_cuts(blog: Database) -> None:
         assert [(row["x"].day, row["n"]) for row in await counted.order_by("x")] == [(29, 1), (25, 2)]
     hours = Article.objects.annotate(x=f.ExtractHour("published_at", tzinfo=berlin)).order_by("pk")
     assert await hours.values_list("x", flat=True) == [2, 2, 3]
+
+
+@pytest.mark.row("functions.extract", "expressions.case")
+async def test_a_statement_of_one_zone_is_not_used_in_another(blog: Database) -> None:
+    """Statements are kept by their shape, and what an hour is called belongs to it wherever the name stands."""
+    from zoneinfo import ZoneInfo
+
+    await _article(published_at=dt.datetime(2025, 12, 31, 20, 30, tzinfo=dt.UTC))
+    later = When(published_at__hour__gt=21, then=Value("late"))
+    found = []
+    for zone in ("UTC", "Europe/Berlin", "Asia/Tokyo"):
+        with timezone.override(ZoneInfo(zone)):
+            rows = Article.objects.order_by("pk")
+            called = await rows.annotate(x=Case(later, default=Value("early"))).values_list("x", flat=True)
+            counted = await rows.aggregate(n=Count("pk", filter=Q(published_at__year=2026)))
+            counted |= await rows.aggregate(h=Max(F("published_at__hour") + 1))
+            counted |= await rows.annotate(a=Count("pk", filter=Q(published_at__hour=21))).values("a").get()
+            place = Window(Max("views"), partition_by="published_at__hour", order_by=Case(later))
+            assert await rows.annotate(w=place).count() == 1
+            case = Case(When(published_at__hour=20, then=Value(True)), default=Value(False))
+            kept = await rows.filter(case).count()
+            written = await rows.update(views=F("published_at__hour") * 2)
+            row = await rows.get()
+            assert written == 1
+            views, row.views = row.views, Case(When(published_at__year=2026, then=Value(1)), default=Value(0))
+            await row.save()
+            found.append((called, counted, kept, views, (await rows.get()).views))
+    assert found == [
+        (["early"], {"n": 0, "h": 21, "a": 0}, 1, 40, 0),
+        (["early"], {"n": 0, "h": 22, "a": 1}, 0, 42, 0),
+        (["early"], {"n": 1, "h": 6, "a": 0}, 0, 10, 1),
+    ]
+    with timezone.override(ZoneInfo("Asia/Karachi")):
+        assert await Article.objects.annotate(x=Case(later, default=Value("early"))).values_list("x", flat=True) == [
+            "early"
+        ]
+    with timezone.override(ZoneInfo("Europe/Moscow")):
+        assert await Article.objects.annotate(x=Case(later, default=Value("early"))).values_list("x", flat=True) == [
+            "late"
+        ]
 
 
 @pytest.mark.row("functions.transforms")
