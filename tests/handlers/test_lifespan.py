@@ -146,6 +146,30 @@ async def test_the_signal_that_a_server_waits_for_is_heard_first_and_given_back(
     assert told == [(signal.SIGTERM, True), (signal.SIGTERM, True)]
 
 
+async def test_the_server_hears_of_the_signal_once_load_balancers_have_seen_that_it_is_not_ready(
+    application: Application,
+) -> None:
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    managed, draining.is_managed = draining.is_managed, False
+    try:
+        with override(SHUTDOWN_DELAY_S=3600.0):
+            lifespan = Lifespan(application)
+            await lifespan.tell("startup")
+            waiting = draining.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(30):
+                await waiting
+            draining.leave(waiting)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert draining.is_draining and not told
+            await lifespan.tell("shutdown")
+    finally:
+        draining.is_managed = managed
+        signal.signal(signal.SIGTERM, before)
+
+
 async def test_where_no_server_listens_to_signals_nobody_does(application: Application) -> None:
     # Whoever else runs in this process, such as the measurement of coverage, may listen already.
     others = signal.signal(signal.SIGTERM, signal.SIG_DFL)
