@@ -108,7 +108,7 @@ _OF_ROUTERS: Final = {
     "mount": 'write path("sub/", application) in urls.py',
     "on_event": "write startup() and shutdown() of an AppPart",
     "urls": "include() takes the router itself: include(api)",
-    "websocket": "write websocket_urlpatterns in routing.py",
+    "websocket": "write websocket_urlpatterns in an app's routing.py, or beside urlpatterns",
 }
 
 _OF_PERMISSIONS: Final = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,8 @@ from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Warning
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException
+from covet.loading import import_module
+from covet.urls.part import UrlsPart
 from covet.urls.resolver import CompiledRoute, Resolver
 from covet.websocket.codes import SERVICE_RESTART
 from covet.websocket.connection import WebSocket
@@ -37,9 +39,20 @@ class HandshakeRules(Struct, frozen=True):
     max_message_bytes: int = 1024 * 1024
 
 
-class RoutingPart(AppPart):
-    """Collects ``websocket_urlpatterns`` from each app's ``routing`` module."""
+def _patterns_of(module: Any, name: str) -> Sequence[Any]:
+    patterns: Any = getattr(module, "websocket_urlpatterns", ())
+    if not isinstance(patterns, (list, tuple)):
+        raise ImproperlyConfigured(f"{name}.websocket_urlpatterns is a list of path(…), not {patterns!r}.")
+    return patterns
 
+
+class RoutingPart(AppPart):
+    """Collects ``websocket_urlpatterns`` from each app's ``routing`` module, and from the module of ROOT_URLCONF.
+
+    A project of one file is no app: its WebSocket routes stand beside its ``urlpatterns``.
+    """
+
+    after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart,)
     module: ClassVar[str | None] = "routing"
     tags: ClassVar[tuple[str, ...]] = ("websocket",)
     reads: ClassVar[frozenset[str]] = frozenset(
@@ -47,6 +60,7 @@ class RoutingPart(AppPart):
             "ALLOWED_HOSTS",
             "CSRF_TRUSTED_ORIGINS",
             "DEBUG",
+            "ROOT_URLCONF",
             "WEBSOCKET_CHECK_ORIGIN",
             "WEBSOCKET_MAX_MESSAGE_SIZE",
         }
@@ -61,20 +75,20 @@ class RoutingPart(AppPart):
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
         """Take the app's routes."""
-        patterns = getattr(module, "websocket_urlpatterns", None)
-        if patterns is None:
-            return
-        if not isinstance(patterns, (list, tuple)):
-            raise ImproperlyConfigured(
-                f"{app.name}.routing.websocket_urlpatterns is a list of path(…), not {patterns!r}."
-            )
-        self._patterns.extend(patterns)
+        self._patterns.extend(_patterns_of(module, f"{app.name}.routing"))
 
     def ready(self, apps: Apps) -> None:
         """Compile the tree and read the settings of handshakes."""
         from covet.conf import settings
 
-        self.resolver = Resolver(self._patterns)
+        root: Any = settings.ROOT_URLCONF
+        name = root if isinstance(root, str) else "ROOT_URLCONF"
+        beside = _patterns_of(
+            import_module(root, wanted_by="ROOT_URLCONF") if root and isinstance(root, str) else root, name
+        )
+        # One that imports what an app's routing module has brings nothing new.
+        own = [one for one in beside if not any(one is known for known in self._patterns)]
+        self.resolver = Resolver([*self._patterns, *own])
         hosts = tuple(settings.ALLOWED_HOSTS)
         self.rules = HandshakeRules(
             allowed_hosts=hosts or ((".localhost", "127.0.0.1", "[::1]") if settings.DEBUG else ()),
