@@ -40,6 +40,7 @@ _HERE: Final = {
     "response_model_exclude_unset": "write exclude_unset=…",
     "response_model_include": "write response=… with a schema of these fields",
     "parser_classes": "write formats=[…]",
+    "responses": "write responses={404: …} at each route",
     "redirect_slashes": "a forgotten slash is added by CommonMiddleware; see APPEND_SLASH",
     "serializer_class": "write response=…",
     "status_code": "write status=…",

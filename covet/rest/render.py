@@ -281,6 +281,11 @@ def _refuse_unmeant(value: Any) -> None:
         raise ResponseMismatch(
             f"The handler returned {type(value).__name__}, an error. Write raise {type(value).__name__}(…)."
         )
+    if inspect.isasyncgen(value):
+        raise ResponseMismatch(
+            "The handler yields, and does not say what. Write its return type: -> AsyncIterator[…], of what it yields, or of "
+            "ServerEvent."
+        )
     called = unawaited(value)
     if called:
         raise ResponseMismatch(

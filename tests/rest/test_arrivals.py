@@ -366,8 +366,9 @@ async def test_a_description_ends_at_a_form_feed(site: Any) -> None:
         (lambda: unchecked(Query)(regex="x"), "write pattern=…"),
         (lambda: unchecked(Query)(minlength=3), "Did you mean 'min_length'?"),
         (lambda: unchecked(Router().get)("/", response_model_exclude_unset=True), "write exclude_unset=…"),
+        (lambda: unchecked(Router)(responses={}), "write responses={404: …} at each route"),
     ],
-    ids=["header", "body", "pattern", "near", "route"],
+    ids=["header", "body", "pattern", "near", "route", "router"],
 )
 def test_an_option_that_is_called_otherwise_is_told(make: Any, said: str) -> None:
     with pytest.raises(TypeError) as caught:
@@ -749,9 +750,10 @@ async def test_what_was_not_awaited_inside_of_an_answer_is_named_with_its_place(
 
     client = await serve(site, api, DEBUG=True)
     assert "count() gives at '/all/1' and did not await it" in (await client.get("/api/nested")).text
-    assert "returned <QuerySet Author (not evaluated)> at '/authors' and did not await it" in (
-        await client.get("/api/rows")
-    ).text
+    assert (
+        "returned <QuerySet Author (not evaluated)> at '/authors' and did not await it"
+        in (await client.get("/api/rows")).text
+    )
 
 
 async def test_an_error_that_is_returned_is_to_be_raised(site: Any) -> None:
@@ -762,4 +764,17 @@ async def test_an_error_that_is_returned_is_to_be_raised(site: Any) -> None:
         return NotFound("There is no such item.")
 
     client = await serve(site, api, DEBUG=True)
-    assert "The handler returned NotFound, an error. Write raise NotFound(…)." in (await client.get("/api/missing")).text
+    assert (
+        "The handler returned NotFound, an error. Write raise NotFound(…)." in (await client.get("/api/missing")).text
+    )
+
+
+async def test_a_handler_that_yields_without_a_return_type_is_told_what_to_write(site: Any) -> None:
+    api = Router()
+
+    @api.get("/numbers")
+    async def numbers():  # type: ignore[no-untyped-def]
+        yield 1
+
+    client = await serve(site, api, DEBUG=True)
+    assert "Write its return type: -> AsyncIterator[…]" in (await client.get("/api/numbers")).json()["detail"]
