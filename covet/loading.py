@@ -14,7 +14,15 @@ from typing import Any
 from covet.exceptions import ImproperlyConfigured
 from covet.text import suggest
 
-__all__ = ["has_submodule", "import_module", "import_string", "late_names", "module_folder", "submodules"]
+__all__ = [
+    "has_submodule",
+    "import_module",
+    "import_string",
+    "late_module",
+    "late_names",
+    "module_folder",
+    "submodules",
+]
 
 _SUFFIXES = frozenset({"py", "so", "pyd"})
 
@@ -49,6 +57,43 @@ def late_names(
         return sorted({*vars(sys.modules[package]), *known})
 
     return find, names
+
+
+def late_module(asker: str, name: str, alias: str | None = None) -> Any:
+    """Return a stand-in for a module that is imported when it is first asked for something.
+
+    For what a module's functions use, and few programs call: most servers never delete a row, none does at its start. Type
+    checkers read the import that stands below ``if TYPE_CHECKING`` beside it::
+
+        if TYPE_CHECKING:
+            from covet.db.models import deletion
+        else:
+            deletion = late_module(__name__, "covet.db.models.deletion")
+
+    Args:
+        asker: The ``__name__`` of the module that holds the stand-in.
+        name: The module it stands for.
+        alias: Its name in the asker; the last part of ``name`` where not given.
+    """
+    return _LateModule(asker, name, alias or name.rpartition(".")[2])
+
+
+class _LateModule:
+    __slots__ = ("_alias", "_asker", "_name")
+
+    def __init__(self, asker: str, name: str, alias: str) -> None:
+        self._asker, self._name, self._alias = asker, name, alias
+
+    def __getattr__(self, name: str) -> Any:
+        found = importlib.import_module(self._name)
+        holder = vars(sys.modules[self._asker])
+        # From now on the asker's functions find the module itself, at no cost.
+        if holder.get(self._alias) is self:
+            holder[self._alias] = found
+        return getattr(found, name)
+
+    def __repr__(self) -> str:
+        return f"<{self._name}, imported when it is first used>"
 
 
 def import_string(path: str) -> Any:

@@ -237,8 +237,10 @@ def _userinfo() -> re.Pattern[str]:
     return re.compile(r"[^\s:@/]+(?::[^\s:@/]*)?\Z")
 
 
-# What urlsplit would silently drop; a URL with them is an attempt to hide something.
-_UNSAFE = re.compile(r"[\t\r\n]")
+@cache
+def _unsafe() -> re.Pattern[str]:
+    # What urlsplit would silently drop; a URL with them is an attempt to hide something.
+    return re.compile(r"[\t\r\n]")
 
 
 @deconstructible
@@ -258,7 +260,12 @@ class URLValidator:
 
     def __call__(self, value: Any) -> None:
         """Raise unless the value fits."""
-        if not isinstance(value, str) or len(value) > self.max_length or _UNSAFE.search(value) or not self._fits(value):
+        if (
+            not isinstance(value, str)
+            or len(value) > self.max_length
+            or _unsafe().search(value)
+            or not self._fits(value)
+        ):
             raise ValidationError(self.message, code=self.code, params={"value": value})
 
     def _fits(self, value: str) -> bool:

@@ -10,7 +10,7 @@ from covet import timezone
 from covet.auth.anonymous import AnonymousUser
 from covet.auth.backends import get_backends, load_backend
 from covet.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from covet.auth.user_model import get_user_model
+from covet.auth.user_model import SESSION_KEY, get_user_model
 from covet.concurrency import maybe_await
 from covet.conf import settings
 from covet.exceptions import PermissionDenied
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from covet.sessions import Session
 
 __all__ = [
+    "SESSION_KEY",
     "authenticate",
     "claim",
     "get_user",
@@ -29,7 +30,6 @@ __all__ = [
     "update_session_auth_hash",
 ]
 
-SESSION_KEY = "_auth_user_id"
 BACKEND_SESSION_KEY = "_auth_user_backend"
 HASH_SESSION_KEY = "_auth_user_hash"
 

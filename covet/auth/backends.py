@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from covet.apps import apps
-from covet.auth.hashers import make_password
 from covet.auth.user_model import get_user_model
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
-from covet.loading import import_string
+from covet.loading import import_string, late_module
 
 if TYPE_CHECKING:
+    from covet.auth import hashers
     from covet.auth.models import AbstractBaseUser
+else:
+    hashers = late_module(__name__, "covet.auth.hashers")
 
 __all__ = ["BaseBackend", "ModelBackend", "get_backends", "load_backend"]
 
@@ -82,7 +84,7 @@ class ModelBackend(BaseBackend):
             user = await model._default_manager.get_by_natural_key(username)
         except model.DoesNotExist:
             # Hash all the same: the time must not tell which names exist.
-            await make_password(password)
+            await hashers.make_password(password)
             return None
         if await user.check_password(password) and self.user_can_authenticate(user):
             return user

@@ -6,12 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from covet.auth.anonymous import AnonymousUser
-from covet.auth.authentication import SESSION_KEY, claim
-from covet.auth.decorators import to_login
+from covet.auth.user_model import SESSION_KEY
 from covet.http.errors import Unauthorized
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.auth import authentication, decorators
     from covet.http import Request, Response
+else:
+    decorators = late_module(__name__, "covet.auth.decorators")
+    authentication = late_module(__name__, "covet.auth.authentication")
 
 __all__ = ["AuthenticationMiddleware", "LoginRequiredMiddleware"]
 
@@ -32,12 +36,12 @@ class AuthenticationMiddleware:
     async def __call__(self, request: Request) -> Response:
         """Set the claim and let the request pass."""
         # Nobody in particular, mostly: that needs no call to find out.
-        request.user = claim(request) if SESSION_KEY in request.session._data else AnonymousUser()
+        request.user = authentication.claim(request) if SESSION_KEY in request.session._data else AnonymousUser()
         return await self.get_response(request)
 
     async def process_websocket(self, ws: Any) -> None:
         """Set the claim of a WebSocket's handshake."""
-        ws.user = claim(ws)
+        ws.user = authentication.claim(ws)
 
 
 class LoginRequiredMiddleware:
@@ -69,4 +73,4 @@ class LoginRequiredMiddleware:
             return None
         if not request.accepts_html:
             raise Unauthorized("This needs a user who is logged in.")
-        return to_login(request, None, "next")
+        return decorators.to_login(request, None, "next")

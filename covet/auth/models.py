@@ -18,7 +18,12 @@ from covet.contenttypes.models import ContentType
 from covet.db import models
 from covet.exceptions import ImproperlyConfigured, NotLoaded
 from covet.i18n import gettext_lazy as _
-from covet.security.random import salted_hmac
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.security import random as crypto
+else:
+    crypto = late_module(__name__, "covet.security.random", "crypto")
 
 __all__ = [
     "AbstractBaseUser",
@@ -255,7 +260,7 @@ class AbstractBaseUser(models.Model):
             raise ImproperlyConfigured(
                 "SECRET_KEY is empty, and sessions are bound to it. Set it in .env: SECRET_KEY=… (50 random characters)."
             )
-        return salted_hmac("covet.auth.session", self.password, secret=secret, algorithm="sha256").hexdigest()
+        return crypto.salted_hmac("covet.auth.session", self.password, secret=secret, algorithm="sha256").hexdigest()
 
 
 class PermissionsMixin(models.Model):

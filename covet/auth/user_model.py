@@ -1,4 +1,4 @@
-"""Which model stands for users."""
+"""Which model stands for users, and where a session says which of them it belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from covet.apps import apps
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 
-__all__ = ["get_user_model"]
+__all__ = ["SESSION_KEY", "get_user_model"]
+
+SESSION_KEY = "_auth_user_id"
 
 
 def get_user_model() -> type[Any]:

@@ -18,15 +18,17 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from covet import timezone
-from covet.conf.errors import MASK, is_secret, mask
 from covet.exceptions import ImproperlyConfigured
+from covet.loading import late_module
 from covet.text import suggest
 
 if TYPE_CHECKING:
+    from covet.conf import errors
     from covet.conf.defaults import Defaults
     from covet.conf.sources import Loaded
 else:
     Defaults = object
+    errors = late_module(__name__, "covet.conf.errors")
 
 __all__ = ["ENVIRONMENT_VARIABLE", "Rebuilder", "Settings", "override", "settings"]
 
@@ -135,9 +137,9 @@ class Settings(Defaults):
 
         value = getattr(self, name)
         known = declared().get(name)
-        if known is not None and known.secret and not is_secret(name):
-            return MASK if value else value
-        return mask(name, value)
+        if known is not None and known.secret and not errors.is_secret(name):
+            return errors.MASK if value else value
+        return errors.mask(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if not name.isupper() or name.startswith("_"):

@@ -7,14 +7,19 @@ Django's ``ENGINE``, ``NAME``, ``USER`` and the like.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from covet.conf.errors import MASK, mask, mask_url
+from covet.loading import late_module
 from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.conf import errors
+else:
+    errors = late_module(__name__, "covet.conf.errors")
 
 __all__ = [
     "CacheConfig",
@@ -305,7 +310,7 @@ def _split(url: str, schemes: Mapping[str, str], kind: str) -> tuple[str, str, d
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
     if not separator:
-        raise ValueError(f"'{mask_url(url)}' is no URL; write '{next(iter(schemes))}://…'")
+        raise ValueError(f"'{errors.mask_url(url)}' is no URL; write '{next(iter(schemes))}://…'")
     if scheme not in schemes:
         near = suggest(scheme, schemes)
         hint = f" Did you mean '{near}://'?" if near else f" Known are {', '.join(f'{s}://' for s in schemes)}."
@@ -385,7 +390,7 @@ def _as(wanted: str, value: Any, key: str) -> Any:
         if base == "str":
             return "" if value is None else str(value)
     except (TypeError, ValueError):
-        raise ValueError(f"its '{key}' must be {_WORDS[base]}, not {mask(key, value)!r}") from None
+        raise ValueError(f"its '{key}' must be {_WORDS[base]}, not {errors.mask(key, value)!r}") from None
     if base in {"int", "float"}:
         raise ValueError(f"its '{key}' must be {_WORDS[base]}, not {value!r}")
     return value
@@ -410,9 +415,9 @@ def _masked_repr(config: Any) -> str:
     for name in config.__struct_fields__:
         value = getattr(config, name)
         if name == "password":
-            value = MASK if value else ""
+            value = errors.MASK if value else ""
         elif name in {"url", "location", "options"}:
-            value = mask("", value)
+            value = errors.mask("", value)
         shown.append(f"{name}={value!r}")
     return f"{type(config).__name__}({', '.join(shown)})"
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from dotenv import dotenv_values
 from msgspec import Struct, field
@@ -25,9 +25,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from covet import timezone
 from covet.conf.defaults import Defaults, Setting, declared
-from covet.conf.errors import MASK, SettingProblem, SettingsError, is_secret, mask
 from covet.exceptions import ImproperlyConfigured
+from covet.loading import late_module
 from covet.text import distance, suggest
+
+if TYPE_CHECKING:
+    from covet.conf import errors
+else:
+    errors = late_module(__name__, "covet.conf.errors")
 
 __all__ = ["Loaded", "check_values", "load"]
 
@@ -58,7 +63,7 @@ class _Draft(Struct):
 
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[SettingProblem] = field(default_factory=list)
+    problems: list[errors.SettingProblem] = field(default_factory=list)
 
     def put(self, name: str, value: Any, source: str) -> None:
         self.values[name] = value
@@ -101,13 +106,13 @@ def check_values(values: Mapping[str, Any], *, source: str) -> Loaded:
     for name, value in values.items():
         draft.put(name, value, source)
         if not name.isupper():
-            draft.problems.append(SettingProblem(name, None, "settings have upper-case names.", source=source))
+            draft.problems.append(errors.SettingProblem(name, None, "settings have upper-case names.", source=source))
     extra = values.get("EXTRA_SETTINGS", ())
     draft.problems += near_misses(values, extra if isinstance(extra, (list, tuple, set, frozenset)) else ())
     return _typed(draft)
 
 
-def near_misses(names: Iterable[str], extra: Iterable[str]) -> Iterator[SettingProblem]:
+def near_misses(names: Iterable[str], extra: Iterable[str]) -> Iterator[errors.SettingProblem]:
     """Yield a problem for each name that looks like a misspelt known one and is not in EXTRA_SETTINGS."""
     known = declared()
     allowed = set(extra)
@@ -118,7 +123,7 @@ def near_misses(names: Iterable[str], extra: Iterable[str]) -> Iterator[SettingP
         close = [(distance(name, candidate, limit=limit), candidate) for candidate in known]
         best = min(close, default=(limit + 1, ""))
         if best[0] <= limit:
-            yield SettingProblem(
+            yield errors.SettingProblem(
                 name,
                 None,
                 "there is no such setting.",
@@ -139,7 +144,7 @@ def _lay_over(draft: _Draft, found: Mapping[str, str], label: str) -> None:
         if name not in declared() and name not in draft.values and name not in _extra(draft):
             near = suggest(name, [*declared(), *draft.values])
             hint = f"Did you mean '{PREFIX}{near}'?" if near else "Known names are listed by `manage.py settings`."
-            draft.problems.append(SettingProblem(key, None, "there is no such setting.", hint, label))
+            draft.problems.append(errors.SettingProblem(key, None, "there is no such setting.", hint, label))
             continue
         _set(draft, name, tuple(rest), found[key], f"{label} ({key})")
 
@@ -149,8 +154,8 @@ def _set(draft: _Draft, name: str, path: tuple[str, ...], text: str, source: str
         try:
             draft.put(name, _parse(name, text, draft.values.get(name)), source)
         except ValueError as error:
-            shown = MASK if _secret(name) else repr(mask(name, text))
-            draft.problems.append(SettingProblem(name, shown, f"{error}.", source=source))
+            shown = errors.MASK if _secret(name) else repr(errors.mask(name, text))
+            draft.problems.append(errors.SettingProblem(name, shown, f"{error}.", source=source))
         return
     if name in draft.values:
         root = copy.copy(draft.values[name])
@@ -158,7 +163,7 @@ def _set(draft: _Draft, name: str, path: tuple[str, ...], text: str, source: str
         default = declared().get(name)
         root = copy.deepcopy(default.default) if default is not None else {}
     if not isinstance(root, Mapping):
-        draft.problems.append(SettingProblem(name, None, "it holds no sub-keys.", source=source))
+        draft.problems.append(errors.SettingProblem(name, None, "it holds no sub-keys.", source=source))
         return
     merged: dict[str, Any] = dict(root)
     here = merged
@@ -246,7 +251,7 @@ def _hint(name: str) -> Any:
 
 def _secret(name: str) -> bool:
     known = declared().get(name)
-    return is_secret(name) if known is None else known.secret or is_secret(name)
+    return errors.is_secret(name) if known is None else known.secret or errors.is_secret(name)
 
 
 class _GivenSource(PydanticBaseSettingsSource):
@@ -324,13 +329,13 @@ def _typed(draft: _Draft) -> Loaded:
         checked = {}
     draft.problems += _zone_problems(draft)
     if draft.problems:
-        raise SettingsError(draft.problems)
+        raise errors.SettingsError(draft.problems)
     loaded.values = {**{k: v for k, v in draft.values.items() if k not in known}, **checked}
     loaded.sources = {name: " + ".join(sources) for name, sources in draft.sources.items()}
     return loaded
 
 
-def _zone_problems(draft: _Draft) -> Iterator[SettingProblem]:
+def _zone_problems(draft: _Draft) -> Iterator[errors.SettingProblem]:
     """The zone's name is looked up here, so that it is told with the rest; a wrong type is told already."""
     zone = draft.values.get("TIME_ZONE")
     if not isinstance(zone, str):
@@ -339,7 +344,7 @@ def _zone_problems(draft: _Draft) -> Iterator[SettingProblem]:
         timezone.override(zone)
     except ImproperlyConfigured as error:
         source = ", ".join(draft.sources.get("TIME_ZONE", ())) or None
-        yield SettingProblem("TIME_ZONE", repr(zone), str(error), _near_zone(zone), source)
+        yield errors.SettingProblem("TIME_ZONE", repr(zone), str(error), _near_zone(zone), source)
 
 
 def _near_zone(zone: str) -> str | None:
@@ -349,7 +354,7 @@ def _near_zone(zone: str) -> str | None:
     return f"Did you mean '{near}'?" if near else None
 
 
-def _problems(error: ValidationError, draft: _Draft) -> Iterator[SettingProblem]:
+def _problems(error: ValidationError, draft: _Draft) -> Iterator[errors.SettingProblem]:
     seen: set[str] = set()
     for item in error.errors(include_url=False):
         name = str(item["loc"][0])
@@ -358,12 +363,12 @@ def _problems(error: ValidationError, draft: _Draft) -> Iterator[SettingProblem]
             continue
         seen.add(name + inner)
         value = item["input"] if inner else draft.values.get(name)
-        shown = MASK if _secret(name) else f"{mask(name, value)!r:.120}"
+        shown = errors.MASK if _secret(name) else f"{errors.mask(name, value)!r:.120}"
         reason = item["msg"].removeprefix("Value error, ").removesuffix(".")
         if item["type"] == "value_error" and name in ALIASED:
             shown = ""
         at = f"[{inner}] " if inner else ""
-        yield SettingProblem(
+        yield errors.SettingProblem(
             name,
             shown or None,
             f"{at}{reason[:1].lower() + reason[1:]}{'' if reason.endswith('?') else '.'}",
@@ -381,7 +386,7 @@ def _instead(name: str, value: Any) -> str | None:
     if origin is list and (isinstance(value, str) or (hint == list[str] and type(value) is int)):
         return f"Write {name} = [{str(value)!r}]."
     if origin is dict and isinstance(value, str) and name in ALIASED:
-        return f"Write {name} = {{'default': {mask(name, value)!r}}}."
+        return f"Write {name} = {{'default': {errors.mask(name, value)!r}}}."
     if name == "TEMPLATES" and isinstance(value, (list, tuple)):
         return 'Write TEMPLATES = {"DIRS": […]}: there is one engine, Jinja2.'
     if hint is bool:

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from covet.apps import apps
-from covet.db import connections, models, transaction
+from covet.db import connections, models
 from covet.db.routers import router
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db import transaction
     from covet.db.database import Database
     from covet.db.models.query.queryset import QuerySet
+else:
+    transaction = late_module(__name__, "covet.db.transaction")
 
 __all__ = ["ContentType", "ContentTypeManager"]
 

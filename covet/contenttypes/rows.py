@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from covet import checks
 from covet.contenttypes.models import ContentType, missing
-from covet.db import transaction
 from covet.db.routers import router
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.apps import AppConfig
+    from covet.db import transaction
     from covet.db.migrations.migration import Migration
     from covet.db.migrations.state import ProjectState
+else:
+    transaction = late_module(__name__, "covet.db.transaction")
 
 __all__ = ["check_model_names", "sync_content_types"]
 

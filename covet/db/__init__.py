@@ -1,6 +1,7 @@
 """Databases: ``connections`` by alias, ``transaction.atomic``, the router, and the errors that all drivers share."""
 
-from covet.db import transaction
+from typing import TYPE_CHECKING
+
 from covet.db.connections import DEFAULT_ALIAS, ConnectionDoesNotExist, connection, connections, reset_queries
 from covet.db.errors import (
     DatabaseError,
@@ -13,6 +14,10 @@ from covet.db.errors import (
     ProgrammingError,
 )
 from covet.db.routers import router
+from covet.loading import late_names
+
+if TYPE_CHECKING:
+    from covet.db import transaction
 
 __all__ = [
     "DEFAULT_ALIAS",
@@ -31,3 +36,6 @@ __all__ = [
     "router",
     "transaction",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late_names(__name__, {"covet.db": ("transaction",)})

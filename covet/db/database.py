@@ -18,11 +18,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from covet.db.backends.blocks import Atomic
-from covet.db.backends.cursor import Cursor
 from covet.db.backends.driver import Connection, Driver, Inserted, Make, Outcome, Rows, Unmade
 from covet.db.backends.features import Features
-from covet.db.backends.holders import Streaming
 from covet.db.backends.listening import (
     LOG_LIMIT,
     QueryRecord,
@@ -35,9 +32,7 @@ from covet.db.backends.listening import (
     wrapped,
 )
 from covet.db.backends.places import place_of_caller
-from covet.db.backends.plans import plan_of
 from covet.db.backends.pool import Pool
-from covet.db.backends.session import Frame, Transaction
 from covet.db.backends.signals import connection_created
 from covet.db.backends.traces import leaves_no_trace, only_reads
 from covet.db.backends.uncancelled import uncancelled
@@ -45,12 +40,20 @@ from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, Inter
 from covet.db.freshness import freshness
 from covet.db.sql.dialect import Dialect
 from covet.exceptions import ImproperlyConfigured
-from covet.loading import import_string
+from covet.loading import import_string, late_module
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
+    from covet.db.backends import blocks, holders, plans, session
+    from covet.db.backends import cursor as cursors
     from covet.db.backends.introspection import Introspection
     from covet.db.backends.schema import SchemaEditor
+else:
+    blocks = late_module(__name__, "covet.db.backends.blocks")
+    cursors = late_module(__name__, "covet.db.backends.cursor", "cursors")
+    session = late_module(__name__, "covet.db.backends.session")
+    plans = late_module(__name__, "covet.db.backends.plans")
+    holders = late_module(__name__, "covet.db.backends.holders")
 
 __all__ = ["BoundedCache", "Database", "QueryRecord", "recorders"]
 
@@ -105,13 +108,15 @@ class Database:
         self._shared: Any = None
         # The plans of statements that were slow, and when each was asked for.
         self.plans: BoundedCache[str, tuple[float, str]] = BoundedCache(200)
-        self._scope: contextvars.ContextVar[Frame | None] = contextvars.ContextVar(f"covet_db_{alias}", default=None)
+        self._scope: contextvars.ContextVar[session.Frame | None] = contextvars.ContextVar(
+            f"covet_db_{alias}", default=None
+        )
         #: Gives the open ``atomic`` block that the calling code stands in, or ``None``; one for all tasks in it.
         self.current_block: Callable[[], object] = self._scope.get
         self._writer: Pool | None = None
         self._readers: Pool | None = None
         self._opening: asyncio.Lock | None = None
-        self._pinned: Frame | None = None
+        self._pinned: session.Frame | None = None
         freshness.configure()
         watch.configure()
         _living.add(self)
@@ -131,7 +136,7 @@ class Database:
         return frame is not None and not frame.ended and not (frame.parent is None and frame.transaction.is_manual)
 
     @property
-    def open_block(self) -> Frame | None:
+    def open_block(self) -> session.Frame | None:
         """The open ``atomic`` block that the calling code stands in; ``None`` outside, on a test's pinned connection too."""
         frame = self._frame()
         return None if frame is None or frame.is_base or frame.ended else frame
@@ -293,9 +298,9 @@ class Database:
             return await self._write(names, "outcome", sql, args)  # type: ignore[no-any-return]  # by the method's name
         return await self._run("outcome", sql, args)  # type: ignore[no-any-return]  # by the method's name
 
-    def cursor(self) -> Cursor:
+    def cursor(self) -> cursors.Cursor:
         """Return a cursor: ``async with connection.cursor() as c: await c.execute("SELECT … %s", [1])``."""
-        return Cursor(self)
+        return cursors.Cursor(self)
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each list of values; outside a transaction all or none take effect."""
@@ -354,7 +359,7 @@ class Database:
             return
         pool = await self._pool_for(sql)
         connection = await pool.acquire()
-        connection.holder = Streaming(asyncio.current_task(), place_of_caller())
+        connection.holder = holders.Streaming(asyncio.current_task(), place_of_caller())
         chunks = connection.stream(sql, args, chunk_size)
         failure: BaseException | None = None
         try:
@@ -422,7 +427,7 @@ class Database:
                 duration_s = time.perf_counter() - started
                 try:
                     if failure is None and not many and watch.slow_s is not None and duration_s >= watch.slow_s:
-                        plan = await plan_of(self, sql, args)
+                        plan = await plans.plan_of(self, sql, args)
                 finally:
                     record = QueryRecord(self.alias, sql, args, duration_s, place, failure, plan)
                     for listener in listeners:
@@ -495,7 +500,7 @@ class Database:
             return result
         raise self.explain(last, sql) from last
 
-    def _frame(self) -> Frame | None:
+    def _frame(self) -> session.Frame | None:
         frame = self._scope.get()
         if frame is None:
             return self._pinned
@@ -614,7 +619,7 @@ class Database:
 
     # Transactions: covet.db.transaction is their public face
 
-    async def begin(self, place: str, before: Sequence[str] = (), *, only_reads: bool = False) -> Frame:
+    async def begin(self, place: str, before: Sequence[str] = (), *, only_reads: bool = False) -> session.Frame:
         """Open the outermost block of a transaction: a connection of the pool, and BEGIN on it.
 
         Args:
@@ -650,8 +655,8 @@ class Database:
                     raise
                 raise found from error
             break
-        transaction = Transaction(connection, pool, self.driver, self.alias)
-        frame = Frame(transaction, None, "", place)
+        transaction = session.Transaction(connection, pool, self.driver, self.alias)
+        frame = session.Frame(transaction, None, "", place)
         transaction.frames.append(frame)
         return frame
 
@@ -691,7 +696,7 @@ class Database:
             script = "; ".join(f"TRUNCATE TABLE {name}" for name in names)
             await self.execute(f"SET foreign_key_checks = 0; {script}; SET foreign_key_checks = 1")
             return
-        async with Atomic(lambda: self, before=("PRAGMA foreign_keys = OFF",)):
+        async with blocks.Atomic(lambda: self, before=("PRAGMA foreign_keys = OFF",)):
             for name in names:
                 await self.execute(f"DELETE FROM {name}")  # noqa: S608  # a quoted name
             if await self.fetch("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'"):

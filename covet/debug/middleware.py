@@ -8,17 +8,22 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet import timezone
 from covet.apps import apps
 from covet.conf import settings
-from covet.db.observe import observe_cache, record_queries
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.loading import late_module
 from covet.middleware.base import GetResponse, MiddlewareNotUsed
+
+if TYPE_CHECKING:
+    from covet.db import observe
+else:
+    observe = late_module(__name__, "covet.db.observe")
 
 __all__ = ["ADDRESS", "DebugPanelMiddleware"]
 
@@ -79,7 +84,7 @@ class DebugPanelMiddleware:
         token = rendered.set(templates)
         started, worked = time.perf_counter(), time.thread_time()
         try:
-            with record_queries() as queries, observe_cache(seen.cache_calls.append):
+            with observe.record_queries() as queries, observe.observe_cache(seen.cache_calls.append):
                 response = await self.get_response(request)
         finally:
             rendered.reset(token)

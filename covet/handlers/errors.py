@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.concurrency import is_async, maybe_await, to_thread
 from covet.exceptions import SuspiciousOperation
@@ -16,10 +16,15 @@ from covet.http.exception_handlers import Handlers, find_handler, handled
 from covet.http.foreign import explain
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
+from covet.loading import late_module
 from covet.problems import Problem, problem_for
 from covet.signals import got_request_exception
 from covet.urls.error_views import ErrorViews, arguments
-from covet.views.defaults import error_page, plain_page
+
+if TYPE_CHECKING:
+    from covet.views import defaults
+else:
+    defaults = late_module(__name__, "covet.views.defaults")
 
 __all__ = ["ErrorResponder"]
 
@@ -35,7 +40,7 @@ class ErrorResponder:
 
     Args:
         debug: Show code, values and statements to people, and the exception's text to machines.
-        page: Makes the page for people in production.
+        page: Makes the page for people in production; ``None`` for the templates by status, or a plain one.
         handlers: The project's own answers, by exception.
         views: The project's own pages for people, by status; with ``debug`` ours tell more.
         sender: Who ``got_request_exception`` comes from.
@@ -45,7 +50,7 @@ class ErrorResponder:
         self,
         *,
         debug: bool = False,
-        page: Page = error_page,
+        page: Page | None = None,
         handlers: Handlers | None = None,
         sender: type | None = None,
         views: ErrorViews | None = None,
@@ -104,7 +109,7 @@ class ErrorResponder:
 
                 return await debug_page(request, error)
             if self.debug and isinstance(error, SuspiciousOperation):
-                return plain_page(problem, request.request_id, said=str(error))
+                return defaults.plain_page(problem, request.request_id, said=str(error))
             if self.debug and problem.status == 404:
                 from covet.views.debug import not_found_page
 
@@ -112,7 +117,7 @@ class ErrorResponder:
             view = self.views.get(problem.status)
             if view is not None:
                 return await _own_page(view, request, error, problem.status)
-            return await self.page(request, problem)
+            return await (self.page or defaults.error_page)(request, problem)
         except Exception:
             # A broken error template must not take the answer with it.
             logger.exception("The error page for %s could not be made", request.path)

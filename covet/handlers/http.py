@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.apps.draining import draining
 from covet.handlers.errors import ErrorResponder
@@ -13,7 +13,6 @@ from covet.handlers.proxies import trusting
 from covet.http.errors import HTTPException
 from covet.http.exception_handlers import Handlers
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
-from covet.http.proxies import TrustedProxies
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import SAFE, GetResponse
@@ -24,6 +23,9 @@ from covet.types import Message, Receive, Scope, Send
 from covet.urls.endpoint import not_a_response
 from covet.urls.error_views import ErrorViews
 from covet.urls.resolver import Resolver
+
+if TYPE_CHECKING:
+    from covet.http.proxies import TrustedProxies
 
 __all__ = ["HttpHandler"]
 

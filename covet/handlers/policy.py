@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from covet.checks.messages import CheckMessage, Warning
 from covet.conf import settings
 from covet.http.policy import RequestPolicy
-from covet.http.proxies import TrustedProxies
-from covet.loading import import_string
+from covet.loading import import_string, late_module
+
+if TYPE_CHECKING:
+    from covet.http import proxies
+else:
+    proxies = late_module(__name__, "covet.http.proxies")
 
 __all__ = ["POLICY_SETTINGS", "check_proxies", "policy_from_settings", "proxies_from_settings"]
 
@@ -63,11 +68,11 @@ def policy_from_settings() -> RequestPolicy:
     )
 
 
-def proxies_from_settings() -> TrustedProxies | None:
+def proxies_from_settings() -> proxies.TrustedProxies | None:
     """Return the proxies that the settings believe; ``None`` when there are none, which costs a request nothing."""
     if not settings.TRUSTED_PROXIES:
         return None
-    return TrustedProxies(
+    return proxies.TrustedProxies(
         settings.TRUSTED_PROXIES,
         headers=settings.TRUSTED_PROXY_HEADERS,
         use_host=settings.USE_X_FORWARDED_HOST,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from covet.http.policy import RequestPolicy
-from covet.http.proxies import TrustedProxies
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
 from covet.types import Scope
+
+if TYPE_CHECKING:
+    from covet.http.proxies import TrustedProxies
 
 __all__ = ["behind_proxies", "trusting"]
 

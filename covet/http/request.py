@@ -15,22 +15,27 @@ from urllib.parse import quote, urljoin
 from covet import json
 from covet.exceptions import ImproperlyConfigured
 from covet.http.background import BackgroundTasks, running
-from covet.http.body import check_length, read_body, stream_body
 from covet.http.cookies import parse_cookies, signed_cookie_salt
 from covet.http.errors import BadRequest, DisallowedHost, UnsupportedMediaType, duplicate_key_refused
 from covet.http.foreign import INSTEAD, Absent
-from covet.http.forms import FormData, parse_content_type, parse_form
 from covet.http.headers import Headers, RawHeaders, raw_value
 from covet.http.hosts import is_allowed_host
-from covet.http.negotiation import best_match, prefers_html
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
-from covet.http.proxies import with_port
-from covet.http.query import QueryParams
+from covet.loading import late_module
 from covet.types import Message, Receive, Scope
 
 if TYPE_CHECKING:
+    from covet.http import body as bodies
+    from covet.http import forms, negotiation, proxies
+    from covet.http import query as queries
     from covet.http.uploads import UploadHandler
     from covet.urls.resolver import CompiledRoute
+else:
+    forms = late_module(__name__, "covet.http.forms")
+    negotiation = late_module(__name__, "covet.http.negotiation")
+    proxies = late_module(__name__, "covet.http.proxies")
+    bodies = late_module(__name__, "covet.http.body", "bodies")
+    queries = late_module(__name__, "covet.http.query", "queries")
 
 __all__ = ["Request", "State"]
 
@@ -118,9 +123,9 @@ class Request:
     _receive: Receive | None = None
     _body: bytes | None = None
     _headers: Headers | None = None
-    _query: QueryParams | None = None
+    _query: queries.QueryParams | None = None
     _cookies: dict[str, str] | None = None
-    _form: FormData | None = None
+    _form: forms.FormData | None = None
     _json: Any = _UNSET
     _state: State | None = None
     _streamed = False
@@ -271,10 +276,10 @@ class Request:
         return self._headers
 
     @property
-    def query(self) -> QueryParams:
+    def query(self) -> queries.QueryParams:
         """The parameters of the query string; ``query["q"]``, ``query.getlist("tag")``."""
         if self._query is None:
-            self._query = QueryParams(self.raw_query, limit=self.policy.max_fields)
+            self._query = queries.QueryParams(self.raw_query, limit=self.policy.max_fields)
         return self._query
 
     @property
@@ -292,7 +297,7 @@ class Request:
     @property
     def content_type(self) -> str:
         """The media type of the body, lower case, without parameters."""
-        return parse_content_type(self.headers.get("content-type", ""))[0]
+        return forms.parse_content_type(self.headers.get("content-type", ""))[0]
 
     @property
     def scope(self) -> Scope:
@@ -331,12 +336,12 @@ class Request:
                     "The body of this request was streamed already; read it once, by stream() or by body()."
                 )
             limit = min(self.policy.max_memory_bytes, self.policy.max_body_bytes)
-            check_length(self.headers.get("content-length"), limit)
+            bodies.check_length(self.headers.get("content-length"), limit)
             self._streamed = True
             if self._receive is None:
                 self._body = b""
             else:
-                self._body = await read_body(self._receive, self.policy, limit=limit)
+                self._body = await bodies.read_body(self._receive, self.policy, limit=limit)
         return self._body
 
     async def stream(self) -> AsyncIterator[bytes]:
@@ -348,9 +353,9 @@ class Request:
             raise RuntimeError("The body of this request was streamed already; read it once, by stream() or by body().")
         self._streamed = True
         limit = self.policy.max_body_bytes
-        check_length(self.headers.get("content-length"), limit)
+        bodies.check_length(self.headers.get("content-length"), limit)
         if self._receive is not None:
-            async for chunk in stream_body(self._receive, self.policy, limit=limit):
+            async for chunk in bodies.stream_body(self._receive, self.policy, limit=limit):
                 yield chunk
 
     async def json(self) -> Any:
@@ -372,7 +377,7 @@ class Request:
                 raise duplicate_key_refused(twice)
         return self._json
 
-    async def form(self, *, upload_handlers: Sequence[UploadHandler] | None = None) -> FormData:
+    async def form(self, *, upload_handlers: Sequence[UploadHandler] | None = None) -> forms.FormData:
         """Return the fields and files of a form; read once and kept. A body of any other kind gives an empty form.
 
         Args:
@@ -386,14 +391,14 @@ class Request:
                     await self.body()
                 if upload_handlers is None:
                     upload_handlers = [make(self) for make in self.policy.upload_handlers]
-                self._form = await parse_form(content_type, self.stream(), self.policy, upload_handlers)
+                self._form = await forms.parse_form(content_type, self.stream(), self.policy, upload_handlers)
                 self._cleanup = self._cleanup or True
             except UnsupportedMediaType:
-                self._form = FormData()
+                self._form = forms.FormData()
         return self._form
 
     @property
-    def form_read(self) -> FormData | None:
+    def form_read(self) -> forms.FormData | None:
         """The form, where something has read it; for pages that show what was sent."""
         return self._form
 
@@ -561,7 +566,7 @@ class Request:
         if self.policy.use_forwarded_port:
             port = self.headers.get("x-forwarded-port", "").split(",")[0].strip()
             if port.isascii() and port.isdigit() and len(port) <= 5:
-                return with_port(self._told_host(), port, "https" if self.is_secure else "http")
+                return proxies.with_port(self._told_host(), port, "https" if self.is_secure else "http")
         return self._told_host()
 
     def _told_host(self) -> str:
@@ -607,16 +612,16 @@ class Request:
         """Whether a person's browser asks; errors are pages then, else problem documents."""
         for name, value in self.raw_headers:
             if name == b"accept":
-                return prefers_html(value.decode("latin-1"))
+                return negotiation.prefers_html(value.decode("latin-1"))
         return False
 
     def accepts(self, media_type: str) -> bool:
         """Return whether the client takes this media type."""
-        return best_match(self.headers.get("accept", ""), [media_type]) is not None
+        return negotiation.best_match(self.headers.get("accept", ""), [media_type]) is not None
 
     def get_preferred_type(self, media_types: list[str]) -> str | None:
         """Return the one of these media types that the client likes best, or ``None`` when it takes none."""
-        return best_match(self.headers.get("accept", ""), media_types)
+        return negotiation.best_match(self.headers.get("accept", ""), media_types)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

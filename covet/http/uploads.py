@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from covet.http.forms import UploadedFile
+    from covet.http.files import UploadedFile
     from covet.http.request import Request
 
 __all__ = ["SkipFile", "StopUpload", "UploadHandler"]

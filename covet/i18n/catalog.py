@@ -16,13 +16,16 @@ from covet.apps import apps
 from covet.apps.part import AppPart
 from covet.concurrency import to_thread
 from covet.conf import settings
-from covet.i18n.language import get_language
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from covet.apps.config import AppConfig
     from covet.apps.registry import Apps
+    from covet.i18n import language
+else:
+    language = late_module(__name__, "covet.i18n.language")
 
 __all__ = ["Catalogs", "I18nPart", "current_catalog", "is_translating"]
 
@@ -102,8 +105,11 @@ class I18nPart(AppPart):
 
     async def startup(self) -> None:
         """Read the catalogues, in a thread, so that no request waits for the disk."""
-        for language, _ in settings.LANGUAGES:
-            await to_thread(self.catalogs.get, language.lower())
+        await to_thread(self._read, [language.lower() for language, _ in settings.LANGUAGES])
+
+    def _read(self, languages: Iterable[str]) -> None:
+        for language in languages:
+            self.catalogs.get(language)
 
 
 def is_translating() -> bool:
@@ -116,4 +122,4 @@ def current_catalog() -> gettext.NullTranslations:
     registry = apps.current()
     if not registry.has_part(I18nPart):
         return _EMPTY
-    return registry.part(I18nPart).catalogs.get(get_language().lower())
+    return registry.part(I18nPart).catalogs.get(language.get_language().lower())

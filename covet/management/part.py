@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -11,11 +12,14 @@ from covet.apps.config import AppConfig
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Tags, Warning
 from covet.exceptions import CovetError
-from covet.management.find import Found, builtin_commands, command_files, normalize
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
+    from covet.management import find as finding
     from covet.management.decorator import Command
+else:
+    finding = late_module(__name__, "covet.management.find", "finding")
 
 __all__ = ["ManagementPart"]
 
@@ -26,33 +30,44 @@ class ManagementPart(AppPart):
     tags = (Tags.commands,)
 
     def __init__(self) -> None:
-        self.commands: dict[str, Found] = {}
-        self._hidden: list[tuple[Found, Found]] = []
+        self._apps: list[AppConfig] = []
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
-        """Take the names of the app's command files; the first app that has a name wins."""
-        folder = Path(app.path) / "management" / "commands"
-        for found in command_files(folder, f"{app.name}.management.commands", app.name):
-            first = self.commands.setdefault(found.name, found)
-            if first is not found:
-                self._hidden.append((found, first))
+        """Keep the app; its folder is looked into when somebody wants a command, which no server does."""
+        self._apps.append(app)
 
-    def all(self) -> dict[str, Found]:
+    @cached_property
+    def commands(self) -> dict[str, finding.Found]:
+        """The apps' commands by name; the first app that has a name wins."""
+        commands: dict[str, finding.Found] = {}
+        for found in self._files():
+            commands.setdefault(found.name, found)
+        return commands
+
+    def _files(self) -> Iterator[finding.Found]:
+        for app in self._apps:
+            folder = Path(app.path) / "management" / "commands"
+            yield from finding.command_files(folder, f"{app.name}.management.commands", app.name)
+
+    def all(self) -> dict[str, finding.Found]:
         """Return every command by name: an app's command hides Covet's own of that name."""
-        return {**builtin_commands(), **self.commands}
+        return {**finding.builtin_commands(), **self.commands}
 
     def find(self, name: str) -> Command | None:
         """Return the command of that name, imported, or None."""
         from covet.management.load import load_command  # click: only when a command is really used
 
-        found = self.all().get(normalize(name))
+        found = self.all().get(finding.normalize(name))
         return None if found is None else load_command(found)
 
     def check(self, apps: Apps) -> Iterator[CheckMessage]:
         """Report commands that hide one another, and modules that hold no command."""
         from covet.management.load import load_command
 
-        for found, first in self._hidden:
+        for found in self._files():
+            first = self.commands[found.name]
+            if first.module == found.module:
+                continue
             yield Warning(
                 f"The command '{found.name}' of the app '{found.app}' is hidden by the one of '{first.app}'.",
                 hint="Rename one of the files.",

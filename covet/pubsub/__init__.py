@@ -4,9 +4,14 @@ In one process by default; across processes when ``CHANNELS`` names a Redis serv
 gets what is published while it listens.
 """
 
-from covet.pubsub.base import Broker, ChannelError, MessageTooLarge, SlowReader
-from covet.pubsub.channel import Channel, channel
-from covet.pubsub.presence import Presence, PresenceChange
+from typing import TYPE_CHECKING
+
+from covet.loading import late_names
+
+if TYPE_CHECKING:
+    from covet.pubsub.base import Broker, ChannelError, MessageTooLarge, SlowReader
+    from covet.pubsub.channels import Channel, channel
+    from covet.pubsub.presence import Presence, PresenceChange
 
 __all__ = [
     "Broker",
@@ -18,3 +23,13 @@ __all__ = [
     "SlowReader",
     "channel",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "covet.pubsub.base": ("Broker", "ChannelError", "MessageTooLarge", "SlowReader"),
+            "covet.pubsub.channels": ("Channel", "channel"),
+            "covet.pubsub.presence": ("Presence", "PresenceChange"),
+        },
+    )

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from covet.conf.service_url import ChannelConfig
 from covet.exceptions import ImproperlyConfigured
-from covet.loading import import_string
+from covet.loading import import_string, late_module
 from covet.pubsub.base import Broker
-from covet.pubsub.memory import MemoryBroker
-from covet.pubsub.redis import RedisBroker
 from covet.redis import RedisPools
+
+if TYPE_CHECKING:
+    from covet.pubsub import memory
+    from covet.pubsub import redis as redis_broker
+else:
+    memory = late_module(__name__, "covet.pubsub.memory")
+    redis_broker = late_module(__name__, "covet.pubsub.redis", "redis_broker")
 
 __all__ = ["Brokers", "make_broker"]
 
@@ -58,12 +64,12 @@ def make_broker(entry: ChannelConfig, pools: RedisPools) -> Broker:
     options = dict(entry.options)
     broker: Broker
     if entry.backend == "memory":
-        broker = MemoryBroker()
+        broker = memory.MemoryBroker()
     elif entry.backend == "redis":
         prefix = str(options.pop("prefix", "covet"))
         database = urlsplit(entry.url).path.strip("/") or "0"
         # Redis' pub/sub does not know database numbers: without this, /0 and /1 would hear each other.
-        broker = RedisBroker(pools, entry.url or "default", prefix=f"{prefix}:{database}")
+        broker = redis_broker.RedisBroker(pools, entry.url or "default", prefix=f"{prefix}:{database}")
     else:
         broker = import_string(entry.backend)(entry.url, **options)
         options.clear()

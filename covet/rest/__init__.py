@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from covet.http.forms import UploadedFile
+    from covet.http.files import UploadedFile
     from covet.http.request import Request
     from covet.rest import permissions
     from covet.rest.actions import action
@@ -76,7 +76,7 @@ __all__ = [
 
 # Looked up late: every command imports the packages of the installed apps, and most need no endpoints.
 _HOMES = {
-    "UploadedFile": "covet.http.forms",
+    "UploadedFile": "covet.http.files",
     "Request": "covet.http.request",
     "Deprecation": "covet.rest.deprecation",
     "Versions": "covet.rest.versioning",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, create_model
@@ -11,13 +11,18 @@ from pydantic import BaseModel, ConfigDict, create_model
 from covet import json
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import BadRequest, UnsupportedMediaType
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.http.request import Request
+from covet.loading import late_module
 from covet.problems import ProblemError, json_pointer
 from covet.rest.signature import Signature, describe
-from covet.schema.messages import struct_text
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
 from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.schema import messages
+else:
+    messages = late_module(__name__, "covet.schema.messages")
 
 __all__ = [
     "BODY_ERRORS",
@@ -192,5 +197,5 @@ def struct_errors(errors: list[ProblemError], error: BaseException, reader: Stru
     if not found:
         found = [Failure((), str(error), "invalid")]
     errors.extend(
-        ProblemError(struct_text(one.detail), pointer=json_pointer(*one.place), code=one.code) for one in found
+        ProblemError(messages.struct_text(one.detail), pointer=json_pointer(*one.place), code=one.code) for one in found
     )

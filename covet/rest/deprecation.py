@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from covet.http.conditional import http_date
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.http import conditional as etags
     from covet.http.request import Request
     from covet.http.response import Response
+else:
+    etags = late_module(__name__, "covet.http.conditional", "etags")
 
 __all__ = ["Deprecation"]
 
@@ -36,7 +39,7 @@ class Deprecation(Struct, frozen=True):
         """Return the headers that tell of it."""
         told = {"Deprecation": f"@{int(_moment(self.since).timestamp())}"}
         if self.sunset is not None:
-            told["Sunset"] = http_date(_moment(self.sunset))
+            told["Sunset"] = etags.http_date(_moment(self.sunset))
         if self.link:
             told["Link"] = f'<{self.link}>; rel="deprecation"; type="text/html"'
             if self.sunset is not None:

@@ -24,20 +24,16 @@ from covet.http.errors import UnsupportedMediaType
 from covet.http.exception_handlers import Handlers, find_handler, handled, project_handlers
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
+from covet.loading import late_module
 from covet.problems import ProblemError
 from covet.rest.bind import Binding, compile_binding
 from covet.rest.bodies import JSON_PATCH, MERGE_PATCH
-from covet.rest.conditional import conditional, http_date
-from covet.rest.cursor import MAX_LENGTH
 from covet.rest.deprecation import Deprecation
 from covet.rest.errors import EXPECTED, answer, broken_rule, invalid, parameter_errors, roll_back
-from covet.rest.fieldchoice import FieldChoice
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.choice import formats_of
 from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
-from covet.rest.kept import KeptResponse
 from covet.rest.overrides import OVERRIDES
-from covet.rest.paged import with_link_header
 from covet.rest.pagination import (
     AnyRequest,
     CursorRequest,
@@ -49,14 +45,22 @@ from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
 from covet.rest.streams import negotiates, stream_of
 from covet.rest.throttle import effective_throttles, throttled
-from covet.rest.unknown import known_only
 
 if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
+    from covet.rest import conditional as etags
+    from covet.rest import cursor, fieldchoice, kept, paged, unknown
     from covet.rest.expand import Expansion
     from covet.rest.versioning import VersionNote
     from covet.urls.flatten import FlatRoute
+else:
+    cursor = late_module(__name__, "covet.rest.cursor")
+    paged = late_module(__name__, "covet.rest.paged")
+    fieldchoice = late_module(__name__, "covet.rest.fieldchoice")
+    kept = late_module(__name__, "covet.rest.kept")
+    etags = late_module(__name__, "covet.rest.conditional", "etags")
+    unknown = late_module(__name__, "covet.rest.unknown")
 
 __all__ = ["READS", "Compiled", "Endpoint", "Run"]
 
@@ -260,7 +264,7 @@ class Compiled:
         self.throttles = effective_throttles(endpoint.throttles, where=f"{where}: throttles")
         self.version: VersionNote | None = None
         self.deprecation = endpoint.deprecated if isinstance(endpoint.deprecated, Deprecation) else None
-        self.fields = FieldChoice.of(self.plan) if endpoint.select_fields else None
+        self.fields = fieldchoice.FieldChoice.of(self.plan) if endpoint.select_fields else None
         self.expansion = self._expansion(where)
         self.choice = self.expansion or self.fields
         self.exception_handlers: Handlers = self._handlers()
@@ -354,17 +358,17 @@ class Compiled:
         """Put round a run what this endpoint has and others have not; the outermost last."""
         endpoint = self.endpoint
         if self.plan.page is not None and has_link_header(self.plan.page):
-            run = with_link_header(run)
+            run = paged.with_link_header(run)
         if self.negotiates and (len(self.formats) > 1 or self.formats[0] is not JSON):
             run = Negotiation(self, self.formats).around(run)
         if endpoint.conditional and not endpoint.is_write:
-            run = conditional(run)
+            run = etags.conditional(run)
         if endpoint.idempotent and endpoint.is_write:
             from covet.rest.idempotency import idempotent
 
             run = idempotent(run, self.path)
         if settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query"):
-            run = known_only(run, self._query_names())
+            run = unknown.known_only(run, self._query_names())
         if self.throttles:
             run = throttled(run, self.throttles)
         if self.deprecation is not None:
@@ -498,7 +502,7 @@ class _Maker(Struct, frozen=True):
 
     plan: Plan
     read_page: Callable[[Request], AnyRequest] | None
-    choice: FieldChoice | Expansion | None
+    choice: fieldchoice.FieldChoice | Expansion | None
     status: int
     stamp: Callable[[Any], datetime.datetime | None] | None
 
@@ -517,7 +521,7 @@ class _Maker(Struct, frozen=True):
         response = JSONResponse.of_bytes(body, self.status)
         changed = None if self.stamp is None else self.stamp(value)
         if changed is not None:
-            response.headers["Last-Modified"] = http_date(changed)
+            response.headers["Last-Modified"] = etags.http_date(changed)
         return response
 
 
@@ -552,7 +556,7 @@ def _run_made(call: Any, make: _Maker, errors: _Errors, *, stacked: bool) -> Run
                 await stack.__aexit__(type(error), error, error.__traceback__)
                 raise
             if response.is_streaming:
-                return KeptResponse(response, stack)
+                return kept.KeptResponse(response, stack)
             await stack.aclose()
             return response
         except expected as error:
@@ -574,7 +578,7 @@ def _page_parameters(kind: Any) -> list[Parameter]:
         ]
     sized = Parameter("size", "size", Query(description="Items on a page."), sizes, size)
     if kind.asked_by is CursorRequest:
-        text = Annotated[str, Field(max_length=MAX_LENGTH)]
+        text = Annotated[str, Field(max_length=cursor.MAX_LENGTH)]
         return [
             Parameter("cursor", "cursor", Query(description="A place, from 'next' or 'previous'."), text, None),
             sized,

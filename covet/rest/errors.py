@@ -14,7 +14,7 @@ from pydantic import ValidationError as PydanticError
 
 from covet import json
 from covet.conf import settings
-from covet.db import connections, transaction
+from covet.db import connections
 from covet.db.errors import (
     CheckViolation,
     DataError,
@@ -24,20 +24,25 @@ from covet.db.errors import (
     UniqueViolation,
 )
 from covet.db.models.conflicts import VersionConflict
-from covet.db.models.deletion import ProtectedError, RestrictedError
+from covet.db.models.relations.rules import ProtectedError, RestrictedError
 from covet.exceptions import CovetError, PermissionDenied, ValidationError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
+from covet.loading import late_module
 from covet.problems import Problem, ProblemError, json_pointer, problem_for
-from covet.schema.messages import error_list, struct_text
 from covet.schema.relations import schemas_in
-from covet.schema.rules import Place, broken_fields, dangling, keys_in, located, models_in
 from covet.schema.structs import StructError
 from covet.text import suggest
 
 if TYPE_CHECKING:
+    from covet.db import transaction
     from covet.db.models.base import Model
     from covet.http.request import Request
+    from covet.schema import messages, rules
+else:
+    transaction = late_module(__name__, "covet.db.transaction")
+    messages = late_module(__name__, "covet.schema.messages")
+    rules = late_module(__name__, "covet.schema.rules")
 
 __all__ = [
     "EXPECTED",
@@ -79,9 +84,9 @@ def parameter_errors(
         names: Names on the wire by field, when a whole schema was read.
     """
     if isinstance(error, StructError):
-        found = [(one.place, struct_text(one.detail), one.code) for one in error.failures]
+        found = [(one.place, messages.struct_text(one.detail), one.code) for one in error.failures]
     else:
-        found = [(one["loc"], one["msg"], one["type"]) for one in error_list(error)]
+        found = [(one["loc"], one["msg"], one["type"]) for one in messages.error_list(error)]
     for place, text, code in found:
         name = wire
         if names is not None and place:
@@ -108,7 +113,7 @@ def body_errors(errors: list[ProblemError], error: PydanticError, schema: Any, r
     Raises:
         BadRequest: The body is no JSON at all.
     """
-    found = error_list(error)
+    found = messages.error_list(error)
     if found and found[0]["type"] == "json_invalid":
         raise BadRequest(f"The body is not valid JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}") from error
     try:
@@ -228,11 +233,11 @@ def roll_back() -> None:
 
 
 async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[Model] | None) -> Problem:
-    at = located(error)
-    place: Place = ()
+    at = rules.located(error)
+    place: rules.Place = ()
     if at is not None:
         place, data, model = at.place, (at.data,), at.model
-    names = broken_fields(error, (*(found for one in data for found in models_in(one)), model))
+    names = rules.broken_fields(error, (*(found for one in data for found in rules.models_in(one)), model))
     if isinstance(error, UniqueViolation):
         text = f"This {names[0]} is taken already." if len(names) == 1 else ""
         text = text or f"This combination of {' and '.join(names)} is taken already."
@@ -260,13 +265,13 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
     return Problem(409, detail="This does not fit with what is there.", type="#conflict")
 
 
-async def _dangling(names: Sequence[str], data: Sequence[Any], place: Place) -> Problem:
-    keys = [key for schema in data for key in keys_in(schema)]
+async def _dangling(names: Sequence[str], data: Sequence[Any], place: rules.Place) -> Problem:
+    keys = [key for schema in data for key in rules.keys_in(schema)]
     if not keys:
         return Problem(409, detail="Other rows still point at this one, so it stays.", type="#protected")
     errors = [
         ProblemError(one.detail, pointer=json_pointer(*place, *one.place), code="foreign_key")
-        for one in await dangling(names, keys)
+        for one in await rules.dangling(names, keys)
     ]
     return Problem(422, detail="A key points at nothing.", errors=errors, type="#unknown-key")
 

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from covet.apps import apps
 from covet.conf import settings
 from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, Response
-from covet.http.streaming import FileResponse
+from covet.loading import late_module
 from covet.middleware.csrf import get_token
 from covet.problems import KINDS
 from covet.rest.part import RestPart
 from covet.text import escape
 from covet.urls.reverse import reverse
+
+if TYPE_CHECKING:
+    from covet.http import streaming
+else:
+    streaming = late_module(__name__, "covet.http.streaming")
 
 __all__ = ["asset", "docs", "openapi_json", "redoc", "scalar"]
 
@@ -121,7 +126,7 @@ async def asset(request: Request, name: str) -> Response:
     if folder is None or not (folder / name).is_file():
         raise NotFound("There is no such file.")
     headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-    return FileResponse(folder / name, media_type=_KINDS[Path(name).suffix], headers=headers)
+    return streaming.FileResponse(folder / name, media_type=_KINDS[Path(name).suffix], headers=headers)
 
 
 def _url(name: str) -> str:

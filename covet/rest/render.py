@@ -25,22 +25,28 @@ from covet import json
 from covet.concurrency import unawaited
 from covet.db.models.base import Model
 from covet.db.models.manager import BaseManager
-from covet.db.models.query.prefetch import prefetch_related_objects
 from covet.db.models.query.queryset import QuerySet
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.loading import late_module
 from covet.rest.errors import ResponseMismatch
-from covet.rest.paged import paged
 from covet.rest.pagination import AnyRequest, page_item, page_kind
 from covet.rest.rows import encode_queryset
 from covet.rest.structs import StructList, struct_writer
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
-from covet.schema.loading import joined, lookups_of, prefetched
 from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from covet.db.models.query import prefetch
+    from covet.rest import paged
+    from covet.schema import loading
+else:
+    prefetch = late_module(__name__, "covet.db.models.query.prefetch")
+    loading = late_module(__name__, "covet.schema.loading")
+    paged = late_module(__name__, "covet.rest.paged")
 
 __all__ = ["UNSET", "Plan", "Render", "plan_response"]
 
@@ -146,7 +152,12 @@ def _plan(annotation: Any, omit: Mapping[str, bool]) -> Plan:
     if item is not None:
         many: Any = StructList(_bare(item)) if is_struct(item) else _Many(item, omit)
         return Plan(
-            bare, paged(many, bare), is_async=True, page=page_kind(bare), model=many.model, projection=many.projection
+            bare,
+            paged.paged(many, bare),
+            is_async=True,
+            page=page_kind(bare),
+            model=many.model,
+            projection=many.projection,
         )
     if is_struct(annotation):
         if omit:
@@ -414,7 +425,7 @@ class _One:
             if shown is not None:
                 return shown.encode_instance(value)
             if needed:
-                await prefetch_related_objects([value], *lookups_of([value], needed))
+                await prefetch.prefetch_related_objects([value], *loading.lookups_of([value], needed))
         return source.writer.one(source.read(value))
 
 
@@ -447,7 +458,7 @@ class _Many:
             rows: Instances that no projection writes.
             beside: What else must be read of them.
         """
-        return rows if self._source is None else joined(rows, self._source.of(rows.model)[1], beside=beside)
+        return rows if self._source is None else loading.joined(rows, self._source.of(rows.model)[1], beside=beside)
 
     async def page(self, value: Any) -> bytes:
         """Return a page that a handler made, members of its items left out."""
@@ -471,8 +482,8 @@ class _Many:
                 if shown is not None:
                     return await encode_queryset(value, shown)
                 if not value.query.is_sliced:  # a slice was joined before, or is filled in below
-                    value = joined(value, needed)
-                value = prefetched(value, needed)
+                    value = loading.joined(value, needed)
+                value = loading.prefetched(value, needed)
             value = await value
         elif type(value) is list and (written := source.writer.short_many(value)) is not None:
             return written
@@ -484,5 +495,5 @@ class _Many:
                 if shown is not None:
                     return shown.encode_instances(items)
                 if needed:
-                    await prefetch_related_objects(items, *lookups_of(items, needed))
+                    await prefetch.prefetch_related_objects(items, *loading.lookups_of(items, needed))
         return source.writer.many(source.read_all(items))

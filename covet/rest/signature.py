@@ -14,7 +14,7 @@ from covet.apps import apps
 from covet.concurrency import unawaited
 from covet.exceptions import ImproperlyConfigured
 from covet.http.background import BackgroundTasks
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, split, unwrap

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterator
-from typing import Any, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from msgspec import Struct
 
@@ -17,15 +17,20 @@ from covet.db.models.query.queryset import QuerySet
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, ProblemResponse, RedirectResponse, Response
-from covet.http.streaming import EventStream, FileResponse, ServerEvent, StreamingResponse, iterate
+from covet.loading import late_module
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.schema import Schema, needs
+
+if TYPE_CHECKING:
+    from covet.http import streaming
+else:
+    streaming = late_module(__name__, "covet.http.streaming")
 
 __all__ = ["NDJSON", "Stream", "media_types", "negotiates", "stream_of"]
 
 NDJSON: Final = "application/x-ndjson"
 _STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Generator)
-_OWN_KIND: Final = (HTMLResponse, ProblemResponse, EventStream, StreamingResponse, FileResponse, RedirectResponse)
+_OWN_KIND: Final = (HTMLResponse, ProblemResponse, RedirectResponse)
 
 
 class Stream(Struct, frozen=True):
@@ -42,7 +47,7 @@ class Stream(Struct, frozen=True):
     @property
     def media_type(self) -> str:
         """The kind of the answer."""
-        return str(EventStream.media_type) if self.item is None else NDJSON
+        return str(streaming.EventStream.media_type) if self.item is None else NDJSON
 
     def around(self, call: Callable[..., Awaitable[Any]], status: int) -> Callable[..., Awaitable[Any]]:
         """Return ``call`` with what it gives as a streamed answer."""
@@ -52,11 +57,11 @@ class Stream(Struct, frozen=True):
             if isinstance(value, Response):
                 return value
             if self.item is None:
-                return EventStream(iterate(value))
+                return streaming.EventStream(streaming.iterate(value))
             lines = _Lines(self.plan, request, self._loaded(value))
             # What goes wrong before the first value is an answer like any other; after it the status is on its way.
             await lines.begin()
-            return StreamingResponse(lines, status, media_type=NDJSON)
+            return streaming.StreamingResponse(lines, status, media_type=NDJSON)
 
         return streamed
 
@@ -64,7 +69,7 @@ class Stream(Struct, frozen=True):
         if isinstance(value, BaseManager):
             value = value.all()
         if not isinstance(value, QuerySet):
-            return iterate(value)
+            return streaming.iterate(value)
         if value.gives_instances and isinstance(self.item, type) and issubclass(self.item, Schema):
             needed = needs(self.item, value.model)
             if needed.select and not value.query.is_sliced:
@@ -132,7 +137,7 @@ def stream_of(response: Any, returns: Any, where: str) -> Stream | None:
     if (get_origin(annotation) or annotation) not in _STREAMS:
         return None
     item = (get_args(annotation) or (Any,))[0]
-    if item is ServerEvent:
+    if item is streaming.ServerEvent:
         return Stream(None, Plan(UNSET, None))
     try:
         return Stream(item, plan_response(UNSET, item, where))
@@ -162,4 +167,6 @@ def media_types(returns: Any) -> list[str] | None:
 def negotiates(returns: Any) -> bool:
     """Return whether an answer may have one of several forms; a response of a kind of its own has not."""
     kind = get_origin(returns) or returns
-    return not (inspect.isclass(kind) and (kind is Response or issubclass(kind, _OWN_KIND)))
+    if not inspect.isclass(kind) or not issubclass(kind, Response):
+        return True
+    return not (kind is Response or kind.is_streaming or issubclass(kind, _OWN_KIND))

@@ -18,14 +18,17 @@ from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import ServiceUnavailable, TooManyRequests
 from covet.http.response import ProblemResponse, Response
-from covet.limits import ALGORITHMS, Rate, Store, Verdict, store_of
-from covet.loading import import_string
+from covet.limits.algorithms import ALGORITHMS, Rate, Verdict
+from covet.loading import import_string, late_module
 from covet.problems import problem_for
 from covet.redis import RedisUnavailable
 from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.http.request import Request
+    from covet.limits import stores
+else:
+    stores = late_module(__name__, "covet.limits.stores")
 
 __all__ = ["Throttle", "effective_throttles", "throttled"]
 
@@ -68,7 +71,7 @@ class Throttle:
         burst: int | None = None,
         cost: int | Callable[[Request], int | Awaitable[int]] = 1,
         name: str | None = None,
-        store: Store | str | None = None,
+        store: stores.Store | str | None = None,
         fail_open: bool = True,
     ) -> None:
         kind = ALGORITHMS.get(algorithm)
@@ -113,7 +116,11 @@ class Throttle:
             if part is None:
                 return None
             parts.append(part)
-        store = self._store if self._store is not None and not isinstance(self._store, str) else store_of(self._store)
+        store = (
+            self._store
+            if self._store is not None and not isinstance(self._store, str)
+            else stores.store_of(self._store)
+        )
         try:
             return await store.hit(self.algorithm, ":".join(parts), cost)
         except RedisUnavailable as error:

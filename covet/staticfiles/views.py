@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from covet.apps import apps
 from covet.concurrency import to_thread
@@ -12,9 +13,14 @@ from covet.http.errors import NotFound
 from covet.http.negotiation import parse_accept
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.http.streaming import FileResponse, guess_media_type
+from covet.loading import late_module
 from covet.staticfiles import manifest
 from covet.staticfiles.finders import StaticFilesPart, inside
+
+if TYPE_CHECKING:
+    from covet.http import streaming
+else:
+    streaming = late_module(__name__, "covet.http.streaming")
 
 __all__ = ["serve", "serve_media"]
 
@@ -38,7 +44,7 @@ async def serve(request: Request, path: str) -> Response:
     if found is None:
         raise NotFound(f"There is no static file {path!r}.")
     # Files change under a developer's hands: the browser asks each time and mostly gets a 304.
-    return FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
+    return streaming.FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
 
 
 async def serve_media(request: Request, path: str) -> Response:
@@ -51,7 +57,7 @@ async def serve_media(request: Request, path: str) -> Response:
     found = None if root is None or not settings.DEBUG else await to_thread(_uploaded, Path(root), path)
     if found is None:
         raise NotFound(f"There is no uploaded file {path!r}.")
-    return FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
+    return streaming.FileResponse(found, headers={"Cache-Control": "no-cache", **_NOSNIFF})
 
 
 def _uploaded(root: Path, path: str) -> Path | None:
@@ -71,7 +77,9 @@ async def _serve_collected(request: Request, path: str) -> Response:
     keep = f"public, max-age={settings.STATIC_MAX_AGE}"
     if _is_stored(str(root), path):
         keep = "public, max-age=31536000, immutable"
-    response = FileResponse(found, media_type=guess_media_type(path), headers={"Cache-Control": keep, **_NOSNIFF})
+    response = streaming.FileResponse(
+        found, media_type=streaming.guess_media_type(path), headers={"Cache-Control": keep, **_NOSNIFF}
+    )
     response.headers.add_vary("Accept-Encoding")
     if encoding:
         response.headers["Content-Encoding"] = encoding

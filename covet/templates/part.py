@@ -11,14 +11,17 @@ from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
-from covet.templates.library import Library
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from covet.apps.config import AppConfig
     from covet.apps.registry import Apps
+    from covet.templates import library as libraries
     from covet.templates.environment import Engine
+else:
+    libraries = late_module(__name__, "covet.templates.library", "libraries")
 
 __all__ = ["TemplatesPart"]
 
@@ -47,7 +50,7 @@ class TemplatesPart(AppPart):
 
     def __init__(self) -> None:
         self.folders: list[str] = []
-        self.libraries: dict[str, Library] = {}
+        self.libraries: dict[str, libraries.Library] = {}
         self._collected: list[str] = []
         self._engine: Engine | None = None
 
@@ -59,7 +62,7 @@ class TemplatesPart(AppPart):
         """
         if module is not None:
             library = getattr(module, "register", None)
-            if not isinstance(library, Library):
+            if not isinstance(library, libraries.Library):
                 raise ImproperlyConfigured(f"{module.__name__} offers nothing. Write in it: register = Library()")
             self.libraries[app.name] = library
         found = app.folder("templates")

@@ -1,9 +1,14 @@
 """Routing: which view answers an address, and which address a view has."""
 
+from typing import TYPE_CHECKING
+
+from covet.loading import late_names
 from covet.urls.converters import register_converter
-from covet.urls.localized import i18n_patterns, translate_url
 from covet.urls.patterns import autodiscover, host, include, path, re_path
 from covet.urls.reverse import NoReverseMatch, get_urlconf, resolve, reverse, reverse_lazy, set_urlconf
+
+if TYPE_CHECKING:
+    from covet.urls.localized import i18n_patterns, translate_url
 
 __all__ = [
     "NoReverseMatch",
@@ -21,3 +26,6 @@ __all__ = [
     "set_urlconf",
     "translate_url",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = late_names(__name__, {"covet.urls.localized": ("i18n_patterns", "translate_url")})

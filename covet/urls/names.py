@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from msgspec import Struct, field
@@ -12,11 +12,16 @@ from msgspec import Struct, field
 from covet.conf import settings
 from covet.exceptions import CovetError
 from covet.http.hosts import split_host
-from covet.i18n.language import get_language
+from covet.loading import late_module
 from covet.text import suggest
 from covet.urls.converters import Converter
 from covet.urls.flatten import FlatRoute
 from covet.urls.patterns import Piece
+
+if TYPE_CHECKING:
+    from covet.i18n import language
+else:
+    language = late_module(__name__, "covet.i18n.language")
 
 __all__ = ["NameTable", "NoReverseMatch"]
 
@@ -139,7 +144,7 @@ class NameTable(Struct):
         """Return those of the current language, or of the site's where it is none of ``LANGUAGES``; and those of no language."""
         if not self.has_languages:
             return templates
-        current = get_language()
+        current = language.get_language()
         found = [one for one in templates if one.language in (None, current)]
         if templates and not found:
             found = [one for one in templates if one.language == settings.LANGUAGE_CODE.lower()]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from covet.concurrency import maybe_await
 from covet.json import JSONDecodeError, dumps, loads
 from covet.pubsub.base import MessageTooLarge, SlowReader
-from covet.pubsub.channel import Channel
+from covet.pubsub.channels import Channel
 from covet.websocket.codes import (
     INVALID_PAYLOAD,
     SERVICE_RESTART,

@@ -56,12 +56,26 @@ def test_submodules_are_listed_without_importing(tmp_path, monkeypatch):
 
 
 LATE = [
+    "covet.auth",
+    "covet.conf",
+    "covet.db",
     "covet.db.migrations",
     "covet.db.models",
     "covet.db.models.expressions",
     "covet.db.models.fields",
     "covet.db.models.functions",
+    "covet.db.models.query",
+    "covet.db.models.relations",
+    "covet.http",
+    "covet.i18n",
+    "covet.limits",
+    "covet.log",
+    "covet.pubsub",
     "covet.rest.pagination",
+    "covet.security",
+    "covet.templates",
+    "covet.urls",
+    "covet.views",
 ]
 
 
@@ -91,3 +105,45 @@ def test_a_misspelt_name_of_a_package_is_told_its_neighbour():
 
     assert caught.value.name == "CharFeild"
     assert "CharField" in dir(caught.value.obj)
+
+
+@pytest.fixture
+def asker(tmp_path, monkeypatch):
+    (tmp_path / "late_of_a_test.py").write_text("import sys\nsys.late_of_a_test += 1\nanswer = 42\n")
+    (tmp_path / "asker_of_a_test.py").write_text(
+        "from covet.loading import late_module\n"
+        "late = late_module(__name__, 'late_of_a_test', 'late')\n"
+        "def ask(): return late.answer\n"
+        "def misspelt(): return late.anser\n"
+    )
+    monkeypatch.setattr(sys, "late_of_a_test", 0, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        yield importlib.import_module("asker_of_a_test")
+    finally:
+        for name in ("asker_of_a_test", "late_of_a_test"):
+            sys.modules.pop(name, None)
+
+
+def test_a_late_module_is_imported_when_it_is_first_asked_and_its_stand_in_steps_aside(asker):
+    assert "late_of_a_test" in repr(asker.late)
+    assert sys.late_of_a_test == 0
+
+    assert (asker.ask(), asker.ask()) == (42, 42)
+
+    assert sys.late_of_a_test == 1
+    assert asker.late is sys.modules["late_of_a_test"]
+
+
+def test_a_late_module_has_the_errors_of_the_module_itself(asker):
+    with pytest.raises(AttributeError, match="module 'late_of_a_test' has no attribute 'anser'"):
+        asker.misspelt()
+
+
+def test_what_a_test_put_in_place_of_a_late_module_stays(asker, monkeypatch):
+    stand_in = asker.late
+    monkeypatch.setattr(asker, "late", None)
+
+    assert stand_in.answer == 42
+
+    assert asker.late is None

@@ -21,7 +21,8 @@ from covet.http import (
     Response,
 )
 from covet.http.cookies import build_cookie, parse_cookies
-from covet.http.forms import parse_content_type, safe_file_name
+from covet.http.files import safe_file_name
+from covet.http.forms import parse_content_type
 from covet.http.hosts import is_allowed_host, split_host
 from covet.http.negotiation import best_match, prefers_html
 from covet.http.streaming import content_disposition, parse_ranges

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from covet.exceptions import ImproperlyConfigured
 from covet.http import BackgroundTasks, Conflict
 from covet.http.background import running
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.rest import Body, Cookie, Depends, File, Form, Header, Path, Query, Router, Schema, permissions

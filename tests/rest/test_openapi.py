@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from covet.db.models import QuerySet
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.rest import Filters, FilterSet, Form, Header, ModelSchema, Page, Query, Router, Schema, pages, permissions
 from covet.rest.apps import RestConfig

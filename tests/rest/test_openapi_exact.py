@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import Field
 
 from covet.http.errors import Conflict, NotFound
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.rest import Body, Cookie, File, Form, Header, Path, Query, Router, Schema, permissions

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.rest import (
     Body,
     Cookie,

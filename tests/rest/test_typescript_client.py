@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from covet.http.errors import NotFound
-from covet.http.forms import UploadedFile
+from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.http.streaming import ServerEvent

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
 from covet.db.backends.driver import Connection
-from covet.db.backends.holders import holders_of
 from covet.db.errors import InterfaceError, PoolTimeout
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.conf.service_url import PoolConfig
+    from covet.db.backends import holders
+else:
+    holders = late_module(__name__, "covet.db.backends.holders")
 
 __all__ = ["Pool"]
 
@@ -388,7 +391,7 @@ class Pool:
         at, found = self._holders
         if self.loop.time() - at > _KNOWN_S:
             idle = {*map(id, self.kept), *map(id, self._parked)}
-            found = holders_of([connection for connection in self._all if id(connection) not in idle])
+            found = holders.holders_of([connection for connection in self._all if id(connection) not in idle])
             self._holders = self.loop.time(), found
         return found
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from covet import checks
 from covet.apps import AppConfig, AppPart
-from covet.db.migrations.errors import MigrationError
 from covet.db.models.part import ModelsPart
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.apps import Apps
+    from covet.db.migrations import errors
+else:
+    errors = late_module(__name__, "covet.db.migrations.errors")
 
 __all__ = ["MigrationsPart"]
 
@@ -31,7 +34,7 @@ async def unsafe_migrations(apps: Apps) -> list[checks.CheckMessage]:
         try:
             executor = Executor(connections[alias], Loader.from_apps(apps))
             steps = executor.plan(await executor.applied())
-        except (DatabaseError, MigrationError):
+        except (DatabaseError, errors.MigrationError):
             # Others report these.
             continue
         keys = [step.migration.key for step in steps]
@@ -69,7 +72,7 @@ class MigrationsPart(AppPart):
 
         try:
             loader = Loader.from_apps(apps)
-        except MigrationError as error:
+        except errors.MigrationError as error:
             yield checks.Error(str(error), id="migrations.E001")
             return
         for label, names in sorted(loader.graph.conflicts().items()):

@@ -239,7 +239,7 @@ if not TYPE_CHECKING:
             "covet.db.models.choices": ("Choices", "IntegerChoices", "TextChoices"),
             "covet.db.models.conflicts": ("ObjectNotUpdated", "VersionConflict"),
             "covet.db.models.constraints": ("BaseConstraint", "CheckConstraint", "Deferrable", "UniqueConstraint"),
-            "covet.db.models.deletion": (
+            "covet.db.models.relations.rules": (
                 "CASCADE",
                 "DB_CASCADE",
                 "DB_SET_DEFAULT",

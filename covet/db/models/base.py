@@ -7,27 +7,36 @@ it raises ``NotLoaded`` with the line that loads it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import __version__, checks
-from covet.db.models import clean as cleaning
-from covet.db.models import deletion, persistence, places, rows
-from covet.db.models.construct import compile_constructor
 from covet.db.models.expressions.q import Q
 from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.metaclass import ModelBase, writes_constructor
-from covet.db.models.relations import peers
-from covet.db.models.rules import referenced_names
 from covet.db.models.state import State
 from covet.exceptions import MultipleObjectsReturned, NotLoaded, ObjectDoesNotExist, ValidationError
-from covet.porting.twins import no_attribute
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models import clean as cleaning
+    from covet.db.models import construct, deletion, persistence, places, rows, rules
     from covet.db.models.fields.base import Field
     from covet.db.models.metaclass import ObjectNotUpdated
     from covet.db.models.options import Options
     from covet.db.models.query.queryset import QuerySet
+    from covet.db.models.relations import peers
+    from covet.porting import twins
+else:
+    cleaning = late_module(__name__, "covet.db.models.clean", "cleaning")
+    deletion = late_module(__name__, "covet.db.models.deletion")
+    persistence = late_module(__name__, "covet.db.models.persistence")
+    rows = late_module(__name__, "covet.db.models.rows")
+    places = late_module(__name__, "covet.db.models.places")
+    construct = late_module(__name__, "covet.db.models.construct")
+    peers = late_module(__name__, "covet.db.models.relations.peers")
+    rules = late_module(__name__, "covet.db.models.rules")
+    twins = late_module(__name__, "covet.porting.twins")
 
 __all__ = ["DEFERRED", "Model"]
 
@@ -61,7 +70,9 @@ class Model(metaclass=ModelBase):
         _construct: ClassVar[Callable[..., None]]
 
     # A queryset's delete() is below the rules of deletion; it finds them here.
-    _delete_queryset = staticmethod(deletion.delete_queryset)
+    @staticmethod
+    def _delete_queryset(queryset: QuerySet[Any, Any]) -> Awaitable[tuple[int, dict[str, int]]]:
+        return deletion.delete_queryset(queryset)
 
     def __init__(self, *args: Any, **values: Any) -> None:
         """Build an instance that is not saved yet.
@@ -80,7 +91,7 @@ class Model(metaclass=ModelBase):
                 raise TypeError(f"{cls.__name__} is abstract: it has no rows. Build an instance of a subclass.")
             if cls._meta.swapped:
                 raise TypeError(f"{cls._meta.label} is swapped for {cls._meta.swapped}; build that model instead.")
-            made = compile_constructor(cls)
+            made = construct.compile_constructor(cls)
             cls._construct = made
             if _is_built_directly(cls):
                 cls.__init__ = made
@@ -169,8 +180,8 @@ class Model(metaclass=ModelBase):
                 if name in type(self)._meta.managers_map:
                     cls = type(self).__name__
                     raise AttributeError(f"Managers are reached by the class: write {cls}.{name}, not instance.{name}.")
-                raise no_attribute(self, name, [*type(self)._meta.fields_map, "pk"])
-            raise no_attribute(self, name, ())
+                raise twins.no_attribute(self, name, [*type(self)._meta.fields_map, "pk"])
+            raise twins.no_attribute(self, name, ())
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Load whatever is missing, for all peers of this row in one query, and return the instance.
@@ -275,11 +286,11 @@ class Model(metaclass=ModelBase):
     # Constraints are below the query room; they ask the database through these.
 
     async def _holds(self, condition: Any, using: str | None) -> bool:
-        names = [*referenced_names(condition)]
+        names = [*rules.referenced_names(condition)]
         return not rows.is_known(self, names) or await rows.holds(condition, self, using)
 
     async def _evaluate(self, expressions: Sequence[Any], using: str | None) -> list[Any]:
-        names = [name for expression in expressions for name in referenced_names(expression)]
+        names = [name for expression in expressions for name in rules.referenced_names(expression)]
         if not rows.is_known(self, names):
             return [None] * len(expressions)
         return await rows.evaluate(expressions, self, using)

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import checks
 from covet.db.models.expressions.base import Expression, OrderBy
-from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.q import Q, hashable
 from covet.db.models.expressions.refs import RawSQL
-from covet.db.models.rules import check_local_fields, referenced_names
 from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from covet.i18n.texts import gettext
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models import rules
     from covet.db.models.base import Model
+    from covet.db.models.expressions import functions
+else:
+    functions = late_module(__name__, "covet.db.models.expressions.functions")
+    rules = late_module(__name__, "covet.db.models.rules")
 
 __all__ = ["BaseConstraint", "CheckConstraint", "Deferrable", "UniqueConstraint"]
 
@@ -147,7 +151,7 @@ class CheckConstraint(BaseConstraint):
     @property
     def referenced_fields(self) -> frozenset[str]:
         """Names of the fields that the condition reads."""
-        return referenced_names(self.condition)
+        return rules.referenced_names(self.condition)
 
     @property
     def _holds_raw_sql(self) -> bool:
@@ -171,7 +175,7 @@ class CheckConstraint(BaseConstraint):
 
     def check(self, model: type[Model]) -> list[checks.CheckMessage]:
         """Add: the fields exist, in this table."""
-        found = check_local_fields(model, self, self.referenced_fields, "models.E041")
+        found = rules.check_local_fields(model, self, self.referenced_fields, "models.E041")
         if self._holds_raw_sql:
             found.append(
                 checks.Warning(
@@ -233,7 +237,7 @@ class UniqueConstraint(BaseConstraint):
             violation_error_code=violation_error_code,
             violation_error_message=violation_error_message,
         )
-        self.expressions: tuple[Expression[Any], ...] = tuple(parse(expression) for expression in expressions)
+        self.expressions: tuple[Expression[Any], ...] = tuple(functions.parse(expression) for expression in expressions)
         self.fields = tuple(fields)
         self.condition = condition
         self.deferrable = deferrable
@@ -256,9 +260,9 @@ class UniqueConstraint(BaseConstraint):
         """Names of the fields in the rule and its condition."""
         names = set(self.fields)
         for expression in self.expressions:
-            names |= referenced_names(expression)
+            names |= rules.referenced_names(expression)
         if self.condition is not None:
-            names |= referenced_names(self.condition)
+            names |= rules.referenced_names(self.condition)
         return frozenset(names)
 
     async def validate(
@@ -323,7 +327,7 @@ class UniqueConstraint(BaseConstraint):
     def check(self, model: type[Model]) -> list[checks.CheckMessage]:
         """Add: the fields exist, in this table."""
         names = self.referenced_fields | set(self.include)
-        return check_local_fields(model, self, names, "models.E012")
+        return rules.check_local_fields(model, self, names, "models.E012")
 
 
 def _refuse_deferrable(expressions: bool, condition: Any, include: Any, opclasses: Any) -> None:

@@ -10,19 +10,17 @@ import contextlib
 import copy
 import inspect
 import operator
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from covet.apps import apps as global_apps
 from covet.conf import settings
 from covet.db.models.conflicts import ObjectNotUpdated
-from covet.db.models.deletion import CASCADE
 from covet.db.models.fields import identity
 from covet.db.models.fields.order import OrderWrt
 from covet.db.models.manager import Manager
 from covet.db.models.options import Options
-from covet.db.models.places import add_order_methods
 from covet.db.models.relations.foreign import OneToOneField
+from covet.db.models.relations.rules import CASCADE
 from covet.db.models.relations.spec import lazy_related
 from covet.db.models.signals import class_prepared
 from covet.exceptions import (
@@ -32,11 +30,14 @@ from covet.exceptions import (
     MultipleObjectsReturned,
     ObjectDoesNotExist,
 )
-from covet.loading import import_string
+from covet.loading import import_string, late_module
 from covet.text import suggest
 
 if TYPE_CHECKING:
+    from covet.db.models import places
     from covet.db.models.base import Model
+else:
+    places = late_module(__name__, "covet.db.models.places")
 
 __all__ = ["ModelBase", "ObjectNotUpdated", "writes_constructor"]
 
@@ -89,7 +90,8 @@ class ModelBase(type):
         cls.add_to_class("_meta", Options(meta, _app_label(cls, meta, abstract)))
         options: Options = cls._meta
         if not abstract:
-            _make_exceptions(cls, parents)
+            for exception in _EXCEPTIONS:
+                setattr(cls, exception.name, exception)
             if parent_options is not None and not parent_options.abstract:
                 _inherit_ordering(options, parent_options, meta)
         if options.proxy and parent_options is not None and parent_options.swapped:
@@ -161,24 +163,40 @@ def _app_label(cls: type[Any], meta: Any, abstract: bool) -> str | None:
     )
 
 
-def _make_exceptions(cls: Any, parents: Iterable[Any]) -> None:
-    concrete = [parent for parent in parents if "_meta" in vars(parent) and not parent._meta.abstract]
-    for name, root in (
-        ("DoesNotExist", ObjectDoesNotExist),
-        ("MultipleObjectsReturned", MultipleObjectsReturned),
-        ("NotUpdated", ObjectNotUpdated),
-    ):
-        bases = tuple(getattr(parent, name) for parent in concrete) or (root,)
+class _LateException:
+    """``Article.DoesNotExist``: the model's own class of an exception, made when it is first named.
+
+    Most models have three of them that are never raised, and a class takes as long to make as ten fields.
+    """
+
+    def __init__(self, name: str, root: type[Exception]) -> None:
+        self.name = name
+        self.root = root
+
+    def __get__(self, instance: Any, owner: Any) -> type[Exception]:
+        name = self.name
+        # Each model with a table has this in its own namespace, until it has the class there.
+        cls = next(base for base in owner.__mro__ if vars(base).get(name) is self)
+        parents = [base for base in cls.__bases__ if isinstance(base, ModelBase)]
+        concrete = [parent for parent in parents if "_meta" in vars(parent) and not parent._meta.abstract]
         made = type(
             name,
-            bases,
+            tuple(getattr(parent, name) for parent in concrete) or (self.root,),
             {
                 "__module__": cls.__module__,
                 "__qualname__": f"{cls.__qualname__}.{name}",
-                "__doc__": f"{root.__doc__}",
+                "__doc__": f"{self.root.__doc__}",
             },
         )
         setattr(cls, name, made)
+        return made
+
+
+_EXCEPTIONS = (
+    _LateException("DoesNotExist", ObjectDoesNotExist),
+    _LateException("MultipleObjectsReturned", MultipleObjectsReturned),
+    _LateException("NotUpdated", ObjectNotUpdated),
+)
 
 
 def _inherit_ordering(options: Options, parent: Options, meta: Any) -> None:
@@ -419,7 +437,7 @@ def _order_with_respect_to(cls: Any) -> None:
     if not _has_local(options, "_order"):
         cls.add_to_class("_order", OrderWrt())
     if field.remote_field is not None:
-        lazy_related(cls, field.remote_field.model, lambda parent: add_order_methods(parent, cls))
+        lazy_related(cls, field.remote_field.model, lambda parent: places.add_order_methods(parent, cls))
 
 
 def _pk_setter(cls: Any, attname: str) -> Any:

@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from covet.apps import apps as global_apps
 from covet.conf import settings
 from covet.db.models.fields.base import Field
-from covet.db.models.requirements import fits
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from covet.loading import late_module
 from covet.text import camel_to_words, suggest
 
 if TYPE_CHECKING:
     from covet.apps import Apps
+    from covet.db.models import requirements
     from covet.db.models.base import Model
     from covet.db.models.constraints import BaseConstraint
     from covet.db.models.indexes import Index
     from covet.db.models.manager import Manager
+else:
+    requirements = late_module(__name__, "covet.db.models.requirements")
 
 __all__ = ["META_NAMES", "Options", "table_name"]
 
@@ -494,7 +497,7 @@ class Options:
         """Whether a database has a table for this model: it is managed, not swapped, and the database fits."""
         if self.proxy or self.swapped or not self.managed:
             return False
-        return fits(database, self.required_db_vendor, self.required_db_features)
+        return requirements.fits(database, self.required_db_vendor, self.required_db_features)
 
     def __repr__(self) -> str:
         return f"<Options for {self.object_name}>"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from covet import json
 from covet.http.errors import BadRequest, HTTPException, NotAcceptable, UnsupportedMediaType
-from covet.http.negotiation import best_match
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
+from covet.loading import late_module
 from covet.problems import PROBLEM_JSON, ProblemError
 from covet.rest.bodies import is_json
 from covet.rest.errors import answer, invalid
@@ -17,7 +17,10 @@ from covet.rest.formats.base import JSON, Format, FormatError, Formats
 from covet.text import suggest
 
 if TYPE_CHECKING:
+    from covet.http import negotiation
     from covet.rest.endpoint import Compiled
+else:
+    negotiation = late_module(__name__, "covet.http.negotiation")
 
 __all__ = ["FORMAT_PARAMETER", "PLAIN_ACCEPTS", "Negotiation", "accept_json", "read_body"]
 
@@ -34,7 +37,7 @@ def accept_json(accept: bytes) -> None:
         NotAcceptable: It does not.
     """
     header = accept.decode("latin-1")
-    if best_match(header, ["application/json"]) is None and not _takes_variant(header):
+    if negotiation.best_match(header, ["application/json"]) is None and not _takes_variant(header):
         raise NotAcceptable("This endpoint gives application/json only.")
 
 
@@ -72,7 +75,7 @@ class Negotiation:
                     raise invalid([self._unknown(name)])
                 return found
         header = request.headers.get("accept", "")
-        kind = best_match(header, self._by_type)
+        kind = negotiation.best_match(header, self._by_type)
         if kind is None:
             if _takes_variant(header) and "json" in self._by_name:
                 return JSON

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from covet import signing, timezone
+from covet import timezone
 from covet.db.errors import UniqueViolation
+from covet.loading import late_module
 from covet.sessions.base import new_key
 from covet.sessions.models import Session
+
+if TYPE_CHECKING:
+    from covet import signing
+else:
+    signing = late_module(__name__, "covet.signing")
 
 __all__ = ["DatabaseStore"]
 

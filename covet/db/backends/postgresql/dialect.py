@@ -6,13 +6,18 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.backends.postgresql.json_functions import JSON_FUNCTIONS
-from covet.db.backends.postgresql.texts import value_text
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import Convert, Dialect, FunctionSpelling, Write, json_text, json_value
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.backends.postgresql import texts
+else:
+    texts = late_module(__name__, "covet.db.backends.postgresql.texts")
 
 __all__ = ["PostgreSQLDialect"]
 
@@ -232,7 +237,7 @@ class PostgreSQLDialect(Dialect):
     def literal(self, value: object) -> str:
         """Return a constant; lists and ranges as PostgreSQL writes them."""
         if isinstance(value, list) or hasattr(value, "isempty"):
-            return self.text_literal(value_text(value))
+            return self.text_literal(texts.value_text(value))
         return super().literal(value)
 
     def bytes_literal(self, value: bytes) -> str:

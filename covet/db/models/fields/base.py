@@ -19,18 +19,21 @@ from typing_extensions import TypeVar
 
 from covet import checks
 from covet.db.models.choices import ChoicesType, flatten_choices, normalize_choices
-from covet.db.models.fields.declaration import declaration_errors
 from covet.db.models.fields.markers import DATABASE_DEFAULT, NOT_PROVIDED
 from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
+from covet.loading import late_module
 from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.expressions.base import Expression
+    from covet.db.models.fields import declaration
     from covet.db.models.options import Options
     from covet.db.sql.dialect import Dialect
+else:
+    declaration = late_module(__name__, "covet.db.models.fields.declaration")
 
 __all__ = [
     "EMPTY_VALUES",
@@ -49,30 +52,35 @@ EMPTY_VALUES: tuple[Any, ...] = (None, "", [], (), {})
 _EMPTY_CONTAINERS = (list, tuple, dict, set)
 
 
-class FieldOptions(TypedDict, total=False):
-    """The options that every field takes, beside ``null`` and ``verbose_name``, for type checkers."""
+if TYPE_CHECKING:
 
-    blank: bool
-    choices: Any
-    default: Any
-    db_default: Any
-    primary_key: bool
-    unique: bool
-    db_index: bool
-    db_column: str | None
-    db_comment: str | None
-    db_tablespace: str | None
-    editable: bool
-    error_messages: Mapping[str, Any] | None
-    help_text: Any
-    name: str | None
-    validators: Iterable[Callable[[Any], Any]]
-    unique_for_date: str | None
-    unique_for_month: str | None
-    unique_for_year: str | None
-    auto_created: bool
-    serialize: bool
+    class FieldOptions(TypedDict, total=False):
+        """The options that every field takes, beside ``null`` and ``verbose_name``, for type checkers."""
 
+        blank: bool
+        choices: Any
+        default: Any
+        db_default: Any
+        primary_key: bool
+        unique: bool
+        db_index: bool
+        db_column: str | None
+        db_comment: str | None
+        db_tablespace: str | None
+        editable: bool
+        error_messages: Mapping[str, Any] | None
+        help_text: Any
+        name: str | None
+        validators: Iterable[Callable[[Any], Any]]
+        unique_for_date: str | None
+        unique_for_month: str | None
+        unique_for_year: str | None
+        auto_created: bool
+        serialize: bool
+
+else:
+    # Nobody reads its keys at run time, and to make it there takes as long as to make ten classes.
+    FieldOptions = dict[str, Any]
 
 # Option → what it is when it is not given: what differs is what deconstruct() writes.
 _DEFAULTS: dict[str, Any] = {
@@ -613,7 +621,7 @@ class Field(TakesLookups, Generic[T]):
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Return what is wrong with the field as it is declared."""
-        return [*declaration_errors(self)]
+        return [*declaration.declaration_errors(self)]
 
     def _error(self, id: str, message: str, hint: str | None = None) -> checks.CheckMessage:
         return checks.Error(message, hint=hint, obj=self, id=f"fields.{id}")

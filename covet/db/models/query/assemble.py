@@ -13,21 +13,24 @@ from msgspec.structs import replace
 
 from covet.db.errors import NotSupportedError
 from covet.db.models.query.build import Builder
-from covet.db.models.query.combined import Hidden, combined_order, combined_rows, without_hidden
-from covet.db.models.query.derived import Derived
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of, plain_columns
-from covet.db.models.query.optimize import lean_count, lean_distinct, lean_exists, lean_slice
 from covet.db.models.query.paths import parent_hops, resolve_path
-from covet.db.models.query.qualify import qualified
 from covet.db.models.query.related import Related, loaded_fields, single_relation
-from covet.db.models.query.uncorrelated import part
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Assignment, Compound, Delete, Lock, Output, Select, TableRef, Update
 from covet.exceptions import FieldError
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
+    from covet.db.models.query import combined, derived, optimize, qualify, uncorrelated
+else:
+    optimize = late_module(__name__, "covet.db.models.query.optimize")
+    derived = late_module(__name__, "covet.db.models.query.derived")
+    qualify = late_module(__name__, "covet.db.models.query.qualify")
+    combined = late_module(__name__, "covet.db.models.query.combined")
+    uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
 
 __all__ = ["Assembler", "OutColumn", "Rows"]
 
@@ -74,7 +77,7 @@ class Assembler(Builder):
 
     # ── rows
 
-    def rows(self, *, ordered: bool = True, limit: int | None = None, hidden: Sequence[Hidden] = ()) -> Rows:
+    def rows(self, *, ordered: bool = True, limit: int | None = None, hidden: Sequence[combined.Hidden] = ()) -> Rows:
         """Return the statement that reads the query's rows; ``hidden`` is selected too, and not seen."""
         extras = self.plan.extras
         if extras.combined is not None:
@@ -97,10 +100,10 @@ class Assembler(Builder):
         select = self._select(outputs, where, having, group=group, order=order, limit=limit)
         condition = all_of(self.qualify)
         if condition is not None:
-            apart = part(self, select, condition)
-            select, columns = qualified(select if apart is None else apart.select, columns, condition, apart)
+            apart = uncorrelated.part(self, select, condition)
+            select, columns = qualify.qualified(select if apart is None else apart.select, columns, condition, apart)
         elif self.optimizes and select.distinct and not hidden:
-            select = lean_distinct(self, select, len(columns))
+            select = optimize.lean_distinct(self, select, len(columns))
         empty = FALSE in (where, having)
         return Rows(select, tuple(columns), root, empty=empty, hidden=len(select.outputs) - len(columns))
 
@@ -281,7 +284,7 @@ class Assembler(Builder):
             assert self.meta.pk is not None
             outputs: list[Output] = [Output(self.column(field)) for field in self.meta.pk_fields]
             return self._select(outputs, FALSE if plan.is_empty else where, having, order=order)
-        statement = without_hidden(self.rows(ordered=ordered or bool(plan.extras.distinct_on)))
+        statement = combined.without_hidden(self.rows(ordered=ordered or bool(plan.extras.distinct_on)))
         if not plan.is_empty:
             return statement
         # What none() selects is nothing, inside another query too.
@@ -292,7 +295,7 @@ class Assembler(Builder):
         plan = self.plan
         if not self.optimizes:
             return self.rows(ordered=False).statement
-        lean = lean_exists(self)
+        lean = optimize.lean_exists(self)
         if lean is not None:
             return replace(lean, where=FALSE if plan.is_empty else lean.where, limit=self._limits()[0])
         changed = plan.extras.combined is not None or plan.extras.group_by is not None or plan.extras.distinct
@@ -303,21 +306,23 @@ class Assembler(Builder):
 
     def _combined_rows(self, *, ordered: bool) -> Rows:
         """Return the rows of ``union`` and its kin."""
-        members, first = combined_rows(self)
-        order, hidden = combined_order(self, [column.name for column in first.columns]) if ordered else ([], [])
+        members, first = combined.combined_rows(self)
+        order, hidden = (
+            combined.combined_order(self, [column.name for column in first.columns]) if ordered else ([], [])
+        )
         if hidden:
-            members, first = combined_rows(self, hidden)
+            members, first = combined.combined_rows(self, hidden)
         limit, offset = self._limits()
-        combined = self.plan.extras.combined
-        assert combined is not None
-        statement = Compound(combined.op, tuple(members), tuple(order), limit, offset)
+        union = self.plan.extras.combined
+        assert union is not None
+        statement = Compound(union.op, tuple(members), tuple(order), limit, offset)
         return Rows(statement, first.columns, first.root, hidden=first.hidden)
 
     # ── counts and aggregates
 
     def count(self) -> Select:
         """Return ``SELECT COUNT(*)``, over the bare conditions where nothing else changes the number of rows."""
-        lean = lean_count(self) if self.optimizes else None
+        lean = optimize.lean_count(self) if self.optimizes else None
         if lean is not None:
             return lean
         # What was tried may have joined and trimmed: begin anew.
@@ -346,7 +351,7 @@ class Assembler(Builder):
         extras = self.plan.extras
         bare = extras.outputs is None and not extras.distinct and extras.combined is None and extras.group_by is None
         if self.optimizes and bare and not any(one.selected for one in extras.annotations):
-            return lean_slice(self, self.subselect())
+            return optimize.lean_slice(self, self.subselect())
         # Columns of a derived table need names of their own: two models may both have an ``id``.
         rows = self.rows(ordered=self.plan.is_sliced or bool(extras.distinct_on))
         statement = rows.statement
@@ -380,7 +385,7 @@ class Assembler(Builder):
             columns = [self._aggregate_column(name, expression, self) for name, expression in aggregates]
             select = self._select([Output(one.node, one.label) for one in columns], where, having)
             return Rows(select, tuple(columns), empty=where == FALSE)
-        scope = Derived(self)
+        scope = derived.Derived(self)
         self.cursor = start
         columns = [self._aggregate_column(name, expression, scope) for name, expression in aggregates]
         outer = Select(tuple([Output(one.node, one.label) for one in columns]), TableRef(scope.select(), "subquery"))

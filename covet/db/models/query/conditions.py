@@ -24,13 +24,16 @@ from covet.db.models.query.lookups import (
 from covet.db.models.query.names import Condition, Names
 from covet.db.models.query.operands import Operand, Right
 from covet.db.models.query.paths import Path, unknown_name
-from covet.db.models.query.uncorrelated import unsliced
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Output, Select, TableRef
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
+    from covet.db.models.query import uncorrelated
     from covet.db.models.query.paths import Hop
+else:
+    uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
 
 __all__ = ["Conditions"]
 
@@ -275,7 +278,7 @@ class Conditions(Names):
             self.cursor += len(query.all_values())
             return FALSE
         if lookup == "in":
-            return n.In(left.node, unsliced(self, inner))
+            return n.In(left.node, uncorrelated.unsliced(self, inner))
         right = Right((), n.Subquery(inner), self.dialect, left.field)
         return LOOKUPS[lookup](left, right, self)
 

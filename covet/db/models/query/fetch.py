@@ -11,12 +11,16 @@ from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.parts import read_parts
 from covet.db.models.query.plan import NO_EXTRAS
-from covet.db.models.query.prefetch import prefetch_rows
 from covet.db.models.query.refine import check_alias
 from covet.exceptions import FieldError, QueryNotAwaited
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from covet.db.models.query import prefetch
+else:
+    prefetch = late_module(__name__, "covet.db.models.query.prefetch")
 
 __all__ = ["Fetch", "Pick"]
 
@@ -118,7 +122,7 @@ class Fetch(Chain[M, R]):
                 self._cache = rows
             if self._prefetch and not self._prefetched:
                 if rows and self._kind == "model":
-                    await prefetch_rows(rows, self._prefetch, self._db)
+                    await prefetch.prefetch_rows(rows, self._prefetch, self._db)
                 self._prefetched = True
         finally:
             self._reading = None
@@ -209,7 +213,7 @@ class Fetch(Chain[M, R]):
             if self._known is not None:
                 self._set_known(rows)
             if self._prefetch and self._kind == "model":
-                await prefetch_rows(rows, self._prefetch, self._db)
+                await prefetch.prefetch_rows(rows, self._prefetch, self._db)
             return rows[0]  # type: ignore[no-any-return]
         raise self._not_one(len(rows))
 
@@ -399,7 +403,7 @@ class Fetch(Chain[M, R]):
             if self._known is not None:
                 self._set_known(rows)
             if self._prefetch and self._kind == "model":
-                await prefetch_rows(rows, self._prefetch, self._db)
+                await prefetch.prefetch_rows(rows, self._prefetch, self._db)
             for row in rows:
                 yield row
 

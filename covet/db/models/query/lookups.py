@@ -10,11 +10,10 @@ import datetime as dt
 import math
 import re
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.db.errors import UnfitValue
 from covet.db.models.expressions.inference import DATE, INTEGER, TIME
-from covet.db.models.expressions.json_paths import json_step
 from covet.db.models.expressions.q import Q
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.numbers import IntegerField
@@ -23,7 +22,13 @@ from covet.db.models.query.operands import Build, Convert, Lookup, Operand, Righ
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
+from covet.loading import late_module
 from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db.models.expressions import json_paths
+else:
+    json_paths = late_module(__name__, "covet.db.models.expressions.json_paths")
 
 __all__ = [
     "LOOKUPS",
@@ -290,7 +295,7 @@ def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
         both = (*operand.bilateral, custom) if getattr(custom, "bilateral", False) else operand.bilateral
         return Operand(resolved.node, resolved.field, bilateral=both)
     if kind == "json":
-        return Operand(json_step(operand.node, name), field)
+        return Operand(json_paths.json_step(operand.node, name), field)
     target = _transformed(field, kind, name)
     zone = (n.Bound(str(build.zone), _TEXT),) if kind == "datetime" else ()
     if name in {"date", "time"}:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 from types import CoroutineType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.concurrency import maybe_await
-from covet.db import transaction
 from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.fields.markers import DATABASE_DEFAULT
-from covet.db.models.places import give_places
-from covet.db.models.query import run, write
+from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS, Query
 from covet.db.models.signals import (
@@ -28,7 +26,17 @@ from covet.db.models.signals import (
 from covet.db.models.state import LOADED
 from covet.db.sql.statements import Conflict
 from covet.exceptions import FieldDoesNotExist, FieldError
+from covet.loading import late_module
 from covet.text import suggest
+
+if TYPE_CHECKING:
+    from covet.db import transaction
+    from covet.db.models import places
+    from covet.db.models.query import write
+else:
+    write = late_module(__name__, "covet.db.models.query.write")
+    places = late_module(__name__, "covet.db.models.places")
+    transaction = late_module(__name__, "covet.db.transaction")
 
 __all__ = ["Mutate"]
 
@@ -203,7 +211,7 @@ class Mutate(Chain[M, R]):
         for instance in instances:
             await _check_related(instance, relations)
         if meta.order_with_respect_to:
-            await give_places(model, instances, database.alias)
+            await places.give_places(model, instances, database.alias)
         with_key = [instance for instance in instances if instance._is_pk_set()]
         without_key = [instance for instance in instances if not instance._is_pk_set()]
         parts = [part for part in (with_key, without_key) if part]

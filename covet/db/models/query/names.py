@@ -25,15 +25,18 @@ from covet.db.models.query.lookups import (
 from covet.db.models.query.operands import Operand, Right
 from covet.db.models.query.paths import Path, parent_hops, resolve_path, unknown_name
 from covet.db.models.query.plan import Annotation, Query
-from covet.db.models.query.uncorrelated import unsliced
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Select
 from covet.exceptions import FieldError
+from covet.loading import late_module
 from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
+    from covet.db.models.query import uncorrelated
     from covet.db.sql.dialect import Dialect
+else:
+    uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
 
 __all__ = ["Condition", "Names", "NodeExpression"]
 
@@ -385,7 +388,7 @@ class Names:
             low, high = right
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
         if not isinstance(right, list):
-            return n.In(left.node, unsliced(self, right))
+            return n.In(left.node, uncorrelated.unsliced(self, right))
         if Operand(left.node, left.field).kind == "json":
             return json_among(left.node, tuple(right), self.dialect)
         return n.In(left.node, tuple(right))

@@ -10,19 +10,22 @@ from typing_extensions import TypeVar
 
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.query.chain import M, R
-from covet.db.models.query.dates import truncated
-from covet.db.models.query.extra import with_extra
 from covet.db.models.query.fetch import Fetch
 from covet.db.models.query.mutate import Mutate
 from covet.db.models.query.paths import unknown_name
 from covet.db.models.query.plan import Query
-from covet.db.models.query.raw import RawQuerySet
 from covet.db.models.query.refine import Refine
 from covet.exceptions import FieldError
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.expressions.base import Expression
     from covet.db.models.manager import Manager
+    from covet.db.models.query import dates, extra, raw
+else:
+    raw = late_module(__name__, "covet.db.models.query.raw")
+    dates = late_module(__name__, "covet.db.models.query.dates")
+    extra = late_module(__name__, "covet.db.models.query.extra")
 
 __all__ = ["QuerySet"]
 
@@ -197,7 +200,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             ValueError: Another kind or order.
         """
         self._check_refinable("dates")
-        return truncated(self, field_name, kind, order, moments=False, tzinfo=None)
+        return dates.truncated(self, field_name, kind, order, moments=False, tzinfo=None)
 
     def datetimes(
         self, field_name: str, kind: str, order: str = "ASC", tzinfo: dt.tzinfo | None = None
@@ -214,7 +217,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             ValueError: Another kind or order.
         """
         self._check_refinable("datetimes")
-        return truncated(self, field_name, kind, order, moments=True, tzinfo=tzinfo)
+        return dates.truncated(self, field_name, kind, order, moments=True, tzinfo=tzinfo)
 
     # ── SQL of the project's own
 
@@ -242,7 +245,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             TypeError: The queryset is sliced.
         """
         self._check_refinable("extra")
-        return with_extra(  # type: ignore[return-value]  # a copy of this queryset
+        return extra.with_extra(  # type: ignore[return-value]  # a copy of this queryset
             self,
             select=select or {},
             select_params=select_params or (),
@@ -258,7 +261,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         params: Sequence[Any] | Mapping[str, Any] = (),
         translations: Mapping[str, str] | None = None,
         using: str | None = None,
-    ) -> RawQuerySet[M]:
+    ) -> raw.RawQuerySet[M]:
         """Return instances read by SQL text: ``await Article.objects.raw("SELECT * FROM blog_article WHERE id = %s", [1])``.
 
         Conditions of this queryset do not count. Never build the text from what users send: pass it as ``params``.
@@ -272,7 +275,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         Raises:
             TypeError: ``params`` is neither a sequence nor a dictionary.
         """
-        return RawQuerySet(
+        return raw.RawQuerySet(
             raw_query,
             self.model,
             params=params,

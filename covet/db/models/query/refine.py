@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.errors import NotSupportedError
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Refine", "check_alias"]
 
-# An alias becomes part of the SQL text; it is quoted, and yet nothing may be smuggled in.
-_ALIAS = re.compile(r"[^\W\d]\w*\Z")
 _MOST_PLANS = 10_000
 # What every instance keeps about itself.
 _KEPT = frozenset({"_state", "_row_state", "_prefetched_objects_cache", "_untold"})
+
+
+@cache
+def _alias() -> re.Pattern[str]:
+    # An alias becomes part of the SQL text; it is quoted, and yet nothing may be smuggled in.
+    return re.compile(r"[^\W\d]\w*\Z")
 
 
 def check_alias(name: str) -> None:
@@ -37,7 +42,7 @@ def check_alias(name: str) -> None:
     Raises:
         ValueError: It holds anything but letters, digits and underscores, or begins with two underscores.
     """
-    if not isinstance(name, str) or not _ALIAS.match(name) or name.startswith("__") or name.endswith("__"):
+    if not isinstance(name, str) or not _alias().match(name) or name.startswith("__") or name.endswith("__"):
         shown = name if len(str(name)) < 100 else f"{name[:100]}…"
         raise ValueError(f"{shown!r} cannot name an annotation: use letters, digits and underscores.")
 

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Generic, Self, overload
 from typing_extensions import TypeVar
 
 from covet.db.models.query.hydrate import MISSING
-from covet.db.models.relations import peers
-from covet.db.models.relations.managers import many_manager_class, reverse_manager_class
 from covet.db.models.state import BOUND, Pending, State
 from covet.db.routers import router
 from covet.exceptions import NotLoaded
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.relations import managers, peers
     from covet.db.models.relations.managers import RelatedManager
+else:
+    managers = late_module(__name__, "covet.db.models.relations.managers")
+    peers = late_module(__name__, "covet.db.models.relations.peers")
 
 __all__ = [
     "ForwardDescriptor",
@@ -261,7 +264,7 @@ class ReverseManyDescriptor:
             return self
         cls = self._cls
         if cls is None:
-            cls = self._cls = reverse_manager_class(self.relation)
+            cls = self._cls = managers.reverse_manager_class(self.relation)
         return cls(instance)
 
     def __set__(self, instance: Any, value: Any) -> None:
@@ -304,7 +307,7 @@ class ManyDescriptor:
             return self
         cls = self._cls
         if cls is None:
-            cls = self._cls = many_manager_class(self.relation, reverse=self.reverse)
+            cls = self._cls = managers.many_manager_class(self.relation, reverse=self.reverse)
         return cls(instance)
 
     def __set__(self, instance: Any, value: Any) -> None:

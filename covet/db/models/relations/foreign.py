@@ -10,17 +10,20 @@ from typing_extensions import TypeVar, Unpack
 from covet.db.models.fields.base import FieldOptions
 from covet.db.models.query.hydrate import MISSING
 from covet.db.models.query.paths import Hop
-from covet.db.models.relations import peers
 from covet.db.models.relations.access import ForwardDescriptor, Pending
 from covet.db.models.relations.link import link
-from covet.db.models.relations.prefetching import set_prefetched
 from covet.db.models.relations.spec import Relation, RelationField
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import FieldDoesNotExist
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.relations import peers, prefetching
     from covet.db.sql.dialect import Dialect
+else:
+    prefetching = late_module(__name__, "covet.db.models.relations.prefetching")
+    peers = late_module(__name__, "covet.db.models.relations.peers")
 
 __all__ = ["ForeignKey", "OneToOneField"]
 
@@ -363,7 +366,7 @@ class ForeignKey(RelationField[T]):
                 for one in instances:
                     setattr(one, to_attr, relation.get_cached_value(one))
             return [found for one in instances if (found := relation.get_cached_value(one)) is not None]
-        return await set_prefetched(relation, instances, queryset, to_attr, alias)
+        return await prefetching.set_prefetched(relation, instances, queryset, to_attr, alias)
 
 
 class OneToOneField(ForeignKey[T]):

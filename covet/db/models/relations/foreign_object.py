@@ -15,18 +15,21 @@ from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.query.composite import among
 from covet.db.models.query.hydrate import MISSING
 from covet.db.models.query.paths import Hop
-from covet.db.models.relations import peers
 from covet.db.models.relations.access import Pending, keep_together
 from covet.db.models.relations.link import link
-from covet.db.models.relations.prefetching import set_prefetched_by_key
 from covet.db.models.relations.rules import DB_CASCADE, DB_SET_DEFAULT, DB_SET_NULL
 from covet.db.models.relations.spec import Relation, RelationField
 from covet.db.models.state import State
 from covet.exceptions import NotLoaded
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.relations import peers, prefetching
     from covet.db.sql.nodes import ColumnType
+else:
+    prefetching = late_module(__name__, "covet.db.models.relations.prefetching")
+    peers = late_module(__name__, "covet.db.models.relations.peers")
 
 __all__ = ["ForeignObject"]
 
@@ -382,7 +385,7 @@ class ForeignObject(RelationField[T]):
     ) -> list[Any]:
         """Load the rows that refer to the instances."""
         relation = self.remote_field
-        return await set_prefetched_by_key(
+        return await prefetching.set_prefetched_by_key(
             relation.get_accessor_name() or "",
             instances,
             queryset,

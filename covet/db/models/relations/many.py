@@ -13,15 +13,18 @@ from covet.db.models.query.paths import Hop
 from covet.db.models.relations.access import ManyDescriptor
 from covet.db.models.relations.foreign import ForeignKey
 from covet.db.models.relations.link import link
-from covet.db.models.relations.prefetching import set_prefetched_many
 from covet.db.models.relations.rules import CASCADE
 from covet.db.models.relations.spec import Relation, RelationField, lazy_related
 from covet.exceptions import ImproperlyConfigured
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.relations import prefetching
     from covet.db.models.relations.managers import RelatedManager
     from covet.db.sql.nodes import ColumnType
+else:
+    prefetching = late_module(__name__, "covet.db.models.relations.prefetching")
 
 __all__ = ["ManyToManyField"]
 
@@ -205,14 +208,14 @@ class ManyToManyField(RelationField[M]):
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:
         """Load the related rows of all instances."""
         alias = alias or instances[0]._row_state.db
-        return await set_prefetched_many(self, instances, queryset, to_attr, alias, reverse=False)
+        return await prefetching.set_prefetched_many(self, instances, queryset, to_attr, alias, reverse=False)
 
     async def prefetch_reverse(
         self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None
     ) -> list[Any]:
         """Load the rows related the other way round."""
         alias = alias or instances[0]._row_state.db
-        return await set_prefetched_many(self, instances, queryset, to_attr, alias, reverse=True)
+        return await prefetching.set_prefetched_many(self, instances, queryset, to_attr, alias, reverse=True)
 
 
 def _is_same(left: Any, right: Any) -> bool:
