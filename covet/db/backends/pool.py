@@ -314,10 +314,13 @@ class Pool:
         # In place: the list is in the hands of Database.fetch.
         self.kept[:] = fresh
         self._tick += 1
+        spare = len(self._all) - self.min_size
         for connection in [*self._parked]:
             idle = now - connection.idle_since > self.config.max_idle_s
             old = now - connection.opened_at > self.config.max_lifetime_s
-            if old or (idle and len(self._all) > self.min_size):
+            if old or (idle and spare > 0):
+                # It stays among all of them until it has said good-bye.
+                spare -= 1
                 self._parked.remove(connection)
                 self._later(self._close_one(connection))
         for connection in self._all:
