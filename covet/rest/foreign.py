@@ -12,6 +12,8 @@ from covet.text import misspelt, suggest
 __all__ = [
     "absent_permission",
     "absent_router_method",
+    "check_exception",
+    "check_exception_handler",
     "check_lists",
     "check_route",
     "check_viewset",
@@ -184,6 +186,38 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
         except TypeError as error:
             shown = ", ".join(wanted.parameters)
             raise ImproperlyConfigured(f"{kind.__name__}.{name} is called with ({shown}): {error}.") from error
+
+
+def check_exception(kind: Any) -> None:
+    """Refuse what is no class of exceptions: a status, as FastAPI takes it, or the handler below a decorator without its brackets.
+
+    Raises:
+        ImproperlyConfigured: It is none.
+    """
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        return
+    if isinstance(kind, int):
+        raise ImproperlyConfigured(
+            f"@api.exception_handler({kind}) takes the class of an exception: NotFound for 404, HTTPException for all of HTTP."
+        )
+    raise ImproperlyConfigured(
+        f"@api.exception_handler takes the class of an exception, not {getattr(kind, '__name__', repr(kind))}. "
+        "Write @api.exception_handler(MyError)."
+    )
+
+
+def check_exception_handler(handler: Any) -> None:
+    """Refuse a handler of exceptions that takes something else than the request and the error.
+
+    Raises:
+        ImproperlyConfigured: It does.
+    """
+    try:
+        inspect.signature(handler).bind(None, None)
+    except TypeError as error:
+        raise ImproperlyConfigured(
+            f"The exception handler {handler.__name__} is called with the request and the error: {error}."
+        ) from error
 
 
 def check_route(method: str, route: Any) -> None:

@@ -12,7 +12,14 @@ from typing_extensions import Unpack
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.rest.endpoint import Endpoint
-from covet.rest.foreign import absent_router_method, check_lists, check_route, unknown_option
+from covet.rest.foreign import (
+    absent_router_method,
+    check_exception,
+    check_exception_handler,
+    check_lists,
+    check_route,
+    unknown_option,
+)
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
 
@@ -334,9 +341,14 @@ class Router:
 
         Args:
             kind: The exception; its subclasses too.
+
+        Raises:
+            ImproperlyConfigured: It is no exception, or the function cannot be called with the request and the error.
         """
+        check_exception(kind)
 
         def add(handler: H) -> H:
+            check_exception_handler(handler)
             self._handlers[kind] = handler
             return handler
 

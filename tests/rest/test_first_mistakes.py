@@ -153,3 +153,24 @@ def test_actions_and_other_members_of_a_viewset_are_its_own() -> None:
             return []
 
     assert Authors.reserve == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (404, r"exception_handler\(404\) takes the class of an exception: NotFound for 404"),
+        (find, r"not find. Write @api.exception_handler\(MyError\)"),
+        ("MyError", r"not 'MyError'. Write"),
+    ],
+    ids=["status", "brackets", "text"],
+)
+def test_an_exception_handler_of_no_exception_is_refused(kind: Any, said: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=said):
+        Router().exception_handler(kind)
+
+
+def test_an_exception_handler_with_other_arguments_is_refused() -> None:
+    async def handle(error: Exception) -> None: ...
+
+    with pytest.raises(ImproperlyConfigured, match="handler handle is called with the request and the error: too many"):
+        Router().exception_handler(LookupError)(handle)
