@@ -293,11 +293,13 @@ class Value(Expression[T]):
         self.value = value
 
     def shape(self, values: list[Any]) -> Hashable:
-        """Append the value; the text depends on its type alone."""
-        if self.value is None:
+        """Append the value; the text depends on its type alone, and for a whole number on the size that it needs."""
+        value: Any = self.value
+        if value is None:
             return (Value, None, self._output_key())
-        values.append(self.value)
-        return (Value, self.value.__class__, self._output_key())
+        values.append(value)
+        is_wide = value.__class__ is int and not -(2**31) <= value < 2**31
+        return (Value, "wide" if is_wide else value.__class__, self._output_key())
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return a parameter, or ``NULL``."""

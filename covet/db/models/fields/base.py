@@ -378,6 +378,10 @@ class Field(TakesLookups, Generic[T]):
             found = cache[dialect] = self._make_adapter(dialect)
             return found
 
+    def comparer(self, dialect: Dialect) -> Convert | None:
+        """Return what turns a value that the column is compared with into what the driver takes, as ``adapter`` does."""
+        return self.adapter(dialect)
+
     def converter(self, dialect: Dialect) -> Convert | None:
         """Return what turns the driver's value into the Python value; ``None`` when it is that already."""
         cache = self.__dict__.setdefault("_converters", {})

@@ -86,6 +86,10 @@ class GeneratedField(Field[T]):
     def _make_adapter(self, dialect: Dialect) -> Any:
         return self.output_field.adapter(dialect)
 
+    def comparer(self, dialect: Dialect) -> Any:
+        """Return that of the output field."""
+        return self.output_field.comparer(dialect)
+
     def _make_converter(self, dialect: Dialect) -> Any:
         return self.output_field.converter(dialect)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
-from covet.db.models.fields.base import Field, FieldOptions, Text
-from covet.db.sql.dialect import AS_IS
+from covet.db.models.fields.base import Convert, Field, FieldOptions, Text
+from covet.db.sql.dialect import AS_IS, Dialect
 from covet.db.sql.nodes import ColumnType
 
 __all__ = [
@@ -423,6 +423,18 @@ class DecimalField(Field[T]):
         if not number.is_finite():
             raise self.error("invalid", value=value)
         return number
+
+    def comparer(self, dialect: Dialect) -> Convert | None:
+        """Return one that does not round: 1.50 is greater than 1.499, and is not equal to 1.504."""
+        if type(self).get_prep_value is not DecimalField.get_prep_value:
+            return self.adapter(dialect)  # a subclass knows what its values are compared as
+        adapt = dialect.adapter(ColumnType("decimal"))
+
+        def compared(value: Any) -> Any:
+            number = self.to_python(value)
+            return number if number is None or adapt is None else adapt(number)
+
+        return compared
 
     def get_prep_value(self, value: Any) -> Any:
         """Return a ``Decimal`` rounded to ``decimal_places``."""

@@ -19,6 +19,7 @@ __all__ = ["Build", "Convert", "Lookup", "Operand", "Right", "chained"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
+_DECIMAL = n.ColumnType("decimal")
 _TEXT = n.ColumnType("text")
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 
@@ -81,12 +82,14 @@ class Right:
         field = self.field
         if field is None:
             return n.Param(self.slots[0], self.unwrap if first is None else first, None, many=many)
-        adapt = field.adapter(self.dialect)
+        adapt = field.comparer(self.dialect)
         if first is not None:
             adapt = chained(first, adapt)
         if self.unwrap is not None:
             adapt = chained(self.unwrap, adapt)
         type = field.column_type()
+        if type is not None and type.kind == "decimal":
+            type = _DECIMAL  # of any number of digits
         limits = None
         computed = self.beside is not None and not isinstance(self.beside, n.Column)
         if computed and type is not None and type.kind == "decimal" and self.dialect.vendor == "sqlite":

@@ -243,6 +243,10 @@ class ForeignKey(RelationField[T]):
         """Return the adapter of the target's key."""
         return self.target_field.adapter(dialect)  # type: ignore[no-any-return]  # fields of other models are untyped
 
+    def comparer(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """Return that of the target's key."""
+        return self.target_field.comparer(dialect)  # type: ignore[no-any-return]  # fields of other models are untyped
+
     @property
     def keeps_integers(self) -> bool:
         """Whether a whole number goes to the database as it is, by the target's key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -191,3 +192,57 @@ async def test_years_beyond_the_calendar_find_what_python_finds(blog: Database) 
     assert await Article.objects.exclude(day__year=10_000).count() == 4
     with pytest.raises(ValueError, match="x"):
         await Article.objects.filter(day__year="x")
+
+
+@pytest.mark.row("lookups.exact", "lookups.compare")
+async def test_a_decimal_is_compared_as_it_is_given(blog: Database) -> None:
+    """The column has two places: what is looked for may have more of them, and more digits than fit, and finds what Python would."""
+    author = await Author.objects.create(name="Ann")
+    ratings = [Decimal("1.50"), Decimal("1.51"), Decimal("-3.25"), Decimal("999.99")]
+    for rating in ratings:
+        await Article.objects.create(title=str(rating), author=author, rating=rating)
+    asked = ("1.5", "1.499", "1.504", "1.505", "1.5100001", "-3.2500001", "999.994", "123456", "-1e9", "0.000000001")
+    for value in map(Decimal, asked):
+        for name, holds in _OPERATORS.items():
+            wanted = sorted(rating for rating in ratings if holds(rating, value))
+            found = Article.objects.filter(**{f"rating__{name}": value}).order_by("rating")
+            assert await found.values_list("rating", flat=True) == wanted, (name, value)
+            assert await Article.objects.exclude(**{f"rating__{name}": value}).count() == 4 - len(wanted)
+            assert await Article.objects.aggregate(n=Count("pk", filter=Q(**{f"rating__{name}": value}))) == {
+                "n": len(wanted)
+            }
+    many = [Decimal("1.504"), Decimal("1.51"), Decimal("1e12")]
+    assert await Article.objects.filter(rating__in=many).values_list("title", flat=True) == ["1.51"]
+    between = Article.objects.filter(rating__range=(Decimal("1.499"), Decimal("1.509")))
+    assert await between.values_list("title", flat=True) == ["1.50"]
+    assert (
+        await Article.objects.filter(rating=1.5).count() == 1
+        and await Article.objects.filter(rating="1.51").count() == 1
+    )
+    assert await Article.objects.filter(GreaterThan(F("rating"), Decimal("1.504"))).count() == 2
+    twice = Article.objects.annotate(x=F("rating") * 2).filter(x__gt=Decimal("3.0001"), x__lt=Decimal("3.0201"))
+    assert await twice.values_list("title", flat=True) == ["1.51"]
+    case = Case(When(rating__lt=Decimal("1.5001"), then=Value("low")), default=Value("high"))
+    assert await Article.objects.annotate(x=case).order_by("rating").values_list("x", flat=True) == [
+        "low",
+        "low",
+        "high",
+        "high",
+    ]
+    # What is written is still rounded, and still has to fit.
+    await Article.objects.filter(rating=Decimal("1.5")).update(rating=Decimal("1.234"))
+    assert await Article.objects.filter(rating=Decimal("1.23")).count() == 1
+    with pytest.raises(ValueError, match="holds 5 digits"):
+        await Article.objects.update(rating=Decimal("123456"))
+
+
+@pytest.mark.row("expressions.value")
+async def test_a_small_value_does_not_decide_what_a_large_one_may_be(blog: Database) -> None:
+    """Statements are kept by their shape, to which the size of a whole number belongs."""
+    await Author.objects.create(name="Ann", age=0)
+    for number in (1, 2**40, -(2**40), 2**31, -(2**31), 2**31 - 1):
+        rows = Author.objects.annotate(
+            x=Value(number), sum=F("age") + Value(number), case=Case(When(age=0, then=Value(number)))
+        )
+        assert await rows.values_list("x", "sum", "case").get() == (number, number, number)
+        assert await Author.objects.filter(age=4).aggregate(s=Sum("age", default=number)) == {"s": number}
