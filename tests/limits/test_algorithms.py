@@ -75,6 +75,24 @@ async def test_costs_count_and_what_costs_too_much_never_passes(name: str, timed
     assert never.retry_s is None
 
 
+@pytest.mark.parametrize("name", ["token-bucket", "leaky-bucket", "gcra", "sliding-counter"])
+@pytest.mark.parametrize("rate", ["7/10s", "3/7s", "11/h"])
+async def test_who_comes_back_when_told_to_the_moment_passes_each_time(
+    name: str, rate: str, timed: tuple[Store, Clock]
+) -> None:
+    """Sums of doubles miss by a hair, and nobody is refused for that."""
+    store, clock = timed
+    clock.now = 1000.25
+    algorithm = ALGORITHMS[name](Rate.parse(rate))
+
+    for _ in range(40):
+        verdict = await store.hit(algorithm, "k")
+        if not verdict.allowed:
+            assert verdict.retry_s is not None
+            clock.now += verdict.retry_s
+            assert (await store.hit(algorithm, "k")).allowed
+
+
 async def test_a_leaky_bucket_spaces_requests_evenly(timed: tuple[Store, Clock]) -> None:
     store, _ = timed
     algorithm = ALGORITHMS["leaky-bucket"](Rate.parse("10/s"), burst=3)

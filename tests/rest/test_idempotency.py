@@ -83,10 +83,11 @@ async def test_a_key_is_one_requests_one_endpoints_and_one_users(site: Any) -> N
 
     await client.post("/pay", json={"amount": 1}, headers=key("a"))
     mismatch = await client.post("/pay", json={"amount": 2}, headers=key("a"))
+    asked_otherwise = await client.post("/pay?currency=eur", json={"amount": 1}, headers=key("a"))
     elsewhere = await client.post("/other", json={"amount": 3}, headers=key("a"))
     someone = await client.post("/pay", json={"amount": 4}, headers=key("a", **KNOWN))
 
-    assert mismatch.status_code == 422
+    assert (mismatch.status_code, asked_otherwise.status_code) == (422, 422)
     assert mismatch.json()["errors"][0]["header"] == "Idempotency-Key"
     assert (elsewhere.status_code, someone.status_code) == (200, 201)
     assert till.paid == [1, 3, 4]
