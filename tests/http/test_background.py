@@ -179,3 +179,26 @@ async def test_every_function_for_the_end_of_a_request_is_called_though_one_fail
 
     assert sorted(told) == ["after", "first", "second"]
     assert told.index("second") < told.index("first")
+
+
+async def test_a_task_that_waits_for_all_others_does_not_wait_for_itself() -> None:
+    go_on, over = asyncio.Event(), asyncio.Event()
+    told: list[str] = []
+
+    async def other() -> None:
+        await go_on.wait()
+        told.append("other")
+
+    async def last() -> None:
+        await running.drain()
+        told.append("last")
+        over.set()
+
+    running.start(last)
+    running.start(other)
+    await asyncio.sleep(0)
+    go_on.set()
+    async with asyncio.timeout(10):
+        await over.wait()
+
+    assert told == ["other", "last"]
