@@ -218,3 +218,19 @@ async def test_prefetches_and_streams_go_together(ann: Author) -> None:
             assert [one.label for one in article.tags.all()] == ["red"]
             assert article.author.name == "Ann"
     assert len(queries) == 4
+
+
+@pytest.mark.vendors("sqlite")
+async def test_moments_that_django_wrote_are_brought_into_one_form(blog: Database) -> None:
+    moment = dt.datetime(2026, 3, 14, 15, 9, tzinfo=dt.UTC)
+    author = await Author.objects.create(name="Ann")
+    for title in ("ours", "theirs"):
+        await Article.objects.create(title=title, author=author, published_at=moment)
+    rows = Article.objects.filter(published_at=moment).order_by("title").values_list("title", flat=True)
+    await blog.execute("UPDATE testblog_article SET published_at = '2026-03-14 15:09:00' WHERE title = 'theirs'")
+    assert (await Article.objects.get(title="theirs")).published_at == moment
+    assert await rows.all() == ["ours"]
+    changed = await blog.execute(
+        "UPDATE testblog_article SET published_at = published_at || '.000000' WHERE published_at NOT LIKE '%.%'"
+    )
+    assert changed == 1 and await rows.all() == ["ours", "theirs"]
