@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet.concurrency import maybe_await
 from covet.db.errors import IntegrityError, NotSupportedError
+from covet.db.models import signals
 from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.expressions.refs import F
@@ -15,14 +16,6 @@ from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS, Query
-from covet.db.models.signals import (
-    post_bulk_create,
-    post_bulk_update,
-    post_update,
-    pre_bulk_create,
-    pre_bulk_update,
-    pre_update,
-)
 from covet.db.models.state import LOADED
 from covet.db.sql.statements import Conflict
 from covet.exceptions import FieldDoesNotExist, FieldError
@@ -177,8 +170,7 @@ class Mutate(Chain[M, R]):
     ) -> list[M]:
         """Insert instances in as few statements as possible, and return them with their keys where the database tells.
 
-        ``save()`` is not called, and ``pre_save``/``post_save`` are not sent; ``pre_bulk_create`` and
-        ``post_bulk_create`` are, once.
+        ``save()`` is not called, nor its signals sent; ``pre_bulk_create`` and ``post_bulk_create`` are, once.
 
         Args:
             objs: Instances of the model.
@@ -205,7 +197,7 @@ class Mutate(Chain[M, R]):
         conflict = _conflict(meta, database.dialect, ignore_conflicts, update_conflicts, update_fields, unique_fields)
         if not instances:
             return instances
-        await pre_bulk_create.send(model, instances=instances, using=database.alias)
+        await signals.pre_bulk_create.send(model, instances=instances, using=database.alias)
         relations = [field for field in meta.concrete_fields if field.is_relation or field.needs_preparing]
         relations += [field for field in meta.private_fields if field.many_to_one]
         for instance in instances:
@@ -220,7 +212,7 @@ class Mutate(Chain[M, R]):
                 await self._insert_part(part, database, conflict, batch_size, keyed=part is with_key)
         for instance in instances:
             instance._row_state = LOADED(database.alias, instance._row_state.partial)
-        await post_bulk_create.send(model, instances=instances, using=database.alias)
+        await signals.post_bulk_create.send(model, instances=instances, using=database.alias)
         return instances
 
     async def _insert_part(
@@ -287,9 +279,9 @@ class Mutate(Chain[M, R]):
             return 0
         database = run.write_database(self)
         given = list(instances.values())
-        await pre_bulk_update.send(self.model, instances=given, fields=names, using=database.alias)
+        await signals.pre_bulk_update.send(self.model, instances=given, fields=names, using=database.alias)
         total = await self._update_tables(given, chosen, database, batch_size)
-        await post_bulk_update.send(self.model, instances=given, fields=names, using=database.alias)
+        await signals.post_bulk_update.send(self.model, instances=given, fields=names, using=database.alias)
         return total
 
     async def _update_tables(
@@ -364,12 +356,12 @@ class Mutate(Chain[M, R]):
         if version is not None and all(field is not version for field, _value in assignments):
             # Whoever holds one of the rows must see that it has changed.
             assignments.append((version, F(version.attname) + 1))
-        if pre_update.has_listeners(model):
-            await pre_update.send(model, queryset=self, values=values, using=database.alias)
+        if signals.pre_update.has_listeners(model):
+            await signals.pre_update.send(model, queryset=self, values=values, using=database.alias)
         rows = await self._update_rows(assignments, database)
         self._cache = None
-        if post_update.has_listeners(model):
-            await post_update.send(model, queryset=self, values=values, using=database.alias, rows=rows)
+        if signals.post_update.has_listeners(model):
+            await signals.post_update.send(model, queryset=self, values=values, using=database.alias, rows=rows)
         return rows
 
     def _update_rows(self, assignments: list[tuple[Any, Any]], database: Any) -> Awaitable[int]:
