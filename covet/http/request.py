@@ -27,7 +27,7 @@ from covet.types import Message, Receive, Scope
 if TYPE_CHECKING:
     from covet.http import body as bodies
     from covet.http import forms, negotiation, proxies
-    from covet.http import query as queries
+    from covet.http import query as query_strings
     from covet.http.uploads import UploadHandler
     from covet.urls.resolver import CompiledRoute
 else:
@@ -35,7 +35,7 @@ else:
     negotiation = late_module(__name__, "covet.http.negotiation")
     proxies = late_module(__name__, "covet.http.proxies")
     bodies = late_module(__name__, "covet.http.body", "bodies")
-    queries = late_module(__name__, "covet.http.query", "queries")
+    query_strings = late_module(__name__, "covet.http.query", "query_strings")
 
 __all__ = ["Request", "State"]
 
@@ -123,7 +123,7 @@ class Request:
     _receive: Receive | None = None
     _body: bytes | None = None
     _headers: Headers | None = None
-    _query: queries.QueryParams | None = None
+    _query: query_strings.QueryParams | None = None
     _cookies: dict[str, str] | None = None
     _form: forms.FormData | None = None
     _json: Any = _UNSET
@@ -276,10 +276,10 @@ class Request:
         return self._headers
 
     @property
-    def query(self) -> queries.QueryParams:
+    def query(self) -> query_strings.QueryParams:
         """The parameters of the query string; ``query["q"]``, ``query.getlist("tag")``."""
         if self._query is None:
-            self._query = queries.QueryParams(self.raw_query, limit=self.policy.max_fields)
+            self._query = query_strings.QueryParams(self.raw_query, limit=self.policy.max_fields)
         return self._query
 
     @property
