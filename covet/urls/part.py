@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -140,7 +141,7 @@ class UrlsPart(AppPart):
         return found
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report routes that can never be reached, and names that two routes share."""
+        """Report routes that can never be reached, names that two routes share, and views that do not take what their path gives."""
         for views in (self.error_views, *(views for _, views in self.urlconfs.values())):
             yield from check_error_views(views)
         by_shape: dict[Any, FlatRoute] = {}
@@ -171,6 +172,7 @@ class UrlsPart(AppPart):
                     obj=flat.text,
                     id="urls.W003",
                 )
+            yield from _check_arguments(flat)
             name = flat.full_name
             if name is None:
                 continue
@@ -187,6 +189,26 @@ class UrlsPart(AppPart):
                     obj=flat.text,
                     id="urls.W002",
                 )
+
+
+def _check_arguments(flat: FlatRoute) -> Iterable[CheckMessage]:
+    """Report a function that would fail at each request, because it takes something else than its path gives."""
+    view = flat.route.view
+    if flat.regex is not None or flat.host is not None or not inspect.isfunction(view):
+        return
+    given = {piece.name: None for piece in flat.pieces if piece.converter is not None} | dict.fromkeys(flat.kwargs)
+    # Not those of a function that it wraps: a decorator may give it other arguments than it gets.
+    takes = inspect.signature(view, follow_wrapped=False)
+    try:
+        takes.bind(None, **given)
+    except TypeError as error:
+        shown = ", ".join(["request", *given])
+        yield Warning(
+            f"{view.__module__}.{view.__qualname__} is called with ({shown}): {error}.",
+            hint="Give the view these arguments, or change the path.",
+            obj=flat.text,
+            id="urls.W004",
+        )
 
 
 def _load(name: str, wanted_by: str) -> tuple[ModuleType, Any]:
