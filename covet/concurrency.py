@@ -152,7 +152,7 @@ class Verdict(Coroutine[Any, Any, bool]):
     @property
     def asked(self) -> str:
         """The name of the function that was called."""
-        return str(getattr(self._coroutine, "__qualname__", self._coroutine))
+        return str(getattr(self._coroutine, "__name__", self._coroutine))
 
     def send(self, value: Any, /) -> Any:
         """Go on, as a task does."""

@@ -17,6 +17,7 @@ from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
 from covet.http import Request, Response
 from covet.test import RequestFactory
+from tests.rest.library import Author
 
 READ = access.Target(write=False)
 
@@ -140,3 +141,12 @@ async def test_a_test_of_users_that_forgot_to_await_lets_nobody_in() -> None:
 
     with pytest.raises(TypeError, match="did not await it"):
         await view(RequestFactory().get("/", user=AnonymousUser()))
+
+
+async def test_rows_cannot_be_asked_for_without_await() -> None:
+    """``if rows.exists():`` would be a yes whatever the table holds."""
+    for rows in (Author.objects.filter(name="x"), Author.objects):
+        with pytest.raises(TypeError, match=r"exists\(\) was not awaited, so there is no answer yet"):
+            assert not rows.exists()
+    with pytest.raises(TypeError, match=r"contains\(\) was not awaited"):
+        bool(Author.objects.all().contains(Author(pk=1)))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from covet import timezone
 from covet.apps.registry import Apps
+from covet.concurrency import verdict
 from covet.i18n import override as language
 from covet.i18n.catalog import I18nPart
 from covet.templates.dates import _LETTER, _OF_BOTH, _OF_DATES, _OF_TIMES, format_moment
@@ -263,3 +264,14 @@ async def test_a_misspelt_filter_or_test_is_told_with_the_likely_one(
         await shown(before + source, x=1, late=late)
 
     assert raised.value.message == detail
+
+
+@verdict
+async def may(what: str) -> bool:
+    return what == "read"
+
+
+async def test_a_question_that_must_be_awaited_is_answered_in_a_template() -> None:
+    source = "{% if may('read') %}reads{% endif %} {% if may('write') %}writes{% else %}writes not{% endif %}"
+    assert await shown(source, may=may) == "reads writes not"
+    assert await shown("{% if not may('write') %}no{% endif %}", may=may) == "no"

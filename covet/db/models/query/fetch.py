@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from covet.concurrency import verdict
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
@@ -325,12 +326,14 @@ class Fetch(Chain[M, R]):
             return len(self._cache)
         return await run.count(self.query, run.read_database(self), self._caching)
 
+    @verdict
     async def exists(self) -> bool:
         """Return whether there is a row."""
         if self._cache is not None:
             return bool(self._cache)
         return await run.exists(self.query, run.read_database(self), self._caching)
 
+    @verdict
     async def contains(self, row: Any) -> bool:
         """Return whether the queryset holds this row.
 
