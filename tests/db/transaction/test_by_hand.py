@@ -50,6 +50,18 @@ manual = pytest.mark.row("transactions.manual")
 
 
 @savepoints
+async def test_a_block_that_is_to_be_rolled_back_stays_so_behind_a_rollback_to_a_savepoint(db: Database) -> None:
+    async with transaction.atomic():
+        await add(db, "a")
+        sid = await transaction.savepoint()
+        transaction.set_rollback(True)
+        await transaction.savepoint_rollback(sid)
+        assert transaction.get_rollback()
+
+    assert await seen(db) == []
+
+
+@savepoints
 async def test_what_came_after_a_savepoint_is_undone_alone_and_it_can_be_used_again(db: Database) -> None:
     async with transaction.atomic():
         await add(db, "a")

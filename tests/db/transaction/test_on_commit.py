@@ -141,3 +141,21 @@ async def test_after_the_block_it_raises(database: Database) -> None:
 async def test_something_that_is_no_function_is_refused(database: Database) -> None:
     with pytest.raises(TypeError, match="takes a function"):
         transaction.on_commit(5)  # type: ignore[arg-type]
+
+
+async def test_what_waited_for_a_commit_runs_although_the_task_was_cancelled_at_it(database: Database) -> None:
+    """The rows are there; a mail about them that is never sent would be missed."""
+
+    async def work() -> None:
+        async with transaction.atomic():
+            await database.fetch("SELECT 1")
+            await transaction.on_commit(mail)
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+    task = asyncio.create_task(work())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert ran == ["mail"]

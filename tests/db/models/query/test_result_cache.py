@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import decimal
 import ipaddress
@@ -553,6 +554,21 @@ async def test_a_store_that_does_not_answer_fails_no_query(
             assert await statements(rows.count()) == 0
     finally:
         await dead.close()
+
+
+async def test_a_result_read_between_a_savepoint_and_the_commit_around_it_is_not_kept(cached: Database) -> None:
+    await _write()
+    rows = Article.objects.filter(title="one").cache()
+    assert await rows.count() == 1
+
+    async with transaction.atomic():
+        async with transaction.atomic():
+            await Article.objects.update(title="two")
+        # Others cannot see it yet, and must not keep what they see.
+        elsewhere = asyncio.create_task(rows.all().count(), context=contextvars.Context())
+        assert await elsewhere == 1
+
+    assert await rows.count() == 0
 
 
 async def test_what_a_store_that_is_down_must_be_told_does_not_grow_without_end(
