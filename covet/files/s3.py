@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import io
 import mimetypes
+import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +24,9 @@ __all__ = ["S3File", "S3Storage"]
 
 # What is not longer goes up in one request, which S3 refuses when the name is taken meanwhile.
 _ONE_PIECE = 8 * 1024 * 1024
+# How long the end of a process waits for the threads of obstore, and how often it looks.
+_THREADS_END_S = 5.0
+_LOOK_S = 0.001
 
 
 class S3Storage(BaseStorage):
@@ -92,6 +99,7 @@ class S3Storage(BaseStorage):
             import obstore
         except ImportError as error:
             raise MissingDependency("obstore", extra="s3", feature="S3Storage") from error
+        _outlive_threads()
         return obstore
 
     @cached_property
@@ -276,3 +284,23 @@ async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     yield head
     async for chunk in rest:
         yield chunk
+
+
+@cache
+def _outlive_threads() -> None:
+    """See that the process does not end while a thread of obstore's still runs Python code."""
+    atexit.register(_wait_for_foreign_threads)
+
+
+def _wait_for_foreign_threads() -> None:
+    """Wait until no thread that Python did not start runs Python code.
+
+    A result is told to the event loop by such a thread, which the loop may be quicker than: it goes on, a command is done, and
+    the interpreter ends. A thread that then wants to go on is ended by it, which Rust takes for an error and aborts the process.
+    """
+    end = time.monotonic() + _THREADS_END_S
+    while time.monotonic() < end:
+        ours = {each.ident for each in threading.enumerate() if not isinstance(each, threading._DummyThread)}
+        if sys._current_frames().keys() <= ours:
+            return
+        time.sleep(_LOOK_S)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import io
+import threading
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
@@ -12,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
-from covet.files import Storage, SuspiciousFileOperation, storages
+from covet.files import Storage, SuspiciousFileOperation, s3, storages
 from covet.files.s3 import S3Storage
 
 BIG = bytes(range(256)) * 4096 * 9  # 9 MiB: more than one piece
@@ -132,3 +134,41 @@ async def test_the_setting_names_it_and_migrations_never_see_a_key(options: dict
     assert hash(storage) == hash(S3Storage(*args, **kwargs))
     with pytest.raises(ImproperlyConfigured, match="name of a bucket"):
         S3Storage("")
+
+
+def test_a_process_ends_after_the_threads_that_still_tell_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def tell() -> None:
+        begun.set()
+        go.wait()
+        told.append("the result")
+
+    # As those of obstore: none that threading knows.
+    _thread.start_new_thread(tell, ())
+    begun.wait()
+    monkeypatch.setattr(s3.time, "sleep", lambda seconds: go.set())
+
+    s3._wait_for_foreign_threads()
+
+    assert told == ["the result"]
+
+
+def test_a_process_does_not_wait_for_ever_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
+    monkeypatch.setattr(s3, "_THREADS_END_S", 0.01)
+
+    def hang() -> None:
+        begun.set()
+        go.wait()
+        ended.set()
+
+    _thread.start_new_thread(hang, ())
+    begun.wait()
+    s3._wait_for_foreign_threads()
+    was_over = ended.is_set()
+    go.set()
+    ended.wait()
+
+    assert not was_over
