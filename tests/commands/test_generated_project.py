@@ -39,7 +39,8 @@ def site(tmp_path_factory):
 
 
 def test_it_migrates_and_passes_its_checks(site):
-    migrated = run(sys.executable, "manage.py", "migrate", cwd=site)
+    fresh = f"sqlite:///{site / 'fresh.sqlite3'}"
+    migrated = run(sys.executable, "manage.py", "migrate", cwd=site, DATABASE_URL=fresh)
     again = run(sys.executable, "manage.py", "makemigrations", "--check", cwd=site)
     checked = run(sys.executable, "manage.py", "check", "--fail-level", "WARNING", cwd=site)
 
