@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,16 @@ def is_own(filename: str) -> bool:
     return filename.startswith((_COVET, _LIBRARY, "<")) or f"{os.sep}site-packages{os.sep}" in filename
 
 
+@lru_cache(1024)
+def _kind(filename: str) -> str:
+    """Return what a file is on the way to the project's code; kept, as each block of each transaction asks."""
+    if filename.startswith(_ASYNCIO) and not filename.endswith("tasks.py"):
+        return "loop"
+    if filename.startswith(_INSIDE) or filename.endswith(("contextlib.py", "asyncio/tasks.py")):
+        return "passed on"
+    return "ours" if filename.startswith(_COVET) else "project"
+
+
 def place_of_caller(depth: int = 1) -> str:
     """Return ``file:line`` of the nearest caller outside of ``covet``: what an error names as the place.
 
@@ -35,14 +46,14 @@ def place_of_caller(depth: int = 1) -> str:
     ours: FrameType | None = None
     while frame is not None:
         found = frame
-        name = frame.f_code.co_filename
-        if name.startswith(_ASYNCIO) and not name.endswith("tasks.py"):
+        kind = _kind(frame.f_code.co_filename)
+        if kind == "project":
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        if kind == "loop":
             if ours is None:
                 return _task_place(found)
             break
-        if not name.startswith(_INSIDE) and not name.endswith(("contextlib.py", "asyncio/tasks.py")):
-            if not name.startswith(_COVET):
-                return f"{name}:{frame.f_lineno}"
+        if kind == "ours":
             ours = ours or frame
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     found = ours or found
