@@ -162,7 +162,9 @@ async def test_awaiting_the_relation_of_each_row_costs_two_calls_a_row(rows: Dat
         return await _count(loop, but=_LOOP)
 
     await touch(3)
-    few, many = await touch(50), await touch(150)
+    # A timer of the pool, or an answer in two parts, adds a call: the fewest of several are those that it takes.
+    few = min([await touch(50) for _ in range(5)])
+    many = min([await touch(150) for _ in range(5)])
     # The descriptor and ``__await__``. What the first row loads for all is the same number of calls for any number.
     assert many - few == 200
     assert few - 100 <= 130
