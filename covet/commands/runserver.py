@@ -21,6 +21,9 @@ from covet.management.output import note, out, style
 
 __all__ = ["Address", "open_socket", "parse_address", "runserver"]
 
+# How far Python remembers who called an async function: over a manager and a queryset to the view.
+_ORIGIN_DEPTH = 5
+
 
 class Address(Struct, frozen=True):
     """Where to listen."""
@@ -131,6 +134,8 @@ def _serve(where: Address, listening: socket.socket, *, watching: bool, first: b
     from covet.asgi import served_application
     from covet.handlers.server import serve_uvicorn
 
+    # What nobody awaited has done nothing; Python's warning says where it was called then.
+    sys.set_coroutine_origin_tracking_depth(_ORIGIN_DEPTH)
     return serve_uvicorn(served_application(), listening, access_log=True)
 
 

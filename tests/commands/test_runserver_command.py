@@ -88,6 +88,23 @@ def serve(project, environ):
         process.stdout.close()
 
 
+def test_what_nobody_awaited_is_told_with_its_line(serve, project):
+    urls = project / "site_/urls.py"
+    urls.write_text(
+        "from covet.http import Response\nfrom covet.urls import path\n\n"
+        "async def save():\n    pass\n\n"
+        "async def home(request):\n    save()\n    return Response('saved')\n\n"
+        "urlpatterns = [path('', home)]\n"
+    )
+    server = serve("--noreload")
+    server.until("Ctrl-C stops.")
+
+    assert server.get() == "saved"
+    told = server.until("\n    save()\n")
+    assert "RuntimeWarning: coroutine 'save' was never awaited" in told
+    assert f'{urls}", line 8, in home' in told
+
+
 def test_the_banner_says_what_runs_and_where(serve):
     server = serve("--noreload")
     banner = server.until("Ctrl-C stops.")
