@@ -136,6 +136,10 @@ def serve_uvicorn(
     Returns:
         An exit code: 1 when it could not start.
     """
+    if access_log:
+        lines = logging.getLogger("uvicorn.access")
+        if lines.level == logging.NOTSET:  # LOGGING says nothing of it, and the root's level would hold them back
+            lines.setLevel(logging.INFO)
     has_protocol = importlib.util.find_spec("httptools") is not None
     config = uvicorn.Config(
         app,

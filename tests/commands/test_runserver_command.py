@@ -60,6 +60,12 @@ def serve(project, environ):
                 seen += line
             return seen
 
+        def rest(self):
+            """What it writes until its end."""
+            while (line := self._lines.get(timeout=40)) is not None:
+                self.output += line
+            return self.output
+
         @property
         def url(self):
             return re.search(r"http://127\.0\.0\.1:\d+/", self.output)[0]
@@ -117,6 +123,25 @@ def test_the_banner_says_what_runs_and_where(serve):
     ), banner
     assert server.get() == "hello from here"
     assert server.stop() == 0
+
+
+def test_each_request_is_a_line(serve):
+    server = serve("--noreload")
+    server.until("Ctrl-C stops.")
+    server.get("nowhere?a=1")
+
+    assert re.search(r'127\.0\.0\.1:\d+ - "GET /nowhere\?a=1 HTTP/1\.1" 404', server.until(" 404"))
+
+
+def test_lines_of_requests_follow_the_projects_logging(serve, project):
+    with (project / "site_/settings.py").open("a") as settings:
+        settings.write('\nLOGGING = {"loggers": {"uvicorn.access": {"level": "ERROR"}}}\n')
+    server = serve("--noreload")
+    server.until("Ctrl-C stops.")
+    server.get("nowhere")
+    server.stop()
+
+    assert "GET /nowhere" not in server.rest()
 
 
 def test_a_change_starts_the_server_again_on_the_same_port(serve, project):
