@@ -239,6 +239,28 @@ def test_a_password_is_neither_shown_nor_taken_by_default() -> None:
     assert set(default_input(Account).model_fields) == {"name"}
 
 
+async def test_a_relation_that_is_shown_by_its_column_is_written_so(library: Any) -> None:
+    class ArticleOut(ModelSchema, model=Article, fields=["id", "title", "author_id"]): ...
+
+    class Articles(ModelViewSet, model=Article):
+        schema = ArticleOut
+        permissions = [permissions.AllowAny]
+
+    api = Router()
+    api.register("articles", Articles)
+    client = await library(api)
+    ann = await Author.objects.create(name="Ann", email="ann@example.org")
+    bob = await Author.objects.create(name="Bob", email="bob@example.org")
+
+    created = await client.post("/api/articles/", json={"title": "First", "author_id": ann.pk})
+    assert created.status_code == 201, created.text
+    pk = created.json()["id"]
+    patched = await client.patch(f"/api/articles/{pk}/", json={"author_id": bob.pk})
+
+    assert created.json() == {"id": pk, "title": "First", "author_id": ann.pk}
+    assert patched.json() == {"id": pk, "title": "First", "author_id": bob.pk}
+
+
 def test_a_filter_that_the_model_does_not_have_is_an_error_at_start_up() -> None:
     class Wrong(ReadOnlyModelViewSet, model=Author):
         filters = ["nam"]
