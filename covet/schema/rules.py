@@ -108,10 +108,13 @@ def members_of(data: Any) -> Mapping[str, Any]:
 
 def keys_in(data: Any, place: Place = ()) -> Iterable[tuple[Place, Any]]:
     """Give the rows that values point at by their keys, with their places; those of nested items too."""
+    columns = _columns_of(getattr(type(data), "__covet_model__", None))
     for name, value in members_of(data).items():
         here = (*place, name)
         if hasattr(value, "_meta"):
             yield here, value
+        elif name in columns and value is not None:
+            yield here, columns[name].unloaded(value)
         elif isinstance(value, list):
             for index, row in enumerate(value):
                 if hasattr(row, "_meta"):
@@ -120,6 +123,14 @@ def keys_in(data: Any, place: Place = ()) -> Iterable[tuple[Place, Any]]:
                     yield from _nested_keys(row, (*here, index))
         else:
             yield from _nested_keys(value, here)
+
+
+def _columns_of(model: type[Model] | None) -> dict[str, type[Model]]:
+    """Return the models that the columns of a model's relations hold keys of, such as ``author_id``."""
+    if model is None:
+        return {}
+    relations = [field for field in model._meta.concrete_fields if field.attname != field.name]
+    return {one.attname: one.related_model for one in relations if one.target_field.primary_key}
 
 
 def _nested_keys(value: Any, place: Place) -> Iterable[tuple[Place, Any]]:
@@ -144,7 +155,8 @@ async def dangling(names: Sequence[str], keys: Sequence[tuple[Place, Any]]) -> l
         names: The fields that the database named.
         keys: What ``keys_in`` gave.
     """
-    named = [Dangling(place, row) for place, row in keys if _field_of(place) in names]
+    told = {*names, *(f"{name}_id" for name in names)}
+    named = [Dangling(place, row) for place, row in keys if _field_of(place) in told]
     if len(named) == 1:
         return named
     # SQLite does not say which key it was, a many-to-many table names columns that the client never saw, and several

@@ -256,9 +256,12 @@ async def test_a_relation_that_is_shown_by_its_column_is_written_so(library: Any
     assert created.status_code == 201, created.text
     pk = created.json()["id"]
     patched = await client.patch(f"/api/articles/{pk}/", json={"author_id": bob.pk})
+    unknown = await client.patch(f"/api/articles/{pk}/", json={"author_id": 10**6})
 
     assert created.json() == {"id": pk, "title": "First", "author_id": ann.pk}
     assert patched.json() == {"id": pk, "title": "First", "author_id": bob.pk}
+    assert unknown.status_code == 422, unknown.text
+    assert [error["pointer"] for error in unknown.json()["errors"]] == ["/author_id"]
 
 
 def test_a_filter_that_the_model_does_not_have_is_an_error_at_start_up() -> None:
