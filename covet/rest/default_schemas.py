@@ -53,9 +53,9 @@ def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
         and (named is None or field.name in named or _is_needed(field))
     ]
     if known is not None:
-        # Who is shown "author_id" sends "author_id".
+        # Who is shown "author_id" sends "author_id", unless "author" is shown as well, by its key or by a slug or a link.
         by_column = {field.name: field.attname for field in meta.concrete_fields if field.attname in known}
-        names = [name if name in known else by_column.get(name, name) for name in names]
+        names = [name if name in known or name in related else by_column.get(name, name) for name in names]
     if not names:
         raise ImproperlyConfigured(f"{meta.label} has no field that a client could write. Use ReadOnlyModelViewSet.")
     declared = {name: info for name, info in related.items() if name in names}

@@ -12,6 +12,7 @@ from covet.db.observe import record_queries
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.rest import Link, ModelSchema, ModelViewSet, Page, Router, SelfLink, Slug, permissions, write
+from covet.rest.default_schemas import default_input
 from covet.rest.openapi import build_document
 from covet.rest.related import resolve_related
 from covet.urls import include, path
@@ -261,6 +262,13 @@ async def test_rows_that_may_not_be_named_are_not_there(library: Any) -> None:
     assert refused.json()["errors"][0]["code"] == "unknown_related"
     twice = await client.post("/api/ambiguous/", json={"title": "x", "author": "Bob"})
     assert twice.json()["errors"][0]["code"] == "ambiguous"
+
+
+def test_a_slug_stays_the_name_in_bodies_beside_the_column_that_is_shown() -> None:
+    class Both(ModelSchema, model=Article, fields=["id", "title", "author_id"]):
+        author: Annotated[str, Slug("email")]
+
+    assert {"author", "author_id"} & set(default_input(Article, Both).model_fields) == {"author"}
 
 
 def test_a_marker_on_what_is_no_relation_is_refused() -> None:
