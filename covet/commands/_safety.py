@@ -9,7 +9,7 @@ from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.migrations.errors import StateError
 from covet.db.migrations.safer import SafePlan, make_safe
 from covet.db.migrations.safety import Finding, OperationEffects, examine, examine_all, findings_of
-from covet.exceptions import CommandError
+from covet.exceptions import CommandError, MissingDependency
 from covet.management.output import note, out, style
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ async def examine_new(
             state = migration.mutate_state(state)
     except StateError:
         # Models whose errors are silenced, or an --update of several apps: migrate says what does not fit.
+        return found
+    except MissingDependency:
+        # The files are written by now, and need no driver; that there is none was told when the history was looked at.
         return found
     return found
 

@@ -180,3 +180,15 @@ async def test_what_is_applied_is_listed_with_its_time_and_what_it_needs(site):
     ), out
     _, out, _ = await site.run("showmigrations", "--plan", "--verbose", "blog")
     assert out == "[X] blog.0001_initial\n[ ] blog.0002_fill … (blog.0001_initial)\n"
+
+
+async def test_migrations_are_written_where_no_driver_is_installed(tmp_path):
+    """A machine that only writes migrations needs no driver: the files are made and listed, and a note tells what was not looked at."""
+    site = Site(tmp_path, "postgres://nobody@127.0.0.1:1/nothing")
+    (tmp_path / "asyncpg.py").write_text("raise ImportError('not installed')")
+
+    code, out, err = await site.run("makemigrations")
+
+    assert code == 0, err
+    assert "blog/migrations/0001_initial.py" in out
+    assert "Note: database 'default' cannot be asked" in err and "pip install 'covet[postgres]'" in err
