@@ -30,7 +30,8 @@ NAMES = frozenset({".env"})
 IGNORED = frozenset(
     {"__pycache__", ".git", ".hg", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 )
-POLL_MS = 500
+# watchfiles looks as often by itself. The first look is waited for, see below.
+POLL_MS = 50
 STOP_S = 15.0
 
 
@@ -71,18 +72,22 @@ def serve_and_watch(
         stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    child = _start(listening, address, first=True)
+    child: subprocess.Popen[bytes] | None = None
     reloaded = False
     try:
         changes = watchfiles.watch(
             *folders,
-            watch_filter=lambda change, path: is_watched(path, apart),
+            # Before there is a child, whatever happens ends the first look: a log may be written to all the time.
+            watch_filter=lambda change, path: child is None or is_watched(path, apart),
             stop_event=stop,
             rust_timeout=POLL_MS,
             yield_on_timeout=True,
             raise_interrupt=False,
             ignore_permission_denied=True,
         )
+        # The generator begins to watch when it is first asked: before a child reads a file, so that no later change is missed.
+        next(changes, None)
+        child = _start(listening, address, first=True)
         for changed in changes:
             if stop.is_set():
                 break
@@ -95,7 +100,8 @@ def serve_and_watch(
                 return child.returncode or 0
         return 0
     finally:
-        _stop(child)
+        if child is not None:
+            _stop(child)
         for number, handler in before.items():
             signal.signal(number, handler)
 
