@@ -16,7 +16,7 @@ from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
-from covet.http.status import BODILESS
+from covet.http.status import BODILESS, STATUSES, no_status
 from covet.types import Receive, Scope, Send
 from covet.urls.mount import REST, Mount
 from covet.urls.reverse import script_prefix
@@ -86,6 +86,8 @@ class Application:
                     await response.close()
                     await request.abandon()
                     return
+            if response.status not in STATUSES:
+                response = await handler.errors(request, no_status(response.status))
             try:
                 if response.sends_itself:
                     if response.is_streaming:

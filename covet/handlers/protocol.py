@@ -49,7 +49,7 @@ from covet.http.background import running
 from covet.http.errors import RequestTimeout
 from covet.http.request import Request
 from covet.http.response import ProblemResponse, Response
-from covet.http.status import BODILESS
+from covet.http.status import BODILESS, STATUSES, no_status
 from covet.problems import Problem, problem_for
 
 if TYPE_CHECKING:
@@ -352,6 +352,8 @@ class CovetProtocol(HttpToolsProtocol):
         is_answered = False
         try:
             response = await handler.handle(request)
+            if response.status not in STATUSES:
+                response = await handler.errors(request, no_status(response.status))
             if response.is_streaming:
                 is_answered = True
                 await self._stream(handler, request, response)

@@ -23,7 +23,7 @@ from covet.http.background import running
 from covet.http.headers import RawHeaders
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.http.status import BODILESS
+from covet.http.status import BODILESS, STATUSES, no_status
 from covet.types import ASGIApp, Message, Scope
 
 __all__ = ["RsgiApplication"]
@@ -97,6 +97,8 @@ class RsgiApplication:
             await response.close()
             await request.abandon()
             return
+        if response.status not in STATUSES:
+            response = await handler.errors(request, no_status(response.status))
         if response.is_streaming:
             try:
                 await handler.stream(request, response, exchange.scope(), exchange.receive, exchange.send)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from covet.exceptions import CovetError, SuspiciousOperation
+from covet.http.status import STATUSES, no_status
 from covet.problems import Problem, ProblemError, phrase
 
 __all__ = [
@@ -46,6 +47,9 @@ class HTTPException(CovetError):
         type: A URI that names the kind of problem.
         errors: The single wrong values.
         extra: Further members of the problem document.
+
+    Raises:
+        ValueError: The status is none.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class HTTPException(CovetError):
         errors: Sequence[ProblemError] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
+        if status not in STATUSES:
+            raise no_status(status)
         super().__init__(detail or title or phrase(status))
         self.status = status
         self.detail = detail

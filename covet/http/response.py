@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from covet import json
 from covet.http.cookies import SameSite, build_cookie, signed_cookie_salt
 from covet.http.headers import MutableHeaders, RawHeaders, raw_name, raw_value
-from covet.http.status import BODILESS
+from covet.http.status import BODILESS, STATUSES, no_status
 from covet.problems import PROBLEM_JSON, Problem
 from covet.types import Receive, Scope, Send
 
@@ -42,6 +42,9 @@ class Response:
         headers: Further headers.
         media_type: The ``Content-Type``; a text without one is ``text/plain``.
         background: Called once the answer has been sent: a function, a ``BackgroundTask``, or ``BackgroundTasks``. It may be set later too.
+
+    Raises:
+        ValueError: The status is none.
     """
 
     __slots__ = ("_headers", "background", "body", "raw_headers", "status")
@@ -65,6 +68,8 @@ class Response:
         *,
         background: Callable[[], Any] | None = None,
     ) -> None:
+        if status not in STATUSES:
+            raise no_status(status)
         self.status = status
         self.background = background
         if media_type is None:
@@ -96,6 +101,8 @@ class Response:
 
     @status_code.setter
     def status_code(self, status: int) -> None:
+        if status not in STATUSES:
+            raise no_status(status)
         self.status = status
 
     @property
@@ -205,6 +212,8 @@ class JSONResponse(Response):
         *,
         background: Callable[[], Any] | None = None,
     ) -> None:
+        if status not in STATUSES:
+            raise no_status(status)
         self.status = status
         self.background = background
         self.body = json.dumps(value)

@@ -36,3 +36,11 @@ HTTP_503_SERVICE_UNAVAILABLE: Final = 503
 
 # Answers that carry no content (RFC 9110, 6.4.1).
 BODILESS: Final = frozenset({204, 205, 304, *range(100, 200)})
+
+# What has a first digit that says its class (RFC 9110, 15). Answers ask the set themselves, which costs no call.
+STATUSES: Final = frozenset(range(100, 600))
+
+
+def no_status(status: object) -> ValueError:
+    """Return the error for what is no status of an answer."""
+    return ValueError(f"The status of an answer is a whole number from 100 to 599, not {status!r}.")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from covet.exceptions import ImproperlyConfigured
+from covet.http.status import STATUSES
 from covet.text import misspelt, suggest
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "check_lists",
     "check_route",
     "check_viewset",
+    "check_status",
     "unknown_option",
     "unknown_parameter_option",
 ]
@@ -237,6 +239,42 @@ def check_route(method: str, route: Any) -> None:
 
 
 def _unknown(where: str, name: str, known: Collection[str], words: dict[str, str]) -> TypeError:
+# Of an answer in OpenAPI's words; "model" is the schema of its body.
+_OF_ANSWERS: Final = ("content", "description", "headers", "links", "model")
+_RANGES: Final = ("1XX", "2XX", "3XX", "4XX", "5XX", "default")
+
+
+def check_responses(where: str, responses: Mapping[Any, Any]) -> None:
+    """Refuse further answers of a route that no OpenAPI document could tell of.
+
+    Raises:
+        ImproperlyConfigured: A key is no status, or an answer says what none can.
+    """
+    for status, said in responses.items():
+        number = int(status) if isinstance(status, str) and status.isdigit() else status
+        if number not in STATUSES and status not in _RANGES:
+            raise ImproperlyConfigured(
+                f"{where}: responses has {status!r}; write a status such as 404, or one of {', '.join(map(repr, _RANGES))}."
+            )
+        if not isinstance(said, Mapping):
+            continue
+        for word in said:
+            if word not in _OF_ANSWERS and not str(word).startswith(("x-", "$")):
+                near = suggest(str(word), _OF_ANSWERS)
+                hint = f"Did you mean {near!r}?" if near else f"It takes {', '.join(_OF_ANSWERS)}."
+                raise ImproperlyConfigured(f"{where}: responses[{status!r}] has no member {word!r}. {hint}")
+
+
+def check_status(where: str, status: int | None) -> None:
+    """Refuse the status of a route that is none.
+
+    Raises:
+        ImproperlyConfigured: It is none.
+    """
+    if status is not None and status not in STATUSES:
+        raise ImproperlyConfigured(f"{where}: a status is a whole number from 100 to 599, not {status!r}.")
+
+
     near = suggest(name, known)
     hint = words.get(name) or (f"Did you mean '{near}'?" if near else f"There are: {', '.join(sorted(known))}.")
     return TypeError(f"{where} has no option '{name}': {hint}")

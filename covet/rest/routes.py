@@ -19,6 +19,7 @@ from covet.rest.foreign import (
     check_lists,
     check_route,
     unknown_option,
+    check_status,
 )
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
@@ -283,6 +284,7 @@ class Router:
         if endpoint.permissions is None:
             endpoint.permissions = self.permissions
         if endpoint.throttles is None:
+        check_status(f"{endpoint.method} {endpoint.path!r}", endpoint.status)
             endpoint.throttles = self.throttles
         endpoint.tags = (*self.tags, *(tag for tag in endpoint.tags if tag not in self.tags))
         endpoint.include_in_schema = endpoint.include_in_schema and self.include_in_schema
