@@ -141,7 +141,7 @@ class Endpoint(Struct, eq=False):
     operation_id: str | None = None
     deprecated: bool | Deprecation = False
     include_in_schema: bool = True
-    responses: Mapping[int, Any] = field(default_factory=dict)
+    responses: Mapping[int | str, Any] = field(default_factory=dict)
     model: type[Model] | None = None
     action: Action | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)

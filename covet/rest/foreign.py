@@ -16,9 +16,10 @@ __all__ = [
     "check_exception",
     "check_exception_handler",
     "check_lists",
+    "check_responses",
     "check_route",
-    "check_viewset",
     "check_status",
+    "check_viewset",
     "unknown_option",
     "unknown_parameter_option",
 ]
@@ -238,7 +239,6 @@ def check_route(method: str, route: Any) -> None:
     raise ImproperlyConfigured(f"The path of a {method} is a text, not {route!r}.")
 
 
-def _unknown(where: str, name: str, known: Collection[str], words: dict[str, str]) -> TypeError:
 # Of an answer in OpenAPI's words; "model" is the schema of its body.
 _OF_ANSWERS: Final = ("content", "description", "headers", "links", "model")
 _RANGES: Final = ("1XX", "2XX", "3XX", "4XX", "5XX", "default")
@@ -275,6 +275,7 @@ def check_status(where: str, status: int | None) -> None:
         raise ImproperlyConfigured(f"{where}: a status is a whole number from 100 to 599, not {status!r}.")
 
 
+def _unknown(where: str, name: str, known: Collection[str], words: dict[str, str]) -> TypeError:
     near = suggest(name, known)
     hint = words.get(name) or (f"Did you mean '{near}'?" if near else f"There are: {', '.join(sorted(known))}.")
     return TypeError(f"{where} has no option '{name}': {hint}")

@@ -17,9 +17,10 @@ from covet.rest.foreign import (
     check_exception,
     check_exception_handler,
     check_lists,
+    check_responses,
     check_route,
-    unknown_option,
     check_status,
+    unknown_option,
 )
 from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
@@ -51,7 +52,7 @@ class RouteOptions(TypedDict, total=False):
     operation_id: str | None
     deprecated: bool | Deprecation
     include_in_schema: bool
-    responses: Mapping[int, Any] | None
+    responses: Mapping[int | str, Any] | None
     model: type[Model] | None
     formats: Sequence[Any] | None
     conditional: bool
@@ -181,7 +182,7 @@ class Router:
         operation_id: str | None = None,
         deprecated: bool | Deprecation = False,
         include_in_schema: bool = True,
-        responses: Mapping[int, Any] | None = None,
+        responses: Mapping[int | str, Any] | None = None,
         model: type[Model] | None = None,
         formats: Sequence[Any] | None = None,
         conditional: bool = False,
@@ -214,7 +215,8 @@ class Router:
             operation_id: For generated clients; the name when left out.
             deprecated: Still there, but not for long; a ``Deprecation`` says how long, in headers.
             include_in_schema: Whether OpenAPI tells of it.
-            responses: Further answers by status, for OpenAPI.
+            responses: Further answers by status, for OpenAPI: a schema, or a mapping of OpenAPI's words (``description``,
+                ``content``, ``headers``, ``links``) and ``model``; ``"4XX"`` and ``"default"`` stand for several.
             model: What permissions are about, where the answer does not say.
             formats: The forms of bodies and answers: ``["json", "csv"]``; the router's when left out.
             conditional: Put an ``ETag`` on answers, and answer 304 to a client that has them.
@@ -233,7 +235,8 @@ class Router:
                 expressions such as ``{$request.body#/callback_url}``.
         """
         check_route(method, route)
-        check_lists(f"{method} {route!r}", tags=tags, formats=formats, permissions=permissions, throttles=throttles)
+        where = f"{method} {route!r}"
+        check_lists(where, tags=tags, formats=formats, permissions=permissions, throttles=throttles)
 
         def add(handler: F) -> F:
             self.add(
@@ -252,7 +255,7 @@ class Router:
                     operation_id=operation_id,
                     deprecated=deprecated,
                     include_in_schema=include_in_schema,
-                    responses=_all_responses(response, responses),
+                    responses=_all_responses(where, response, responses),
                     model=model,
                     formats=formats,
                     conditional=conditional,
@@ -281,10 +284,10 @@ class Router:
 
     def add(self, endpoint: Endpoint) -> None:
         """Add an endpoint; what it does not say itself, the router says."""
+        check_status(f"{endpoint.method} {endpoint.path!r}", endpoint.status)
         if endpoint.permissions is None:
             endpoint.permissions = self.permissions
         if endpoint.throttles is None:
-        check_status(f"{endpoint.method} {endpoint.path!r}", endpoint.status)
             endpoint.throttles = self.throttles
         endpoint.tags = (*self.tags, *(tag for tag in endpoint.tags if tag not in self.tags))
         endpoint.include_in_schema = endpoint.include_in_schema and self.include_in_schema
@@ -428,6 +431,9 @@ def _prefix(prefix: str) -> str:
     return f"{bare}/" if bare else ""
 
 
-def _all_responses(response: Any, further: Mapping[int, Any] | None) -> dict[int, Any]:
-    listed = {int(status): schema for status, schema in response.items()} if isinstance(response, dict) else {}
+def _all_responses(where: str, response: Any, further: Mapping[int | str, Any] | None) -> dict[int | str, Any]:
+    listed: dict[int | str, Any] = (
+        {int(status): schema for status, schema in response.items()} if isinstance(response, dict) else {}
+    )
+    check_responses(where, further or {})
     return {**listed, **(further or {})}

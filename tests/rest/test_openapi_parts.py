@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
+from covet.http import HTMLResponse
 from covet.http.files import UploadedFile
 from covet.rest import (
     Body,
@@ -291,3 +293,82 @@ async def test_a_part_with_an_unknown_option_is_refused(site: Any) -> None:
     client = await documented(site, {"orders": {"prefx": "/"}})
 
     assert (await client.get("/openapi.json?document=orders")).status_code == 500
+
+
+class Message(Schema):
+    message: str
+
+
+def answers_of(**options: Any) -> dict[str, Any]:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/orders/<int:pk>", **options)
+    async def read_order(pk: int) -> Order:
+        raise NotImplementedError
+
+    with override(DATABASES={}, MIDDLEWARE=[]):
+        document = json.loads(json.dumps(build_document(Resolver([path("", include(api))]).routes, title="T")))
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    found: dict[str, Any] = document["paths"]["/orders/{pk}"]["get"]["responses"]
+    return found
+
+
+def test_an_answer_has_words_and_a_model() -> None:
+    found = answers_of(responses={410: {"model": Message, "description": "It was deleted."}})
+
+    assert found["410"]["description"] == "It was deleted."
+    assert found["410"]["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
+
+
+def test_what_is_said_of_the_answer_itself_is_added_to_its_schema() -> None:
+    found = answers_of(responses={200: {"description": "An order, or its picture.", "content": {"image/png": {}}}})
+
+    assert found["200"]["description"] == "An order, or its picture."
+    assert found["200"]["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Order"}},
+        "image/png": {},
+    }
+
+
+def test_an_error_that_is_only_described_is_a_problem_document() -> None:
+    found = answers_of(responses={404: {"description": "There is no such order."}})
+
+    assert found["404"]["description"] == "There is no such order."
+    assert found["404"]["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def test_a_range_of_statuses_and_the_rest_have_keys_of_their_own() -> None:
+    found = answers_of(responses={"5XX": {"description": "Broken."}, "default": Message})
+
+    assert found["5XX"]["description"] == "Broken."
+    assert found["default"]["description"] == "Any other answer."
+    assert found["default"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Message"}
+
+
+@pytest.mark.parametrize(
+    ("responses", "message"),
+    [
+        ({"4xx": None}, "write a status such as 404, or one of '1XX'"),
+        ({999: None}, "write a status such as 404"),
+        ({404: {"desciption": "Gone."}}, "has no member 'desciption'. Did you mean 'description'?"),
+        ({404: {"schema": Message}}, "It takes content, description, headers, links, model."),
+    ],
+)
+def test_answers_that_no_document_could_tell_of_are_refused(responses: dict[Any, Any], message: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=re.escape(message)):
+        answers_of(responses=responses)
+
+
+@pytest.mark.parametrize("returns", [HTMLResponse, HTMLResponse | dict[str, str]])
+def test_a_handler_that_makes_its_own_responses_and_has_no_schema_is_not_told_to_answer_nothing(returns: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    async def page() -> Any:
+        raise NotImplementedError
+
+    page.__annotations__["return"] = returns
+    api.get("/page", response=None)(page)
+    with override(DATABASES={}, MIDDLEWARE=[]):
+        document = build_document(Resolver([path("", include(api))]).routes, title="T")
+
+    assert next(iter(document["paths"]["/page"]["get"]["responses"])) == "200"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -42,8 +42,8 @@ def collect(compiled: Compiled, components: Components) -> None:
     for parameter in _form(compiled):
         if parameter.marker.source == "form":
             components.add(parameter.annotation, "validation")
-    for schema in _answers(compiled).values():
-        if schema is not None and schema is not UNSET and not isinstance(schema, dict):
+    for schema, _ in _answers(compiled).values():
+        if _is_schema(schema):
             components.add(schema, "serialization")
     if compiled.expansion is not None:
         components.add(compiled.expansion.documented, "serialization")
@@ -274,14 +274,22 @@ def _form_body(compiled: Compiled, components: Components) -> dict[str, Any]:
     return body
 
 
-def _answers(compiled: Compiled) -> dict[int, Any]:
-    """Return the schemas of the answers by status."""
-    answers: dict[int, Any] = {compiled.status: compiled.plan.schema}
-    for status, schema in compiled.endpoint.responses.items():
-        if int(status) == compiled.status and compiled.plan.schema is UNSET:
-            answers[compiled.status] = schema  # a handler that makes its own response cannot say more
-        answers.setdefault(int(status), schema)
+def _answers(compiled: Compiled) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """Return for each status the schema of its answer, and what the endpoint says of it in OpenAPI's words."""
+    main = str(compiled.status)
+    answers: dict[str, tuple[Any, dict[str, Any]]] = {main: (compiled.plan.schema, {})}
+    for status, said in compiled.endpoint.responses.items():
+        key = status if isinstance(status, str) else str(int(status))
+        words = dict(said) if isinstance(said, Mapping) else {}
+        schema = words.pop("model", None) if isinstance(said, Mapping) else said
+        if key == main and (schema is None or compiled.plan.schema is not UNSET):
+            schema = compiled.plan.schema  # only a handler that makes its own response leaves it to `responses`
+        answers[key] = (schema, words)
     return answers
+
+
+def _is_schema(schema: Any) -> bool:
+    return schema is not None and schema is not UNSET and schema is not type(None)
 
 
 def _unsaid(compiled: Compiled, components: Components) -> dict[str, Any]:
@@ -298,34 +306,42 @@ def _unsaid(compiled: Compiled, components: Components) -> dict[str, Any]:
 
 def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
     described: dict[str, Any] = {}
-    for status, schema in _answers(compiled).items():
-        one: dict[str, Any] = {"description": phrase(status)}
-        if isinstance(schema, dict):  # a whole answer in OpenAPI's words
-            one.update(schema)
-        elif schema is UNSET:
-            content = _unsaid(compiled, components)
-            one.update({"content": content} if content else {})
-        elif schema is not None and schema is not type(None):
+    for status, (schema, words) in _answers(compiled).items():
+        is_main = status == str(compiled.status)
+        one: dict[str, Any] = {"description": _phrase(status)}
+        content: dict[str, Any] = {}
+        if _is_schema(schema):
             shown = components.of(schema, "serialization")
-            one["content"] = _contents(
-                compiled, _said(compiled, components, shown) if status == compiled.status else shown
-            )
-        if compiled.endpoint.conditional and schema is not None and 200 <= int(status) < 300:
+            content = _contents(compiled, _said(compiled, components, shown) if is_main else shown)
+        elif schema is UNSET and "content" not in words:
+            content = _unsaid(compiled, components)
+        elif words and "content" not in words and status[0] in "45":
+            content = problem_response("")["content"]  # errors have this form, whatever else is said of one
+        one.update(words)
+        if content := {**content, **words.get("content", {})}:
+            one["content"] = content
+        if compiled.endpoint.conditional and schema is not None and status.startswith("2"):
             one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
-        if told := _told_headers(compiled, is_page=int(status) == compiled.status):
+        if told := _told_headers(compiled, is_page=is_main):
             one["headers"] = {**one.get("headers", {}), **told}
-        described[str(status)] = one
+        described[status] = one
     if compiled.endpoint.conditional and not compiled.endpoint.is_write:
         described["304"] = {"description": "The client has this already (If-None-Match, If-Modified-Since)."}
-    for status, text in _problems(compiled):
-        described.setdefault(str(status), problem_response(text))
-        if status == 429:
+    for number, text in _problems(compiled):
+        described.setdefault(str(number), problem_response(text))
+        if number == 429:
             wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
             described["429"].setdefault("headers", {"Retry-After": wait})
-        if status == 415 and compiled.accept_patch:
+        if number == 415 and compiled.accept_patch:
             kinds = {"description": "What a PATCH may be (RFC 5789).", "schema": {"type": "string"}}
             described["415"].setdefault("headers", {"Accept-Patch": kinds})
     return dict(sorted(described.items()))
+
+
+def _phrase(status: str) -> str:
+    if status.isdigit():
+        return phrase(int(status))
+    return "Any other answer." if status == "default" else f"Any other status of {status}."
 
 
 def _said(compiled: Compiled, components: Components, schema: dict[str, Any]) -> dict[str, Any]:
