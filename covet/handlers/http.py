@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from covet.apps.draining import draining
@@ -51,6 +52,7 @@ class HttpHandler:
     Attributes:
         handle: ``async (request) -> response``; never raises an ``Exception``.
         layers: The names of the middleware in use.
+        urlconfs: As given.
         websocket_hooks: ``process_websocket`` of each of them; the WebSocket handler runs these.
     """
 
@@ -63,6 +65,7 @@ class HttpHandler:
         "policy",
         "proxies",
         "resolver",
+        "urlconfs",
         "websocket_hooks",
     )
 
@@ -80,6 +83,7 @@ class HttpHandler:
         urlconfs: Mapping[str, tuple[Resolver, ErrorViews]] | None = None,
     ) -> None:
         self.resolver = resolver
+        self.urlconfs = urlconfs or {}
         self.proxies = proxies
         self.policy = policy
         self.debug = debug
@@ -90,19 +94,21 @@ class HttpHandler:
                 return _plain_step(resolver, errors)
             return _step_with_hooks(resolver, hooks, errors, None if wrap_view is None else wrap_view(_call))
 
-        def innermost(hooks: Hooks) -> GetResponse:
+        def innermost(hooks: Hooks, left_out: frozenset[str] = frozenset()) -> GetResponse:
             own = step(hooks, resolver, self.errors)
             if not urlconfs:
                 return own
             from covet.handlers.urlconfs import by_urlconf  # few projects have any
 
             others = {
-                name: step(hooks, other, replaced(self.errors, views)) for name, (other, views) in urlconfs.items()
+                name: (other, step(hooks, other, replaced(self.errors, views)))
+                for name, (other, views) in urlconfs.items()
             }
-            return by_urlconf(own, others, self.errors)
+            return by_urlconf(own, others, self.errors, left_out)
 
         def fold_without(names: frozenset[str]) -> GetResponse:
-            return fold([layer for layer in middleware if layer not in names], innermost, self.errors).call
+            kept = [layer for layer in middleware if layer not in names]
+            return fold(kept, partial(innermost, left_out=names), self.errors).call
 
         chain = fold(middleware, innermost, self.errors)
         chains = by_route(resolver, middleware, fold_without)
@@ -116,6 +122,11 @@ class HttpHandler:
     def __call__(self, request: Request) -> Awaitable[Response]:
         """Return the answer to a request."""
         return self.handle(request)
+
+    def routes_of(self, request: Request) -> Resolver:
+        """Return the routes that answer a request: those of the module that it was given, else the project's."""
+        chosen = self.urlconfs.get(request.__dict__.get("urlconf", ""))
+        return self.resolver if chosen is None else chosen[0]
 
     async def stream(self, request: Request, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an answer that is made while it is sent; what goes wrong before its head is an answer still."""

@@ -94,7 +94,7 @@ class HandlersPart(AppPart):
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report middleware in an order that cannot be meant, and layers left out by a name that is none."""
         yield from check_order(settings.MIDDLEWARE)
-        yield from check_skipped(self.handler.resolver, settings.MIDDLEWARE)
+        yield from check_skipped(apps.part(UrlsPart).resolvers, settings.MIDDLEWARE)
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report what anyone on the network could make this server believe, and what it would show."""

@@ -43,7 +43,7 @@ class CommonMiddleware:
         path = request.path
         if path.endswith("/") or request.route is not None or request.app is None:
             return False
-        resolver = request.app.resolver
+        resolver = request.app.routes_of(request)
         if resolver.hosts:
             try:
                 resolver, _ = resolver.at(request.get_host())

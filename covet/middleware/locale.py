@@ -46,7 +46,7 @@ class LocaleMiddleware:
 
     def with_prefix(self, request: Request, language: str) -> Response | None:
         """Return a redirect to the same address with the language in front; ``None`` where there is none."""
-        resolver = request.app.resolver
+        resolver = request.app.routes_of(request)
         if resolver.hosts:
             resolver, _ = resolver.at(request.get_host())
         path = f"/{language.lower()}{request.path}"

@@ -100,16 +100,27 @@ def choosing(resolver: Resolver, usual: GetResponse, chains: Mapping[CompiledRou
     return choose
 
 
-def check_skipped(resolver: Resolver, middleware: Sequence[Any]) -> Iterator[CheckMessage]:
-    """Report names in ``without_middleware()`` that look like another layer's.
+def check_skipped(resolvers: Sequence[Resolver], middleware: Sequence[Any]) -> Iterator[CheckMessage]:
+    """Report names in ``without_middleware()`` that look like another layer's, and views where it is in vain.
 
     Args:
-        resolver: The routes.
+        resolvers: The routes: those of ROOT_URLCONF, then those of each other module.
         middleware: ``MIDDLEWARE``.
     """
     listed = [name for name in middleware if isinstance(name, str)]
     told: set[tuple[str, str]] = set()
-    for route in resolver.routes:
+    root, *others = resolvers
+    addresses = {route.pattern for route in root.routes if skipped_by(route.view)}
+    for route in [route for other in others for route in other.routes]:
+        if not skipped_by(route.view).isdisjoint(listed) and route.pattern not in addresses:
+            yield Warning(
+                f"The view {route.view_name} leaves out middleware, and all of it runs: URLCONFS names its module, and which module "
+                "answers is known behind the layers alone.",
+                hint="Take the decorator away, or let ROOT_URLCONF have the address.",
+                obj=route.view_name,
+                id="middleware.W004",
+            )
+    for route in [route for resolver in resolvers for route in resolver.routes]:
         for name in sorted(skipped_by(route.view).difference(listed)):
             near = suggest(name, listed)
             if near is None or (route.view_name, name) in told:

@@ -50,6 +50,7 @@ class RestPart(AppPart):
 
     def __init__(self) -> None:
         self.endpoints: list[tuple[CompiledRoute, Compiled]] = []
+        self._all: list[tuple[CompiledRoute, Compiled]] = []
         self._routes: list[CompiledRoute] = []
         self._documents: dict[tuple[str | None, str | None], dict[str, Any]] = {}
         self._bytes: dict[tuple[str | None, str | None], bytes] = {}
@@ -59,6 +60,8 @@ class RestPart(AppPart):
         self._shared = shared_of(apps)
         self._routes = apps.part(UrlsPart).resolver.routes
         self.endpoints = compiled_endpoints(self._routes)
+        # Those of URLCONFS, too: the document does not tell of these, and clients reach them all the same.
+        self._all = [pair for one in apps.part(UrlsPart).resolvers for pair in compiled_endpoints(one.routes)]
 
     async def shutdown(self) -> None:
         """Tear down the dependencies that all requests shared."""
@@ -103,7 +106,7 @@ class RestPart(AppPart):
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report operation ids that two endpoints ask for, names of paths that no argument takes, and decorators without effect."""
-        for _, compiled in self.endpoints:
+        for _, compiled in self._all:
             yield from _unused_names(compiled)
             yield from _decorated_above(compiled)
         from covet.rest.openapi.document import operation_ids
@@ -130,7 +133,7 @@ class RestPart(AppPart):
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
         """List the writes that anyone may do."""
-        for _, compiled in self.endpoints:
+        for _, compiled in self._all:
             if compiled.endpoint.is_write and compiled.is_open:
                 yield Warning(
                     f"Anyone may {compiled.endpoint.method} {compiled.path} ({describe(compiled.endpoint.handler)}).",

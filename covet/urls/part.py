@@ -87,6 +87,8 @@ class UrlsPart(AppPart):
             patterns = getattr(root, "urlpatterns", root)
         self.resolver = Resolver(patterns, lambda: self._discover(root))
         self.error_views = find_error_views(module)
+        if self.urlconfs and isinstance(root, str):
+            self.urlconfs[root] = self.resolver, self.error_views
 
     def urlconf(self, name: str) -> Resolver:
         """Return the routes of another URL module, compiled when it is first asked for.
@@ -102,14 +104,18 @@ class UrlsPart(AppPart):
             found = self.urlconfs[name] = (Resolver(patterns, lambda: self._discover(name)), find_error_views(module))
         return found[0]
 
+    @property
+    def resolvers(self) -> list[Resolver]:
+        """The routes of all modules that may answer a request, those of ROOT_URLCONF first."""
+        return list(dict.fromkeys([self.resolver, *(other for other, _ in self.urlconfs.values())]))
+
     async def startup(self) -> None:
         """Start the applications that are mounted.
 
         Raises:
             ImproperlyConfigured: One of them cannot start.
         """
-        resolvers = [self.resolver, *(other for other, _ in self.urlconfs.values())]
-        for app in dict.fromkeys(mount.app for resolver in resolvers for mount in resolver.mounts):
+        for app in dict.fromkeys(mount.app for resolver in self.resolvers for mount in resolver.mounts):
             lifespan = Lifespan(app)
             failure = await lifespan.startup()
             self._lifespans.append(lifespan)
@@ -142,53 +148,59 @@ class UrlsPart(AppPart):
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report routes that can never be reached, names that two routes share, and views that do not take what their path gives."""
-        for views in (self.error_views, *(views for _, views in self.urlconfs.values())):
+        others = [views for resolver, views in self.urlconfs.values() if resolver is not self.resolver]
+        for views in (self.error_views, *others):
             yield from check_error_views(views)
-        by_shape: dict[Any, FlatRoute] = {}
-        by_name: dict[str, FlatRoute] = {}
-        for flat in self.resolver.flat:
-            shape = (flat.host, flat.regex, tuple((piece.text, id(piece.converter)) for piece in flat.pieces))
-            earlier = by_shape.setdefault(shape, flat)
-            if earlier is not flat and (
-                earlier.route.methods is None or (flat.route.methods and flat.route.methods <= earlier.route.methods)
-            ):
-                yield Error(
-                    f"The route {flat.text!r} can never be reached: {earlier.text!r} takes the same paths before it.",
-                    hint="Remove one of them, change its path, or give each the methods it answers to.",
-                    obj=flat.text,
-                    id="urls.E001",
-                )
-            if flat.text.startswith("/") and not flat.route.is_regex:
-                yield Warning(
-                    f"The route {flat.text!r} starts with a slash, so that its address has two.",
-                    hint="Take the first slash away.",
-                    obj=flat.text,
-                    id="urls.W001",
-                )
-            if not flat.route.is_regex and ("(?P<" in flat.text or flat.text[:1] == "^" or flat.text[-1:] == "$"):
-                yield Warning(
-                    f"The route {flat.text!r} looks like a regular expression, and path() takes it word for word.",
-                    hint="Write <int:pk> and its like, or use re_path().",
-                    obj=flat.text,
-                    id="urls.W003",
-                )
-            yield from _check_arguments(flat)
-            name = flat.full_name
-            if name is None:
+        for resolver in self.resolvers:
+            yield from _check_routes(resolver)
+
+
+def _check_routes(resolver: Resolver) -> Iterable[CheckMessage]:
+    by_shape: dict[Any, FlatRoute] = {}
+    by_name: dict[str, FlatRoute] = {}
+    for flat in resolver.flat:
+        shape = (flat.host, flat.regex, tuple((piece.text, id(piece.converter)) for piece in flat.pieces))
+        earlier = by_shape.setdefault(shape, flat)
+        if earlier is not flat and (
+            earlier.route.methods is None or (flat.route.methods and flat.route.methods <= earlier.route.methods)
+        ):
+            yield Error(
+                f"The route {flat.text!r} can never be reached: {earlier.text!r} takes the same paths before it.",
+                hint="Remove one of them, change its path, or give each the methods it answers to.",
+                obj=flat.text,
+                id="urls.E001",
+            )
+        if flat.text.startswith("/") and not flat.route.is_regex:
+            yield Warning(
+                f"The route {flat.text!r} starts with a slash, so that its address has two.",
+                hint="Take the first slash away.",
+                obj=flat.text,
+                id="urls.W001",
+            )
+        if not flat.route.is_regex and ("(?P<" in flat.text or flat.text[:1] == "^" or flat.text[-1:] == "$"):
+            yield Warning(
+                f"The route {flat.text!r} looks like a regular expression, and path() takes it word for word.",
+                hint="Write <int:pk> and its like, or use re_path().",
+                obj=flat.text,
+                id="urls.W003",
+            )
+        yield from _check_arguments(flat)
+        name = flat.full_name
+        if name is None:
+            continue
+        other = by_name.setdefault(name, flat)
+        params = {piece.name for piece in flat.pieces if piece.converter is not None}
+        if other.language != flat.language:
+            continue
+        if other is not flat and params == {p.name for p in other.pieces if p.converter is not None}:
+            if other.text == flat.text:
                 continue
-            other = by_name.setdefault(name, flat)
-            params = {piece.name for piece in flat.pieces if piece.converter is not None}
-            if other.language != flat.language:
-                continue
-            if other is not flat and params == {p.name for p in other.pieces if p.converter is not None}:
-                if other.text == flat.text:
-                    continue
-                yield Warning(
-                    f"Two routes are named {name!r}: {other.text!r} and {flat.text!r}; reverse() gives the second.",
-                    hint="Name one of them anew, or set app_name in the module that holds it.",
-                    obj=flat.text,
-                    id="urls.W002",
-                )
+            yield Warning(
+                f"Two routes are named {name!r}: {other.text!r} and {flat.text!r}; reverse() gives the second.",
+                hint="Name one of them anew, or set app_name in the module that holds it.",
+                obj=flat.text,
+                id="urls.W002",
+            )
 
 
 def _check_arguments(flat: FlatRoute) -> Iterable[CheckMessage]:

@@ -156,7 +156,7 @@ def _request(request: Request, shown: SafeExceptionReporterFilter) -> str:
 
 def not_found_page(request: Request, problem: Problem) -> Response:
     """Return the page for 404 in development: the routes that there are, and the nearest one."""
-    routes = request.app.resolver.routes if request.app is not None else []
+    routes = request.app.routes_of(request).routes if request.app is not None else []
     if request.path == "/" and request.route is None:
         from covet.views.welcome import welcome_page
 

@@ -10,9 +10,15 @@ import pytest
 from covet.apps.registry import Apps, _current
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
+from covet.handlers.part import HandlersPart
 from covet.http import HTMLResponse, JSONResponse, Request, Response
 from covet.http.errors import NotFound
-from covet.urls import get_urlconf, path, resolve, reverse, set_urlconf
+from covet.middleware.skipping import without_middleware
+from covet.rest import Router
+from covet.rest.part import RestPart
+from covet.rest.permissions import AllowAny
+from covet.urls import get_urlconf, include, path, resolve, reverse, set_urlconf
+from covet.urls.part import UrlsPart
 from tests.handlers.sites import PARTS, Site, make_application, module_of
 
 
@@ -130,6 +136,100 @@ async def test_code_may_ask_another_module_for_itself() -> None:
     assert get_urlconf() is None
     with pytest.raises(ImproperlyConfigured, match="there is no module 'no'"):
         reverse("where", urlconf="no.such.urls")
+
+
+async def test_the_root_module_may_be_chosen_by_its_name(site: Site) -> None:
+    """A middleware that chooses for each request names the usual module, too; ``URLCONFS`` need not."""
+    client = await make_site(site)
+
+    chosen = await client.get("/where/", headers={"x-routes": ROOTS[0]})
+
+    assert chosen.json() == {"here": "/where/", "urlconf": ROOTS[0], "root": "/where/"}
+
+
+async def test_the_slash_at_the_end_is_that_of_the_chosen_routes(site: Site) -> None:
+    """Neither is a client sent to an address of the usual module, nor left without one of its own."""
+    client = await site(
+        [path("where/", where, name="where")],
+        middleware=["covet.middleware.common.CommonMiddleware", "tests.handlers.test_urlconfs.ByHeader"],
+        URLCONFS=[WHOLESALE],
+    )
+    other = {"x-routes": WHOLESALE}
+
+    assert (await client.get("/wholesale/where", headers=other)).headers["location"] == "/wholesale/where/"
+    assert (await client.get("/where", headers=other)).status_code == 404
+    assert (await client.get("/where")).headers["location"] == "/where/"
+
+
+def Guard(get_response: Any) -> Any:
+    async def middleware(request: Request) -> Response:
+        if "x-key" not in request.headers:
+            return Response(b"no", 403)
+        return await get_response(request)  # type: ignore[no-any-return]
+
+    return middleware
+
+
+GUARD = "tests.handlers.test_urlconfs.Guard"
+
+
+@without_middleware(GUARD)
+async def unguarded(request: Request) -> Response:
+    return Response(b"anybody")
+
+
+async def guarded(request: Request) -> Response:
+    return Response(b"with a key")
+
+
+GUARDED = module_of([path("both/", unguarded), path("hook/", guarded), path("theirs/", unguarded)])
+
+
+async def test_no_view_of_another_module_is_reached_past_a_layer(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The usual module's view at the address leaves the layer out, and the one that answers does not."""
+    client = await site(
+        [path("hook/", unguarded), path("both/", unguarded)],
+        middleware=["tests.handlers.test_urlconfs.ByHeader", GUARD],
+        URLCONFS=[GUARDED],
+    )
+    other = {"x-routes": GUARDED}
+
+    past = await client.get("/hook/", headers=other)
+
+    assert past.status_code == 500
+    assert f"without {GUARD}" in caplog.text
+    assert (await client.get("/both/", headers=other)).text == "anybody"
+    assert (await client.get("/hook/")).text == "anybody"
+    # Which module answers is not known yet when the layers are chosen.
+    assert (await client.get("/theirs/", headers=other)).status_code == 403
+
+
+async def test_checks_look_at_the_routes_of_all_modules() -> None:
+    """An open write is one wherever it is mounted, and so is an address that nobody reaches."""
+    api = Router(permissions=[AllowAny])
+    api.post("/orders")(unused)
+    module = module_of(
+        [
+            path("/slash/", where),
+            path("theirs/", unguarded),
+            path("api/", include(api)),
+            path("again/", where),
+            path("again/", fail),
+        ]
+    )
+    with override(DATABASES={}, MIDDLEWARE=[GUARD], INSTALLED_APPS=["covet.rest"], URLCONFS=[module]):
+        application = make_application([path("where/", where)])
+
+        urls = list(application.apps.part(UrlsPart).check(application.apps))
+        rest = list(application.apps.part(RestPart).check_deploy(application.apps))
+        layers = list(application.apps.part(HandlersPart).check(application.apps))
+
+    assert [one.id for one in urls] == ["urls.W001", "urls.E001"]
+    assert [one.id for one in rest] == ["rest.W002"]
+    assert [(one.id, one.obj) for one in layers] == [("middleware.W004", "tests.handlers.test_urlconfs.unguarded")]
+
+
+async def unused(request: Request) -> None: ...
 
 
 def test_modules_without_routes_are_refused_when_the_project_starts() -> None:
