@@ -61,6 +61,7 @@ class Manifest(Struct, frozen=True):
     def write(self, root: Path) -> None:
         """Write it; a reader sees the old one or the new one, never a half."""
         text = json.dumps({"version": _VERSION, "paths": dict(sorted(self.paths.items()))}, indent=1)
+        root.mkdir(parents=True, exist_ok=True)  # nothing has been copied where no app has a file
         half = root / f".{MANIFEST}.part"
         half.write_text(text + "\n", encoding="utf-8")
         half.replace(root / MANIFEST)

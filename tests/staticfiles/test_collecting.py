@@ -73,6 +73,14 @@ def run(source: Path, root: Path, **options: Any) -> Collected:
     return collect(files, root, "/static/", ignore=["*~"], **options)
 
 
+def test_a_project_without_static_files_is_collected(tmp_path: Path) -> None:
+    root = tmp_path / "static_root"
+
+    collect([], root, "/static/")
+
+    assert Manifest.read(root) == Manifest({})
+
+
 def test_files_are_copied_named_by_content_and_packed(source: Path, root: Path) -> None:
     done = run(source, root)
     assert len(done.copied) == done.hashed == 7
