@@ -136,6 +136,8 @@ async def _collected(root: Path, **options: Any) -> Collected:
     from covet.staticfiles.finders import StaticFilesPart
 
     base = settings.STATIC_URL if settings.STATIC_URL.endswith("/") else settings.STATIC_URL + "/"
+    if not base.startswith("/") and "://" not in base:
+        base = f"/{base}"  # files refer to each other by whole addresses, or relatively
     files = apps.current().part(StaticFilesPart).files()
     done = await to_thread(lambda: collect(files, root, base, **options))
     manifest.forget()

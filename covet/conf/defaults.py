@@ -184,7 +184,9 @@ class Defaults:
         cast(dict[str, Any], {"default": "covet.files.FileSystemStorage"}),
         "Storages by name: a dotted path, or BACKEND and OPTIONS; FileField uses 'default'.",
     )
-    STATIC_URL: str = setting("/static/", "Where static files are served.")
+    STATIC_URL: str = setting(
+        "/static/", "Where static files are served; without a slash in front, below the root path of the site."
+    )
     STATIC_ROOT: Path | None = setting(cast("Path | None", None), "Where collectstatic puts them.")
     STATIC_MAX_AGE: int = setting(
         3600, "Seconds a browser may keep a collected static file whose name is not made of its content."

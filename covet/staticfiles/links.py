@@ -8,6 +8,7 @@ from covet.conf import settings
 from covet.exceptions import CovetError
 from covet.staticfiles import manifest
 from covet.text import suggest
+from covet.urls.reverse import script_prefix
 
 __all__ = ["MissingStaticFile", "static"]
 
@@ -19,12 +20,15 @@ class MissingStaticFile(CovetError):
 def static(path: str) -> str:
     """Return the address of a static file: ``static("blog/style.css")`` is ``/static/blog/style.css``.
 
+    A ``STATIC_URL`` without a slash in front, ``"static/"``, is taken to lie below the ``root_path`` of the request.
     In production, once ``collectstatic`` has run, it is the address of the name made of the file's content.
 
     Raises:
         MissingStaticFile: ``collectstatic`` has run and found no such file, and STATIC_MANIFEST_STRICT is on.
     """
     base = settings.STATIC_URL
+    if not base.startswith("/") and "://" not in base:  # Django's rule: below wherever the site is mounted
+        base = f"{script_prefix.get()}/{base}"
     name = path.lstrip("/")
     found = manifest.current()
     if found is not None and not name.endswith("/"):

@@ -150,6 +150,40 @@ def test_several_workers_share_the_port_and_end_together(serve, server):
     assert all(is_gone(pid) for pid in pids)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_site_below_a_prefix_names_it_in_addresses(serve, project, server, workers):
+    """Whether the proxy leaves the prefix in the path or takes it away."""
+    (project / "site_/urls.py").write_text(
+        "from covet.http import JSONResponse, Request\n"
+        "from covet.urls import path, reverse\n"
+        "async def home(request: Request):\n"
+        '    return JSONResponse([request.path, reverse("home"), request.get_full_path()])\n'
+        'urlpatterns = [path("home/", home, name="home")]\n'
+    )
+    serving = serve("--root-path", "/shop/", "--server", server, "--workers", workers)
+
+    taken_away = httpx.get(serving.url + "/home/", timeout=60).json()
+    left_in = httpx.get(serving.url + "/shop/home/", timeout=60).json()
+
+    assert taken_away == left_in == ["/home/", "/shop/home/", "/shop/home/"]
+    assert serving.stop() == 0
+
+
+def test_a_prefix_that_is_no_path_is_refused(project, environ):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve", "0", "--root-path", "shop"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environ,
+    )
+
+    assert done.returncode == 1
+    assert "--root-path is a path such as /shop, not 'shop'." in done.stderr
+
+
 def test_a_worker_that_dies_is_replaced(serve):
     serving = serve("--workers", "2")
     first, second = serving.pids(2)

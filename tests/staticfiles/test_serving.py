@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from covet.conf import override
 from covet.staticfiles.finders import StaticFilesPart, inside
 from covet.staticfiles.links import static
+from covet.staticfiles.urls import routes
 from covet.urls import include, path
+from covet.urls.reverse import script_prefix
 from tests.handlers.sites import Site
 
 ROUTES = [path("", include("covet.staticfiles.urls"))]
@@ -40,6 +43,27 @@ async def test_files_are_served_with_kind_and_conditions(site: Site, folders: li
     assert script.text == "js"
     assert again.status_code == 304
     assert style.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("static/", "/shop/static/only.js"),
+        ("/static/", "/static/only.js"),
+        ("https://cdn.example.com/", "https://cdn.example.com/only.js"),
+    ],
+)
+def test_a_relative_address_lies_below_the_prefix_of_the_site(url: str, address: str) -> None:
+    with override(STATIC_URL=url, DEBUG=True):
+        assert copy_context().run(lambda: (script_prefix.set("/shop"), static("only.js"))[1]) == address
+
+
+async def test_files_are_served_at_a_relative_address(site: Site, folders: list[str]) -> None:
+    with override(STATIC_URL="static/"):
+        client = await site(routes(), installed=["covet.staticfiles"], DEBUG=True, STATICFILES_DIRS=folders)
+
+        assert static("only.js") == "/static/only.js"
+        assert (await client.get("/static/only.js")).text == "js"
 
 
 @pytest.mark.parametrize(
