@@ -126,8 +126,9 @@ def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bo
         # By status: the first of the 2xx is what the handler returns; the others are for the documentation.
         annotation = next((schema for status, schema in annotation.items() if 200 <= int(status) < 300), None)
     if annotation is None or annotation is type(None):
-        # response=None of a handler that makes its own responses is no promise that they are empty.
-        return Plan(UNSET, _write_any) if _may_be_response(_bare(returns)) else Plan(None, _write_nothing)
+        if any(map(_is_response, get_args(returns) or (returns,))):  # its own responses may hold anything
+            return Plan(UNSET, _write_any)
+        return Plan(None, _write_nothing)
     try:
         return _plan(annotation, omit)
     except PydanticUserError as error:
@@ -189,11 +190,6 @@ def _plan_structs(annotation: Any, bare: Any) -> Plan:
 
 def _is_response(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Response)
-
-
-def _may_be_response(annotation: Any) -> bool:
-    is_union = get_origin(annotation) in (Union, types.UnionType)
-    return any(map(_is_response, get_args(annotation))) if is_union else _is_response(annotation)
 
 
 def _bare(annotation: Any) -> Any:
