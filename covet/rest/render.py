@@ -126,9 +126,8 @@ def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bo
         # By status: the first of the 2xx is what the handler returns; the others are for the documentation.
         annotation = next((schema for status, schema in annotation.items() if 200 <= int(status) < 300), None)
     if annotation is None or annotation is type(None):
-        if any(map(_is_response, get_args(returns) or (returns,))):  # its own responses may hold anything
-            return Plan(UNSET, _write_any)
-        return Plan(None, _write_nothing)
+        own = any(map(_is_response, get_args(returns) or (returns,)))
+        return Plan(UNSET, _write_any) if own else Plan(None, _write_nothing)
     try:
         return _plan(annotation, omit)
     except PydanticUserError as error:
