@@ -110,7 +110,12 @@ def import_string(path: str) -> Any:
         module_name, _, attributes = path.rpartition(".")
     if not module_name or not attributes:
         raise ImproperlyConfigured(f"'{path}' is no dotted path to an object; write it as 'package.module.Name'.")
-    found: Any = import_module(module_name, wanted_by=f"'{path}'")
+    try:
+        found: Any = import_module(module_name, wanted_by=f"'{path}'")
+    except ImproperlyConfigured as error:
+        from covet.porting.hints import path_hint  # only a mistake needs it, and it reads syntax trees
+
+        raise ImproperlyConfigured(f"{error}{path_hint(path)}") from error.__cause__
     for name in attributes.split("."):
         try:
             found = getattr(found, name)

@@ -224,9 +224,9 @@ def _why(name: str, label: str, error: Exception, apps: Sequence[str]) -> str:
 
 
 def _hint(error: Exception) -> str:
-    from covet.porting.hints import import_hint  # only a mistake needs it, and it reads syntax trees
+    from covet.porting.hints import import_hint, use_hint  # only a mistake needs them, and they read syntax trees
 
-    hint = import_hint(error)
+    hint = import_hint(error) or use_hint(error)
     return f".{hint}" if hint else ""
 
 

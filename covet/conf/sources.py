@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from dotenv import dotenv_values
 from msgspec import Struct, field
@@ -112,12 +112,16 @@ def check_values(values: Mapping[str, Any], *, source: str) -> Loaded:
     return _typed(draft)
 
 
+# Near to a name of Covet's, and known names of Django's: check says what to do about them (covet.security.foreign).
+_DJANGOS: Final = frozenset({"USE_L10N", "WSGI_APPLICATION"})
+
+
 def near_misses(names: Iterable[str], extra: Iterable[str]) -> Iterator[errors.SettingProblem]:
     """Yield a problem for each name that looks like a misspelt known one and is not in EXTRA_SETTINGS."""
     known = declared()
     allowed = set(extra)
     for name in names:
-        if name in known or name in allowed:
+        if name in known or name in allowed or name in _DJANGOS:
             continue
         limit = NEAR if len(name) > 5 else 1
         close = [(distance(name, candidate, limit=limit), candidate) for candidate in known]

@@ -35,6 +35,7 @@ _ARGUMENTS: Final = {
     "content_type": "write media_type=…",
     "context": "it is the third argument of render() and TemplateResponse()",
     "data": "the value is the first argument: JSONResponse(value)",
+    "mimetype": "write media_type=…",
     "http_only": "write httponly=…",
     "key": "the name is the first argument",
     "permanent_redirect": "write permanent=True",
@@ -62,11 +63,11 @@ def explain(error: BaseException) -> None:
 
     explain_twin(error)
     _explain_use(error)
-    if isinstance(error, ImportError):
-        from covet.porting.hints import import_hint
+    if isinstance(error, (ImportError, AttributeError, TypeError)) and not hasattr(error, "__notes__"):
+        from covet.porting.hints import import_hint, use_hint
 
-        place = import_hint(error).strip()
-        if place and not hasattr(error, "__notes__"):
+        place = (import_hint(error) or use_hint(error)).strip()
+        if place:
             error.add_note(place)
     if isinstance(error, TypeError):
         found = _of_http().match(str(error))

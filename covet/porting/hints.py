@@ -4,28 +4,67 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-from covet.porting.names import find, names_of
+from covet.porting.names import MODULES, NAMES, find, names_of
 from covet.text import suggest
 
-__all__ = ["import_hint"]
+__all__ = ["import_hint", "path_hint", "use_hint"]
 
 _ROOT: Final = str(Path(__file__).resolve().parents[1])
 _FOREIGN: Final = frozenset(
-    {"django", "fastapi", "litestar", "ninja", "rest_framework", "sqlalchemy", "sqlmodel", "starlette", "tortoise"}
+    {
+        "asgiref",
+        "django",
+        "fastapi",
+        "litestar",
+        "ninja",
+        "pytz",
+        "rest_framework",
+        "sqlalchemy",
+        "sqlmodel",
+        "starlette",
+        "tortoise",
+    }
 )
 # Where a name that other frameworks have too is to be found.
 _ROOMS: Final = ("covet.rest", "covet.http", "covet.websocket", "covet.shortcuts", "covet.exceptions")
 _LONGEST_IMPORT: Final = 40  # lines
 
 _OTHER_WORDS: Final = {
+    "asgiref.sync": "covet.concurrency.to_thread() for a sync function; an async one is awaited",
+    "django.conf.urls.handler404": "handler404 = … in the root urls.py, with nothing to import",
+    "django.conf.urls.handler500": "handler500 = … in the root urls.py, with nothing to import",
+    "django.conf.urls.url": "covet.urls.re_path, or covet.urls.path",
+    "django.contrib.admin": "nothing yet; covet.rest.ModelViewSet answers for a model's rows",
+    "django.contrib.auth.mixins.LoginRequiredMixin": "covet.auth.decorators.login_required around View.as_view()",
+    "django.contrib.auth.mixins.PermissionRequiredMixin": "covet.auth.decorators.permission_required around View.as_view()",
+    "django.contrib.auth.mixins.UserPassesTestMixin": "covet.auth.decorators.user_passes_test around View.as_view()",
+    "django.contrib.messages": "nothing yet; request.session keeps what the next page shall show",
+    "django.contrib.postgres.fields.CICharField": "covet.db.models.CharField with db_collation=…, of a collation that knows no case",
+    "django.contrib.postgres.fields.CIEmailField": "covet.db.models.EmailField with db_collation=…, of a collation that knows no case",
+    "django.contrib.postgres.fields.CITextField": "covet.db.models.TextField with db_collation=…, of a collation that knows no case",
     "django.core.cache": "covet.db.models.QuerySet.cache() keeps the result of a query",
+    "django.core.mail": "nothing yet; aiosmtplib sends mails without blocking",
     "django.core.management.base.BaseCommand": "a command is a function below @covet.management.command()",
     "django.core.management.BaseCommand": "a command is a function below @covet.management.command()",
+    "django.core.serializers": "covet.rest.ModelSchema, or the commands dumpdata and loaddata for fixtures",
+    "django.core.serializers.json": "covet.json, whose dumps() writes dates, decimals and UUIDs",
+    "django.db.models.CommaSeparatedIntegerField": "covet.db.models.CharField with validators=[validate_comma_separated_integer_list]",
+    "django.db.models.get_model": "apps.get_model() of covet.apps",
+    "django.db.models.IPAddressField": "covet.db.models.GenericIPAddressField",
+    "django.db.models.NullBooleanField": "covet.db.models.BooleanField with null=True",
+    "django.db.models.permalink": "covet.urls.reverse in get_absolute_url()",
+    "django.db.transaction.commit_manually": "covet.db.transaction.atomic",
+    "django.db.transaction.commit_on_success": "covet.db.transaction.atomic",
+    "django.forms": "a covet.rest.Schema: data: Annotated[SignUp, Form()], or await request.form()",
+    "django.forms.models.model_to_dict": "a ModelSchema: ArticleOut.model_validate(article).model_dump()",
     "django.http.HttpResponseBadRequest": "Response(…, status=400), or raise covet.http.BadRequest",
     "django.http.HttpResponseForbidden": "Response(…, status=403), or raise covet.http.Forbidden",
     "django.http.HttpResponseNotAllowed": "raise covet.http.MethodNotAllowed",
@@ -33,20 +72,28 @@ _OTHER_WORDS: Final = {
     "django.http.HttpResponsePermanentRedirect": "RedirectResponse(…, permanent=True)",
     "django.http.HttpResponseServerError": "Response(…, status=500)",
     "django.http.QueryDict": "covet.http.QueryParams",
-    "django.test.Client": "the pytest fixture client, a covet.test.AsyncClient",
+    "django.shortcuts.render_to_response": "covet.shortcuts.render, which takes the request first",
     "django.test.AsyncClient": "covet.test.AsyncClient",
+    "django.test.Client": "the pytest fixture client, a covet.test.AsyncClient",
+    "django.test.SimpleTestCase": "test functions of pytest",
     "django.test.TestCase": "test functions of pytest with the fixtures db and client",
     "django.test.TransactionTestCase": "test functions of pytest with the fixture transactional_db",
     "django.utils.crypto.get_random_string": "secrets.token_urlsafe()",
     "django.utils.dateparse.parse_date": "datetime.date.fromisoformat()",
     "django.utils.dateparse.parse_datetime": "datetime.datetime.fromisoformat()",
+    "django.utils.encoding.python_2_unicode_compatible": "nothing: __str__() is enough",
+    "django.utils.encoding.smart_text": "str()",
     "django.utils.html.format_html": "markupsafe.Markup('…{}').format(…)",
     "django.utils.http.urlencode": "urllib.parse.urlencode()",
+    "django.utils.http.urlquote": "urllib.parse.quote()",
+    "django.utils.http.urlunquote": "urllib.parse.unquote()",
+    "django.utils.lru_cache": "functools.lru_cache",
+    "django.utils.six": "nothing: Python has these by other names since 3.0",
     "fastapi.APIRouter": "covet.rest.Router",
-    "fastapi.FastAPI": "covet.rest.Router, included by a urls module",
-    "fastapi.Security": "covet.rest.Depends, and security=[…] of the route for the documentation",
     "fastapi.exceptions.RequestValidationError": "nothing to catch: wrong values are answered with 422, one problem for all",
+    "fastapi.FastAPI": "covet.rest.Router, included by a urls module",
     "fastapi.middleware": "covet.middleware, named in MIDDLEWARE",
+    "fastapi.Security": "covet.rest.Depends, and security=[…] of the route for the documentation",
     "fastapi.security": "a dependency that reads a header, and covet.rest.openapi.security for the documentation",
     "fastapi.staticfiles": "'covet.staticfiles' in INSTALLED_APPS",
     "fastapi.status": "the number itself, or http.HTTPStatus",
@@ -55,11 +102,11 @@ _OTHER_WORDS: Final = {
     "fastapi.UploadFile": "covet.rest.UploadedFile",
     "fastapi.WebSocket": "covet.websocket.WebSocket",
     "litestar.Controller": "covet.rest.ViewSet",
-    "litestar.Litestar": "a project: covet.asgi.get_asgi_application()",
+    "litestar.delete": "the methods of a covet.rest.Router: @api.delete(…)",
     "litestar.di": "covet.rest.Depends",
     "litestar.dto": "covet.rest.ModelSchema, or a schema of the fields that are wanted",
-    "litestar.delete": "the methods of a covet.rest.Router: @api.delete(…)",
     "litestar.get": "the methods of a covet.rest.Router: @api.get(…)",
+    "litestar.Litestar": "a project: covet.asgi.get_asgi_application()",
     "litestar.patch": "the methods of a covet.rest.Router: @api.patch(…)",
     "litestar.post": "the methods of a covet.rest.Router: @api.post(…)",
     "litestar.put": "the methods of a covet.rest.Router: @api.put(…)",
@@ -68,6 +115,7 @@ _OTHER_WORDS: Final = {
     "ninja.NinjaAPI": "covet.rest.Router",
     "ninja.pagination": "response=covet.rest.Page[…]",
     "ninja.security": "covet.rest.permissions",
+    "pytz": "zoneinfo.ZoneInfo, and covet.timezone",
     "rest_framework.authentication": "the middleware that sets request.user, such as covet.auth's",
     "rest_framework.decorators.action": "covet.rest.action",
     "rest_framework.decorators.api_view": "the methods of a covet.rest.Router: @api.get(…)",
@@ -105,6 +153,16 @@ _OTHER_WORDS: Final = {
 }
 """What is done in another way here; a path with names below it speaks for them too."""
 
+_ARGUMENTS: Final = {
+    ("CheckConstraint", "check"): "Write condition=…, as Django does since 5.1.",
+    (
+        "make_aware",
+        "is_dst",
+    ): "Leave it out: zoneinfo knows of summer time, and fold=1 of the datetime is the second of two hours.",
+    ("include", "app_name"): "Write include((patterns, 'name')), or app_name = 'name' in the module.",
+}
+"""What to write in the place of an argument, by the callable."""
+
 
 def import_hint(error: BaseException) -> str:
     """Return a sentence that says what to write instead of the import that failed.
@@ -118,21 +176,59 @@ def import_hint(error: BaseException) -> str:
     if not isinstance(error, ImportError):
         return ""
     for path in _wanted(error):
-        root, _, rest = path.partition(".")
-        if root not in _FOREIGN and root != "covet":
-            continue
-        # What Covet has needs no hint; the first name that it has not is the one that failed.
-        if root == "covet" and (not rest or _is_here(path)):
-            continue
-        foreign = path if root in _FOREIGN else f"django.{rest}"
-        hint = _said(foreign) or _elsewhere(path)
-        if root == "covet":
-            # Whoever came from there writes the name that he knows, in the room that is here.
-            word = rest.removeprefix("rest.") if rest.startswith("rest.") else ""
-            hint = hint or (word and (_said(f"fastapi.{word}") or _said(f"rest_framework.{word}"))) or _misspelt(path)
+        hint = path_hint(path)
         if hint:
-            return f" {hint}"
+            return hint
     return ""
+
+
+def use_hint(error: BaseException) -> str:
+    """Return the same for a name that a module of Covet has not, ``models.NullBooleanField``, or an argument by another name."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and isinstance(error.name, str):
+        module = error.obj.__name__
+        return path_hint(f"{module}.{error.name}") if module.partition(".")[0] == "covet" else ""
+    if isinstance(error, TypeError):
+        found = _unexpected().match(str(error))
+        words = None if found is None else _ARGUMENTS.get((found[1], found[2]))
+        return "" if words is None else f" {words}"
+    return ""
+
+
+@cache
+def _unexpected() -> re.Pattern[str]:
+    return re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
+
+
+def path_hint(path: str) -> str:
+    """Return the same for a dotted path that somebody asked for, such as one of a setting."""
+    hint = _about(path)
+    return f" {hint}" if hint else ""
+
+
+def _about(path: str) -> str:
+    root, _, rest = path.partition(".")
+    if root not in _FOREIGN and root != "covet":
+        return ""
+    # What Covet has needs no hint; the first name that it has not is the one that failed.
+    if root == "covet" and (not rest or _is_here(path)):
+        return ""
+    foreign = path if root in _FOREIGN else _djangos(rest)
+    hint = _said(foreign) or _elsewhere(path)
+    if root == "covet" and not hint:
+        # Whoever came from there writes the name that he knows, in the room that is here.
+        word = rest.removeprefix("rest.") if rest.startswith("rest.") else ""
+        hint = (word and (_said(f"fastapi.{word}") or _said(f"rest_framework.{word}"))) or _misspelt(path)
+    return hint
+
+
+def _djangos(rest: str) -> str:
+    """The path that Django has for one below ``covet``: of a room that moved, that of the room that it was."""
+    for theirs, ours in sorted(MODULES.items(), reverse=True):
+        room = ours.removeprefix("covet").removeprefix(".")
+        if room and rest.startswith(f"{room}.") and f"{theirs}.{rest[len(room) + 1 :]}" in {*NAMES, *_OTHER_WORDS}:
+            return f"{theirs}.{rest[len(room) + 1 :]}"
+    urls = f"django.conf.{rest}"
+    return urls if urls in _OTHER_WORDS else f"django.{rest}"
 
 
 def _elsewhere(path: str) -> str:

@@ -25,11 +25,21 @@ INSTEAD: Final = {
     "DEFAULT_FILE_STORAGE": "Write STORAGES.",
     "DEFAULT_PERMISSION_CLASSES": "Write DEFAULT_PERMISSIONS.",
     "FORCE_SCRIPT_NAME": "The server says where the project is mounted: its root_path.",
+    "FORM_RENDERER": "Forms are read by a schema: Annotated[SignUp, Form()].",
     "GRAPHENE": "GRAPHQL_MAX_DEPTH and its like are settings of their own.",
+    "MIDDLEWARE_CLASSES": "Write MIDDLEWARE.",
+    "PASSWORD_RESET_TIMEOUT_DAYS": "Write PASSWORD_RESET_TIMEOUT, in seconds.",
     "REST_FRAMEWORK": "DEFAULT_PERMISSIONS, DEFAULT_THROTTLES, REST_FORMATS and PAGE_SIZE are settings of their own.",
+    "SECURE_BROWSER_XSS_FILTER": "Browsers have no such filter any more: write SECURE_CSP.",
     "SPECTACULAR_SETTINGS": "OPENAPI_TITLE, OPENAPI_VERSION and OPENAPI_INFO are settings of their own.",
     "STATICFILES_STORAGE": "Write STORAGES.",
+    "TEMPLATE_DEBUG": "DEBUG says it.",
+    "TEMPLATE_DIRS": "Write TEMPLATES.",
     "TEST_RUNNER": "Tests are pytest's.",
+    "USE_DEPRECATED_PYTZ": "Zones are those of zoneinfo.",
+    "USE_ETAGS": "Name ConditionalGetMiddleware in MIDDLEWARE.",
+    "USE_L10N": "It is always on: leave it out.",
+    "WSGI_APPLICATION": "Servers are given asgi.py: leave it out.",
 }
 """What to write in the place of each."""
 

@@ -1,19 +1,25 @@
 """What an import that failed is told to write instead."""
 
+import datetime
 import importlib
+import pathlib
 import re
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from covet.apps.registry import Apps
 from covet.conf.holder import import_settings_module
+from covet.db import models, transaction
 from covet.exceptions import ImproperlyConfigured
 from covet.http import Request
-from covet.http.foreign import INSTEAD
-from covet.porting.hints import _OTHER_WORDS, import_hint
+from covet.http.foreign import INSTEAD, explain
+from covet.loading import import_string
+from covet.porting.hints import _OTHER_WORDS, import_hint, use_hint
 from covet.porting.names import NAMES
 from covet.rest import Router
 from covet.rest.foreign import _HERE as ROUTE_WORDS
@@ -21,6 +27,7 @@ from covet.rest.routes import RouteOptions
 from covet.templates.environment import Engine
 from covet.templates.foreign import _INSTEAD as TAG_WORDS
 from covet.templates.part import _GLOBALS
+from covet.timezone import make_aware
 
 
 def failure(source: str, folder: Path) -> ImportError:
@@ -69,6 +76,15 @@ def failure(source: str, folder: Path) -> ImportError:
             "Instead of rest_framework.serializers.ModelSerializer there is: covet.rest.ModelSchema",
         ),
         ("from django.utils.encoding import force_str", "django.utils.encoding.force_str is Python's own str."),
+        ("from covet.db.models import NullBooleanField", "there is: covet.db.models.BooleanField with null=True."),
+        ("from covet.postgres.fields import CITextField", "covet.db.models.TextField with db_collation=…"),
+        ("from covet.urls import url", "there is: covet.urls.re_path, or covet.urls.path."),
+        ("from django.conf.urls import url", "there is: covet.urls.re_path, or covet.urls.path."),
+        ("from covet.i18n import ugettext_lazy", "from covet.i18n import gettext_lazy"),
+        ("from django.core.urlresolvers import reverse", "is here: from covet.urls import reverse"),
+        ("from django.shortcuts import render_to_response", "there is: covet.shortcuts.render"),
+        ("from asgiref.sync import sync_to_async", "covet.concurrency.to_thread()"),
+        ("import pytz", "Instead of pytz there is: zoneinfo.ZoneInfo"),
         ("from covet.http import zzzzzz", ""),
         ("import zzzzzz", ""),
     ],
@@ -80,7 +96,55 @@ def test_the_line_to_write_is_told(source: str, says: str, tmp_path: Path) -> No
     assert bool(hint) is bool(says)
 
 
+@pytest.mark.parametrize(
+    ("use", "says"),
+    [
+        (lambda: models.CheckConstraint(check=models.Q(a=1), name="a"), "Write condition=…"),  # type: ignore[call-arg]
+        (lambda: models.NullBooleanField, "covet.db.models.BooleanField with null=True"),  # type: ignore[attr-defined]
+        (lambda: transaction.commit_on_success, "there is: covet.db.transaction.atomic."),  # type: ignore[attr-defined]
+        (lambda: make_aware(datetime.datetime.min, is_dst=True), "zoneinfo knows of summer time"),  # type: ignore[call-arg]
+        (lambda: models.CharFeild, "Did you mean 'covet.db.models.CharField'?"),  # type: ignore[attr-defined]
+        (lambda: models.zzzzzzzzzz, ""),  # type: ignore[attr-defined]
+        (lambda: pathlib.Pat, ""),  # type: ignore[attr-defined]
+        (lambda: dict(check=1).check, ""),  # type: ignore[attr-defined]
+        (lambda: models.CheckConstraint(), ""),  # type: ignore[call-arg]
+        (lambda: int("x"), ""),
+    ],
+)
+def test_names_and_arguments_by_another_name_are_told(use: Callable[[], Any], says: str) -> None:
+    with pytest.raises((AttributeError, TypeError, ValueError)) as caught:
+        use()
+
+    hint = use_hint(caught.value)
+    explain(caught.value)
+
+    assert says in hint
+    assert bool(hint) is bool(says)
+    assert [note for note in getattr(caught.value, "__notes__", ()) if note in hint] == ([hint.strip()] if hint else [])
+
+
+def test_an_option_of_meta_that_there_was_is_told() -> None:
+    with pytest.raises(
+        TypeError, match=r"no option 'index_together'. Write indexes = \[models.Index\(fields=\[…\]\)\]"
+    ):
+        type(
+            "Old",
+            (models.Model,),
+            {"__module__": "x", "Meta": type("Meta", (), {"app_label": "old", "index_together": [["a"]]})},
+        )
+
+
+def test_a_path_of_django_in_a_setting_is_told() -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"no module 'django'\. .*from covet\.db\.models import BigAutoField"
+    ):
+        import_string("django.db.models.BigAutoField")
+    with pytest.raises(ImproperlyConfigured, match=r"there is no module 'zzzz'\.$"):
+        import_string("zzzz.Name")
+
+
 def test_other_errors_have_no_hint() -> None:
+    assert use_hint(ValueError("check")) == ""
     assert import_hint(ValueError("from django.db import models")) == ""
     assert import_hint(ImportError("nobody raised it")) == ""
 

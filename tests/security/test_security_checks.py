@@ -8,6 +8,7 @@ from covet.apps.registry import Apps
 from covet.checks import run_checks
 from covet.conf import override
 from covet.conf.defaults import declared
+from covet.conf.sources import near_misses
 from covet.security.foreign import INSTEAD
 from covet.security.part import SecurityPart
 
@@ -109,6 +110,14 @@ async def test_settings_of_others_that_nothing_reads_are_named(registry):
     assert warning.msg in {f"{name} is no setting of Covet, and nothing reads it." for name in INSTEAD}
     assert warning.hint.endswith("If it is your own, add it to EXTRA_SETTINGS.")
     assert await findings(registry, REST_FRAMEWORK={}, EXTRA_SETTINGS=["REST_FRAMEWORK"]) == {}
+
+
+@pytest.mark.parametrize("name", ["USE_L10N", "WSGI_APPLICATION"])
+async def test_a_setting_of_djangos_that_is_near_to_one_here_is_no_misspelling(registry, name):
+    assert list(near_misses([name], ())) == []
+    assert (await findings(registry, **{name: True}))["settings.W001"].hint.endswith(
+        "leave it out. If it is your own, add it to EXTRA_SETTINGS."
+    )
 
 
 def test_what_is_written_in_their_place_exists():

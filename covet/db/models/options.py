@@ -35,10 +35,13 @@ __all__ = ["META_NAMES", "Options", "table_name"]
 
 C = TypeVar("C")
 
-#: What may stand in ``class Meta``.
 # PostgreSQL's limit, the shortest of the three.
 _LONGEST = 63
 
+_OTHER_WORDS = {
+    "index_together": "Write indexes = [models.Index(fields=[…])], as Django does since 5.1.",
+}
+#: What may stand in ``class Meta``.
 META_NAMES = (
     "abstract",
     "app_label",
@@ -211,8 +214,8 @@ class Options:
         if given:
             name = next(iter(given))
             near = suggest(name, META_NAMES)
-            hint = f" Did you mean '{near}'?" if near else f" Options are: {', '.join(META_NAMES)}."
-            raise TypeError(f"class Meta of {self.object_name} has no option '{name}'.{hint}")
+            hint = f"Did you mean '{near}'?" if near else f"Options are: {', '.join(META_NAMES)}."
+            raise TypeError(f"class Meta of {self.object_name} has no option '{name}'. {_OTHER_WORDS.get(name, hint)}")
         self.unique_together, is_wrong = _normalize_together(self.unique_together)
         if "unique_together" in self.original_attrs and not is_wrong:
             self.original_attrs["unique_together"] = self.unique_together
