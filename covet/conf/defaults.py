@@ -426,6 +426,10 @@ class Defaults:
         cast(dict[str, Any], {}),
         "Further documents of parts of the API, by name: title, version, description, tags, prefix, api_version.",
     )
+    OPENAPI_HOOKS: list[str] = setting(
+        cast(list[str], []),
+        "Functions that may change each document before it is shown, as dotted paths: they get it, and return it or None.",
+    )
     VERSIONING: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
         "How requests name a version of the API: strategy (path, query, header, media-type, host), default, parameter, header.",

@@ -38,6 +38,7 @@ class RestPart(AppPart):
         "MIDDLEWARE",
         "OPENAPI_DESCRIPTION",
         "OPENAPI_DOCUMENTS",
+        "OPENAPI_HOOKS",
         "OPENAPI_INFO",
         "OPENAPI_SECURITY",
         "OPENAPI_SERVERS",

@@ -372,3 +372,41 @@ def test_a_handler_that_makes_its_own_responses_and_has_no_schema_is_not_told_to
         document = build_document(Resolver([path("", include(api))]).routes, title="T")
 
     assert next(iter(document["paths"]["/page"]["get"]["responses"])) == "200"
+
+
+def add_logo(document: dict[str, Any]) -> None:
+    document["info"]["x-logo"] = {"url": "/logo.svg"}
+
+
+def in_a_copy(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "externalDocs": {"url": "https://docs.example"}}
+
+
+def test_functions_of_the_project_may_change_a_document() -> None:
+    with override(OPENAPI_HOOKS=[f"{__name__}.add_logo", f"{__name__}.in_a_copy"]):
+        document = build()
+
+    assert document["info"]["x-logo"] == {"url": "/logo.svg"}
+    assert document["externalDocs"] == {"url": "https://docs.example"}
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_a_function_that_is_not_there_is_named() -> None:
+    with override(OPENAPI_HOOKS=["tests.rest.nothing.here"]), pytest.raises(ImproperlyConfigured, match="nothing"):
+        build()
+
+
+def test_a_webhook_keeps_the_answers_that_are_no_errors() -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.webhook("paid", responses={"4XX": None, "default": Message})
+    async def paid(order: Order) -> None: ...
+
+    @api.get("/x")
+    async def some() -> str:
+        raise NotImplementedError
+
+    with override(DATABASES={}, MIDDLEWARE=[]):
+        document = build_document(Resolver([path("", include(api))]).routes, title="T")
+
+    assert list(document["webhooks"]["paid"]["post"]["responses"]) == ["204", "default"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from covet.apps import apps
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
+from covet.loading import import_string
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.found import compiled_endpoints
 from covet.rest.openapi.components import Components
@@ -99,7 +100,7 @@ def build_document(
         and (wanted is None or not wanted.isdisjoint(one.endpoint.tags))
         and _is_of_version(one, api_version)
     ]
-    return _Document(endpoints).build(
+    document = _Document(endpoints).build(
         {
             "title": title or _title(),
             "version": version or api_version or settings.OPENAPI_VERSION,
@@ -107,6 +108,10 @@ def build_document(
             **settings.OPENAPI_INFO,
         }
     )
+    for name in settings.OPENAPI_HOOKS:
+        changed = import_string(name)(document)
+        document = document if changed is None else changed
+    return document
 
 
 def _is_of_version(compiled: Compiled, name: str | None) -> bool:
@@ -181,7 +186,7 @@ class _Document:
             described = self._operation(compiled, name)
             # What the other side answers with, beside what it should, is its own affair.
             described["responses"] = {
-                status: one for status, one in described["responses"].items() if int(status) < 400
+                status: one for status, one in described["responses"].items() if status[0] not in "45"
             }
             items.setdefault(compiled.endpoint.path, {})[compiled.endpoint.method.lower()] = described
         return items
