@@ -35,7 +35,10 @@ PROBLEM_MARK = "x-covet-problem"
 """Stands in a JSON schema where OpenAPI refers to the schema of problem documents."""
 
 KINDS: dict[str, tuple[int, str]] = {
-    "invalid-values": (422, "Values of the request are wrong; errors has each with its place."),
+    "invalid-values": (
+        422,
+        "Values of the request are wrong; errors has each with its place, a hundred at most: more_errors is true where there are more.",
+    ),
     "unknown-key": (422, "A key names a row that is not there; errors has each with its place."),
     "unknown-version": (404, "There is no such version of the API."),
     "unique": (409, "A value that must be unique is taken already."),

@@ -31,6 +31,7 @@ def _dashes() -> re.Pattern[str]:
     return re.compile(r"[-\s]+")
 
 
+_LONGEST = 200
 _METHODS = (FunctionType, MethodType)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -85,7 +86,10 @@ def join_words(words: Iterable[str], conjunction: str = "and") -> str:
 
 
 def suggest(name: str, names: Iterable[str]) -> str | None:
-    """Return the known name that ``name`` was probably meant to be, or None when nothing is near."""
+    """Return the known name that ``name`` was probably meant to be, or None when nothing is near; of a very long one, too."""
+    if len(name) > _LONGEST:
+        return None  # no misspelling: it comes from outside, and each letter costs time
+
     import difflib  # only a mistake needs it, and it costs a millisecond
 
     known = {candidate.lower(): candidate for candidate in names}

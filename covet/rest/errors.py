@@ -46,6 +46,7 @@ else:
 
 __all__ = [
     "EXPECTED",
+    "MOST_ERRORS",
     "answer",
     "body_errors",
     "broken_rule",
@@ -59,12 +60,17 @@ __all__ = [
 EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError, VersionConflict)
 """The errors that are the client's: they are answered here and never logged as faults."""
 
+MOST_ERRORS: Final = 100
+"""How many wrong values an answer tells of. Whoever collects them may stop at one more: looking for what a name was meant to be
+takes a while, and a body has room for a hundred thousand wrong names."""
+
 _DETAIL: Final = "Some values are not valid."
 
 
 def invalid(errors: Sequence[ProblemError]) -> UnprocessableContent:
-    """Return the error that tells of wrong values: 422."""
-    return UnprocessableContent(_DETAIL, errors=errors, type="#invalid-values")
+    """Return the error that tells of wrong values: 422; ``more_errors`` where there are more than it tells of."""
+    extra = {"more_errors": True} if len(errors) > MOST_ERRORS else None
+    return UnprocessableContent(_DETAIL, errors=errors[:MOST_ERRORS], type="#invalid-values", extra=extra)
 
 
 def parameter_errors(
@@ -120,7 +126,7 @@ def body_errors(errors: list[ProblemError], error: PydanticError, schema: Any, r
         sent = json.loads(raw)
     except ValueError:  # pydantic's reader takes NaN, which is no JSON
         raise BadRequest("The body is not valid JSON.") from error
-    for one in found:
+    for one in found[: MOST_ERRORS + 1]:
         place = _real_place(one["loc"], sent)
         detail, code = one["msg"], one["type"]
         if code == "extra_forbidden":

@@ -18,7 +18,7 @@ from pydantic import Field, create_model
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.problems import ProblemError
-from covet.rest.errors import invalid
+from covet.rest.errors import MOST_ERRORS, invalid
 from covet.rest.fieldchoice import FIELDS_PARAMETER, MAX_LENGTH, FieldChoice, item_schema, with_schema
 from covet.rest.params import Query
 from covet.rest.render import UNSET, Plan, plan_response
@@ -34,6 +34,8 @@ __all__ = ["EXPAND_PARAMETER", "Expansion"]
 
 EXPAND_PARAMETER: Final = "expand"
 _MAX_VARIANTS: Final = 64
+# Fields may be chosen of each variant: a plan is a class of pydantic's, and clients may name what they like.
+_MAX_CHOICES: Final = 8
 
 
 class Part(Struct, frozen=True):
@@ -123,7 +125,7 @@ class Expansion:
         names = dict.fromkeys(filter(None, (part.strip() for part in text.split(","))))
         unknown = [name for name in names if name not in self._names]
         if unknown:
-            raise invalid([self._refused(name) for name in unknown])
+            raise invalid([self._refused(name) for name in unknown[: MOST_ERRORS + 1]])
         return set(names)
 
     def _refused(self, name: str) -> ProblemError:
@@ -159,7 +161,7 @@ class Expansion:
         made = plan_response(with_schema(self._plan.schema, self._schema, schema), None, EXPAND_PARAMETER)
         # Permissions and messages are about the endpoint's own model.
         plan = replace(made, model=self._plan.model)
-        return plan if self._choice is None else FieldChoice(plan, schema)
+        return plan if self._choice is None else FieldChoice(plan, schema, most=_MAX_CHOICES)
 
     def _shown(self, names: frozenset[str]) -> type[Schema]:
         return _expanded(self._schema, self._model, tuple(_chosen(self._parts, names, "")))

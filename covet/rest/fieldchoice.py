@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, create_model
 from covet import json
 from covet.http.request import Request
 from covet.problems import ProblemError
-from covet.rest.errors import invalid
+from covet.rest.errors import MOST_ERRORS, invalid
 from covet.rest.pagination import page_item, page_kind
 from covet.rest.params import Query
 from covet.rest.render import UNSET, Plan, plan_response
@@ -48,11 +48,13 @@ class FieldChoice:
     Args:
         plan: The plan of the whole answer.
         schema: The schema of one item of it.
+        most: How many plans are kept.
     """
 
-    def __init__(self, plan: Plan, schema: type[BaseModel]) -> None:
+    def __init__(self, plan: Plan, schema: type[BaseModel], *, most: int = _MAX_PLANS) -> None:
         self._plan = plan
         self._schema = schema
+        self._most = most
         self._plans: OrderedDict[str, Plan] = OrderedDict()
 
     @classmethod
@@ -92,7 +94,7 @@ class FieldChoice:
         plan = self._plans.get(text)
         if plan is None:
             plan = self._plans[text] = self._chosen(text)
-            if len(self._plans) > _MAX_PLANS:
+            if len(self._plans) > self._most:
                 self._plans.popitem(last=False)
         else:
             self._plans.move_to_end(text)
@@ -152,7 +154,9 @@ def _parse(text: str, schema: type[BaseModel]) -> tuple[Tree, list[ProblemError]
         return tree, [
             ProblemError(f"This may have {MAX_LENGTH} characters at most.", parameter=FIELDS_PARAMETER, code="too_long")
         ]
-    for path in filter(None, (part.strip() for part in text.split(","))):
+    for path in dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))):
+        if len(errors) > MOST_ERRORS:
+            break
         place, current = tree, [schema]
         for part in path.split("."):
             known = {wire: (one, name) for one in current for wire, name in wires_of(one).items()}

@@ -8,7 +8,7 @@ from typing import Any
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.problems import ProblemError
-from covet.rest.errors import answer, invalid
+from covet.rest.errors import MOST_ERRORS, answer, invalid
 from covet.text import suggest
 
 __all__ = ["known_only"]
@@ -28,7 +28,8 @@ def known_only(
         if request.raw_query:
             unknown = [name for name in dict.fromkeys(request.query) if name not in names]
             if unknown:
-                return await answer(invalid([_told(name, names) for name in unknown]), request=request)
+                told = [_told(name, names) for name in unknown[: MOST_ERRORS + 1]]
+                return await answer(invalid(told), request=request)
         return await run(request, params)
 
     return checked

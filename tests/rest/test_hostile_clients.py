@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import difflib
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from covet.rest import CursorPage, ModelSchema, ModelViewSet, Router, permissions
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from covet.rest import CursorPage, Form, ModelSchema, ModelViewSet, Query, Router, Schema, permissions
 from covet.rest.throttle import Throttle
+from covet.urls import include
+from covet.urls import path as route
 from tests.rest.conftest import KNOWN
 from tests.rest.library import Article, Author, Book, Draft, Tag
 
@@ -332,3 +338,51 @@ async def test_headers_that_anyone_can_write_count_for_nobody_else(site: Any) ->
     ]
 
     assert statuses == [200, 200, 429, 429, 429]
+
+
+class Loose(Schema):
+    title: str = ""
+
+
+async def test_thousands_of_wrong_names_cost_no_more_than_a_hundred(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was meant by a name is looked for letter by letter: whoever sends many of them has not misspelt them."""
+    api = Router(permissions=OPEN)
+
+    @api.post("/body")
+    async def body(data: Loose) -> None: ...
+
+    @api.post("/form")
+    async def form(data: Annotated[Strict, Form()]) -> None: ...
+
+    @api.get("/query")
+    async def query(data: Annotated[Strict, Query()]) -> None: ...
+
+    class Shown(ModelSchema, model=Author, fields=["id", "name"]): ...
+
+    @api.get("/fields", response=list[Shown], select_fields=True)
+    async def fields() -> list[Author]:
+        return []
+
+    client = await site([route("api/", include(api))], enforce_csrf_checks=False)
+    asked: list[str] = []
+    monkeypatch.setattr(difflib, "get_close_matches", lambda name, *rest, **options: asked.append(name) or [])
+    names = [f"titl{number}" for number in range(900)]
+
+    answers = [
+        await client.post("/api/body", json=dict.fromkeys(names, 1)),
+        await client.post("/api/body", json={"a" * 100_000: 1}),
+        await client.post("/api/form", data=dict.fromkeys(names, "1")),
+        await client.get("/api/query", params=dict.fromkeys(names, "1")),
+        await client.get("/api/fields", params={"fields": ",".join(["nmae"] * 150 + names[:100])}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422] * 5
+    assert [len(answer.json()["errors"]) for answer in answers] == [100, 1, 100, 100, 100]
+    assert [answer.json().get("more_errors") for answer in answers] == [True, None, True, True, True]
+    assert len(asked) <= 404
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = ""
