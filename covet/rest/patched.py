@@ -52,9 +52,9 @@ async def body_of_patch(viewset: ModelViewSet, request: Request, params: dict[st
             return raw  # nothing in it is merged with anything
         before = await _shown(viewset, request, params)
         after = merged(before, merge)
+        return json.dumps({name: after.get(name) for name in merge})
     except RecursionError as error:
         raise BadRequest("The patch nests too deeply.") from error
-    return json.dumps({name: after.get(name) for name in merge})
 
 
 async def _shown(viewset: ModelViewSet, request: Request, params: dict[str, Any]) -> Any:

@@ -149,12 +149,12 @@ class MergePatch(RootModel[Any]):
 
 
 def _through(document: Any, change: Any) -> Any:
-    if not isinstance(document, BaseModel):
-        try:
-            return change(document)
-        except RecursionError as error:
-            raise BadRequest("The patch nests too deeply.") from error
-    return read_typed(type(document), json.dumps(change(json.loads(document.model_dump_json(by_alias=True)))))
+    is_typed = isinstance(document, BaseModel)
+    try:
+        made = change(json.loads(document.model_dump_json(by_alias=True)) if is_typed else document)
+        return read_typed(type(document), json.dumps(made)) if is_typed else made
+    except RecursionError as error:
+        raise BadRequest("The patch nests too deeply.") from error
 
 
 def read_typed(kind: type[M], raw: bytes) -> M:

@@ -346,3 +346,22 @@ def test_a_merge_patch_makes_any_document_without_nulls_of_any_other(one: Any, o
 
     assert equal(MergePatch(change).apply(one), other)
     assert equal(MergePatch(change).apply(other), other)
+
+
+class Anything(Schema):
+    inner: Any = None
+
+
+def test_what_nests_too_deeply_is_refused_for_schemas_too() -> None:
+    """Each operation may nest as deep as a body may, and the next one goes on from there."""
+    deep: Any = "x"
+    for _ in range(150):
+        deep = {"a": deep}
+    steps: list[dict[str, Any]] = [{"op": "add", "path": "/inner", "value": deep}]
+    steps += [{"op": "add", "path": "/inner" + "/a" * (150 * number), "value": deep} for number in range(1, 20)]
+    patch = JsonPatch.model_validate([*steps, {"op": "copy", "from": "/inner", "path": "/inner"}])
+
+    with pytest.raises(BadRequest, match="nests too deeply"):
+        patch.apply({"inner": None})
+    with pytest.raises(BadRequest, match="nests too deeply"):
+        patch.apply(Anything())
