@@ -15,7 +15,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 from covet.db.models.base import Model
-from covet.exceptions import ImproperlyConfigured
+from covet.exceptions import ImproperlyConfigured, ValidationError
 from covet.http.errors import HTTPException
 from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
@@ -169,7 +169,8 @@ async def resolve_related(model: type[Model], items: Sequence[Any], places: Sequ
 
 async def _resolve(model: type[Model], name: str, marker: Any, sent: list[_Sent], errors: list[ProblemError]) -> None:
     related: Any = model._meta.get_field(name).related_model
-    wanted = {value: marker.sought(value) for one in sent for value in one.values}
+    field = related._meta.pk if marker.field == "pk" else related._meta.get_field(marker.field)
+    wanted = {value: _as_held(field, marker.sought(value)) for one in sent for value in one.values}
     found: dict[Any, list[Any]] = {}
     keys = {key for key in wanted.values() if key is not None}
     if keys:
@@ -191,6 +192,14 @@ async def _resolve(model: type[Model], name: str, marker: Any, sent: list[_Sent]
                 ProblemError(text, pointer=json_pointer(*place), code="ambiguous" if rows else "unknown_related")
             )
         one.put(named)
+
+
+def _as_held(field: Any, sent: Any) -> Any:
+    """Return a value as rows hold it: a text may stand for a number; None for what the field cannot hold."""
+    try:
+        return field.to_python(sent)
+    except ValidationError:
+        return None
 
 
 class _Sent:

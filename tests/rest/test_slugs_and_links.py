@@ -303,3 +303,33 @@ def test_the_document_tells_texts_and_addresses() -> None:
     assert linked["properties"]["author"]["format"] == "uri-reference"
     assert linked["properties"]["tags"]["items"]["format"] == "uri-reference"
     assert address.items() <= tag["properties"]["url"].items()
+
+
+class ByText(ModelSchema, model=Article, fields=["title"]):
+    author: Annotated[str, Link("author-by-text")]
+
+
+class ByTextViewSet(OpenViewSet, model=Article):
+    schema = ByText
+    input = ByText
+
+
+async def test_what_names_a_row_is_read_as_its_field_has_it(library: Any) -> None:
+    """A route may take any text where a number stands."""
+    api = Router(permissions=[permissions.AllowAny])
+    api.register("articles", ByTextViewSet)
+
+    @api.get("people/<key>", name="author-by-text")
+    async def person(key: str) -> str:
+        return key
+
+    client = await library(api)
+    ann = await Author.objects.create(name="Ann", email="ann@x.y")
+
+    made = await client.post("/api/articles/", json={"title": "A", "author": f"/api/people/{ann.pk}"})
+    wrong = await client.post("/api/articles/", json={"title": "B", "author": "/api/people/nobody"})
+
+    assert made.status_code == 201, made.text
+    assert made.json() == {"title": "A", "author": f"/api/people/{ann.pk}"}
+    assert wrong.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in wrong.json()["errors"]] == [("/author", "unknown_related")]
