@@ -7,13 +7,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
+from pydantic import Field, TypeAdapter
+from pydantic import ValidationError as PydanticError
+
+from covet.conf import settings
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
 from covet.db.models.query.run import fetch_rows, read_database
 from covet.exceptions import ImproperlyConfigured
-from covet.rest.cursor import Cursor, Place, keys_of
+from covet.problems import ProblemError
+from covet.rest.cursor import MAX_LENGTH, Cursor, Place, keys_of
+from covet.rest.errors import invalid, parameter_errors
 from covet.rest.pagination import (
     AnyRequest,
     CursorRequest,
@@ -26,6 +32,8 @@ from covet.rest.pagination import (
     page_bytes,
     page_kind,
 )
+from covet.rest.params import Query
+from covet.rest.signature import Parameter
 from covet.schema import OUTPUT
 
 if TYPE_CHECKING:
@@ -36,8 +44,10 @@ if TYPE_CHECKING:
     from covet.http.response import Response
     from covet.schema import Projection
 
-__all__ = ["Items", "estimated_count", "paged", "with_link_header"]
+__all__ = ["Items", "estimated_count", "page_parameters", "page_reader", "paged", "with_link_header"]
 
+# What databases take for OFFSET: more would be an error of theirs.
+_OFFSETS: Final = Annotated[int, Field(ge=0, le=2**62)]
 # Fewer rows than this are counted.
 ESTIMATED_FROM: Final = 10_000
 
@@ -186,13 +196,13 @@ class _Cursored(_Written):
         is_back = place is not None and place.is_back
         items, keys, has_more = await self._read(wanted, cursor, page.size, is_back)
         forward, back = [
-            None if text is None else address(request, cursor=text)
+            None if text is None else address(request, {page.parameter: text})
             for text in self._links(cursor, place, keys, has_more)
         ]
         if forward is None and is_back and not keys:  # everything before is gone: from the start again
-            forward = address(request, cursor=None)
+            forward = address(request, {page.parameter: None})
         if self._is_linked:
-            request.state.page_links = Links(forward, back, address(request, cursor=None))
+            request.state.page_links = Links(forward, back, address(request, {page.parameter: None}))
         return b'{"items":%b,"next":%b,"previous":%b}' % (items, link_bytes(forward), link_bytes(back))
 
     async def _read(
@@ -248,15 +258,82 @@ def _items_alone(items: bytes, *rest: Any) -> bytes:
 async def estimated_count(rows: QuerySet[Any, Any]) -> int:
     """Return about how many rows there are: PostgreSQL's planner says it of many, any other database counts.
 
-    Few rows are counted everywhere: that is quick, and their estimate is often far off.
+    Few rows, and those of a slice, are counted everywhere: that is quick, and their estimate is often far off.
     """
     database = read_database(rows)
-    if database.vendor == "postgresql" and not rows.query.is_empty:
+    if database.vendor == "postgresql" and not rows.query.is_empty and not rows.query.is_sliced:
         plan = await rows.order_by().explain()
         found = _rows().search(plan)
         if found is not None and int(found[1]) >= ESTIMATED_FROM:
             return int(found[1])
     return await rows.count()
+
+
+def page_parameters(kind: Any, size: int | None, most: int | None, where: str) -> list[Parameter]:
+    """Return what a kind of pages is asked for by.
+
+    Args:
+        kind: The class of pages.
+        size: How many items there are where the client does not ask; None for what the class or ``PAGE_SIZE`` says.
+        most: How many a client may ask for; None for the same.
+        where: The endpoint, for messages.
+
+    Raises:
+        ImproperlyConfigured: There may not be as many as there are.
+    """
+    size = kind.page_size if size is None else size
+    most = kind.max_page_size if most is None else most
+    if most is None:
+        most = max(settings.MAX_PAGE_SIZE, size or 1)
+    if size is None:
+        size = min(settings.PAGE_SIZE, most)
+    if not 1 <= size <= most:
+        raise ImproperlyConfigured(f"{where}: page_size is {size}; it lies between 1 and max_page_size, which is {most}.")
+    is_offset = kind.asked_by is OffsetRequest
+    name = kind.limit_query_param if is_offset else kind.page_size_query_param
+    about = "How many items at most." if is_offset else "Items on a page."
+    sizes: Any = Annotated[int, Field(ge=1, le=most)]
+    sized = Parameter(name or "", name or "", Query(description=about), sizes, size)
+    if is_offset:
+        name = kind.offset_query_param
+        return [sized, Parameter(name, name, Query(description="How many to leave out."), _OFFSETS, 0)]
+    if kind.asked_by is CursorRequest:
+        name = kind.cursor_query_param
+        text: Any = Annotated[str, Field(max_length=MAX_LENGTH)]
+        return [Parameter(name, name, Query(description="A place, from 'next' or 'previous'."), text, None), sized]
+    name = kind.page_query_param
+    return [Parameter(name, name, Query(description="Which page, from 1."), Annotated[int, Field(ge=1)], 1), sized]
+
+
+def page_reader(kind: Any, parameters: Sequence[Parameter]) -> Callable[[Request], AnyRequest]:
+    """Return what reads from a request which part it asks for."""
+    named: Any = kind.page_query_param
+    if kind.asked_by is OffsetRequest:
+        named = (kind.limit_query_param, kind.offset_query_param)
+    elif kind.asked_by is CursorRequest:
+        named = kind.cursor_query_param
+    make: Any = kind.asked_by
+    validators = [TypeAdapter(parameter.annotation).validator.validate_python for parameter in parameters]
+    first: AnyRequest = make(*(parameter.default for parameter in parameters), named)
+
+    def read(request: Request) -> AnyRequest:
+        if not request.raw_query:
+            return first
+        errors: list[ProblemError] = []
+        values: list[Any] = []
+        for parameter, validate in zip(parameters, validators, strict=True):
+            # One without a name is not the client's to choose.
+            raw = request.query.get(parameter.wire) if parameter.wire else None
+            try:
+                values.append(parameter.default if raw is None else validate(raw))
+            except PydanticError as error:
+                parameter_errors(errors, error, "query", parameter.wire)
+        if errors:
+            raise invalid(errors)
+        wanted: AnyRequest = make(*values, named)
+        return wanted
+
+    return read
 
 
 def with_link_header(

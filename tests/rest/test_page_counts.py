@@ -265,3 +265,26 @@ def test_the_document_tells_each_kind_exactly() -> None:
         responses = document["paths"][f"/api/{where}/"]["get"]["responses"]
         assert ("404" in responses) is has_page
         assert ("Link" in responses["200"].get("headers", {})) is is_linked
+
+
+async def test_a_slice_is_cut_into_pages_of_any_kind(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first five by name: what is estimated is the slice."""
+    monkeypatch.setattr(paged, "ESTIMATED_FROM", 1)
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("exact", response=Page[Name])
+    async def exact() -> Any:
+        return Author.objects.order_by("name")[:5]
+
+    @api.get("estimated", response=EstimatedPage[Name])
+    async def estimated() -> Any:
+        return Author.objects.order_by("name")[:5]
+
+    client = await library(api)
+    await Author.objects.bulk_create([Author(name=f"A{number}", email=f"{number}@x.y") for number in range(7)])
+
+    for address in ("exact", "estimated"):
+        first = (await client.get(f"/api/{address}", params={"size": 3})).json()
+        second = (await client.get(f"/api/{address}", params={"size": 3, "page": 2})).json()
+        assert len(first["items"]) == 3 and first["next"]
+        assert (len(second["items"]), second["total"], second["next"]) == (2, 5, None)
