@@ -6,6 +6,7 @@ import datetime
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from urllib.parse import quote
 
 from typing_extensions import Unpack
 
@@ -388,7 +389,7 @@ class Router:
     def _add_root(self) -> None:
         async def root(request: Request) -> dict[str, str]:
             """Tell where the parts of this API are."""
-            here = request.root_path + request.path
+            here = quote(request.root_path + request.path)
             return {place.strip("/"): here + place for place in self._places()}
 
         self.route("GET", "", name="api-root")(root)

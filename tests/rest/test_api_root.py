@@ -50,3 +50,12 @@ async def test_a_router_has_no_root_unless_it_is_asked_for(site: Any) -> None:
     client = await site([path("api/", include(api))])
 
     assert (await client.get("/api/")).status_code == 404
+
+
+async def test_addresses_are_written_as_addresses(site: Any) -> None:
+    """The path has been decoded, and a part of it may hold anything."""
+    client = await site([path("<str:tenant>/", include(make_api()))])
+
+    answer = await client.get("/a%20b%3F%C3%BC/")
+
+    assert answer.json()["authors"] == "/a%20b%3F%C3%BC/authors/"

@@ -151,3 +151,16 @@ def test_the_comparison_of_two_documents_names_links_that_are_gone() -> None:
         "POST /0/authors/: answer 201: the link read takes its parameters from elsewhere now."
     ]
     assert not [one for one in breakages(old, renamed) if "link" in one.text]
+
+
+def test_of_two_routes_at_one_address_links_lead_to_the_one_that_answers() -> None:
+    """The other one is not in the document at all."""
+    first, second = Router(), Router()
+    first.register("authors", Authors)
+    second.register("authors", Authors, basename="others")
+    document: Any = build_document(Resolver([path("", include(first)), path("", include(second))]).routes)
+
+    validate(document)
+    links = document["paths"]["/authors/"]["post"]["responses"]["201"]["links"]
+    known = {one["operationId"] for item in document["paths"].values() for one in item.values()}
+    assert {link["operationId"] for link in links.values()} <= known

@@ -29,7 +29,8 @@ class Links:
         for compiled, operation_id in endpoints:
             name = _method(compiled)
             if name in _DETAILS:
-                self._known.setdefault(_place(compiled, compiled.path), {})[name] = operation_id
+                # Of two at one address the first answers, and the document has no other.
+                self._known.setdefault(_place(compiled, compiled.path), {}).setdefault(name, operation_id)
 
     def of(self, compiled: Compiled) -> Mapping[str, Any]:
         """Return the links of an endpoint's answer by name; none where it is no method of a viewset that shows a row."""
