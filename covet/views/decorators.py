@@ -174,7 +174,9 @@ def sensitive_variables(*names: str) -> Callable[[F], F]:
         code = getattr(inspect.unwrap(function), "__code__", None)
         if code is None:
             raise TypeError(f"sensitive_variables() is for functions, and {function!r} is none.")
-        SENSITIVE[code] = hidden
+        known = SENSITIVE.get(code, hidden)
+        # One code may stand behind several functions, made anew each with other names: what one of them hides, all do.
+        SENSITIVE[code] = hidden | known if hidden and known else frozenset()
         return function
 
     return decorate

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from covet.conf.errors import MASK
 from covet.http import HTMLResponse, Request, Response
 from covet.urls import path
 from covet.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+from covet.views.debug_frames import read_exception
 from covet.views.decorators import sensitive_variables
 from tests.handlers.sites import Site
 
@@ -103,3 +106,25 @@ def test_a_query_string_that_cannot_be_read_does_not_keep_the_page_from_showing_
 
     assert shown.get_query(Request.from_parts("GET", "/", b"&".join([b"a=1"] * 2000))) == []
     assert shown.get_query(Request.from_parts("GET", "/", b"a=1&password=x")) == [("a", "1"), ("password", MASK)]
+
+
+def test_functions_of_one_code_hide_what_any_of_them_hides() -> None:
+    """A function that is made anew at each call has one code, whatever it was told each time."""
+
+    def make(*names: str) -> Any:
+        @sensitive_variables(*names)
+        def fail(pin: str = "1234", other: str = "5678") -> None:
+            raise ValueError("oh")
+
+        return fail
+
+    first, second = make("pin"), make("other")
+    with pytest.raises(ValueError, match="oh") as caught:
+        first()
+    shown = dict(read_exception(caught.value)[0].frames[-1].values)
+    assert shown == {"pin": MASK, "other": MASK}
+    make()
+    make("pin")
+    with pytest.raises(ValueError, match="oh") as caught:
+        second()
+    assert set(dict(read_exception(caught.value)[0].frames[-1].values).values()) == {MASK}
