@@ -293,8 +293,8 @@ class WebSocket:
             raise WebSocketDisconnect(self.close_code or NORMAL, self.close_reason)
         if isinstance(data, str):
             await self._emit({"type": "websocket.send", "text": data})
-        elif isinstance(data, bytes):
-            await self._emit({"type": "websocket.send", "bytes": data})
+        elif isinstance(data, (bytes, bytearray, memoryview)):
+            await self._emit({"type": "websocket.send", "bytes": bytes(data)})
         else:
             raise TypeError(
                 f"send() takes a text or bytes, not {type(data).__name__}. Write await ws.send_json(value)."

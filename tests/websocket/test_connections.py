@@ -65,6 +65,16 @@ async def test_a_message_of_the_other_kind_fails_a_test(kind: str) -> None:
             await getattr(ws, f"receive_{kind}")()
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+async def test_bytes_of_any_kind_are_a_binary_message(kind: Any) -> None:
+    async def send(ws: WebSocket) -> None:
+        await ws.accept()
+        await ws.send(kind(b"data"))
+
+    async with connect("/", app=app_of(send)) as ws:
+        assert await ws.receive_bytes() == b"data"
+
+
 async def test_what_is_neither_text_nor_bytes_is_not_sent() -> None:
     async def wrong(ws: WebSocket) -> None:
         await ws.accept()
