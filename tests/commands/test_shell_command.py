@@ -73,7 +73,7 @@ def test_lines_typed_at_a_terminal_share_one_loop(project, environ, plain):
             output += chunk
             if b"same True 42" in output and process.poll() is not None:
                 break
-        process.wait(10)
+        process.wait(60)
     finally:
         process.kill()
         os.close(parent)

@@ -5,20 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import warnings
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from covet.db import transaction
 from covet.db.errors import DatabaseError
+from tests.conftest import repository_root
 
 if TYPE_CHECKING:
     from covet.db.database import Database
+    from tests.conftest import Scratch
 
 
-def in_a_fork(database: Database) -> str:
-    """What a forked child reads, with an event loop of its own; how it went comes through a pipe."""
+# In a process of its own: a fork beside the threads of a whole test run may copy a lock that one of them holds.
+FORKS = """
+import asyncio
+import os
+import sys
+import warnings
+
+from covet.conf import settings
+
+settings.configure(SECRET_KEY="x" * 50, INSTALLED_APPS=[])
+from covet.conf.service_url import parse_database
+from covet.db.database import Database
+
+READ = "SELECT name FROM pet ORDER BY name"
+
+
+def in_a_fork(database):
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         # Python warns that a fork beside threads may lock up; that is what this is about.
@@ -28,8 +46,7 @@ def in_a_fork(database: Database) -> str:
         try:
             # The parent's loop runs in this thread, as far as the child's copy of asyncio knows.
             asyncio._set_running_loop(None)
-            loop = asyncio.new_event_loop()
-            said = loop.run_until_complete(_read(database))
+            said = asyncio.new_event_loop().run_until_complete(of_the_child(database))
         except BaseException as error:
             said = repr(error)
         os.write(writer, said.encode())
@@ -41,24 +58,44 @@ def in_a_fork(database: Database) -> str:
     return said
 
 
-async def _read(database: Database) -> str:
-    rows = await database.fetch("SELECT name FROM pet ORDER BY name")
+async def of_the_child(database):
+    rows = await database.fetch(READ)
     await database.execute("INSERT INTO pet VALUES ('of the child')")
     await database.close()
     return ",".join(row[0] for row in rows)
 
 
-@pytest.mark.row("connections.pool")
-async def test_a_forked_child_opens_connections_of_its_own(database: Database) -> None:
+async def main():
+    database = Database("default", parse_database(sys.argv[1]))
     await database.execute("CREATE TABLE pet (name varchar(20))")
     await database.execute("INSERT INTO pet VALUES ('cat')")
-    assert len(await database.fetch("SELECT name FROM pet ORDER BY name")) == 1
-
-    assert in_a_fork(database) == "cat"
-
+    assert len(await database.fetch(READ)) == 1
+    print(in_a_fork(database))
     # The parent's are as they were.
-    rows = await database.fetch("SELECT name FROM pet ORDER BY name")
-    assert [row[0] for row in rows] == ["cat", "of the child"]
+    print(*[row[0] for row in await database.fetch(READ)], sep=",")
+    await database.close()
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.row("connections.pool")
+async def test_a_forked_child_opens_connections_of_its_own(vendor: str, scratch: Scratch, tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", FORKS, await scratch(vendor)),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository_root())},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+    assert (process.returncode, out.decode().split("\n")) == (0, ["cat", "cat,of the child", ""]), err.decode()
 
 
 @pytest.mark.row("transactions.isolation")

@@ -30,12 +30,12 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
                 await before()
             return await driver.connect()
 
-        made.append(Pool(connect, PoolConfig(timeout_s=5, **limits), alias="x"))
+        made.append(Pool(connect, PoolConfig(timeout_s=30, **limits), alias="x"))
         return made[-1]
 
     yield build
     for pool in made:
-        await pool.close(5)
+        await pool.close(30)
 
 
 async def begun(pool: Pool) -> asyncio.Task[Connection]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def db(vendor: str, scratch: Any) -> AsyncIterator[Database]:
     """A database whose pool has one connection, so that one which is lost is missed."""
     config = parse_database(await scratch(vendor))
-    opened = Database("single", replace(config, pool=PoolConfig(max_size=1, timeout_s=5)))
+    opened = Database("single", replace(config, pool=PoolConfig(max_size=1, timeout_s=30)))
     await opened.execute("CREATE TABLE item (id integer PRIMARY KEY, n integer)")
     await opened.execute("INSERT INTO item VALUES (1, 1), (2, 2), (3, 3)")
     yield opened
@@ -107,7 +107,7 @@ async def test_a_read_only_block_that_is_cancelled_at_its_end_gives_its_connecti
         with pytest.raises(asyncio.CancelledError):
             await reader
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await db.execute("INSERT INTO item VALUES (1)")
         assert await db.fetch("SELECT id FROM item") == [(1,)]
     finally:
