@@ -17,6 +17,7 @@ from covet.http import FileResponse, JSONResponse, Request, Response, StreamingR
 from covet.test.live import LiveServer, serve
 from covet.urls import path
 from tests.handlers.sites import make_application
+from tests.handlers.test_unread_answers import connections
 
 
 @contextlib.asynccontextmanager
@@ -311,8 +312,11 @@ async def test_shutdown_waits_for_the_answer_of_a_running_view() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await started.wait()
+        (connection,) = connections()
         closing = asyncio.create_task(stack.aclose())
-        await asyncio.sleep(0.15)
+        async with asyncio.timeout(30):
+            while not connection.is_last:
+                await asyncio.sleep(0.001)
         go.set()
         answer = await reader.read()
         await closing
