@@ -67,8 +67,7 @@ class ErrorResponder:
             own = await self._own(request, error)
             if own is not None:
                 return own
-        explain(error)
-        problem = problem_for(error, self.debug)
+        problem = self._problem(error)
         request.discard_background()
         if isinstance(error, ClientDisconnected):
             # Nobody reads this answer; the status only shows in logs.
@@ -88,6 +87,15 @@ class ErrorResponder:
         for name, value in problem.headers.items():
             response.headers[name] = value
         return response
+
+    def _problem(self, error: Exception) -> Problem:
+        """Return what is told of an exception; a plain 500 of one that cannot say it itself."""
+        try:
+            explain(error)
+            return problem_for(error, self.debug)
+        except Exception:
+            logger.exception("What %s says could not be made", type(error).__name__)
+            return Problem(500, detail="The server could not answer this request.")
 
     async def _own(self, request: Request, error: Exception) -> Response | None:
         """Return what the project's handler answers, if it has one for this."""

@@ -288,3 +288,31 @@ async def test_a_host_that_is_not_ours_is_400_without_its_name(site: Site) -> No
     assert response.status_code == 400
     assert "evil" not in response.text
     assert json.loads(response.content)["detail"] == "This server does not answer to that host name."
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise LookupError("no text")
+
+
+class Undocumented(Exception):
+    def to_problem(self) -> Any:
+        raise LookupError("no document")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("kind", [Mute, Undocumented])
+async def test_an_error_that_cannot_say_what_it_is_is_a_500(
+    site: Site, kind: type[Exception], debug: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken text must not take the answer with it, nor the trace in the log."""
+
+    async def view(request: Request) -> Response:
+        raise kind
+
+    client = await site([path("", view)], DEBUG=debug)
+
+    for accept in ("application/json", "text/html"):
+        answer = await client.get("/", headers={"accept": accept})
+        assert answer.status_code == 500
+    assert kind.__name__ in caplog.text
