@@ -21,8 +21,12 @@ class AnonymousUser:
     is_superuser = False
     is_authenticated = False
     is_anonymous = True
+    # That of the connection: whoever asks gives another answer to a cookie that says more.
+    _session: Any = None
 
     def __await__(self) -> Generator[Any, Any, AnonymousUser]:
+        if self._session is not None:
+            self._session.accessed = True
         return self
         yield  # makes this a generator function; never reached
 

@@ -139,11 +139,11 @@ def claim(connection: Any) -> Any:
     session: Session = connection.session
     # Peeked at, not accessed: only an answer that asks for the user depends on the cookie.
     if SESSION_KEY not in session._data:
-        return AnonymousUser()
+        return _nobody(session)
     try:
         key = _pk_of(session)
     except ValueError:
-        return AnonymousUser()
+        return _nobody(session)
     user: AbstractBaseUser = get_user_model().unloaded(key)
     lock = asyncio.Lock()
 
@@ -155,6 +155,12 @@ def claim(connection: Any) -> Any:
         return connection.user
 
     user._state.loader = complete
+    return user
+
+
+def _nobody(session: Session) -> AnonymousUser:
+    user = AnonymousUser()
+    user._session = session
     return user
 
 

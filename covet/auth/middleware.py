@@ -35,8 +35,12 @@ class AuthenticationMiddleware:
 
     async def __call__(self, request: Request) -> Response:
         """Set the claim and let the request pass."""
-        # Nobody in particular, mostly: that needs no call to find out.
-        request.user = authentication.claim(request) if SESSION_KEY in request.session._data else AnonymousUser()
+        if SESSION_KEY in request.session._data:
+            request.user = authentication.claim(request)
+        else:
+            # Nobody in particular, mostly: that needs no call to find out.
+            request.user = user = AnonymousUser()
+            user._session = request.session
         return await self.get_response(request)
 
     async def process_websocket(self, ws: Any) -> None:

@@ -177,3 +177,13 @@ async def test_views_can_ask_for_a_login_or_a_permission(browser: Any) -> None:
     assert member.json() == {"secret": True}
     assert without.status_code == 403
     assert granted.json() == {"secret": "sync"}
+
+
+async def test_an_answer_that_depends_on_who_asks_varies_by_the_cookie(browser: Any) -> None:
+    """Also where nobody is logged in: else a cache gives their page to those who are."""
+    asked = await browser.get("/whoami")
+    untouched = await browser.get("/nothing")
+
+    assert not asked.json()["authenticated"]
+    assert asked.headers["vary"] == "Cookie"
+    assert "vary" not in untouched.headers
