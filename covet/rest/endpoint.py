@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
-from pydantic import Field, TypeAdapter
-from pydantic import ValidationError as PydanticError
+from pydantic import Field
 
 from covet import access
 from covet.apps import apps
@@ -25,19 +24,14 @@ from covet.http.exception_handlers import Handlers, find_handler, handled, proje
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.loading import late_module
-from covet.problems import ProblemError
 from covet.rest.bind import Binding, compile_binding
 from covet.rest.bodies import JSON_PATCH, MERGE_PATCH
-from covet.rest.deprecation import Deprecation
-from covet.rest.errors import EXPECTED, answer, broken_rule, invalid, parameter_errors, roll_back
+from covet.rest.errors import EXPECTED, answer, broken_rule, roll_back
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.choice import formats_of
 from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
-from covet.rest.overrides import OVERRIDES
 from covet.rest.pagination import (
     AnyRequest,
-    CursorRequest,
-    OffsetRequest,
     has_link_header,
 )
 from covet.rest.params import Depends, Header, Query
@@ -50,7 +44,8 @@ if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
     from covet.rest import conditional as etags
-    from covet.rest import cursor, fieldchoice, kept, paged, unknown
+    from covet.rest import cursor, fieldchoice, kept, overrides, paged, unknown
+    from covet.rest import deprecation as deprecations
     from covet.rest.expand import Expansion
     from covet.rest.versioning import VersionNote
     from covet.urls.flatten import FlatRoute
@@ -61,6 +56,8 @@ else:
     kept = late_module(__name__, "covet.rest.kept")
     etags = late_module(__name__, "covet.rest.conditional", "etags")
     unknown = late_module(__name__, "covet.rest.unknown")
+    overrides = late_module(__name__, "covet.rest.overrides")
+    deprecations = late_module(__name__, "covet.rest.deprecation", "deprecations")
 
 __all__ = ["READS", "Compiled", "Endpoint", "Run"]
 
@@ -83,8 +80,6 @@ READS: Final = frozenset(
 """The settings that endpoints are compiled from; ``UrlsPart`` compiles its routes anew when one changes."""
 
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
-# What databases take for OFFSET: more would be an error of theirs.
-_OFFSETS: Final = Annotated[int, Field(ge=0, le=2**62)]
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CONVERTED: Final = {"IntConverter": int, "StringConverter": str, "SlugConverter": str, "PathConverter": str}
 
@@ -123,6 +118,8 @@ class Endpoint(Struct, eq=False):
         dependencies: What is called before the handler, though no argument asks for it.
         openapi_extra: What OpenAPI shall say besides; put over what is made.
         security: The schemes of ``OPENAPI_SECURITY`` that it takes, for OpenAPI; None for all, an empty list for none.
+        page_size: How many items a page of the answer has where the client does not ask; None for ``PAGE_SIZE``.
+        max_page_size: How many a client may ask for; None for ``MAX_PAGE_SIZE``.
         callbacks: Requests that the server sends back, by name: routers whose paths are runtime expressions.
         webhooks: Gives the webhooks of the router and of those that it includes.
     """
@@ -139,7 +136,7 @@ class Endpoint(Struct, eq=False):
     summary: str | None = None
     description: str | None = None
     operation_id: str | None = None
-    deprecated: bool | Deprecation = False
+    deprecated: bool | deprecations.Deprecation = False
     include_in_schema: bool = True
     responses: Mapping[int | str, Any] = field(default_factory=dict)
     model: type[Model] | None = None
@@ -159,6 +156,8 @@ class Endpoint(Struct, eq=False):
     security: Sequence[str | Mapping[str, Sequence[str]]] | None = None
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     webhooks: Callable[[], Sequence[Endpoint]] | None = None
+    page_size: int | None = None
+    max_page_size: int | None = None
 
     @property
     def view_class(self) -> Any:
@@ -247,7 +246,8 @@ class Compiled:
             raise ImproperlyConfigured(f"{where}: {error}") from error
         action = endpoint.action or _ACTIONS.get(endpoint.method, "view")
         self.target = access.Target(endpoint.is_write, self.model, action, endpoint.name or "")
-        self.page_parameters = _page_parameters(self.plan.page)
+        self._paged_by = self._read_pages(where)
+        self.page_parameters = [parameter for parameter in self._paged_by if parameter.wire]
         self.is_open = all(one.allows_anyone(write=endpoint.is_write) for one in self.permissions)
         trusted = {name: _CONVERTED.get(type(one).__name__) for name, one in converters.items()}
         trusted = {name: kind for name, kind in trusted.items() if kind is not None}
@@ -263,7 +263,7 @@ class Compiled:
         )
         self.throttles = effective_throttles(endpoint.throttles, where=f"{where}: throttles")
         self.version: VersionNote | None = None
-        self.deprecation = endpoint.deprecated if isinstance(endpoint.deprecated, Deprecation) else None
+        self.deprecation = None if isinstance(endpoint.deprecated, bool) else endpoint.deprecated
         self.fields = fieldchoice.FieldChoice.of(self.plan) if endpoint.select_fields else None
         self.expansion = self._expansion(where)
         self.choice = self.expansion or self.fields
@@ -274,6 +274,15 @@ class Compiled:
         self.run.compiled = self  # type: ignore[attr-defined]  # how the documentation finds the plan of a route
         if self.accept_patch:
             self.run.accept_patch = self.accept_patch  # type: ignore[attr-defined]  # OPTIONS tells it
+
+    def _read_pages(self, where: str) -> list[Parameter]:
+        """Return what a page is asked for by; one without a name is not the client's to choose."""
+        size, most = self.endpoint.page_size, self.endpoint.max_page_size
+        if self.plan.page is not None:
+            return paged.page_parameters(self.plan.page, size, most, where)
+        if size is not None or most is not None:
+            raise ImproperlyConfigured(f"{where} has a page_size, and its answer is no page. Write response=Page[…].")
+        return []
 
     def _expansion(self, where: str) -> Expansion | None:
         endpoint = self.endpoint
@@ -388,7 +397,7 @@ class Compiled:
         call = _explaining_commits(own.call, model) if explains else own.call
         if self.stream is not None:
             call = self.stream.around(call, status)
-        read_page = None if plan.page is None else _page_reader(plan.page, self.page_parameters)
+        read_page = None if plan.page is None else paged.page_reader(plan.page, self._paged_by)
         if is_made:
             return _run_made(call, _Maker(plan, read_page, self.choice, status, stamp), errors, stacked=own.is_stacked)
         if plan.schema is None:
@@ -403,13 +412,13 @@ def _overridable(run: Run, endpoint: Endpoint, flat: FlatRoute) -> Run:
     made: dict[Any, Run] = {}
 
     def overridable(request: Request, params: dict[str, Any]) -> Awaitable[Response]:
-        if not OVERRIDES:
+        if not overrides.OVERRIDES:
             return run(request, params)
-        key = tuple(OVERRIDES.items())
+        key = tuple(overrides.OVERRIDES.items())
         found = made.get(key)
         if found is None:
             made.clear()  # a test replaces once and asks often; what other tests replaced is not kept
-            found = made[key] = Compiled(endpoint, flat, dict(OVERRIDES)).run
+            found = made[key] = Compiled(endpoint, flat, dict(overrides.OVERRIDES)).run
         return found(request, params)
 
     return overridable
@@ -563,48 +572,3 @@ def _run_made(call: Any, make: _Maker, errors: _Errors, *, stacked: bool) -> Run
             return await errors.answer(request, error, notes)
 
     return run
-
-
-def _page_parameters(kind: Any) -> list[Parameter]:
-    """Return what a kind of pages is asked for by."""
-    if kind is None:
-        return []
-    size, most = settings.PAGE_SIZE, settings.MAX_PAGE_SIZE
-    sizes = Annotated[int, Field(ge=1, le=most)]
-    if kind.asked_by is OffsetRequest:
-        return [
-            Parameter("limit", "limit", Query(description="How many items at most."), sizes, size),
-            Parameter("offset", "offset", Query(description="How many to leave out."), _OFFSETS, 0),
-        ]
-    sized = Parameter("size", "size", Query(description="Items on a page."), sizes, size)
-    if kind.asked_by is CursorRequest:
-        text = Annotated[str, Field(max_length=cursor.MAX_LENGTH)]
-        return [
-            Parameter("cursor", "cursor", Query(description="A place, from 'next' or 'previous'."), text, None),
-            sized,
-        ]
-    return [Parameter("page", "page", Query(description="Which page, from 1."), Annotated[int, Field(ge=1)], 1), sized]
-
-
-def _page_reader(kind: Any, parameters: Sequence[Parameter]) -> Callable[[Request], AnyRequest]:
-    make: Any = kind.asked_by
-    validators = [TypeAdapter(parameter.annotation).validator.validate_python for parameter in parameters]
-    first: AnyRequest = make(*(parameter.default for parameter in parameters))
-
-    def read(request: Request) -> AnyRequest:
-        if not request.raw_query:
-            return first
-        errors: list[ProblemError] = []
-        values: list[Any] = []
-        for parameter, validate in zip(parameters, validators, strict=True):
-            raw = request.query.get(parameter.wire)
-            try:
-                values.append(parameter.default if raw is None else validate(raw))
-            except PydanticError as error:
-                parameter_errors(errors, error, "query", parameter.wire)
-        if errors:
-            raise invalid(errors)
-        wanted: AnyRequest = make(*values)
-        return wanted
-
-    return read

@@ -288,7 +288,9 @@ def page_parameters(kind: Any, size: int | None, most: int | None, where: str) -
     if size is None:
         size = min(settings.PAGE_SIZE, most)
     if not 1 <= size <= most:
-        raise ImproperlyConfigured(f"{where}: page_size is {size}; it lies between 1 and max_page_size, which is {most}.")
+        raise ImproperlyConfigured(
+            f"{where}: page_size is {size}; it lies between 1 and max_page_size, which is {most}."
+        )
     is_offset = kind.asked_by is OffsetRequest
     name = kind.limit_query_param if is_offset else kind.page_size_query_param
     about = "How many items at most." if is_offset else "Items on a page."

@@ -6,6 +6,7 @@ where it has one, ``UncountedPage`` and ``UncountedOffsetPage`` do without.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -74,10 +75,17 @@ class Links(Struct, frozen=True):
 
 
 class PageRequest(Struct, frozen=True):
-    """Which page a request asks for."""
+    """Which page a request asks for.
+
+    Attributes:
+        page: Its number, from 1.
+        size: How many items it has.
+        parameter: The parameter of the query that names the page.
+    """
 
     page: int
     size: int
+    parameter: str = "page"
 
     @property
     def start(self) -> int:
@@ -106,14 +114,14 @@ class PageRequest(Struct, frozen=True):
     def links(self, request: Request, total: int | None, *, has_more: bool) -> tuple[str | None, str | None]:
         """Return the addresses of the next and the previous page."""
         return (
-            address(request, page=self.page + 1) if has_more else None,
-            address(request, page=self.page - 1) if self.page > 1 else None,
+            address(request, {self.parameter: self.page + 1}) if has_more else None,
+            address(request, {self.parameter: self.page - 1}) if self.page > 1 else None,
         )
 
     def ends(self, request: Request, total: int | None) -> tuple[str, str | None]:
         """Return the addresses of the first page, and of the last where it is known for sure how many items there are."""
-        last = None if total is None else address(request, page=max(1, -(-total // self.size)))
-        return address(request, page=1), last
+        last = None if total is None else address(request, {self.parameter: max(1, -(-total // self.size))})
+        return address(request, {self.parameter: 1}), last
 
     def numbers(self, total: int | None) -> bytes:
         """Return the members of the answer that are numbers, as JSON."""
@@ -123,10 +131,17 @@ class PageRequest(Struct, frozen=True):
 
 
 class OffsetRequest(Struct, frozen=True):
-    """Which part a request asks for."""
+    """Which part a request asks for.
+
+    Attributes:
+        limit: How many items at most.
+        offset: How many are left out.
+        parameters: The parameters of the query that say so.
+    """
 
     limit: int
     offset: int
+    parameters: tuple[str | None, str] = ("limit", "offset")
 
     @property
     def start(self) -> int:
@@ -147,9 +162,13 @@ class OffsetRequest(Struct, frozen=True):
         # From behind the end, back to what there is.
         end = self.offset if total is None else min(self.offset, total)
         return (
-            address(request, offset=self.stop, limit=limit) if has_more else None,
-            address(request, offset=max(0, end - limit), limit=limit) if self.offset else None,
+            self._address(request, self.stop) if has_more else None,
+            self._address(request, max(0, end - limit)) if self.offset else None,
         )
+
+    def _address(self, request: Request, offset: int) -> str:
+        limit, skipped = self.parameters
+        return address(request, {skipped: offset} if limit is None else {skipped: offset, limit: self.limit})
 
     def ends(self, request: Request, total: int | None) -> tuple[str, str | None]:
         """Return the addresses of the first part, and of the last where it is known for sure how many items there are."""
@@ -157,8 +176,8 @@ class OffsetRequest(Struct, frozen=True):
         if total is not None:
             # The one that stepping on from here leads to.
             at = self.offset % limit
-            last = address(request, offset=at + max(0, total - 1 - at) // limit * limit, limit=limit)
-        return address(request, offset=0, limit=limit), last
+            last = self._address(request, at + max(0, total - 1 - at) // limit * limit)
+        return self._address(request, 0), last
 
     def numbers(self, total: int | None) -> bytes:
         """Return the members of the answer that are numbers, as JSON."""
@@ -168,10 +187,17 @@ class OffsetRequest(Struct, frozen=True):
 
 
 class CursorRequest(Struct, frozen=True):
-    """Which place a request asks for, and how many items from there."""
+    """Which place a request asks for, and how many items from there.
+
+    Attributes:
+        cursor: The place, None for the start.
+        size: How many items from there.
+        parameter: The parameter of the query that names the place.
+    """
 
     cursor: str | None
     size: int
+    parameter: str = "cursor"
 
 
 class Paged(Schema, defer_build=True):  # a project uses few of the kinds, and pydantic's work takes a millisecond each
@@ -182,11 +208,25 @@ class Paged(Schema, defer_build=True):  # a project uses few of the kinds, and p
         link_header: Whether answers carry a ``Link`` header as well; ``PAGE_LINK_HEADER`` where it is None.
         asked_by: What reads the request: ``PageRequest``, ``OffsetRequest`` or ``CursorRequest``.
         is_bare: Whether the answer is the list of items alone.
+        page_size: How many items there are where the client does not ask; ``PAGE_SIZE`` where it is None.
+        max_page_size: How many a client may ask for; ``MAX_PAGE_SIZE``, or ``page_size`` if that is more, where it is None.
+        page_query_param: The parameter that names the page.
+        page_size_query_param: The parameter that says how many items, of pages and cursors; None for no such choice.
+        limit_query_param: The same of parts by offset.
+        offset_query_param: The parameter that says how many items are left out.
+        cursor_query_param: The parameter that names the place.
     """
 
     count: ClassVar[Literal["exact", "estimate", "none"]] = "exact"
     link_header: ClassVar[bool | None] = None
     is_bare: ClassVar[bool] = False
+    page_size: ClassVar[int | None] = None
+    max_page_size: ClassVar[int | None] = None
+    page_query_param: ClassVar[str] = "page"
+    page_size_query_param: ClassVar[str | None] = "size"
+    limit_query_param: ClassVar[str | None] = "limit"
+    offset_query_param: ClassVar[str] = "offset"
+    cursor_query_param: ClassVar[str] = "cursor"
     asked_by: ClassVar[type[Any]]
 
     @classmethod
@@ -200,7 +240,7 @@ class Paged(Schema, defer_build=True):  # a project uses few of the kinds, and p
 AnyRequest: TypeAlias = PageRequest | OffsetRequest | CursorRequest
 
 
-def address(request: Request, **changes: Any) -> str:
+def address(request: Request, changes: Mapping[str, Any]) -> str:
     """Return the request's own address with other parameters.
 
     Without scheme and host: right behind any proxy, and no Host header of a client's finds its way into an answer.

@@ -148,6 +148,8 @@ class ViewSet:
             options["response"] = self._shown(handler)
             if options["response"] is not UNSET:
                 options.setdefault("expandable", self.expandable)
+        for option, value in self._sizes(options.get("response")).items():
+            options.setdefault(option, value)
         options.setdefault("permissions", self.permissions)
         options.setdefault("throttles", self.throttles)
         for option in ("formats", "conditional", "select_fields", "idempotent"):
@@ -167,12 +169,13 @@ class ViewSet:
     def _standard_endpoint(
         self, name: str, standard: Standard, handler: Callable[..., Any], route: str, basename: str
     ) -> Endpoint:
+        response = self._response(name, handler)
         return Endpoint(
             handler,
             standard.method,
             route,
             name=f"{basename}-{standard.suffix}",
-            response=self._response(name, handler),
+            response=response,
             status=standard.status,
             permissions=self.permissions,
             throttles=self.throttles,
@@ -187,7 +190,12 @@ class ViewSet:
             expandable={} if standard.method == "DELETE" else self.expandable,
             idempotent=self.idempotent,
             last_modified=self._stamp() if name in ("read", "update", "patch") else None,
+            **self._sizes(response),
         )
+
+    def _sizes(self, response: Any) -> dict[str, Any]:
+        """Return how long the pages of an answer are; nothing where it is no page."""
+        return {}
 
     def _stamp(self) -> Callable[[Any], Any] | None:
         return None

@@ -64,6 +64,8 @@ class RouteOptions(TypedDict, total=False):
     exclude_defaults: bool
     exclude_none: bool
     idempotent: bool
+    page_size: int | None
+    max_page_size: int | None
     dependencies: Sequence[Depends]
     openapi_extra: Mapping[str, Any] | None
     security: Sequence[str | Mapping[str, Sequence[str]]] | None
@@ -194,6 +196,8 @@ class Router:
         exclude_defaults: bool = False,
         exclude_none: bool = False,
         idempotent: bool = False,
+        page_size: int | None = None,
+        max_page_size: int | None = None,
         dependencies: Sequence[Depends] = (),
         openapi_extra: Mapping[str, Any] | None = None,
         security: Sequence[str | Mapping[str, Sequence[str]]] | None = None,
@@ -228,6 +232,8 @@ class Router:
             exclude_defaults: Leave out what has its default.
             exclude_none: Leave out what is None.
             idempotent: Keep the answer for an ``Idempotency-Key``, and give it again.
+            page_size: How many items a page has where the client does not ask; None for what the page's class says, or ``PAGE_SIZE``.
+            max_page_size: How many a client may ask for; None for the same, or ``MAX_PAGE_SIZE``.
             dependencies: Further ``Depends(…)`` that are called before the handler.
             openapi_extra: What OpenAPI shall say besides: put over the operation, member by member.
             security: The schemes of ``OPENAPI_SECURITY`` that it takes; None for all of them, ``[]`` for none. One is enough;
@@ -273,6 +279,8 @@ class Router:
                         if is_wanted
                     },
                     idempotent=idempotent,
+                    page_size=page_size,
+                    max_page_size=max_page_size,
                     dependencies=tuple(dependencies),
                     openapi_extra=openapi_extra,
                     security=security,

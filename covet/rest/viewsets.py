@@ -33,7 +33,7 @@ from covet.rest.default_schemas import default_input, default_output, patch_sche
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import FilterBy, Filters, FilterSet
 from covet.rest.formats.base import Formats
-from covet.rest.pagination import Page
+from covet.rest.pagination import Page, page_kind
 from covet.rest.params import Query
 from covet.rest.related import resolve_related
 from covet.rest.render import UNSET, Plan, plan_response
@@ -61,6 +61,8 @@ class ReadOnlyModelViewSet(ViewSet):
         ordering: What ``?ordering=-name`` may name.
         paginated: Whether the list is cut into pages.
         pagination: How: ``Page``, ``OffsetPage`` or ``CursorPage``.
+        page_size: How many items a page has where the client does not ask; None for what ``pagination`` says, or ``PAGE_SIZE``.
+        max_page_size: How many a client may ask for; None for the same, or ``MAX_PAGE_SIZE``.
     """
 
     queryset: ClassVar[QuerySet[Any, Any] | None] = None
@@ -74,6 +76,8 @@ class ReadOnlyModelViewSet(ViewSet):
     ordering: ClassVar[Sequence[str]] = ()
     paginated: ClassVar[bool] = True
     pagination: ClassVar[Any] = Page
+    page_size: ClassVar[int | None] = None
+    max_page_size: ClassVar[int | None] = None
     filter_set: ClassVar[FilterSet]
     _needs_model: ClassVar[bool] = True
 
@@ -134,6 +138,11 @@ class ReadOnlyModelViewSet(ViewSet):
         if name == "list":
             return self.pagination[schema] if self.paginated else _list_of(schema)
         return _list_of(schema) if name.startswith("bulk_") else schema
+
+    def _sizes(self, response: Any) -> dict[str, Any]:
+        if page_kind(response) is None:
+            return {}
+        return {"page_size": self.page_size, "max_page_size": self.max_page_size}
 
     def _stamp(self) -> Callable[[Any], Any] | None:
         name = self.last_modified
