@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 from covet import checks
 from covet.contenttypes.managers import GenericManyDescriptor, type_key, types_on
 from covet.db.models.query.paths import Hop
+from covet.db.models.relations.peers import place_of
 from covet.db.models.relations.prefetching import set_prefetched_by_key
 from covet.db.models.relations.rules import DB_CASCADE, DO_NOTHING
 from covet.db.models.relations.spec import Relation, RelationField, lazy_related
@@ -200,8 +201,9 @@ class GenericRelation(RelationField[M]):
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:
         """Load the rows that refer to the instances."""
         base = queryset if queryset is not None else self.related_model._default_manager.get_queryset()
-        alias = alias or instances[0]._row_state.db
-        content_type = await types_on(alias).get_for_model(type(instances[0]), self.for_concrete_model)
+        content_type = await types_on(alias or instances[0]._row_state.db).get_for_model(
+            type(instances[0]), self.for_concrete_model
+        )
         foreign_key = self.foreign_key()
 
         def known(row: Any, owner: Any) -> None:
@@ -213,7 +215,7 @@ class GenericRelation(RelationField[M]):
             instances,
             queryset,
             to_attr,
-            alias,
+            alias or place_of(self.related_model, instances[0]),
             base=base,
             lookup=self.object_id_field_name,
             given={self.content_type_field.attname: content_type.pk},

@@ -23,6 +23,13 @@ class Router:
     def __init__(self) -> None:
         self._paths: tuple[Any, ...] | None = None
         self._routers: list[Any] = []
+        #: Whether it is known that there are no routers: then none has to be asked where two rows are related.
+        self.is_mute = False
+        settings.watchers.append(self._settings_changed)
+
+    def _settings_changed(self, names: frozenset[str], _begins: bool) -> None:
+        if "DATABASE_ROUTERS" in names:
+            self._paths, self.is_mute = None, False
 
     @property
     def routers(self) -> list[Any]:
@@ -30,7 +37,7 @@ class Router:
         paths = tuple(settings.DATABASE_ROUTERS)
         if paths != self._paths:
             self._routers = [self._make(entry) for entry in paths]
-            self._paths = paths
+            self._paths, self.is_mute = paths, not paths
         return self._routers
 
     @staticmethod

@@ -138,17 +138,20 @@ def __get__(self, instance, owner=None):
 
 
 def keep_together(instance: Any, value: Any, field: Any) -> None:
-    """Refuse a relation across databases, unless a router allows it; an unsaved side belongs where the other is."""
+    """Refuse a relation across databases, unless a router allows it.
+
+    An unsaved side belongs where the routers write it; without a word of theirs, where the other side is.
+    """
     mine, theirs = instance._row_state.db, value._row_state.db
     if mine == theirs:
         return
     if mine is None:
-        instance._row_state = BOUND(instance._row_state, theirs)
-        return
-    if theirs is None:
-        value._row_state = BOUND(value._row_state, mine)
-        return
-    if not router.allow_relation(value, instance):
+        mine = theirs if router.is_mute else router.db_for_write(type(instance), instance=value)
+        instance._row_state = BOUND(instance._row_state, mine)
+    elif theirs is None:
+        theirs = mine if router.is_mute else router.db_for_write(type(value), instance=instance)
+        value._row_state = BOUND(value._row_state, theirs)
+    if mine != theirs and not router.allow_relation(value, instance):
         raise ValueError(
             f"{field.model._meta.object_name}.{field.name} cannot refer to {value!r}: it is on database '{theirs}', and "
             f"the instance on '{mine}'. Rows of two databases have no relations, unless a router's allow_relation says so."
@@ -183,7 +186,7 @@ class ReverseOneDescriptor:
             peers.fill(row, await peers.load_reverse_one(relation, holder))
 
         async def alone(self: Any) -> Any:
-            queryset = field.model._base_manager.using(state.db) if state.db else field.model._base_manager.all()
+            queryset = field.model._base_manager.using(peers.place_of(field.model, row))
             peers.fill(row, await queryset.get(**{field.attname: key}))
             return row
 

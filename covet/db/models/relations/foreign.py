@@ -340,7 +340,6 @@ class ForeignKey(RelationField[T]):
 
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:
         """Load what the instances refer to."""
-        alias = alias or instances[0]._row_state.db
         if queryset is None:
             wanted = peers.wanting(self, instances)
         else:
@@ -361,7 +360,7 @@ class ForeignKey(RelationField[T]):
     ) -> list[Any]:
         """Load the rows that refer to the instances."""
         relation = self.remote_field
-        alias = alias or instances[0]._row_state.db
+        alias = alias or peers.place_of(self.model, instances[0])
         if self.one_to_one:
             wanted = [one for one in instances if queryset is not None or not relation.is_cached(one)]
             if wanted:

@@ -316,7 +316,7 @@ class ForeignObject(RelationField[T]):
             if self.is_loaded(owner):
                 return
             rows = [row for row in peers.siblings(owner) if isinstance(row, self.model)]
-            await self._load_for(self._wanting(rows), state.db, None)
+            await self._load_for(self._wanting(rows), peers.place_of(self.related_model, owner), None)
         if not self.is_loaded(owner):
             raise self.related_model.DoesNotExist(
                 f"{name} refers to the {self.related_model._meta.object_name} with {self._told(owner)}, and there is no "
@@ -368,7 +368,7 @@ class ForeignObject(RelationField[T]):
 
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:
         """Load what the instances refer to."""
-        alias = alias or instances[0]._row_state.db
+        alias = alias or peers.place_of(self.related_model, instances[0])
         if queryset is not None:
             for one in instances:
                 self.delete_cached_value(one)
@@ -390,7 +390,7 @@ class ForeignObject(RelationField[T]):
             instances,
             queryset,
             to_attr,
-            alias or instances[0]._row_state.db,
+            alias or peers.place_of(self.model, instances[0]),
             base=queryset if queryset is not None else relation.related_model._default_manager.get_queryset(),
             lookup=self.name,
             given={},

@@ -20,10 +20,11 @@ from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
-    from covet.db.models.relations import prefetching
+    from covet.db.models.relations import peers, prefetching
     from covet.db.models.relations.managers import RelatedManager
     from covet.db.sql.nodes import ColumnType
 else:
+    peers = late_module(__name__, "covet.db.models.relations.peers")
     prefetching = late_module(__name__, "covet.db.models.relations.prefetching")
 
 __all__ = ["ManyToManyField"]
@@ -207,14 +208,14 @@ class ManyToManyField(RelationField[M]):
 
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:
         """Load the related rows of all instances."""
-        alias = alias or instances[0]._row_state.db
+        alias = alias or peers.place_of(self.related_model, instances[0])
         return await prefetching.set_prefetched_many(self, instances, queryset, to_attr, alias, reverse=False)
 
     async def prefetch_reverse(
         self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None
     ) -> list[Any]:
         """Load the rows related the other way round."""
-        alias = alias or instances[0]._row_state.db
+        alias = alias or peers.place_of(self.model, instances[0])
         return await prefetching.set_prefetched_many(self, instances, queryset, to_attr, alias, reverse=True)
 
 

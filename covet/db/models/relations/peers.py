@@ -23,6 +23,7 @@ from covet.db.models.query.results import Batch
 from covet.db.models.query.run import fetch_among, read_database
 from covet.db.models.relations.linking import by_attribute, made_for
 from covet.db.models.state import State
+from covet.db.routers import router
 from covet.exceptions import FieldError, NotLoaded
 from covet.text import suggest
 
@@ -41,6 +42,7 @@ __all__ = [
     "load_reverse_one",
     "loader_of",
     "one_loader",
+    "place_of",
     "siblings",
     "stub",
 ]
@@ -182,11 +184,21 @@ async def _load_fields(instance: Any, missing: tuple[str, ...]) -> None:
         raise type(instance).DoesNotExist(f"The {meta.object_name} with key {instance.pk!r} is gone.")
 
 
+def place_of(model: type[Any], instance: Any) -> str | None:
+    """Return the alias to read the rows of ``model`` from that ``instance`` refers to.
+
+    The routers say it, and learn of the instance; without a word of theirs it is the database that the instance is on.
+    """
+    if settings.DATABASE_ROUTERS:
+        return router.db_for_read(model, instance=instance)
+    alias: str | None = instance._row_state.db
+    return alias
+
+
 async def load_alone(instance: Any) -> Any:
     """Load an instance that knows its key only, by itself."""
     model = type(instance)
-    state: State = instance._row_state
-    queryset = model._base_manager.using(state.db) if state.db is not None else model._base_manager.all()
+    queryset = model._base_manager.using(place_of(model, instance))
     found = await queryset.get(pk=instance.pk)
     fill(instance, found)
     return instance
@@ -256,7 +268,7 @@ async def load_forward(field: Any, owner: Any) -> None:
             return
         untouched = _untouched(field, owner, state)
         rows, keys = (wanting(field, siblings(owner)), None) if untouched is None else untouched
-        found = await load_forward_of(field, rows, state.db, required=owner, keys=keys)
+        found = await load_forward_of(field, rows, None, required=owner, keys=keys)
         if state.peers is not None:
             state.peers.keep(field, found)
 
@@ -319,21 +331,24 @@ async def load_forward_of(
     Args:
         field: The relation.
         rows: The rows.
-        alias: Where from, unless the queryset says it.
+        alias: Where from, unless the queryset says it; without one, where the routers say, or where the rows are.
         queryset: What to read; without one, all objects of the related model.
         required: The row whose object has to be there.
         keys: The key of each row, where the caller has them.
     """
     target = field.target_field
     keys = list(set(map(attrgetter(field.attname), rows) if keys is None else keys))
+    routed = settings.DATABASE_ROUTERS
+    if alias is None and rows:
+        alias = router.db_for_read(field.related_model, instance=rows[0]) if routed else rows[0]._row_state.db
     if queryset is None:
         manager = field.related_model._base_manager
-        if alias == DEFAULT_ALIAS and not settings.DATABASE_ROUTERS:
+        if alias == DEFAULT_ALIAS and not routed:
             # Nobody asks for hints: the queryset that all calls of the manager start from will do.
             queryset = manager._first()
         else:
             queryset = manager.db_manager(hints={"instance": rows[0]} if rows else {}).get_queryset()
-    if alias is not None and queryset._db is None and (alias != DEFAULT_ALIAS or settings.DATABASE_ROUTERS):
+    if alias is not None and queryset._db is None and (alias != DEFAULT_ALIAS or routed):
         queryset = queryset.using(alias)
     mode = rows[0]._row_state.fetch_mode if rows else None
     if mode is not None and queryset._mode is None:
@@ -393,7 +408,7 @@ async def load_reverse_one(relation: Any, owner: Any) -> Any:
                 rows = [
                     row for row in siblings(owner) if isinstance(row, relation.model) and not relation.is_cached(row)
                 ]
-                await load_reverse_one_of(relation, rows, state.db)
+                await load_reverse_one_of(relation, rows, place_of(field.model, owner))
     found = relation.get_cached_value(owner)
     if found is None:
         raise field.model.DoesNotExist(f"{owner._meta.object_name} {owner.pk!r} has no {name}.")
@@ -443,4 +458,4 @@ async def fetch(instance: Any, *names: str) -> None:
             if found is not None:
                 await found
         else:
-            await prefetch_rows([instance], [name], instance._row_state.db)
+            await prefetch_rows([instance], [name], None)

@@ -11,7 +11,7 @@ from covet.conf import override
 from covet.db import connections, transaction
 from covet.db.database import Database
 from covet.db.observe import record_queries
-from tests._apps.blog.models import MODELS, Article, Author, Tag
+from tests._apps.blog.models import MODELS, Article, Author, Profile, Tag
 from tests.conftest import Scratch
 from tests.db.models.conftest import create_tables
 
@@ -191,3 +191,60 @@ async def test_a_write_does_not_send_later_reads_to_the_writer(both: tuple[Datab
     assert queries[0].alias == "other"
     assert {query.alias for query in queries if "SELECT" in query.sql} == {"other", "default"}
     assert await Author.objects.using("default").count() == 1
+
+
+class AuthorsElsewhere:
+    """Authors and their profiles live on the second database; what refers to them stays on the first."""
+
+    def db_for_read(self, model: type[Any], **hints: Any) -> str:
+        return "other" if model in (Author, Profile) else "default"
+
+    def db_for_write(self, model: type[Any], **hints: Any) -> str:
+        return self.db_for_read(model)
+
+
+@pytest.mark.row("connections.routers", on=("sqlite", "postgresql", "mysql"))
+async def test_what_a_row_refers_to_is_read_where_the_routers_say(both: tuple[Database, Database]) -> None:
+    with override(DATABASE_ROUTERS=[AuthorsElsewhere()]):
+        far = await Author.objects.create(name="far")
+        await Profile.objects.create(author=far)
+        # The first database wants its key to exist there as well.
+        await Author.objects.using("default").create(pk=far.pk, name="near")
+        await Article.objects.create(title="x", author_id=far.pk)
+
+        with record_queries() as queries:
+            article = await Article.objects.get()
+            author = await article.author
+            (again,) = await Article.objects.prefetch_related("author__articles", "author__profile")
+            assert [found.title for found in again.author.articles.all()] == ["x"]
+            assert [found.title for found in await author.articles.all()] == ["x"]
+            await (await Author.objects.get()).profile
+
+    assert (author.name, author._state.db, again.author._state.db) == ("far", "other", "other")
+    aliases = [
+        (query.alias, "FROM" in query.sql and query.sql.split("FROM ")[1].split()[0].strip('"`')) for query in queries
+    ]
+    assert {table: alias for alias, table in aliases} == {
+        Article._meta.db_table: "default",
+        Author._meta.db_table: "other",
+        Profile._meta.db_table: "other",
+    }
+    assert len(set(aliases)) == 3
+
+
+@pytest.mark.row("connections.routers", on=("sqlite", "postgresql", "mysql"))
+async def test_a_new_row_belongs_where_the_routers_write_it(both: tuple[Database, Database]) -> None:
+    """Not where its relations happen to be: those are then of another database, and refused unless a router allows it."""
+    told = "it is on database 'other', and the instance on 'default'"
+    with override(DATABASE_ROUTERS=[AuthorsElsewhere()]):
+        far = await Author.objects.create(name="far")
+        with pytest.raises(ValueError, match=told):
+            Article(title="x", author=far)
+        near = await Author.objects.using("default").create(pk=far.pk, name="near")
+        article = await Article.objects.create(title="x", author=near)
+        with pytest.raises(ValueError, match=told):
+            article.editor = Author(name="new")
+    with override(DATABASE_ROUTERS=[AuthorsElsewhere(), Relates()]):
+        article = await Article.objects.create(title="y", author=far)
+        assert article._state.db == "default"
+        assert (await (await Article.objects.get(title="y")).author).name == "far"
