@@ -18,9 +18,11 @@ __all__ = [
     "activate",
     "deactivate",
     "get_current_timezone",
+    "get_current_timezone_name",
     "get_default_timezone",
     "is_aware",
     "is_naive",
+    "localdate",
     "localtime",
     "make_aware",
     "make_naive",
@@ -57,6 +59,12 @@ def set_default_timezone(zone: Zone) -> None:
 def get_current_timezone() -> dt.tzinfo:
     """Return the zone active in this context, or the default one."""
     return _active.get() or _default
+
+
+def get_current_timezone_name() -> str:
+    """Return the name of the zone active in this context: ``"Europe/Berlin"``, or ``"UTC+02:00"`` of one without a name."""
+    zone = get_current_timezone()
+    return getattr(zone, "key", None) or str(zone)
 
 
 def activate(zone: Zone) -> None:
@@ -123,6 +131,11 @@ def localtime(value: dt.datetime | None = None, timezone: Zone | None = None) ->
     if is_naive(moment):
         raise ValueError(f"localtime() wants an aware datetime, and {moment.isoformat()} is naive.")
     return moment.astimezone(get_current_timezone() if timezone is None else _zone(timezone))
+
+
+def localdate(value: dt.datetime | None = None, timezone: Zone | None = None) -> dt.date:
+    """Return the day of an aware datetime (today if None) in ``timezone`` (the current zone if None)."""
+    return localtime(value, timezone).date()
 
 
 def _zone(zone: Zone) -> dt.tzinfo:

@@ -41,21 +41,47 @@ _OTHER_WORDS: Final = {
     "asgiref.sync": "covet.concurrency.to_thread() for a sync function; an async one is awaited",
     "django.conf.urls.handler404": "handler404 = … in the root urls.py, with nothing to import",
     "django.conf.urls.handler500": "handler500 = … in the root urls.py, with nothing to import",
+    "django.conf.urls.static.static": "nothing to write: 'covet.staticfiles' serves MEDIA_URL while DEBUG is on",
     "django.conf.urls.url": "covet.urls.re_path, or covet.urls.path",
     "django.contrib.admin": "nothing yet; covet.rest.ModelViewSet answers for a model's rows",
+    "django.contrib.auth.mixins.AccessMixin": "covet.auth.decorators.user_passes_test around View.as_view()",
     "django.contrib.auth.mixins.LoginRequiredMixin": "covet.auth.decorators.login_required around View.as_view()",
     "django.contrib.auth.mixins.PermissionRequiredMixin": "covet.auth.decorators.permission_required around View.as_view()",
     "django.contrib.auth.mixins.UserPassesTestMixin": "covet.auth.decorators.user_passes_test around View.as_view()",
+    "django.contrib.auth.views": "views of a few lines with covet.auth.authenticate(), login() and logout(): docs/howto/users-and-sessions.md",
+    "django.contrib.flatpages": "nothing yet; a model and a view of a few lines",
+    "django.contrib.gis": "nothing yet",
+    "django.contrib.humanize": "the filters intcomma, timesince and timeuntil of templates",
     "django.contrib.messages": "nothing yet; request.session keeps what the next page shall show",
     "django.contrib.postgres.fields.CICharField": "covet.db.models.CharField with db_collation=…, of a collation that knows no case",
     "django.contrib.postgres.fields.CIEmailField": "covet.db.models.EmailField with db_collation=…, of a collation that knows no case",
     "django.contrib.postgres.fields.CITextField": "covet.db.models.TextField with db_collation=…, of a collation that knows no case",
+    "django.contrib.redirects": "nothing yet; covet.views.RedirectView in the urls, or a middleware",
+    "django.contrib.sessions.backends": "SESSION_ENGINE, a store: the database's, or a class of your own",
+    "django.contrib.sessions.base_session": "the model Session of covet.sessions.models, and a store of your own for SESSION_ENGINE",
+    "django.contrib.sitemaps": "nothing yet; a view that renders a template of XML",
+    "django.contrib.sites": "nothing yet; request.get_host(), and covet.urls.host for routes by host",
+    "django.contrib.staticfiles.storage.staticfiles_storage": "covet.staticfiles.links.static(), which gives the address of a file",
+    "django.contrib.staticfiles.testing": "the pytest fixture live_server",
+    "django.contrib.syndication": "nothing yet; a view that renders a template of XML",
     "django.core.cache": "covet.db.models.QuerySet.cache() keeps the result of a query",
+    "django.core.exceptions.EmptyResultSet": "nothing to catch: a query that can find nothing is not sent",
+    "django.core.exceptions.RequestDataTooBig": "nothing to catch: what is over DATA_UPLOAD_MAX_MEMORY_SIZE is answered with 413",
+    "django.core.exceptions.SynchronousOnlyOperation": "nothing to catch: what waits is awaited",
+    "django.core.exceptions.ViewDoesNotExist": "covet.exceptions.ImproperlyConfigured, raised when the project starts",
+    "django.core.files.uploadedfile": "covet.http.UploadedFile, which tests send by files=… of the client",
+    "django.core.handlers": "covet.asgi.get_asgi_application()",
     "django.core.mail": "nothing yet; aiosmtplib sends mails without blocking",
+    "django.core.management.base.AppCommand": "a function below @covet.management.command() with click.argument('app_labels', nargs=-1)",
     "django.core.management.base.BaseCommand": "a command is a function below @covet.management.command()",
+    "django.core.management.base.LabelCommand": "a function below @covet.management.command() with click.argument('labels', nargs=-1)",
     "django.core.management.BaseCommand": "a command is a function below @covet.management.command()",
+    "django.core.paginator.AsyncPaginator": "covet.paginator.Paginator, whose methods are awaited",
     "django.core.serializers": "covet.rest.ModelSchema, or the commands dumpdata and loaddata for fixtures",
     "django.core.serializers.json": "covet.json, whose dumps() writes dates, decimals and UUIDs",
+    "django.core.signing.get_cookie_signer": "covet.signing.Signer(salt=…)",
+    "django.core.wsgi": "covet.asgi.get_asgi_application(), as application in asgi.py",
+    "django.db.close_old_connections": "nothing: the pool closes what is too old or broken",
     "django.db.models.CommaSeparatedIntegerField": "covet.db.models.CharField with validators=[validate_comma_separated_integer_list]",
     "django.db.models.get_model": "apps.get_model() of covet.apps",
     "django.db.models.IPAddressField": "covet.db.models.GenericIPAddressField",
@@ -63,32 +89,109 @@ _OTHER_WORDS: Final = {
     "django.db.models.permalink": "covet.urls.reverse in get_absolute_url()",
     "django.db.transaction.commit_manually": "covet.db.transaction.atomic",
     "django.db.transaction.commit_on_success": "covet.db.transaction.atomic",
+    "django.db.transaction.get_connection": "connections[alias] of covet.db",
     "django.forms": "a covet.rest.Schema: data: Annotated[SignUp, Form()], or await request.form()",
     "django.forms.models.model_to_dict": "a ModelSchema: ArticleOut.model_validate(article).model_dump()",
     "django.http.HttpResponseBadRequest": "Response(…, status=400), or raise covet.http.BadRequest",
     "django.http.HttpResponseForbidden": "Response(…, status=403), or raise covet.http.Forbidden",
+    "django.http.HttpResponseGone": "Response(…, status=410)",
     "django.http.HttpResponseNotAllowed": "raise covet.http.MethodNotAllowed",
     "django.http.HttpResponseNotFound": "Response(…, status=404), or raise covet.http.Http404",
+    "django.http.HttpResponseNotModified": "Response(status=304), or covet.views.decorators.condition",
     "django.http.HttpResponsePermanentRedirect": "RedirectResponse(…, permanent=True)",
     "django.http.HttpResponseServerError": "Response(…, status=500)",
     "django.http.QueryDict": "covet.http.QueryParams",
+    "django.middleware.cache": "covet.db.models.QuerySet.cache() for queries, and covet.views.decorators.cache_control for clients",
+    "django.middleware.clickjacking": "covet.middleware.security.SecurityMiddleware, which sends X_FRAME_OPTIONS",
+    "django.middleware.common.BrokenLinkEmailsMiddleware": "the logger covet.request, which tells of 404s at level DEBUG",
     "django.shortcuts.render_to_response": "covet.shortcuts.render, which takes the request first",
+    "django.template.Context": "a plain dict",
+    "django.template.context_processors": "TEMPLATES['CONTEXT_PROCESSORS'], with covet.templates.processors; request and csrf are there anyway",
+    "django.template.defaultfilters": "the filters of templates, of covet.templates.filters; slugify is covet.text.slugify",
+    "django.template.engines": "covet.templates.render_to_string()",
+    "django.template.loader.get_template": "covet.templates.render_to_string()",
+    "django.template.loader.select_template": "covet.templates.render_to_string()",
+    "django.template.RequestContext": "a plain dict, given to covet.shortcuts.render(request, …)",
+    "django.template.response.SimpleTemplateResponse": "covet.templates.TemplateResponse",
+    "django.template.Template": "covet.templates.render_to_string() of a file, or jinja2's environment: apps.part(TemplatesPart)",
     "django.test.AsyncClient": "covet.test.AsyncClient",
     "django.test.Client": "the pytest fixture client, a covet.test.AsyncClient",
+    "django.test.LiveServerTestCase": "the pytest fixture live_server",
+    "django.test.modify_settings": "covet.test.override_settings, or the fixture settings, with the whole list",
+    "django.test.signals.template_rendered": "response.templates of an answer of the client",
     "django.test.SimpleTestCase": "test functions of pytest",
+    "django.test.skipUnlessDBFeature": "pytest.mark.skipif",
+    "django.test.tag": "pytest.mark",
     "django.test.TestCase": "test functions of pytest with the fixtures db and client",
     "django.test.TransactionTestCase": "test functions of pytest with the fixture transactional_db",
-    "django.utils.crypto.get_random_string": "secrets.token_urlsafe()",
+    "django.test.utils.ignore_warnings": "pytest.mark.filterwarnings",
+    "django.test.utils.isolate_apps": "apps.isolate() of covet.apps",
+    "django.test.utils.setup_test_environment": "nothing: the pytest plugin of Covet does it",
+    "django.urls.get_resolver": "covet.urls.resolve(), or the command routes",
+    "django.urls.get_script_prefix": "request.scope['root_path']",
+    "django.urls.is_valid_path": "covet.urls.resolve(), which raises Http404 for a path that there is not",
+    "django.urls.set_script_prefix": "the server's root_path",
+    "django.utils": "covet.text, covet.timezone, covet.i18n, covet.dispatch, and what Python itself has",
+    "django.utils.cache": "response.headers, and covet.views.decorators with cache_control, never_cache and vary_on_headers",
+    "django.utils.crypto.salted_hmac": "covet.security.salted_hmac, which wants the secret and makes other digests",
+    "django.utils.dateformat": "the filter date of templates, or strftime()",
     "django.utils.dateparse.parse_date": "datetime.date.fromisoformat()",
     "django.utils.dateparse.parse_datetime": "datetime.datetime.fromisoformat()",
+    "django.utils.dateparse.parse_duration": "covet.db.models.fields.temporal.parse_duration()",
+    "django.utils.dateparse.parse_time": "datetime.time.fromisoformat()",
+    "django.utils.decorators.async_only_middleware": "nothing: a middleware is async by being written so",
+    "django.utils.decorators.decorator_from_middleware_with_args": "covet.views.decorators.decorator_from_middleware, which takes arguments too",
+    "django.utils.decorators.sync_and_async_middleware": "nothing: a middleware is async by being written so",
+    "django.utils.decorators.sync_only_middleware": "nothing: a sync middleware runs in a thread",
+    "django.utils.deprecation.MiddlewareMixin": "covet.middleware.Middleware, whose async __call__ stands for process_request and process_response",
+    "django.utils.encoding.force_bytes": "text.encode()",
+    "django.utils.encoding.iri_to_uri": "urllib.parse.quote()",
     "django.utils.encoding.python_2_unicode_compatible": "nothing: __str__() is enough",
     "django.utils.encoding.smart_text": "str()",
+    "django.utils.feedgenerator": "nothing yet; a view that renders a template of XML",
+    "django.utils.formats": "the filters date, time, floatformat and intcomma of templates",
+    "django.utils.functional.classproperty": "typing.ClassVar, or a classmethod",
+    "django.utils.functional.lazy": "covet.i18n.gettext_lazy for texts, covet.urls.reverse_lazy for addresses",
+    "django.utils.functional.SimpleLazyObject": "nothing: functools.cache around what makes it",
+    "django.utils.html.escapejs": "the filter json_script of templates",
     "django.utils.html.format_html": "markupsafe.Markup('…{}').format(…)",
+    "django.utils.html.format_html_join": "markupsafe.Markup(…).join(…)",
+    "django.utils.html.strip_tags": "markupsafe.Markup(text).striptags()",
+    "django.utils.html.urlize": "the filter urlize of templates",
+    "django.utils.http.http_date": "email.utils.format_datetime(moment, usegmt=True)",
+    "django.utils.http.parse_http_date": "email.utils.parsedate_to_datetime()",
     "django.utils.http.urlencode": "urllib.parse.urlencode()",
     "django.utils.http.urlquote": "urllib.parse.quote()",
+    "django.utils.http.urlsafe_base64_encode": "base64.urlsafe_b64encode()",
     "django.utils.http.urlunquote": "urllib.parse.unquote()",
+    "django.utils.log.AdminEmailHandler": "nothing yet: logging.handlers.SMTPHandler with 'background': True, or a service that collects errors",
+    "django.utils.log.ServerFormatter": "the formatters human and json, which every LOGGING may name",
     "django.utils.lru_cache": "functools.lru_cache",
+    "django.utils.module_loading.autodiscover_modules": "an AppPart with module = '…', which every app is asked for",
     "django.utils.six": "nothing: Python has these by other names since 3.0",
+    "django.utils.text.capfirst": "text[:1].upper() + text[1:]",
+    "django.utils.text.get_valid_filename": "get_valid_name() of a storage",
+    "django.utils.text.Truncator": "the filters truncatechars and truncatewords of templates, or covet.text.truncate()",
+    "django.utils.timezone.get_fixed_timezone": "datetime.timezone(datetime.timedelta(minutes=…))",
+    "django.utils.timezone.template_localtime": "the filter localtime of templates",
+    "django.utils.translation.check_for_language": "code in dict(settings.LANGUAGES)",
+    "django.utils.translation.deactivate_all": "covet.i18n.override(None)",
+    "django.utils.translation.get_language_from_request": "covet.i18n.get_language(), in a request behind LocaleMiddleware",
+    "django.utils.translation.to_locale": "nothing: a language code is both",
+    "django.views.csrf": "the template 403.html, or handler403",
+    "django.views.decorators.cache.cache_page": "covet.db.models.QuerySet.cache() for queries, and covet.views.decorators.cache_control for clients",
+    "django.views.decorators.clickjacking": "the header X-Frame-Options of the response, which SecurityMiddleware then leaves alone",
+    "django.views.defaults": "the templates 404.html, 500.html and so on, or handler404 and its like",
+    "django.views.generic.base": "covet.views, with View, TemplateView and RedirectView; mixins are their methods",
+    "django.views.generic.CreateView": "a view with await request.form(), and a covet.rest.Schema that checks it",
+    "django.views.generic.DeleteView": "a view with await request.form(), and a covet.rest.Schema that checks it",
+    "django.views.generic.detail": "covet.views.DetailView, with get_object() and get_queryset()",
+    "django.views.generic.edit": "a view with await request.form(), and a covet.rest.Schema that checks it",
+    "django.views.generic.FormView": "a view with await request.form(), and a covet.rest.Schema that checks it",
+    "django.views.generic.list": "covet.views.ListView, with get_queryset() and paginate_by",
+    "django.views.generic.UpdateView": "a view with await request.form(), and a covet.rest.Schema that checks it",
+    "django.views.i18n": "covet.views.i18n.set_language, and no catalogue for scripts yet",
+    "django.views.static.serve": "covet.http.FileResponse",
     "fastapi.APIRouter": "covet.rest.Router",
     "fastapi.exceptions.RequestValidationError": "nothing to catch: wrong values are answered with 422, one problem for all",
     "fastapi.FastAPI": "covet.rest.Router, included by a urls module",
@@ -227,8 +330,11 @@ def _djangos(rest: str) -> str:
         room = ours.removeprefix("covet").removeprefix(".")
         if room and rest.startswith(f"{room}.") and f"{theirs}.{rest[len(room) + 1 :]}" in {*NAMES, *_OTHER_WORDS}:
             return f"{theirs}.{rest[len(room) + 1 :]}"
-    urls = f"django.conf.{rest}"
-    return urls if urls in _OTHER_WORDS else f"django.{rest}"
+    for place in ("django.conf", "django.core", "django.contrib"):
+        path = f"{place}.{rest}"
+        if _words(path):
+            return path
+    return f"django.{rest}"
 
 
 def _elsewhere(path: str) -> str:
@@ -250,12 +356,19 @@ def _said(path: str) -> str:
         if module == "builtins":
             return f"{path} is Python's own {name}."
         return f"What Django has as {path} is here: from {module} import {name}"
+    module, _, name = path.rpartition(".")
+    awaited = find(f"{module}.{name[1:]}") if name[:1] == "a" and module.startswith("django.") else None
+    if awaited is not None and awaited.name:
+        return f"Nothing has a twin with an 'a' here: from {awaited.module} import {awaited.name}, and await it."
+    start = _words(path)
+    return f"Instead of {start} there is: {_OTHER_WORDS[start]}." if start else ""
+
+
+def _words(path: str) -> str:
+    """The longest beginning of a path of which words are known."""
     parts = path.split(".")
-    for length in range(len(parts), 0, -1):
-        words = _OTHER_WORDS.get(".".join(parts[:length]))
-        if words is not None:
-            return f"Instead of {'.'.join(parts[:length])} there is: {words}."
-    return ""
+    starts = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((start for start in starts if start in _OTHER_WORDS), "")
 
 
 def _misspelt(path: str) -> str:

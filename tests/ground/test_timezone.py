@@ -52,3 +52,25 @@ def test_aware_and_naive_are_told_apart_and_turned():
 def test_an_unknown_zone_says_what_to_write():
     with pytest.raises(ImproperlyConfigured, match="Europe/Berlin"):
         timezone.activate("Europe/Nowhere")
+
+
+def test_the_day_is_that_of_the_zone():
+    late = dt.datetime(2026, 7, 1, 23, tzinfo=dt.UTC)
+
+    with timezone.override("Europe/Berlin"):
+        assert (timezone.localdate(late), timezone.localdate(late, dt.UTC)) == (
+            dt.date(2026, 7, 2),
+            dt.date(2026, 7, 1),
+        )
+        assert timezone.localdate() == timezone.localtime().date()
+        with pytest.raises(ValueError, match="wants an aware datetime"):
+            timezone.localdate(dt.datetime(2026, 7, 1))
+
+
+def test_the_current_zone_has_a_name():
+    names = []
+    for zone in ("Europe/Berlin", dt.UTC, dt.timezone(dt.timedelta(hours=2))):
+        with timezone.override(zone):
+            names.append(timezone.get_current_timezone_name())
+
+    assert names == ["Europe/Berlin", "UTC", "UTC+02:00"]

@@ -6,6 +6,7 @@ import pathlib
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http import Request
 from covet.http.foreign import INSTEAD, explain
 from covet.loading import import_string
-from covet.porting.hints import _OTHER_WORDS, import_hint, use_hint
-from covet.porting.names import NAMES
+from covet.porting.hints import _OTHER_WORDS, import_hint, path_hint, use_hint
+from covet.porting.names import NAMES, find
 from covet.rest import Router
 from covet.rest.foreign import _HERE as ROUTE_WORDS
 from covet.rest.routes import RouteOptions
@@ -85,6 +86,17 @@ def failure(source: str, folder: Path) -> ImportError:
         ("from django.shortcuts import render_to_response", "there is: covet.shortcuts.render"),
         ("from asgiref.sync import sync_to_async", "covet.concurrency.to_thread()"),
         ("import pytz", "Instead of pytz there is: zoneinfo.ZoneInfo"),
+        (
+            "from django.contrib.auth import aauthenticate",
+            "with an 'a' here: from covet.auth import authenticate, and await it.",
+        ),
+        ("from covet.mail import send_mail", "Instead of django.core.mail there is: nothing yet; aiosmtplib"),
+        ("from covet.messages import success", "Instead of django.contrib.messages there is: nothing yet"),
+        ("from covet.serializers import serialize", "the commands dumpdata and loaddata for fixtures"),
+        ("from django.views.decorators.http import condition", "from covet.views.decorators import condition"),
+        ("from covet.utils.deprecation import MiddlewareMixin", "there is: covet.middleware.Middleware"),
+        ("from covet.utils.zzzzzz import x", "Instead of django.utils there is: covet.text"),
+        ("from django.contrib.sitemaps import Sitemap", "Instead of django.contrib.sitemaps there is: nothing yet"),
         ("from covet.http import zzzzzz", ""),
         ("import zzzzzz", ""),
     ],
@@ -210,3 +222,16 @@ def test_the_filters_and_functions_that_a_tag_is_answered_with_are_there(tag: st
     assert set(re.findall(r"\|(\w+)", TAG_WORDS[tag])) <= set(environment.filters)
     calls = set(re.findall(r"{{ (\w+)\(", TAG_WORDS[tag]))
     assert calls <= {*environment.globals, "loop"}
+
+
+DOCUMENTED = tomllib.loads((Path(__file__).parent / "documented.toml").read_text())
+
+
+@pytest.mark.parametrize("place", DOCUMENTED)
+def test_what_django_documents_has_a_place_or_words(place: str) -> None:
+    for name in DOCUMENTED[place]:
+        found = find(f"{place}.{name}")
+
+        assert found is not None or "Did you mean" not in path_hint(f"{place}.{name}") != "", name
+        if found is not None and found.name and not found.module.endswith(".models"):  # models want their app installed
+            assert hasattr(importlib.import_module(found.module), found.name), name
