@@ -5,7 +5,10 @@ for each function what runs.
 """
 
 from covet.accel.choice import (
+    Gate,
     ModelWriter,
+    Prompt,
+    Waiter,
     active,
     decode_integers,
     decode_moment,
@@ -23,9 +26,12 @@ from covet.accel.twins.models import ModelShape
 from covet.accel.twins.rows import RowPlan
 
 __all__ = [
+    "Gate",
     "ModelShape",
     "ModelWriter",
+    "Prompt",
     "RowPlan",
+    "Waiter",
     "active",
     "decode_integers",
     "decode_moment",

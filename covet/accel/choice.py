@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from covet.accel.twins.heads import PlainRequest
     from covet.accel.twins.models import ModelWriter
     from covet.accel.twins.rows import RowPlan
+    from covet.accel.twins.waiters import Gate, Prompt, Waiter
 
 __all__ = [
+    "Gate",
     "ModelWriter",
+    "Prompt",
+    "Waiter",
     "active",
     "decode_integers",
     "decode_moment",
@@ -72,9 +76,15 @@ write_answer: Callable[[bytes, bytes, list[tuple[bytes, bytes]], bytes, bool, bo
 duplicate_key: Callable[[bytes], str | None] = _pick("duplicate_key", "keys")
 if not TYPE_CHECKING:
     ModelWriter = _pick("ModelWriter", "models")
+    Gate = _pick("Gate", "waiters")
+    Prompt = _pick("Prompt", "waiters")
+    Waiter = _pick("Waiter", "waiters")
 
 _NAMES = (
+    "Gate",
     "ModelWriter",
+    "Prompt",
+    "Waiter",
     "decode_integers",
     "decode_moment",
     "duplicate_key",

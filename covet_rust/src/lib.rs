@@ -12,6 +12,7 @@ mod models;
 mod moments;
 mod output;
 mod rows;
+mod waiters;
 
 /// The Python module `covet_rust`.
 #[pymodule]
@@ -19,6 +20,9 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
     module.add_class::<models::ModelWriter>()?;
+    module.add_class::<waiters::Gate>()?;
+    module.add_class::<waiters::Prompt>()?;
+    module.add_class::<waiters::Waiter>()?;
     module.add_function(wrap_pyfunction!(integers::decode_integers, module)?)?;
     module.add_function(wrap_pyfunction!(integers::encode_integers, module)?)?;
     module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;

@@ -1,15 +1,23 @@
-"""A waiter is a future in all that asyncio and drivers ask of one, and wakes its task where its answer is read."""
+"""A waiter is a future in all that asyncio and drivers ask of one, and wakes its task where its answer is read; in both halves."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from covet.db.backends.direct import Gate, Prompt, Waiter, loop_for
+from covet.accel.twins import waiters as twin
+from covet.db.backends import direct
+
+# The fixture ``half`` sets them: what was chosen, and the plain classes.
+Gate: Any = direct.Gate
+Prompt: Any = direct.Prompt
+Waiter: Any = direct.Waiter
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
 
@@ -42,13 +50,32 @@ class Wire:
         self.told.append("resume")
 
 
+class PlainGate(twin.Gate, asyncio.Protocol):
+    """The gate as it is without the native half."""
+
+    stand_before = direct.Gate.stand_before
+
+
+@pytest.fixture(params=["chosen", "python"], autouse=True)
+def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    classes = {"chosen": (direct.Gate, direct.Prompt, direct.Waiter), "python": (PlainGate, twin.Prompt, twin.Waiter)}
+    half: str = request.param
+    for name, kind in zip(("Gate", "Prompt", "Waiter"), classes[half], strict=True):
+        monkeypatch.setitem(globals(), name, kind)
+    return half
+
+
+def loop_for(gate: Any) -> Any:
+    return direct.loop_for(gate, Waiter)
+
+
 @pytest.fixture
-async def gate() -> Gate:
+async def gate(half: str) -> Any:
     return Gate(asyncio.get_running_loop())
 
 
 @pytest.fixture
-def wire(gate: Gate) -> Wire:
+def wire(gate: Any) -> Wire:
     wire = Wire()
     gate.stand_before(wire, wire)
     return wire
@@ -56,7 +83,7 @@ def wire(gate: Gate) -> Wire:
 
 async def begun(coroutine: Any) -> asyncio.Task[Any]:
     """A task that has come to its first wait."""
-    task = asyncio.ensure_future(coroutine)
+    task: asyncio.Task[Any] = asyncio.ensure_future(coroutine)
     await asyncio.sleep(0)
     return task
 
@@ -75,7 +102,7 @@ async def deliver(wire: Wire, data: bytes = b"") -> None:
     await read
 
 
-async def test_a_task_goes_on_within_the_reading_and_after_the_driver(gate: Gate, wire: Wire) -> None:
+async def test_a_task_goes_on_within_the_reading_and_after_the_driver(gate: Any, wire: Wire) -> None:
     waiter = loop_for(gate).create_future()
 
     async def work() -> None:
@@ -90,7 +117,7 @@ async def test_a_task_goes_on_within_the_reading_and_after_the_driver(gate: Gate
     assert place.get() == "nowhere"
 
 
-async def test_an_error_reaches_the_task_by_the_same_way(gate: Gate, wire: Wire) -> None:
+async def test_an_error_reaches_the_task_by_the_same_way(gate: Any, wire: Wire) -> None:
     waiter = Waiter(gate)
 
     async def work() -> None:
@@ -109,7 +136,7 @@ async def test_an_error_reaches_the_task_by_the_same_way(gate: Gate, wire: Wire)
     assert isinstance(waiter.exception(), ZeroDivisionError)
 
 
-async def test_a_result_from_elsewhere_wakes_in_the_next_turn(gate: Gate) -> None:
+async def test_a_result_from_elsewhere_wakes_in_the_next_turn(gate: Any) -> None:
     waiter = Waiter(gate)
     told: list[Any] = []
 
@@ -126,8 +153,8 @@ async def test_a_result_from_elsewhere_wakes_in_the_next_turn(gate: Gate) -> Non
     assert waiter.exception() is None
 
 
-async def test_a_task_that_asks_again_waits_for_the_next_reading(gate: Gate, wire: Wire) -> None:
-    waiting: list[Waiter] = []
+async def test_a_task_that_asks_again_waits_for_the_next_reading(gate: Any, wire: Wire) -> None:
+    waiting: list[Any] = []
     wire.on_data = lambda data: waiting.pop().set_result(data)
 
     async def ask() -> bytes:
@@ -143,7 +170,7 @@ async def test_a_task_that_asks_again_waits_for_the_next_reading(gate: Gate, wir
     assert await task == [b"a", b"b", b"c"]
 
 
-async def test_a_cancelled_waiter_cancels_its_task_and_takes_no_result(gate: Gate, wire: Wire) -> None:
+async def test_a_cancelled_waiter_cancels_its_task_and_takes_no_result(gate: Any, wire: Wire) -> None:
     waiter = Waiter(gate)
     told: list[str] = []
     waiter.add_done_callback(lambda found: told.append(f"cancelled: {found.cancelled()}"))
@@ -170,7 +197,7 @@ async def test_a_cancelled_waiter_cancels_its_task_and_takes_no_result(gate: Gat
         await other
 
 
-async def test_timeouts_shields_and_groups_take_it_for_a_future(gate: Gate, wire: Wire) -> None:
+async def test_timeouts_shields_and_groups_take_it_for_a_future(gate: Any, wire: Wire) -> None:
     waiter = Waiter(gate)
     assert asyncio.isfuture(waiter)
     with pytest.raises(TimeoutError):
@@ -180,7 +207,7 @@ async def test_timeouts_shields_and_groups_take_it_for_a_future(gate: Gate, wire
     wire.on_data = waiter.set_result
     loop = asyncio.get_running_loop()
     loop.call_soon(wire.protocol.data_received, b"y")
-    assert await asyncio.gather(waiter, asyncio.shield(waiter)) == [b"y", b"y"]
+    assert list(await asyncio.gather(waiter, asyncio.shield(waiter))) == [b"y", b"y"]
     timed_out = Waiter(gate)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
@@ -188,7 +215,7 @@ async def test_timeouts_shields_and_groups_take_it_for_a_future(gate: Gate, wire
     assert timed_out.cancelled()
 
 
-async def test_functions_are_called_once_and_can_be_taken_back(gate: Gate) -> None:
+async def test_functions_are_called_once_and_can_be_taken_back(gate: Any) -> None:
     waiter = Waiter(gate)
     told: list[Any] = []
     forgotten: list[Any] = []
@@ -205,7 +232,7 @@ async def test_functions_are_called_once_and_can_be_taken_back(gate: Gate) -> No
     assert waiter.get_loop() is asyncio.get_running_loop()
 
 
-async def test_a_waiter_awaited_by_what_is_no_task_says_so(gate: Gate) -> None:
+async def test_a_waiter_awaited_by_what_is_no_task_says_so(gate: Any) -> None:
     steps = Waiter(gate).__await__()
     next(steps)
     with pytest.raises(RuntimeError, match="await wasn't used with future"):
@@ -220,7 +247,7 @@ async def test_what_else_the_transport_tells_reaches_the_driver(wire: Wire) -> N
     assert wire.told == ["pause", "resume", "eof", "lost"]
 
 
-async def test_a_driver_that_fails_leaves_the_gate_closed(gate: Gate, wire: Wire) -> None:
+async def test_a_driver_that_fails_leaves_the_gate_closed(gate: Any, wire: Wire) -> None:
     waiter = Waiter(gate)
     got: list[Any] = []
     waiter.add_done_callback(got.append)
@@ -236,17 +263,17 @@ async def test_a_driver_that_fails_leaves_the_gate_closed(gate: Gate, wire: Wire
     assert not gate.is_open
 
 
-async def test_all_but_the_futures_of_the_loop_is_its_own(gate: Gate) -> None:
+async def test_all_but_the_futures_of_the_loop_is_its_own(gate: Any) -> None:
     loop = loop_for(gate)
     assert loop.time() == pytest.approx(asyncio.get_running_loop().time(), abs=60)
     assert loop.create_future().get_loop() is asyncio.get_running_loop()
 
 
-async def test_an_answer_of_another_thread_wakes_the_task_in_the_callback_that_brings_it(gate: Gate) -> None:
+async def test_an_answer_of_another_thread_wakes_the_task_in_the_callback_that_brings_it(gate: Any) -> None:
     loop = asyncio.get_running_loop()
     told: list[Any] = []
 
-    async def work(waiter: Prompt) -> None:
+    async def work(waiter: Any) -> None:
         try:
             told.append(await waiter)
         except ZeroDivisionError as error:
@@ -256,7 +283,7 @@ async def test_an_answer_of_another_thread_wakes_the_task_in_the_callback_that_b
     tasks = [await begun(work(first)), await begun(work(second))]
     error = ZeroDivisionError()
 
-    def bring(waiter: Prompt, way: str, value: Any) -> None:
+    def bring(waiter: Any, way: str, value: Any) -> None:
         getattr(waiter, way)(value)
         told.append(f"after {way}")
 
@@ -266,3 +293,63 @@ async def test_an_answer_of_another_thread_wakes_the_task_in_the_callback_that_b
     assert told == [1, "after set_result", error, "after set_exception"]
     with pytest.raises(asyncio.InvalidStateError):
         first.set_result(2)
+
+
+@pytest.mark.parametrize("answer", [None, (), (1, 2), [3], ValueError("a value"), StopIteration(4)], ids=repr)
+async def test_whatever_the_answer_is_the_task_gets_that_very_object(gate: Any, wire: Wire, answer: Any) -> None:
+    early, late = Waiter(gate), Waiter(gate)
+    late.set_result(answer)
+    wire.on_data = lambda data: early.set_result(answer)
+
+    async def work() -> list[Any]:
+        return [await early, await late]
+
+    task = await begun(work())
+    await deliver(wire)
+    assert [found is answer for found in await task] == [True, True]
+
+
+async def test_two_tasks_may_wait_for_one_answer(gate: Any, wire: Wire) -> None:
+    waiter = Waiter(gate)
+
+    async def work() -> Any:
+        return await waiter
+
+    tasks = [await begun(work()), await begun(work())]
+    wire.on_data = waiter.set_result
+    await deliver(wire, b"both")
+    assert await asyncio.gather(*tasks) == [b"both", b"both"]
+
+
+async def test_an_error_that_is_raised_again_keeps_the_traceback_it_came_with(gate: Any) -> None:
+    waiter = Waiter(gate)
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError as error:
+        waiter.set_exception(error)
+
+    def depth() -> int:
+        with pytest.raises(ZeroDivisionError) as caught:
+            waiter.result()
+        return len(caught.traceback)
+
+    assert depth() == depth()
+
+
+async def test_what_waits_on_itself_is_collected(gate: Any) -> None:
+    class Held:
+        def __call__(self, waiter: Any) -> None: ...
+
+    held: Any = Held()
+    held.waiter = Waiter(gate)
+    held.waiter.add_done_callback(held)
+    gone = weakref.ref(held)
+    del held
+    gc.collect()
+    assert gone() is None
+
+
+async def test_a_gate_that_stands_before_nothing_takes_what_comes(half: str) -> None:
+    gate = Gate(asyncio.get_running_loop())
+    gate.data_received(b"x")
+    assert not gate.is_open

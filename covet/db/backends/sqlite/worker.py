@@ -13,7 +13,7 @@ from typing import Any
 
 from aiosqlite.core import _STOP_RUNNING_SENTINEL, set_exception, set_result
 
-from covet.db.backends.direct import PENDING, Prompt
+from covet.db.backends.direct import Prompt
 
 __all__ = ["Job", "Worker"]
 
@@ -125,7 +125,7 @@ class Worker:
         try:
             while done:
                 future, result, error = done.popleft()
-                if future._state is not PENDING:
+                if future.done():
                     # Cancelled.
                     continue
                 if error is None:
