@@ -89,13 +89,25 @@ def _holds_model(annotation: Any) -> bool:
     return any(_holds_model(argument) for argument in get_args(annotation))
 
 
-def is_json(kind: str) -> bool:
-    """Return whether a media type says that the body is the values themselves; a JSON Patch is steps that change them."""
-    return kind == "application/json" or (kind.endswith("+json") and kind != JSON_PATCH)
+def is_json(kind: str, *, is_list: bool = False) -> bool:
+    """Return whether a media type says that the body is the values themselves; a JSON Patch is steps that change them.
+
+    Args:
+        kind: The media type.
+        is_list: Whether a list is read. A Merge Patch that is one takes the place of all there is (RFC 7396, 2), and changes no
+            single items.
+    """
+    if kind == "application/json":
+        return True
+    return kind.endswith("+json") and kind != JSON_PATCH and not (is_list and kind == MERGE_PATCH)
 
 
-def check_json(request: Request) -> None:
+def check_json(request: Request, *, is_list: bool = False) -> None:
     """Refuse a body that says it is something else; one that says nothing is read as JSON.
+
+    Args:
+        request: The request.
+        is_list: Whether a list is read.
 
     Raises:
         UnsupportedMediaType: The body is no JSON.
@@ -105,7 +117,7 @@ def check_json(request: Request) -> None:
             if value == _JSON:
                 return
             kind = request.content_type
-            if kind and not is_json(kind):
+            if kind and not is_json(kind, is_list=is_list):
                 raise UnsupportedMediaType(f"This endpoint reads application/json, not {kind}.")
             return
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, get_origin
 
+from covet.rest.annotations import split
 from covet.rest.bodies import PATCH_KINDS, check_json, check_kind
 from covet.rest.formats.base import JSON, Formats
 from covet.rest.formats.negotiate import read_body
@@ -27,11 +28,13 @@ def form_lines(
     if kinds is not None:
         return ["check_kind(request)"], {"check_kind": functools.partial(check_kind, kinds)}, False
     names: dict[str, Any]
+    is_list = get_origin(split(body)[0]) is list
     if any(one.read is not None and one is not JSON for one in formats):
         line, names = "raw, loose = read_body(request, raw)", {}
-        names["read_body"] = functools.partial(read_body, formats, get_origin(body) is list)
+        names["read_body"] = functools.partial(read_body, formats, is_list)
     else:
-        line, names = "check_json(request)", {"check_json": check_json}
+        check = functools.partial(check_json, is_list=True) if is_list else check_json
+        line, names = "check_json(request)", {"check_json": check}
     loose = any(one.is_loose for one in formats)
     if patches is None:
         return [line], names, loose

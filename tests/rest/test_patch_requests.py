@@ -380,3 +380,56 @@ async def test_the_document_tells_of_patches(library: Any) -> None:
         "application/json-patch+json"
     ]
     assert list(document["paths"]["/api/authors/{pk}/"]["put"]["requestBody"]["content"]) == ["application/json"]
+
+
+async def test_many_rows_are_changed_by_no_patch_document(library: Any) -> None:
+    class Tags(ModelViewSet, model=Tag):
+        permissions = [permissions.AllowAny]
+        bulk = True
+
+    class EachTags(Tags):
+        bulk = "each"
+
+    class FormedTags(Tags):
+        formats = ["json", "csv"]
+
+    api = Router()
+    for name, viewset in (("tags", Tags), ("each", EachTags), ("formed", FormedTags)):
+        api.register(name, viewset)
+    client = await library(api)
+    tag = await Tag.objects.create(name="red")
+    body = json.dumps([{"id": tag.pk, "name": "blue"}])
+
+    for name in ("tags", "each", "formed"):
+        reads = "application/json, text/csv" if name == "formed" else "application/json"
+        for form in (STEPS, MERGE):
+            answer = await client.patch(f"/api/{name}/bulk/", content=body, headers=form)
+            assert answer.status_code == 415, answer.text
+            assert answer.headers["accept-patch"] == reads
+            assert answer.json()["detail"] == f"This endpoint reads {reads}, not {form['Content-Type']}."
+        told = await client.options(f"/api/{name}/bulk/")
+        assert told.headers["accept-patch"] == reads
+    assert (await Tag.objects.get()).name == "red"
+    kept = await client.patch("/api/tags/bulk/", content=body, headers={"Content-Type": "application/vnd.tags+json"})
+    assert (kept.status_code, kept.json()[0]["name"]) == (200, "blue")
+
+
+async def test_many_rows_are_changed_by_a_table(library: Any) -> None:
+    class Tags(ModelViewSet, model=Tag):
+        permissions = [permissions.AllowAny]
+        bulk = True
+        formats = ["json", "csv"]
+
+    api = Router()
+    api.register("tags", Tags)
+    client = await library(api)
+    one, two = [await Tag.objects.create(name=name) for name in ("red", "blue")]
+
+    answer = await client.patch(
+        "/api/tags/bulk/",
+        content=f"id,name\r\n{one.pk},green\r\n{two.pk},black\r\n",
+        headers={"Content-Type": "text/csv"},
+    )
+
+    assert answer.status_code == 200, answer.text
+    assert [tag.name async for tag in Tag.objects.order_by("pk")] == ["green", "black"]

@@ -139,7 +139,7 @@ def read_body(formats: Formats, is_list: bool, request: Request, raw: bytes) -> 
         BadRequest: It is not what it says it is.
     """
     kind = request.content_type
-    if not kind or is_json(kind):
+    if not kind or is_json(kind, is_list=is_list):
         return raw, False
     for one in formats:
         if one.read is None or kind not in one.media_types:
