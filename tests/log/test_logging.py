@@ -13,6 +13,7 @@ import pytest
 
 import covet
 from covet.conf import override
+from covet.exceptions import ImproperlyConfigured
 from covet.log import configure_logging, current_request_id, default_config, request_id
 from covet.log.context import RequestIdFilter
 from covet.log.formatters import HumanFormatter, JSONFormatter
@@ -143,3 +144,76 @@ def test_a_project_may_route_one_logger_elsewhere_by_its_name(tmp_path):
     entry = json.loads(line)
     assert (entry["logger"], entry["message"], entry["status"]) == ("covet.request", "failed", 500)
     assert entry["request_id"] == "abc"
+
+
+@pytest.fixture
+def _loggers_as_before(_logging_as_before):
+    yield
+    for name in ("shop", "shop.orders", "depot", "depot.orders"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("_loggers_as_before")
+def test_a_line_of_a_logger_that_has_the_console_too_is_written_once():
+    """LOGGING of Django's documentation gives ``console`` to a logger, since Django's root logger writes nothing."""
+    stream = io.StringIO()
+    handlers = {"console": {"class": "logging.StreamHandler", "stream": stream}}
+    loggers = {
+        "shop": {"handlers": ["console"], "level": "INFO"},
+        "shop.orders": {"level": "DEBUG"},
+        "depot": {"propagate": False},
+        "depot.orders": {"handlers": ["console"]},
+    }
+    with override(LOGGING={"handlers": handlers, "loggers": loggers}):
+        configure_logging()
+    for name in ("shop", "shop.orders", "depot.orders", "elsewhere"):
+        logging.getLogger(name).warning(name)
+    logging.getLogger("shop").info("quiet")
+
+    assert stream.getvalue().split() == ["shop", "shop.orders", "depot.orders", "elsewhere", "quiet"]
+
+
+@pytest.mark.usefixtures("_loggers_as_before")
+def test_a_project_that_says_what_the_root_logger_has_is_taken_at_its_word():
+    stream = io.StringIO()
+    own = {
+        "handlers": {"console": {"class": "logging.StreamHandler", "stream": stream}},
+        "loggers": {"shop": {"handlers": ["console"]}},
+        "root": {"handlers": ["console"]},
+    }
+    with override(LOGGING=own):
+        configure_logging()
+    logging.getLogger("shop").warning("twice")
+
+    assert stream.getvalue() == "twice\ntwice\n"
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        (
+            {"filters": {"only_debug": {"()": "django.utils.log.RequireDebugTrue"}}},
+            "Unable to configure filter 'only_debug': No module named 'django'. What Django has as "
+            "django.utils.log.RequireDebugTrue is here: from covet.log import RequireDebugTrue",
+        ),
+        (
+            {"handlers": {"mail_admins": {"class": "django.utils.log.AdminEmailHandler"}}},
+            "handler 'mail_admins': No module named 'django'. Instead of django.utils.log.AdminEmailHandler there is: nothing yet",
+        ),
+        (
+            {"handlers": {"file": {"class": "logging.FileHandler", "filename": "/no/such/folder/x.log"}}},
+            "Unable to configure handler 'file': [Errno 2] No such file or directory: '/no/such/folder/x.log'.",
+        ),
+        ({"loggers": {"shop": {"handlers": ["fiel"]}}}, "Unable to configure logger 'shop': "),
+        ({"version": 2}, "LOGGING cannot be used: Unsupported version: 2."),
+    ],
+)
+def test_a_mistake_in_logging_is_told_with_its_place_and_reason(own, says):
+    with override(LOGGING=own), pytest.raises(ImproperlyConfigured) as caught:
+        configure_logging()
+
+    assert says in str(caught.value)
