@@ -125,7 +125,7 @@ async def test_statistics_of_pairs(pg: Database) -> None:
         RegrCount(*pair, default=1)
 
 
-@pytest.mark.row("postgres.aggregates", on="postgresql")
+@pytest.mark.row("postgres.functions", on="postgresql")
 async def test_the_database_makes_keys_and_tells_when_its_transaction_began(posts: None) -> None:
     from covet.db import transaction
 

@@ -233,7 +233,7 @@ async def test_tables_of_an_app_without_migrations_are_made_once(database, packa
     assert await egg.objects.using(database.alias).count() == 1
 
 
-@pytest.mark.row("managers.migrations")
+@pytest.mark.row("managers.migrations", "inheritance.mixins")
 def test_historical_models_carry_managers_and_mixins(packages):
     packages(
         "ldr_zoo",

@@ -41,6 +41,7 @@ def test_plain_fields_leave_the_class_and_are_found_by_the_metaclass() -> None:
     assert Article._meta.auto_field is Article._meta.pk
 
 
+@pytest.mark.row("inheritance.mixins")
 def test_a_field_whose_name_a_base_defines_keeps_a_descriptor() -> None:
     class Mixin:
         @property

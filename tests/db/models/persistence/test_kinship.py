@@ -112,7 +112,7 @@ async def test_a_link_to_the_parent_has_the_name_that_it_was_given(family: Datab
     assert (await Root.objects.select_related("left").get()).left == row
 
 
-@pytest.mark.row("inheritance.tables")
+@pytest.mark.row("inheritance.tables", "inheritance.several")
 async def test_a_child_of_two_parents_is_one_row_in_each_table(family: Database) -> None:
     row = await Both.objects.create(name="a", lefts=5, rights=6, boths=7)
 
@@ -127,7 +127,7 @@ async def test_a_child_of_two_parents_is_one_row_in_each_table(family: Database)
     assert await Right.objects.count() == 0
 
 
-@pytest.mark.row("inheritance.tables")
+@pytest.mark.row("inheritance.tables", "inheritance.several")
 async def test_parents_that_share_a_parent_share_its_row(family: Database) -> None:
     row = await Diamond.objects.create(name="a", lefts=5, thirds=6, carats=7)
 
