@@ -40,6 +40,7 @@ FRONT_DOORS = [
     "http",
     "i18n",
     "json",
+    "limits",
     "log",
     "management",
     "middleware",
