@@ -16,6 +16,7 @@ INSTEAD: Final = {
     "POST": "await request.form()",
     "args": "request.query",
     "auser": "await request.user",
+    "base_url": "request.build_absolute_uri('/')",
     "content_params": "request.headers['content-type']",
     "data": "a typed parameter of the handler, or await request.json()",
     "get_json": "await request.json()",
@@ -27,6 +28,7 @@ INSTEAD: Final = {
     "query_params": "request.query",
     "resolver_match": "request.route and request.path_params",
     "url": "request.build_absolute_uri(), or request.path",
+    "url_for": "reverse(name, kwargs={…}) of covet.urls; request.build_absolute_uri(reverse(…)) has the host",
 }
 
 

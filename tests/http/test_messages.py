@@ -336,6 +336,8 @@ def test_what_middleware_should_have_set_is_told_with_the_line_to_write() -> Non
         ("GET", r"Write request\.query\."),
         ("POST", r"Write await request\.form\(\)\."),
         ("query_params", r"Write request\.query\."),
+        ("url_for", r"Write reverse\(name, kwargs="),
+        ("base_url", r"Write request\.build_absolute_uri\('/'\)\."),
     ],
 )
 def test_an_attribute_of_another_framework_is_told_by_its_name_here(name: str, says: str) -> None:
