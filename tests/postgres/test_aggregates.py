@@ -45,6 +45,21 @@ async def posts(pg: Database) -> None:
 
 
 @pytest.mark.row("postgres.aggregates", on="postgresql")
+async def test_the_order_has_two_names(posts: None) -> None:
+    found = await Post.objects.aggregate(
+        all=ArrayAgg("title", ordering="-title"),
+        text=StringAgg("title", "-", ordering=["-views", "title"]),
+        data=JSONBAgg("views", ordering=("-views",)),
+    )
+
+    assert found == {"all": ["c", "c", "b", "a"], "text": "c-c-b-a", "data": [3, 3, 2, 1]}
+    with pytest.raises(TypeError, match="mean the same"):
+        ArrayAgg("title", ordering="title", order_by="title")
+    with pytest.raises(TypeError, match="does not take order_by"):
+        BoolOr("is_open", ordering="title")
+
+
+@pytest.mark.row("postgres.aggregates", on="postgresql")
 async def test_values_are_gathered(posts: None) -> None:
     found = await Post.objects.aggregate(
         all=ArrayAgg("title", order_by="-title"),

@@ -66,6 +66,13 @@ def _bits(name: str) -> FunctionSpelling:
     return spell
 
 
+def _shifted_right(func: Func, write: Write) -> str:
+    # It shifts zeros into numbers that it takes for unsigned; of a negative one the complement is none.
+    left, right = func.args
+    negative = f"~(~{write(left)} >> {write(right)})"
+    return f"CAST(CASE WHEN {write(left)} < 0 THEN {negative} ELSE {write(left)} >> {write(right)} END AS SIGNED)"
+
+
 _EXTRACT: dict[str, Callable[[str], str]] = {
     "iso_year": lambda x: f"TRUNCATE(YEARWEEK({x}, 3), -2) / 100",
     "week": lambda x: f"WEEK({x}, 3)",
@@ -152,6 +159,7 @@ class MySQLDialect(Dialect):
         "TIMESTAMP_DIFF": lambda func, write: (
             f"TIMESTAMPDIFF(MICROSECOND, {write(func.args[1])}, {write(func.args[0])})"
         ),
+        "SHIFT_RIGHT": _shifted_right,
         "LENGTH": "CHAR_LENGTH",
         "CONCAT": lambda func, write: f"CONCAT_WS('', {', '.join(write(arg) for arg in func.args)})",
         "STRPOS": "INSTR",
@@ -234,8 +242,9 @@ class MySQLDialect(Dialect):
         """Return the operation; the power and the concatenation are functions here."""
         if op == "^":
             return f"POW({left}, {right})"
-        if op == "#":
-            return f"{left} ^ {right}"
+        if op in "&|#<<":
+            # The result is unsigned here: -2 would be 2 ** 64 - 2.
+            return f"CAST(({left} {'^' if op == '#' else op} {right}) AS SIGNED)"
         if op == "||":
             return f"CONCAT({left}, {right})"
         return f"{left} {op} {right}"

@@ -35,7 +35,7 @@ def _ordered(operator: str) -> FunctionSpelling:
 
 
 def _has_any(func: Func, write: Write) -> str:
-    return f"JSON_OVERLAPS(JSON_KEYS({write(func.args[0])}), {write(func.args[1])})"
+    return f"COALESCE(JSON_OVERLAPS(JSON_KEYS({write(func.args[0])}), {write(func.args[1])}), FALSE)"
 
 
 def _no_overlaps(func: Func, write: Write) -> str:

@@ -43,6 +43,15 @@ def _left(func: Func, write: Write) -> str:
     return f"SUBSTR({write(func.args[0])}, 1, {write(func.args[1])})"
 
 
+def _rounded(func: Func, write: Write) -> str:
+    if len(func.args) == 1:
+        return f"ROUND({write(func.args[0])})"
+    # A negative number of places is none to its own function.
+    value, places = func.args
+    tens = f"WHEN {write(places)} < 0 THEN COVET_ROUND_TENS({write(value)}, {write(places)})"
+    return f"(CASE {tens} ELSE ROUND({write(value)}, {write(places)}) END)"
+
+
 def _string_agg(func: Func, write: Write) -> str:
     value, separator = func.args if len(func.args) > 1 else (func.args[0], Bound(","))
     if func.distinct:
@@ -118,6 +127,7 @@ class SQLiteDialect(Dialect):
         "RIGHT": "COVET_RIGHT",
         "CHR": "CHAR",
         "ORD": "UNICODE",
+        "ROUND": _rounded,
         "GREATEST": "MAX",
         "LEAST": "MIN",
         "RANDOM": "COVET_RANDOM",

@@ -153,6 +153,23 @@ def _sign(value: Any) -> int:
     return int(value > 0) - int(value < 0)
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    """Return the power; of a negative number and a broken exponent there is none that SQL has."""
+    found = base**exponent
+    return None if isinstance(found, complex) else found
+
+
+def _round_tens(value: Any, places: int) -> Any:
+    """Return a number rounded to tens, hundreds, …: a half goes away from zero, as in SQL."""
+    step = 10**-places
+    whole = (
+        int((abs(value) + step / 2) // step) * step
+        if isinstance(value, float)
+        else (abs(value) + step // 2) // step * step
+    )
+    return value.__class__(-whole if value < 0 else whole)
+
+
 _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
     (name, count, _null_safe(function))
     for name, count, function in (
@@ -175,7 +192,8 @@ _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
         ("COVET_LOG", 2, lambda base, value: math.log(value, base)),
         ("COVET_LN", 1, math.log),
         ("COVET_MOD", 2, math.fmod),
-        ("COVET_POWER", 2, lambda base, exponent: base**exponent),
+        ("COVET_POWER", 2, _power),
+        ("COVET_ROUND_TENS", 2, _round_tens),
         ("COVET_XOR", 2, lambda a, b: a ^ b),
         ("COVET_SIGN", 1, _sign),
         ("COVET_PI", 0, lambda: math.pi),

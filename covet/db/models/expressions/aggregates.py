@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.models.expressions.base import Expression, OrderBy, Value, as_expression
 from covet.db.models.expressions.functions import Func, parse
-from covet.db.models.expressions.inference import REAL, TEXT, WHOLE, family
+from covet.db.models.expressions.inference import DECIMAL, REAL, TEXT, WHOLE, family
 from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
@@ -43,7 +43,7 @@ class Aggregate(Func):
         distinct: Take equal values once.
         filter: Only rows for which this ``Q`` or boolean expression holds.
         default: The result for no rows, in place of NULL.
-        order_by: The order in which rows are taken, where the function cares.
+        order_by: The order in which rows are taken, where the function cares; ``ordering`` is another name of it.
         output_field: What the result holds.
     """
 
@@ -62,10 +62,15 @@ class Aggregate(Func):
         filter: Any = None,
         default: Any = None,
         order_by: Any = None,
+        ordering: Any = None,
         output_field: Field[Any] | None = None,
         **extra: Any,
     ) -> None:
         name = type(self).__name__
+        if ordering:
+            if order_by is not None:
+                raise TypeError(f"{name} takes order_by or ordering, which mean the same, and not both.")
+            order_by = ordering
         if distinct and not self.allow_distinct:
             raise TypeError(f"{name} does not take distinct=True: it would change nothing, or mean nothing.")
         if order_by is not None and not self.allow_order_by:
@@ -198,28 +203,42 @@ class _Star(Expression[Any]):
 _STAR = _Star()
 
 
-class Sum(Aggregate):
-    """The sum."""
+class _OfNumbers(Aggregate):
+    """An aggregate that reckons with numbers."""
+
+    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
+        field = super()._infer(fields)
+        kind = "" if field is None else family(field)
+        if kind in {"date", "datetime"}:
+            # Some databases make a number of its digits.
+            raise FieldError(f"{self!r} takes numbers or durations, and this is a {field.get_internal_type()}.")  # type: ignore[union-attr]
+        return self._of(kind, field)
+
+    def _of(self, kind: str, field: Field[Any] | None) -> Field[Any] | None:
+        """Return what the result is for an argument of a kind; numbers with a point, as most give, or decimals."""
+        return DECIMAL if kind == "decimal" else REAL
+
+
+class Sum(_OfNumbers):
+    """The sum; of truth values it is how many are true, where the database adds those."""
 
     name = "Sum"
     function = "SUM"
     allow_distinct = True
 
-    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
-        field = super()._infer(fields)
-        return WHOLE if field is not None and family(field) == "integer" else field
+    def _of(self, kind: str, field: Field[Any] | None) -> Field[Any] | None:
+        return WHOLE if kind in {"integer", "boolean"} else field
 
 
-class Avg(Aggregate):
+class Avg(_OfNumbers):
     """The mean; of integers it is a float."""
 
     name = "Avg"
     function = "AVG"
     allow_distinct = True
 
-    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
-        field = super()._infer(fields)
-        return REAL if field is not None and family(field) in {"integer", "float"} else field
+    def _of(self, kind: str, field: Field[Any] | None) -> Field[Any] | None:
+        return REAL if kind in {"integer", "float", "boolean"} else field
 
 
 class Min(Aggregate):
@@ -236,22 +255,20 @@ class Max(Aggregate):
     function = "MAX"
 
 
-class StdDev(Aggregate):
+class StdDev(_OfNumbers):
     """The standard deviation; of a sample with ``sample=True``."""
 
     name = "StdDev"
-    result = REAL
 
     def __init__(self, expression: Any, *, sample: bool = False, **extra: Any) -> None:
         self.function = "STDDEV_SAMP" if sample else "STDDEV_POP"
         super().__init__(expression, **extra)
 
 
-class Variance(Aggregate):
+class Variance(_OfNumbers):
     """The variance; of a sample with ``sample=True``."""
 
     name = "Variance"
-    result = REAL
 
     def __init__(self, expression: Any, *, sample: bool = False, **extra: Any) -> None:
         self.function = "VAR_SAMP" if sample else "VAR_POP"

@@ -347,9 +347,9 @@ class CombinedExpression(Expression[Any]):
         field = self.output_field
         if field is None:
             field = combined_field(self.operator, left.field, right.field, self)
-        return Resolved(self._node(left, right, field), field)
+        return Resolved(self._node(left, right, field, scope.vendor), field)
 
-    def _node(self, left: Resolved, right: Resolved, field: Field[Any] | None) -> nodes.Node:
+    def _node(self, left: Resolved, right: Resolved, field: Field[Any] | None, vendor: str) -> nodes.Node:
         operator = self.operator
         kinds = (_kind(left.field), _kind(right.field))
         if operator in "+-" and "interval" in kinds and not kinds[0] == kinds[1] == "interval":
@@ -358,14 +358,18 @@ class CombinedExpression(Expression[Any]):
             moment, span = (right.node, left.node) if kinds[0] == "interval" else (left.node, right.node)
             return nodes.Func(name, (moment, span), type=_type(field))
         if operator == "-" and kinds[0] in {"date", "time", "datetime"} and kinds[1] in {"date", "time", "datetime"}:
-            if kinds[0] != "time":
-                # Two dates differ by a number of days on some databases, by a duration as moments on all.
-                as_moment = nodes.ColumnType("datetime")
-                left, right = (
-                    Resolved(nodes.Cast(side.node, as_moment), side.field) if kind == "date" else side
-                    for side, kind in zip((left, right), kinds, strict=True)
-                )
+            # Two dates differ by a number of days on some databases, by a duration as moments on all; and MySQL takes a
+            # text for a moment, which the value of a time is on its way.
+            alike = {"date": nodes.ColumnType("datetime")}
+            if vendor == "mysql":
+                alike["time"] = nodes.ColumnType("time")
+            left, right = (
+                Resolved(nodes.Cast(side.node, alike[kind]), side.field) if kind in alike else side
+                for side, kind in zip((left, right), kinds, strict=True)
+            )
             return nodes.Func("TIMESTAMP_DIFF", (left.node, right.node), type=nodes.ColumnType("interval"))
+        if operator == ">>" and vendor == "mysql":
+            return nodes.Func("SHIFT_RIGHT", (left.node, right.node))
         return nodes.Binary(operator, left.node, right.node)
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet import timezone
 from covet.conf import settings
+from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.functions import Func
 from covet.db.models.expressions.inference import DATE, DATETIME, INTEGER, TIME
 from covet.db.models.expressions.scope import Resolved, Scope
@@ -116,6 +117,11 @@ class Extract(_InZone):
             raise ValueError(f"A TimeField has no {self.lookup_name}.")
         if kind not in {"date", "time", "datetime", "interval", ""}:
             raise ValueError(f"{self.lookup_name} can be taken from a date, time or moment, not from {kind}.")
+        if kind == "interval" and scope.vendor != "postgresql":
+            raise NotSupportedError(
+                f"{scope.dialect.title} keeps a duration as a number of microseconds, of which {self.lookup_name} is no "
+                "part: read the duration and ask that."
+            )
         return Resolved(nodes.Func(self.function, args, type=nodes.ColumnType("integer")), INTEGER)
 
 
@@ -232,6 +238,9 @@ class Trunc(_InZone):
             raise ValueError("The output_field of Trunc is a DateField, TimeField or DateTimeField.")
         if _kind(source) == "date" and self.kind in _CLOCK:
             raise ValueError(f"A DateField cannot be cut down to the {self.kind}.")
+        if _kind(source) == "date" and field is not None and _kind(field) != "date":
+            # Which moment of the day, and in which zone, nobody has said.
+            raise ValueError(f"A DateField cannot be cut down to a {field.get_internal_type()}: Cast it first.")
         column_type = None if field is None else field.column_type()
         if type(field) is DateTimeField and settings.USE_TZ and self._zone() != "UTC":
             field = _MomentIn(self.tzinfo or timezone.get_current_timezone())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.functions import Func, Transform
-from covet.db.models.expressions.inference import REAL, family
+from covet.db.models.expressions.inference import REAL, WHOLE, family
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
@@ -45,6 +45,14 @@ class _Number(Transform):
         return decimal if decimal is not None else REAL
 
 
+class _Whole(_Number):
+    """One of them that makes whole numbers of whole numbers."""
+
+    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
+        field = fields[0]
+        return WHOLE if field is not None and family(field) == "integer" else super()._infer(fields[:1])
+
+
 class Abs(Transform):
     """The value without its sign."""
 
@@ -52,29 +60,29 @@ class Abs(Transform):
     lookup_name = "abs"
 
 
-class Sign(_Number):
+class Sign(_Whole):
     """-1, 0 or 1."""
 
     function = "SIGN"
     lookup_name = "sign"
 
 
-class Ceil(_Number):
+class Ceil(_Whole):
     """The least whole number that is not smaller."""
 
     function = "CEILING"
     lookup_name = "ceil"
 
 
-class Floor(_Number):
+class Floor(_Whole):
     """The greatest whole number that is not greater."""
 
     function = "FLOOR"
     lookup_name = "floor"
 
 
-class Round(_Number):
-    """The value rounded to ``precision`` places after the point."""
+class Round(_Whole):
+    """The value rounded to ``precision`` places after the point; a negative one counts the places before it."""
 
     function = "ROUND"
     lookup_name = "round"
@@ -82,9 +90,6 @@ class Round(_Number):
 
     def __init__(self, expression: Any, precision: Any = 0, output_field: Field[Any] | None = None) -> None:
         super().__init__(expression, precision, output_field=output_field)
-
-    def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
-        return super()._infer(fields[:1])
 
 
 class Exp(_Number):

@@ -152,6 +152,8 @@ class Conditions(Names):
         wants_null = kind == leaves.NULL or (kind == leaves.TRUTH and value is True)
         if node in (TRUE, FALSE):
             return Condition(node, frozenset())
+        if negated:
+            node = _without_unknown(node)
         if negated and not wants_null and kind != leaves.TRUTH and (path.field.null or path.hops):
             node = n.And((node, n.IsNull(operand.node, negated=True)))
         if negated and kind == leaves.EXPRESSION:
@@ -171,6 +173,8 @@ class Conditions(Names):
         if lookup not in LOOKUPS:
             kind = kind or lookup
         node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, None)
+        if negated:
+            node = _without_unknown(node)
         if negated and kind not in {leaves.NULL, leaves.TRUTH} and node not in (TRUE, FALSE):
             node = n.And((node, n.IsNull(operand.node, negated=True)))
         if negated and kind == leaves.EXPRESSION:
@@ -356,6 +360,13 @@ def _exists(
     # A value is missing where there is no row to have one, and where a row has none.
     none = n.Exists(Select((Output(_ONE),), table, inner.nodes_of(inner.base.beside), joined), negated=True)
     return Condition(any_of([none, found]) if can_be_null else none, frozenset())
+
+
+def _without_unknown(node: n.Node) -> n.Node:
+    """Return a condition that goes into a negation: what holds no document has no keys, which is no unknown number of them."""
+    if isinstance(node, n.Func) and node.name in {"JSON_HAS_KEY", "JSON_HAS_KEYS", "JSON_HAS_ANY_KEYS"}:
+        return n.Func("COALESCE", (node, n.Keyword("FALSE")))
+    return node
 
 
 def _may_hold_for_null(field: Field[Any], names: Iterable[str]) -> bool:

@@ -300,7 +300,10 @@ class Refine(Chain[M, R]):
         self._check_instances("only")
         if None in names:
             raise TypeError("only(None) means nothing; use defer(None) to read all fields again.")
-        extras = self.query.extras.but(defer=frozenset(), only=frozenset(names))
+        extras = self.query.extras
+        # What was deferred before stays so; of an only() before nothing stays.
+        deferred = extras.defer if extras.only is None else frozenset()
+        extras = extras.but(defer=frozenset(), only=frozenset(names) - deferred)
         return self._with_loaded(extras, names, "only")
 
     def defer(self, *names: Any) -> Self:

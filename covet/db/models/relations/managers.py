@@ -504,15 +504,13 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
         async def get_or_create(
             self, defaults: Any = None, *, through_defaults: Mapping[str, Any] | None = None, **lookups: Any
         ) -> tuple[Any, bool]:
-            """Return the related row that matches, or create one and relate it."""
+            """Return the related row that matches, or create one and relate it; rows that are not related do not count."""
             self._key()
             alias = self._write_alias()
-            found = await self.get_queryset().using(alias).filter(**lookups).first()
-            if found is not None:
-                return found, False
             async with transaction.atomic(using=alias, savepoint=False):
-                made, created = await self._unfiltered().get_or_create(defaults, **lookups)
-                await self.add(made, through_defaults=through_defaults)
+                made, created = await self.get_queryset().using(alias).get_or_create(defaults, **lookups)
+                if created:
+                    await self.add(made, through_defaults=through_defaults)
             return made, created
 
         async def update_or_create(
@@ -523,11 +521,14 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
             through_defaults: Mapping[str, Any] | None = None,
             **lookups: Any,
         ) -> tuple[Any, bool]:
-            """Change the related row that matches, or create one and relate it."""
+            """Change the related row that matches, or create one and relate it; rows that are not related do not count."""
             self._key()
-            async with transaction.atomic(using=self._write_alias(), savepoint=False):
-                made, created = await self._unfiltered().update_or_create(defaults, create_defaults, **lookups)
-                await self.add(made, through_defaults=through_defaults)
+            alias = self._write_alias()
+            async with transaction.atomic(using=alias, savepoint=False):
+                rows = self.get_queryset().using(alias)
+                made, created = await rows.update_or_create(defaults, create_defaults, **lookups)
+                if created:
+                    await self.add(made, through_defaults=through_defaults)
             return made, created
 
         async def _send(self, action: str, keys: Any, alias: str) -> None:

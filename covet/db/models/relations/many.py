@@ -190,15 +190,23 @@ class ManyToManyField(RelationField[M]):
     def forward_hops(self) -> tuple[Hop, ...]:
         """Return the joins over the table between to the target."""
         source, target = self.through_keys()
-        first = Hop(self.name, source.model._meta, ((source.target_field.column, source.column),), many=True, null=True)
-        return (first, *target.hops)
+        return (self._to_between(source, self.name), *target.hops)
 
     def reverse_hops(self) -> tuple[Hop, ...]:
         """Return the joins from the target over the table between."""
         source, target = self.through_keys()
-        name = self.remote_field.query_name
-        first = Hop(name, target.model._meta, ((target.target_field.column, target.column),), many=True, null=True)
-        return (first, *source.hops)
+        return (self._to_between(target, self.remote_field.query_name), *source.hops)
+
+    def _to_between(self, key: Any, name: str) -> Hop:
+        """Return the join to the table between.
+
+        Of a model of the project's own it is the one that the reverse side of its key makes: ``filter(members=ann,
+        memberships__role="boss")`` is about one and the same row there.
+        """
+        if self._through_given and key.many_to_one:
+            hop: Hop = key.remote_field.hops[0]
+            return hop
+        return Hop(name, key.model._meta, ((key.target_field.column, key.column),), many=True, null=True)
 
     # ── values
 

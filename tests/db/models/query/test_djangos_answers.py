@@ -1,0 +1,224 @@
+"""What Django 5.2 gives for the same rows, where ours once was another answer or none; on the three databases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from covet.db import models
+from covet.db.database import Database
+from covet.db.errors import IntegrityError, NotSupportedError
+from covet.db.models import Avg, Case, Count, F, Q, StdDev, Sum, Value, Variance, When
+from covet.db.models.functions import Ceil, Coalesce, ExtractDay, Power, Round, Sign, TruncMonth
+from covet.exceptions import FieldError, MultipleObjectsReturned
+from tests._apps.blog.models import Article, Author, Tag
+from tests._apps.tree.models import Group, Membership, Person
+from tests.db.models.conftest import create_tables
+
+
+class Sheet(models.Model):
+    """A row of every kind of number, time and document."""
+
+    whole = models.IntegerField()
+    real = models.FloatField(null=True)
+    money = models.DecimalField(max_digits=7, decimal_places=2, null=True)
+    clock = models.TimeField(null=True)
+    took = models.DurationField(null=True)
+    day = models.DateField(null=True)
+    moment = models.DateTimeField(null=True)
+    data = models.JSONField(null=True)
+    is_open = models.BooleanField(default=True)
+
+    class Meta:
+        app_label = "testsheets"
+
+
+@pytest.fixture
+async def sheets(database: Database) -> AsyncIterator[Database]:
+    """Three rows: a negative one, a large one, and one that lacks most values."""
+    await create_tables(database, [Sheet])
+    await Sheet.objects.create(
+        whole=-25,
+        real=-0.25,
+        money=Decimal("-3.50"),
+        clock=dt.time(1, 30),
+        took=dt.timedelta(hours=25),
+        day=dt.date(2026, 3, 29),
+        moment=dt.datetime(2026, 3, 29, 5, tzinfo=dt.UTC),
+        data={"a": 1, "b": {"c": 2}},
+    )
+    await Sheet.objects.create(
+        whole=14, real=14.5, money=Decimal("1.50"), clock=dt.time(23, 0, 0, 7), data=[1, 2], is_open=False
+    )
+    await Sheet.objects.create(whole=2**30, data={"b": 5})
+    yield database
+
+
+async def column(expression: Any) -> list[Any]:
+    found: list[Any] = await Sheet.objects.annotate(x=expression).order_by("pk").values_list("x", flat=True)
+    return found
+
+
+@pytest.mark.row("functions.round")
+async def test_a_negative_precision_rounds_before_the_point_and_whole_numbers_stay_whole(sheets: Database) -> None:
+    for rounded in (await column(Round("whole", -1)), await column(Ceil("whole")), await column(Sign("whole"))):
+        assert [type(one) for one in rounded] == [int, int, int]
+    assert await column(Round("whole", -1)) == [-30, 10, 1073741820]
+    assert (await column(Round("real", -1)))[:2] == [0.0, 10.0]
+    assert (await column(Round("money", -1)))[:2] == [0, 0]
+    assert await column(Round("whole")) == [-25, 14, 2**30]
+
+
+@pytest.mark.vendors("sqlite")
+@pytest.mark.row("functions.math")
+async def test_a_root_of_a_negative_number_is_null_on_sqlite(sheets: Database) -> None:
+    found = await column(Power("real", 0.5))
+    assert found[0] is None and found[1] == pytest.approx(14.5**0.5)
+
+
+@pytest.mark.row("expressions.f")
+async def test_bits_of_negative_numbers_are_signed(sheets: Database) -> None:
+    assert (await column(F("whole").bitand(255)))[:2] == [231, 14]
+    assert (await column(F("whole").bitor(1)))[:2] == [-25, 15]
+    assert (await column(F("whole").bitxor(5)))[:2] == [-25 ^ 5, 14 ^ 5]
+    assert (await column(F("whole").bitleftshift(2)))[:2] == [-100, 56]
+    assert await column(F("whole").bitrightshift(1)) == [-13, 7, 2**29]
+
+
+@pytest.mark.row("expressions.f")
+async def test_a_time_of_day_is_taken_from_another_one_that_is_a_value(sheets: Database) -> None:
+    assert (await column(F("clock") - Value(dt.time(1, 0))))[:2] == [
+        dt.timedelta(minutes=30),
+        dt.timedelta(hours=22, microseconds=7),
+    ]
+    assert (await column(Value(dt.time(2, 0)) - F("clock")))[0] == dt.timedelta(minutes=30)
+    assert (await column(Coalesce("clock", Value(dt.time(0, 0))) - F("clock")))[:2] == [
+        dt.timedelta(0),
+        dt.timedelta(0),
+    ]
+
+
+@pytest.mark.row("functions.extract", "functions.trunc")
+async def test_what_a_duration_or_a_date_does_not_say_is_an_error(sheets: Database) -> None:
+    if sheets.vendor == "postgresql":
+        assert (await column(ExtractDay("took")))[0] == 1
+    else:
+        with pytest.raises(NotSupportedError, match="number of microseconds, of which day is no part"):
+            await column(ExtractDay("took"))
+    with pytest.raises(ValueError, match="cannot be cut down to a DateTimeField"):
+        await column(TruncMonth("day", output_field=models.DateTimeField()))
+    assert (await column(TruncMonth("moment", output_field=models.DateField())))[0] == dt.date(2026, 3, 1)
+
+
+@pytest.mark.row("aggregates.basic")
+async def test_aggregates_give_what_their_argument_is(sheets: Database) -> None:
+    found = await Sheet.objects.aggregate(s=StdDev("money"), v=Variance("money"), r=StdDev("real"), w=Variance("whole"))
+    assert {name: type(value) for name, value in found.items()} == {"s": Decimal, "v": Decimal, "r": float, "w": float}
+    assert round(found["v"], 4) == Decimal("6.25") and round(found["s"], 4) == Decimal("2.5")
+    if sheets.vendor != "postgresql":
+        assert await Sheet.objects.aggregate(n=Sum("is_open")) == {"n": 2}
+    for wrong in (Avg("moment"), Sum("day"), StdDev("moment")):
+        with pytest.raises(FieldError, match="takes numbers or durations"):
+            await Sheet.objects.aggregate(x=wrong)
+
+
+@pytest.mark.row("lookups.json_keys")
+async def test_what_is_no_object_has_no_keys_in_a_negation_either(sheets: Database) -> None:
+    await Sheet.objects.create(whole=4)
+    places = {pk: place for place, pk in enumerate(await Sheet.objects.order_by("pk").values_list("pk", flat=True), 1)}
+
+    for condition, left in [
+        ({"data__b__has_key": "c"}, {2, 3, 4}),
+        ({"data__b__has_keys": ["c"]}, {2, 3, 4}),
+        ({"data__b__has_any_keys": ["c", "d"]}, {2, 3, 4}),
+        ({"data__has_any_keys": ["a", "z"]}, {2, 3, 4}),
+        ({"data__has_key": "b"}, {2, 4}),
+    ]:
+        for rows in (
+            Sheet.objects.exclude(**condition),
+            Sheet.objects.annotate(x=Case(When(~Q(**condition), then=1), default=0)).filter(x=1),
+        ):
+            assert {places[pk] for pk in await rows.values_list("pk", flat=True)} == left, condition
+
+
+@pytest.fixture
+async def groups(tree: Database) -> dict[str, Any]:
+    """Ann leads chess and is in go, which Bob leads."""
+    people = {name: await Person.objects.create(name=name) for name in ("Ann", "Bob", "Cid")}
+    groups = {name: await Group.objects.create(name=name) for name in ("chess", "go", "none")}
+    for group, person, role in [
+        ("chess", "Ann", "head"),
+        ("chess", "Cid", "guest"),
+        ("go", "Ann", "guest"),
+        ("go", "Bob", "head"),
+    ]:
+        await Membership.objects.create(group=groups[group], person=people[person], role=role)
+    return {**people, **groups}
+
+
+async def names(queryset: Any) -> list[str]:
+    found: list[str] = await queryset.order_by("name").values_list("name", flat=True)
+    return found
+
+
+@pytest.mark.row("relations.through", "compiler.joins")
+async def test_the_row_between_and_the_row_behind_it_are_of_one_pair_in_one_call(groups: dict[str, Any]) -> None:
+    both = Q(members__name="Ann", membership__role="head")
+
+    assert await names(Group.objects.filter(both)) == ["chess"]
+    assert await names(Group.objects.filter(membership__role="head", members=groups["Ann"])) == ["chess"]
+    apart = Group.objects.filter(members__name="Ann").filter(membership__role="head")
+    assert await names(apart) == ["chess", "go"]
+    assert await names(Person.objects.filter(groups__name="go", memberships__role="head")) == ["Bob"]
+    assert await Group.objects.filter(members__name="Ann").order_by("name").values_list("name", "membership__role") == [
+        ("chess", "head"),
+        ("go", "guest"),
+    ]
+    counted = Group.objects.annotate(n=Count("members", filter=Q(membership__role="head")), m=Count("membership"))
+    assert await counted.order_by("name").values_list("name", "n", "m") == [
+        ("chess", 1, 2),
+        ("go", 1, 2),
+        ("none", 0, 0),
+    ]
+    assert await Group.objects.filter(both).update(name="best") == 1
+
+
+@pytest.mark.row("relations.through", "queries.get_or_create", "queries.update_or_create")
+async def test_a_row_that_is_not_related_is_neither_found_nor_changed_from_the_instance(groups: dict[str, Any]) -> None:
+    chess = groups["chess"]
+
+    found, is_new = await chess.members.get_or_create(name="Bob", through_defaults={"role": "second"})
+    assert is_new and found.pk != groups["Bob"].pk
+    assert await Person.objects.filter(name="Bob").count() == 2
+    assert await chess.members.get_or_create(name="Bob") == (found, False)
+    changed, is_new = await chess.members.update_or_create(name="Cid", defaults={"name": "Cyd"})
+    assert (changed.pk, is_new) == (groups["Cid"].pk, False)
+    made, is_new = await groups["go"].members.update_or_create(name="Cyd", defaults={"name": "Dan"})
+    assert is_new and await names(Person.objects.all()) == ["Ann", "Bob", "Bob", "Cyd", "Dan"]
+    assert await Membership.objects.filter(person=made).values_list("group__name", "role") == [("go", "member")]
+    with pytest.raises(MultipleObjectsReturned):
+        await chess.members.get_or_create(name__gt="A")
+
+
+@pytest.mark.row("queries.get_or_create")
+async def test_a_unique_row_that_is_not_related_stands_in_the_way(blog: Database) -> None:
+    article = await Article.objects.create(title="one", author=await Author.objects.create(name="Ann"))
+    await Tag.objects.create(label="red")
+
+    with pytest.raises(IntegrityError):
+        await article.tags.get_or_create(label="red")
+    assert await article.tags.count() == 0
+
+
+@pytest.mark.row("queries.defer")
+async def test_what_was_deferred_stays_deferred_when_only_names_it(blog: Database) -> None:
+    await Article.objects.create(title="one", author=await Author.objects.create(name="Ann"))
+
+    (row,) = await Article.objects.defer("body").only("title", "body")
+    assert row.get_deferred_fields() >= {"body", "views"} and "title" not in row.get_deferred_fields()
+    (row,) = await Article.objects.defer("body").only("title", "body").only("body")
+    assert "body" not in row.get_deferred_fields() and "title" in row.get_deferred_fields()
