@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def test_its_own_tests_pass(site):
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "21 passed" in done.stdout
+
+
+def test_pip_can_install_it_however_many_apps_it_has(site):
+    """Left alone, setuptools refuses a folder with several packages: "Multiple top-level packages discovered"."""
+    project = tomllib.loads((site / "pyproject.toml").read_text())
+
+    assert "build-system" not in project
+    assert project["tool"]["setuptools"] == {"py-modules": []}
 
 
 def test_the_shell_has_its_models(site):
