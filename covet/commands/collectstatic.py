@@ -95,7 +95,7 @@ async def collectstatic(
         parts.append(f"{len(done.removed)} deleted")
     if done.hashed:
         parts.append(f"{done.hashed} named by content" + (f", {done.packed} packed" if storage is None else ""))
-    out.line(f"{', '.join(parts)} ({time.perf_counter() - started:.1f} s).")
+    out.done(f"{', '.join(parts)} ({time.perf_counter() - started:.1f} s).")
     return 0
 
 

@@ -42,9 +42,9 @@ def compilemessages(*, languages: tuple[str, ...], use_fuzzy: bool, as_json: boo
         out.json({"files": [str(path) for path in files], "errors": errors})
     else:
         for path in files:
-            out.line(os.path.relpath(path))
+            out.done(os.path.relpath(path))
         if not files and not errors:
-            out.line("There is no catalogue. Make one: makemessages -l de")
+            out.done("There is no catalogue. Make one: makemessages -l de")
     for error in errors:
         note(error)
     return 1 if errors else 0

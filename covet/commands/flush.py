@@ -24,9 +24,9 @@ async def flush(*, database: str, noinput: bool) -> int:
     opened = database_of(database)
     tables = await own_tables(opened, apps)
     if not noinput and not confirm(f"Delete all rows of {len(tables)} tables of {opened.config.label}?"):
-        out.line("Nothing was deleted.")
+        out.done("Nothing was deleted.")
         return 1
     await opened.truncate(tables)
     await Executor(opened, Loader.from_apps(apps)).announce()
-    out.line(f"{len(tables)} tables are empty.")
+    out.done(f"{len(tables)} tables are empty.")
     return 0

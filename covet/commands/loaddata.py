@@ -50,7 +50,7 @@ async def loaddata(
     if as_json:
         out.json({"records": loaded.count, "files": [str(path) for path in files]})
     else:
-        out.line(f"Stored {loaded.count} rows of {len(files)} {'file' if len(files) == 1 else 'files'}.")
+        out.done(f"Stored {loaded.count} rows of {len(files)} {'file' if len(files) == 1 else 'files'}.")
 
 
 def _records(files: list[Path | None], kind: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:

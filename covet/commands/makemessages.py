@@ -78,12 +78,12 @@ def makemessages(
         out.json([{**vars(one), "path": str(one.path)} for one in done])
     for one in done if not as_json else ():
         state = "" if one.changed else ", unchanged"
-        out.line(
+        out.done(
             f"{os.path.relpath(one.path)}: {pluralize(one.messages, 'text')}, {one.untranslated} to translate, "
             f"{one.fuzzy} to check{state}"
         )
     if not done and not as_json:
-        out.line("There are no texts to translate.")
+        out.done("There are no texts to translate.")
     return 1 if check and any(one.changed for one in done) else 0
 
 

@@ -71,7 +71,7 @@ __all__ = ["migrate"]
     "--rollback-partial", is_flag=True, help="Take back the migration that an earlier run was stopped in the middle of."
 )
 @click.option(
-    "-v", "--verbosity", type=click.IntRange(0, 2), default=1, help="0: silent; 2: each operation with its time."
+    "-v", "--verbosity", type=click.IntRange(0, 3), default=1, help="0: silent; 2: each operation with its time."
 )
 @click.option("--skip-checks", is_flag=True, help="Go on although the models have mistakes.")
 @click.option("--noinput", "--no-input", is_flag=True, help="Accepted for scripts; migrate asks nothing.")

@@ -13,6 +13,7 @@ from covet.apps.registry import apps
 from covet.conf import settings
 from covet.exceptions import CommandError
 from covet.loading import import_string
+from covet.management.customary import take_options
 from covet.management.decorator import Command
 from covet.management.find import app_commands, builtin_commands, hint_for, normalize
 from covet.management.load import load_command
@@ -41,7 +42,9 @@ async def call_command(
         args: Arguments, and options as on the command line.
         stdout: Where results go.
         stderr: Where words for people go.
-        options: Options and arguments by the names of the function's parameters.
+        options: Options and arguments by the names of the function's parameters, or of the options: ``check=True`` is
+            ``--check``. Every command takes Django's ``verbosity`` (0 says nothing that nobody needs), ``interactive``
+            (false is ``--noinput``) and ``skip_checks``.
 
     Raises:
         CommandError: There is no such command, a parameter is wrong, or the command fails.
@@ -49,19 +52,20 @@ async def call_command(
     command = find_command(name) if isinstance(name, str) else name
     title = command.name or "command"
     known = {param.name: param for param in command.params if param.name}
-    for option in options:
+    given, is_quiet = take_options(command, options)
+    for option in given:
         if option not in known:
             near = suggest(option, [key for key in known if key])
             hint = f" Did you mean '{near}'?" if near else f" It has: {', '.join(sorted(known)) or 'none'}."
             raise CommandError(f"The command '{title}' has no option '{option}'.{hint}", exit_code=2)
     argv = [str(arg) for arg in args]
     try:
-        context = command.make_context(title, argv, default_map=dict(options))
+        context = command.make_context(title, argv, default_map=given)
     except click.exceptions.Exit:
         return None
     except click.UsageError as error:
         raise CommandError(f"{title}: {error.format_message()}", exit_code=2) from error
-    with redirected(stdout, stderr):
+    with redirected(stdout, stderr, quiet=is_quiet):
         if not command.needs_settings:
             return await command.run(context)
         setup(command.parts)

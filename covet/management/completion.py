@@ -27,6 +27,8 @@ class _Commands(click.Group):
                 click.Option(["--pythonpath"], type=click.Path(file_okay=False)),
                 click.Option(["--traceback"], is_flag=True),
                 click.Option(["--no-color"], is_flag=True),
+                click.Option(["--force-color"], is_flag=True),
+                click.Option(["--verbosity", "-v"], type=click.IntRange(0, 3)),
                 click.Option(["--version"], is_flag=True),
             ]
         )

@@ -27,7 +27,8 @@ Options of every command:
   --settings MODULE   the settings module, for example mysite.settings
   --pythonpath PATH   a folder to import from
   --traceback         show the whole traceback of an error
-  --no-color          write no colours (so does NO_COLOR)
+  --no-color          write no colours (so does NO_COLOR); --force-color writes them into files and pipes too
+  -v, --verbosity N   0 leaves out what is said for people only; of some commands 2 tells more
   --version           the version of Covet
   --help              this list, or a command's own help"""
 
@@ -96,9 +97,14 @@ def _dispatch(program: str, arguments: list[str]) -> int:
 def _run_command(program: str, found: Found, arguments: list[str]) -> int:
     import click
 
+    from covet.management.customary import take_arguments
     from covet.management.load import load_command
+    from covet.management.output import quieten
 
     command = load_command(found)
+    arguments, is_quiet = take_arguments(command, arguments)
+    if is_quiet:
+        quieten()
     try:
         context = command.make_context(f"{program} {found.name}", arguments)
     except click.exceptions.Exit as error:
@@ -164,6 +170,8 @@ def _common_options(arguments: list[str]) -> tuple[list[str], bool]:
             traceback = True
         elif argument == "--no-color":
             os.environ["NO_COLOR"] = "1"
+        elif argument == "--force-color":
+            os.environ["FORCE_COLOR"] = "1"
         else:
             rest.append(argument)
     return rest, traceback

@@ -17,10 +17,11 @@ import click
 from covet.exceptions import CommandError
 from covet.json import dumps
 
-__all__ = ["Output", "confirm", "is_interactive", "note", "out", "redirected", "style"]
+__all__ = ["Output", "confirm", "is_interactive", "note", "out", "quieten", "redirected", "style"]
 
 _stdout: contextvars.ContextVar[TextIO | None] = contextvars.ContextVar("covet_stdout", default=None)
 _stderr: contextvars.ContextVar[TextIO | None] = contextvars.ContextVar("covet_stderr", default=None)
+_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("covet_quiet", default=False)
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -54,7 +55,9 @@ def confirm(question: str, *, default: bool = False) -> bool:
 
 
 def note(text: str = "", *, newline: bool = True) -> None:
-    """Write words for a person to stderr."""
+    """Write words for a person to stderr; with ``--verbosity 0`` they are left out."""
+    if _quiet.get():
+        return
     stream = _stderr.get() or sys.stderr
     click.echo(text, file=stream, nl=newline, color=wants_colour(stream))
 
@@ -67,7 +70,7 @@ class Progress:
         self.total = total
         self.done = 0
         stream = _stderr.get() or sys.stderr
-        if hasattr(stream, "isatty") and stream.isatty():
+        if hasattr(stream, "isatty") and stream.isatty() and not _quiet.get():
             self._bar = click.progressbar(length=total, label=label, file=stream)
 
     def __enter__(self) -> Progress:
@@ -98,6 +101,11 @@ class Output:
         """Write one line."""
         click.echo(text, file=self.stream, nl=newline, color=wants_colour(self.stream))
 
+    def done(self, text: str) -> None:
+        """Write a line that tells what was done; with ``--verbosity 0`` it is left out."""
+        if not _quiet.get():
+            self.line(text)
+
     def json(self, value: Any) -> None:
         """Write the value as JSON, indented for people on a terminal and on one line for programs."""
         pretty = hasattr(self.stream, "isatty") and self.stream.isatty()
@@ -127,15 +135,28 @@ class Output:
 out = Output()
 
 
+def quieten() -> None:
+    """Leave out what ``note`` and ``out.done`` say, from here on in this task and those it starts."""
+    _quiet.set(True)
+
+
 @contextlib.contextmanager
-def redirected(stdout: TextIO | None = None, stderr: TextIO | None = None) -> Iterator[None]:
-    """Send ``out`` and ``note`` to other streams inside the block, in this task only."""
+def redirected(stdout: TextIO | None = None, stderr: TextIO | None = None, *, quiet: bool = False) -> Iterator[None]:
+    """Send ``out`` and ``note`` to other streams inside the block, in this task only.
+
+    Args:
+        stdout: Where results go.
+        stderr: Where words for people go.
+        quiet: Leave out ``note`` and ``out.done``.
+    """
     tokens = _stdout.set(stdout or _stdout.get()), _stderr.set(stderr or _stderr.get())
+    loudness = _quiet.set(quiet or _quiet.get())
     try:
         yield
     finally:
         _stdout.reset(tokens[0])
         _stderr.reset(tokens[1])
+        _quiet.reset(loudness)
 
 
 def _cell(value: Any) -> str:

@@ -239,3 +239,13 @@ def test_a_habit_from_django_is_answered_with_what_is_there_for_it(manage):
 
     assert done.returncode == 2
     assert "pytest" in done.stderr
+
+
+def test_every_command_takes_what_scripts_for_django_pass(manage):
+    """``-v 0`` leaves the words for people out; ``--noinput`` and the like mean nothing to a command that never asks."""
+    quiet = manage("greet", "Ann", "--verbosity", "0", "--skip-checks", "--no-input")
+    coloured = manage("check", "--force-color")
+
+    assert (quiet.returncode, quiet.stderr, quiet.stdout) == (0, "", "hello Ann True\n")
+    assert "\x1b[" in coloured.stdout and "\x1b[" not in manage("check").stdout
+    assert manage("greet", "Ann", "-v", "seven").returncode == 2

@@ -45,4 +45,4 @@ async def changepassword(username: str, database: str) -> None:
         password = typed
     await user.set_password(password)
     await maybe_await(user.save(using=database, update_fields=["password"]))
-    out.line(f"The password of {username} was changed; all sessions of theirs have ended.")
+    out.done(f"The password of {username} was changed; all sessions of theirs have ended.")

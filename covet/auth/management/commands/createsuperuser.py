@@ -55,7 +55,7 @@ async def createsuperuser(username: str | None, email: str | None, noinput: bool
         password = _ask_password(model(**values))
     manager = model._default_manager.db_manager(database)
     await manager.create_superuser(password=password, **values)
-    out.line(f"Superuser {values[model.USERNAME_FIELD]} created.")
+    out.done(f"Superuser {values[model.USERNAME_FIELD]} created.")
     if password is None:
         note(f"It has no password yet: run `manage.py changepassword {values[model.USERNAME_FIELD]}`.")
 

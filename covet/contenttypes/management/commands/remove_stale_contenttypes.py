@@ -31,14 +31,14 @@ async def remove_stale_contenttypes(*, database: str, include_stale_apps: bool, 
         if row.model_class() is None and (include_stale_apps or row.app_label in installed)
     ]
     if not stale:
-        out.line("Each content type has its model.")
+        out.done("Each content type has its model.")
         return 0
     for row in stale:
         out.line(f"{row.app_label}.{row.model}")
     if not noinput and not confirm("Delete these content types, and all rows that refer to them and cascade?"):
-        out.line("Nothing was deleted.")
+        out.done("Nothing was deleted.")
         return 1
     total, counts = await rows.filter(pk__in=[row.pk for row in stale]).delete()
     ContentType.objects.clear_cache(database)
-    out.line(f"{total} rows deleted: {', '.join(f'{count} {label}' for label, count in sorted(counts.items()))}.")
+    out.done(f"{total} rows deleted: {', '.join(f'{count} {label}' for label, count in sorted(counts.items()))}.")
     return 0

@@ -14,4 +14,4 @@ __all__ = ["clearsessions"]
 async def clearsessions() -> None:
     """Delete the sessions that have expired; run it daily."""
     count = await session_store().clear_expired()
-    out.line(f"{count} expired session{'' if count == 1 else 's'} deleted.")
+    out.done(f"{count} expired session{'' if count == 1 else 's'} deleted.")
