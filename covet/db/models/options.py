@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bisect
 import copy
-import hashlib
 import inspect
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.apps import apps as global_apps
 from covet.conf import settings
+from covet.db.models.class_meta import Plural, named, said_by, table_name, together
 from covet.db.models.fields.base import Field
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from covet.loading import late_module
@@ -31,44 +31,9 @@ if TYPE_CHECKING:
 else:
     requirements = late_module(__name__, "covet.db.models.requirements")
 
-__all__ = ["META_NAMES", "Options", "table_name"]
+__all__ = ["Options"]
 
 C = TypeVar("C")
-
-# PostgreSQL's limit, the shortest of the three.
-_LONGEST = 63
-
-_OTHER_WORDS = {
-    "index_together": "Write indexes = [models.Index(fields=[…])], as Django does since 5.1.",
-}
-#: What may stand in ``class Meta``.
-META_NAMES = (
-    "abstract",
-    "app_label",
-    "apps",
-    "base_manager_name",
-    "constraints",
-    "db_table",
-    "db_table_comment",
-    "db_tablespace",
-    "default_manager_name",
-    "default_permissions",
-    "default_related_name",
-    "get_latest_by",
-    "indexes",
-    "managed",
-    "order_with_respect_to",
-    "ordering",
-    "permissions",
-    "proxy",
-    "required_db_features",
-    "required_db_vendor",
-    "select_on_save",
-    "swappable",
-    "unique_together",
-    "verbose_name",
-    "verbose_name_plural",
-)
 
 _EXPIRING = (
     "fields",
@@ -85,15 +50,6 @@ _EXPIRING = (
     "pk_fields",
     "all_related_objects",
 )
-
-
-def table_name(*parts: str) -> str:
-    """Return the name of a table that nobody has named, cut with a digest where databases would cut it."""
-    full = "_".join(parts)
-    if len(full) <= _LONGEST:
-        return full
-    digest = hashlib.md5(full.encode(), usedforsecurity=False).hexdigest()[:8]
-    return f"{full[: _LONGEST - 9]}_{digest}"
 
 
 class Options:
@@ -194,36 +150,24 @@ class Options:
         if self.verbose_name_plural is None:
             # A lazy verbose name must not be turned into text at import.
             name_ = self.verbose_name
-            self.verbose_name_plural = f"{name_}s" if isinstance(name_, str) else _Plural(name_)
+            self.verbose_name_plural = f"{name_}s" if isinstance(name_, str) else Plural(name_)
         if not self.db_table:
             self.db_table = table_name(self.app_label, self.model_name)
         self.meta = None
 
     def _read_meta(self) -> None:
-        given = {name: value for name, value in vars(self.meta).items() if not name.startswith("_")}
-        for option in META_NAMES:
-            if option in given:
-                value = given.pop(option)
-            elif hasattr(self.meta, option):
-                value = getattr(self.meta, option)
-            else:
-                continue
+        for option, value in said_by(self.meta, self.object_name).items():
             setattr(self, option, value)
             if option != "apps":
                 self.original_attrs[option] = value
-        if given:
-            name = next(iter(given))
-            near = suggest(name, META_NAMES)
-            hint = f"Did you mean '{near}'?" if near else f"Options are: {', '.join(META_NAMES)}."
-            raise TypeError(f"class Meta of {self.object_name} has no option '{name}'. {_OTHER_WORDS.get(name, hint)}")
-        self.unique_together, is_wrong = _normalize_together(self.unique_together)
+        self.unique_together, is_wrong = together(self.unique_together)
         if "unique_together" in self.original_attrs and not is_wrong:
             self.original_attrs["unique_together"] = self.unique_together
         labels = {"app_label": self.app_label.lower(), "class": self.model_name}
         for option in ("constraints", "indexes"):
             declared = list(getattr(self, option))
             if not self.abstract:
-                declared = [_named(item, labels) for item in declared]
+                declared = [named(item, labels) for item in declared]
             setattr(self, option, declared)
 
     def add_field(self, field: Any, private: bool = False) -> None:
@@ -507,46 +451,6 @@ class Options:
 
     def __str__(self) -> str:
         return self.label_lower
-
-
-class _Plural:
-    """The plural of a lazy name: an ``s`` is added when it is read, in the language of that moment."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: Any) -> None:
-        self.name = name
-
-    def __str__(self) -> str:
-        return f"{self.name}s"
-
-    def __mod__(self, other: Any) -> str:
-        return str(str(self) % other)
-
-
-def _normalize_together(value: Any) -> tuple[tuple[tuple[str, ...], ...], bool]:
-    """Return ``unique_together`` as a tuple of tuples, and whether it is no such thing, which a check then says.
-
-    One plain tuple of names is one rule.
-    """
-    if not value:
-        return (), False
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        return (), True
-    items = list(value)
-    if all(isinstance(item, str) for item in items):
-        return (tuple(items),), False
-    if not all(isinstance(item, (list, tuple)) for item in items):
-        return (), True
-    return tuple(tuple(item) for item in items), False
-
-
-def _named(item: Any, labels: dict[str, str]) -> Any:
-    """Return a copy of an index or constraint with ``%(class)s`` and ``%(app_label)s`` filled in."""
-    clone = item.clone()
-    if clone.name and "%" in clone.name:
-        clone.name = clone.name % labels
-    return clone
 
 
 def _is_link(relation: Any, options: Options) -> bool:
