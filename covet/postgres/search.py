@@ -249,10 +249,11 @@ class SearchRank(Expression[float]):
     """How well a vector matches a query, as a number.
 
     Args:
-        vector: A ``SearchVector``, or the name of a ``SearchVectorField``.
+        vector: A ``SearchVector``, or the name of a field: of a ``SearchVectorField``, or of a text.
         query: A ``SearchQuery``, or words.
         weights: What a find counts in D, C, B and A, four numbers in this order.
-        normalization: How the length of a text counts, as the database's manual says (a sum of 1, 2, 4, 8, 16, 32).
+        normalization: How the length of a text counts, as the database's manual says (a sum of 1, 2, 4, 8, 16, 32): a
+            number, or an expression such as ``Value(2).bitor(Value(4))``.
         cover_density: Count how near to one another the words stand, too.
     """
 
@@ -263,16 +264,18 @@ class SearchRank(Expression[float]):
         vector: Any,
         query: Any,
         weights: Sequence[float] | None = None,
-        normalization: int | None = None,
+        normalization: Any = None,
         cover_density: bool = False,
     ) -> None:
         super().__init__(REAL)
         if weights is not None and len(weights) != 4:
             raise ValueError("weights are four numbers, for D, C, B and A.")
         self.weights = None if weights is None else tuple(float(weight) for weight in weights)
-        self.normalization = normalization
+        self.normalization = None if normalization is None or is_expression(normalization) else int(normalization)
         self.cover_density = cover_density
         self.sources = (_vector(vector), query if is_expression(query) else SearchQuery(query))
+        if is_expression(normalization):
+            self.sources = (*self.sources, normalization)
 
     def shape(self, values: list[Any]) -> Hashable:
         """Return vector, query and the options."""
@@ -282,11 +285,14 @@ class SearchRank(Expression[float]):
     def resolve(self, scope: Scope) -> Resolved:
         """Return ``ts_rank``."""
         require_postgresql(scope.dialect, "SearchRank")
-        args = [source.resolve(scope).node for source in self.sources]
+        vector, *others = [source.resolve(scope) for source in self.sources]
+        is_vector = vector.field is not None and vector.field.column_type() == VECTOR.column_type()
+        args = [vector.node if is_vector else vector_node([vector.node], None), others[0].node]
         if self.weights is not None:
             args.insert(0, nodes.Raw(f"'{{{','.join(map(repr, self.weights))}}}'::float4[]"))
         if self.normalization is not None:
-            args.append(nodes.Keyword(str(int(self.normalization))))
+            args.append(nodes.Keyword(str(self.normalization)))
+        args += [nodes.Cast(other.node, nodes.ColumnType("integer")) for other in others[1:]]
         return Resolved(nodes.Func("TS_RANK_CD" if self.cover_density else "TS_RANK", tuple(args)), REAL)
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from covet.db.errors import NotSupportedError
+from covet.db.models import F, Value
 from covet.exceptions import ValidationError
 from covet.postgres.fields import DateTimeRangeField, DecimalRangeField, IntegerRangeField, Range
 from covet.postgres.functions import IntegerRangeOf
@@ -53,6 +54,16 @@ async def test_ranges_come_back_as_they_were_saved(pg: Database) -> None:
     assert found.price == Range(Decimal("1.50"), Decimal("2.25"), "[]")
     assert found.days == Range(dt.date(2024, 1, 1), dt.date(2024, 2, 1))
     assert found.hours == Range(NOON, NOON + dt.timedelta(hours=2), "(]")
+
+
+@pytest.mark.row("postgres.range_lookups", on="postgresql")
+async def test_a_range_holds_a_column_of_another_size(bookings: None) -> None:
+    await Booking.objects.filter(room=1).update(wide=Range(1, 3))
+
+    assert await rooms(span__contains=F("room")) == [1]
+    assert await rooms(wide__contains=F("room")) == [1]
+    assert await rooms(span__contains=F("span"), span__isempty=False) == [1, 2, 3]
+    assert await rooms(span__contains=Value(7)) == [2]
 
 
 @pytest.mark.row("postgres.range_lookups", on="postgresql")

@@ -94,6 +94,20 @@ async def test_ranks_order_what_was_found(posts: None) -> None:
 
 
 @pytest.mark.row("postgres.search", on="postgresql")
+async def test_ranks_take_texts_and_expressions(posts: None) -> None:
+    ranks = Post.objects.annotate(
+        plain=SearchRank("body", "cat", weights=[0.1, 0.2, 0.4, 1.0]),
+        made=SearchRank(SearchVector("body"), "cat", weights=[0.1, 0.2, 0.4, 1.0]),
+        number=SearchRank("body", "cat", normalization=6),
+        bits=SearchRank("body", "cat", normalization=Value(2).bitor(Value(4))),
+    )
+
+    found = await ranks.order_by("title").values_list("plain", "made", "number", "bits")
+    assert found[0][0] > 0
+    assert all(plain == made and number == bits for plain, made, number, bits in found)
+
+
+@pytest.mark.row("postgres.search", on="postgresql")
 async def test_headlines_mark_the_words(posts: None) -> None:
     headline = SearchHeadline("body", "cat", config="english", start_sel='<b class="x, y">', stop_sel="</b>")
     found = await Post.objects.annotate(shown=headline).filter(title="cats").values_list("shown", flat=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from covet import json
 from covet.db.errors import NotSupportedError
 from covet.db.sql.beyond import Beyond, OutOfLimits, adapter_of
 from covet.db.sql.dialect import AS_IS, Dialect, unsupported
 from covet.db.sql.expressions import PLACE, Bind, Writer
-from covet.db.sql.nodes import Node, Param
+from covet.db.sql.nodes import Exists, Node, Ordering, Param, Raw, Subquery
 from covet.db.sql.statements import (
     BulkInsert,
     BulkUpdate,
@@ -144,11 +146,25 @@ def _select(select: Select, writer: Writer) -> str:
     if select.having is not None:
         parts.append(f" HAVING {writer.condition(select.having)}")
     if select.order_by:
-        parts.append(f" ORDER BY {writer.list(select.order_by)}")
+        order = (
+            select.order_by
+            if dialect.reaches_out_in_order
+            else tuple([_by_place(one, select) for one in select.order_by])
+        )
+        parts.append(f" ORDER BY {writer.list(order)}")
     parts.append(_limit(select, writer))
     if select.lock is not None:
         parts.append(dialect.lock(select.lock))
     return "".join(parts)
+
+
+def _by_place(item: Node, select: Select) -> Node:
+    """Return an item of the order by the place of the column that it repeats, where that is a query of its own."""
+    if isinstance(item, Ordering) and isinstance(item.operand, Subquery | Exists):
+        for place, output in enumerate(select.outputs, 1):
+            if output.expression == item.operand:
+                return replace(item, operand=Raw(str(place)))
+    return item
 
 
 def _limit(query: Select | Compound, writer: Writer) -> str:

@@ -113,6 +113,8 @@ class Dialect(ABC):
     has_aggregate_filter: bool = True
     has_nulls_order: bool = True
     has_outer_in_derived: bool = True
+    #: A query in ORDER BY reads the columns of all queries around it, and not only of the nearest.
+    reaches_out_in_order: bool = True
     has_select_for_update: bool = True
     has_skip_locked: bool = True
     has_nowait: bool = True

@@ -22,7 +22,7 @@ from covet.db.models.fields.temporal import DateField, DateTimeField
 from covet.db.sql import nodes
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
-from covet.postgres.conditions import OperatorLookup
+from covet.postgres.conditions import OperatorLookup, is_expression
 from covet.postgres.ranges import Range
 from covet.postgres.vendor import POSTGRESQL, PostgresField
 
@@ -436,6 +436,14 @@ class RangeContains(OperatorLookup):
 
     lookup_name = "contains"
     operator = "@>"
+
+    def condition(self, left: Resolved, right: Resolved) -> nodes.Node:
+        """Return the operator; a number beside a range of others is made one of those."""
+        base = left.field.base_field.column_type() if isinstance(left.field, RangeField) else None
+        kind = right.field.column_type() if right.field is not None else None
+        if is_expression(self.rhs) and base is not None and kind is not None and kind.kind in _RANGE_OF:
+            right = Resolved(nodes.Cast(right.node, base), right.field)
+        return super().condition(left, right)
 
 
 class RangeContainedBy(OperatorLookup):

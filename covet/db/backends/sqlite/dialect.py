@@ -84,6 +84,7 @@ class SQLiteDialect(Dialect):
     has_compound_brackets = False
     has_row_in_values = False
     has_default_keyword = False
+    reaches_out_in_order = False
 
     types: ClassVar = {
         "smallint": "smallint",

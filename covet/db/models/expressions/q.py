@@ -239,7 +239,11 @@ class Q:
         return f"<Q: {'NOT ' if self.negated else ''}({joined})>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Q.create, (self.children, self.connector, self.negated)
+        children = [(child[0], unread(child[1])) if child.__class__ is tuple else child for child in self.children]
+        return Q.create, (children, self.connector, self.negated)
+
+    def __copy__(self) -> Q:
+        return Q.create(self.children, self.connector, self.negated)
 
 
 class OneRow(Q):
@@ -281,6 +285,15 @@ class OneRow(Q):
 
 def _one_row(condition: Q, name: str, absent: bool) -> OneRow:
     return OneRow.about(condition, name, absent=absent)
+
+
+def unread(value: Any) -> Any:
+    """Return a value as it is pickled inside a query: a queryset, or a manager's, is a question and brings no rows."""
+    if isinstance(value, type):
+        return value
+    if hasattr(value, "get_queryset"):
+        value = value.get_queryset()
+    return value.unread() if hasattr(value, "unread") else value
 
 
 def hashable(value: Any) -> Hashable:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Expression
+from covet.db.models.expressions.q import unread
 from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.sql import nodes
@@ -52,6 +53,14 @@ class Subquery(Expression[Any]):
     def group_by(self, scope: Scope) -> list[nodes.Node]:
         """Return the query itself."""
         return [self.resolve(scope).node]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the queryset is a part of the query, and not asked."""
+        args, kwargs = self._constructed
+        given = tuple(unread(arg) for arg in args), {name: unread(value) for name, value in kwargs.items()}
+        return {**self.__dict__, "queryset": unread(self.queryset), "_constructed": given}
+
+    __copy__ = Expression.copy
 
     def _identity(self) -> Hashable:
         values: list[Any] = []

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Value
 from covet.db.models.expressions.functions import Cast, Coalesce, Func
-from covet.db.models.expressions.inference import JSON, TEXT
+from covet.db.models.expressions.inference import JSON, TEXT, family
 from covet.db.sql import nodes
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions.scope import Scope
     from covet.db.models.fields.base import Field
 
 __all__ = ["Cast", "Coalesce", "Collate", "Greatest", "JSONArray", "JSONObject", "Least", "NullIf"]
@@ -86,9 +87,26 @@ class JSONObject(Func):
             pairs += [Value(name), expression]
         super().__init__(*pairs)
 
+    def _resolve_sources(self, scope: Scope) -> tuple[list[nodes.Node], Field[Any] | None]:
+        return _documents_inside(self, scope), self.output_field or JSON
+
 
 class JSONArray(Func):
     """A JSON array of expressions."""
 
     function = "JSON_ARRAY"
     result = JSON
+
+    def _resolve_sources(self, scope: Scope) -> tuple[list[nodes.Node], Field[Any] | None]:
+        return _documents_inside(self, scope), self.output_field or JSON
+
+
+def _documents_inside(call: Func, scope: Scope) -> list[nodes.Node]:
+    """Return the arguments; on SQLite a document would be taken for the text that it is kept as."""
+    parts = [source.resolve(scope) for source in call.sources]
+    if scope.vendor != "sqlite":
+        return [part.node for part in parts]
+    return [
+        nodes.Func("JSON", (part.node,)) if part.field is not None and family(part.field) == "json" else part.node
+        for part in parts
+    ]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Value
 from covet.db.models.expressions.functions import Coalesce, Func, Transform
-from covet.db.models.expressions.inference import INTEGER, TEXT
+from covet.db.models.expressions.inference import INTEGER, TEXT, family
+from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.sql import nodes
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
@@ -122,8 +124,20 @@ class Concat(Func):
             raise ValueError("Concat takes at least two expressions.")
         super().__init__(*expressions, output_field=output_field)
         self.sources = tuple(
-            source if isinstance(source, Value) else Coalesce(source, Value("")) for source in self.sources
+            source if isinstance(source, Value) else _Filled(source, Value("")) for source in self.sources
         )
+
+
+class _Filled(Coalesce):
+    """A part of ``Concat``: an empty text in place of NULL, and the text of what is none."""
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return ``COALESCE``; PostgreSQL takes no text beside a number there."""
+        part, empty = (source.resolve(scope) for source in self.sources)
+        node = part.node
+        if scope.vendor == "postgresql" and part.field is not None and family(part.field) != "text":
+            node = nodes.Cast(node, nodes.ColumnType("text"))
+        return Resolved(nodes.Func("COALESCE", (node, empty.node)), TEXT)
 
 
 class Left(Func):

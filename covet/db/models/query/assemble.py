@@ -159,7 +159,13 @@ class Assembler(Builder):
             path = resolve_path(self.meta, name, "select_for_update(of=…)")
             if path.relation is None:
                 raise FieldError(f"select_for_update(of=…) names relations and 'self', not '{name}'.", name=name)
+            joined = len(self.joins.sources)
             of.append(self.joins.reach(path.relation.hops if len(path.names) == 1 else path.hops, None).alias)
+            if len(self.joins.sources) != joined:
+                raise FieldError(
+                    f"select_for_update(of=('{name}',)) locks rows that are read: name '{name}' in select_related() too.",
+                    name=name,
+                )
         return Lock(lock.no_key, lock.skip_locked, lock.nowait, tuple(of))
 
     # ── columns
@@ -382,9 +388,18 @@ class Assembler(Builder):
         if not nested:
             where, having = self.conditions()
             self.cursor = start
+            self.saw_window = False
             columns = [self._aggregate_column(name, expression, self) for name, expression in aggregates]
-            select = self._select([Output(one.node, one.label) for one in columns], where, having)
-            return Rows(select, tuple(columns), empty=where == FALSE)
+            if not self.saw_window:
+                select = self._select([Output(one.node, one.label) for one in columns], where, having)
+                return Rows(select, tuple(columns), empty=where == FALSE)
+            # A window function is computed after the aggregates of its statement: what reads one stands outside.
+            fresh = type(self)(self.plan, self.dialect, outer=self._outer, start=self.start, alias=self.alias)
+            return fresh._aggregate_of_rows(aggregates, start)
+        return self._aggregate_of_rows(aggregates, start)
+
+    def _aggregate_of_rows(self, aggregates: Sequence[tuple[str, Any]], start: int) -> Rows:
+        """Return the statement of ``aggregate()`` over the rows as a derived table."""
         scope = derived.Derived(self)
         self.cursor = start
         columns = [self._aggregate_column(name, expression, scope) for name, expression in aggregates]
@@ -410,9 +425,10 @@ class Assembler(Builder):
         pairs = []
         for one, value in assignments:
             if hasattr(value, "resolve") and hasattr(value, "shape"):
-                if getattr(value, "contains_aggregate", False) or getattr(value, "contains_over", False):
-                    raise FieldError(f"update({one.name}=…) cannot take an aggregate or window function: {value!r}.")
+                self.saw_aggregate = self.saw_window = False
                 node = value.resolve(self).node
+                if value.contains_aggregate or value.contains_over or self.saw_aggregate or self.saw_window:
+                    raise FieldError(f"update({one.name}=…) cannot take an aggregate or window function: {value!r}.")
             elif value is None:
                 node = n.Keyword("NULL")
             else:

@@ -28,6 +28,18 @@ _SHOWN = 20
 _PICKLED = ("model", "query", "_db", "_kind", "_mode", "_cache", "_prefetch", "_prefetched", "_for_write")
 
 
+class _Unread:
+    """A queryset inside a query that is pickled: it is a question there, which nobody has asked."""
+
+    def __init__(self, queryset: Chain[Any, Any]) -> None:
+        self.queryset = queryset
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        queryset = self.queryset
+        state = {name: getattr(queryset, name) for name in _PICKLED} | {"_cache": None, "_prefetched": False}
+        return _restored, (queryset.__class__, state, getattr(queryset, "__dict__", None))
+
+
 class Chain(Generic[M, R]):
     """The state of a queryset.
 
@@ -156,6 +168,10 @@ class Chain(Generic[M, R]):
             self._refuse("pickled", "'await queryset' first, or pickle 'queryset.query'")
         state = {name: getattr(self, name) for name in _PICKLED}
         return _restored, (self.__class__, state, getattr(self, "__dict__", None))
+
+    def unread(self) -> _Unread:
+        """Return what is pickled as this queryset without its rows, as a part of ``queryset.query``."""
+        return _Unread(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self._chain(self.query)

@@ -55,7 +55,7 @@ def combined_rows(build: Assembler, hidden: Sequence[Hidden] = ()) -> tuple[list
     first: Rows | None = None
     for member in combined.queries:
         query = member
-        if plan.extras.outputs is not None and query.extras.outputs is None and query.extras.combined is None:
+        if plan.extras.outputs is not None and query.extras.outputs is None:
             query = query.with_extras(outputs=plan.extras.outputs)
         inner = type(build)(query, build.dialect, outer=build._outer, start=build.cursor, alias=build.alias)
         build.cursor = inner.end

@@ -11,6 +11,7 @@ from covet.db.models.query.combined import labelled
 from covet.db.models.query.qualify import rewritten
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select
+from covet.db.sql.walk import walk
 from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
@@ -105,5 +106,14 @@ class Derived:
         group = statement.group_by
         if group:
             selected = {column.node for column in self._rows.columns}
-            group = (*group, *[node for node in self._outputs if node not in selected and node not in group])
+            inner = self.inner
+            computed = {inner.annotation(one).node for one in inner.plan.extras.annotations if inner.is_aggregate(one)}
+            group = (
+                *group,
+                *[
+                    node
+                    for node in self._outputs
+                    if node not in selected and node not in group and not any(part in computed for part in walk(node))
+                ],
+            )
         return replace(statement, outputs=outputs, joins=self.inner.joins.nodes(), group_by=group, lock=None)

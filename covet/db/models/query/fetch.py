@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from covet.concurrency import verdict
@@ -360,19 +360,23 @@ class Fetch(Chain[M, R]):
     async def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return aggregates over all rows: ``await Article.objects.aggregate(Sum("views"), n=Count("*"))``.
 
+        An expression may name those before it: ``aggregate(n=Count("*"), double=F("n") * 2)``.
+
         Raises:
-            TypeError: An expression has no name and none can be made.
-            FieldError: An expression holds no aggregate.
+            TypeError: An expression has no name and none can be made, or holds no aggregate.
         """
         expressions: list[tuple[str, Any]] = []
         for arg in args:
             check_depth(arg, "aggregate")
             expressions.append((arg.default_alias, arg))
         expressions += kwargs.items()
-        for number, (name, expression) in enumerate(expressions):
+        before: dict[str, Any] = {}
+        for number, (name, given) in enumerate(expressions):
             check_alias(name)
-            check_depth(expression, "aggregate")
+            check_depth(given, "aggregate")
+            expression = _with_aggregates(given, before)
             expressions[number] = name, self.query.parted(expression)
+            before[name] = expression
             if not hasattr(expression, "resolve"):
                 raise TypeError(f"aggregate({name}=…) takes an aggregate, not {expression!r}.")
             if not expression.contains_aggregate:
@@ -424,3 +428,19 @@ class Fetch(Chain[M, R]):
         sql, args = run.sql_of(self.query, database)
         rows = await database.fetch(database.dialect.explain(sql, format, options), args)
         return "\n".join([" ".join([str(value) for value in row]) for row in rows])
+
+
+def _with_aggregates(expression: Any, before: Mapping[str, Any]) -> Any:
+    """Return an expression with the aggregates that it names in place of their names; an aggregate's own argument is a row's."""
+    sources = getattr(expression, "sources", ())
+    name = getattr(expression, "name", None)
+    if not before or getattr(expression, "is_aggregate", False):
+        return expression
+    if not sources:
+        return before[name] if isinstance(name, str) and name in before else expression
+    new = tuple([_with_aggregates(source, before) for source in sources])
+    if all(one is old for one, old in zip(new, sources, strict=True)):
+        return expression
+    changed = expression.copy()
+    changed.sources = new
+    return changed

@@ -156,7 +156,11 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
     compiled = compile_statement(_with_limit(rows.statement, size), dialect)
     one = None
     if kind == "model":
-        assert rows.root is not None
+        if rows.root is None:
+            raise TypeError(
+                "This query selects values, and the queryset that was given it makes instances: give it to one that makes "
+                f"values, such as {query.model.__name__}.objects.values()."
+            )
         make = instances(rows.root, rows.columns, dialect, rows.hidden)
         if not rows.root.children and not rows.hidden:
             one = single(rows.root, rows.columns, dialect)

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import pickle
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from covet.db import models
+from covet.db import models, transaction
 from covet.db.database import Database
 from covet.db.errors import IntegrityError, NotSupportedError
-from covet.db.models import Avg, Case, Count, F, Q, StdDev, Sum, Value, Variance, When
-from covet.db.models.functions import Ceil, Coalesce, ExtractDay, Power, Round, Sign, TruncMonth
+from covet.db.models import (
+    Avg,
+    Case,
+    Count,
+    Exists,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    StdDev,
+    Subquery,
+    Sum,
+    Value,
+    Variance,
+    When,
+    Window,
+)
+from covet.db.models.functions import (
+    Ceil,
+    Coalesce,
+    Concat,
+    ExtractDay,
+    JSONArray,
+    JSONObject,
+    Power,
+    Round,
+    RowNumber,
+    Sign,
+    TruncMonth,
+)
 from covet.exceptions import FieldError, MultipleObjectsReturned
-from tests._apps.blog.models import Article, Author, Tag
+from tests._apps.blog.models import Article, Author, Comment, Tag
 from tests._apps.tree.models import Group, Membership, Person
 from tests.db.models.conftest import create_tables
 
@@ -222,3 +253,115 @@ async def test_what_was_deferred_stays_deferred_when_only_names_it(blog: Databas
     assert row.get_deferred_fields() >= {"body", "views"} and "title" not in row.get_deferred_fields()
     (row,) = await Article.objects.defer("body").only("title", "body").only("body")
     assert "body" not in row.get_deferred_fields() and "title" in row.get_deferred_fields()
+
+
+@pytest.fixture
+async def articles(blog: Database) -> Database:
+    """Ann wrote two articles of 1 and 5 views, Bob one of 3; the first two have comments by stars."""
+    ann, bob = [await Author.objects.create(name=name) for name in ("Ann", "Bob")]
+    for title, author, views, stars in [("one", ann, 1, [5, 2]), ("two", bob, 3, [4]), ("three", ann, 5, [])]:
+        article = await Article.objects.create(title=title, author=author, views=views)
+        for number in stars:
+            await Comment.objects.create(article=article, text="x", stars=number)
+    return blog
+
+
+@pytest.mark.row("queries.aggregate")
+async def test_an_aggregate_names_those_before_it(articles: Database) -> None:
+    found = await Article.objects.aggregate(
+        total=Sum("views"), n=Count("pk"), mean=F("total") / F("n"), more=Coalesce(F("total"), 0) + Max("views")
+    )
+    assert found == {"total": 9, "n": 3, "mean": 3, "more": 14}
+    groups = Article.objects.values("author").annotate(n=Count("pk"))
+    assert await groups.aggregate(most=Max("n"), gap=F("most") - Min("n")) == {"most": 2, "gap": 1}
+    # What an aggregate itself reads is a row's.
+    assert await Article.objects.aggregate(views=Max("views"), all=Sum("views")) == {"views": 5, "all": 9}
+    with pytest.raises(TypeError, match="holds none"):
+        await Article.objects.aggregate(x=F("views") + 1)
+
+
+@pytest.mark.row("queries.aggregate", "expressions.window")
+async def test_aggregates_of_window_functions_and_of_aliases(articles: Database) -> None:
+    windows = Article.objects.annotate(of_author=Window(Sum("views"), partition_by="author"))
+
+    assert await windows.aggregate(m=Max("of_author"), n=Count("*")) == {"m": 6, "n": 3}
+    assert await windows.annotate(more=F("of_author") + 1).filter(views__gt=1).aggregate(m=Max("more")) == {"m": 6}
+    assert await windows.aggregate(views=Sum("views")) == {"views": 9}
+    assert await Author.objects.alias(n=Count("articles")).aggregate(s=Sum("n")) == {"s": 3}
+
+
+@pytest.mark.row("queries.update", "expressions.window")
+async def test_update_refuses_window_functions_behind_a_name(articles: Database) -> None:
+    numbered = Article.objects.annotate(place=Window(RowNumber(), order_by="pk"))
+    for query in (numbered, Article.objects.annotate(place=Sum("views"))):
+        with pytest.raises(FieldError, match="aggregate or window function"):
+            await query.update(views=F("place"))
+
+
+@pytest.mark.row("queries.union")
+async def test_values_of_a_union_of_unions(articles: Database) -> None:
+    def titled(*titles: str) -> Any:
+        return Article.objects.filter(title__in=titles)
+
+    nested = titled("one").union(titled("two")).union(titled("two"), all=True).order_by("title")
+    assert await nested.values_list("title", flat=True) == ["one", "two", "two"]
+    assert [row.title for row in await nested] == ["one", "two", "two"]
+    left = titled("one").union(titled("two", "three")).difference(titled("two")).order_by("title")
+    assert await left.values("title", "views") == [{"title": "one", "views": 1}, {"title": "three", "views": 5}]
+
+
+@pytest.mark.row("expressions.subquery", "queries.order_by")
+async def test_a_query_two_levels_deep_is_ordered_by(articles: Database) -> None:
+    stars = Comment.objects.filter(article=OuterRef("pk"), article__author=OuterRef(OuterRef("pk")))
+    rated = Article.objects.filter(author=OuterRef("pk")).annotate(
+        n=Subquery(stars.order_by("-stars").values("stars")[:1])
+    )
+    best = Subquery(rated.filter(n__isnull=False).order_by("-n", "pk").values("n")[:1])
+    assert await Author.objects.annotate(x=best).order_by("name").values_list("name", "x") == [("Ann", 5), ("Bob", 4)]
+
+    seen = Article.objects.annotate(has=Exists(Comment.objects.filter(article=OuterRef("pk"))))
+    assert await seen.order_by("has", "title").values_list("title", flat=True) == ["three", "one", "two"]
+    assert await seen.order_by("-has", "title")[:2].aggregate(n=Sum("views")) == {"n": 4}
+
+
+@pytest.mark.row("functions.concat", "functions.json")
+async def test_numbers_and_documents_inside_texts_and_documents(sheets: Database) -> None:
+    text = Concat("whole", Value("-"), "clock", output_field=models.CharField())
+    assert (await column(text))[0].startswith("-25-01:30:00")
+    assert (await column(JSONObject(inner="data", n="whole")))[0] == {"inner": {"a": 1, "b": {"c": 2}}, "n": -25}
+    assert (await column(JSONArray("data", F("data__a"), JSONObject(x="data"))))[1:] == [
+        [[1, 2], None, {"x": [1, 2]}],
+        [{"b": 5}, None, {"x": {"b": 5}}],
+    ]
+
+
+@pytest.mark.row("queries.pickle")
+async def test_a_query_is_pickled_with_the_querysets_in_it(articles: Database) -> None:
+    authors = Author.objects.filter(name="Ann")
+    loud = Exists(Comment.objects.filter(article=OuterRef("pk"), stars__gt=4))
+
+    for rows in (
+        Article.objects.filter(loud),
+        Article.objects.filter(Q(author__in=authors) & Q(views=1)),
+        Article.objects.annotate(n=Subquery(Comment.objects.filter(article=OuterRef("pk")).values("stars")[:1])).filter(
+            n=5
+        ),
+        Article.objects.filter(copy.copy(loud)),
+        Article.objects.filter(copy.deepcopy(Q(loud)), copy.copy(Q(author__in=authors))),
+    ):
+        again = Article.objects.all()
+        again.query = pickle.loads(pickle.dumps(rows.query))
+        assert [row.title for row in await again] == ["one"]
+    again = Article.objects.all()
+    again.query = pickle.loads(pickle.dumps(Article.objects.values("title").query))
+    with pytest.raises(TypeError, match=r"Article\.objects\.values\(\)"):
+        await again
+
+
+@pytest.mark.vendors("postgresql")
+@pytest.mark.row("queries.select_for_update", on="postgresql")
+async def test_a_lock_of_rows_that_are_not_read_is_a_named_error(articles: Database) -> None:
+    async with transaction.atomic():
+        with pytest.raises(FieldError, match=r"name 'author' in select_related\(\)"):
+            await Article.objects.select_for_update(of=("author",))
+        assert len(await Article.objects.select_related("author").select_for_update(of=("author",))) == 3
