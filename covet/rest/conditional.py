@@ -22,7 +22,7 @@ class PreconditionRequired(HTTPException):
     def __init__(self, detail: str = "") -> None:
         super().__init__(
             428,
-            detail or "Say by If-Match which state this is meant for: the ETag of the last answer.",
+            detail or "Say by If-Match which state this is meant for: the ETag of a GET.",
             title="Precondition Required",
         )
 

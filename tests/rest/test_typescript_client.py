@@ -320,7 +320,7 @@ async def test_the_client_compiles_strictly_and_works_on_node(
 ) -> None:
     from covet.db import connections
 
-    client = await library_site(site, scratch)
+    client = await library_site(site, scratch, kitchen())
     try:
         part = client.application.apps.part(RestPart)
         (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -337,7 +337,8 @@ async def test_the_client_compiles_strictly_and_works_on_node(
         await connections.close_all()
 
 
-async def library_site(site: Any, scratch: Any) -> Any:
+async def library_site(site: Any, scratch: Any, api: Router) -> Any:
+    """A site of a router, on an empty library."""
     from covet.conf.service_url import parse_database
     from covet.db.database import Database
     from covet.db.models.table import table_of
@@ -350,7 +351,7 @@ async def library_site(site: Any, scratch: Any) -> Any:
             await editor.create_table(table_of(model))
     await database.close()
     return await site(
-        [path("api/", include(kitchen()))],
+        [path("api/", include(api))],
         middleware=["covet.middleware.csrf.CsrfMiddleware", "tests.rest.conftest.UserFromHeader"],
         installed=["covet.rest"],
         DATABASES={"default": {"url": url}},

@@ -131,6 +131,42 @@ def test_operations_that_say_little_still_have_methods() -> None:
     assert typescript_client(json.loads(json.dumps(document))) == text
 
 
+def test_of_several_forms_of_a_body_one_is_given() -> None:
+    title = {"schema": {"properties": {"title": {"type": "string"}}}}
+    patches = {"application/merge-patch+json": title, "application/json-patch+json": {"schema": {"type": "array"}}}
+    query = [{"name": "mergePatch", "in": "query", "schema": {"type": "string"}}]
+    document = {
+        "info": {"title": "T", "version": "1"},
+        "paths": {
+            "/row": {
+                "patch": {"operationId": "row", "requestBody": {"content": {"application/json": title, **patches}}},
+                "put": {
+                    "operationId": "all",
+                    "parameters": query,
+                    "requestBody": {"required": True, "content": {"application/json": title, **patches}},
+                },
+            },
+            "/steps": {"patch": {"operationId": "steps", "requestBody": {"content": patches}}},
+            "/table": {"put": {"operationId": "table", "requestBody": {"content": {"text/csv": {"schema": {}}}}}},
+        },
+    }
+
+    text = typescript_client(document)
+
+    assert (
+        """async row(args: {
+  } & (
+    | { /** What is sent. */ body?: { title?: string }; mergePatch?: never; jsonPatch?: never; }"""
+        in text
+    )
+    assert ") = {}, options: RequestOptions = {}): Promise<void> {" in text
+    assert "body: { title?: string }; mergePatch_body?: never; jsonPatch?: never; }" in text
+    assert '["application/merge-patch+json", args.mergePatch_body]' in text
+    assert "body?: { title?: string }; jsonPatch?: never; }" in text
+    assert "body?: BodyInit;" in text
+    assert 'media: "text/csv",' in text
+
+
 def manage(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,

@@ -47,6 +47,8 @@ PROBLEM: Final[dict[str, Any]] = {
         },
     },
     "required": ["type", "title", "status"],
+    # Each kind may have further members (RFC 9457, 3.2).
+    "additionalProperties": True,
 }
 
 

@@ -306,6 +306,8 @@ def _unsaid(compiled: Compiled, components: Components) -> dict[str, Any]:
 
 def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
     described: dict[str, Any] = {}
+    # The answer to a write is no state that a GET would show: it has no tag.
+    is_tagged = compiled.endpoint.conditional and not compiled.endpoint.is_write
     for status, (schema, words) in _answers(compiled).items():
         is_main = status == str(compiled.status)
         one: dict[str, Any] = {"description": _phrase(status)}
@@ -320,12 +322,12 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
         one.update(words)
         if content := {**content, **words.get("content", {})}:
             one["content"] = content
-        if compiled.endpoint.conditional and schema is not None and status.startswith("2"):
+        if is_tagged and schema is not None and status.startswith("2"):
             one["headers"] = {**one.get("headers", {}), **_headers(compiled)}
         if told := _told_headers(compiled, is_page=is_main):
             one["headers"] = {**one.get("headers", {}), **told}
         described[status] = one
-    if compiled.endpoint.conditional and not compiled.endpoint.is_write:
+    if is_tagged:
         described["304"] = {"description": "The client has this already (If-None-Match, If-Modified-Since)."}
     for number, text in _problems(compiled):
         described.setdefault(str(number), problem_response(text))

@@ -22,6 +22,8 @@ export interface RequestOptions {
   signal?: AbortSignal;
   /** Headers beside those of the client. */
   headers?: Record<string, string>;
+  /** Called with the answer before it is read, for what stands in its headers: ETag, Link, RateLimit. Leave its body alone. */
+  onResponse?: (response: Response) => void;
 }
 
 /** An answer that is no success; `problem` is what the server says of it (RFC 9457). */
@@ -72,6 +74,7 @@ interface Call {
   headers?: ReadonlyArray<readonly [name: string, value: Value]>;
   cookies?: ReadonlyArray<readonly [name: string, value: Value]>;
   body?: Value;
+  media?: string;
   form?: "urlencoded" | "multipart";
   accept?: string;
 }
@@ -98,8 +101,9 @@ function address(base: string, call: Call): string {
 function encoded(call: Call, headers: Headers): BodyInit | undefined {
   if (call.body === undefined) return undefined;
   if (call.form === undefined) {
-    headers.set("Content-Type", "application/json");
-    return JSON.stringify(call.body);
+    const media = call.media ?? "application/json";
+    headers.set("Content-Type", media);
+    return /[/+]json$/.test(media) ? JSON.stringify(call.body) : (call.body as BodyInit);
   }
   const form = call.form === "multipart" ? new FormData() : new URLSearchParams();
   for (const [name, value] of Object.entries(call.body as Record<string, Value>)) {
@@ -165,6 +169,12 @@ class Transport {
 
   protected async send<Answer>(call: Call, options: RequestOptions): Promise<Answer> {
     return this.fetched<Answer>(address(this.options.baseUrl ?? "", call), call, options);
+  }
+
+  /** The one of several forms of a body that was given. */
+  protected sent(...forms: ReadonlyArray<readonly [media: string, body: Value]>): Pick<Call, "media" | "body"> {
+    const given = forms.find(([, body]) => body !== undefined);
+    return given === undefined ? {} : { media: given[0], body: given[1] };
   }
 
   /** Follow an address that an answer gave, such as the next page's. */
@@ -238,6 +248,7 @@ class Transport {
     if (body !== undefined) init.body = body;
     if (options.signal !== undefined) init.signal = options.signal;
     const response = await (this.options.fetch ?? fetch)(url, init);
+    options.onResponse?.(response);
     if (!response.ok) throw await failure(response);
     return response;
   }

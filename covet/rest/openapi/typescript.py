@@ -22,7 +22,21 @@ _RUNTIME: Final = Path(__file__).resolve().parent / "runtime.ts"
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _FORMS: Final = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "urlencoded"}
 _TEXT: Final = re.compile(r"text/|[^;]*[/+](?:json|xml|yaml|x-ndjson)\b")
-_OWN: Final = frozenset({"constructor", "send", "follow", "fetched", "opened", "lines", "events", "options"})
+_OWN: Final = frozenset({"constructor", "send", "follow", "sent", "fetched", "opened", "lines", "events", "options"})
+_JSON: Final = re.compile(r"[/+]json$")
+# What stands in the place of the body where an operation takes such (RFC 7396, RFC 6902).
+_PATCHES: Final = (
+    (
+        "mergePatch",
+        "application/merge-patch+json",
+        "What is sent in its place: members that go into those that are there.",
+    ),
+    (
+        "jsonPatch",
+        "application/json-patch+json",
+        "What is sent in its place: operations, done in their order, all or none.",
+    ),
+)
 _STREAMS: Final = {"text/event-stream": "events", "application/x-ndjson": "lines"}
 
 
@@ -188,9 +202,19 @@ class _Operation:
             content = body.get("content", {})
             media = "application/json" if "application/json" in content else next(iter(content), "")
             self.form = _FORMS.get(media)
-            kind = type_of(content.get(media, {}).get("schema", {}), self.names)
-            made.append(_Argument("body", "body", "body", kind, bool(body.get("required")), "What is sent."))
+            is_required = bool(body.get("required"))
+            made.append(_Argument("body", media, "body", self._sent(media, content), is_required, "What is sent."))
+            for name, patch, about in _PATCHES:
+                if patch in content and patch != media:
+                    label = f"{name}_body" if name in used else name
+                    made.append(_Argument(label, patch, "body", self._sent(patch, content), is_required, about))
         return made
+
+    def _sent(self, media: str, content: Mapping[str, Any]) -> str:
+        """Return the type of a body of a form."""
+        if media and media not in _FORMS and not _JSON.search(media):
+            return "BodyInit"
+        return type_of(content.get(media, {}).get("schema", {}), self.names)
 
     def _answer(self) -> tuple[str, Any]:
         kinds: list[str] = []
@@ -291,17 +315,25 @@ class _Operation:
         """
         if not self.arguments:
             return f"options{': RequestOptions = {}' if given or not self.variants else '?: RequestOptions'}"
+        bodies = [one for one in self.arguments if one.place == "body"]
+        plain = self.arguments if len(bodies) < 2 else [one for one in self.arguments if one.place != "body"]
         parts = []
-        for one in self.arguments:
-            about = _line(one.about).replace("*/", "*\\/")
-            note = f"/** {about} */ " if about else ""
+        for one in plain:
             kind = "never" if one.place == "query" and one.wire in without else one.kind
-            parts.append(f"    {note}{member(one.label)}{'' if one.is_required else '?'}: {kind};")
+            parts.append(f"    {_member(one, kind)}")
         is_open = not any(one.is_required for one in self.arguments)
         head, tail = ("args", " = {}") if given else ("args?" if is_open else "args", "")
-        members = "\n".join(parts)
+        lines = ["{", *parts, "  }"]
+        if len(bodies) > 1:
+            lines[-1] += " & ("
+            for body in bodies:
+                # One of them, and never two.
+                absent = [f"{member(one.label)}?: never;" for one in bodies if one is not body]
+                lines.append(f"    | {{ {' '.join([_member(body, body.kind), *absent])} }}")
+            lines.append("  )")
+        members = "\n".join(lines)
         options = "options: RequestOptions = {}" if given else "options?: RequestOptions"
-        return f"{head}: {{\n{members}\n  }}{tail if is_open else ''}, {options}"
+        return f"{head}: {members}{tail if is_open else ''}, {options}"
 
     def _call(self) -> Iterator[str]:
         by_place: dict[str, list[_Argument]] = {}
@@ -317,10 +349,15 @@ class _Operation:
             if given:
                 pairs = ", ".join(_pair(one) for one in given)
                 yield f"{key}: [{pairs}],"
-        if "body" in by_place:
-            yield "body: args.body,"
+        bodies = by_place.get("body", [])
+        if len(bodies) > 1:
+            yield f"...this.sent({', '.join([_pair(one) for one in bodies])}),"
+        for one in bodies if len(bodies) == 1 else ():
+            yield f"body: {_access(one)},"
             if self.form:
                 yield f"form: {json.dumps(self.form)},"
+            elif one.wire and one.wire != "application/json":
+                yield f"media: {json.dumps(one.wire)},"
 
     def _item(self, schema: Any) -> str | None:
         """Return the type of a page's items, where the answer is one that tells of the next."""
@@ -348,6 +385,12 @@ def _other_kind(content: Mapping[str, Any]) -> str:
 def _without_null(kind: str) -> str:
     parts = [part for part in kind.split(" | ") if part != "null"]
     return " | ".join(parts) or "string"
+
+
+def _member(one: _Argument, kind: str) -> str:
+    about = _line(one.about).replace("*/", "*\\/")
+    note = f"/** {about} */ " if about else ""
+    return f"{note}{member(one.label)}{'' if one.is_required else '?'}: {kind};"
 
 
 def _access(one: _Argument) -> str:

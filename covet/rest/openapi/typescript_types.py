@@ -167,7 +167,6 @@ def declarations(schemas: Mapping[str, Any], names: Names) -> Iterator[str]:
             schema.get("properties")
             and schema.get("type", "object") == "object"
             and not any(word in schema for word in ("allOf", "anyOf", "oneOf", "enum", "const"))
-            and schema.get("additionalProperties") is not True
         )
         if not is_interface:
             yield f"export type {name} = {type_of(schema, names)};"
@@ -179,6 +178,8 @@ def declarations(schemas: Mapping[str, Any], names: Names) -> Iterator[str]:
             notes = ["@deprecated"] if one.get("deprecated") else []
             yield from comment(_about(one), "  ", *notes)
             yield f"  {member(key)}{'' if key in required else '?'}: {type_of(one, names)};"
+        if schema.get("additionalProperties") is True:
+            yield "  [name: string]: unknown;"
         yield "}"
         yield ""
 
