@@ -22,8 +22,10 @@ from covet.rest import (
     Router,
     Schema,
     action,
+    expand,
     permissions,
 )
+from covet.rest.found import compiled_endpoints
 from covet.rest.openapi import build_document, get_openapi
 from covet.rest.openapi.typescript import typescript_client
 from covet.test import assert_queries
@@ -466,3 +468,27 @@ def test_the_word_of_another_framework_is_told_what_it_is_called_here() -> None:
 
         class Flexible(ReadOnlyModelViewSet, model=Book):
             expandable_fields = {"author": AuthorOut}
+
+
+def test_of_many_choices_those_that_were_asked_for_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan takes a while to make, and there are more choices than anybody asks for."""
+    monkeypatch.setattr(expand, "_MAX_VARIANTS", 2)
+    api = Router(permissions=[permissions.AllowAny])
+    api.get("/", response=list[BookRow], expandable={"author": AuthorOut, "tags": TagOut, "cover": CoverOut})(books)
+    ((_, compiled),) = compiled_endpoints(Resolver([path("", include(api))]).routes)
+
+    def plan(name: str) -> Any:
+        assert compiled.expansion is not None
+        return compiled.expansion.plan(Request.from_parts("GET", "/", b"expand=" + name.encode()))
+
+    author, tags = plan("author"), plan("tags")
+    assert plan("author") is author
+    cover = plan("cover")
+
+    assert plan("cover") is cover
+    assert plan("author") is author
+    assert plan("tags") is not tags
+
+
+async def books(request: Request) -> list[Book]:
+    return []

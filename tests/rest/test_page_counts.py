@@ -288,3 +288,20 @@ async def test_a_slice_is_cut_into_pages_of_any_kind(library: Any, monkeypatch: 
         second = (await client.get(f"/api/{address}", params={"size": 3, "page": 2})).json()
         assert len(first["items"]) == 3 and first["next"]
         assert (len(second["items"]), second["total"], second["next"]) == (2, 5, None)
+
+
+async def test_an_estimate_that_is_too_low_is_mended_by_what_was_read(
+    library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is at least one row behind a page that is not the last."""
+
+    async def too_few(rows: Any) -> int:
+        return 1
+
+    monkeypatch.setattr(paged, "estimated_count", too_few)
+    client = await library(make_api())
+    await fill()
+
+    totals = [(await client.get(f"/api/estimated/?size=3&page={page}")).json()["total"] for page in (1, 2, 3)]
+
+    assert totals == [4, 7, 7]

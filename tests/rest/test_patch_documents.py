@@ -365,3 +365,12 @@ def test_what_nests_too_deeply_is_refused_for_schemas_too() -> None:
         patch.apply({"inner": None})
     with pytest.raises(BadRequest, match="nests too deeply"):
         patch.apply(Anything())
+
+
+def test_copies_are_counted_together() -> None:
+    """Each alone is little, and a patch has room for a thousand of them."""
+    patch = JsonPatch.model_validate([{"op": "copy", "from": "/a", "path": f"/{number}"} for number in range(3)])
+
+    assert len(patch.apply({"a": "x" * 300_000})) == 4
+    with pytest.raises(BadRequest, match="copies more"):
+        patch.apply({"a": "x" * 400_000})

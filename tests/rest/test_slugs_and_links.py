@@ -17,6 +17,7 @@ from covet.rest.openapi import build_document
 from covet.rest.related import resolve_related
 from covet.urls import include, path
 from covet.urls.resolver import Resolver
+from covet.urls.reverse import script_prefix
 from tests.rest.library import Article, Author, Tag
 
 
@@ -333,3 +334,18 @@ async def test_what_names_a_row_is_read_as_its_field_has_it(library: Any) -> Non
     assert made.json() == {"title": "A", "author": f"/api/people/{ann.pk}"}
     assert wrong.status_code == 422
     assert [(one["pointer"], one["code"]) for one in wrong.json()["errors"]] == [("/author", "unknown_related")]
+
+
+async def test_addresses_are_those_below_a_mount_point(library: Any) -> None:
+    """Another application may have mounted this one: what it gives as an address it takes as one."""
+    await library(make_api())
+    marker = Link("authors-detail")
+    mounted = script_prefix.set("/shop")
+    try:
+        address = marker.address(5)
+
+        assert address == "/shop/api/authors/5/"
+        assert marker.sought(address) == 5
+        assert marker.sought("/api/authors/5/") is None
+    finally:
+        script_prefix.reset(mounted)

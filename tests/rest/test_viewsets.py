@@ -270,3 +270,13 @@ def test_a_filter_that_the_model_does_not_have_is_an_error_at_start_up() -> None
 
     with pytest.raises(ImproperlyConfigured, match="Did you mean 'name'"):
         Wrong.filter_set.parameters()
+
+
+def test_what_is_not_shown_is_not_written_unless_a_row_needs_it() -> None:
+    """Who shows a title does not mean that the rest of a row may be sent."""
+    from covet.rest.default_schemas import default_input
+    from tests.rest.library import Article
+
+    class Title(ModelSchema, model=Article, fields=["id", "title"]): ...
+
+    assert set(default_input(Article, Title).model_fields) == {"title", "author"}
