@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NoReturn
@@ -96,6 +97,21 @@ def _must_wait(value: Any) -> bool:
     return hasattr(kind, "__await__") and not hasattr(kind, "_meta") and getattr(value, "_cache", None) is None
 
 
+def _no_method(value: Any) -> Any:
+    """Return what a template shows; refuse a method, which Django's templates would call by themselves.
+
+    Raises:
+        TypeError: It is a method or a function, whose address nobody wants to read.
+    """
+    if isinstance(value, (types.MethodType, types.FunctionType)):
+        kind = "method" if isinstance(value, types.MethodType) else "function"
+        raise TypeError(
+            f"{value.__qualname__} is a {kind}, and a template shows what it returns when it is called: write "
+            f"{{{{ ….{value.__name__}() }}}}, with brackets."
+        )
+    return value
+
+
 class Engine:
     """Finds and renders templates.
 
@@ -104,7 +120,7 @@ class Engine:
         options: Further options of Jinja2's environments.
         processors: Dotted names or callables ``(request) -> dict``, sync or async.
         global_names: Names for templates with what they stand for; a dotted name is imported when first needed.
-        debug: Look for changed files at each rendering.
+        debug: Look for changed files at each rendering, and refuse to show a method that was not called.
         libraries: What apps offer; an earlier one wins.
     """
 
@@ -123,6 +139,8 @@ class Engine:
             "loader": jinja2.FileSystemLoader(self.folders),
             "autoescape": True,
             "auto_reload": debug,
+            # Asked for each value that is shown, so only where somebody develops.
+            "finalize": _no_method if debug else None,
             **(options or {}),
         }
         further = [one for library in libraries for one in library.extensions]

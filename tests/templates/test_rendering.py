@@ -190,3 +190,39 @@ async def test_redirect_takes_names_objects_and_addresses(site: Site) -> None:
         ("full", "https://x.org/"),
     ):
         assert (await client.get(f"/go/{how}")).headers["location"] == location
+
+
+class Shown:
+    def name(self) -> str:
+        return "Ann"
+
+    async def waited(self) -> str:
+        return "Bob"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("{{ shown.name }}", r"Shown\.name is a method, .* write {{ ….name\(\) }}, with brackets\."),
+        ("{{ shown.waited() }}{{ shown.waited }}", r"Shown\.waited is a method"),
+        ("{{ make }}", r"<lambda> is a function"),
+    ],
+)
+async def test_a_method_that_was_not_called_is_told_while_somebody_develops(tmp_path, source, says):
+    """Django calls it by itself, and Jinja2 shows where it lies in memory."""
+    (tmp_path / "page.html").write_text(source)
+    context = {"shown": Shown(), "make": lambda: 1}
+
+    with pytest.raises(TypeError, match=says):
+        await Engine([str(tmp_path)], debug=True).render("page.html", context)
+    assert "at 0x" in await Engine([str(tmp_path)]).render("page.html", context)
+
+
+async def test_what_is_no_method_is_shown_as_it_is_while_somebody_develops(tmp_path):
+    (tmp_path / "page.html").write_text(
+        "{{ shown.name() }} {{ shown.waited() }} {{ none }} {{ missing }} {{ '<b>'|safe }}{{ '<' }}"
+    )
+
+    text = await Engine([str(tmp_path)], debug=True).render("page.html", {"shown": Shown(), "none": None})
+
+    assert text == "Ann Bob None  <b>&lt;"
