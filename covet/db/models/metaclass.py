@@ -10,6 +10,7 @@ import contextlib
 import copy
 import inspect
 import operator
+import threading
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from covet.apps import apps as global_apps
@@ -172,11 +173,18 @@ class _LateException:
     def __init__(self, name: str, root: type[Exception]) -> None:
         self.name = name
         self.root = root
+        # Two threads would make two classes, and what one of them raises the other would not catch.
+        self._lock = threading.RLock()
 
     def __get__(self, instance: Any, owner: Any) -> type[Exception]:
+        with self._lock:
+            # Each model with a table has this in its own namespace, until it has the class there.
+            cls = next(base for base in owner.__mro__ if self.name in vars(base))
+            found: Any = vars(cls)[self.name]
+            return self._make(cls) if found is self else found  # type: ignore[no-any-return]  # made meanwhile
+
+    def _make(self, cls: Any) -> type[Exception]:
         name = self.name
-        # Each model with a table has this in its own namespace, until it has the class there.
-        cls = next(base for base in owner.__mro__ if vars(base).get(name) is self)
         parents = [base for base in cls.__bases__ if isinstance(base, ModelBase)]
         concrete = [parent for parent in parents if "_meta" in vars(parent) and not parent._meta.abstract]
         made = type(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from covet.apps import Apps, apps
 from covet.db import models
+from covet.db.models.metaclass import _LateException
 from covet.exceptions import FieldDoesNotExist, FieldError, ImproperlyConfigured, ObjectDoesNotExist
 
 
@@ -418,3 +422,26 @@ def test_unique_together_is_a_tuple_of_rules() -> None:
             unique_together = ("a", "b")
 
     assert Article._meta.unique_together == (("a", "b"),)
+
+
+def test_threads_get_one_class_of_an_exception() -> None:
+    """What one of them raises the other catches, though both named it first."""
+    inside = threading.Barrier(2)
+
+    class Waits(type):
+        @property
+        def __doc__(cls) -> str:  # type: ignore[override]  # read while the class is made
+            with contextlib.suppress(threading.BrokenBarrierError):
+                inside.wait(0.3)
+            return "Nothing."
+
+    class Root(Exception, metaclass=Waits): ...
+
+    class Owner:
+        Missing = _LateException("Missing", Root)
+
+    with ThreadPoolExecutor(2) as threads:
+        found = [one.result() for one in [threads.submit(lambda: Owner.Missing) for _ in range(2)]]
+
+    assert found[0] is found[1] is Owner.Missing
+    assert issubclass(found[0], Root)
