@@ -57,7 +57,7 @@ async def openapi_json(request: Request) -> Response:
     """
     part = apps.current().part(RestPart)
     try:
-        body = part.document_bytes(request.query.get("document"), request.query.get("version"))
+        body = part.document_bytes(request.query.get("document"), request.query.get("version"), request.root_path)
     except KeyError as error:
         known = [f"?document={name}" for name in settings.OPENAPI_DOCUMENTS]
         known += [f"?version={name}" for name in part.versions()]

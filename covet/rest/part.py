@@ -54,7 +54,7 @@ class RestPart(AppPart):
         self._all: list[tuple[CompiledRoute, Compiled]] = []
         self._routes: list[CompiledRoute] = []
         self._documents: dict[tuple[str | None, str | None], dict[str, Any]] = {}
-        self._bytes: dict[tuple[str | None, str | None], bytes] = {}
+        self._bytes: dict[tuple[str | None, str | None, str], bytes] = {}
 
     def ready(self, apps: Apps) -> None:
         """Find the endpoints; the routes have compiled them."""
@@ -93,11 +93,25 @@ class RestPart(AppPart):
             self._documents[key] = found
         return found
 
-    def document_bytes(self, name: str | None = None, version: str | None = None) -> bytes:
-        """Return a document as JSON; the arguments are those of ``document``."""
-        key = (name, version)
+    def document_bytes(self, name: str | None = None, version: str | None = None, root: str = "") -> bytes:
+        """Return a document as JSON.
+
+        Args:
+            name: As ``document`` takes it.
+            version: As ``document`` takes it.
+            root: Where the project is mounted: what its paths are below, unless OPENAPI_SERVERS says so.
+        """
+        key = (name, version, root)
         if key not in self._bytes:
-            self._bytes[key] = json.dumps(self.document(name, version))
+            document = self.document(name, version)
+            if root and "servers" not in document:
+                document = {
+                    "openapi": document["openapi"],
+                    "info": document["info"],
+                    "servers": [{"url": root}],
+                    **document,
+                }
+            self._bytes[key] = json.dumps(document)
         return self._bytes[key]
 
     def versions(self) -> list[str]:

@@ -266,6 +266,21 @@ async def test_the_document_is_served_with_its_hash(site: Any) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize(
+    ("servers", "told"),
+    [([], [{"url": "/shop"}]), (["https://api.example.com"], [{"url": "https://api.example.com"}])],
+)
+async def test_a_mounted_api_tells_below_which_address_its_paths_are(site: Any, servers: Any, told: Any) -> None:
+    await rest_site(site, make_api(), OPENAPI_SERVERS=servers)
+
+    mounted = await pages.openapi_json(Request.from_parts("GET", "/openapi.json", root_path="/shop"))
+    bare = await pages.openapi_json(Request.from_parts("GET", "/openapi.json"))
+
+    assert json.loads(mounted.body)["servers"] == told
+    assert json.loads(bare.body).get("servers", []) == [{"url": url} for url in servers]
+    assert mounted.headers["etag"] != bare.headers["etag"] or servers
+
+
 async def test_pages_load_nothing_from_elsewhere(site: Any) -> None:
     client = await rest_site(site, make_api())
 
