@@ -5,13 +5,22 @@ from typing import TYPE_CHECKING
 from covet.loading import late_names
 from covet.urls.converters import register_converter
 from covet.urls.patterns import autodiscover, host, include, path, re_path
-from covet.urls.reverse import NoReverseMatch, get_urlconf, resolve, reverse, reverse_lazy, set_urlconf
+from covet.urls.reverse import (
+    NoReverseMatch,
+    ResolverMatch,
+    get_urlconf,
+    resolve,
+    reverse,
+    reverse_lazy,
+    set_urlconf,
+)
 
 if TYPE_CHECKING:
     from covet.urls.localized import i18n_patterns, translate_url
 
 __all__ = [
     "NoReverseMatch",
+    "ResolverMatch",
     "autodiscover",
     "get_urlconf",
     "host",

@@ -13,12 +13,21 @@ from covet.apps import apps
 from covet.http.errors import NotFound
 from covet.urls.names import NoReverseMatch
 from covet.urls.part import UrlsPart
-from covet.urls.resolver import Match
+from covet.urls.resolver import CompiledRoute
 
 if TYPE_CHECKING:
     from covet.urls.resolver import Resolver
 
-__all__ = ["LazyPath", "NoReverseMatch", "get_urlconf", "resolve", "reverse", "reverse_lazy", "set_urlconf"]
+__all__ = [
+    "LazyPath",
+    "NoReverseMatch",
+    "ResolverMatch",
+    "get_urlconf",
+    "resolve",
+    "reverse",
+    "reverse_lazy",
+    "set_urlconf",
+]
 
 
 # Where another application has mounted this one: set for a request whose scope has a root_path.
@@ -138,8 +147,64 @@ def reverse_lazy(
     return LazyPath(name, args, kwargs, **options)
 
 
-def resolve(path: str, method: str = "GET", *, urlconf: str | None = None) -> Match:
-    """Return the route of a path and the arguments of its view.
+class ResolverMatch(tuple[CompiledRoute, dict[str, Any]]):
+    """What ``resolve()`` found: the route and the arguments of its view, as a pair and by Django's names."""
+
+    __slots__ = ()
+
+    @property
+    def func(self) -> Any:
+        """The view."""
+        return self[0].view
+
+    @property
+    def args(self) -> tuple[()]:
+        """Nothing: every parameter has a name."""
+        return ()
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The arguments of the view."""
+        return self[1]
+
+    @property
+    def view_name(self) -> str:
+        """The name with its namespaces, as ``reverse()`` takes it; empty without one."""
+        return self[0].name or ""
+
+    @property
+    def url_name(self) -> str | None:
+        """The name without its namespaces."""
+        return self.view_name.rpartition(":")[2] or None
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces that the route lies in."""
+        return list(self[0].namespaces)
+
+    @property
+    def namespace(self) -> str:
+        """The namespaces in one text."""
+        return ":".join(self[0].namespaces)
+
+    @property
+    def app_names(self) -> list[str]:
+        """The app names of the namespaces."""
+        return list(self[0].app_names)
+
+    @property
+    def app_name(self) -> str:
+        """The app names in one text."""
+        return ":".join(self[0].app_names)
+
+    @property
+    def route(self) -> str:
+        """The whole path as written."""
+        return self[0].pattern
+
+
+def resolve(path: str, method: str = "GET", *, urlconf: str | None = None) -> ResolverMatch:
+    """Return the route of a path and the arguments of its view: ``resolve("/articles/3/").kwargs``.
 
     Args:
         path: From the root of this application on, with its leading slash.
@@ -152,7 +217,7 @@ def resolve(path: str, method: str = "GET", *, urlconf: str | None = None) -> Ma
     """
     if not path.startswith("/"):
         raise NotFound("A path starts with a slash.")
-    return _resolver(urlconf).resolve(method, path)
+    return ResolverMatch(_resolver(urlconf).resolve(method, path))
 
 
 def url_for_template(name: str, *args: Any, query: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
