@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
@@ -352,3 +353,19 @@ async def test_nothing_is_left_of_closed_steps(steps: Later) -> None:
     assert await steps.start(nothing()) is None
     steps.made.close()
     await asyncio.sleep(0)
+
+
+async def test_a_task_that_is_referred_to_weakly_is_not_given_again(steps: Later) -> None:
+    """Maps of tasks hold them so: what one view has put there, the next one must not find."""
+    kept: list[weakref.ref[Any]] = []
+
+    async def view() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        assert all(one() is not task for one in kept)
+        kept.append(weakref.ref(task, lambda gone: None))
+
+    for _ in range(3):
+        assert await steps.start(view()) is None
+
+    assert len(kept) == 3

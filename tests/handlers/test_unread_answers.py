@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from covet.conf import override
 from covet.handlers import protocol
 from covet.handlers.protocol import CovetProtocol, _Sweeper
-from covet.handlers.readers import Unread
+from covet.handlers.readers import Unread, stream_to_reader
 from covet.handlers.rsgi import RsgiApplication
 from covet.http import EventStream, FileResponse, Request, Response, StreamingResponse
 from covet.test.live import LiveServer, serve
@@ -241,3 +242,54 @@ async def test_a_small_piece_may_wait_for_the_large_one_before_it() -> None:
         await asyncio.create_task(application(scope, receive, send))
 
     assert sent == [0, 100 * 65536, 1, 0]
+
+
+def test_a_stream_that_is_filled_up_as_fast_as_it_is_read_is_read() -> None:
+    """What is left unsent is as much at each look; that writing had to wait anew shows that some of it was taken."""
+    kept = _Filled()
+    unread = Unread()
+
+    assert unread.waited(kept, 0.0) == 0.0
+    assert unread.waited(kept, 5.0) == 5.0
+    kept.pauses = 2
+    assert unread.waited(kept, 6.0) == 0.0
+    assert unread.waited(kept, 8.0) == 2.0
+
+
+class _Filled:
+    """A connection with the same number of bytes unsent each time; told apart from others, as a protocol is."""
+
+    pauses = 1
+
+    def __init__(self) -> None:
+        self.transport: Any = self
+
+    def get_write_buffer_size(self) -> int:
+        return 65536
+
+
+async def test_who_stops_a_stream_that_is_stuck_stops_its_task(caplog: pytest.LogCaptureFixture) -> None:
+    """The stop of a server comes while the stream is being given up: it is not taken for the giving up."""
+    went_on = []
+
+    async def stream(request: Any, response: Any, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await send({"type": "http.response.body", "body": b"x"})
+        except asyncio.CancelledError:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            raise
+
+    async def serve_it() -> None:
+        handler: Any = SimpleNamespace(policy=SimpleNamespace(response_timeout_s=0.001), stream=stream)
+        request = Request.from_parts("GET", "/")
+        await stream_to_reader(handler, request, Response(), {}, never, never)
+        went_on.append(True)
+
+    async def never(*message: Any) -> Any:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(serve_it())
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert not went_on

@@ -10,6 +10,7 @@ from covet.conf import override
 from covet.db import connections
 from covet.db.models import QuerySet
 from covet.http.request import Request
+from covet.http.response import Response
 from covet.rest import (
     CursorPage,
     Deprecation,
@@ -305,3 +306,18 @@ async def test_an_estimate_that_is_too_low_is_mended_by_what_was_read(
     totals = [(await client.get(f"/api/estimated/?size=3&page={page}")).json()["total"] for page in (1, 2, 3)]
 
     assert totals == [4, 7, 7]
+
+
+async def test_links_stand_behind_those_that_a_handler_has_set(library: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("own", response=LinkedPage[int])
+    async def own(response: Response) -> list[int]:
+        response.headers["Link"] = '</about>; rel="about"'
+        return list(range(7))
+
+    client = await library(api)
+
+    found = links_of(await client.get("/api/own", params={"size": 3}))
+
+    assert set(found) == {"about", "first", "next", "last"}
