@@ -15,7 +15,7 @@ from covet.db.models.base import Model
 from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.exceptions import ImproperlyConfigured
 from covet.schema import ModelSchema, Schema
-from covet.schema.field_types import is_auto
+from covet.schema.field_types import holds_file, is_auto
 from covet.schema.markers import marker_of
 
 __all__ = ["default_input", "default_output", "patch_schema"]
@@ -47,6 +47,7 @@ def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
         field.name
         for field in (*meta.concrete_fields, *meta.many_to_many)
         if field.editable
+        and not holds_file(field)
         and not is_auto(field)
         and not field.generated
         and field.name != "password"

@@ -16,6 +16,7 @@ from covet.http.errors import BadRequest, duplicate_key_refused
 from covet.problems import ProblemError, json_pointer
 from covet.rest.bodies import JSON_PATCH, check_numbers
 from covet.rest.patches import JsonPatch, apply_steps, equal, merged, misplaced, read_typed
+from covet.schema.field_types import is_written
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _members(schema: Any) -> dict[str, bool] | None:
     taken: dict[str, bool] = {}
     for name, info in schema.model_fields.items():
         field = origins.get(name)
-        if field is not None and not (field.editable or field.primary_key):
+        if field is not None and not is_written(field):
             continue  # a body may bring it, and it is left aside
         is_anything = info.annotation is Any and not info.metadata
         taken[info.alias or name] = is_anything or type(None) in get_args(info.annotation)

@@ -16,7 +16,7 @@ from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.rest.nested import Writes, nested_of, save_after, save_before
 from covet.rest.related import related_of, resolve_related
-from covet.schema.field_types import is_auto
+from covet.schema.field_types import is_auto, is_written
 from covet.schema.rules import members_of
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ def _without_read_only(data: Any, values: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if (name not in origins or origins[name].editable or origins[name].primary_key)
-        and not (name in markers and markers[name].is_self)
+        if (name not in origins or is_written(origins[name])) and not (name in markers and markers[name].is_self)
     }
 
 

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 
     from covet.db.models.base import Model
 
-__all__ = ["FieldRules", "RelatedKey", "RelatedKeys", "definition", "is_auto", "python_type", "target_model"]
+__all__ = [
+    "FieldRules",
+    "RelatedKey",
+    "RelatedKeys",
+    "StoredFile",
+    "definition",
+    "holds_file",
+    "is_auto",
+    "is_written",
+    "python_type",
+    "target_model",
+]
 
 _PYTHON_TYPES: Final[dict[str, Any]] = {
     "smallint": int,
@@ -62,6 +73,16 @@ def python_type(field: Any) -> Any:
 def is_auto(field: Any) -> bool:
     """Return whether the database makes the field's value, as for ``BigAutoField``."""
     return field.get_internal_type() in {"AutoField", "BigAutoField", "SmallAutoField"}
+
+
+def holds_file(field: Any) -> bool:
+    """Return whether the field's values are files in a storage."""
+    return getattr(field, "holds_file", False)
+
+
+def is_written(field: Any) -> bool:
+    """Return whether what a body has for the field is written. A file is uploaded: a text would name somebody else's."""
+    return bool(field.primary_key or (field.editable and not holds_file(field)))
 
 
 def target_model(field: Any) -> type[Model]:
@@ -115,6 +136,8 @@ def _scalar(field: Any) -> Any:
     annotate = getattr(field, "schema_annotation", None)
     if annotate is not None:
         return _own_annotation(field, annotate(_scalar))
+    if holds_file(field):
+        return Annotated[str | None, StoredFile(field)]
     column = field.column_type()
     base = _PYTHON_TYPES.get(column.kind, Any)
     limits: dict[str, Any] = {}
@@ -199,7 +222,7 @@ def _default(field: Any) -> dict[str, Any]:
     """Say when the field may be left out, and what it is then: as for ``Model()``, and '' or [] where blank."""
     if field.many_to_many:
         return {"default_factory": list} if field.blank else {}
-    if is_auto(field):
+    if is_auto(field) or holds_file(field):
         return {"default_factory": lambda: None}
     if field.is_relation:
         if field.has_default():
@@ -233,7 +256,9 @@ def _json_schema_extra(field: Any) -> dict[str, Any]:
     # An empty text is no address, and a field that may be blank takes it.
     if form and not field.is_relation and not field.blank:
         extra["format"] = form
-    if is_auto(field) or (not field.editable and not field.primary_key):
+    if holds_file(field):
+        extra["format"] = "uri-reference"
+    if is_auto(field) or not is_written(field):
         extra["readOnly"] = True
     return extra
 
@@ -329,6 +354,27 @@ class FieldRules(Struct, frozen=True, eq=False):
             except ValidationError as error:
                 raise _fail(error) from error
         return value
+
+
+class StoredFile:
+    """A file: the address at which a browser finds it, None without one; read only."""
+
+    __slots__ = ("field",)
+
+    def __init__(self, field: Any) -> None:
+        self.field = field
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Take what a row holds, or its name in the storage."""
+        return core_schema.with_info_before_validator_function(self._shown, handler(source))
+
+    def _shown(self, value: Any, info: core_schema.ValidationInfo) -> Any:
+        if info.context is not OUTPUT:
+            return value
+        name = value if isinstance(value, str) else getattr(value, "name", value)
+        if not isinstance(name, str) or name.startswith("/") or "://" in name:
+            return name  # an address already: no name in a storage begins so
+        return self.field.storage.url(name) if name else None
 
 
 class RelatedKey:

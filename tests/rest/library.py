@@ -118,7 +118,19 @@ class Draft(models.Model):
         app_label = "library"
 
 
+class Scan(models.Model):
+    """A row with files."""
+
+    title = models.CharField(max_length=20)
+    page = models.FileField(upload_to="pages", blank=True)
+    cover = models.FileField(upload_to="covers", null=True, blank=True)
+
+    class Meta:
+        app_label = "library"
+
+
 MODELS = (
+    Scan,
     Author,
     Tag,
     Article,

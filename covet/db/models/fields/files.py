@@ -172,6 +172,9 @@ class FileField(Field[Any]):
     """
 
     description = "File"
+    # In JSON a file is its address, which is not what the column holds; and a text of a client's names no file.
+    holds_file = True
+    plain_json = False
     attr_class: type[FieldFile] = FieldFile
     descriptor_class = FileDescriptor
     needs_preparing = True
