@@ -13,7 +13,8 @@ from covet.urls.part import UrlsPart
 from tests.handlers.sites import module_of
 
 
-async def view(request: Request, **kwargs: Any) -> Response: ...
+async def view(request: Request, **kwargs: Any) -> Response:
+    return Response("")
 
 
 def test_a_match_is_a_pair_and_has_djangos_names() -> None:
