@@ -293,3 +293,28 @@ async def test_who_stops_a_stream_that_is_stuck_stops_its_task(caplog: pytest.Lo
 
     assert task.cancelled()
     assert not went_on
+
+
+async def test_what_a_stuck_request_holds_is_given_back() -> None:
+    """Its uploaded files are closed, and its connection is cut where that can be done."""
+    done = []
+
+    class Server:
+        transport = SimpleNamespace(abort=lambda: done.append("cut"))
+
+        async def send(self, message: Any) -> None:
+            await asyncio.Event().wait()
+
+    async def stream(request: Any, response: Any, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.body", "body": b"x"})
+
+    async def abandon() -> None:
+        done.append("given back")
+
+    handler: Any = SimpleNamespace(policy=SimpleNamespace(response_timeout_s=0.001), stream=stream)
+    request: Any = SimpleNamespace(client=None, abandon=abandon)
+    server: Any = Server()
+
+    await stream_to_reader(handler, request, Response(), {}, server.send, server.send)
+
+    assert done == ["cut", "given back"]
