@@ -25,6 +25,7 @@ from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
     from covet.db.database import Database
+    from covet.db.sql.dialect import Dialect
 
 __all__ = [
     "Columns",
@@ -430,12 +431,16 @@ def _unnest(
             tuple([field.column for field in returning]),
             conflict,
         )
-        compiled = compile_statement(statement, dialect)
-        plan = (compiled.bind, tuple([field.converter(dialect) for field in returning]), compiled.returning)
-        database.statements[key] = plan
+        plan = database.statements[key] = _insert_plan(statement, returning, dialect)
     bind, converters, returns = plan
     sql, args = bind(list(zip(*rows, strict=True)))
     return sql, args, converters, returns
+
+
+def _insert_plan(statement: Insert | BulkInsert, returning: Sequence[Any], dialect: Dialect) -> tuple[Any, ...]:
+    """Return what binds the values of an insert, what reads the columns that it returns, and whether it does."""
+    compiled = compile_statement(statement, dialect)
+    return compiled.bind, tuple([field.converter(dialect) for field in returning]), compiled.returning
 
 
 def _each(adapt: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
@@ -474,9 +479,7 @@ def _rows(
             tuple([field.column for field in returning]),
             conflict,
         )
-        compiled = compile_statement(statement, dialect)
-        plan = (compiled.bind, tuple([field.converter(dialect) for field in returning]), compiled.returning)
-        database.statements[key] = plan
+        plan = database.statements[key] = _insert_plan(statement, returning, dialect)
     bind, converters, returns = plan
     sql, args = bind(values)
     return sql, args, converters, returns
