@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -216,3 +216,27 @@ def test_the_folder_of_settings_may_be_named_as_a_storage(source: Path, tmp_path
         assert ManifestStaticFilesStorage().url("css/site.css") == static("css/site.css") != "/static/css/site.css"
     with override(STATIC_ROOT=None), pytest.raises(ImproperlyConfigured, match="STATIC_ROOT"):
         StaticFilesStorage()
+
+
+async def test_a_name_made_of_content_is_not_asked_for_twice(tmp_path: Path) -> None:
+    """A bucket answers each question over the network, and what such a name holds never changes."""
+
+    class Asked(InMemoryStorage):
+        sizes: ClassVar[list[str]] = []
+
+        async def size(self, name: str) -> int:
+            self.sizes.append(name)
+            return await super().size(name)
+
+    root = tmp_path / "made"
+    root.mkdir()
+    (root / "app.0123456789ab.css").write_text("b{}")
+    (root / "app.css").write_text("b{}")
+    manifest.Manifest({"app.css": "app.0123456789ab.css"}).write(root)
+    storage = Asked()
+
+    await upload(root, storage)
+    again = await upload(root, storage)
+
+    assert again.copied == []
+    assert storage.sizes == ["app.css"]
