@@ -37,6 +37,8 @@ def qualified(
         apart: How it is tied to the query around it, where a derived table cannot be.
     """
     names: dict[n.Node, str] = {}
+    if apart is not None:
+        condition = apart.inside(condition)
     assert select.source is not None
     computed = set(_computed((select.outputs, select.order_by, condition)))
     own = {select.source.alias, *[join.table.alias for join in select.joins]}

@@ -2,7 +2,8 @@
 
 MariaDB sees no column of an outer query inside ``FROM (SELECT …)``. Where the subquery's rows are tied to the outer row by
 equal columns (``author=OuterRef("pk")``), those can be compared outside the derived table: windows are then computed for
-all the outer rows at once, each within the rows of one key, which ``PARTITION BY`` the key says.
+all the outer rows at once, each within the rows of one key, which ``PARTITION BY`` the key says. Where anything else ties
+them, the outer tables are joined once more inside the derived table, whose rows then belong to one outer row each, by its key.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from covet.db.models.query.logic import all_of
 from covet.db.models.query.optimize import aliases_in
 from covet.db.models.query.qualify import qualified
 from covet.db.sql import nodes as n
-from covet.db.sql.statements import Compound, Select
+from covet.db.sql.statements import Compound, Join, Select, TableRef
 from covet.db.sql.walk import rewrite, walk
 
 if TYPE_CHECKING:
+    from covet.db.models.query.joins import Source
     from covet.db.models.query.names import Names
 
 __all__ = ["Apart", "part", "unsliced"]
@@ -38,12 +40,18 @@ class Apart(Struct, frozen=True):
         ties: What ties its rows to the outer row.
         keys: Its own columns in those.
         outer: The aliases of the tables around it.
+        copies: Those of them that the subquery joins once more, and the aliases that they have there.
     """
 
     select: Select
     ties: tuple[n.Node, ...]
     keys: tuple[n.Node, ...]
     outer: frozenset[str]
+    copies: dict[str, str] = {}
+
+    def inside(self, node: Any) -> Any:
+        """Return a node with the tables around read by their copies, where there are some."""
+        return _renamed(node, self.copies)
 
     def reads_around(self, node: n.Node) -> bool:
         """Whether a node reads a table around the subquery."""
@@ -60,13 +68,13 @@ class Apart(Struct, frozen=True):
         return rewrite(node, change)
 
 
-def _around(build: Names | None) -> frozenset[str]:
-    """Return the aliases of the tables of a builder and of those around it."""
-    found: set[str] = set()
+def _around(build: Names | None) -> dict[str, Source]:
+    """Return the tables of a builder and of those around it, by their aliases."""
+    found: dict[str, Source] = {}
     while build is not None:
-        found |= {source.alias for source in (build.joins.base, *build.joins.sources)}
+        found |= {source.alias: source for source in (build.joins.base, *build.joins.sources)}
         build = build._outer
-    return frozenset(found)
+    return found
 
 
 def part(build: Names, select: Select, condition: n.Node) -> Apart | None:
@@ -78,17 +86,21 @@ def part(build: Names, select: Select, condition: n.Node) -> Apart | None:
         condition: A condition about its windows.
 
     Raises:
-        NotSupportedError: It is tied by more than equal columns.
+        NotSupportedError: It is tied by more than equal columns to rows of which one may be missing.
     """
-    outer = _around(build._outer)
+    around = _around(build._outer)
+    outer = frozenset(around)
     if build.dialect.has_outer_in_derived or outer.isdisjoint(aliases_in([select, condition])):
         return None
     apart = _parted(select, outer, build.aliases.metas)
     if apart is None or any(map(apart.reads_around, _windows((select.outputs, select.order_by, condition)))):
+        apart = _copied(build, select, around, condition)
+    if apart is None:
         raise NotSupportedError(
             f"A condition about a window function needs a derived table, and on {build.dialect.title} that reads no column of "
-            f"an outer query. There OuterRef may only be compared by equality with a column of the same type, outside of OR "
-            f'and NOT, as in filter(author=OuterRef("pk")): the query of {build.meta.object_name} uses it otherwise.'
+            f"an outer query. There what OuterRef names of a row that may be missing, or beside groups, may only be compared by "
+            f'equality with a column of the same type, outside of OR and NOT, as in filter(author=OuterRef("pk")): '
+            f"the query of {build.meta.object_name} uses it otherwise."
         )
     return apart
 
@@ -101,20 +113,23 @@ def unsliced(build: Names, statement: Select | Compound) -> Select | Compound:
         statement: The nested statement.
 
     Raises:
-        NotSupportedError: It is tied to the outer query by more than equal columns, or is a union.
+        NotSupportedError: It has distinct, grouped or combined rows.
     """
-    outer = _around(build)
+    around = _around(build)
+    outer = frozenset(around)
     sliced = statement.limit is not None or statement.offset is not None
     if build.dialect.has_outer_in_derived or not sliced or outer.isdisjoint(aliases_in([statement])):
         return statement
     apart = None
     if isinstance(statement, Select) and not statement.distinct:
         apart = _parted(statement, outer, build.aliases.metas)
+        if apart is None or apart.reads_around(n.Row(tuple(item.operand for item in statement.order_by))):
+            apart = _copied(build, statement, around)
     if apart is None:
         raise NotSupportedError(
             f"A slice behind IN needs a derived table, and on {build.dialect.title} that reads no column of an outer query. "
-            'There OuterRef may only be compared by equality with a column of the same type, as in filter(author=OuterRef("pk")), '
-            "and the slice may not be one of distinct or combined rows."
+            "There it may not be one of distinct, grouped or combined rows, and may name a row that may be missing only where "
+            'it is compared by equality with a column of the same type, as in filter(author=OuterRef("editor__name")).'
         )
     select = apart.select
     place = n.Func("ROW_NUMBER", over=n.WindowSpec(order_by=select.order_by))
@@ -150,6 +165,43 @@ def _parted(select: Select, outer: frozenset[str], metas: dict[str, Any]) -> Apa
             keys.append(key)
         ties.append(node)
     return Apart(replace(select, where=all_of(kept)), tuple(ties), tuple(dict.fromkeys(keys)), outer)
+
+
+def _copied(build: Names, select: Select, around: dict[str, Source], condition: n.Node | None = None) -> Apart | None:
+    """Return the subquery with the tables around it that it reads joined to it, or ``None`` if that is not the same.
+
+    A row that may be missing has no key to be told by, and the groups of a subquery are not those of each outer row.
+    """
+    if select.group_by or select.having is not None or select.distinct_on:
+        return None
+    copies: dict[str, str] = {}
+    joins: list[Join] = []
+    ties: list[n.Node] = []
+    keys: list[n.Node] = []
+    for alias in sorted(aliases_in([select, condition]) & around.keys()):
+        source = around[alias]
+        if source.may_be_missing or source.meta.pk is None:
+            return None
+        table = source.meta.db_table
+        copies[alias] = build.aliases.take(table)
+        joins.append(Join("INNER", TableRef(table, copies[alias]), n.And(())))
+        for field in source.meta.pk_fields:
+            key = n.Column(copies[alias], field.column)
+            keys.append(key)
+            ties.append(n.Binary("=", key, n.Column(alias, field.column)))
+    inside: Select = _renamed(select, copies)
+    return Apart(replace(inside, joins=(*joins, *inside.joins)), tuple(ties), tuple(keys), frozenset(around), copies)
+
+
+def _renamed(node: Any, aliases: dict[str, str]) -> Any:
+    """Return nodes or a statement with tables called by other aliases."""
+
+    def change(item: n.Node) -> n.Node:
+        if isinstance(item, n.Column | n.Star) and item.alias in aliases:
+            return replace(item, alias=aliases[item.alias])
+        return item
+
+    return rewrite(node, change) if aliases else node
 
 
 def _key(node: n.Node, outer: frozenset[str], metas: dict[str, Any]) -> n.Column | None:
