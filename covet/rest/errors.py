@@ -6,7 +6,7 @@ the server and goes on to ``covet.handlers.errors``, which logs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
@@ -64,6 +64,8 @@ MOST_ERRORS: Final = 100
 """How many wrong values an answer tells of. Whoever collects them may stop at one more: looking for what a name was meant to be
 takes a while, and a body has room for a hundred thousand wrong names."""
 
+# What pydantic writes before the words of an exception.
+_RAISED: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
 _DETAIL: Final = "Some values are not valid."
 
 
@@ -92,7 +94,7 @@ def parameter_errors(
     if isinstance(error, StructError):
         found = [(one.place, messages.struct_text(one.detail), one.code) for one in error.failures]
     else:
-        found = [(one["loc"], one["msg"], one["type"]) for one in messages.error_list(error)]
+        found = [(one["loc"], _said(one), one["type"]) for one in messages.error_list(error)]
     for place, text, code in found:
         name = wire
         if names is not None and place:
@@ -128,12 +130,18 @@ def body_errors(errors: list[ProblemError], error: PydanticError, schema: Any, r
         raise BadRequest("The body is not valid JSON.") from error
     for one in found[: MOST_ERRORS + 1]:
         place = _real_place(one["loc"], sent)
-        detail, code = one["msg"], one["type"]
+        detail, code = _said(one), one["type"]
         if code == "extra_forbidden":
             detail = _unknown(place, schema)
         elif code == "missing":
             detail = "This value is required."
         errors.append(ProblemError(detail, pointer=json_pointer(*place), code=code))
+
+
+def _said(one: Mapping[str, Any]) -> str:
+    """Return the text of an error; of one that a validator of the schema raised, what it says itself."""
+    text: str = one["msg"]
+    return text.removeprefix(_RAISED[one["type"]]) if one["type"] in _RAISED else text
 
 
 def _real_place(place: Iterable[str | int], sent: Any) -> list[str | int]:

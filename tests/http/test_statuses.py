@@ -10,6 +10,7 @@ import pytest
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http import HTMLResponse, HTTPException, JSONResponse, Request, Response, StreamingResponse
+from covet.http import status as status_names
 from covet.http.status import HTTP_201_CREATED
 from covet.rest import Router, ViewSet, action
 from covet.urls import path
@@ -72,3 +73,11 @@ async def test_one_that_is_set_later_is_an_error_of_the_server(site: Site, caplo
     assert "secret" not in response.text
     assert "whole number from 100 to 599, not 999" in caplog.text
     assert (await client.get("/late")).status_code == 500
+
+
+def test_every_registered_status_has_its_name() -> None:
+    named = {name: value for name, value in vars(status_names).items() if name.startswith("HTTP_")}
+
+    assert all(int(name[5:8]) == value for name, value in named.items())
+    assert {one.value for one in HTTPStatus} - {305, 306, 510} <= set(named.values())
+    assert named["HTTP_422_UNPROCESSABLE_ENTITY"] == named["HTTP_422_UNPROCESSABLE_CONTENT"] == 422

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NotRequired
 import msgspec
 import pytest
 from openapi_spec_validator import validate
+from pydantic import AfterValidator, field_validator
 from typing_extensions import TypedDict
 
 from covet.exceptions import ImproperlyConfigured
@@ -272,3 +273,39 @@ async def test_the_document_tells_structs_by_name(site: Any) -> None:
     assert page["properties"]["items"]["items"] == {"$ref": "#/components/schemas/Author_"}
     assert "Point" in schemas
     assert "Size" in schemas
+
+
+def small(value: int) -> int:
+    if value > 8:
+        raise AssertionError("Too much.")  # as an assert has it, without what pytest adds
+    return value
+
+
+class Poem(Schema):
+    title: str
+    price: Annotated[int, AfterValidator(small)] = 0
+
+    @field_validator("title")
+    @classmethod
+    def in_words(cls, value: str) -> str:
+        if "x" in value:
+            raise ValueError("No x in titles.")
+        return value
+
+
+async def test_what_a_validator_raises_is_told_in_its_own_words(site: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.post("/poems")
+    async def write(poem: Poem, page: Annotated[int, AfterValidator(small), Query()] = 0) -> Poem:
+        return poem
+
+    client = await site([path("", include(api))])
+    answer = await client.post("/poems?page=9", json={"title": "x", "price": 9})
+
+    assert answer.status_code == 422
+    assert {one["code"]: one["detail"] for one in answer.json()["errors"]} == {
+        "value_error": "No x in titles.",
+        "assertion_error": "Too much.",
+    }
+    assert [one.get("pointer", one.get("parameter")) for one in answer.json()["errors"]] == ["page", "/title", "/price"]
