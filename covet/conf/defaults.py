@@ -185,7 +185,7 @@ class Defaults:
         "Storages by name: a dotted path, or BACKEND and OPTIONS; FileField uses 'default'.",
     )
     STATIC_URL: str = setting(
-        "/static/", "Where static files are served; without a slash in front, below the root path of the site."
+        "/static/", "Where static files are served; without a slash in front, below the root path."
     )
     STATIC_ROOT: Path | None = setting(cast("Path | None", None), "Where collectstatic puts them.")
     STATIC_MAX_AGE: int = setting(
@@ -426,10 +426,7 @@ class Defaults:
         cast(dict[str, Any], {}),
         "Further documents of parts of the API, by name: title, version, description, tags, prefix, api_version.",
     )
-    OPENAPI_HOOKS: list[str] = setting(
-        cast(list[str], []),
-        "Functions that may change each document before it is shown, as dotted paths: they get it, and return it or None.",
-    )
+    OPENAPI_HOOKS: list[str] = setting(cast(list[str], []), "Functions that may change each document, as dotted paths.")
     VERSIONING: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
         "How requests name a version of the API: strategy (path, query, header, media-type, host), default, parameter, header.",
