@@ -28,8 +28,11 @@ def load_command(found: Found) -> Command:
     except CovetError:
         raise
     except Exception as error:
+        from covet.porting.hints import import_hint  # only a mistake needs it, and it reads syntax trees
+
         raise CommandError(
-            f"The command '{found.name}' cannot be loaded from {found.module}: {type(error).__name__}: {error}"
+            f"The command '{found.name}' cannot be loaded from {found.module}: {type(error).__name__}: {error}."
+            f"{import_hint(error)}"
         ) from error
     named: Any = getattr(module, found.name, None)
     if isinstance(named, Command):

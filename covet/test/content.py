@@ -8,13 +8,24 @@ from weakref import WeakKeyDictionary
 
 from covet.apps import apps
 from covet.db.fixtures import FixtureError, dump_rows, load_rows, models_to_dump
+from covet.db.routers import router
 
 if TYPE_CHECKING:
     from covet.db.database import Database
+    from covet.db.models import Model
 
-__all__ = ["keep_content", "put_back"]
+__all__ = ["keep_content", "models_of", "put_back"]
 
 _kept: WeakKeyDictionary[Database, list[Mapping[str, Any]]] = WeakKeyDictionary()
+
+
+def models_of(database: Database, *, include_auto_created: bool = False) -> list[type[Model]]:
+    """Return the models whose tables are in a database: of its kind, and not kept away from it by a router."""
+    return [
+        model
+        for model in apps.get_models(include_auto_created=include_auto_created)
+        if model._meta.can_migrate(database) and router.allow_migrate_model(database.alias, model)
+    ]
 
 
 async def keep_content(database: Database) -> None:
@@ -24,10 +35,8 @@ async def keep_content(database: Database) -> None:
     """
     if database in _kept or not database.config.test.serialize:
         return
-    here = [model for model in apps.get_models() if model._meta.can_migrate(database)]
-    _kept[database] = [
-        record for model in models_to_dump(here) async for record in dump_rows(model, database.alias, base_manager=True)
-    ]
+    here = models_to_dump(models_of(database))
+    _kept[database] = [record for model in here async for record in dump_rows(model, database.alias, base_manager=True)]
 
 
 async def put_back(database: Database) -> None:

@@ -16,7 +16,7 @@ from covet.conf import override, settings
 from covet.db import connections
 from covet.db.migrations.execute import migrate_all
 from covet.exceptions import ImproperlyConfigured
-from covet.test.content import keep_content, put_back
+from covet.test.content import keep_content, models_of, put_back
 from covet.test.creation import copy, create, drop
 from covet.test.templates import shared_by_workers, template_folder
 
@@ -198,13 +198,7 @@ async def isolated(aliases: Iterable[str], *, transaction: bool = False) -> Asyn
 
 async def flush(database: Database) -> None:
     """Empty every table of the models, and put back what ``migrate`` leaves in them (also content types, permissions)."""
-    await database.truncate(
-        [
-            model._meta.db_table
-            for model in apps.get_models(include_auto_created=True)
-            if model._meta.can_migrate(database)
-        ]
-    )
+    await database.truncate([model._meta.db_table for model in models_of(database, include_auto_created=True)])
     if apps.is_installed("covet.contenttypes"):
         from covet.contenttypes.models import ContentType
 

@@ -249,3 +249,16 @@ def test_every_command_takes_what_scripts_for_django_pass(manage):
     assert (quiet.returncode, quiet.stderr, quiet.stdout) == (0, "", "hello Ann True\n")
     assert "\x1b[" in coloured.stdout and "\x1b[" not in manage("check").stdout
     assert manage("greet", "Ann", "-v", "seven").returncode == 2
+
+
+def test_a_command_that_was_written_for_django_is_told_what_to_write(manage, project):
+    folder = next(project.glob("*/management/commands"))
+    (folder / "older.py").write_text("from django.core.management.base import BaseCommand\n")
+    try:
+        done = manage("older")
+    finally:
+        (folder / "older.py").unlink()
+
+    assert done.returncode == 1
+    assert "'older' cannot be loaded" in done.stderr
+    assert "Instead of django.core.management.base.BaseCommand there is: a command is a function" in done.stderr

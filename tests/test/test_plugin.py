@@ -277,6 +277,40 @@ def test_a_kept_database_is_used_again(tmp_path: Path) -> None:
         assert outcome == {"passed": 1}, output
 
 
+ROUTED = """
+import pytest
+from covet.db import connections
+from covet.sessions.models import Session
+
+class SessionsApart:
+    def db_for_read(self, model, **hints):
+        return "other" if model is Session else None
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, alias, app_label, **hints):
+        return (alias == "other") is (app_label == "sessions")
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.db(transaction=True)
+async def test_each_table_is_in_one_database(turn):
+    assert await Session.objects.count() == 0
+    await Session.objects.create(session_key="a", session_data="", expire_date="2030-01-01T00:00:00Z")
+    assert "covet_session" not in await connections["default"].introspection.table_names()
+    assert "auth_permission" not in await connections["other"].introspection.table_names()
+"""
+
+
+def test_tables_that_a_router_keeps_elsewhere_are_left_alone_by_real_commits(project: Project) -> None:
+    """They are neither read before the test nor emptied after it."""
+    settings = project.folder / "project_settings.py"
+    settings.write_text(settings.read_text() + '\nDATABASE_ROUTERS = ["test_it.SessionsApart"]\n')
+
+    outcome, output = project.test(ROUTED)
+
+    assert outcome == {"passed": 2}, output
+
+
 TABLES_OF_THE_MODELS = """
 import pytest
 from covet.auth.models import Permission, User
