@@ -85,7 +85,6 @@ def _serve(
     where: Address, listening: socket.socket, server: str, *, access_log: bool, prefix: str, started: str = ""
 ) -> int:
     from covet.asgi import served_application
-    from covet.handlers.prefix import BelowPrefix
     from covet.handlers.server import serve_granian, serve_uvicorn
 
     def tell() -> None:
@@ -94,7 +93,11 @@ def _serve(
         elif started:
             out.line(started)
 
-    app = BelowPrefix(served_application(), prefix) if prefix else served_application()
+    app = served_application()
+    if prefix:
+        from covet.handlers.prefix import BelowPrefix
+
+        app = BelowPrefix(app, prefix)
     if server == "granian":
         return serve_granian(app, where.host, where.port, access_log=access_log, on_started=tell)
     return serve_uvicorn(app, listening, access_log=access_log, on_started=tell)
