@@ -38,7 +38,7 @@ struct Failure {
 type Callback = (Py<PyAny>, Option<Py<PyAny>>);
 
 /// What asyncio asks of a future, and drivers.
-#[pyclass(subclass, freelist = 64, module = "covet_rust")]
+#[pyclass(subclass, module = "covet_rust")]
 pub struct Waiter {
     gate: Py<Gate>,
     state: State,
@@ -133,6 +133,12 @@ impl Waiter {
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
         let mut me = slf.try_borrow_mut()?;
         if me.state != State::Pending {
+            return Ok(false);
+        }
+        let tell = me.gate.try_borrow_mut(slf.py())?.held_back(slf);
+        if let Some(tell) = tell {
+            drop(me);
+            tell.call0(slf.py())?;
             return Ok(false);
         }
         me.cancel_message = msg;
@@ -310,7 +316,7 @@ impl Failure {
 }
 
 /// A waiter whose answer is the last thing that a callback of the loop has to do.
-#[pyclass(extends = Waiter, freelist = 64, module = "covet_rust")]
+#[pyclass(extends = Waiter, module = "covet_rust")]
 pub struct Prompt;
 
 #[pymethods]
@@ -334,6 +340,9 @@ pub struct Gate {
     is_open: bool,
     // Those that have their answer by now.
     ready: Vec<Py<Waiter>>,
+    // Who hears of a cancellation that is held back, and the waiter that it came to.
+    tell: Option<Py<PyAny>>,
+    held: Option<Py<Waiter>>,
 }
 
 #[pymethods]
@@ -345,12 +354,25 @@ impl Gate {
             receive: None,
             is_open: false,
             ready: Vec::new(),
+            tell: None,
+            held: None,
         }
     }
 
     /// Take what `data_received` gives to the driver, by this function of the driver's.
     fn pass_to(&mut self, receive: Py<PyAny>) {
         self.receive = Some(receive);
+    }
+
+    /// From now on none of the waiters is cancelled: a cancellation is told of, and its task gets it when the answer is there.
+    fn hold(&mut self, tell: Py<PyAny>) {
+        self.tell = Some(tell);
+    }
+
+    /// End that, and return the waiter to which a cancellation came.
+    fn let_go(&mut self) -> Option<Py<Waiter>> {
+        self.tell = None;
+        self.held.take()
     }
 
     /// Hand it to the driver; what waited for it goes on when that has returned.
@@ -379,11 +401,24 @@ impl Gate {
             visit.call(waiter)?;
         }
         visit.call(&self.receive)?;
+        visit.call(&self.tell)?;
+        visit.call(&self.held)?;
         visit.call(&self.event_loop)
     }
 
     fn __clear__(&mut self) {
         self.ready.clear();
         self.receive = None;
+        self.tell = None;
+        self.held = None;
+    }
+}
+
+impl Gate {
+    /// Note a waiter whose cancellation is held back, and return whom to tell of it.
+    fn held_back(&mut self, waiter: &Bound<'_, Waiter>) -> Option<Py<PyAny>> {
+        let tell = self.tell.as_ref()?.clone_ref(waiter.py());
+        self.held = Some(waiter.clone().unbind());
+        Some(tell)
     }
 }

@@ -103,6 +103,11 @@ class Waiter:
         """Cancel it, if it is not done; a task asks for it, so what waits goes on in the loop's next turn."""
         if self._state is not _PENDING:
             return False
+        gate = self._gate
+        if gate.tell is not None:
+            gate.held = self
+            gate.tell()
+            return False
         self._cancel_message = msg
         self._state = _CANCELLED
         self._schedule()
@@ -176,17 +181,30 @@ class Gate:
         loop: The event loop.
         is_open: The driver is at work on what was read.
         ready: Those that have their answer by now.
+        tell: Who hears of a cancellation that is held back.
+        held: The waiter that it came to.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.is_open = False
         self.ready: list[Waiter] = []
+        self.tell: Callable[[], object] | None = None
+        self.held: Waiter | None = None
         self._receive: Callable[[Any], object] | None = None
 
     def pass_to(self, receive: Callable[[Any], object]) -> None:
         """Take what ``data_received`` gives to the driver, by this function of the driver's."""
         self._receive = receive
+
+    def hold(self, tell: Callable[[], object]) -> None:
+        """From now on cancel none of the waiters: a cancellation is told of, and its task gets it when the answer is there."""
+        self.tell = tell
+
+    def let_go(self) -> Waiter | None:
+        """End that, and return the waiter to which a cancellation came."""
+        held, self.held, self.tell = self.held, None, None
+        return held
 
     def data_received(self, data: bytes) -> None:
         """Hand it to the driver; what waited for it goes on when that has returned."""

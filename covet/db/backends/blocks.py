@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
@@ -154,11 +154,8 @@ class Atomic:
         return run
 
 
-async def _close(frame: Frame) -> None:
-    if frame.parent is None:
-        await frame.transaction.commit(frame)
-    else:
-        await frame.transaction.close_block(frame)
+def _close(frame: Frame) -> Awaitable[None]:
+    return frame.transaction.commit(frame) if frame.parent is None else frame.transaction.close_block(frame)
 
 
 #: Aliases whose ``on_commit`` functions are put into a list in place of being run: for tests.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from msgspec import Struct
 
 from covet.db.backends.features import Features
+from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import DatabaseError
 from covet.db.sql.dialect import Dialect
 
@@ -126,6 +127,10 @@ class Connection(ABC):
     async def commit(self) -> None:
         """Commit the transaction."""
         await self.execute("COMMIT", ())
+
+    def commit_uncancelled(self) -> Awaitable[None]:
+        """Commit; a cancellation meanwhile is raised when that is done, and ends a commit by force that takes too long."""
+        return uncancelled(self.commit(), self.terminate)
 
     async def rollback(self) -> None:
         """Roll the transaction back, if the server still has one."""

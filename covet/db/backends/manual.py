@@ -77,7 +77,7 @@ class ManualTransaction(Transaction):
             return
         await super().take_turn(frame, "COMMIT")
         try:
-            await self._whole(self.connection.commit())
+            await self.connection.commit_uncancelled()
         except asyncio.CancelledError:
             # The commit went through; only the caller is to stop.
             self._has_begun = False

@@ -573,7 +573,7 @@ class Transaction:
         else:
             self.busy = True
         try:
-            await self._whole(self.connection.commit())
+            await self.connection.commit_uncancelled()
         except asyncio.CancelledError:
             # The commit went through; only the caller is to stop.
             self._committed(frame)

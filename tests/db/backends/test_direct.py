@@ -197,6 +197,32 @@ async def test_a_cancelled_waiter_cancels_its_task_and_takes_no_result(gate: Any
         await other
 
 
+async def test_a_gate_that_holds_tells_of_a_cancellation_which_comes_with_the_answer(gate: Any, wire: Wire) -> None:
+    waiter, free = Waiter(gate), Waiter(gate)
+    told: list[str] = []
+
+    async def work() -> None:
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            told.append(f"cancelled, and the answer is {waiter.result()!r}")
+            raise
+
+    gate.hold(lambda: told.append("asked"))
+    task = await begun(work())
+    assert task.cancel()
+    await asyncio.sleep(0)
+    assert (told, waiter.done(), task.done()) == (["asked"], False, False)
+    wire.on_data = waiter.set_result
+    await deliver(wire, b"x")
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told == ["asked", "cancelled, and the answer is b'x'"]
+    assert gate.let_go() is waiter
+    assert gate.let_go() is None
+    assert free.cancel() and free.cancelled()
+
+
 async def test_timeouts_shields_and_groups_take_it_for_a_future(gate: Any, wire: Wire) -> None:
     waiter = Waiter(gate)
     assert asyncio.isfuture(waiter)
@@ -340,6 +366,8 @@ async def test_what_waits_on_itself_is_collected(gate: Any) -> None:
     class Held:
         def __call__(self, waiter: Any) -> None: ...
 
+    # Those before must make no difference: memory that is used again is looked through as well.
+    assert not any([Waiter(gate).done() for _ in range(100)])
     held: Any = Held()
     held.waiter = Waiter(gate)
     held.waiter.add_done_callback(held)

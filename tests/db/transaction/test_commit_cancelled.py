@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from covet.db import transaction
 from covet.db.backends.uncancelled import uncancelled
-from covet.db.errors import DatabaseError
+from covet.db.errors import ConnectionLost, DatabaseError, TransactionManagementError, UniqueViolation
 
 if TYPE_CHECKING:
+    from covet.db.backends.driver import Connection
     from covet.db.database import Database
 
 
@@ -87,6 +89,87 @@ async def test_a_commit_that_is_cancelled_half_way_is_still_a_commit(database: D
     assert ran == ["hook"]
     async with transaction.atomic():
         assert len(await database.fetch("SELECT id FROM things")) == 1
+
+
+@contextlib.asynccontextmanager
+async def slow_commit(database: Database) -> AsyncIterator[Connection]:
+    """A connection in a transaction whose commit takes a while and then finds two equal numbers."""
+    await database.execute("CREATE TABLE things (id integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    await database.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"
+    )
+    # By its name it is called before the one that looks for equal numbers.
+    await database.execute(
+        'CREATE CONSTRAINT TRIGGER "A_slow" AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED '
+        "FOR EACH ROW EXECUTE FUNCTION slow()"
+    )
+    pool = database.writer_pool
+    connection = await pool.acquire()
+    try:
+        await connection.begin()
+        await connection.execute("INSERT INTO things VALUES ($1)", (1,))
+        yield connection
+    finally:
+        pool.release_after(connection, TimeoutError())
+
+
+@pytest.mark.vendors("postgresql")  # needs a commit that takes long: a deferred trigger of PostgreSQL
+async def test_a_commit_that_fails_says_so_though_it_was_cancelled(database: Database) -> None:
+    async with slow_commit(database) as connection:
+        await connection.execute("INSERT INTO things VALUES ($1)", (1,))
+        with pytest.raises(Exception, match="duplicate key") as caught:
+            async with asyncio.timeout(0.05):
+                await connection.commit_uncancelled()
+
+    assert isinstance(database.driver.translate(caught.value, "COMMIT"), UniqueViolation)
+    assert not await database.fetch("SELECT id FROM things")
+
+
+@pytest.mark.vendors("postgresql")  # asyncpg waits for the end of a cancelled statement before it sends another
+async def test_a_commit_that_was_cancelled_before_it_left_leaves_all_the_same(database: Database) -> None:
+    async with slow_commit(database) as connection:
+        # Its end takes a while: so the cancellation meets the commit where that waits for it.
+        slow = asyncio.ensure_future(connection.fetch("SELECT pg_sleep(60)", ()))
+        await asyncio.sleep(0.05)
+        slow.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await slow
+        commit = asyncio.ensure_future(connection.commit_uncancelled())
+        await asyncio.sleep(0)
+        commit.cancel()
+        # The cancelled statement has broken the transaction: the server says so to a COMMIT, and to nothing else.
+        with pytest.raises(TransactionManagementError, match="COMMIT rolled the transaction back"):
+            await commit
+        assert not connection.in_transaction
+    assert not await database.fetch("SELECT id FROM things")
+
+
+@pytest.mark.vendors("postgresql")  # needs a commit that takes long: a deferred trigger of PostgreSQL
+async def test_a_cancelled_commit_that_takes_too_long_is_ended_by_force(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("covet.db.backends.postgresql.driver.SETTLE_S", 0.02)
+    async with slow_commit(database) as connection:
+        commit = asyncio.ensure_future(connection.commit_uncancelled())
+        await asyncio.sleep(0.01)
+        commit.cancel()
+        commit.cancel()
+        with pytest.raises(Exception, match="connection") as caught:
+            await commit
+        assert isinstance(database.driver.translate(caught.value, "COMMIT"), ConnectionLost)
+
+
+@pytest.mark.vendors("postgresql")  # the others drive the coroutine
+async def test_a_commit_that_is_closed_from_outside_is_not_taken_for_one(database: Database) -> None:
+    async with slow_commit(database) as connection:
+        commit = asyncio.ensure_future(connection.commit_uncancelled())
+        await asyncio.sleep(0.01)
+        steps: Any = commit.get_coro()
+        with pytest.raises(ConnectionLost, match="nobody knows"):
+            steps.throw(asyncio.CancelledError)
+        assert connection.is_closed
+        commit.cancel()
+        await asyncio.wait([commit])
 
 
 async def test_a_hundred_cancellations_at_any_moment_leave_whole_transactions(database: Database) -> None:

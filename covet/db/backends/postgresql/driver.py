@@ -18,6 +18,7 @@ from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
 from covet.db.backends.traces import outlives_transaction
+from covet.db.backends.uncancelled import SETTLE_S, uncancelled
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 
 try:
@@ -96,17 +97,30 @@ _STATES: dict[str, type[e.DatabaseError]] = {
 class PostgreSQLConnection(Connection):
     """An asyncpg connection behind our protocol."""
 
-    __slots__ = ("_keeps_session", "_opening", "_query", "_run", "_statements", "raw")
+    __slots__ = (
+        "_gate",
+        "_hurrying",
+        "_is_cancelling",
+        "_keeps_session",
+        "_opening",
+        "_query",
+        "_run",
+        "_statements",
+        "raw",
+    )
 
-    def __init__(self, raw: asyncpg.Connection, *, keeps_session: bool = True) -> None:
+    def __init__(self, raw: asyncpg.Connection, gate: Gate, *, keeps_session: bool = True) -> None:
         super().__init__()
         self.raw = raw
+        self._gate = gate
+        self._hurrying: asyncio.TimerHandle | None = None
         self._keeps_session = keeps_session
         self._opening = Opening(raw._transport)
         # asyncpg's ``fetch`` is a dozen calls round this one, a fifth of what a small query costs. So a statement that asyncpg has
         # prepared and keeps goes there at once; whatever is new, or was closed meanwhile, takes asyncpg's own way.
         self._run = raw._protocol.bind_execute
         self._query = raw._protocol.query
+        self._is_cancelling = raw._protocol._is_cancelling
         self._statements: dict[str, Any] = {}
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
@@ -239,12 +253,37 @@ class PostgreSQLConnection(Connection):
         if self._opening.drop():
             return
         # As ``raw.execute`` does, without its layers.
-        status = await self._query("COMMIT", None)
-        if status == "ROLLBACK":
-            raise e.TransactionManagementError(
-                "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside "
-                "the block."
-            )
+        _refuse_rollback(await self._query("COMMIT", None))
+
+    async def commit_uncancelled(self) -> None:
+        """Commit; the connection's own futures hold a cancellation back, which is less than to drive a coroutine for it."""
+        if self._opening.drop():
+            return
+        if self._is_cancelling():
+            # asyncpg waits for the end of the statement before by futures of its own.
+            await uncancelled(self.commit(), self.terminate)
+            return
+        gate = self._gate
+        gate.hold(self._hurry)
+        try:
+            _refuse_rollback(await self._query("COMMIT", None))
+        except asyncio.CancelledError:
+            held = gate.let_go()
+            if held is None or not held.done():
+                self.terminate()
+                raise e.ConnectionLost("COMMIT was cut off, so nobody knows whether it took effect.") from None
+            # What the server says goes before the cancellation.
+            _refuse_rollback(held.result())
+            raise
+        finally:
+            gate.let_go()
+            if self._hurrying is not None:
+                self._hurrying.cancel()
+                self._hurrying = None
+
+    def _hurry(self) -> None:
+        if self._hurrying is None:
+            self._hurrying = self._gate.loop.call_later(SETTLE_S, self.terminate)
 
     async def rollback(self) -> None:
         """Roll the transaction back, if it has begun."""
@@ -287,6 +326,14 @@ class PostgreSQLConnection(Connection):
     async def defer_constraints(self, deferred: bool) -> None:
         """Check deferrable rules at the commit, or at once (which also checks what was put off)."""
         await self.raw.execute(f"SET CONSTRAINTS ALL {'DEFERRED' if deferred else 'IMMEDIATE'}")
+
+
+def _refuse_rollback(status: str) -> None:
+    if status == "ROLLBACK":
+        raise e.TransactionManagementError(
+            "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the "
+            "block."
+        )
 
 
 class PostgreSQLDriver(Driver):
@@ -402,7 +449,7 @@ class PostgreSQLDriver(Driver):
         gate.stand_before(raw._protocol, raw._transport)
         use_native_moments(raw)
         use_native_arrays(raw)
-        return PostgreSQLConnection(raw, keeps_session=not self.pools_transactions)
+        return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions)
 
     def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
         config = self.config
