@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import jinja2.ext
 from jinja2 import nodes
+from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
 from covet.text import suggest
@@ -29,16 +31,22 @@ _INSTEAD: Final = {
     "load": "take the line out: url(), static() and the filters are always there",
     "localize": "use the filters date, time and floatformat",
     "localtime": "the filter date shows the current time zone; {{ value|localtime }} converts",
+    "lorem": "write {{ lipsum() }}",
     "now": "pass the moment to the template, and write {{ moment|date('j F Y') }}",
+    "querystring": "make the address in the view, or write {{ url('name', query={'page': 2}) }}",
     "regroup": "write {% for group in rows|groupby('attribute') %}: group.grouper and group.list",
     "spaceless": "write {%- and -%} where white space is too much",
     "static": "write {{ static('app/file.css') }}",
     "templatetag": "write {{ '{%' }}",
+    "timezone": "covet.timezone.override() in the view; {{ value|localtime }} converts",
     "translate": "write {{ _('text') }}",
     "url": "write {{ url('name', argument, key=value) }}",
     "verbatim": "write {% raw %}…{% endraw %}",
     "widthratio": "write {{ (value / maximum * width)|round|int }}",
 }
+
+
+_SWITCH: Final = {"on": "true", "off": "false"}
 
 
 class ForeignTags(jinja2.ext.Extension):
@@ -47,6 +55,18 @@ class ForeignTags(jinja2.ext.Extension):
     tags = set(_INSTEAD)
     # Of extensions that know a tag the one with the highest number reads it: a project's own cache tag, say.
     priority = 0
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Read ``{% autoescape on %}`` and ``off`` as Django does.
+
+        To Jinja2 these are names of variables, which are not there and so false: ``on`` would turn escaping off.
+        """
+        before, last = "", ""
+        for token in stream:
+            if before == "block_begin" and last == "autoescape" and token.value in _SWITCH:
+                token = Token(token.lineno, "name", _SWITCH[token.value])  # noqa: PLW2901  # the one that is read
+            before, last = last, token.value if token.type == "name" else token.type
+            yield token
 
     def parse(self, parser: Parser) -> nodes.Node:
         """Refuse the tag at which the parser stands.
@@ -88,5 +108,13 @@ def explain(error: BaseException, environment: jinja2.Environment) -> None:
         error.args = (f"{error.message}. Arguments of a filter stand in brackets: {{{{ moment|date('Y') }}}}",)
     elif isinstance(error, jinja2.UndefinedError) and text == "'forloop' is undefined":
         error.args = (f"{text}. Here it is 'loop': loop.index, loop.index0, loop.first, loop.last",)
+    elif isinstance(error, jinja2.UndefinedError) and text == "'block' is undefined":
+        error.args = (f"{text}. The content of the block that is extended is {{{{ super() }}}}",)
+    elif (
+        isinstance(error, jinja2.TemplateSyntaxError)
+        and error.message is not None
+        and error.message.endswith("got 'with'")
+    ):
+        error.args = (f"{error.message}. Write {{% with name=value %}}{{% include 'rows.html' %}}{{% endwith %}}",)
     elif isinstance(error, jinja2.UndefinedError) and text == "'url_for' is undefined":
         error.args = (f"{text}. Write url('name', key=value), and static('app/file.css') for a file",)

@@ -226,3 +226,28 @@ async def test_what_is_no_method_is_shown_as_it_is_while_somebody_develops(tmp_p
     text = await Engine([str(tmp_path)], debug=True).render("page.html", {"shown": Shown(), "none": None})
 
     assert text == "Ann Bob None  <b>&lt;"
+
+
+@pytest.mark.parametrize(
+    ("switch", "shown"),
+    [("on", "&lt;b&gt;"), ("off", "<b>"), ("true", "&lt;b&gt;"), ("false", "<b>"), ("off if shown else on", "<b>")],
+)
+async def test_autoescape_is_switched_by_djangos_words_too(switch, shown):
+    """To Jinja2 ``on`` is the name of a variable that is not there, and so the opposite of what it says."""
+    source = f"{{% autoescape {switch} %}}{{{{ shown }}}}{{% endautoescape %}}{{{{ on }}}}{{{{ shown }}}}"
+
+    assert await Engine([]).render_source(source, {"shown": "<b>"}) == f"{shown}&lt;b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("{{ block.super }}", r"{{ super\(\) }}"),
+        ("{% include 'rows.html' with rows=1 %}", r"{% with name=value %}{% include 'rows.html' %}{% endwith %}"),
+        ("{% querystring page=2 %}", "no tag 'querystring'. Instead of it, make the address in the view"),
+        ("{% timezone 'UTC' %}", "no tag 'timezone'"),
+    ],
+)
+async def test_further_words_of_djangos_templates_are_answered(source, says):
+    with pytest.raises(Exception, match=says):
+        await Engine([]).render_source(source, {})
