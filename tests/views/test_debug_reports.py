@@ -12,7 +12,7 @@ from covet.http import HTMLResponse, Request, Response
 from covet.urls import path
 from covet.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 from covet.views.debug_frames import read_exception
-from covet.views.decorators import sensitive_variables
+from covet.views.decorators import sensitive_post_parameters, sensitive_variables
 from tests.handlers.sites import Site
 
 HTML = {"accept": "text/html"}
@@ -128,3 +128,20 @@ def test_functions_of_one_code_hide_what_any_of_them_hides() -> None:
     with pytest.raises(ValueError, match="oh") as caught:
         second()
     assert set(dict(read_exception(caught.value)[0].frames[-1].values).values()) == {MASK}
+
+
+async def test_a_filter_that_is_off_shows_what_a_view_calls_sensitive(site: Site) -> None:
+    """Whoever turns it off on a machine of their own wants to see the values."""
+
+    @sensitive_post_parameters("card")
+    async def pay(request: Request) -> Response:
+        await request.form()
+        raise RuntimeError("oh")
+
+    shown = {}
+    for name in ("covet.views.debug.SafeExceptionReporterFilter", "tests.views.test_debug_reports.Open"):
+        client = await site([path("", pay)], DEBUG=True, DEFAULT_EXCEPTION_REPORTER_FILTER=name)
+        page = (await client.post("/", data={"card": "4111-1111"}, headers=HTML)).text
+        shown[name.rpartition(".")[2]] = "<th>card</th><td>4111-1111</td>" in page
+
+    assert shown == {"SafeExceptionReporterFilter": False, "Open": True}
