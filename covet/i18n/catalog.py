@@ -1,7 +1,7 @@
 """Catalogues of translations: ``locale/<language>/LC_MESSAGES/covet.mo`` of the project and of every app.
 
-LOCALE_PATHS come first, then the apps in their order, so that a project may word anything anew. They are read at
-start-up, one merged catalogue a language.
+LOCALE_PATHS come first, then the apps in their order, so that a project may word anything anew. What requests are told in
+is read at start-up, one merged catalogue a language.
 """
 
 from __future__ import annotations
@@ -53,20 +53,25 @@ class Catalogs:
             found = self._by_language[language] = self._read(language)
         return found
 
+    def files(self, language: str) -> list[Path]:
+        """Return the files of a language that there are, those that win first."""
+        paths = (
+            folder / name / "LC_MESSAGES" / f"{domain}.mo"
+            for name in _folder_names(language)
+            for folder in self.folders
+            for domain in DOMAINS
+        )
+        return [path for path in paths if path.is_file()]
+
     def _read(self, language: str) -> gettext.NullTranslations:
         merged: gettext.NullTranslations | None = None
-        for name in _folder_names(language):
-            for folder in self.folders:
-                for domain in DOMAINS:
-                    path = folder / name / "LC_MESSAGES" / f"{domain}.mo"
-                    if not path.is_file():
-                        continue
-                    with path.open("rb") as file:
-                        catalog = gettext.GNUTranslations(file)
-                    if merged is None:
-                        merged = catalog
-                    else:
-                        merged.add_fallback(catalog)
+        for path in self.files(language):
+            with path.open("rb") as file:
+                catalog = gettext.GNUTranslations(file)
+            if merged is None:
+                merged = catalog
+            else:
+                merged.add_fallback(catalog)
         return merged or _EMPTY
 
 
@@ -79,8 +84,9 @@ def _folder_names(language: str) -> Iterable[str]:
 
 
 class I18nPart(AppPart):
-    """Finds the apps' ``locale`` folders and reads the catalogues of LANGUAGES at start-up.
+    """Finds the apps' ``locale`` folders and reads catalogues at start-up: those of the languages that requests are told in.
 
+    That is LANGUAGE_CODE alone where no ``LocaleMiddleware`` chooses among LANGUAGES; another one is read when it is first used.
     Covet's own catalogues, of the texts that validators and error documents have, come last: a project's win.
     """
 
@@ -89,6 +95,7 @@ class I18nPart(AppPart):
 
     def __init__(self) -> None:
         self._folders: list[Path] = []
+        self._expected: list[str] = []
         self.catalogs = Catalogs()
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
@@ -102,10 +109,15 @@ class I18nPart(AppPart):
         if settings.USE_I18N:
             paths = (Path(os.fspath(path)) for path in settings.LOCALE_PATHS)
             self.catalogs = Catalogs([*paths, *self._folders, _OWN])
+        languages = [settings.LANGUAGE_CODE]
+        if any(str(layer).endswith("LocaleMiddleware") for layer in settings.MIDDLEWARE):
+            languages += [language for language, _ in settings.LANGUAGES]
+        self._expected = [language.lower() for language in languages if self.catalogs.files(language.lower())]
 
     async def startup(self) -> None:
         """Read the catalogues, in a thread, so that no request waits for the disk."""
-        await to_thread(self._read, [language.lower() for language, _ in settings.LANGUAGES])
+        if self._expected:
+            await to_thread(self._read, self._expected)
 
     def _read(self, languages: Iterable[str]) -> None:
         for language in languages:

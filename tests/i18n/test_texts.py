@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import shutil
 import struct
 from pathlib import Path
 
@@ -104,6 +105,33 @@ def test_lazy_texts_survive_copies_and_pickles_and_write_themselves(german: Apps
     assert repr(hello) == "gettext_lazy('Hello')"
     with pytest.raises(TypeError, match="filled in"):
         (gettext_lazy("%(a)s") % {"a": 1}).deconstruct()
+
+
+@pytest.mark.parametrize(
+    ("layers", "code", "told"),
+    [
+        (["covet.middleware.locale.LocaleMiddleware"], "en", "Hallo"),
+        ([], "de", "Hallo"),
+        ([], "en", "Hello"),
+    ],
+    ids=["chosen among languages", "the project's own", "never chosen"],
+)
+async def test_catalogues_that_requests_are_told_in_are_read_at_start_up(
+    layers: list[str], code: str, told: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "de" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "covet.mo").write_bytes(compiled(GERMAN))
+    apps = Apps()
+    languages = [("en", "English"), ("de", "German")]
+    with override(LOCALE_PATHS=[str(tmp_path)], MIDDLEWARE=layers, LANGUAGES=languages, LANGUAGE_CODE=code):
+        apps.setup([], [I18nPart])
+
+    await apps.part(I18nPart).startup()
+
+    shutil.rmtree(tmp_path)
+    with apps.use(), language("de"):
+        assert gettext("Hello") == told
 
 
 async def test_each_task_has_its_own_language() -> None:
