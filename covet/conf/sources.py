@@ -49,6 +49,7 @@ PLAIN = {
 }
 ALIASED = frozenset({"DATABASES", "CACHES", "CHANNELS"})
 NEAR = 2
+_UNCHECKED: Final = object()
 
 
 class Loaded(Struct):
@@ -301,6 +302,21 @@ def _model(names: tuple[str, ...]) -> type[BaseSettings]:
     return model
 
 
+def _plain(declaration: Setting, value: Any) -> Any:
+    """Return a value that needs no pydantic, as most do; else _UNCHECKED. To build a model takes milliseconds."""
+    if declaration.convert is not None:
+        try:
+            return declaration.convert(value)
+        except (ValueError, AssertionError):
+            return _UNCHECKED  # pydantic tells of it, with the rest
+    hint = _hint(declaration.name)
+    if hint in (str, bool, int) and type(value) is hint:
+        return value
+    if hint == list[str] and type(value) is list and all(type(item) is str for item in value):
+        return list(value)
+    return _UNCHECKED
+
+
 def _annotation(declaration: Setting, hint: Any) -> Any:
     if declaration.convert is not None:
         return Annotated[Any, BeforeValidator(declaration.convert)]
@@ -325,9 +341,12 @@ def _typed(draft: _Draft) -> Loaded:
     known = declared()
     given = {name: value for name, value in draft.values.items() if name in known}
     loaded = Loaded()
+    checked = {name: value for name in given if (value := _plain(known[name], given[name])) is not _UNCHECKED}
+    unchecked = {name: value for name, value in given.items() if name not in checked}
     try:
-        model = _model(tuple(given))(**given)
-        checked = {name: getattr(model, name) for name in given}
+        if unchecked:
+            model = _model(tuple(unchecked))(**unchecked)
+            checked |= {name: getattr(model, name) for name in unchecked}
     except ValidationError as error:
         draft.problems += _problems(error, draft)
         checked = {}
