@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from covet import checks
 from covet.apps import AppConfig
 from covet.db.models.signals import post_migrate
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.contenttypes import rows
+else:
+    rows = late_module(__name__, "covet.contenttypes.rows")
 
 __all__ = ["ContentTypesConfig"]
 
@@ -19,7 +28,13 @@ class ContentTypesConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to ``post_migrate``, and check the names of models."""
-        from covet.contenttypes.rows import check_model_names, sync_content_types
+        post_migrate.connect(_sync, dispatch_uid="covet.contenttypes")
+        checks.register(checks.Tags.models)(_check_names)
 
-        post_migrate.connect(sync_content_types, dispatch_uid="covet.contenttypes")
-        checks.register(checks.Tags.models)(check_model_names)
+
+async def _sync(sender: Any, **told: Any) -> None:
+    await rows.sync_content_types(sender, **told)
+
+
+def _check_names(apps: Any) -> Iterable[checks.CheckMessage]:
+    return rows.check_model_names(apps)

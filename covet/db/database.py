@@ -31,7 +31,6 @@ from covet.db.backends.listening import (
     watch,
     wrapped,
 )
-from covet.db.backends.places import place_of_caller
 from covet.db.backends.pool import Pool
 from covet.db.backends.signals import connection_created
 from covet.db.backends.traces import leaves_no_trace, only_reads
@@ -44,7 +43,7 @@ from covet.loading import import_string, late_module
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
-    from covet.db.backends import blocks, holders, plans, session
+    from covet.db.backends import blocks, holders, places, plans, session
     from covet.db.backends import cursor as cursors
     from covet.db.backends.introspection import Introspection
     from covet.db.backends.schema import SchemaEditor
@@ -54,6 +53,7 @@ else:
     session = late_module(__name__, "covet.db.backends.session")
     plans = late_module(__name__, "covet.db.backends.plans")
     holders = late_module(__name__, "covet.db.backends.holders")
+    places = late_module(__name__, "covet.db.backends.places")
 
 __all__ = ["BoundedCache", "Database", "QueryRecord", "recorders"]
 
@@ -321,7 +321,7 @@ class Database:
                 async for chunk in chunks:
                     yield chunk
             return
-        place = place_of_caller(2)
+        place = places.place_of_caller(2)
         source: AsyncGenerator[Rows, None] | None = None
 
         async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -359,7 +359,7 @@ class Database:
             return
         pool = await self._pool_for(sql)
         connection = await pool.acquire()
-        connection.holder = holders.Streaming(asyncio.current_task(), place_of_caller())
+        connection.holder = holders.Streaming(asyncio.current_task(), places.place_of_caller())
         chunks = connection.stream(sql, args, chunk_size)
         failure: BaseException | None = None
         try:
@@ -411,7 +411,7 @@ class Database:
             return await self._run_routed(method, sql, args)
 
         # Here, since wrappers stand between it and the code that asked.
-        place = place_of_caller(2)
+        place = places.place_of_caller(2)
 
         async def execute(sql: str, args: Any, many: bool, context: dict[str, Any]) -> Any:
             admit(listeners, place)
@@ -668,7 +668,7 @@ class Database:
         """
         if self._pinned is not None:
             raise InterfaceError("The database is pinned already.", alias=self.alias)
-        frame = await self.begin(place_of_caller(3))
+        frame = await self.begin(places.place_of_caller(3))
         frame.is_base = True
         try:
             await frame.transaction.connection.defer_constraints(False)

@@ -24,13 +24,15 @@ from msgspec import Struct
 
 from covet.apps import apps
 from covet.conf import settings
-from covet.db.stores import EVERYTHING, Found, Marks, MemoryStore, ResultStore
 from covet.exceptions import CovetError, ImproperlyConfigured
-from covet.loading import import_string
+from covet.loading import import_string, late_module
 from covet.redis import RedisPart, RedisPools
 
 if TYPE_CHECKING:
+    from covet.db import stores
     from covet.db.backends.session import Frame
+else:
+    stores = late_module(__name__, "covet.db.stores")
 
 __all__ = ["CacheCall", "Counts", "Freshness", "cache_listeners", "freshness", "tables_in", "tables_written"]
 
@@ -91,11 +93,11 @@ def tables_written(sql: str) -> tuple[str, ...]:
         if target is not None:
             return (_bare(target[1]),)
         if word in _OPAQUE:
-            return (EVERYTHING,)
+            return (stores.EVERYTHING,)
         if word not in _MAY_WRITE and (word not in {"WITH", "EXPLAIN"} or _changes().search(sql) is None):
             return ()
     elif any(part.split(None, 1)[0].upper() in _OPAQUE for part in sql.split(";") if part.strip()):
-        return (EVERYTHING,)
+        return (stores.EVERYTHING,)
     return tables_in(sql)
 
 
@@ -181,7 +183,7 @@ class Freshness:
         self._tells = False
         self._until = 0.0
         self._changed: dict[str, int] = {}
-        self._store: ResultStore | None = None
+        self._store: stores.ResultStore | None = None
         self._targets: dict[str, tuple[str, ...]] = {}
         self._owed: set[str] = set()
         self._is_down = False
@@ -194,12 +196,12 @@ class Freshness:
             self._is_down = False
             self.active = self._tells = False
             # Writes from now on may go unseen.
-            self.note((EVERYTHING,))
+            self.note((stores.EVERYTHING,))
             if settings.QUERY_CACHE != _MEMORY:
                 self.watch()
 
     @property
-    def store(self) -> ResultStore:
+    def store(self) -> stores.ResultStore:
         """The store that QUERY_CACHE names, made when it is first asked for.
 
         Raises:
@@ -209,7 +211,7 @@ class Freshness:
             self._store = _make_store(settings.QUERY_CACHE)
         return self._store
 
-    def use(self, store: ResultStore) -> None:
+    def use(self, store: stores.ResultStore) -> None:
         """Take another store, in place of the one that QUERY_CACHE names; a cache room hands its own over."""
         self._store = store
         self._owed.clear()
@@ -238,7 +240,7 @@ class Freshness:
         if is_over or len(changed) > _TEXTS:
             # Who still asks, after so long a time, hears that everything may have changed.
             changed.clear()
-            names = (EVERYTHING,)
+            names = (stores.EVERYTHING,)
         if is_over:
             self.active = False
         for name in names:
@@ -247,7 +249,7 @@ class Freshness:
     def unchanged_since(self, clock: int, tables: Collection[str]) -> bool:
         """Whether this process has written none of the tables since the count was ``clock``."""
         changed = self._changed
-        return changed.get(EVERYTHING, 0) <= clock and all(changed.get(name, 0) <= clock for name in tables)
+        return changed.get(stores.EVERYTHING, 0) <= clock and all(changed.get(name, 0) <= clock for name in tables)
 
     def configure(self) -> None:
         """Look at writes from the start where other processes may have cached what they change."""
@@ -301,8 +303,8 @@ class Freshness:
 
     async def clear(self) -> None:
         """Forget all results."""
-        self.note((EVERYTHING,))
-        await self._ask(self.store.clear, None, (EVERYTHING,))
+        self.note((stores.EVERYTHING,))
+        await self._ask(self.store.clear, None, (stores.EVERYTHING,))
 
     async def close(self) -> None:
         """Let the store go of its connections."""
@@ -311,7 +313,7 @@ class Freshness:
 
     # Reads
 
-    async def get(self, key: str, names: Collection[str]) -> Found:
+    async def get(self, key: str, names: Collection[str]) -> stores.Found:
         """Return what the store has; nothing, and no marks, where it does not answer or knows too little."""
         if not cache_listeners.get():
             return await self._get(key, names)
@@ -320,14 +322,14 @@ class Freshness:
         _tell("get", "miss" if found.value is None else "hit", key, names, started)
         return found
 
-    async def _get(self, key: str, names: Collection[str]) -> Found:
+    async def _get(self, key: str, names: Collection[str]) -> stores.Found:
         if self._owed:
             await self._ask(_nothing, None)
-            if EVERYTHING in self._owed or not self._owed.isdisjoint(names):
-                return Found()
-        return await self._ask(lambda: self.store.get(key, names), Found())
+            if stores.EVERYTHING in self._owed or not self._owed.isdisjoint(names):
+                return stores.Found()
+        return await self._ask(lambda: self.store.get(key, names), stores.Found())
 
-    async def set(self, key: str, value: bytes, names: Collection[str], marks: Marks, timeout_s: float) -> bool:
+    async def set(self, key: str, value: bytes, names: Collection[str], marks: stores.Marks, timeout_s: float) -> bool:
         """Keep a result."""
         started = time.perf_counter()
         is_kept = await self._ask(lambda: self.store.set(key, value, names, marks, timeout_s), False)
@@ -347,7 +349,7 @@ class Freshness:
             self._owed.update(told)
             if len(self._owed) > _TEXTS:
                 # Tags may be made of anything, and a store may be down for long.
-                self._owed = {EVERYTHING}
+                self._owed = {stores.EVERYTHING}
             if not self._is_down:
                 self._is_down = True
                 log.warning("The store of cached results does not answer; queries ask the database. %s", error)
@@ -366,11 +368,11 @@ async def _nothing() -> None:
     """Ask the store for nothing: what is owed to it is told all the same."""
 
 
-def _make_store(name: str) -> ResultStore:
+def _make_store(name: str) -> stores.ResultStore:
     if name == _MEMORY:
-        return MemoryStore()
+        return stores.MemoryStore()
     if "://" not in name and "." in name:
-        store: ResultStore = import_string(name)()
+        store: stores.ResultStore = import_string(name)()
         return store
     if "://" in name and not name.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured(

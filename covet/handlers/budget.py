@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from covet.conf.budget import Budget
+from covet.db.observe import query_budget
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
@@ -12,11 +13,8 @@ from covet.middleware.base import GetResponse
 __all__ = ["budget_per_request"]
 
 
-def budget_per_request(budget: Budget | None) -> Callable[[GetResponse], GetResponse] | None:
-    """Return what wraps the answering of a request, middleware included, or ``None`` without a budget."""
-    if budget is None:
-        return None
-    from covet.db.observe import query_budget
+def budget_per_request(budget: Budget) -> Callable[[GetResponse], GetResponse]:
+    """Return what wraps the answering of a request, middleware included."""
 
     def wrap(step: GetResponse) -> GetResponse:
         async def call(request: Request) -> Response:

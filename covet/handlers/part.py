@@ -12,12 +12,18 @@ from covet.handlers.http import HttpHandler
 from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
 from covet.handlers.telling import tell_signals
 from covet.http.exception_handlers import project_handlers
-from covet.middleware.order import check_debug_panel, check_order
+from covet.loading import late_module
 from covet.middleware.skipping import check_skipped
 from covet.urls.part import UrlsPart
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
+    from covet.handlers import budget, transactions
+    from covet.middleware import order
+else:
+    budget = late_module(__name__, "covet.handlers.budget")
+    transactions = late_module(__name__, "covet.handlers.transactions")
+    order = late_module(__name__, "covet.middleware.order")
 
 __all__ = ["HandlersPart"]
 
@@ -72,31 +78,28 @@ class HandlersPart(AppPart):
 
     def ready(self, apps: Apps) -> None:
         """Fold the middleware round the routes."""
-        from covet.handlers.budget import budget_per_request
-        from covet.handlers.transactions import transaction_per_request
-
+        atomic = any(config.atomic_requests for config in settings.DATABASES.values())
         self.handler = HttpHandler(
             apps.part(UrlsPart).resolver,
             settings.MIDDLEWARE,
             policy=policy_from_settings(),
             debug=settings.DEBUG,
-            wrap_view=transaction_per_request(settings.DATABASES),
+            wrap_view=transactions.transaction_per_request(settings.DATABASES) if atomic else None,
             proxies=proxies_from_settings(),
             exception_handlers=project_handlers(),
             error_views=apps.part(UrlsPart).error_views,
             urlconfs=apps.part(UrlsPart).urlconfs,
         )
-        bound = budget_per_request(settings.QUERY_BUDGET)
-        if bound is not None:
-            self.handler.handle = bound(self.handler.handle)
+        if settings.QUERY_BUDGET is not None:
+            self.handler.handle = budget.budget_per_request(settings.QUERY_BUDGET)(self.handler.handle)
         tell_signals(self.handler)
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report middleware in an order that cannot be meant, and layers left out by a name that is none."""
-        yield from check_order(settings.MIDDLEWARE)
+        yield from order.check_order(settings.MIDDLEWARE)
         yield from check_skipped(apps.part(UrlsPart).resolvers, settings.MIDDLEWARE)
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report what anyone on the network could make this server believe, and what it would show."""
         yield from check_proxies()
-        yield from check_debug_panel(settings.MIDDLEWARE)
+        yield from order.check_debug_panel(settings.MIDDLEWARE)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from covet.db import transaction
+from covet.db.errors import IntegrityError
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.base import GetResponse
@@ -16,24 +18,19 @@ from covet.middleware.base import GetResponse
 __all__ = ["transaction_per_request"]
 
 
-def transaction_per_request(databases: Mapping[str, Any]) -> Callable[[GetResponse], GetResponse] | None:
-    """Return what wraps the view step, or ``None`` when no database has ``ATOMIC_REQUESTS``."""
+def transaction_per_request(databases: Mapping[str, Any]) -> Callable[[GetResponse], GetResponse]:
+    """Return what wraps the view step in transactions of the databases that have ``ATOMIC_REQUESTS``."""
     aliases = [alias for alias, config in databases.items() if config.atomic_requests]
-    if not aliases:
-        return None
-    # The database rooms are loaded only where a database asks for it.
-    from covet.db import transaction
-    from covet.db.errors import IntegrityError
 
     def wrap(step: GetResponse) -> GetResponse:
         for alias in aliases:
-            step = _in_transaction(step, transaction, alias, IntegrityError)
+            step = _in_transaction(step, alias)
         return step
 
     return wrap
 
 
-def _in_transaction(step: GetResponse, transaction: Any, alias: str, broken: type[Exception]) -> GetResponse:
+def _in_transaction(step: GetResponse, alias: str) -> GetResponse:
     async def call(request: Request) -> Response:
         if alias in _without(request.route):
             return await step(request)
@@ -43,7 +40,7 @@ def _in_transaction(step: GetResponse, transaction: Any, alias: str, broken: typ
                 response = await step(request)
                 answered = True
             return response
-        except broken as error:
+        except IntegrityError as error:
             explain = getattr(request.state, "commit_failed", None) if answered else None
             if explain is None:
                 raise

@@ -18,6 +18,7 @@ from covet.db.connections import connections
 from covet.db.models.expressions.q import Q
 from covet.db.routers import router
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from covet.rest.params import Gathering
 from covet.schema.field_types import python_type
 from covet.text import suggest
 
@@ -132,7 +133,7 @@ class FilterBy:
         return queryset.exclude(condition) if self.exclude else queryset.filter(condition)
 
 
-class FilterSet:
+class FilterSet(Gathering):
     """What a list may be asked for.
 
     Use it on an argument: ``filters: Annotated[Filters, FilterSet(Article, filters=["author"], search=["title"])]``, and

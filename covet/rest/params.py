@@ -15,7 +15,20 @@ from pydantic.fields import FieldInfo
 
 from covet.rest.foreign import unknown_parameter_option
 
-__all__ = ["REQUIRED", "Body", "Cookie", "Depends", "File", "Form", "Header", "Marker", "Path", "Query", "Source"]
+__all__ = [
+    "REQUIRED",
+    "Body",
+    "Cookie",
+    "Depends",
+    "File",
+    "Form",
+    "Gathering",
+    "Header",
+    "Marker",
+    "Path",
+    "Query",
+    "Source",
+]
 
 Source: TypeAlias = Literal["path", "query", "header", "cookie", "form", "file", "body"]
 
@@ -186,6 +199,10 @@ class Body(Marker):
     def __init__(self, default: Any = REQUIRED, *, embed: bool = False, **options: Any) -> None:
         super().__init__(default, **options)
         self.embed = embed
+
+
+class Gathering:
+    """The base of what makes one argument of several query parameters: ``FilterSet``."""
 
 
 class Depends:

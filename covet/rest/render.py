@@ -32,7 +32,6 @@ from covet.http.response import Response
 from covet.loading import late_module
 from covet.rest.errors import ResponseMismatch
 from covet.rest.pagination import AnyRequest, page_item, page_kind
-from covet.rest.rows import encode_queryset
 from covet.rest.structs import StructList, struct_writer
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
 from covet.schema.structs import is_struct
@@ -42,11 +41,13 @@ if TYPE_CHECKING:
 
     from covet.db.models.query import prefetch
     from covet.rest import paged
+    from covet.rest import rows as row_texts
     from covet.schema import loading
 else:
     prefetch = late_module(__name__, "covet.db.models.query.prefetch")
     loading = late_module(__name__, "covet.schema.loading")
     paged = late_module(__name__, "covet.rest.paged")
+    row_texts = late_module(__name__, "covet.rest.rows", "row_texts")
 
 __all__ = ["UNSET", "Plan", "Render", "plan_response"]
 
@@ -481,7 +482,7 @@ class _Many:
             if value.gives_instances and not value.is_evaluated:
                 shown, needed = source.of(value.model)
                 if shown is not None:
-                    return await encode_queryset(value, shown)
+                    return await row_texts.encode_queryset(value, shown)
                 if not value.query.is_sliced:  # a slice was joined before, or is filled in below
                     value = loading.joined(value, needed)
                 value = loading.prefetched(value, needed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_origin
 
 from msgspec import Struct, field
 from pydantic import BeforeValidator
@@ -17,10 +17,15 @@ from covet.http.background import BackgroundTasks
 from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.loading import late_module
 from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, split, unwrap
-from covet.rest.filters import FilterSet
-from covet.rest.params import REQUIRED, Body, Depends, File, Marker, Path, Query
-from covet.schema.shapes import MISSING, Shape, shape_of
+from covet.rest.params import REQUIRED, Body, Depends, File, Gathering, Marker, Path, Query
+
+if TYPE_CHECKING:
+    from covet.rest.filters import FilterSet
+    from covet.schema import shapes
+else:
+    shapes = late_module(__name__, "covet.schema.shapes")
 
 __all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
 
@@ -67,7 +72,7 @@ class Group(Struct, eq=False):
     parameters: list[Parameter]
     make: Callable[[dict[str, Any]], Any]
     source: str
-    shape: Shape | None = None
+    shape: shapes.Shape | None = None
 
 
 class Call(Struct, eq=False):
@@ -220,13 +225,13 @@ class _Reader:
         self, function: Any, name: str, annotation: Any, default: Any, above: tuple[Callable[..., Any], ...]
     ) -> Parameter | Group | Call | Literal["request", "response", "tasks"]:
         bare, metadata = split(annotation)
-        marker = next((item for item in metadata if isinstance(item, (Marker, Depends, FilterSet))), None)
+        marker = next((item for item in metadata if isinstance(item, (Marker, Depends, Gathering))), None)
         for one in (*metadata, default):
             if isinstance(one, type) and issubclass(one, (Marker, Depends)):
                 raise ImproperlyConfigured(
                     f"{describe(function)}: the argument '{name}' names {one.__name__} without calling it. Write {one.__name__}()."
                 )
-        if isinstance(default, (Marker, Depends, FilterSet)):  # q: str = Query(…), as well
+        if isinstance(default, (Marker, Depends, Gathering)):  # q: str = Query(…), as well
             marker, default = default, default.default if isinstance(default, Marker) else REQUIRED
         elif isinstance(marker, Marker) and default is REQUIRED:
             default = marker.default
@@ -234,8 +239,8 @@ class _Reader:
             if marker.function is None:
                 marker = _of_its_class(marker, bare, f"{describe(function)}: the argument '{name}'")
             return self.depend(marker, (*above, function))
-        if isinstance(marker, FilterSet):
-            return self._filters(marker)
+        if isinstance(marker, Gathering):
+            return self._filters(cast("FilterSet", marker))
         if (isinstance(bare, type) and issubclass(bare, Request)) or (
             name == "request" and bare is inspect.Parameter.empty
         ):
@@ -261,7 +266,7 @@ class _Reader:
         full = Annotated[(bare, *rest)] if rest else bare
         inner = unwrap(bare)
         if marker.source in ("query", "header", "cookie", "form"):
-            shape = shape_of(inner)
+            shape = shapes.shape_of(inner)
             if shape is not None:
                 return self._shape_group(shape, marker)
         return self._parameter(function, name, marker, full, default)
@@ -363,7 +368,7 @@ class _Reader:
         self.groups.append(group)
         return group
 
-    def _shape_group(self, shape: Shape, marker: Marker) -> Group:
+    def _shape_group(self, shape: shapes.Shape, marker: Marker) -> Group:
         kind = type(marker)
         parameters = []
         for one in shape.fields:
@@ -373,7 +378,7 @@ class _Reader:
                     kind(alias=one.alias).wire_name(one.name),
                     kind(description=one.description, deprecated=one.deprecated),
                     one.annotation,
-                    REQUIRED if one.default is MISSING else one.default,
+                    REQUIRED if one.default is shapes.MISSING else one.default,
                     is_list=item(unwrap(one.annotation)) is not None,
                 )
             )

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 from covet import json
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
+from covet.loading import late_module
 from covet.rest.errors import ResponseMismatch
-from covet.rest.rows import encode_queryset
 from covet.schema.structs import StructError, StructReader, struct_projection, struct_type
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.http.request import Request
+    from covet.rest import rows as row_texts
     from covet.rest.pagination import AnyRequest
     from covet.schema import Projection
+else:
+    row_texts = late_module(__name__, "covet.rest.rows", "row_texts")
 
 __all__ = ["StructList", "struct_writer"]
 
@@ -92,7 +95,7 @@ class StructList:
             if value.gives_instances and not value.is_evaluated:
                 shown = self.shown(value.model)
                 if shown is not None:
-                    return await encode_queryset(value, shown)
+                    return await row_texts.encode_queryset(value, shown)
             value = await value
         items = list(value)
         if not all(type(item) is self._struct for item in items):

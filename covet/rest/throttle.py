@@ -18,7 +18,6 @@ from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import ServiceUnavailable, TooManyRequests
 from covet.http.response import ProblemResponse, Response
-from covet.limits.algorithms import ALGORITHMS, Rate, Verdict
 from covet.loading import import_string, late_module
 from covet.problems import problem_for
 from covet.redis import RedisUnavailable
@@ -26,9 +25,10 @@ from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.http.request import Request
-    from covet.limits import stores
+    from covet.limits import algorithms, stores
 else:
     stores = late_module(__name__, "covet.limits.stores")
+    algorithms = late_module(__name__, "covet.limits.algorithms")
 
 __all__ = ["Throttle", "effective_throttles", "throttled"]
 
@@ -74,13 +74,13 @@ class Throttle:
         store: stores.Store | str | None = None,
         fail_open: bool = True,
     ) -> None:
-        kind = ALGORITHMS.get(algorithm)
+        kind = algorithms.ALGORITHMS.get(algorithm)
         if kind is None:
-            near = suggest(algorithm, ALGORITHMS)
-            hint = f" Did you mean {near!r}?" if near else f" There are: {', '.join(ALGORITHMS)}."
+            near = suggest(algorithm, algorithms.ALGORITHMS)
+            hint = f" Did you mean {near!r}?" if near else f" There are: {', '.join(algorithms.ALGORITHMS)}."
             raise ImproperlyConfigured(f"Throttle({rate!r}): there is no algorithm {algorithm!r}.{hint}")
         try:
-            self.algorithm = kind(Rate.parse(rate), burst=burst)
+            self.algorithm = kind(algorithms.Rate.parse(rate), burst=burst)
         except ValueError as error:
             raise ImproperlyConfigured(f"Throttle({rate!r}): {error}") from error
         self.by = (by,) if isinstance(by, str) or callable(by) else tuple(by)
@@ -98,7 +98,7 @@ class Throttle:
         self._store = store
         self.policy = f'"{self.name}";q={self.algorithm.limit};w={math.ceil(self.algorithm.period_s)}'
 
-    async def hit(self, request: Request) -> Verdict | None:
+    async def hit(self, request: Request) -> algorithms.Verdict | None:
         """Count a request and say whether it may pass; None when it is not counted.
 
         Raises:
@@ -220,7 +220,7 @@ def throttled(run: Run, throttles: Sequence[Throttle]) -> Run:
     return limited
 
 
-def _refuse(throttle: Throttle, verdict: Verdict, told: Sequence[str], policy: str) -> Response:
+def _refuse(throttle: Throttle, verdict: algorithms.Verdict, told: Sequence[str], policy: str) -> Response:
     if verdict.retry_s is None:
         detail, retry_s = "This request costs more than may ever be asked at once.", None
     else:

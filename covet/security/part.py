@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Info, Tags, Warning
 from covet.conf import settings
-from covet.security.foreign import check_foreign_settings
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
+    from covet.security import foreign
+else:
+    foreign = late_module(__name__, "covet.security.foreign")
 
 __all__ = ["SecurityPart"]
 
@@ -41,7 +44,7 @@ class SecurityPart(AppPart):
 
     def check(self, apps: Apps) -> Iterator[CheckMessage]:
         """Report what is wrong everywhere."""
-        yield from check_foreign_settings()
+        yield from foreign.check_foreign_settings()
         if not settings.SECRET_KEY:
             yield _warn("W009", "SECRET_KEY is empty, so nobody can log in and nothing can be signed.", KEY_HINT)
         if not settings.USE_TZ:

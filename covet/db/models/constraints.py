@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from covet import checks
 from covet.db.models.expressions.base import Expression, OrderBy
 from covet.db.models.expressions.q import Q, hashable
-from covet.db.models.expressions.refs import RawSQL
 from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from covet.i18n.texts import gettext
 from covet.loading import late_module
@@ -17,10 +16,11 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from covet.db.models import rules
     from covet.db.models.base import Model
-    from covet.db.models.expressions import functions
+    from covet.db.models.expressions import functions, refs
 else:
     functions = late_module(__name__, "covet.db.models.expressions.functions")
     rules = late_module(__name__, "covet.db.models.rules")
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
 
 __all__ = ["BaseConstraint", "CheckConstraint", "Deferrable", "UniqueConstraint"]
 
@@ -155,7 +155,7 @@ class CheckConstraint(BaseConstraint):
 
     @property
     def _holds_raw_sql(self) -> bool:
-        return any(isinstance(part, RawSQL) for part in self.condition.walk())
+        return any(isinstance(part, refs.RawSQL) for part in self.condition.walk())
 
     async def validate(
         self, model: type[Model], instance: Model, exclude: Collection[str] | None = None, using: str | None = None

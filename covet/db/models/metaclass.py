@@ -17,7 +17,6 @@ from covet.apps import apps as global_apps
 from covet.conf import settings
 from covet.db.models.conflicts import ObjectNotUpdated
 from covet.db.models.fields import identity
-from covet.db.models.fields.order import OrderWrt
 from covet.db.models.manager import Manager
 from covet.db.models.options import Options
 from covet.db.models.relations.foreign import OneToOneField
@@ -37,8 +36,10 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db.models import places
     from covet.db.models.base import Model
+    from covet.db.models.fields import order
 else:
     places = late_module(__name__, "covet.db.models.places")
+    order = late_module(__name__, "covet.db.models.fields.order")
 
 __all__ = ["ModelBase", "ObjectNotUpdated", "writes_constructor"]
 
@@ -443,7 +444,7 @@ def _order_with_respect_to(cls: Any) -> None:
     options.order_with_respect_to = field
     options.ordering = ("_order",)
     if not _has_local(options, "_order"):
-        cls.add_to_class("_order", OrderWrt())
+        cls.add_to_class("_order", order.OrderWrt())
     if field.remote_field is not None:
         lazy_related(cls, field.remote_field.model, lambda parent: places.add_order_methods(parent, cls))
 

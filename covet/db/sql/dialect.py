@@ -17,7 +17,9 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from msgspec import Struct
 
 from covet import json
 from covet.db.errors import NotSupportedError, UnfitValue
@@ -46,7 +48,7 @@ FunctionSpelling: TypeAlias = "str | Callable[[Func, Write], str]"
 UTC = dt.UTC
 
 
-class Inline(NamedTuple):
+class Inline(Struct, frozen=True):
     """How generated code writes a converter out, for each row of a result: half of what a call takes.
 
     Attributes:

@@ -18,15 +18,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
 
-from covet.db.models.expressions.inference import BOOLEAN, combined_field, family, field_of
 from covet.db.models.expressions.q import Q, hashable
-from covet.db.models.expressions.scope import Resolved, Scope, resolve_value
 from covet.db.sql import nodes
 from covet.db.sql.dialect import RawJSON
 from covet.exceptions import FieldError
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import inference
+    from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
+else:
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
 __all__ = [
     "Combinable",
@@ -35,13 +39,10 @@ __all__ = [
     "ExpressionWrapper",
     "NegatedExpression",
     "OrderBy",
-    "Resolved",
-    "Scope",
     "Value",
     "as_expression",
     "hashable",
     "import_path",
-    "resolve_value",
 ]
 
 T = TypeVar("T", default=Any)
@@ -178,11 +179,11 @@ class Expression(Combinable, Generic[T]):
         """Append the run-time values of all parts and return what the SQL text depends on."""
         return (self.__class__, self._output_key(), *[source.shape(values) for source in self.sources])
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the AST of this expression and what it holds; takes parameters in the order of ``shape``."""
         raise TypeError(f"{type(self).__name__} does not say how it becomes SQL: define resolve(self, scope).")
 
-    def group_by(self, scope: Scope) -> list[nodes.Node]:
+    def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
         """Return the nodes that stand in ``GROUP BY`` when this is selected beside an aggregate."""
         if not self.contains_aggregate:
             return [self.resolve(scope).node]
@@ -255,9 +256,9 @@ class Expression(Combinable, Generic[T]):
     def _output_key(self) -> Hashable:
         return None if self.output_field is None else self.output_field.signature()
 
-    def _resolve_sources(self, scope: Scope) -> tuple[list[nodes.Node], Field[Any] | None]:
+    def _resolve_sources(self, scope: scopes.Scope) -> tuple[list[nodes.Node], Field[Any] | None]:
         """Return the nodes of the parts, and the result's field: the declared one, else the one that they share."""
-        resolved: list[Resolved] = [source.resolve(scope) for source in self.sources]
+        resolved: list[scopes.Resolved] = [source.resolve(scope) for source in self.sources]
         field = self.output_field if self.output_field is not None else self._infer([each.field for each in resolved])
         return [each.node for each in resolved], field
 
@@ -269,7 +270,7 @@ class Expression(Combinable, Generic[T]):
                 continue
             if found is None:
                 found = field
-            elif family(found) != family(field):
+            elif inference.family(found) != inference.family(field):
                 raise FieldError(
                     f"{self!r} mixes {found.get_internal_type()} and {field.get_internal_type()}: "
                     f"say what the result holds with output_field=…"
@@ -301,26 +302,26 @@ class Value(Expression[T]):
         is_wide = value.__class__ is int and not -(2**31) <= value < 2**31
         return (Value, "wide" if is_wide else value.__class__, self._output_key())
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return a parameter, or ``NULL``."""
-        field = self.output_field if self.output_field is not None else field_of(self.value)
+        field = self.output_field if self.output_field is not None else inference.field_of(self.value)
         if self.value is None:
-            if field is not None and family(field) == "json":
+            if field is not None and inference.family(field) == "json":
                 # As in Django: the word, where a bare None is NULL.
-                return Resolved(nodes.Bound(RawJSON("null"), nodes.ColumnType("json")), field)
-            return Resolved(nodes.Keyword("NULL"), field)
+                return scopes.Resolved(nodes.Bound(RawJSON("null"), nodes.ColumnType("json")), field)
+            return scopes.Resolved(nodes.Keyword("NULL"), field)
         node = scope.param(self.value, field)
-        if scope.vendor == "sqlite" and field is not None and family(field) == "decimal":
+        if scope.vendor == "sqlite" and field is not None and inference.family(field) == "decimal":
             # It travels as text, and where no column stands beside it a text is more than any number.
             node = nodes.Cast(node, _DECIMAL)
-        return Resolved(node, field)
+        return scopes.Resolved(node, field)
 
     @property
     def conditional(self) -> bool:
         """A boolean value may stand as a condition."""
         return isinstance(self.value, bool) or super().conditional
 
-    def group_by(self, scope: Scope) -> list[nodes.Node]:
+    def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
         """Return nothing: a constant does not group."""
         return []
 
@@ -341,15 +342,15 @@ class CombinedExpression(Expression[Any]):
         left = lhs.shape(values)
         return (self.operator, left, rhs.shape(values), self._output_key())
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the two sides joined by the operator; dates and durations by the dialect's own functions."""
         left, right = (source.resolve(scope) for source in self.sources)
         field = self.output_field
         if field is None:
-            field = combined_field(self.operator, left.field, right.field, self)
-        return Resolved(self._node(left, right, field, scope.vendor), field)
+            field = inference.combined_field(self.operator, left.field, right.field, self)
+        return scopes.Resolved(self._node(left, right, field, scope.vendor), field)
 
-    def _node(self, left: Resolved, right: Resolved, field: Field[Any] | None, vendor: str) -> nodes.Node:
+    def _node(self, left: scopes.Resolved, right: scopes.Resolved, field: Field[Any] | None, vendor: str) -> nodes.Node:
         operator = self.operator
         kinds = (_kind(left.field), _kind(right.field))
         if operator in "+-" and "interval" in kinds and not kinds[0] == kinds[1] == "interval":
@@ -364,7 +365,7 @@ class CombinedExpression(Expression[Any]):
             if vendor == "mysql":
                 alike["time"] = nodes.ColumnType("time")
             left, right = (
-                Resolved(nodes.Cast(side.node, alike[kind]), side.field) if kind in alike else side
+                scopes.Resolved(nodes.Cast(side.node, alike[kind]), side.field) if kind in alike else side
                 for side, kind in zip((left, right), kinds, strict=True)
             )
             return nodes.Func("TIMESTAMP_DIFF", (left.node, right.node), type=nodes.ColumnType("interval"))
@@ -383,9 +384,9 @@ class ExpressionWrapper(Expression[Any]):
         super().__init__(output_field)
         self.sources = (as_expression(expression),)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the inner expression under the declared field."""
-        return Resolved(self.sources[0].resolve(scope).node, self.output_field)
+        return scopes.Resolved(self.sources[0].resolve(scope).node, self.output_field)
 
 
 class NegatedExpression(Expression[Any]):
@@ -398,9 +399,9 @@ class NegatedExpression(Expression[Any]):
         super().__init__()
         self.sources = (expression,)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the negated node."""
-        return Resolved(nodes.Not(self.sources[0].resolve(scope).node), BOOLEAN)
+        return scopes.Resolved(nodes.Not(self.sources[0].resolve(scope).node), inference.BOOLEAN)
 
     def __invert__(self) -> Any:
         return self.sources[0]
@@ -435,11 +436,11 @@ class OrderBy(Expression[Any]):
         """What is ordered."""
         return self.sources[0]
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the ordered expression alone; ``ordering`` adds the direction."""
         return self.sources[0].resolve(scope)  # type: ignore[no-any-return]
 
-    def ordering(self, scope: Scope) -> nodes.Ordering:
+    def ordering(self, scope: scopes.Scope) -> nodes.Ordering:
         """Return the item of ``ORDER BY``."""
         return nodes.Ordering(self.resolve(scope).node, self.descending, self.nulls)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.q import Q, check_depth
-from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.sql import nodes
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.models.expressions import scope as scopes
+else:
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
 __all__ = ["FilteredRelation"]
 
@@ -54,9 +59,9 @@ class FilteredRelation:
         """Return the relation and the condition's shape."""
         return (FilteredRelation, self.relation_name, self.condition.shape(values))
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return NULL: it is no value; the builder joins it where it is named."""
-        return Resolved(nodes.Keyword("NULL"), None)
+        return scopes.Resolved(nodes.Keyword("NULL"), None)
 
     def walk(self) -> Iterator[Any]:
         """Yield this and the parts of the condition."""

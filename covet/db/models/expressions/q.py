@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.leaves import leaf_shape
-from covet.db.models.expressions.scope import Resolved, Scope
 from covet.exceptions import FieldError
+from covet.loading import import_string, late_module
+
+if TYPE_CHECKING:
+    from covet.db.models.expressions import inference
+    from covet.db.models.expressions import scope as scopes
+else:
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
 __all__ = ["OneRow", "Q", "check_depth", "hashable"]
 
@@ -61,8 +67,6 @@ class Q:
     conditional: ClassVar[bool] = True
     is_aggregate: ClassVar[bool] = False
     is_window: ClassVar[bool] = False
-    #: What ``check`` calls, set by the query room, which stands above this module.
-    checker: ClassVar[Callable[..., Awaitable[bool]]]
 
     __slots__ = ("children", "connector", "negated")
 
@@ -144,9 +148,9 @@ class Q:
                 parts.append(child.shape(values))
         return tuple(parts)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the condition's node as a boolean; the scope walks the tree (joins and negation are its business)."""
-        return Resolved(scope.condition(self), BOOLEAN)
+        return scopes.Resolved(scope.condition(self), inference.BOOLEAN)
 
     @property
     def contains_aggregate(self) -> bool:
@@ -176,7 +180,9 @@ class Q:
         Raises:
             FieldError: The condition names something else.
         """
-        return await Q.checker(self, against, using)
+        # The query room stands above this module.
+        holds: bool = await import_string("covet.db.models.query.check.check")(self, against, using)
+        return holds
 
     def flatten(self) -> Iterator[Any]:
         """Yield every ``Q``, expression and value in the tree."""

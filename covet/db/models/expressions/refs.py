@@ -6,13 +6,17 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Expression, as_expression
-from covet.db.models.expressions.inference import JSON, TEXT
-from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.sql import nodes
 from covet.db.sql.dialect import RawJSON
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import inference
+    from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
+else:
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
 __all__ = ["F", "JSONNull", "OuterRef", "RawSQL", "Sliced"]
 
@@ -32,7 +36,7 @@ class F(Expression[Any]):
         """Return the name."""
         return (F, self.name)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the column."""
         return scope.ref(self.name)
 
@@ -60,7 +64,7 @@ class OuterRef(F):
         name = self.name
         return (OuterRef, name if isinstance(name, str) else name.shape(values))
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the outer query's column."""
         if isinstance(self.name, str):
             return scope.outer.ref(self.name)
@@ -87,13 +91,13 @@ class Sliced(Expression[Any]):
         """Return the text and the places."""
         return (Sliced, self.sources[0].shape(values), self.start, self.length)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return ``SUBSTRING``."""
         inner = self.sources[0].resolve(scope)
         args = [inner.node, nodes.Bound(self.start + 1, nodes.ColumnType("integer"))]
         if self.length is not None:
             args.append(nodes.Bound(self.length, nodes.ColumnType("integer")))
-        return Resolved(nodes.Func("SUBSTRING", tuple(args)), inner.field or TEXT)
+        return scopes.Resolved(nodes.Func("SUBSTRING", tuple(args)), inner.field or inference.TEXT)
 
 
 class RawSQL(Expression[Any]):
@@ -115,10 +119,10 @@ class RawSQL(Expression[Any]):
         """Return the text and the parameters' shapes."""
         return (RawSQL, self.sql, self._output_key(), *[source.shape(values) for source in self.sources])
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the text with its parameters."""
         args = tuple(source.resolve(scope).node for source in self.sources)
-        return Resolved(nodes.Raw(f"({self.sql})", args), self.output_field)
+        return scopes.Resolved(nodes.Raw(f"({self.sql})", args), self.output_field)
 
     @property
     def conditional(self) -> bool:
@@ -133,6 +137,6 @@ class JSONNull(Expression[Any]):
         """Return a constant."""
         return JSONNull
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the word as a constant of the shape."""
-        return Resolved(nodes.Bound(RawJSON("null"), nodes.ColumnType("json")), JSON)
+        return scopes.Resolved(nodes.Bound(RawJSON("null"), nodes.ColumnType("json")), inference.JSON)

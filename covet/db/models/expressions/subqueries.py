@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.q import unread
-from covet.db.models.expressions.inference import BOOLEAN
-from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.sql import nodes
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import inference
+    from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
+else:
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
 __all__ = ["Exists", "Subquery"]
 
@@ -35,7 +39,7 @@ class Subquery(Expression[Any]):
         """Return the queryset's shape."""
         return (self.__class__, self._output_key(), self.queryset.shape(values))
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the query in brackets."""
         field = self.output_field
         if field is None:
@@ -43,14 +47,14 @@ class Subquery(Expression[Any]):
         find = getattr(scope, "output_field_of", None)
         if field is None and find is not None:
             field = find(self.queryset.query)
-        return Resolved(nodes.Subquery(scope.query(self.queryset)), field)
+        return scopes.Resolved(nodes.Subquery(scope.query(self.queryset)), field)
 
     @property
     def contains_aggregate(self) -> bool:
         """Aggregates inside are the inner query's own."""
         return False
 
-    def group_by(self, scope: Scope) -> list[nodes.Node]:
+    def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
         """Return the query itself."""
         return [self.resolve(scope).node]
 
@@ -78,9 +82,9 @@ class Exists(Subquery):
     def __init__(self, queryset: Any) -> None:
         super().__init__(queryset)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return ``EXISTS (…)``."""
-        return Resolved(nodes.Exists(scope.query(self.queryset)), BOOLEAN)
+        return scopes.Resolved(nodes.Exists(scope.query(self.queryset)), inference.BOOLEAN)
 
     @property
     def conditional(self) -> bool:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, Typed
 from typing_extensions import TypeVar
 
 from covet import checks
-from covet.db.models.choices import ChoicesType, flatten_choices, normalize_choices
 from covet.db.models.fields.markers import DATABASE_DEFAULT, NOT_PROVIDED
 from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql.nodes import ColumnType
@@ -27,6 +26,7 @@ from covet.loading import late_module
 from covet.text import suggest
 
 if TYPE_CHECKING:
+    from covet.db.models import choices as choosing
     from covet.db.models.base import Model
     from covet.db.models.expressions.base import Expression
     from covet.db.models.fields import declaration
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from covet.db.sql.dialect import Dialect
 else:
     declaration = late_module(__name__, "covet.db.models.fields.declaration")
+    choosing = late_module(__name__, "covet.db.models.choices", "choosing")
 
 __all__ = [
     "EMPTY_VALUES",
@@ -276,12 +277,12 @@ class Field(TakesLookups, Generic[T]):
     @property
     def choices(self) -> list[Any] | None:
         """The allowed values as pairs of value and label (or group and pairs); a function is called each time."""
-        return normalize_choices(self._choices)
+        return None if self._choices is None else choosing.normalize_choices(self._choices)
 
     @property
     def flatchoices(self) -> list[tuple[Any, Any]]:
         """The allowed values as pairs, groups opened."""
-        return flatten_choices(self.choices or [])
+        return choosing.flatten_choices(self.choices or [])
 
     @cached_property
     def error_messages(self) -> dict[str, Any]:
@@ -550,7 +551,7 @@ class Field(TakesLookups, Generic[T]):
             value = given
             if option == "validators":
                 value = tuple(value)
-            elif option == "choices" and (isinstance(value, ChoicesType) or not callable(value)):
+            elif option == "choices" and (isinstance(value, choosing.ChoicesType) or not callable(value)):
                 value = self.choices
             if value is default or (value == default and type(value) is type(default)):
                 continue

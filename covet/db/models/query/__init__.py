@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from covet.db.models.query import check as check  # it tells Q how to ask
 from covet.db.models.query.queryset import QuerySet
 from covet.loading import late_names
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from covet.db.models.expressions.refs import F
 from covet.db.models.query.conditions import Conditions
 from covet.db.models.query.operands import Operand
 from covet.db.models.query.paths import Path
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.models.expressions import refs
+else:
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
 
 __all__ = ["Builder"]
 
@@ -80,7 +85,7 @@ class Builder(Conditions):
 
     def _key_of(self, expression: Any) -> Path | None:
         """Return where ``F("pk")`` leads if that is a key of several columns, each of which is ordered by."""
-        if type(expression) is not F or self.plan.named(expression.name)[0] is not None:
+        if type(expression) is not refs.F or self.plan.named(expression.name)[0] is not None:
             return None
         path = self._path(expression.name, f"order_by(F({expression.name!r}))")
         return path if path.field.is_composite and not path.rest else None

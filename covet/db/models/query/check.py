@@ -60,6 +60,3 @@ def _stand_in() -> Any:
         apps=SimpleNamespace(models_ready=True),
     )
     return SimpleNamespace(_meta=meta)
-
-
-Q.checker = staticmethod(check)

@@ -11,20 +11,24 @@ from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Expression
-from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.q import OneRow, Q
-from covet.db.models.expressions.refs import OuterRef
-from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.expressions.subqueries import Exists, Subquery
-from covet.db.models.query.paths import Path
+from covet.db.models.query.paths import Path, is_object
 from covet.db.sql import nodes
 from covet.exceptions import FieldError
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import inference, refs
+    from covet.db.models.expressions import scope as scopes
     from covet.db.models.options import Options
     from covet.db.models.query.plan import Query
+else:
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
-__all__ = ["among", "expanded_names", "is_object", "key_values", "split_in", "split_keys"]
+__all__ = ["among", "expanded_names", "key_values", "split_in", "split_keys"]
 
 # SQL parsers limit how deep a tree may be, and read a long chain of OR as a deep one.
 _WIDTH = 50
@@ -39,7 +43,7 @@ class KeyPart(Expression[Any]):
         count: How many parts the key must have.
     """
 
-    def __init__(self, reference: OuterRef, position: int, count: int) -> None:
+    def __init__(self, reference: refs.OuterRef, position: int, count: int) -> None:
         super().__init__()
         self.sources = (reference,)
         self.position, self.count = position, count
@@ -48,7 +52,7 @@ class KeyPart(Expression[Any]):
         """Return the reference and the part."""
         return (KeyPart, self.sources[0].shape(values), self.position, self.count)
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the outer query's column."""
         name, around = self.sources[0].name, scope.outer
         while not isinstance(name, str):
@@ -74,10 +78,12 @@ class KeyAmong(Subquery):
         """Return the columns and the queryset's shape."""
         return (KeyAmong, self.names, self.queryset.shape(values))
 
-    def resolve(self, scope: Scope) -> Resolved:
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return ``(…) IN (SELECT …)``."""
         columns = nodes.Row(tuple([scope.ref(name).node for name in self.names]))
-        return Resolved(scope.compare_list(Resolved(columns, None), "in", scope.query(self.queryset)), BOOLEAN)
+        return scopes.Resolved(
+            scope.compare_list(scopes.Resolved(columns, None), "in", scope.query(self.queryset)), inference.BOOLEAN
+        )
 
     @property
     def conditional(self) -> bool:
@@ -180,12 +186,6 @@ def _split(path: Path, name: str, value: Any) -> Q | None:
     )
 
 
-def is_object(path: Path) -> bool:
-    """Whether a path ends at a ``ForeignObject``, whose values are tuples and instances."""
-    relation = path.relation
-    return getattr(relation, "from_fields", None) is not None and path.names[-1] == relation.name
-
-
 def _of_object(path: Path, value: Any, name: str) -> Q:
     """Return the condition on a ``ForeignObject`` as conditions on the fields that name its row."""
     relation = path.relation
@@ -216,7 +216,7 @@ def _object_key(relation: Any, value: Any, where: str) -> Sequence[Any]:
     """Return the key that a ``ForeignObject`` is compared with, given as an instance, a tuple or a list."""
     if hasattr(value, "_meta"):
         return relation.key_of(value)  # type: ignore[no-any-return]  # a tuple
-    if isinstance(value, OuterRef):
+    if isinstance(value, refs.OuterRef):
         return _parts(value, len(relation.to_fields))
     if not isinstance(value, (tuple, list)) or len(value) != len(relation.to_fields):
         raise ValueError(
@@ -240,7 +240,7 @@ def key_values(meta: Options, value: Any, where: str) -> Sequence[Any]:
     if hasattr(value, "_meta"):
         value = value.pk
     count = len(meta.pk_fields)
-    if isinstance(value, OuterRef):
+    if isinstance(value, refs.OuterRef):
         return _parts(value, count)
     if not isinstance(value, (tuple, list)) or len(value) != count:
         names = ", ".join(field.attname for field in meta.pk_fields)
@@ -250,7 +250,7 @@ def key_values(meta: Options, value: Any, where: str) -> Sequence[Any]:
     return value
 
 
-def _parts(reference: OuterRef, count: int) -> list[KeyPart]:
+def _parts(reference: refs.OuterRef, count: int) -> list[KeyPart]:
     return [KeyPart(reference, position, count) for position in range(count)]
 
 
@@ -289,7 +289,7 @@ def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Seque
     plain = queryset._chain(query.with_extras(outputs=None))
     plain._kind = "model"
     return Exists(
-        plain.order_by().filter(**{inner: OuterRef(outer) for inner, outer in zip(outputs, names, strict=True)})
+        plain.order_by().filter(**{inner: refs.OuterRef(outer) for inner, outer in zip(outputs, names, strict=True)})
     )
 
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from covet.db.errors import NotSupportedError
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.q import OneRow, Q
-from covet.db.models.expressions.refs import F
-from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.joins import Joins, RowJoins, Source, hop_condition
 from covet.db.models.query.json_lookups import JSON_NULL, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
@@ -29,11 +27,15 @@ from covet.db.sql.statements import Output, Select, TableRef
 from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import refs
+    from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
     from covet.db.models.query import uncorrelated
     from covet.db.models.query.paths import Hop
 else:
     uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
 __all__ = ["Conditions"]
 
@@ -183,7 +185,7 @@ class Conditions(Names):
 
     def _with_value(self, node: n.Node, value: Any) -> n.Node:
         """Return a comparison with a column that inside a negation is false, and not unknown, where that one is NULL."""
-        if not isinstance(value, F):
+        if not isinstance(value, refs.F):
             return node
         right = value.resolve(self)
         if not isinstance(right.node, n.Column) or not (right.field is None or right.field.null or "__" in value.name):
@@ -260,7 +262,7 @@ class Conditions(Names):
     def _item(self, item: Any, left: Operand) -> n.Node:
         if hasattr(item, "resolve") and hasattr(item, "shape"):
             return item.resolve(self).node  # type: ignore[no-any-return]
-        return self.beside(Resolved(left.node, left.field))
+        return self.beside(scopes.Resolved(left.node, left.field))
 
     def _compare_query(self, left: Operand, lookup: str, queryset: Any, path: Path | None) -> n.Node:
         if hasattr(queryset, "get_queryset"):
@@ -323,16 +325,16 @@ class Conditions(Names):
         self.joins = inner = RowJoins(outer, path.hops[: index + 1])
         inner.hang_on(here, path.hops[index])
         self._in_relation = True
-        node, needs = self.tree(Q.create(rows.children), negated=False)
+        found = self.tree(Q.create(rows.children), negated=False)
         self._in_relation = False
         self.joins = outer
-        if node in (TRUE, FALSE):
-            return Condition(node, frozenset())
-        for source in needs:
+        if found.node in (TRUE, FALSE):
+            return Condition(found.node, frozenset())
+        for source in found.needs:
             source.require()
         hop = path.hops[index]
         same = None if rows.absent else self._same_row(here, hop)
-        return _exists(hop, here, inner, node, absent=rows.absent, can_be_null=True, same=same)
+        return _exists(hop, here, inner, found.node, absent=rows.absent, can_be_null=True, same=same)
 
 
 def _exists(

@@ -10,7 +10,6 @@ from covet.concurrency import verdict
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
-from covet.db.models.query.parts import read_parts
 from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.models.query.refine import check_alias
 from covet.exceptions import FieldError, QueryNotAwaited
@@ -19,9 +18,10 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from typing import Self
 
-    from covet.db.models.query import prefetch
+    from covet.db.models.query import parts, prefetch
 else:
     prefetch = late_module(__name__, "covet.db.models.query.prefetch")
+    parts = late_module(__name__, "covet.db.models.query.parts")
 
 __all__ = ["Fetch", "Pick"]
 
@@ -304,7 +304,7 @@ class Fetch(Chain[M, R]):
             query = self.query.filtered((), {f"{field_name}__in": part}, negate=False, where="in_bulk")
             return await self._chain(query)._fetch()
 
-        found.update({self._key_of(row, field): row for row in await read_parts(wanted, size, read)})
+        found.update({self._key_of(row, field): row for row in await parts.read_parts(wanted, size, read)})
         return found
 
     def _key_of(self, row: Any, field: Any) -> Any:

@@ -12,18 +12,22 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from covet.db.models.query.computed import computed_converter
-from covet.db.models.query.filtered import FilteredLink
 from covet.db.models.query.results import Batch, Result
 from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, State
 from covet.db.sql.dialect import INLINE
 from covet.db.sql.nodes import Column
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.query import computed
+    from covet.db.models.query import filtered as filtered_links
     from covet.db.models.query.assemble import OutColumn
     from covet.db.models.query.related import Related
     from covet.db.sql.dialect import Dialect
+else:
+    filtered_links = late_module(__name__, "covet.db.models.query.filtered", "filtered_links")
+    computed = late_module(__name__, "covet.db.models.query.computed")
 
 __all__ = ["MISSING", "Make", "converters", "instances", "is_plain", "records", "single"]
 
@@ -38,7 +42,7 @@ def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[
         if column.field is None
         else column.field.converter(dialect)
         if column.node.__class__ is Column
-        else computed_converter(column.field, dialect)
+        else computed.computed_converter(column.field, dialect)
         for column in columns
     ]
 
@@ -317,7 +321,7 @@ def _creation(
             code.names["MISSING"] = MISSING
             guard = f"if {parent[1]} is not None: " if _is_null(parent[0], plans) else ""
             late.append(f" {guard}{parent[1]}.{node.relation.cache_name} = MISSING")
-        elif isinstance(node.relation, FilteredLink):
+        elif isinstance(node.relation, filtered_links.FilteredLink):
             # Its name is no field of the model that could say None by itself.
             late.append(f" {parent[1]}.{node.relation.cache_name} = None")
         late.append("else:")

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from covet.db.errors import UnfitValue
-from covet.db.models.expressions.inference import DATE, INTEGER, TIME
 from covet.db.models.expressions.q import Q
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.numbers import IntegerField
@@ -26,9 +25,10 @@ from covet.loading import late_module
 from covet.text import suggest
 
 if TYPE_CHECKING:
-    from covet.db.models.expressions import json_paths
+    from covet.db.models.expressions import inference, json_paths
 else:
     json_paths = late_module(__name__, "covet.db.models.expressions.json_paths")
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
 
 __all__ = [
     "LOOKUPS",
@@ -328,7 +328,7 @@ def _transformed(field: Field[Any] | None, kind: str, name: str) -> Field[Any] |
         if custom is not None:
             made = getattr(custom, "result", None) or getattr(custom, "output_field", None)
             return made if isinstance(made, Field) else field
-    return DATE if name == "date" else TIME if name == "time" else INTEGER
+    return inference.DATE if name == "date" else inference.TIME if name == "time" else inference.INTEGER
 
 
 class KeyOf:

@@ -11,7 +11,6 @@ from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models import signals
 from covet.db.models.conflicts import conflict, version_field
 from covet.db.models.expressions.q import check_depth
-from covet.db.models.expressions.refs import F
 from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query import run
 from covet.db.models.query.chain import Chain, M, R
@@ -25,11 +24,13 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from covet.db import transaction
     from covet.db.models import places
+    from covet.db.models.expressions import refs
     from covet.db.models.query import write
 else:
     write = late_module(__name__, "covet.db.models.query.write")
     places = late_module(__name__, "covet.db.models.places")
     transaction = late_module(__name__, "covet.db.transaction")
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
 
 __all__ = ["Mutate"]
 
@@ -355,7 +356,7 @@ class Mutate(Chain[M, R]):
         version = version_field(model._meta)
         if version is not None and all(field is not version for field, _value in assignments):
             # Whoever holds one of the rows must see that it has changed.
-            assignments.append((version, F(version.attname) + 1))
+            assignments.append((version, refs.F(version.attname) + 1))
         if signals.pre_update.has_listeners(model):
             await signals.pre_update.send(model, queryset=self, values=values, using=database.alias)
         rows = await self._update_rows(assignments, database)

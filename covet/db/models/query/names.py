@@ -7,13 +7,12 @@ written for clarity. Run-time values are slots, counted in the order in which ``
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
 
 from covet.conf import settings
-from covet.db.models.expressions.inference import field_of
 from covet.db.models.expressions.q import Q
-from covet.db.models.expressions.scope import Resolved
-from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, refuse_deeper
 from covet.db.models.query.joins import Aliases, Joins, OnJoin, Source
 from covet.db.models.query.json_lookups import json_among
 from covet.db.models.query.lookups import (
@@ -32,16 +31,22 @@ from covet.loading import late_module
 from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import inference
+    from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
+    from covet.db.models.query import filtered as filtered_links
     from covet.db.models.query import uncorrelated
     from covet.db.sql.dialect import Dialect
 else:
     uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
+    filtered_links = late_module(__name__, "covet.db.models.query.filtered", "filtered_links")
 
 __all__ = ["Condition", "Names", "NodeExpression"]
 
 
-class Condition(NamedTuple):
+class Condition(Struct, frozen=True):
     """A condition, and the joins without whose row it cannot hold."""
 
     node: n.Node
@@ -60,9 +65,9 @@ class NodeExpression:
         """Return the node: it is a shape already."""
         return self.node
 
-    def resolve(self, scope: Any) -> Resolved:
+    def resolve(self, scope: Any) -> scopes.Resolved:
         """Return the node."""
-        return Resolved(self.node, self.field)
+        return scopes.Resolved(self.node, self.field)
 
 
 class Names:
@@ -104,11 +109,11 @@ class Names:
         self._outer = outer
         self._constants = False
         self._used: set[str] | None = None
-        self._resolved: dict[str, tuple[Resolved, bool, bool]] = {}
+        self._resolved: dict[str, tuple[scopes.Resolved, bool, bool]] = {}
         self._offsets: dict[str, int] = {}
-        self._links: dict[str, FilteredLink] = {}
+        self._links: dict[str, filtered_links.FilteredLink] = {}
         # What names of values() stand for, with the number of conditions before each.
-        self._reads: dict[str, list[tuple[int, Resolved]]] = {}
+        self._reads: dict[str, list[tuple[int, scopes.Resolved]]] = {}
         self._resolving: list[str] = []
         self._in_relation = False
         offset = start + len(query.values)
@@ -144,7 +149,7 @@ class Names:
     def param(self, value: Any = None, field: Field[Any] | None = None) -> n.Node:
         """Return the node of the next run-time value."""
         if field is None:
-            field = field_of(value)
+            field = inference.field_of(value)
         if self._constants:
             return n.Bound(value, None if field is None else field.column_type())
         slot = self.cursor
@@ -153,7 +158,7 @@ class Names:
             return n.Param(slot)
         return n.Param(slot, field.adapter(self.dialect), field.column_type())
 
-    def ref(self, name: str) -> Resolved:
+    def ref(self, name: str) -> scopes.Resolved:
         """Return what a name stands for: an annotation, or a column at the end of a path, transformed."""
         annotation, rest = self.plan.named(name)
         if annotation is not None and annotation.name not in self._resolving:
@@ -165,9 +170,9 @@ class Names:
             names = path.rest
         for part in names:
             operand = self._transform(operand, part, name)
-        return Resolved(operand.node, operand.field)
+        return scopes.Resolved(operand.node, operand.field)
 
-    def read(self, name: str, *, grouped: bool = False) -> Resolved:
+    def read(self, name: str, *, grouped: bool = False) -> scopes.Resolved:
         """Return what a name that is selected, or ``grouped`` by, stands for: a row that was joined when it was named."""
         reads = self._reads.get(name)
         if reads is None:
@@ -265,20 +270,20 @@ class Names:
         """Return where a name leads; with the optimizer a join that only repeats a key is trimmed."""
         relation, rest = self.plan.filtered_relation(name)
         if relation is not None:
-            return filtered_path(self.filtered_link(relation), rest, where)
+            return filtered_links.filtered_path(self.filtered_link(relation), rest, where)
         path = resolve_path(self.meta, name, where)
         return path if self.optimizes or self.is_update or path.untrimmed is None else path.untrimmed
 
-    def filtered_link(self, annotation: Annotation) -> FilteredLink:
+    def filtered_link(self, annotation: Annotation) -> filtered_links.FilteredLink:
         """Return what a filtered relation joins; one for all uses of its name."""
         link = self._links.get(annotation.name)
         if link is None:
 
-            def before(name: str) -> tuple[FilteredLink | None, str]:
+            def before(name: str) -> tuple[filtered_links.FilteredLink | None, str]:
                 found, rest = self.plan.relation_before(annotation, name)
                 return None if found is None else self.filtered_link(found), rest
 
-            link = make_link(annotation, self.meta, before, self._filtered_condition)
+            link = filtered_links.make_link(annotation, self.meta, before, self._filtered_condition)
             self._links[annotation.name] = link
         return link
 
@@ -289,7 +294,9 @@ class Names:
         before = self.cursor, self.saw_aggregate, self.saw_window, self._used, self._in_relation, self.joins
         self.cursor, self._used = self._offsets[annotation.name], None
         hops = self.filtered_link(annotation).named
-        self.joins = around = OnJoin(joins, self._first, hops, joined, used, partial(refuse_deeper, annotation))
+        self.joins = around = OnJoin(
+            joins, self._first, hops, joined, used, partial(filtered_links.refuse_deeper, annotation)
+        )
         self._in_relation = True  # where a condition is about the one row that is joined, and not about many
         relation: Any = annotation.expression
         node = self.tree(relation.condition, negated=False).node
@@ -302,7 +309,7 @@ class Names:
         source = self.joins.reach(path.hops, self._used)
         return [self.column(field, source) for field in path.at.pk_fields]
 
-    def key_part(self, name: str, position: int, count: int) -> Resolved:
+    def key_part(self, name: str, position: int, count: int) -> scopes.Resolved:
         """Return one column of a key of several that a name stands for.
 
         Raises:
@@ -315,7 +322,7 @@ class Names:
                 f"OuterRef({name!r}) is a key of {len(fields)} columns, and is compared with one of {count}."
             )
         source = self.joins.reach(path.hops, self._used)
-        return Resolved(self.column(fields[position], source), fields[position])
+        return scopes.Resolved(self.column(fields[position], source), fields[position])
 
     def countable(self, name: str) -> str:
         """Return a name whose values can be counted: for a composite key that of its first part, which is never NULL."""
@@ -326,7 +333,7 @@ class Names:
                 return name.removesuffix("pk") + first if path.names[-1] == "pk" else f"{name}__{first}"
         return name
 
-    def annotation(self, annotation: Annotation) -> Resolved:
+    def annotation(self, annotation: Annotation) -> scopes.Resolved:
         """Return an annotation, resolved once, and note whether it holds an aggregate."""
         found = self._resolved.get(annotation.name)
         if found is None:
@@ -363,7 +370,7 @@ class Names:
         """Return a place for a part of an expression that writes its own SQL, and the part's node."""
         return "%s", [expression.resolve(self).node]
 
-    def compare(self, left: Resolved, lookup: str, right: Resolved | None) -> n.Node:
+    def compare(self, left: scopes.Resolved, lookup: str, right: scopes.Resolved | None) -> n.Node:
         """Return a built-in look-up as an expression."""
         refuse_lookup(left.field, lookup)
         operand = Operand(left.node, left.field)
@@ -375,13 +382,13 @@ class Names:
         sides = Right((slot,), None if right is None else right.node, self.dialect, left.field, beside=left.node)
         return function(operand, sides, self)
 
-    def beside(self, left: Resolved) -> n.Node:
+    def beside(self, left: scopes.Resolved) -> n.Node:
         """Return the node of the next run-time value, as something that is compared with ``left``."""
         slot = self.cursor
         self.cursor += 1
         return Right((slot,), None, self.dialect, left.field, beside=left.node).value()
 
-    def compare_list(self, left: Resolved, lookup: str, right: Any) -> n.Node:
+    def compare_list(self, left: scopes.Resolved, lookup: str, right: Any) -> n.Node:
         """Return ``in`` or ``range`` as an expression."""
         refuse_lookup(left.field, lookup)
         if lookup == "range":

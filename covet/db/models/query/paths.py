@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from covet.db.models.query.joins import Joins, Source
     from covet.db.sql.nodes import Node
 
-__all__ = ["Hop", "Path", "find", "parent_hops", "relation_hops", "resolve_path", "unknown_name"]
+__all__ = ["Hop", "Path", "find", "is_object", "parent_hops", "relation_hops", "resolve_path", "unknown_name"]
 
 # More joins than any database makes, and more steps than any document has. Names may come from outside.
 _MOST_STEPS = 100
@@ -83,6 +83,12 @@ class Path(Struct, frozen=True, eq=False):
     def many(self) -> bool:
         """Whether a row may be joined to several."""
         return any(hop.many for hop in self.hops)
+
+
+def is_object(path: Path) -> bool:
+    """Whether a path ends at a ``ForeignObject``, whose values are tuples and instances."""
+    relation = path.relation
+    return getattr(relation, "from_fields", None) is not None and path.names[-1] == relation.name
 
 
 def resolve_path(meta: Options, name: str, where: str = "") -> Path:

@@ -15,20 +15,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
-from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import Q, check_depth
-from covet.db.models.expressions.refs import F
 from covet.db.models.fields.composite import CompositePrimaryKey
 from covet.db.models.query import lookups
-from covet.db.models.query.composite import is_object, split_in, split_keys
-from covet.db.models.query.filtered import FilteredLink, filtered_path, make_link, unbuilt
-from covet.db.models.query.paths import Path, resolve_path, unknown_name
+from covet.db.models.query.paths import Path, is_object, resolve_path, unknown_name
 from covet.exceptions import FieldError
+from covet.loading import late_module
 from covet.timezone import get_current_timezone
 
 if TYPE_CHECKING:
-    pass
+    from covet.db.models.expressions import filtered as filtered_relation
+    from covet.db.models.expressions import refs
+    from covet.db.models.query import composite
+    from covet.db.models.query import filtered as filtered_links
+else:
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
+    filtered_relation = late_module(__name__, "covet.db.models.expressions.filtered", "filtered_relation")
+    filtered_links = late_module(__name__, "covet.db.models.query.filtered", "filtered_links")
+    composite = late_module(__name__, "covet.db.models.query.composite")
 
 __all__ = ["NO_EXTRAS", "Annotation", "Combined", "Extras", "Locking", "Query"]
 
@@ -55,7 +60,7 @@ class Annotation(Struct, frozen=True):
     @property
     def is_relation(self) -> bool:
         """Whether the name stands for a filtered relation, and not for a value."""
-        return isinstance(self.expression, FilteredRelation)
+        return isinstance(self.expression, filtered_relation.FilteredRelation)
 
     @property
     def key(self) -> Hashable:
@@ -327,7 +332,7 @@ class Query:
         check_depth(condition, where)
         condition = _settled(condition)
         if CompositePrimaryKey.in_use:
-            condition = split_keys(condition, self)
+            condition = composite.split_keys(condition, self)
         if negate:
             condition = ~condition
         collected: list[Any] = []
@@ -408,7 +413,7 @@ class Query:
 
     def parted(self, expression: Any) -> Any:
         """Return an expression in which conditions on composite keys are conditions on their fields."""
-        return split_in(expression, self) if CompositePrimaryKey.in_use else expression
+        return composite.split_in(expression, self) if CompositePrimaryKey.in_use else expression
 
     def reading(self, name: str, *, after: int) -> Query:
         """Return a copy in which an annotation reads the rows that are joined after so many conditions."""
@@ -422,7 +427,7 @@ class Query:
         for part in expression.walk() if hasattr(expression, "walk") else ():
             if isinstance(part, Q):
                 names = [child[0] for child in part.children if child.__class__ is tuple]
-            elif part.__class__ is F:
+            elif part.__class__ is refs.F:
                 names = [part.name]
             else:
                 continue
@@ -505,14 +510,14 @@ class Query:
         """Return the filtered relation that a name begins with in another one, which must have been there already."""
         return self._named(name, is_relation=True, before=annotation.name)
 
-    def link(self, annotation: Annotation) -> FilteredLink:
+    def link(self, annotation: Annotation) -> filtered_links.FilteredLink:
         """Return what a filtered relation joins, to be looked at and not to be built."""
 
-        def before(name: str) -> tuple[FilteredLink | None, str]:
+        def before(name: str) -> tuple[filtered_links.FilteredLink | None, str]:
             found, rest = self.relation_before(annotation, name)
             return None if found is None else self.link(found), rest
 
-        return make_link(annotation, self.model._meta, before, unbuilt)
+        return filtered_links.make_link(annotation, self.model._meta, before, filtered_links.unbuilt)
 
     def _named(self, name: str, *, is_relation: bool, before: str = "") -> tuple[Annotation | None, str]:
         found: Annotation | None = None
@@ -536,7 +541,7 @@ class Query:
         relation, rest = self.filtered_relation(name)
         if relation is None:
             return resolve_path(self.model._meta, name, where)
-        return filtered_path(self.link(relation), rest, where)
+        return filtered_links.filtered_path(self.link(relation), rest, where)
 
 
 def _settled(condition: Q) -> Q:

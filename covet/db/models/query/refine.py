@@ -9,19 +9,24 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.errors import NotSupportedError
-from covet.db.models.expressions.filtered import FilteredRelation
 from covet.db.models.expressions.q import check_depth
-from covet.db.models.expressions.refs import F
 from covet.db.models.query.chain import Chain, M, R
-from covet.db.models.query.filtered import check_condition
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
 from covet.db.models.query.result_cache import Caching
 from covet.exceptions import FieldError
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import filtered as filtered_relation
+    from covet.db.models.expressions import refs
     from covet.db.models.expressions.base import Expression
+    from covet.db.models.query import filtered as filtered_links
+else:
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
+    filtered_relation = late_module(__name__, "covet.db.models.expressions.filtered", "filtered_relation")
+    filtered_links = late_module(__name__, "covet.db.models.query.filtered", "filtered_links")
 
 __all__ = ["Refine", "check_alias"]
 
@@ -220,12 +225,12 @@ class Refine(Chain[M, R]):
                 f"The annotation '{name}' would hide what {self.model._meta.object_name} keeps under that name."
             )
         check_depth(expression, method)
-        if isinstance(expression, FilteredRelation):
+        if isinstance(expression, filtered_relation.FilteredRelation):
             selected = False
             relation = Annotation(name, expression, None, ())
             query.link(relation)
             query._check_tree(expression.condition, method)
-            check_condition(query, relation)
+            filtered_links.check_condition(query, relation)
         if self._kind == "model" and name in self.model._meta.fields_map:
             raise ValueError(f"The annotation '{name}' conflicts with a field of {self.model._meta.object_name}.")
         former = query.annotation(name)
@@ -424,7 +429,7 @@ class Refine(Chain[M, R]):
 
 def _substituted(expression: Any, name: str, former: Any) -> Any:
     """Return an expression in which a name means what it meant before: ``annotate(x=F("x") + 1)`` over an older ``x``."""
-    if expression.__class__ is F:
+    if expression.__class__ is refs.F:
         return former if expression.name == name else expression
     sources = getattr(expression, "sources", ())
     if not sources or not hasattr(expression, "copy"):

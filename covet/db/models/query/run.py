@@ -26,10 +26,13 @@ from covet.db.routers import router
 from covet.db.sql import nodes as n
 from covet.db.sql.compiler import compile_statement
 from covet.db.sql.statements import Compound, Select
-from covet.db.stores import EVERYTHING
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db import stores
     from covet.db.database import Database
+else:
+    stores = late_module(__name__, "covet.db.stores")
 
 __all__ = [
     "RowResult",
@@ -272,7 +275,7 @@ def _check_lock(query: Query, database: Database) -> None:
         )
     if freshness.active:
         # What was read before the lock was held may be older than what the lock protects.
-        freshness.note((EVERYTHING,))
+        freshness.note((stores.EVERYTHING,))
 
 
 class Counted:
