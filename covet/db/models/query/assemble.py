@@ -424,6 +424,11 @@ class Assembler(Builder):
         self.cursor = start
         pairs = []
         for one, value in assignments:
+            if one.is_composite:
+                parts = ", ".join([f"{field.attname}=…" for field in self.meta.pk_fields])
+                raise FieldError(
+                    f"update({one.name}=…) cannot set a key of several parts: write update({parts}).", name=one.name
+                )
             if hasattr(value, "resolve") and hasattr(value, "shape"):
                 self.saw_aggregate = self.saw_window = False
                 node = value.resolve(self).node

@@ -143,6 +143,13 @@ async def test_a_wrong_key_is_named(crm):
     assert await Order.objects.aggregate(n=models.Count("pk")) == {"n": 6}
 
 
+async def test_update_takes_the_parts_of_a_key_one_by_one(crm):
+    with pytest.raises(FieldError, match=r"several parts: write update\(tenant_id=…, number=…\)"):
+        await Order.objects.update(pk=(1, 1))
+    await Order.objects.filter(pk=crm[0].pk).update(number=77)
+    assert await Order.objects.filter(number=77).count() == 1
+
+
 async def test_rows_come_in_the_order_of_the_key(crm):
     assert notes(await Order.objects.order_by("-pk")) == ["b3", "b2", "b1", "a3", "a2", "a1"]
     first, last = await Order.objects.first(), await Order.objects.last()
