@@ -18,6 +18,7 @@ from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.rest import Body, Cookie, Depends, File, Form, Header, Path, Query, Router, Schema, permissions
+from covet.test import RequestFactory
 from covet.urls import include, path
 
 OPEN = [permissions.AllowAny]
@@ -528,3 +529,22 @@ async def test_a_type_that_no_request_brings_is_told(site: Any) -> None:
 def test_options_of_other_frameworks_are_told_by_their_names_here(write: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says):
         write()
+
+
+async def test_an_endpoint_is_compiled_by_its_first_call_and_goes_on_as_the_same_function() -> None:
+    from covet.rest.bind import compile_binding
+    from covet.rest.signature import read_signature
+
+    async def handler(count: int = 1) -> int:
+        return count
+
+    call = compile_binding(read_signature(handler, method="GET"), name="handler").call
+    request = RequestFactory().get("/?count=3")
+    before = call.__code__
+
+    assert await asyncio.gather(call(request, {}, []), call(request, {}, [])) == [3, 3]
+    assert before is not call.__code__
+    assert call.__code__.co_filename == "<endpoint handler>"
+    compiled = call.__code__
+    assert await call(request, {}, []) == 3
+    assert call.__code__ is compiled
