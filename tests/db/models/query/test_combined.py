@@ -37,6 +37,9 @@ async def test_values_are_ordered_by_what_is_not_among_them() -> None:
     assert await both().order_by("views").values_list("title") == [("two",), ("three",), ("one",)]
     assert await both().order_by("author__name", "-views").values_list("title", flat=True) == ["one", "three", "two"]
     assert await both().order_by(F("views") * -1 + 5).values_list("title", flat=True) == ["one", "three", "two"]
+    # Each expression has values of its own.
+    two = both().order_by(F("views") % 2, F("views") * -1)
+    assert await two.values_list("title", flat=True) == ["three", "one", "two"]
     assert await both().order_by(Lower("title").desc()).values_list("views", flat=True) == [1, 2, 3]
     assert await both().order_by("-views").reverse().values_list("title", flat=True) == ["two", "three", "one"]
     named = both().order_by("-views").values_list("title", "author__name", named=True)
