@@ -518,11 +518,12 @@ class Transaction:
         try:
             await future
         except BaseException:
-            if future.cancelled():
-                self._queue.remove(entry)
-            else:
+            if not future.cancelled():
                 # Served and cancelled in the same turn of the loop: the next one gets it.
                 self.end_turn()
+            elif entry in self._queue:
+                # It has left by itself where the transaction ended in that turn.
+                self._queue.remove(entry)
             raise
 
     async def _roll_back_to(self, frame: Frame, parent: Frame) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
 from covet.db.backends.driver import Connection
+from covet.db.backends.session import Transaction
 from covet.db.database import Database
 from covet.db.errors import UniqueViolation
 
@@ -112,3 +113,17 @@ async def test_a_read_only_block_that_is_cancelled_at_its_end_gives_its_connecti
         assert await db.fetch("SELECT id FROM item") == [(1,)]
     finally:
         await db.close()
+
+
+async def test_who_waits_to_roll_back_and_is_cancelled_as_the_transaction_ends_is_cancelled(database: Database) -> None:
+    await database.execute("CREATE TABLE things (id integer)")
+    pool = database.writer_pool
+    one = Transaction(await pool.acquire(), pool, database.driver, database.alias)
+    one.busy = True
+    waiting = asyncio.ensure_future(one._wait_until_idle())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    one.wake_all()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    pool.release(one.connection)
