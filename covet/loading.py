@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from covet.exceptions import ImproperlyConfigured
@@ -18,6 +18,7 @@ __all__ = [
     "has_submodule",
     "import_module",
     "import_string",
+    "late_function",
     "late_module",
     "late_names",
     "module_folder",
@@ -94,6 +95,34 @@ class _LateModule:
 
     def __repr__(self) -> str:
         return f"<{self._name}, imported when it is first used>"
+
+
+def late_function(source: str, file: str, name: str, scope: dict[str, Any]) -> Callable[..., Any]:
+    """Return an async function of Python written by the program, which its first call compiles.
+
+    For functions of which a project has hundreds and a process calls few: to compile one takes a while.
+
+    Args:
+        source: The Python that defines it.
+        file: What tracebacks call it.
+        name: The function's name.
+        scope: Its globals.
+    """
+    found = FunctionType(_uncompiled.__code__, scope, name)
+
+    def compiled() -> Callable[..., Any]:
+        exec(compile(source, file, "exec"), scope)  # noqa: S102  written by the caller, of names made there
+        # The same function goes on with its own code, so that later calls cost nothing more.
+        found.__code__, found.__defaults__ = scope[name].__code__, scope[name].__defaults__
+        return found
+
+    scope["COMPILED"] = compiled
+    return found
+
+
+async def _uncompiled(*args: Any, **kwargs: Any) -> Any:
+    """The code of a late function until its first call; its globals are then the function's."""
+    return await globals()["COMPILED"]()(*args, **kwargs)
 
 
 def import_string(path: str) -> Any:

@@ -11,7 +11,6 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from types import FunctionType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -24,6 +23,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import duplicate_key_refused
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.loading import late_function
 from covet.problems import ProblemError
 from covet.rest.annotations import file_kind
 from covet.rest.bodies import (
@@ -126,23 +126,7 @@ class Binding:
         return answer
 
     def _compiled(self, source: str, function: str, names: dict[str, Any]) -> Callable[..., Any]:
-        """Return the function that is written. Its first call compiles it: that takes a while, and projects have hundreds."""
-        scope = {**self.scope, **names}
-        found = FunctionType(_uncompiled.__code__, scope, function)
-
-        def compiled() -> Callable[..., Any]:
-            exec(compile(source, f"<endpoint {self.name}>", "exec"), scope)  # noqa: S102  written here, of names made here
-            # The same function goes on with its own code, so that later calls cost nothing more.
-            found.__code__, found.__defaults__ = scope[function].__code__, scope[function].__defaults__
-            return found
-
-        scope["COMPILED"] = compiled
-        return found
-
-
-async def _uncompiled(*args: Any, **kwargs: Any) -> Any:
-    """The code of an endpoint until its first call; its globals are then the endpoint's."""
-    return await globals()["COMPILED"]()(*args, **kwargs)
+        return late_function(source, f"<endpoint {self.name}>", function, {**self.scope, **names})
 
 
 def _writing(plan: Plan) -> list[str]:

@@ -12,7 +12,7 @@ import logging
 import types
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -37,8 +37,6 @@ from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, proje
 from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from covet.db.models.query import prefetch
     from covet.rest import paged
     from covet.rest import rows as row_texts

@@ -335,8 +335,7 @@ class Mutate(Chain[M, R]):
     async def update(self, **values: Any) -> int:
         """Change all rows of the queryset by one statement, and return how many there were.
 
-        Values may be expressions over the same table. Neither ``save()`` nor its signals run; ``pre_update`` and
-        ``post_update`` are sent, once.
+        Values may be expressions over the same table. No ``save()`` runs; ``pre_update`` and ``post_update`` are sent, once.
 
         Raises:
             TypeError: The queryset is sliced.
