@@ -1,4 +1,4 @@
-"""PostgreSQL by asyncpg: its binary protocol, its cache of prepared statements, SQLSTATE to our errors."""
+"""PostgreSQL by asyncpg: its binary protocol, its cache of prepared statements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from covet.db import errors as e
@@ -20,6 +20,12 @@ from covet.db.backends.postgresql.opening import Opening
 from covet.db.backends.traces import outlives_transaction
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
 from covet.exceptions import ImproperlyConfigured, MissingDependency
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.backends.postgresql import failures
+else:
+    failures = late_module(__name__, "covet.db.backends.postgresql.failures")
 
 try:
     import asyncpg
@@ -49,49 +55,6 @@ _CHANGED = (pg.InvalidCachedStatementError, pg.OutdatedSchemaCacheError)
 @cache
 def _several() -> re.Pattern[str]:
     return re.compile(r";\s*\S")
-
-
-@cache
-def _detail_key() -> re.Pattern[str]:
-    return re.compile(r"Key \((.+?)\)=")
-
-
-# SQLSTATE, or its class (the first two characters), to the error and what to say.
-_STATES: dict[str, type[e.DatabaseError]] = {
-    "08": e.ConnectionLost,
-    "0A": e.NotSupportedError,
-    "21": e.ProgrammingError,
-    "22": e.DataError,
-    "23": e.IntegrityError,
-    "23502": e.NotNullViolation,
-    "23503": e.ForeignKeyViolation,
-    "23505": e.UniqueViolation,
-    "23514": e.CheckViolation,
-    "23P01": e.ExclusionViolation,
-    "25": e.TransactionError,
-    "25P02": e.TransactionManagementError,
-    "26": e.ProgrammingError,
-    "28": e.ConnectionFailed,
-    "34": e.ProgrammingError,
-    "3B": e.TransactionError,
-    "3D": e.ConnectionFailed,
-    "3F": e.ProgrammingError,
-    "40001": e.SerializationFailure,
-    "40P01": e.DeadlockDetected,
-    "42": e.ProgrammingError,
-    "44": e.ProgrammingError,
-    "53": e.OperationalError,
-    "54": e.OperationalError,
-    "55": e.OperationalError,
-    "55P03": e.LockTimeout,
-    "57": e.OperationalError,
-    "57014": e.QueryCanceled,
-    "57P01": e.ConnectionLost,
-    "57P02": e.ConnectionLost,
-    "57P03": e.ConnectionFailed,
-    "58": e.OperationalError,
-    "XX": e.InternalError,
-}
 
 
 class PostgreSQLConnection(Connection):
@@ -433,7 +396,7 @@ class PostgreSQLDriver(Driver):
         try:
             raw = await asyncpg.connect(loop=loop_for(gate), **self._arguments)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
-            raise self._connect_error(error) from error
+            raise failures.not_connected(error, self.config, self.alias, self._arguments["timeout"]) from error
         if not self.features.version:
             version = raw.get_server_version()
             numbers = (version.major, version.minor)
@@ -451,68 +414,9 @@ class PostgreSQLDriver(Driver):
         use_native_arrays(raw)
         return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions)
 
-    def _connect_error(self, error: BaseException) -> e.ConnectionFailed:
-        config = self.config
-        where = f"{config.host or 'localhost'}:{config.port or 5432}"
-        if isinstance(error, pg.InvalidCatalogNameError):
-            what = f"There is no database '{config.name}' on {where}. Create it: createdb {config.name}"
-        elif isinstance(error, pg.InvalidAuthorizationSpecificationError):
-            what = f"PostgreSQL on {where} refused user '{config.user}'. Check the user and password in DATABASES."
-        elif isinstance(error, pg.TooManyConnectionsError):
-            what = (
-                f"PostgreSQL on {where} takes no more connections. Lower pool.max_size, or raise its max_connections."
-            )
-        elif isinstance(error, TimeoutError):
-            what = f"PostgreSQL on {where} did not answer in {self._arguments['timeout']:g} s. Check host, port and firewall."
-        elif isinstance(error, OSError):
-            what = f"Nothing answers at {where}. Is PostgreSQL running, and are host and port in DATABASES right?"
-        elif isinstance(error, pg.CannotConnectNowError):
-            what = f"PostgreSQL on {where} is starting up or shutting down. Try again in a moment."
-        else:
-            what = f"PostgreSQL on {where} could not be reached: {error}"
-        return e.ConnectionFailed(what, alias=self.alias, code=getattr(error, "sqlstate", None))
-
     def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
         """Return our error for an SQLSTATE, or for asyncpg's own complaints."""
-        if isinstance(error, pg.DataError) and "query argument" in str(error):
-            # asyncpg's own complaint, before anything was sent.
-            return e.DataError(
-                f"A value does not fit its parameter: {_without_value(error)}", alias=self.alias, sql=sql
-            )
-        if isinstance(error, pg.PostgresError):
-            return self._server_error(error, sql)
-        if isinstance(error, pg.InterfaceError):
-            kind: type[e.DatabaseError] = e.InterfaceError
-            if "connection is closed" in str(error) or "closed in the middle" in str(error):
-                kind = e.ConnectionLost
-            return kind(str(error).partition("\n")[0], alias=self.alias, sql=sql)
-        if isinstance(error, pg.InternalClientError):
-            # The server's farewell came while nobody asked for anything, and has confused asyncpg's bookkeeping.
-            return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=self.alias, sql=sql)
-        if isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
-            return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=self.alias, sql=sql)
-        if isinstance(error, TimeoutError):
-            return e.QueryCanceled("The statement took longer than command_timeout.", alias=self.alias, sql=sql)
-        return None
-
-    def _server_error(self, error: pg.PostgresError, sql: str) -> e.DatabaseError:
-        state = str(getattr(error, "sqlstate", None) or "")
-        kind = _STATES.get(state) or _STATES.get(state[:2]) or e.DatabaseError
-        message = str(error.args[0]) if error.args else type(error).__name__
-        hint = getattr(error, "hint", None)
-        text = f"{message[:1].upper()}{message[1:]}." + (f" {hint}" if hint else "")
-        if not issubclass(kind, e.IntegrityError):
-            return kind(text, alias=self.alias, sql=sql, code=state)
-        column = getattr(error, "column_name", None)
-        return kind(
-            text,
-            alias=self.alias,
-            sql=sql,
-            code=state,
-            constraint=getattr(error, "constraint_name", None),
-            table=getattr(error, "table_name", None),
-            columns=(column,) if column else _detail_columns(getattr(error, "detail", None)),
-        )
+        return failures.translate(error, sql, self.alias)
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether asyncpg noticed that the connection was closed before it wrote anything."""
@@ -525,20 +429,6 @@ def _count(status: str) -> int:
     """Return how many rows a command tag tells: ``INSERT 0 3`` is 3, ``CREATE TABLE`` is -1."""
     count = status.rpartition(" ")[2]
     return int(count) if count.isdigit() else -1
-
-
-def _detail_columns(detail: str | None) -> tuple[str, ...]:
-    """Return the columns of ``Key (a, b)=(…) already exists``; the values after them are nobody's business."""
-    found = _detail_key().search(detail or "")
-    return tuple(name.strip().strip('"') for name in found[1].split(",")) if found else ()
-
-
-def _without_value(error: BaseException) -> str:
-    """Return asyncpg's complaint without the value in it: ``invalid input for query argument $1: 'x' (…)``."""
-    text = str(error).partition("\n")[0]
-    head, _, rest = text.partition(": ")
-    reason = rest.rpartition("(")[2].rstrip(")") if rest.endswith(")") else ""
-    return f"{head} ({reason})" if reason else head
 
 
 def _is_on(value: Any) -> bool:
