@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covet.text import camel_to_words, distance, join_words, pluralize, slugify, suggest, truncate
+from covet.text import camel_to_words, distance, join_words, misspelt, pluralize, slugify, suggest, truncate
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,18 @@ def test_distance_counts_letters_and_swaps(left, right, steps):
 @given(st.text(max_size=8), st.text(max_size=8))
 def test_distance_is_the_same_both_ways(left, right):
     assert distance(left, right, limit=3) == distance(right, left, limit=3)
+
+
+def test_a_long_name_may_be_two_letters_off() -> None:
+    """A short one with two other letters is mostly another word."""
+
+    class Above:
+        def get_queryset(self) -> None: ...
+
+        def list(self) -> None: ...
+
+    long = type("Long", (Above,), {"get_qeuryste": lambda self: None, "__module__": "shop"})
+    short = type("Short", (Above,), {"lost2": lambda self: None, "__module__": "shop"})
+
+    assert misspelt(long, Above) == ("get_qeuryste", "get_queryset")
+    assert misspelt(short, Above) is None
