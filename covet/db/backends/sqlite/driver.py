@@ -9,19 +9,25 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import partial
 from threading import Thread
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlencode
 
 import aiosqlite
 
 from covet.db import errors as e
-from covet.db.backends.direct import Gate, Prompt
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows, Unmade
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.sqlite.dialect import SQLiteDialect, use_native_moments
 from covet.db.backends.sqlite.functions import register_functions
 from covet.db.backends.sqlite.worker import Worker
 from covet.exceptions import ImproperlyConfigured
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.backends import direct
+else:
+    # With ``covet.accel``, whose native half a command that only looks at the settings of a database does without.
+    direct = late_module(__name__, "covet.db.backends.direct")
 
 __all__ = [
     "SQLiteConnection",
@@ -126,7 +132,7 @@ class SQLiteConnection(Connection):
         self.thread = thread
         self.worker = worker
         self._put = thread._tx.put_nowait
-        self._gate = Gate(asyncio.get_running_loop())
+        self._gate = direct.Gate(asyncio.get_running_loop())
         self._raw = thread._conn
         self.is_memory = is_memory
         self.is_read_only = is_read_only
@@ -164,7 +170,7 @@ class SQLiteConnection(Connection):
         thread = self.thread
         if not thread._running or thread._connection is None:
             raise ValueError("Connection closed")
-        future = Prompt(self._gate)
+        future = direct.Prompt(self._gate)
         self._put((future, partial(function, self._raw, *args)))
         try:
             return await future

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiosqlite.core import _STOP_RUNNING_SENTINEL, set_exception, set_result
 
-from covet.db.backends.direct import Prompt
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.backends import direct
+else:
+    # With ``covet.accel``, whose native half a command that only looks at the settings of a database does without.
+    direct = late_module(__name__, "covet.db.backends.direct")
+
 
 __all__ = ["Job", "Worker"]
 
@@ -30,7 +37,7 @@ class Job:
 
     __slots__ = ("args", "function", "future", "lead", "sql")
 
-    def __init__(self, lead: Any, future: Prompt, function: Any, sql: str, args: Sequence[Any]) -> None:
+    def __init__(self, lead: Any, future: direct.Prompt, function: Any, sql: str, args: Sequence[Any]) -> None:
         self.lead = lead
         self.future = future
         self.function = function
@@ -61,7 +68,7 @@ class Worker:
     def __init__(self, queue: Any) -> None:
         self._queue = queue
         # Those that are answered, each with result and error: the thread appends, the loop takes.
-        self._done: deque[tuple[Prompt, Any, BaseException | None]] = deque()
+        self._done: deque[tuple[direct.Prompt, Any, BaseException | None]] = deque()
         self._is_told = False
 
     def run(self) -> None:
@@ -75,7 +82,7 @@ class Worker:
                 result = function()
             except BaseException as found:
                 error = found
-            if future.__class__ is not Prompt:
+            if future.__class__ is not direct.Prompt:
                 # aiosqlite's own: the connection is opened or closed.
                 self._answer(future, result, error)
                 if result is _STOP_RUNNING_SENTINEL:
