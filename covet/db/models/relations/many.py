@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from typing_extensions import TypeVar, Unpack
 
+from covet.db.models.class_meta import table_name
 from covet.db.models.fields.base import FieldOptions
-from covet.db.models.options import table_name
 from covet.db.models.query.paths import Hop
 from covet.db.models.relations.access import ManyDescriptor
 from covet.db.models.relations.foreign import ForeignKey
