@@ -25,6 +25,7 @@ __all__ = [
     "decode_moment",
     "duplicate_key",
     "encode_integers",
+    "encode_moment",
     "encode_rows",
     "in_utc",
     "read_moment",
@@ -64,6 +65,7 @@ def _pick(name: str, twin: str) -> Any:
 
 encode_rows: Callable[[Iterable[Sequence[Any]], RowPlan], bytes] = _pick("encode_rows", "rows")
 decode_moment: Callable[[bytes], datetime] = _pick("decode_moment", "moments")
+encode_moment: Callable[[object], bytes | None] = _pick("encode_moment", "moments")
 in_utc: Callable[[object], datetime] = _pick("in_utc", "moments")
 read_moment: Callable[[object], datetime] = _pick("read_moment", "moments")
 decode_integers: Callable[[bytes, int], list[int | None] | None] = _pick("decode_integers", "integers")
@@ -89,6 +91,7 @@ _NAMES = (
     "decode_moment",
     "duplicate_key",
     "encode_integers",
+    "encode_moment",
     "encode_rows",
     "in_utc",
     "read_moment",

@@ -27,6 +27,8 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(integers::encode_integers, module)?)?;
     module.add_function(wrap_pyfunction!(moments::decode_moment, module)?)?;
     #[cfg(not(feature = "abi3"))]
+    module.add_function(wrap_pyfunction!(moments::encode_moment, module)?)?;
+    #[cfg(not(feature = "abi3"))]
     module.add_function(wrap_pyfunction!(moments::in_utc, module)?)?;
     module.add_function(wrap_pyfunction!(moments::read_moment, module)?)?;
     module.add_function(wrap_pyfunction!(heads::read_request, module)?)?;

@@ -3,11 +3,12 @@
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBytes;
 use pyo3::types::PyString;
 #[cfg(feature = "abi3")]
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::PyType;
 #[cfg(not(feature = "abi3"))]
-use pyo3::types::{PyDateAccess, PyDateTime, PyTimeAccess, PyTzInfo};
+use pyo3::types::{PyDateAccess, PyDateTime, PyTimeAccess, PyTzInfo, PyTzInfoAccess};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Days from 0000-03-01, so that the leap day ends each year, to 2000-01-01, PostgreSQL's epoch.
@@ -17,6 +18,9 @@ const ERA_DAYS: i64 = 146_097;
 /// 0001-01-01 and 9999-12-31 as days since the epoch: what a `datetime` can hold.
 const FIRST_DAY: i64 = -730_119;
 const LAST_DAY: i64 = 2_921_939;
+/// The last microsecond of the last day.
+#[cfg(not(feature = "abi3"))]
+const LAST_MICROS: i64 = (LAST_DAY + 1) * MICROS_PER_DAY - 1;
 
 /// What every moment is made by.
 struct Makers {
@@ -139,6 +143,49 @@ pub fn in_utc(value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         naive.get_fold(),
     )?;
     Ok(made.into_any().unbind())
+}
+
+/// Return the eight bytes of a moment in UTC, or None for another one, and for those that stand for the infinities.
+///
+/// Not for the stable ABI, as above.
+#[cfg(not(feature = "abi3"))]
+#[pyfunction]
+#[pyo3(signature = (value, /))]
+pub fn encode_moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let py = value.py();
+    let Ok(moment) = value.cast_exact::<PyDateTime>() else {
+        return Ok(None);
+    };
+    match moment.get_tzinfo() {
+        Some(zone) if zone.is(&makers(py)?.utc) => {}
+        _ => return Ok(None),
+    }
+    let days = days(
+        i64::from(moment.get_year()),
+        i64::from(moment.get_month()),
+        i64::from(moment.get_day()),
+    );
+    let (hour, minute) = (i64::from(moment.get_hour()), i64::from(moment.get_minute()));
+    let seconds = (hour * 60 + minute) * 60 + i64::from(moment.get_second());
+    let micros = days * MICROS_PER_DAY + seconds * 1_000_000 + i64::from(moment.get_microsecond());
+    let is_end = micros == LAST_MICROS || micros == FIRST_DAY * MICROS_PER_DAY;
+    Ok((!is_end).then(|| PyBytes::new(py, &micros.to_be_bytes())))
+}
+
+/// Return how many days a date is behind the epoch.
+#[cfg(not(feature = "abi3"))]
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    // As in `state`, the other way round.
+    let (year, from_march) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let of_year = (153 * from_march + 2) / 5 + day - 1;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    era * ERA_DAYS + of_era - EPOCH_DAYS
 }
 
 /// Return the ten bytes of the moment that a text tells; `None` for another form, and for a day or hour that there is not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
@@ -135,3 +135,57 @@ class Later(datetime):
 def test_what_is_no_plain_moment_gets_no_zone(half: str, value: object) -> None:
     with pytest.raises(ValueError, match="no moment"):
         ZONES[half](value)
+
+
+WRITERS = {"python": twin.encode_moment, "chosen": accel.encode_moment}
+
+
+@pytest.mark.parametrize("half", WRITERS)
+@given(moment=st.datetimes(), fold=st.sampled_from([0, 1]))
+@example(moment=datetime(2000, 2, 29), fold=0)
+@example(moment=datetime(1900, 2, 28, 23, 59, 59, 999_999), fold=0)
+@example(moment=datetime(1, 1, 1, microsecond=1), fold=0)
+@example(moment=datetime(9999, 12, 31, 23, 59, 59, 999_998), fold=0)
+def test_a_moment_in_utc_is_written_as_it_is_read(half: str, moment: datetime, fold: int) -> None:
+    moment = moment.replace(tzinfo=UTC, fold=fold)
+    micros = (moment - EPOCH) // timedelta(microseconds=1)
+
+    assert WRITERS[half](moment) == (None if micros in (FIRST, LAST) else packed(micros))
+
+
+@pytest.mark.parametrize("half", WRITERS)
+def test_every_day_of_eight_centuries_is_written_as_its_own(half: str) -> None:
+    day = timedelta(days=1)
+    moment = datetime(1600, 1, 1, 12, tzinfo=UTC)
+    begin = (moment - EPOCH) // timedelta(microseconds=1)
+    for number in range(800 * 366):
+        assert WRITERS[half](moment) == packed(begin + number * 86_400_000_000)
+        moment += day
+
+
+@pytest.mark.parametrize("half", WRITERS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        1,
+        "2024-01-01",
+        date(2024, 1, 1),
+        datetime(2024, 1, 1),
+        datetime(2024, 1, 1, tzinfo=timezone(timedelta(0))),
+        datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+        Later(2024, 1, 1, tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_what_is_no_plain_moment_in_utc_is_left_to_others(half: str, value: object) -> None:
+    found = WRITERS[half](value)
+    # A zone of no offset is UTC to Python: ``timezone(timedelta(0))`` is that very object.
+    is_utc = (
+        type(value) is datetime
+        and value.tzinfo is UTC
+        and value.replace(tzinfo=None) not in (datetime.max, datetime.min)
+    )
+    assert (found is not None) is is_utc

