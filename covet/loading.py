@@ -142,6 +142,8 @@ def import_string(path: str) -> Any:
     try:
         found: Any = import_module(module_name, wanted_by=f"'{path}'")
     except ImproperlyConfigured as error:
+        if type(error) is not ImproperlyConfigured or not isinstance(error.__cause__, ModuleNotFoundError):
+            raise  # the module is there, and says itself what it lacks
         from covet.porting.hints import path_hint  # only a mistake needs it, and it reads syntax trees
 
         raise ImproperlyConfigured(f"{error}{path_hint(path)}") from error.__cause__

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from covet.exceptions import ImproperlyConfigured
+from covet.exceptions import ImproperlyConfigured, MissingDependency
 from covet.loading import has_submodule, import_string, module_folder, submodules
 
 
@@ -36,6 +36,16 @@ def test_a_module_that_fails_is_no_missing_module(tmp_path, monkeypatch):
 
     with pytest.raises(ModuleNotFoundError, match="not_there_for_a_test"):
         import_string("broken_module_of_a_test.name")
+
+
+def test_what_a_module_says_that_it_lacks_comes_as_it_is(tmp_path, monkeypatch):
+    lacks = "raise MissingDependency('asyncpg', extra='postgres', feature='A PostgreSQL database')"
+    text = f"from covet.exceptions import MissingDependency\ntry:\n    import nowhere_at_all\nexcept ImportError as error:\n    {lacks} from error\n"
+    (tmp_path / "lacking_module.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(MissingDependency, match=r"covet\[postgres\]"):
+        import_string("lacking_module.Thing")
 
 
 def test_submodules_are_listed_without_importing(tmp_path, monkeypatch):
