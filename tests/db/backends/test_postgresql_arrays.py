@@ -85,7 +85,9 @@ async def test_connections_of_a_database_have_the_codecs_where_rust_is_at_hand(
     monkeypatch.setattr(accel, "encode_integers", encode)
     for active, expected in (("rust", [[1, 2]]), ("python", [])):
         monkeypatch.setattr(
-            accel, "active", lambda active=active: dict.fromkeys(("encode_integers", "decode_moment"), active)
+            accel,
+            "active",
+            lambda active=active: dict.fromkeys(("encode_integers", "decode_moment", "encode_moment"), active),
         )
         database = Database("default", parse_database(await scratch("postgresql")))
         [row] = await database.fetch("SELECT $1::bigint[]", ([1, 2],))
