@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
@@ -344,7 +343,6 @@ class PostgreSQLDriver(Driver):
             if name in options
         }
         self._check_options(own, options)
-        self._may_be_plain = _is_near(config.host) and _says_nothing_of_tls(options)
         arguments: dict[str, Any] = {name: int(options.pop(name)) for name in _INTEGER_OPTIONS if name in options}
         if self.pools_transactions:
             arguments["statement_cache_size"] = 0
@@ -396,7 +394,7 @@ class PostgreSQLDriver(Driver):
         """
         gate = Gate(asyncio.get_running_loop())
         try:
-            raw = await self._open(loop_for(gate))
+            raw = await asyncpg.connect(loop=loop_for(gate), **self._arguments)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
             raise failures.not_connected(error, self.config, self.alias, self._arguments["timeout"]) from error
         if not self.features.version:
@@ -416,17 +414,6 @@ class PostgreSQLDriver(Driver):
         use_native_arrays(raw)
         return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions)
 
-    async def _open(self, loop: Any) -> Any:
-        if self._may_be_plain:
-            # What does not leave the machine needs no TLS: without it a round trip and a context of OpenSSL's are saved.
-            try:
-                return await asyncpg.connect(loop=loop, ssl=False, **self._arguments)
-            except pg.InvalidAuthorizationSpecificationError as error:
-                # The server's rules (hostssl) may ask for it here, too; a wrong password is none of them.
-                if error.sqlstate != pg.InvalidAuthorizationSpecificationError.sqlstate:
-                    raise
-        return await asyncpg.connect(loop=loop, **self._arguments)
-
     def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
         """Return our error for an SQLSTATE, or for asyncpg's own complaints."""
         return failures.translate(error, sql, self.alias)
@@ -442,16 +429,6 @@ def _count(status: str) -> int:
     """Return how many rows a command tag tells: ``INSERT 0 3`` is 3, ``CREATE TABLE`` is -1."""
     count = status.rpartition(" ")[2]
     return int(count) if count.isdigit() else -1
-
-
-def _is_near(host: str | None) -> bool:
-    return host is not None and (host in ("localhost", "::1") or host.startswith("127."))
-
-
-def _says_nothing_of_tls(options: Collection[str]) -> bool:
-    """Whether neither the options nor libpq's environment choose how a connection is secured."""
-    words = [*options, *[name[2:].lower() for name in os.environ if name.startswith("PG")]]
-    return not any(word.startswith(("ssl", "service")) or word == "direct_tls" for word in words)
 
 
 def _is_on(value: Any) -> bool:
