@@ -1,4 +1,4 @@
-"""``timestamptz`` by way of ``covet.accel``: where Rust is at hand, a moment is read and written in a third of asyncpg's time.
+"""``timestamptz`` by way of ``covet.accel``: where Rust is at hand, a moment is read in a third of asyncpg's time.
 
 asyncpg takes a codec for both directions or none, so what encodes stands here too. It accepts and refuses what asyncpg's does.
 """
