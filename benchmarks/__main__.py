@@ -42,9 +42,12 @@ def main() -> None:
         tables.append(orm.run(options.rounds, options.seconds, options.only))
         print(tables[-1])
         if options.peers:
+            from benchmarks.cores import apart
+            from benchmarks.data import database_url
             from benchmarks.suites import orm_peers
 
-            tables.append(orm_peers.run(options.peers_python, options.rounds, options.seconds, options.only))
+            with apart(database_url()):  # the peers' processes inherit the core
+                tables.append(orm_peers.run(options.peers_python, options.rounds, options.seconds, options.only))
             print(tables[-1])
     if "rows" in suites:
         from benchmarks.suites import rows
@@ -60,7 +63,7 @@ def main() -> None:
         day = dt.date.today().isoformat()
         ours = _versions(sys.executable, OURS)
         theirs = f"; peers: {_versions(options.peers_python, PEERS)}" if options.peers else ""
-        path = Path(__file__).parent / "results" / f"{day}.txt"
+        path = Path(__file__).parent / "results" / f"{day}-{'-'.join(suites)}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"{day}, CPython {platform.python_version()}, {ours}{theirs}\n\n" + "\n\n".join(tables) + "\n")
 

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from benchmarks.data import COLUMNS, ROWS, database_url
+from benchmarks.data import COLUMNS, ROWS, database_url, keys
 
 Work = Callable[[], Awaitable[Any]]
 ARTICLE = f"SELECT {', '.join(COLUMNS)} FROM bench_article"
 AUTHOR = "SELECT id, name FROM bench_author WHERE id = $1"
 
-key = random.Random(1)
+_articles = keys(ROWS)
+_authors = keys(200)
 #: How all of them make JSON of plain values.
 encode_json = msgspec.json.Encoder().encode
 
 
 def article_key() -> int:
     """The key of any article."""
-    return key.randint(1, ROWS)
+    return next(_articles)
 
 
 def author_key() -> int:
     """The key of any author."""
-    return key.randint(1, 200)
+    return next(_authors)
 
 
-async def works() -> tuple[dict[str, Work], dict[str, Any]]:
-    """Return the operations, and the values of one article."""
+async def works() -> tuple[dict[str, Work], Callable[[], dict[str, Any]]]:
+    """Return the operations, and what gives the values of a new article."""
     pool = await asyncpg.create_pool(database_url(), min_size=16, max_size=16)
     columns = COLUMNS[1:]
     places = ", ".join(f"${number}" for number in range(1, len(COLUMNS)))
@@ -41,6 +41,10 @@ async def works() -> tuple[dict[str, Work], dict[str, Any]]:
     joined = "SELECT a.*, u.* FROM bench_article a JOIN bench_author u ON u.id = a.author_id ORDER BY a.id LIMIT 100"
     sample = dict(await pool.fetchrow(ARTICLE + " WHERE id = 1"))
     values = {name: sample[name] for name in columns}
+
+    def new_article() -> dict[str, Any]:
+        # One author for all would measure how sixteen transactions lock one row.
+        return {**values, "author_id": author_key()}
 
     async def get() -> Any:
         return await pool.fetchrow(ARTICLE + " WHERE id = $1", article_key())
@@ -52,7 +56,7 @@ async def works() -> tuple[dict[str, Work], dict[str, Any]]:
         return encode_json([dict(row) for row in await rows()])
 
     async def create() -> Any:
-        return await pool.fetchval(insert, *values.values())
+        return await pool.fetchval(insert, *new_article().values())
 
     async def save() -> Any:
         row = dict(await get())
@@ -80,4 +84,4 @@ async def works() -> tuple[dict[str, Work], dict[str, Any]]:
         "join to author": join,
         "row.author over 100": touch,
         "transaction": transaction,
-    }, values
+    }, new_article

@@ -37,7 +37,7 @@ def _configure() -> None:
     django.setup()
 
 
-async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
+async def works(new_article: Callable[[], dict[str, Any]], tasks: int) -> dict[str, Work]:
     """Return the operations."""
     _configure()
     from django.db import models, transaction
@@ -74,7 +74,7 @@ async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
         return encode_json(list(Article.objects.order_by("pk")[:100].values(*COLUMNS)))
 
     def create() -> Any:
-        return Article.objects.create(**values)
+        return Article.objects.create(**new_article())
 
     def save() -> Any:
         row = get()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from oxyde import Field, Model, db
@@ -38,7 +39,7 @@ class Article(Model):
         table_name = "bench_article"
 
 
-async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
+async def works(new_article: Callable[[], dict[str, Any]], tasks: int) -> dict[str, Work]:
     """Return the operations."""
     await db.init(default=database_url().replace("postgres://", "postgresql://"))
 
@@ -52,7 +53,7 @@ async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
         return encode_json(await Article.objects.order_by("id").limit(100).values(*COLUMNS).all())
 
     async def create() -> Any:
-        return await Article.objects.create(**values)
+        return await Article.objects.create(**new_article())
 
     async def save() -> Any:
         row = await get()

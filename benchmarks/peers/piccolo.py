@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,10 +54,9 @@ class Article(Table, tablename="bench_article", db=ENGINE):
     language = Varchar(length=10)
 
 
-async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
+async def works(new_article: Callable[[], dict[str, Any]], tasks: int) -> dict[str, Work]:
     """Return the operations."""
     await ENGINE.start_connection_pool(min_size=16, max_size=16)
-    own = {("author" if name == "author_id" else name): value for name, value in values.items()}
 
     async def get() -> Any:
         return await Article.objects().get(Article.id == article_key())
@@ -68,7 +68,8 @@ async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
         return encode_json(await Article.select().order_by(Article.id).limit(100))
 
     async def create() -> Any:
-        await Article(**own).save()
+        values = new_article()
+        await Article(author=values.pop("author_id"), **values).save()
 
     async def save() -> Any:
         row = await get()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, String, Text, select, update
@@ -38,7 +39,7 @@ class Article(Base):
     author: Mapped[Author] = relationship()
 
 
-async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
+async def works(new_article: Callable[[], dict[str, Any]], tasks: int) -> dict[str, Work]:
     """Return the operations."""
     url = database_url().replace("postgres://", "postgresql+asyncpg://")
     engine = create_async_engine(url, pool_size=16, max_overflow=0)
@@ -58,7 +59,7 @@ async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
 
     async def create() -> Any:
         async with session() as s, s.begin():
-            s.add(Article(**values))
+            s.add(Article(**new_article()))
 
     async def save() -> Any:
         async with session() as s, s.begin():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tortoise import Tortoise, fields
@@ -36,7 +37,7 @@ class Article(Model):
         table = "bench_article"
 
 
-async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
+async def works(new_article: Callable[[], dict[str, Any]], tasks: int) -> dict[str, Work]:
     """Return the operations."""
     url = database_url().replace("postgres://", "asyncpg://") + "?minsize=16&maxsize=16"
     await Tortoise.init(db_url=url, modules={"models": [__name__]}, use_tz=True)
@@ -51,7 +52,7 @@ async def works(values: dict[str, Any], tasks: int) -> dict[str, Work]:
         return encode_json(await Article.all().order_by("id").limit(100).values(*COLUMNS))
 
     async def create() -> Any:
-        return await Article.create(**values)
+        return await Article.create(**new_article())
 
     async def save() -> Any:
         row = await get()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-import random
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from benchmarks.data import COLUMNS, DATABASE
+from benchmarks.cores import apart
+from benchmarks.data import COLUMNS, DATABASE, keys
 from benchmarks.measure import HEADS, ratios, table
 
 ROWS = 2000
@@ -41,13 +41,13 @@ async def _measure(prefix: str, url: str, mark: str, fetch: Callable[..., Awaita
     from covet.db.database import Database
 
     rounds, seconds, only = rest
-    key = random.Random(1)
+    articles = keys(ROWS)
 
     async def raw_get() -> Any:
-        return await fetch(f"{SELECT} WHERE id = {mark}", (key.randint(1, ROWS),))
+        return await fetch(f"{SELECT} WHERE id = {mark}", (next(articles),))
 
     async def our_get() -> Any:
-        return await Article.objects.get(pk=key.randint(1, ROWS))
+        return await Article.objects.get(pk=next(articles))
 
     async def raw_rows() -> Any:
         return await fetch(f"{SELECT} ORDER BY id LIMIT 100", ())
@@ -139,7 +139,8 @@ async def _mariadb(*rest: Any) -> list[Any]:
             finally:
                 kept.append(connection)
 
-        rows += await _measure(name, f"{url}?driver={name}&pool_max_size=16", "%s", fetch, *rest)
+        with apart(base):
+            rows += await _measure(name, f"{url}?driver={name}&pool_max_size=16", "%s", fetch, *rest)
         for connection in connections:
             connection.close()
     await asyncio.sleep(0)

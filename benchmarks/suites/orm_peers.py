@@ -24,8 +24,8 @@ async def _measure(peer: str, tasks: int, rounds: int, seconds: float, only: str
     """Return asyncpg = 1 ratios by row; what a peer cannot do is told by its error."""
     from benchmarks.peers import bare
 
-    raw, values = await bare.works()
-    ours = await importlib.import_module(f"benchmarks.peers.{peer}").works(values, tasks)
+    raw, new_article = await bare.works()
+    ours = await importlib.import_module(f"benchmarks.peers.{peer}").works(new_article, tasks)
     found: dict[str, float | str] = {}
     for name, work in raw.items():
         if only not in name:
