@@ -160,3 +160,23 @@ async def test_the_schema_is_read_under_djangos_names(database: Database) -> Non
     assert found["thing_by_size"]["index"]
     assert not found["thing_by_size"]["unique"]
     assert (await reader.get_constraints("maker"))["maker_code"]["unique"]
+
+
+@pytest.mark.vendors("postgresql")
+async def test_a_connection_that_cannot_be_set_up_is_cut(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has accepted it, and nobody would close it: it would hold one of the server's places."""
+    from covet.db.backends.postgresql import driver
+
+    met: list[Any] = []
+
+    def fail(raw: Any) -> None:
+        met.append(raw)
+        raise RuntimeError("not set up")
+
+    monkeypatch.setattr(driver, "use_native_arrays", fail)
+    one = Database("default", database.config)
+    with pytest.raises(RuntimeError, match="not set up"):
+        await one.fetch("SELECT 1", ())
+    await one.close()
+
+    assert [raw.is_closed() for raw in met] == [True]

@@ -397,15 +397,18 @@ class PostgreSQLDriver(Driver):
             raw = await asyncpg.connect(loop=loop_for(gate), **self._arguments)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
             raise failures.not_connected(error, self.config, self.alias, self._arguments["timeout"]) from error
+        try:
+            return self._set_up(raw, gate)
+        except BaseException:
+            raw.terminate()
+            raise
+
+    def _set_up(self, raw: asyncpg.Connection, gate: Gate) -> PostgreSQLConnection:
         if not self.features.version:
             version = raw.get_server_version()
             numbers = (version.major, version.minor)
             server = f"PostgreSQL {version.major}.{version.minor}"
-            try:
-                require_version(server, numbers, self.minimum, self.alias)
-            except e.NotSupportedError:
-                raw.terminate()
-                raise
+            require_version(server, numbers, self.minimum, self.alias)
             self.features = Features(server, numbers, error_breaks_transaction=True)
         # What asyncpg does beside its protocol is the loop's business alone.
         raw._loop = gate.loop
