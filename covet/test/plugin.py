@@ -118,7 +118,8 @@ async def covet_databases(request: pytest.FixtureRequest) -> AsyncIterator[async
 async def db(request: pytest.FixtureRequest, covet_databases: asyncio.AbstractEventLoop) -> AsyncIterator[None]:
     """The databases, for this test alone: what it writes is rolled back, or deleted with ``transaction=True``.
 
-    Client, commands, WebSocket handlers and ``live_server`` share the test's connection, so they see its rows.
+    Client, commands, WebSocket handlers and ``live_server`` share the test's connection, so they see its rows. A test that is
+    not async runs in a thread, where ``covet.run_sync()`` reaches it.
     """
     from covet.conf import settings
     from covet.test.database import isolated
@@ -212,9 +213,12 @@ async def admin_client(covet_application: Any, admin_user: Any) -> AsyncIterator
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test that is not async in a thread when it has ``live_server``: the server answers on the loop meanwhile."""
-    # pytest-asyncio wraps a coroutine function in a plain one.
-    if "live_server" not in pyfuncitem.fixturenames or inspect.iscoroutinefunction(inspect.unwrap(pyfuncitem.obj)):
+    """Run a test that is not async in a thread when it has the databases: ``run_sync`` and ``live_server`` need the loop meanwhile."""
+    # Hypothesis and pytest-asyncio wrap a coroutine function in a plain one.
+    if pytest_asyncio.is_async_test(pyfuncitem) or inspect.iscoroutinefunction(inspect.unwrap(pyfuncitem.obj)):
+        return None
+    # Of the item itself: those that the marker has asked for do not stand in ``pyfuncitem.fixturenames``.
+    if "covet_databases" not in pyfuncitem._request.fixturenames:
         return None
     from covet.concurrency import to_thread
 
@@ -228,8 +232,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 async def live_server(covet_application: Any) -> AsyncIterator[LiveServer]:
     """A real server of the project on a free port: ``live_server.url``, ``live_server.ws_url``.
 
-    A test that is not async runs in a thread, so that tools which block (a browser's driver, ``urllib``) can be used;
-    ``covet.run_sync()`` reaches the database there.
+    A test that is not async runs in a thread, as with ``db``, so that tools which block (a browser's driver, ``urllib``) can be
+    used; ``covet.run_sync()`` reaches the database there.
     """
     from covet.test.live import serve
 

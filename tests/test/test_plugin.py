@@ -438,6 +438,64 @@ def test_rows_of_migrations_are_put_back_after_real_commits(tmp_path: Path) -> N
     assert outcome == {"passed": 2, "failed": 2}, output
 
 
+SYNC = """
+import asyncio
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+from covet import run_sync
+from covet.auth.models import User
+
+def ask(turn):
+    assert run_sync(User.objects.count()) == 0
+    run_sync(User.objects.create_user("ann"))
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_by_the_fixture(db, turn):
+    ask(turn)
+
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.db
+def test_by_the_marker(turn):
+    ask(turn)
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_by_commits(transactional_db, turn):
+    ask(turn)
+
+class TestMethods:
+    def test_by_a_method(self, db):
+        ask(1)
+
+def test_a_fixture_that_is_not_async_is_before_it(db, settings):
+    settings.PAGE_SIZE = 7
+    from covet.conf import settings as live
+    assert live.PAGE_SIZE == 7
+    ask(1)
+
+def test_a_loop_of_its_own(db):
+    async def three():
+        return 3
+    assert asyncio.run(three()) == 3
+
+@settings(max_examples=3, database=None, suppress_health_check=list(HealthCheck))
+@given(number=strategies.integers())
+async def test_of_hypothesis(db, number):
+    assert await User.objects.count() == 0 and asyncio.get_running_loop()
+
+def test_what_needs_no_database_stays_on_the_main_thread():
+    import threading
+    assert threading.current_thread() is threading.main_thread()
+    with pytest.raises(RuntimeError, match="fixture db"):
+        run_sync(User.objects.count())
+"""
+
+
+def test_a_test_that_is_not_async_reaches_the_database(project: Project) -> None:
+    outcome, output = project.test(SYNC)
+
+    assert outcome == {"passed": 11}, output
+
+
 IN_PARALLEL = (
     CONTENT
     + """
