@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from covet.conf import settings
 from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, Response
 from covet.http.streaming import FileResponse
-from covet.middleware.csrf import get_token
+from covet.middleware.csrf import get_token, header_name
 from covet.text import escape
 
 __all__ = ["asset", "graphiql", "has_graphiql"]
@@ -52,7 +51,7 @@ def graphiql(request: Request) -> Response:
     base = request.root_path + request.path.rstrip("/")
     data = {
         "endpoint": request.root_path + request.path,
-        "csrf-header": settings.CSRF_HEADER_NAME,
+        "csrf-header": header_name(),
         "csrf-token": get_token(request),
     }
     attributes = " ".join(f'data-{name}="{escape(value)}"' for name, value in data.items())

@@ -23,7 +23,7 @@ from covet.http.response import Response
 from covet.middleware.base import SAFE, GetResponse
 from covet.urls.endpoint import marked
 
-__all__ = ["CsrfMiddleware", "csrf_exempt", "get_token", "rotate_token"]
+__all__ = ["CsrfMiddleware", "csrf_exempt", "get_token", "header_name", "rotate_token"]
 
 FORM_FIELD = "csrfmiddlewaretoken"
 # A browser that knows a password for the site adds these by itself, whoever made it send the request.
@@ -59,6 +59,11 @@ def get_token(request: Request) -> str:
     # Masked anew each time, so that compression cannot be used to guess it (BREACH).
     mask = secrets.token_bytes(_SECRET_BYTES)
     return (mask + _xor(mask, csrf.secret)).hex()
+
+
+def header_name() -> str:
+    """Return the name of the header that carries the token, where ``CSRF_HEADER_NAME`` says it as WSGI does too: ``HTTP_X_…``."""
+    return settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
 
 
 def rotate_token(request: Request) -> None:
@@ -99,8 +104,7 @@ class CsrfMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}=".encode("latin-1")
-        header = settings.CSRF_HEADER_NAME
-        self.header = header.removeprefix("HTTP_").replace("_", "-").lower()
+        self.header = header_name().lower()
         self.trusted = [_trusted(origin) for origin in settings.CSRF_TRUSTED_ORIGINS]
 
     async def __call__(self, request: Request) -> Response:
@@ -191,7 +195,7 @@ class CsrfMiddleware:
             field = form.get(FORM_FIELD, "")
             given = field if isinstance(field, str) else ""
         if not given:
-            return f"there is no token. Send it in the header {settings.CSRF_HEADER_NAME} or the field {FORM_FIELD}."
+            return f"there is no token. Send it in the header {header_name()} or the field {FORM_FIELD}."
         sent = _unmask(given)
         if sent is None or not hmac.compare_digest(sent, secret):
             return "the token is not the one of the cookie. Load the page anew."

@@ -15,7 +15,7 @@ from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, Response
 from covet.loading import late_module
-from covet.middleware.csrf import get_token
+from covet.middleware.csrf import get_token, header_name
 from covet.problems import KINDS
 from covet.rest.part import RestPart
 from covet.text import escape
@@ -139,7 +139,7 @@ def _data(request: Request) -> str:
     values = {
         "url": reverse("openapi", query=asked),
         "csrf-cookie": settings.CSRF_COOKIE_NAME,
-        "csrf-header": settings.CSRF_HEADER_NAME,
+        "csrf-header": header_name(),
     }
     return "".join(f' data-{name}="{escape(str(value))}"' for name, value in values.items())
 

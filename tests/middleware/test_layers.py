@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from covet.concurrency import run_sync
+from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
 from covet.http import HTMLResponse, JSONResponse, Request, Response, StreamingResponse
 from covet.http.errors import Forbidden
@@ -18,7 +19,8 @@ from covet.middleware import GetResponse, Middleware, MiddlewareNotUsed
 from covet.middleware.chain import fold
 from covet.middleware.common import CommonMiddleware
 from covet.middleware.csp import NONCE, build_policy
-from covet.middleware.csrf import CsrfMiddleware, csrf_exempt, get_token
+from covet.middleware.csrf import CsrfMiddleware, csrf_exempt, get_token, header_name
+from covet.rest.openapi.security import csrf_token
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -433,6 +435,22 @@ async def test_a_password_that_browsers_add_by_themselves_is_no_token(site: Site
     anonymous = await client.post("/save", headers={"authorization": scheme})
 
     assert (forged.status_code, anonymous.status_code) == (403, 200)
+
+
+@pytest.mark.parametrize("name", ["X-Site-Token", "HTTP_X_SITE_TOKEN"])
+async def test_the_name_of_the_header_is_read_as_django_writes_it_too(site: Site, name: str) -> None:
+    """Scripts, and who reads the error, need the name of the header; browsers send no ``HTTP_…``."""
+    client = await site(FORMS, middleware=[CSRF], CSRF_HEADER_NAME=name)
+    client.cookies.set("sessionid", "abc")
+    token = (await client.get("/form")).text
+
+    taken = await client.post("/save", headers={"X-Site-Token": token})
+    refused = await client.post("/save")
+
+    assert taken.status_code == 200
+    assert "in the header x-site-token or" in refused.json()["detail"].lower()
+    with override(CSRF_HEADER_NAME=name):
+        assert header_name().lower() == csrf_token()["name"].lower() == "x-site-token"
 
 
 async def test_a_request_with_a_session_needs_the_token(site: Site) -> None:

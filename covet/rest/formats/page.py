@@ -15,7 +15,7 @@ from covet.exceptions import CovetError
 from covet.http.errors import HTTPException
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, Response
-from covet.middleware.csrf import get_token
+from covet.middleware.csrf import get_token, header_name
 from covet.problems import phrase
 from covet.rest.formats.base import Format, Formats
 from covet.text import escape
@@ -163,9 +163,7 @@ def _assets(request: Request) -> tuple[str, str]:
     if not methods:
         return escape(style), ""
     options = "".join(f"<option>{name}</option>" for name in methods)
-    data = (
-        f'data-csrf-cookie="{escape(settings.CSRF_COOKIE_NAME)}" data-csrf-header="{escape(settings.CSRF_HEADER_NAME)}"'
-    )
+    data = f'data-csrf-cookie="{escape(settings.CSRF_COOKIE_NAME)}" data-csrf-header="{escape(header_name())}"'
     form = (
         f"<section aria-label=Send><h2>Try it</h2><form id=send hidden {data}>"
         f"<label>Method <select name=method>{options}</select></label>"

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
+from covet.middleware.csrf import header_name
 from covet.text import suggest
 
 __all__ = ["api_key", "basic", "bearer", "csrf_token", "oauth2", "openid", "requirements", "schemes", "session_cookie"]
@@ -31,7 +32,7 @@ def session_cookie() -> dict[str, Any]:
 
 def csrf_token() -> dict[str, Any]:
     """Return the scheme of the token that proves a write with a session to come from this site."""
-    name = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
+    name = header_name()
     text = f"The value of the cookie '{settings.CSRF_COOKIE_NAME}'; needed by writes with a session."
     scheme = {"type": "apiKey", "in": "header", "name": name, "description": text}
     # For clients that are generated: which cookie to read.
