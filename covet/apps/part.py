@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -54,6 +54,10 @@ class AppPart:
 
     def check_deploy(self, apps: Apps) -> Found:
         """Give what ``manage.py check --deploy`` should report besides; may be async."""
+        return ()
+
+    def check_databases(self, apps: Apps, databases: Sequence[str]) -> Found:
+        """Give what ``manage.py check --database`` should report of the databases of these aliases; may be async."""
         return ()
 
     async def startup(self) -> None:

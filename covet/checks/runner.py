@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from covet.checks.messages import CheckMessage
+from covet.checks.messages import CheckMessage, Tags
 from covet.conf import settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def register(*tags: str, deploy: bool = False) -> Callable[[F], F]:
     The function is called with ``apps`` and gives messages: a list, a generator, or a coroutine of either.
 
     Args:
-        tags: What the check is about, for ``check --tag``.
+        tags: What the check is about, for ``check --tag``. One with ``Tags.database`` runs only for the databases that
+            ``check --database`` names, and is called with ``databases=`` as well, where it takes that.
         deploy: Run it only with ``--deploy``.
     """
 
@@ -54,6 +55,7 @@ async def run_checks(
     tags: Iterable[str] | None = None,
     deploy: bool = False,
     labels: Iterable[str] | None = None,
+    databases: Iterable[str] = (),
 ) -> list[CheckMessage]:
     """Return what the checks find, the worst first; silenced ids left out.
 
@@ -62,7 +64,9 @@ async def run_checks(
         tags: Only checks with one of these tags.
         deploy: Also the checks meant for production.
         labels: Only findings about these apps, where a finding says what it is about.
+        databases: The aliases of databases that may be asked: without one, no check with the tag ``database`` runs.
     """
+    aliases = list(databases)
     wanted = None if tags is None else frozenset(tags)
     found: list[CheckMessage] = []
     for part in apps.parts():
@@ -70,9 +74,16 @@ async def run_checks(
             found += await _messages(part.check(apps), f"{type(part).__qualname__}.check")
             if deploy:
                 found += await _messages(part.check_deploy(apps), f"{type(part).__qualname__}.check_deploy")
+            if aliases:
+                found += await _messages(
+                    part.check_databases(apps, aliases), f"{type(part).__qualname__}.check_databases"
+                )
     for function, (own, only_deploy) in list(_checks.items()):
-        if (deploy or not only_deploy) and (wanted is None or wanted & own):
-            found += await _messages(function(apps), function.__qualname__)
+        if (only_deploy and not deploy) or (Tags.database in own and not aliases):
+            continue
+        if wanted is None or wanted & own:
+            named = {"databases": aliases} if Tags.database in own and _takes_databases(function) else {}
+            found += await _messages(function(apps, **named), function.__qualname__)
     silenced = set(settings.SILENCED_SYSTEM_CHECKS)
     shown = [message for message in found if message.id not in silenced or message.id is None]
     if labels is not None:
@@ -80,6 +91,11 @@ async def run_checks(
         shown = [message for message in shown if _label(message, apps) in kept]
     # Stable for what is equally bad: parts in their order, apps in theirs.
     return sorted(shown, key=lambda message: -message.level)
+
+
+def _takes_databases(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters
+    return "databases" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 async def _messages(result: Any, name: str) -> list[CheckMessage]:

@@ -9,6 +9,7 @@ from covet.apps.registry import apps
 from covet.checks.messages import CheckMessage, Level
 from covet.checks.runner import registered_tags, run_checks
 from covet.conf import settings
+from covet.db.connections import connections
 from covet.exceptions import CommandError
 from covet.management.decorator import ALL, command, json_option
 from covet.management.output import note, out, style
@@ -30,6 +31,7 @@ _TITLES = {
 @click.argument("app_labels", nargs=-1)
 @click.option("--tag", "-t", "tags", multiple=True, help="Only checks with this tag; may be given again.")
 @click.option("--list-tags", is_flag=True, help="List the tags and stop.")
+@click.option("--database", "databases", multiple=True, help="Also ask the database of this alias; may be given again.")
 @click.option("--deploy", is_flag=True, help="Also what matters in production.")
 @click.option(
     "--fail-level",
@@ -44,6 +46,7 @@ async def check(
     app_labels: tuple[str, ...],
     tags: tuple[str, ...],
     list_tags: bool,
+    databases: tuple[str, ...],
     deploy: bool,
     fail_level: str,
     as_json: bool,
@@ -66,7 +69,10 @@ async def check(
             apps.get_app_config(label)
         except LookupError as error:
             raise CommandError(str(error), exit_code=2) from None
-    messages = await run_checks(apps, tags or None, deploy, app_labels or None)
+    for alias in databases:
+        if alias not in connections:
+            connections[alias]  # raises, and says which there are
+    messages = await run_checks(apps, tags or None, deploy, app_labels or None, databases)
     failed = any(message.is_serious(Level.of(fail_level)) for message in messages)
     if as_json:
         out.json({"accelerators": active(), "messages": [_as_dict(m) for m in messages], "ok": not failed})

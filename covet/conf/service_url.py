@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from covet.loading import late_module
 from covet.text import suggest
@@ -142,6 +142,22 @@ class DatabaseConfig(Struct, frozen=True):
     def test_name(self) -> str | None:
         """The name of the database that tests use, where one is given."""
         return self.test.name
+
+    @property
+    def settings_dict(self) -> dict[str, Any]:
+        """The entry as Django writes it, for code that asks a connection for it; the password stands in it."""
+        values = {name.upper(): value for name, value in asdict(self).items()}
+        engine = values.pop("BACKEND")
+        nested = {
+            name: {key.upper(): value for key, value in asdict(values[name]).items()} for name in ("POOL", "TEST")
+        }
+        options = dict(self.options)
+        return {
+            "ENGINE": engine if "." in engine else f"covet.db.backends.{engine}",
+            **values,
+            **nested,
+            "OPTIONS": options,
+        }
 
     @property
     def label(self) -> str:

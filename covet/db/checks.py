@@ -1,20 +1,21 @@
-"""What ``manage.py check`` says of ``DATABASES``, without connecting: entries that cannot work, drivers that are missing."""
+"""What ``manage.py check`` says of ``DATABASES``: entries that cannot work, drivers that are missing; it connects by ``--database``."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from covet.checks import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.conf.service_url import parse_database
-from covet.db.connections import DEFAULT_ALIAS
+from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
+from covet.db.errors import DatabaseError
 from covet.db.routers import router
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 
-__all__ = ["check_databases"]
+__all__ = ["check_answers", "check_databases"]
 
 
 def check_databases() -> Iterator[CheckMessage]:
@@ -32,6 +33,18 @@ def check_databases() -> Iterator[CheckMessage]:
         router.routers  # noqa: B018  # making them is the check
     except ImproperlyConfigured as error:
         yield Error(str(error), hint="Correct DATABASE_ROUTERS.", id="db.E004")
+
+
+async def check_answers(alias: str) -> AsyncIterator[CheckMessage]:
+    """Give what is wrong where a database is asked for a number."""
+    try:
+        database = connections[alias]
+    except (ImproperlyConfigured, MissingDependency, ValueError):
+        return  # the entry itself is wrong: that is told without connecting
+    try:
+        await database.fetch("SELECT 1")
+    except DatabaseError as error:
+        yield Error(f"The database '{alias}' ({database.config.label}) cannot be used: {error}", id="db.E006")
 
 
 def _check_entry(alias: str, entry: Any) -> Iterator[CheckMessage]:

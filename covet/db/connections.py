@@ -23,12 +23,29 @@ class ConnectionDoesNotExist(ImproperlyConfigured):
     """There is no database of that alias in ``DATABASES``."""
 
 
+class _Made(dict[str, Database]):
+    """The databases that somebody has asked for; one that is not there yet is made."""
+
+    def __missing__(self, alias: str) -> Database:
+        database = self[alias] = Database(alias, _config(alias))
+        return database
+
+
+def _config(alias: str) -> DatabaseConfig:
+    known = settings.DATABASES
+    if alias not in known:
+        near = suggest(alias, known)
+        hint = f"Did you mean '{near}'?" if near else f"Known: {', '.join(known) or 'none'}."
+        raise ConnectionDoesNotExist(f"There is no database '{alias}' in DATABASES. {hint}")
+    return parse_database(known[alias])
+
+
 class Connections(Mapping[str, Database]):
     """``connections["default"]`` is the database of that alias; it is made when it is first asked for."""
 
     def __init__(self) -> None:
-        self._databases: dict[str, Database] = {}
-        self._set_aside: list[dict[str, Database]] = []
+        self._databases = _Made()
+        self._set_aside: list[_Made] = []
         settings.watchers.append(self._settings_changed)
 
     def _settings_changed(self, names: frozenset[str], begins: bool) -> None:
@@ -37,24 +54,13 @@ class Connections(Mapping[str, Database]):
             return
         if begins:
             self._set_aside.append(self._databases)
-            self._databases = {}
+            self._databases = _Made()
         else:
             # Nothing was set aside when this module was first imported inside the override.
-            self._databases = self._set_aside.pop() if self._set_aside else {}
+            self._databases = self._set_aside.pop() if self._set_aside else _Made()
 
     def __getitem__(self, alias: str) -> Database:
-        database = self._databases.get(alias)
-        if database is None:
-            database = self._databases[alias] = Database(alias, self._config(alias))
-        return database
-
-    def _config(self, alias: str) -> DatabaseConfig:
-        known = settings.DATABASES
-        if alias not in known:
-            near = suggest(alias, known)
-            hint = f"Did you mean '{near}'?" if near else f"Known: {', '.join(known) or 'none'}."
-            raise ConnectionDoesNotExist(f"There is no database '{alias}' in DATABASES. {hint}")
-        return parse_database(known[alias])
+        return self._databases[alias]
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*settings.DATABASES, *self._databases]))
@@ -64,6 +70,10 @@ class Connections(Mapping[str, Database]):
 
     def __contains__(self, alias: object) -> bool:
         return alias in self._databases or alias in settings.DATABASES
+
+    def all(self, initialized_only: bool = False) -> list[Database]:
+        """Return the databases of all aliases; those that somebody has asked for with ``initialized_only``."""
+        return self.made if initialized_only else [self[alias] for alias in self]
 
     @property
     def made(self) -> list[Database]:

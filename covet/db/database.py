@@ -130,6 +130,11 @@ class Database:
         return self.driver.features
 
     @property
+    def settings_dict(self) -> dict[str, Any]:
+        """A copy of ``config`` as Django writes an entry of ``DATABASES``; the password stands in it."""
+        return self.config.settings_dict
+
+    @property
     def in_atomic_block(self) -> bool:
         """Whether the calling code stands in an open ``atomic`` block of this database."""
         frame = self._scope.get()
@@ -619,46 +624,49 @@ class Database:
 
     # Transactions: covet.db.transaction is their public face
 
-    async def begin(self, place: str, before: Sequence[str] = (), *, only_reads: bool = False) -> session.Frame:
+    async def begin(
+        self, place: str, before: Sequence[str] = (), only_reads: bool = False, *, is_second: bool = False
+    ) -> session.Frame:
         """Open the outermost block of a transaction: a connection of the pool, and BEGIN on it.
 
         Args:
             place: Where the block stands, for messages.
             before: Statements that change the session first; the connection is closed, or reset, afterwards.
             only_reads: It need not be a connection that may write.
+            is_second: The connection that was tried first had died in the pool.
         """
+        loop = asyncio.get_running_loop()
         pool = self._writer
-        if pool is None or pool.loop is not asyncio.get_running_loop():
+        if pool is None or pool.loop is not loop:
             await self.open()
             pool = self._writer
             assert pool is not None
         if only_reads and self._readers is not None:
             pool = self._readers
-        for attempt in range(2):
-            connection = pool.kept.pop() if pool.kept else await pool.acquire()
-            try:
-                if before:
-                    connection.is_dirty = connection.must_close = True
-                    for statement in before:
-                        await connection.execute(statement, ())
-                await connection.begin()
-            except BaseException as error:
-                again = attempt == 0 and self.driver.was_not_sent(error)
-                if again:
-                    connection.terminate()
-                pool.release_after(connection, error)
-                if again:
-                    pool.drop_closed()
-                    continue
+        kept = pool.kept
+        connection = kept.pop() if kept else await pool.acquire()
+        try:
+            if before:
+                connection.is_dirty = connection.must_close = True
+                for statement in before:
+                    await connection.execute(statement, ())
+            await connection.begin()
+        except BaseException as error:
+            again = not is_second and self.driver.was_not_sent(error)
+            if again:
+                connection.terminate()
+            pool.release_after(connection, error)
+            if not again:
                 found = self.explain(error, "BEGIN")
                 if found is error:
                     raise
                 raise found from error
-            break
-        transaction = session.Transaction(connection, pool, self.driver, self.alias)
-        frame = session.Frame(transaction, None, "", place)
-        transaction.frames.append(frame)
-        return frame
+            pool.drop_closed()
+        else:
+            transaction = session.Transaction(connection, pool, self)
+            transaction.top = frame = session.Frame(transaction, None, "", place, asyncio.current_task(loop))
+            return frame
+        return await self.begin(place, before, only_reads, is_second=True)
 
     @asynccontextmanager
     async def pinned(self) -> AsyncIterator[None]:

@@ -20,6 +20,9 @@ class PartWithChecks(AppPart):
     async def check_deploy(self, apps):
         return [Error("Only in production.", id="test.E009")]
 
+    async def check_databases(self, apps, databases):
+        return [Debug(f"Asked {alias}.", id="test.D002") for alias in databases]
+
 
 @pytest.fixture
 def registry():
@@ -76,6 +79,28 @@ async def test_deploy_checks_run_only_when_asked(registry, registered):
     assert {"test.E001", "test.E009"} <= set(ids(await run_checks(registry, deploy=True)))
     assert "only-deploy" not in checks.registered_tags(registry)
     assert "only-deploy" in checks.registered_tags(registry, deploy=True)
+
+
+async def test_what_asks_a_database_runs_only_for_those_that_are_named(registry, registered):
+    async def asks(apps, databases):
+        return [Error(alias, id="test.E001") for alias in databases]
+
+    registered(asks, Tags.database, "t")
+    registered(lambda apps: [Error("plain", id="test.E002")], Tags.database)
+    registered(lambda apps, **kwargs: [Error(f"{kwargs}", id="test.E003")], Tags.database)
+
+    assert ids(await run_checks(registry)) == ["test.W001"]
+    assert ids(await run_checks(registry, ["t"])) == []
+    found = await run_checks(registry, databases=["default", "other"])
+    assert [m.msg for m in found if str(m.id).startswith("test.E")] == [
+        "default", "other", "plain", "{'databases': ['default', 'other']}"
+    ]  # fmt: skip
+    assert ids(await run_checks(registry, ["t"], databases=["default"])) == ["test.E001"]
+
+
+async def test_parts_are_asked_about_databases_that_are_named(registry):
+    assert ids(await run_checks(registry, databases=["default"])) == ["test.W001", "test.D002"]
+    assert ids(await run_checks(registry, ["other"], databases=["default"])) == []
 
 
 async def test_silenced_ids_are_left_out(registry):

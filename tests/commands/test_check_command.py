@@ -84,3 +84,22 @@ def test_looking_asks_no_broker(manage):
 
     assert check.returncode == 0, check.stderr
     assert routes.returncode == 0, routes.stderr
+
+
+def test_a_database_is_asked_only_where_it_is_named(manage, tmp_path):
+    settings = {
+        "COVET_DATABASES": json.dumps(
+            {"default": "sqlite:///here.sqlite3", "other": "sqlite:////no/such/folder/x.sqlite3"}
+        )
+    }
+
+    quiet = manage("check", **settings)
+    here = manage("check", "--database", "default", "--fail-level", "ERROR", **settings)
+    both = manage("check", "--database", "default", "--database", "other", **settings)
+    unknown = manage("check", "--database", "defualt", **settings)
+
+    assert (quiet.returncode, here.returncode, both.returncode, unknown.returncode) == (0, 0, 1, 1)
+    assert "(db.E006) The database 'other' (sqlite x.sqlite3) cannot be used: " in both.stdout
+    assert "there is no folder '/no/such/folder'" in both.stdout
+    assert "db.E006" not in quiet.stdout + here.stdout
+    assert "Did you mean 'default'?" in unknown.stderr

@@ -151,3 +151,33 @@ def test_another_database_on_the_same_server():
 
     assert (config.name, config.user) == ("other", "a")
     assert config.pool == PoolConfig()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "postgres://ann:s3cret@db.example:6000/shop?sslmode=require&pool.max_size=3",
+        "mysql://db.example/shop",
+        {"URL": "sqlite:///db.sqlite3", "ATOMIC_REQUESTS": True, "TEST": {"NAME": "t", "DEPENDENCIES": ["other"]}},
+        {"ENGINE": "cockroach.backend", "NAME": "d"},
+    ],
+)
+def test_a_database_is_written_as_django_writes_one(entry: object) -> None:
+    config = parse_database(entry)
+
+    assert parse_database(config.settings_dict) == config
+
+
+def test_djangos_keys_are_all_there() -> None:
+    found = parse_database("postgres://ann:s3cret@db.example/shop?sslmode=require").settings_dict
+
+    assert {name: found[name] for name in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")} == {
+        "ENGINE": "covet.db.backends.postgresql",
+        "NAME": "shop",
+        "USER": "ann",
+        "PASSWORD": "s3cret",
+        "HOST": "db.example",
+        "PORT": 5432,
+        "OPTIONS": {"sslmode": "require"},
+    }
+    assert found["TEST"]["NAME"] is None

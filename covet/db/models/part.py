@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -48,6 +48,12 @@ class ModelsPart(AppPart):
         from covet.db.models.vendor_checks import check_vendors
 
         return [*check_databases(), *check_all(apps), *check_vendors(apps)]
+
+    async def check_databases(self, apps: Apps, databases: Sequence[str]) -> list[CheckMessage]:
+        """Return which of the databases do not answer, or are too old."""
+        from covet.db.checks import check_answers  # what only checks need, servers never import
+
+        return [message for alias in databases async for message in check_answers(alias)]
 
     async def probe(self) -> None:
         """Ask each database of the settings for an answer."""

@@ -404,6 +404,20 @@ def test_an_unknown_alias_is_suggested() -> None:
         connections["defualt"]
 
 
+@pytest.mark.row("connections.handler")
+def test_the_databases_of_all_aliases_are_given_as_django_gives_them() -> None:
+    from covet.conf import override
+    from covet.db import connections
+
+    with override(DATABASES={"default": "sqlite:///one.sqlite3", "other": "postgres://ann@host/two"}):
+        other = connections["other"]
+        assert connections.all(initialized_only=True) == [other]
+        found = connections.all()
+
+    assert [(one.alias, one.settings_dict["NAME"]) for one in found] == [("default", "one.sqlite3"), ("other", "two")]
+    assert found[1] is other
+
+
 @pytest.mark.row("compiler.cache")
 def test_the_statement_cache_is_bounded() -> None:
     cache: BoundedCache[int, int] = BoundedCache(3)
