@@ -337,9 +337,7 @@ class Defaults:
     CSRF_COOKIE_SAMESITE: str = setting("Lax", "SameSite of the CSRF cookie.")
     CSRF_COOKIE_DOMAIN: str | None = setting(cast("str | None", None), "Domain of the CSRF cookie.")
     CSRF_COOKIE_PATH: str = setting("/", "Path of the CSRF cookie.")
-    CSRF_HEADER_NAME: str = setting(
-        "X-CSRFToken", "The header that carries the CSRF token; 'HTTP_X_CSRFTOKEN' is the same."
-    )
+    CSRF_HEADER_NAME: str = setting("X-CSRFToken", "The CSRF token's header; 'HTTP_X_CSRFTOKEN' is the same.")
     CSRF_TRUSTED_ORIGINS: list[str] = setting(
         cast(list[str], []), "Origins whose unsafe requests are accepted, with scheme; 'https://*.example.com'."
     )
