@@ -90,11 +90,15 @@ def atomic(
         NotSupportedError: ``deferrable`` on another database than PostgreSQL.
         ValueError: There is no such isolation level.
     """
-    if callable(using):
-        return Atomic(lambda: _database(None), savepoint=savepoint, durable=durable)(using)
+    if using is None:
+        database = _default
+    elif callable(using):
+        return Atomic(_default, savepoint=savepoint, durable=durable)(using)
+    else:
+        database = functools.partial(_database, using)
     if isolation is None and not read_only and not deferrable:
-        return Atomic(lambda: _database(using), savepoint=savepoint, durable=durable)
-    return AccessBlock(lambda: _database(using), Access(isolation, read_only, deferrable))
+        return Atomic(database, savepoint=savepoint, durable=durable)
+    return AccessBlock(database, Access(isolation, read_only, deferrable))
 
 
 def retry(
@@ -374,3 +378,7 @@ def _frame(using: str | Database | None, what: str) -> Frame:
 
 def _database(using: str | Database | None) -> Database:
     return using if isinstance(using, Database) else connections[using or DEFAULT_ALIAS]
+
+
+def _default() -> Database:
+    return connections[DEFAULT_ALIAS]

@@ -111,4 +111,4 @@ async def test_a_commit_takes_one_turn_of_the_loop(scratch: Scratch) -> None:
     # Once when it begins, and once when the server has answered.
     assert entered.count("commit_uncancelled") == 2
     assert "uncancelled" not in entered
-    assert len(entered) <= 18, entered
+    assert len(entered) <= 8, entered

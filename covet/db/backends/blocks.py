@@ -65,10 +65,10 @@ class Atomic:
         database = self._database()
         scope = database._scope
         outside = scope.get()
-        parent = outside if outside is not None else database._pinned
+        parent = outside or database._pinned
         place = place_of_caller(2)
         if parent is None:
-            frame = await database.begin(place, self._before, only_reads=self._only_reads)
+            frame = await database.begin(place, self._before, self._only_reads)
         else:
             if self._durable and not parent.is_base:
                 raise TransactionManagementError(
@@ -77,7 +77,7 @@ class Atomic:
                     alias=database.alias,
                 )
             frame = await parent.transaction.open_block(parent, place, savepoint=self._savepoint)
-        frame.outside = outside
+            frame.outside = outside
         self._entered.append(frame)
         scope.set(frame)
         return self
@@ -85,31 +85,42 @@ class Atomic:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        scope = self._database()._scope
-        # Several tasks may stand in the blocks of one object: the context knows which one is its own.
-        found = scope.get()
-        frame = found if found is not None and found in self._entered else self._entered[-1]
-        self._entered.remove(frame)
+        entered = self._entered
+        frame = entered.pop() if len(entered) == 1 else self._own_frame()
+        transaction = frame.transaction
         try:
             if error is not None:
-                why = f"it was rolled back after {type(error).__name__}"
-                await frame.transaction.abandon(frame, why)
+                await transaction.abandon(frame, f"it was rolled back after {type(error).__name__}")
                 return
-            if not await self._finish(frame):
-                return
-        except asyncio.CancelledError:
-            scope.set(frame.outside)
-            if error is None and frame.is_committed and (frame.parent is None or frame.is_emulated):
+            if frame.ended or frame.broken or transaction._written:
+                if not await self._finish(frame):
+                    return
+            elif frame.parent is None:
+                await transaction.commit(frame)
+            else:
+                await transaction.close_block(frame)
+        except BaseException as failure:
+            if not frame.is_committed:
+                await transaction.abandon(frame, f"it was rolled back after {type(failure).__name__}")
+            elif isinstance(failure, asyncio.CancelledError) and (frame.parent is None or frame.is_emulated):
                 # Committed while being cancelled: what waited for the commit still runs, then the cancellation goes on.
+                transaction.database._scope.set(frame.outside)
                 await run_hooks(frame)
             raise
         finally:
-            scope.set(frame.outside)
+            transaction.database._scope.set(frame.outside)
         if frame.hooks and (frame.parent is None or frame.is_emulated):
             await run_hooks(frame)
 
+    def _own_frame(self) -> Frame:
+        """Return the frame that the calling code leaves: of those who stand in this object, the context knows its own."""
+        found = self._database()._scope.get()
+        frame = found if found is not None and found in self._entered else self._entered[-1]
+        self._entered.remove(frame)
+        return frame
+
     async def _finish(self, frame: Frame) -> bool:
-        """End a block that no error left; return whether what it did stands."""
+        """End a block that no error left, but that cannot just be closed; return whether what it did stands."""
         transaction = frame.transaction
         if frame.ended:
             raise TransactionManagementError(
@@ -126,16 +137,10 @@ class Atomic:
                 "outside of the block that it happened in.",
                 alias=transaction.alias,
             )
-        try:
-            if transaction.written and (frame.parent is None or frame.is_emulated):
-                written, transaction.written = transaction.written, set()
-                await freshness.around(None, written, lambda: _close(frame))
-            else:
-                await _close(frame)
-        except BaseException as failure:
-            if not frame.is_committed:
-                await transaction.abandon(frame, f"it was rolled back after {type(failure).__name__}")
-            raise
+        if frame.parent is None or frame.is_emulated:
+            await freshness.around(None, transaction.take_written(), lambda: _close(frame))
+        else:
+            await _close(frame)
         return True
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

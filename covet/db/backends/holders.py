@@ -60,10 +60,11 @@ def _holder(
     holder: Any = connection.holder
     if isinstance(holder, Streaming):
         return f"{_name(holder.task)} streams rows at {holder.place}{_now(holder.task, suspended)}"
-    frames = getattr(holder, "frames", None)
-    if frames and holder.connection is connection:
-        owner = frames[0].owner
-        return f"{_name(owner)} in the atomic block opened at {frames[0].place}{_now(owner, suspended)}"
+    block = getattr(holder, "top", None)
+    if block is not None and holder.connection is connection:
+        while block.parent is not None:
+            block = block.parent
+        return f"{_name(block.owner)} in the atomic block opened at {block.place}{_now(block.owner, suspended)}"
     if statement is not None:
         return f"{_name(statement)} runs a statement{_now(statement, suspended)}"
     return ""

@@ -95,7 +95,7 @@ class ManualTransaction(Transaction):
     async def roll_back_work(self, frame: Frame) -> None:
         """Undo what was done since the last time; the connection stays, and is as good as new."""
         frame.hooks.clear()
-        self.written.clear()
+        self._written = None
         if not self._has_begun:
             return
         await self._wait_until_idle()
@@ -113,7 +113,7 @@ class ManualTransaction(Transaction):
     def give_back(self, frame: Frame, why: str) -> None:
         """Let the connection go; whatever of the context still runs statements gets an error."""
         frame.ended = why
-        self.frames.clear()
+        self.top = None
         self._give_back()
         self.wake_all()
 
@@ -142,9 +142,8 @@ async def autocommit_off(database: Database, place: str) -> None:
     await database.open()
     pool = database.writer_pool
     connection = await pool.acquire()
-    transaction = ManualTransaction(connection, pool, database.driver, database.alias)
-    frame = Frame(transaction, None, "", place)
-    transaction.frames.append(frame)
+    transaction = ManualTransaction(connection, pool, database)
+    frame = transaction.top = Frame(transaction, None, "", place, asyncio.current_task())
     database._scope.set(frame)
     if frame.owner is not None:
         frame.owner.add_done_callback(_left_open(transaction, frame))
@@ -186,8 +185,7 @@ async def commit_by_hand(transaction: ManualTransaction, frame: Frame) -> None:
     def commit() -> Awaitable[None]:
         return transaction.commit_work(frame)
 
-    if transaction.written:
-        written, transaction.written = transaction.written, set()
+    if written := transaction.take_written():
         await freshness.around(None, written, commit)
     else:
         await commit()

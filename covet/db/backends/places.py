@@ -42,6 +42,12 @@ def place_of_caller(depth: int = 1) -> str:
     Where only other rooms of ours are on the way, such as a middleware that loads a session, the nearest of them is named. A task that runs nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, is named instead.
     """
     frame = sys._getframe(depth)
+    file = frame.f_code.co_filename
+    # Each transaction asks, and mostly it is the project's own code that begins one.
+    return f"{file}:{frame.f_lineno}" if _kind(file) == "project" else _place_behind(frame)
+
+
+def _place_behind(frame: FrameType) -> str:
     found = frame
     ours: FrameType | None = None
     while frame is not None:

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import Struct
+
 from covet.db.backends.driver import Connection, Driver, Rows
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
@@ -29,6 +31,7 @@ from covet.db.errors import (
 
 if TYPE_CHECKING:
     from covet.db.backends.pool import Pool
+    from covet.db.database import Database
 
 __all__ = ["ASKED", "Frame", "Transaction"]
 
@@ -37,12 +40,15 @@ T = TypeVar("T")
 # A task may come to wait for another after that one began to wait for it: look again from time to time.
 _LOOK_AGAIN_S = 0.1
 ASKED = "set_rollback(True) was called"
+_COMMITTED = "it was committed"
+_RELEASED = "its savepoint was released"
 
 
-class Frame:
+class Frame(Struct, eq=False):
     """One open ``atomic`` block.
 
     Attributes:
+        transaction: The transaction that it is a part of.
         parent: The block around it; ``None`` for the outermost, and for the base of a pinned connection.
         savepoint: The savepoint's name; empty for the outermost block and for ``savepoint=False``.
         place: Where it was opened.
@@ -52,41 +58,27 @@ class Frame:
         hooks: What runs after the outermost commit.
         is_base: It stands for a pinned connection outside any block.
         is_emulated: It is the outermost block of the code under test, and plays a whole transaction.
-        is_committed: It ended well.
         points: The savepoints that were set by hand, the oldest first, each with how many hooks there were.
         outside: What the context held before it was entered.
     """
 
-    __slots__ = (
-        "broken",
-        "ended",
-        "hooks",
-        "is_base",
-        "is_committed",
-        "is_emulated",
-        "outside",
-        "owner",
-        "parent",
-        "place",
-        "points",
-        "savepoint",
-        "transaction",
-    )
+    transaction: Transaction
+    parent: Frame | None
+    savepoint: str
+    place: str
+    owner: asyncio.Task[Any] | None
+    ended: str = ""
+    broken: str = ""
+    hooks: list[Any] = []
+    is_base: bool = False
+    is_emulated: bool = False
+    points: list[tuple[str, int]] | None = None
+    outside: Frame | None = None
 
-    def __init__(self, transaction: Transaction, parent: Frame | None, savepoint: str, place: str) -> None:
-        self.transaction = transaction
-        self.parent = parent
-        self.savepoint = savepoint
-        self.place = place
-        self.owner = asyncio.current_task()
-        self.ended = ""
-        self.broken = ""
-        self.hooks: list[Any] = []
-        self.is_base = False
-        self.is_emulated = False
-        self.is_committed = False
-        self.outside: Frame | None = None
-        self.points: list[tuple[str, int]] | None = None
+    @property
+    def is_committed(self) -> bool:
+        """Whether it ended well."""
+        return self.ended in (_COMMITTED, _RELEASED)
 
 
 class Transaction:
@@ -95,34 +87,56 @@ class Transaction:
     Args:
         connection: The connection that it holds.
         pool: Where the connection goes back to.
-        driver: Explains errors.
-        alias: The database, for messages.
+        database: The database.
 
     Attributes:
         is_manual: Its context commits by hand.
+        top: The innermost open block; ``None`` once the transaction is over.
+        busy: A statement, or the opening or closing of a block, is under way.
     """
 
     is_manual = False
+    # Few transactions have these: they stand on the class until one does.
+    pin_is_stale = True
+    _savepoints = 0
 
-    def __init__(self, connection: Connection, pool: Pool, driver: Driver, alias: str) -> None:
+    def __init__(self, connection: Connection, pool: Pool, database: Database) -> None:
         self.connection = connection
         connection.holder = self
         self.pool = pool
-        self.driver = driver
-        self.alias = alias
-        self.frames: list[Frame] = []
-        # The tables that its statements have written; filled only while results of queries are cached.
-        self.written: set[str] = set()
+        self.database = database
+        self.top: Frame | None = None
         self.busy = False
-        self._running = ""
-        self._queue: deque[tuple[asyncio.Future[None], Frame, bool]] = deque()
-        self._savepoints = 0
-        self.pin_is_stale = True
+        # Both are made by the first who needs them.
+        self._queue: deque[tuple[asyncio.Future[None], Frame, bool]] | None = None
+        self._written: set[str] | None = None
+
+    @property
+    def driver(self) -> Driver:
+        """What explains errors."""
+        return self.database.driver
+
+    @property
+    def alias(self) -> str:
+        """The database, for messages."""
+        return self.database.alias
+
+    @property
+    def written(self) -> set[str]:
+        """The tables that its statements have written; filled only while results of queries are cached."""
+        if self._written is None:
+            self._written = set()
+        return self._written
+
+    def take_written(self) -> set[str]:
+        """Return the tables that were written, and begin anew."""
+        written, self._written = self.written, None
+        return written
 
     # Turns
 
     def _may_run(self, frame: Frame, nests: bool) -> bool:
-        return self.frames[-1] is frame or (frame.is_base and not nests)
+        return self.top is frame or (frame.is_base and not nests)
 
     async def take_turn(self, frame: Frame, sql: str = "", *, nests: bool = False) -> None:
         """Wait until this context may use the connection.
@@ -167,10 +181,13 @@ class Transaction:
     async def _wait_for_turn(self, frame: Frame, sql: str, nests: bool) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (future, frame, nests)
-        self._queue.append(entry)
+        if self._queue is None:
+            self._queue = deque()
+        queue = self._queue
+        queue.append(entry)
         place = ""
         waited_s = 0.0
-        waited_for = self.frames[-1] if self.frames else None
+        waited_for = self.top
         me = asyncio.current_task()
         try:
             while not future.done():
@@ -178,9 +195,9 @@ class Transaction:
                     blocked.pop(me, None)  # type: ignore[arg-type]  # there is always a task; no key is None
                 else:
                     place = place or place_of_caller(3)
-                    if self.busy or self.frames[-1] is not waited_for:
+                    if self.busy or self.top is not waited_for:
                         # It works: however long that takes, it is no wait for ever.
-                        waited_for, waited_s = self.frames[-1], 0.0
+                        waited_for, waited_s = self.top, 0.0
                     self._refuse_endless(frame, place, sql, waited_s)
                     if me is not None:
                         blocked[me] = self
@@ -191,7 +208,7 @@ class Transaction:
             if future.done() and not future.cancelled():
                 self.end_turn()
             else:
-                self._queue.remove(entry)
+                queue.remove(entry)
             raise
         finally:
             blocked.pop(me, None)  # type: ignore[arg-type]  # as above
@@ -199,7 +216,10 @@ class Transaction:
     def _refuse_endless(self, frame: Frame, place: str, sql: str, waited_s: float) -> None:
         """Raise when the nested block that is waited for can never close, because it waits for this task."""
         why = ""
-        top, me = self.frames[-1], asyncio.current_task()
+        top, me = self.top, asyncio.current_task()
+        if top is None:
+            # It is being rolled back, and whoever waits is sent away at its end.
+            return
         if top.owner is None or top.owner is me:
             why = "both run in the same task"
         elif top.owner.done():
@@ -229,7 +249,7 @@ class Transaction:
 
     def wake(self) -> None:
         """Give the turn to the first in the queue who may run now, and send away those whose block has ended."""
-        if self.busy:
+        if self.busy or self._queue is None:
             return
         for entry in self._queue:
             future, frame, nests = entry
@@ -245,14 +265,15 @@ class Transaction:
 
     async def run(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
         """Run a statement by the connection's ``fetch``, ``execute``, ``insert`` or ``execute_many``."""
-        if self.busy or frame.ended or frame.broken or self.frames[-1] is not frame:
+        # A block that has ended is no longer the innermost one.
+        if self.top is not frame or self.busy or frame.broken:
             await self.take_turn(frame, sql)
         else:
             # An open block that nobody else works in: the same as take_turn, without a coroutine of its own.
             self.busy = True
         try:
             if frame.is_base:
-                return await self._run_pinned(method, sql, args)
+                return await self._run_pinned(frame, method, sql, args)
             return await getattr(self.connection, method)(sql, args)
         except BaseException as error:
             found = self.failed(frame, error, sql)
@@ -298,14 +319,14 @@ class Transaction:
                 return
             current = current.parent
 
-    async def _run_pinned(self, method: str, sql: str, args: Sequence[Any]) -> Any:
+    async def _run_pinned(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
         """Run one statement of a test outside any block: if it fails, it alone is undone, as without a transaction."""
         connection = self.connection
         writes = sql.lstrip("( \n\t")[:6].upper() != "SELECT"
         if not (self.driver.features.error_breaks_transaction or (writes and self.driver.vendor == "sqlite")):
             return await getattr(connection, method)(sql, args)
         try:
-            if self.pin_is_stale or writes or not self.frames[-1].is_base:
+            if self.pin_is_stale or writes or self.top is not frame:
                 await connection.execute("SAVEPOINT covet_pin", ())
                 self.pin_is_stale = False
             result = await getattr(connection, method)(sql, args)
@@ -376,9 +397,11 @@ class Transaction:
                 raise
             raise found from error
         else:
-            frame = Frame(self, parent, name, place)
-            frame.is_emulated = parent.is_base
-            self.frames.append(frame)
+            if parent.ended:
+                # Meanwhile an error has left the block around: what would run in this one belonged to no transaction.
+                self._check(parent, f"SAVEPOINT {name}")
+            frame = Frame(self, parent, name, place, asyncio.current_task(), is_emulated=parent.is_base)
+            self.top = frame
             self.pin_is_stale = True
             return frame
         finally:
@@ -400,9 +423,11 @@ class Transaction:
                 raise
             raise found from error
         else:
-            self.frames.remove(frame)
-            frame.is_committed = True
-            frame.ended = "it was committed" if frame.is_emulated else "its savepoint was released"
+            if frame.ended:
+                # An error has left the block around, and this one was undone with it.
+                self._check(frame, f"RELEASE SAVEPOINT {frame.savepoint}")
+            self.top = parent
+            frame.ended = _COMMITTED if frame.is_emulated else _RELEASED
             if not frame.is_emulated:
                 parent.hooks += frame.hooks
             self.pin_is_stale = True
@@ -420,12 +445,11 @@ class Transaction:
         """End a block badly: it and the blocks inside it are over at once, and what they did is undone."""
         if frame.ended:
             return
-        position = self.frames.index(frame)
-        inner = self.frames[position:]
-        for item in inner:
-            item.ended = why
-        del self.frames[position:]
-        parent = frame.parent
+        inner = self.top
+        while inner is not None and not frame.ended:
+            inner.ended = why
+            inner = inner.parent
+        parent = self.top = frame.parent
         if parent is None:
             await self._whole(self._roll_back_all(bool(frame.broken)))
             return
@@ -472,7 +496,7 @@ class Transaction:
     async def roll_back_to_point(self, frame: Frame, name: str) -> None:
         """Undo what was done since a savepoint that was set by hand, which stays; a broken block is whole again."""
         place = self._point(frame, name, "savepoint_rollback")
-        if frame.ended or self.frames[-1] is not frame:
+        if self.top is not frame:
             self._check(frame, "ROLLBACK TO SAVEPOINT")
             await self.take_turn(frame, "ROLLBACK TO SAVEPOINT")
         else:
@@ -511,9 +535,9 @@ class Transaction:
             self.busy = True
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ghost = Frame(self, None, "", "")
-        ghost.ended = "rollback"
-        entry = (future, ghost, False)
+        entry = (future, Frame(self, None, "", "", None, ended="rollback"), False)
+        if self._queue is None:
+            self._queue = deque()
         self._queue.appendleft(entry)
         try:
             await future
@@ -569,7 +593,7 @@ class Transaction:
 
     async def commit(self, frame: Frame) -> None:
         """Commit the outermost block and give the connection back."""
-        if self.busy or frame.ended or frame.broken or self.frames[-1] is not frame:
+        if self.top is not frame or self.busy or frame.broken:
             await self.take_turn(frame, "COMMIT")
         else:
             self.busy = True
@@ -588,11 +612,13 @@ class Transaction:
         self._committed(frame)
 
     def _committed(self, frame: Frame) -> None:
-        frame.ended = "it was committed"
-        frame.is_committed = True
-        self.frames.clear()
-        self._give_back()
-        self.wake_all()
+        frame.ended = _COMMITTED
+        self.top = None
+        self.busy = False
+        # The server has answered just now; should the connection be lost since, the pool finds out as of any other.
+        self.pool.release(self.connection)
+        if self._queue:
+            self.wake_all()
 
     def wake_all(self) -> None:
         """Nothing runs here any more: everybody who still waits gets the error that says so."""

@@ -29,7 +29,7 @@ def waits_for(waiter: asyncio.Task[Any], awaited: asyncio.Future[Any]) -> bool:
             continue
         seen.add(id(future))
         for task, transaction in blocked.items():
-            if transaction.frames and transaction.frames[-1].owner is future:
+            if transaction.top is not None and transaction.top.owner is future:
                 if task is waiter:
                     return True
                 todo.append(task)

@@ -118,7 +118,7 @@ async def test_a_read_only_block_that_is_cancelled_at_its_end_gives_its_connecti
 async def test_who_waits_to_roll_back_and_is_cancelled_as_the_transaction_ends_is_cancelled(database: Database) -> None:
     await database.execute("CREATE TABLE things (id integer)")
     pool = database.writer_pool
-    one = Transaction(await pool.acquire(), pool, database.driver, database.alias)
+    one = Transaction(await pool.acquire(), pool, database)
     one.busy = True
     waiting = asyncio.ensure_future(one._wait_until_idle())
     await asyncio.sleep(0)

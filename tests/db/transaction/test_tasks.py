@@ -13,6 +13,7 @@ from covet.db import connections, transaction
 from covet.db.errors import DeadlockDetected, TransactionError, TransactionManagementError
 
 if TYPE_CHECKING:
+    from covet.db.backends.driver import Connection
     from covet.db.database import Database
     from tests.conftest import Scratch
 
@@ -191,6 +192,62 @@ async def test_a_failed_block_ends_at_once_for_tasks_that_still_run(db: Database
     gate.set()
 
     with pytest.raises(TransactionManagementError, match="rolled back after ZeroDivisionError"):
+        await task
+    assert await numbers(db) == []
+
+
+async def test_who_queues_while_a_failed_block_waits_to_roll_back_is_told_that_it_has_ended(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks again from time to time, and by then there is no open block at all."""
+    monkeypatch.setattr("covet.db.backends.session._LOOK_AGAIN_S", 0.001)
+    running: list[asyncio.Task[list[int]]] = []
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            block = db.open_block
+            assert block is not None
+            # A statement of another task that is still under way.
+            block.transaction.busy = True
+            running.append(asyncio.create_task(numbers(db)))
+            await asyncio.sleep(0.01)
+            asyncio.get_running_loop().call_later(0.05, block.transaction.end_turn)
+            raise ZeroDivisionError
+
+    with pytest.raises(TransactionManagementError, match="has ended"):
+        await running[0]
+    assert await numbers(db) == []
+
+
+@pytest.mark.parametrize("step", ["savepoint", "release"])
+async def test_a_nested_block_whose_outer_one_fails_while_it_opens_or_closes_ends_with_it(
+    db: Database, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its statements would run on a connection that is somebody else's by then."""
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    async def nested() -> None:
+        async with transaction.atomic():
+            await add(db, 1)
+
+    with pytest.raises(ZeroDivisionError):
+        async with transaction.atomic():
+            block = db.open_block
+            assert block is not None
+            kind = type(block.transaction.connection)
+            answer = getattr(kind, step)
+
+            async def late(connection: Connection, name: str) -> None:
+                asked.set()
+                await gate.wait()
+                await answer(connection, name)
+
+            monkeypatch.setattr(kind, step, late)
+            task = asyncio.create_task(nested())
+            await asked.wait()
+            asyncio.get_running_loop().call_later(0.02, gate.set)
+            raise ZeroDivisionError
+
+    with pytest.raises(TransactionManagementError, match="has ended"):
         await task
     assert await numbers(db) == []
 

@@ -64,6 +64,7 @@ class PostgreSQLConnection(Connection):
         "_gate",
         "_hurrying",
         "_is_cancelling",
+        "_is_connected",
         "_keeps_session",
         "_opening",
         "_query",
@@ -84,6 +85,7 @@ class PostgreSQLConnection(Connection):
         self._run = raw._protocol.bind_execute
         self._query = raw._protocol.query
         self._is_cancelling = raw._protocol._is_cancelling
+        self._is_connected = raw._protocol.is_connected
         self._statements: dict[str, Any] = {}
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Rows:
@@ -151,12 +153,15 @@ class PostgreSQLConnection(Connection):
                 self._keep(sql)
             return max(0, _count(status))
         try:
-            _, tag, _ = await self._run(statement, args, "", 0, True, None)
+            tag: bytes = (await self._run(statement, args, "", 0, True, None))[1]
         except _CHANGED as error:
             await self._forget_changed(error)
             return max(0, _count(await self.raw.execute(sql, *args)))
-        count = tag.rpartition(b" ")[2]
-        return int(count) if count.isdigit() else 0
+        try:
+            return int(tag.rpartition(b" ")[2])
+        except ValueError:
+            # A command that changes no rows.
+            return 0
 
     async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
         """Run an insert and return its RETURNING rows."""
@@ -188,16 +193,16 @@ class PostgreSQLConnection(Connection):
                 has_answered = False
             has_answered = True
         finally:
-            if own and not self.raw.is_closed():
+            if own and self._is_connected():
                 await self.raw.execute("ROLLBACK")
-            elif has_answered and not self.raw.is_closed():
+            elif has_answered and self._is_connected():
                 # As long as it is open, the transaction can change no table that it reads.
                 await cursor._close_portal(None)
 
     @property
     def is_closed(self) -> bool:
         """Whether the socket is gone."""
-        return self.raw.is_closed()  # type: ignore[no-any-return]
+        return not self._is_connected()
 
     @property
     def in_transaction(self) -> bool:
@@ -207,7 +212,7 @@ class PostgreSQLConnection(Connection):
 
     async def begin(self) -> None:
         """Start a transaction, together with its first statement."""
-        if self.raw.is_closed():
+        if not self._is_connected():
             raise pg.InterfaceError("connection is closed")
         self._opening.begin()
 
@@ -216,11 +221,13 @@ class PostgreSQLConnection(Connection):
         if self._opening.drop():
             return
         # As ``raw.execute`` does, without its layers.
-        _refuse_rollback(await self._query("COMMIT", None))
+        if await self._query("COMMIT", None) == "ROLLBACK":
+            raise _rolled_back()
 
     async def commit_uncancelled(self) -> None:
         """Commit; the connection's own futures hold a cancellation back, which is less than to drive a coroutine for it."""
-        if self._opening.drop():
+        opening = self._opening
+        if (opening.waits or opening.is_unseen) and opening.drop():
             return
         if self._is_cancelling():
             # asyncpg waits for the end of the statement before by futures of its own.
@@ -229,14 +236,16 @@ class PostgreSQLConnection(Connection):
         gate = self._gate
         gate.hold(self._hurry)
         try:
-            _refuse_rollback(await self._query("COMMIT", None))
+            if await self._query("COMMIT", None) == "ROLLBACK":
+                raise _rolled_back()
         except asyncio.CancelledError:
             held = gate.let_go()
             if held is None or not held.done():
                 self.terminate()
                 raise e.ConnectionLost("COMMIT was cut off, so nobody knows whether it took effect.") from None
             # What the server says goes before the cancellation.
-            _refuse_rollback(held.result())
+            if held.result() == "ROLLBACK":
+                raise _rolled_back() from None
             raise
         finally:
             gate.let_go()
@@ -291,12 +300,10 @@ class PostgreSQLConnection(Connection):
         await self.raw.execute(f"SET CONSTRAINTS ALL {'DEFERRED' if deferred else 'IMMEDIATE'}")
 
 
-def _refuse_rollback(status: str) -> None:
-    if status == "ROLLBACK":
-        raise e.TransactionManagementError(
-            "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the "
-            "block."
-        )
+def _rolled_back() -> e.TransactionManagementError:
+    return e.TransactionManagementError(
+        "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the block."
+    )
 
 
 class PostgreSQLDriver(Driver):

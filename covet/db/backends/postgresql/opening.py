@@ -59,8 +59,11 @@ class Opening:
         return True
 
     def _write(self, data: Any) -> None:
-        self.drop()
-        self._transport.write(b"".join((BEGIN, data)))
+        # As ``drop`` does: each transaction comes by here.
+        transport = self._transport
+        del transport.write, transport.writelines
+        self.waits = False
+        transport.write(BEGIN + data)
 
     def _write_lines(self, lines: Sequence[Any]) -> None:
         self.drop()
