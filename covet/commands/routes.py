@@ -19,8 +19,11 @@ __all__ = ["routes"]
 @click.argument("text", default="")
 @json_option
 async def routes(text: str, as_json: bool) -> None:
-    """List the routes in the order in which they are tried; with TEXT, those whose path, name or view has it."""
-    found = [_row(route, "http") for route in apps.part(UrlsPart).resolver.routes]
+    """List the routes in the order in which they are tried, those of URLCONFS behind; with TEXT, those whose path, name or view has it."""
+    part = apps.part(UrlsPart)
+    found = [_row(route, "http") for route in part.resolver.routes]
+    others = [(name, resolver) for name, (resolver, _) in part.urlconfs.items() if resolver is not part.resolver]
+    found += [{**_row(route, "http"), "urlconf": name} for name, resolver in others for route in resolver.routes]
     found += [_row(route, "websocket") for route in _websocket_routes()]
     wanted = text.lower()
     shown = [row for row in found if not wanted or any(wanted in str(value).lower() for value in row.values())]
@@ -34,9 +37,10 @@ async def routes(text: str, as_json: bool) -> None:
             else "There are no routes yet. ROOT_URLCONF names the module of urlpatterns."
         )
         return
+    headers = ("method", "path", "name", "view", *(["urlconf"] if others else []))
     out.table(
-        [(", ".join(row["methods"]) or "any", row["path"], row["name"] or "", row["view"]) for row in shown],
-        headers=("method", "path", "name", "view"),
+        [(", ".join(row["methods"]) or "any", *(row.get(name) or "" for name in headers[1:])) for row in shown],
+        headers=headers,
     )
 
 

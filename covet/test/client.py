@@ -250,6 +250,7 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         scope = self._scope(request)
         exceptions: list[Exception] = []
         scope["covet.exceptions"] = exceptions
+        scope["covet.urlconf"] = []
         seen: list[tuple[str, dict[str, Any]]] = []
         mark = rendered.set(seen)
         try:
@@ -276,8 +277,10 @@ class InProcessTransport(httpx.AsyncBaseTransport):
             return
         handler = self.app.handler
         request = Request(scope, app=handler, policy=handler.policy)
+        chosen = scope["covet.urlconf"]
+        routes = handler.urlconfs[chosen[-1]][0] if chosen else handler.resolver
         try:
-            resolver, _ = handler.resolver.at(request.get_host())
+            resolver, _ = routes.at(request.get_host())
             response.route, response.path_params = resolver.resolve(request.method, request.path)
         except (DisallowedHost, HTTPException):
             return

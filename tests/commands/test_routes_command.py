@@ -33,3 +33,23 @@ def test_a_text_that_no_route_has_is_told(manage):
 
     assert done.returncode == 0
     assert "No route has 'nowhere'." in done.stderr
+
+
+def test_routes_of_other_url_modules_are_listed_with_their_module(manage, project):
+    (project / "site_/shop_urls.py").write_text(
+        "from covet.http import Response\nfrom covet.urls import path\n"
+        "async def shelf(request): return Response()\n"
+        "urlpatterns = [path('shelf', shelf, name='shelf')]\n"
+    )
+
+    without = manage("routes", COVET_URLCONFS="site_.urls").stdout
+    table = manage("routes", COVET_URLCONFS="site_.urls,site_.shop_urls").stdout
+    found = json.loads(manage("routes", "--json", COVET_URLCONFS="site_.urls,site_.shop_urls").stdout)
+
+    assert "urlconf" not in without
+    assert [line.split() for line in table.splitlines() if "site_" in line or "path" in line] == [
+        ["method", "path", "name", "view", "urlconf"],
+        ["any", "/", "site_.urls.home"],
+        ["any", "/shelf", "shelf", "site_.shop_urls.shelf", "site_.shop_urls"],
+    ]
+    assert [row.get("urlconf") for row in found] == [None, "site_.shop_urls"]

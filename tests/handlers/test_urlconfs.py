@@ -244,3 +244,14 @@ def test_modules_without_routes_are_refused_when_the_project_starts() -> None:
             apps.setup([], PARTS)
     finally:
         _current.reset(token)
+
+
+@pytest.mark.parametrize("site", ["asgi"], indirect=True)
+async def test_a_tests_answer_names_the_route_of_the_module_that_was_chosen(site: Site) -> None:
+    client = await make_site(site)
+
+    own = await client.get("/where/")
+    chosen = await client.get("/wholesale/where/", headers={"x-routes": WHOLESALE})
+    missing = await client.get("/where/", headers={"x-routes": WHOLESALE})
+
+    assert [one.route and one.route.pattern for one in (own, chosen, missing)] == ["where/", "wholesale/where/", None]
