@@ -244,6 +244,8 @@ def write_odd(value: Any, refused: Exception) -> bytes:
     """
     _refuse_unmeant(value)
     if not isinstance(value, Iterator):  # which is at its end by now
+        if not isinstance(refused, PydanticSerializationError):  # which a value that nobody can write has raised
+            _refuse_spent(value, refused)
         with contextlib.suppress(PydanticSerializationError):
             return to_json(value, bytes_mode="base64", by_alias=True)
     _refuse_inside(value)
@@ -302,6 +304,23 @@ def _refuse_unmeant(value: Any) -> None:
         raise ResponseMismatch(
             f"The handler returned what {called}() gives and did not await it. Write return await …."
         )
+
+
+def _refuse_spent(value: Any, refused: Exception, place: str = "", above: frozenset[int] = frozenset()) -> None:
+    """Refuse an iterator inside that may have given its items to what was written first, and would be an empty list now.
+
+    Raises:
+        ResponseMismatch: There is one.
+    """
+    if isinstance(value, Iterator):
+        if not (inspect.isgenerator(value) and inspect.getgeneratorstate(value) == inspect.GEN_CREATED):
+            raise ResponseMismatch(
+                f"The handler returned a {type(value).__name__} at {place!r} beside keys that are no text: make it a list, or "
+                "the keys text."
+            ) from refused
+    elif isinstance(value, (dict, list, tuple)) and id(value) not in above:
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            _refuse_spent(member, refused, f"{place}/{key}", above | {id(value)})
 
 
 def _refuse_inside(value: Any, place: str = "", above: frozenset[int] = frozenset()) -> None:

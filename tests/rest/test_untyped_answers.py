@@ -52,6 +52,30 @@ async def test_keys_that_msgspec_does_not_take_are_written(site: Site) -> None:
     assert (await ask(site, read)).json() == {"1,2": "pair"}
 
 
+async def test_a_generator_that_was_read_already_is_no_empty_list(site: Site) -> None:
+    """What is written before the odd key has been asked for its items, and has none the second time."""
+
+    async def before() -> Any:
+        return {"in": [{"numbers": (number for number in range(3))}], (1, 2): "pair"}
+
+    async def behind() -> Any:
+        return {(1, 2): "pair", "in": [{"numbers": (number for number in range(3))}]}
+
+    async def mapped() -> Any:
+        return {"numbers": map(str, range(3)), (1, 2): "pair"}
+
+    async def unwritable() -> Any:
+        return {"numbers": map(str, range(3)), "what": object()}
+
+    lost, kept, spent, other = [await ask(site, one, DEBUG=True) for one in (before, behind, mapped, unwritable)]
+
+    assert kept.json() == {"1,2": "pair", "in": [{"numbers": [0, 1, 2]}]}
+    assert (lost.status_code, spent.status_code) == (500, 500)
+    assert "generator at '/in/0/numbers' beside keys that are no text: make it a list" in lost.json()["detail"]
+    assert "Unable to serialize unknown type: <class 'object'>" in other.json()["detail"]
+    assert "map at '/numbers' beside keys that are no text: make it a list" in spent.json()["detail"]
+
+
 async def test_what_holds_itself_is_refused_by_name(site: Site) -> None:
     ring: list[Any] = []
     ring.append({"again": ring})
