@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from msgspec.structs import replace
@@ -55,6 +55,8 @@ class FieldChoice:
         self._plan = plan
         self._schema = schema
         self._most = most
+        # By the texts that clients write, and by what they mean: each plan of the latter has classes of its own.
+        self._known: OrderedDict[str, Plan] = OrderedDict()
         self._plans: OrderedDict[str, Plan] = OrderedDict()
 
     @classmethod
@@ -91,25 +93,38 @@ class FieldChoice:
         if not given:
             return self._plan
         text = ",".join(given)
-        plan = self._plans.get(text)
-        if plan is None:
-            plan = self._plans[text] = self._chosen(text)
-            if len(self._plans) > self._most:
-                self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(text)
-        return plan
+        return _kept(self._known, text, self._most, self._read)
 
-    def _chosen(self, text: str) -> Plan:
+    def _read(self, text: str) -> Plan:
         tree, errors = _parse(text, self._schema)
         if errors:
             raise invalid(errors)
+        return _kept(self._plans, _canonical(tree), self._most, lambda _: self._chosen(tree))
+
+    def _chosen(self, tree: Tree) -> Plan:
         narrow = _narrow(self._schema, tree)
         if narrow is None:
             return _cut(self._plan, tree)
         made = plan_response(with_schema(self._plan.schema, self._schema, narrow), None, "fields")
         # Permissions and messages are about the endpoint's own model.
         return replace(made, model=self._plan.model)
+
+
+def _kept(plans: OrderedDict[str, Plan], key: str, most: int, make: Callable[[str], Plan]) -> Plan:
+    """Return the plan of a key, made where it is not kept; so many are, those that were asked for last."""
+    plan = plans.get(key)
+    if plan is not None:
+        plans.move_to_end(key)
+        return plan
+    plan = plans[key] = make(key)
+    if len(plans) > most:
+        plans.popitem(last=False)
+    return plan
+
+
+def _canonical(tree: Tree) -> str:
+    """Return a text that is the same for all orders in which the same fields are named."""
+    return ",".join([f"{name}({_canonical(tree[name])})" for name in sorted(tree)])
 
 
 def item_schema(annotation: Any) -> type[BaseModel] | None:

@@ -25,9 +25,11 @@ from covet.rest import (
     expand,
     permissions,
 )
+from covet.rest.fieldchoice import FieldChoice
 from covet.rest.found import compiled_endpoints
 from covet.rest.openapi import build_document, get_openapi
 from covet.rest.openapi.typescript import typescript_client
+from covet.rest.render import plan_response
 from covet.test import assert_queries
 from covet.urls import include, path
 from covet.urls.resolver import Resolver
@@ -488,6 +490,24 @@ def test_of_many_choices_those_that_were_asked_for_last_are_kept(monkeypatch: py
     assert plan("cover") is cover
     assert plan("author") is author
     assert plan("tags") is not tags
+
+
+def test_fields_in_any_order_share_one_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each plan makes classes, which take milliseconds and memory; so many texts mean the same."""
+    choice = FieldChoice(plan_response(list[BookOut], None, "books"), BookOut, most=2)
+
+    def plan(names: str) -> Any:
+        return choice.plan(Request.from_parts("GET", "/", b"fields=" + names.encode()))
+
+    both = plan("id,title")
+    for names in ("title,id", "id,title,id", " title , id", "id&fields=title"):
+        assert plan(names) is both
+    title, other = plan("title"), plan("id")
+
+    assert plan("title") is title
+    assert plan("id") is other
+    assert plan("title,id") is not both
+    assert len(choice._known) == len(choice._plans) == 2
 
 
 async def books(request: Request) -> list[Book]:
