@@ -284,7 +284,7 @@ class GenericForeignKey:
         if alias is not None and queryset._db is None:
             queryset = queryset.using(alias)
         mode = rows[0]._row_state.fetch_mode
-        if mode is not None and queryset._mode is None:
+        if mode is not None and queryset._manner.mode is None:
             queryset = queryset.fetch_mode(mode)
         found = await peers.in_chunks(queryset, "pk__in", list(waiting))
         for one in found:
@@ -425,7 +425,7 @@ class GenericPrefetch(Prefetch):
 
     def __init__(self, lookup: str, querysets: Iterable[QuerySet[Any, Any]], to_attr: str | None = None) -> None:
         chosen: list[Any] = [one.get_queryset() if hasattr(one, "get_queryset") else one for one in querysets]
-        if any(one._kind != "model" for one in chosen):
+        if any(one._manner.kind != "model" for one in chosen):
             raise ValueError("GenericPrefetch takes querysets of instances, not after values() or values_list().")
         super().__init__(lookup, None, to_attr)
         self.queryset: Any = _Querysets(chosen)

@@ -97,7 +97,7 @@ def generic_manager_class(field: Any, base: Any = None) -> type[Any]:
             queryset._hints = self._hints
             foreign_key = field.foreign_key()
             if foreign_key is not None:
-                queryset._known = (foreign_key, self.instance)
+                queryset._manner = queryset._manner.but(known=(foreign_key, self.instance))
             if wants_peers(self.instance):
                 queryset._ahead = self
             return queryset  # type: ignore[no-any-return]  # as above

@@ -45,7 +45,7 @@ def prefetched(rows: Q, needed: Needs) -> Q:
     """Return the queryset with the lists of rows that a schema shows prefetched, each with only the columns it reads."""
     if not needed.prefetch:
         return rows
-    own = {getattr(one, "lookup", one).partition("__")[0] for one in rows._prefetch}
+    own = {getattr(one, "lookup", one).partition("__")[0] for one in rows._manner.prefetch}
     return rows.prefetch_related(*[_lookup(rows.model, needed, path, own) for path in needed.prefetch])
 
 

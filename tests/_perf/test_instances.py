@@ -57,7 +57,7 @@ def test_reading_and_setting_values_is_no_call() -> None:
 
 def test_awaiting_a_loaded_row_is_one_call() -> None:
     article = Article(pk=1, title="x")
-    article._row_state = LOADED("default")
+    article._row_state = LOADED["default"]
 
     async def use() -> None:
         await article
@@ -114,7 +114,7 @@ def test_many_instances_that_are_made_before_they_are_filled_need_no_dicts() -> 
     made: list[Any] = [object.__new__(Letter) for _ in range(100)]
     writer = Writer(name="x")
     for letter in made:
-        letter._row_state = LOADED("default")
+        letter._row_state = LOADED["default"]
         letter.id, letter.text, letter.writer_id, letter.reader_id = 1, "a", 2, 3
         setattr(letter, Letter.writer.cache_name, writer)
         setattr(letter, Letter.reader.cache_name, writer)

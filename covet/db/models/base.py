@@ -212,8 +212,6 @@ class Model(metaclass=ModelBase):
             using: The database alias; without one that of the instance, or the router's choice.
             update_fields: Write these fields alone; with none in it, nothing happens.
         """
-        if type(self)._meta.order_with_respect_to and self._row_state.adding and self.__dict__.get("_order") is None:
-            await places.give_place(self, using)
         await persistence.save(
             self, force_insert=force_insert, force_update=force_update, using=using, update_fields=update_fields
         )

@@ -60,8 +60,7 @@ async def delete_queryset(queryset: Any) -> tuple[int, dict[str, int]]:
         queryset.query.ordered(()).with_extras(lock=None, select_related=(), only=None, defer=frozenset())
     )
     start._db = alias
-    start._prefetch = ()
-    start._caching = None
+    start._manner = start._manner.but(prefetch=(), caching=None)
     collector = Collector(alias, origin=queryset)
     await collector.collect(start)
     return await collector.delete()

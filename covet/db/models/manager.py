@@ -71,6 +71,7 @@ class BaseManager(Generic[M]):
         """Bind the manager to a model under a name."""
         self.name = self.name or name
         self.model = cls
+        self._start = None
         setattr(cls, name, ManagerDescriptor(self))
         cls._meta.add_manager(self)
 
@@ -80,12 +81,12 @@ class BaseManager(Generic[M]):
 
     def _first(self) -> QuerySet[M, M]:
         """Return the queryset to start from; one object serves all calls of a manager that does not change it."""
-        start = self._start
-        if start is None or start.model is not self.model:
-            start = self.get_queryset()
-            if type(self).get_queryset is BaseManager.get_queryset and not self._hints:
-                # Querysets never change, so what a plain manager starts from can be shared.
-                self._start = start
+        if self._start is not None:
+            return self._start
+        start = self.get_queryset()
+        if type(self).get_queryset is BaseManager.get_queryset and not self._hints:
+            # Querysets never change, so what a plain manager starts from can be shared.
+            self._start = start
         return start
 
     def all(self) -> QuerySet[M, M]:
@@ -165,12 +166,15 @@ def _methods(base: type[Any], queryset_class: type[Any]) -> dict[str, Any]:
 
 def _passed_on(name: str, method: Callable[..., Any]) -> Any:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self._first(), name)(*args, **kwargs)
+        # Asked for here as well as in _first(): nearly always it is there, and every query passes this.
+        start = self._start
+        return getattr(self._first() if start is None else start, name)(*args, **kwargs)
 
     if inspect.iscoroutinefunction(method):
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            coroutine = getattr(self._first(), name)(*args, **kwargs)
+            start = self._start
+            coroutine = getattr(self._first() if start is None else start, name)(*args, **kwargs)
             # What Python's warning calls a coroutine that nobody awaits: "Article.objects.get", not "Fetch.get".
             coroutine.__qualname__ = f"{self.model.__name__}.{self.name}.{name}"
             return coroutine
@@ -315,7 +319,7 @@ QuerySet._manager_class = Manager
 class ManagerDescriptor:
     """Gives the manager on the class, and an error on instances, abstract and swapped models."""
 
-    __slots__ = ("manager",)
+    __slots__ = ("_owner", "manager")
 
     def __init__(self, manager: BaseManager[Any]) -> None:
         self.manager = manager
@@ -323,8 +327,12 @@ class ManagerDescriptor:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         name = self.manager.name
         if instance is not None:
+        #: The model for which nothing has to be asked again: it has rows, and nothing can be swapped for it.
+        self._owner: Any = None
             raise AttributeError(
                 f"Managers are reached by the class: write {owner.__name__}.{name}, not instance.{name}."
+        if instance is None and owner is self._owner:
+            return self.manager
             )
         meta = owner._meta
         if meta.abstract:
@@ -336,6 +344,8 @@ class ManagerDescriptor:
         return meta.managers_map[name]
 
 
+            if not meta.swappable:
+                self._owner = owner
 class EmptyManager(Manager[M]):
     """A manager without rows, for objects that stand in for a model (``AnonymousUser``)."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-__all__ = ["BOUND", "LOADED", "Loader", "Pending", "State", "new_state"]
+__all__ = ["BOUND", "LOADED", "PARTLY_LOADED", "Loader", "Pending", "State", "new_state"]
 
 Loader: TypeAlias = Callable[[Any], Awaitable[Any]]
 
@@ -81,15 +81,23 @@ class State:
         return f"State(adding={self.adding}, db={self.db!r}, partial={self.partial})"
 
 
-_loaded: dict[tuple[str, bool], State] = {}
+class _Loaded(dict[str, State]):
+    """States by alias, made when they are first asked for: a look-up in C, for every row that is read alone or saved."""
+
+    __slots__ = ("partial",)
+
+    def __init__(self, *, partial: bool) -> None:
+        self.partial = partial
+
+    def __missing__(self, alias: str) -> State:
+        state = self[alias] = State(False, alias, partial=self.partial, shared=True)
+        return state
 
 
-def LOADED(alias: str, partial: bool = False) -> State:
-    """Return the state shared by all rows read alone from ``alias``."""
-    state = _loaded.get((alias, partial))
-    if state is None:
-        state = _loaded[alias, partial] = State(False, alias, partial=partial, shared=True)
-    return state
+#: ``LOADED[alias]`` is the state shared by all rows read alone from that database, or saved to it.
+LOADED = _Loaded(partial=False)
+#: The same for rows of which fields are missing.
+PARTLY_LOADED = _Loaded(partial=True)
 
 
 def BOUND(state: State, alias: str) -> State:

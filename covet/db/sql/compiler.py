@@ -61,6 +61,7 @@ class Compiled:
         *,
         returning: bool = False,
         beyond: Binder | None = None,
+        takes_all: bool = False,
     ) -> None:
         if not binds and dialect.doubles_percent:
             # Without values the driver does not format the text.
@@ -73,7 +74,9 @@ class Compiled:
             raise NotSupportedError("An expression of this statement repeats or drops one of its values.", sql=sql)
         self.sql = pieces[0] + "".join(dialect.placeholder(i) + piece for i, piece in enumerate(pieces[1:], 1))
         self.bind: Binder = (
-            _expanding(pieces, self.binds, dialect, beyond) if self.expands else _fixed(self.sql, self.binds, beyond)
+            _expanding(pieces, self.binds, dialect, beyond)
+            if self.expands
+            else _fixed(self.sql, self.binds, beyond, takes_all=takes_all)
         )
 
     def args(self, values: Sequence[Any]) -> list[Any]:
@@ -84,15 +87,21 @@ class Compiled:
         return f"Compiled({self.sql!r})"
 
 
-def compile_statement(statement: Statement, dialect: Dialect) -> Compiled:
-    """Return the statement as this database's text, with the order of its values."""
+def compile_statement(statement: Statement, dialect: Dialect, *, takes_all: bool = False) -> Compiled:
+    """Return the statement as this database's text, with the order of its values.
+
+    Args:
+        statement: The statement.
+        dialect: The database's dialect.
+        takes_all: The values that it will get are those of its slots and no others, as for the row of an insert.
+    """
     writer = Writer(dialect, _query)
     writer.in_write = isinstance(statement, (Update, Delete))
     sql, returning = _STATEMENTS[type(statement)](statement, writer)
     beyond = None
     if any(bind.limits is not None for bind in writer.binds):
         beyond = Beyond(statement, lambda other: compile_statement(other, dialect).bind)
-    return Compiled(sql, writer.binds, dialect, returning=returning, beyond=beyond)
+    return Compiled(sql, writer.binds, dialect, returning=returning, beyond=beyond, takes_all=takes_all)
 
 
 def compile_expression(node: Node, dialect: Dialect) -> str:
@@ -298,37 +307,48 @@ _STATEMENTS: dict[type[Any], Callable[[Any, Writer], tuple[str, bool]]] = {
 
 # Values
 
+# Rows of more columns than this are read by position: a function should not have names without end.
+_MOST_NAMES = 250
 
-def _fixed(sql: str, binds: Sequence[Bind], beyond: Binder | None) -> Binder:
+
+def _fixed(sql: str, binds: Sequence[Bind], beyond: Binder | None, *, takes_all: bool) -> Binder:
     """Generate ``bind`` for a text that never changes: a list display is several times faster than a loop."""
     names: dict[str, Any] = {"sql": sql, "beyond": beyond, "OutOfLimits": OutOfLimits}
-    items = [_value(number, bind, names) for number, bind in enumerate(binds)]
+    slots = [bind.slot for bind in binds if bind.slot is not None]
+    # One unpacking is faster than a look-up for each value.
+    unpacks = takes_all and 0 < len(slots) <= _MOST_NAMES and sorted(slots) == list(range(len(slots)))
+    items = [_value(number, bind, names, is_named=unpacks) for number, bind in enumerate(binds)]
     code = f"return sql, [{', '.join(items)}]"
+    if unpacks:
+        code = f"{''.join(f'v{slot}, ' for slot in range(len(slots)))}= values; {code}"
     if beyond is not None:
         code = f"try:\n        {code}\n    except OutOfLimits:\n        return beyond(values)"
     exec(f"def bind(values):\n    {code}", names)  # noqa: S102  # only names made above
     return names["bind"]  # type: ignore[no-any-return]  # the function defined one line above
 
 
-def _value(number: int, bind: Bind, names: dict[str, Any]) -> str:
-    """Return the code of one value of ``bind``, and add the names that it needs."""
+def _value(number: int, bind: Bind, names: dict[str, Any], *, is_named: bool) -> str:
+    """Return the code of one value of ``bind``, which may have a name already, and add the names that it needs."""
     if bind.slot is None:
         names[f"c{number}"] = bind.value
         return f"c{number}"
-    value = f"values[{bind.slot}]"
+    value = f"v{bind.slot}" if is_named else f"values[{bind.slot}]"
+    v, first = (value, value) if is_named else ("v", f"(v := {value})")
     adapt = adapter_of(bind)
     if adapt is None:
         return f"list({value})" if bind.many else value
     names[f"a{number}"] = adapt
     if bind.limits is not None and bind.limits.as_is:
         # Keys and other whole numbers are what most look-ups take: two comparisons here, in place of a call.
-        rest = f".__class__ is int and {bind.limits.low} <= v <= {bind.limits.high} else a{number}(v)"
-        return f"[v if v{rest} for v in {value}]" if bind.many else f"v if (v := {value}){rest}"
+        low, high = bind.limits.low, bind.limits.high
+        if bind.many:
+            return f"[v if v.__class__ is int and {low} <= v <= {high} else a{number}(v) for v in {value}]"
+        return f"{v} if {first}.__class__ is int and {low} <= {v} <= {high} else a{number}({v})"
     method = getattr(adapt, "__func__", None)
     plain = None if method is None else AS_IS.get(method)
     if plain is not None and not bind.many:
         names[plain.__name__] = plain
-        return f"v if (v := {value}).__class__ is {plain.__name__} or v is None else a{number}(v)"
+        return f"{v} if {first}.__class__ is {plain.__name__} or {v} is None else a{number}({v})"
     return f"[a{number}(item) for item in {value}]" if bind.many else f"a{number}({value})"
 
 

@@ -191,11 +191,11 @@ def test_other_names_are_attribute_errors_with_a_suggestion() -> None:
 
 def test_a_shared_state_is_copied_on_the_first_change() -> None:
     one, other = Book(pk=1), Book(pk=2)
-    one._row_state = other._row_state = LOADED("default")
+    one._row_state = other._row_state = LOADED["default"]
     one._state.adding = True
     assert one._row_state.adding
     assert not other._row_state.adding
-    assert LOADED("default").adding is False
+    assert LOADED["default"].adding is False
     other._state = State(True, "replica")
     assert other._row_state.db == "replica"
 
@@ -279,6 +279,6 @@ def test_expressions_may_be_assigned() -> None:
 
 async def test_awaiting_a_loaded_row_costs_nothing_and_gives_it_back() -> None:
     author = Author(pk=1, name="Ann")
-    author._row_state = LOADED("default")
+    author._row_state = LOADED["default"]
     assert await author is author
     assert await author is author

@@ -120,6 +120,20 @@ def test_insert_with_conflict_and_returning() -> None:
     assert (pg.returning, mariadb.returning, mysql.returning) == (True, True, False)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("columns", [1, 3, 400])
+def test_values_that_are_taken_altogether_are_bound_as_one_by_one(dialect: Any, columns: int) -> None:
+    names = tuple([f"c{number}" for number in range(columns)])
+    params = tuple([n.Param(slot, str if slot % 2 else None) for slot in range(columns)])
+    insert = s.Insert("t", names, (params,), ())
+    values = list(range(columns))
+
+    sql, args = compile_statement(insert, dialect, takes_all=True).bind(values)
+
+    assert (sql, args) == compile_statement(insert, dialect).bind(values)
+    assert args == [str(value) if value % 2 else value for value in values]
+
+
 @pytest.mark.parametrize(
     ("dialect", "expected"),
     [

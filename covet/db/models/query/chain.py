@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self
 
+from msgspec import Struct
+from msgspec.structs import replace
 from typing_extensions import TypeVar
 
 from covet.db.models.query.plan import Query
@@ -18,14 +20,40 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.query.result_cache import Caching
 
-__all__ = ["Chain", "M", "R"]
+__all__ = ["PLAIN", "Chain", "M", "Manner", "R"]
 
 M = TypeVar("M", bound="Model")
 R = TypeVar("R", covariant=True, default=M)  # noqa: PLC0105  # short, as it stands in every signature
 
 _SHOWN = 20
 # Hints and known objects belong to the manager that the queryset came from.
-_PICKLED = ("model", "query", "_db", "_kind", "_mode", "_cache", "_prefetch", "_prefetched", "_for_write")
+_PICKLED = ("model", "query", "_db", "_cache", "_prefetched", "_for_write")
+
+
+class Manner(Struct, frozen=True, eq=False):
+    """How the rows of a queryset are read and what is made of them; most querysets share ``PLAIN``.
+
+    Attributes:
+        kind: The form of a row: ``model dict tuple flat named``.
+        mode: How relations of the rows are loaded; ``None`` is the default.
+        caching: How long results are kept beyond the queryset.
+        prefetch: What ``prefetch_related`` was given.
+        known: A relation and the object that all rows have for it.
+    """
+
+    kind: str = "model"
+    mode: Any = None
+    caching: Caching | None = None
+    prefetch: tuple[Any, ...] = ()
+    known: tuple[Any, Any] | None = None
+
+    def but(self, **changes: Any) -> Manner:
+        """Return a copy with some parts changed."""
+        return replace(self, **changes)
+
+
+#: Instances, and nothing beside them. Hot paths ask whether it is this very object.
+PLAIN = Manner()
 
 
 class _Unread:
@@ -36,7 +64,7 @@ class _Unread:
 
     def __reduce__(self) -> tuple[Any, ...]:
         queryset = self.queryset
-        state = {name: getattr(queryset, name) for name in _PICKLED} | {"_cache": None, "_prefetched": False}
+        state = _state_of(queryset) | {"_cache": None, "_prefetched": False}
         return _restored, (queryset.__class__, state, getattr(queryset, "__dict__", None))
 
 
@@ -51,14 +79,10 @@ class Chain(Generic[M, R]):
     __slots__ = (
         "_ahead",
         "_cache",
-        "_caching",
         "_db",
         "_for_write",
         "_hints",
-        "_kind",
-        "_known",
-        "_mode",
-        "_prefetch",
+        "_manner",
         "_prefetched",
         "_reading",
         "model",
@@ -70,15 +94,11 @@ class Chain(Generic[M, R]):
     _ahead: Any  # the manager that this is the whole set of: it may read the rows for other instances too
     _db: str | None
     _hints: dict[str, Any]
-    _kind: str  # the form of a row: model, dict, tuple, flat, named
-    _mode: Any  # how relations of the rows are loaded; None is the default
+    _manner: Manner
     _cache: list[Any] | None
-    _caching: Caching | None  # how long results are kept beyond this queryset
-    _prefetch: tuple[Any, ...]
     _prefetched: bool
     _for_write: bool
     _reading: tuple[Any, list[Any]] | None  # the block whose task reads the rows now, and who waits for it
-    _known: tuple[Any, Any] | None  # a relation and the object that all rows have for it
 
     _NO_HINTS: ClassVar[dict[str, Any]] = {}
 
@@ -94,14 +114,10 @@ class Chain(Generic[M, R]):
         self._ahead = None
         self._db = using
         self._hints = hints or self._NO_HINTS
-        self._kind = "model"
-        self._mode = None
+        self._manner = PLAIN
         self._cache = None
-        self._caching = None
-        self._prefetch = ()
         self._prefetched = False
         self._for_write = False
-        self._known = None
         self._reading = None
 
     def _chain(self, query: Query) -> Self:
@@ -113,16 +129,12 @@ class Chain(Generic[M, R]):
         new._ahead = None
         new._db = self._db
         new._hints = self._hints
-        new._kind = self._kind
-        new._mode = self._mode
+        new._manner = self._manner
         new._cache = None
-        new._caching = self._caching
-        new._prefetch = self._prefetch
         new._prefetched = False
         new._for_write = self._for_write
-        new._known = self._known
         new._reading = None
-        if type(self).__dictoffset__:  # a subclass without __slots__ may keep attributes of its own
+        if cls.__dictoffset__:  # a subclass without __slots__ may keep attributes of its own
             new.__dict__.update(self.__dict__)
         return new
 
@@ -166,8 +178,7 @@ class Chain(Generic[M, R]):
         """Pickle the rows with the query: only once they are read, since pickling cannot wait."""
         if self._cache is None:
             self._refuse("pickled", "'await queryset' first, or pickle 'queryset.query'")
-        state = {name: getattr(self, name) for name in _PICKLED}
-        return _restored, (self.__class__, state, getattr(self, "__dict__", None))
+        return _restored, (self.__class__, _state_of(self), getattr(self, "__dict__", None))
 
     def unread(self) -> _Unread:
         """Return what is pickled as this queryset without its rows, as a part of ``queryset.query``."""
@@ -184,7 +195,7 @@ class Chain(Generic[M, R]):
     @property
     def gives_instances(self) -> bool:
         """Whether a row is an instance of the model, and not what ``values()`` makes of it."""
-        return self._kind == "model"
+        return self._manner.kind == "model"
 
     @property
     def is_evaluated(self) -> bool:
@@ -231,11 +242,17 @@ class Chain(Generic[M, R]):
         return key if self._db is None else (key, self._db)
 
 
+def _state_of(queryset: Chain[Any, Any]) -> dict[str, Any]:
+    """Return what is pickled of a queryset."""
+    manner = queryset._manner.but(caching=None, known=None)
+    return {name: getattr(queryset, name) for name in _PICKLED} | {"_manner": manner}
+
+
 def _restored(cls: type[Chain[Any, Any]], state: dict[str, Any], extra: dict[str, Any] | None) -> Chain[Any, Any]:
     """Make a queryset anew from what was pickled."""
     new: Chain[Any, Any] = cls.__new__(cls)
     new._hints = Chain._NO_HINTS
-    new._ahead = new._known = new._reading = new._caching = None
+    new._ahead = new._reading = None
     for name, value in state.items():
         setattr(new, name, value)
     if extra:

@@ -287,7 +287,7 @@ def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Seque
     if query.is_sliced:
         return KeyAmong(names, queryset._chain(query.with_extras(outputs=tuple(outputs), select_related=())))
     plain = queryset._chain(query.with_extras(outputs=None))
-    plain._kind = "model"
+    plain._manner = plain._manner.but(kind="model")
     return Exists(
         plain.order_by().filter(**{inner: refs.OuterRef(outer) for inner, outer in zip(outputs, names, strict=True)})
     )

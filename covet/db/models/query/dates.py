@@ -45,7 +45,7 @@ def truncated(
     result: Any = DateTimeField() if moments else DateField()
     # A model that has fields of these names keeps them: the rows are values, not instances.
     rows = queryset._chain(queryset.query)
-    rows._kind = "flat"
+    rows._manner = rows._manner.but(kind="flat")
     cut: Any = Trunc(name, kind, output_field=result, tzinfo=tzinfo if held == "datetime" else None)
     found = rows.annotate(**{_CUT: cut, _PLAIN: F(name)}).filter(**{f"{_PLAIN}__isnull": False})
     return found.values_list(_CUT, flat=True).distinct().order_by(_CUT if order == "ASC" else f"-{_CUT}")

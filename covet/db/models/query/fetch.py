@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from covet.concurrency import verdict
 from covet.db.models.expressions.q import check_depth
 from covet.db.models.query import run
-from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.chain import PLAIN, Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.models.query.refine import check_alias
 from covet.exceptions import FieldError, QueryNotAwaited
@@ -98,7 +98,8 @@ class Fetch(Chain[M, R]):
 
     async def _fetch(self) -> list[Any]:
         rows = self._cache
-        if rows is not None and (self._prefetched or not self._prefetch):
+        manner = self._manner
+        if rows is not None and (self._prefetched or not manner.prefetch):
             return rows
         database = run.read_database(self)
         frame = database.current_block()
@@ -107,7 +108,7 @@ class Fetch(Chain[M, R]):
             done = asyncio.get_running_loop().create_future()
             self._reading[1].append(done)
             await done
-            if self._cache is not None and (self._prefetched or not self._prefetch):
+            if self._cache is not None and (self._prefetched or not manner.prefetch):
                 return self._cache
         waiting: list[asyncio.Future[None]] = []
         self._reading = (frame, waiting)
@@ -117,13 +118,13 @@ class Fetch(Chain[M, R]):
                 if self._ahead is not None:
                     rows = await self._ahead.read_ahead(self, database)
                 if rows is None:
-                    rows = await run.fetch(self.query, self._kind, database, self._mode, self._caching)
-                if self._known is not None:
+                    rows = await run.fetch(self.query, manner.kind, database, manner.mode, manner.caching)
+                if manner.known is not None:
                     self._set_known(rows)
                 self._cache = rows
-            if self._prefetch and not self._prefetched:
-                if rows and self._kind == "model":
-                    await prefetch.prefetch_rows(rows, self._prefetch, self._db)
+            if manner.prefetch and not self._prefetched:
+                if rows and manner.kind == "model":
+                    await prefetch.prefetch_rows(rows, manner.prefetch, self._db)
                 self._prefetched = True
         finally:
             self._reading = None
@@ -133,8 +134,9 @@ class Fetch(Chain[M, R]):
         return rows
 
     def _set_known(self, rows: list[Any]) -> None:
-        if self._kind == "model" and self._known is not None:
-            relation, value = self._known
+        known = self._manner.known
+        if known is not None and self._manner.kind == "model":
+            relation, value = known
             for row in rows:
                 relation.set_cached_value(row, value)
 
@@ -188,19 +190,15 @@ class Fetch(Chain[M, R]):
         if (
             kwargs
             and not args
+            and self._manner is PLAIN
             and query.extras is NO_EXTRAS
             and query.high is None
             and not query.low
-            and self._kind == "model"
-            and self._mode is self._known is None
-            and self._caching is None
-            and not self._prefetch
         ):
             database = run.read_database(self)
-            found = run.simple_get(query, kwargs, database)
-            if found is not None:
-                plan, values = found
-                sql, arguments = plan.bind(values)
+            plan = run.simple_get(query, kwargs, database)
+            if plan is not None:
+                sql, arguments = plan.bind((*query.values, *kwargs.values()))
                 rows = await database.fetch(sql, arguments)
                 if len(rows) == 1:
                     return plan.one(rows[0], database.alias)  # type: ignore[no-any-return]  # an instance
@@ -209,12 +207,13 @@ class Fetch(Chain[M, R]):
             if query.extras.combined is not None or query.is_sliced:
                 self.filter(*args, **kwargs)  # type: ignore[attr-defined]  # raises what a filter would raise here
             query = query.filtered(args, kwargs, negate=False, where="get")
-        rows = await run.get_rows(query, self._kind, run.read_database(self), self._mode, self._caching)
+        manner = self._manner
+        rows = await run.get_rows(query, manner.kind, run.read_database(self), manner.mode, manner.caching)
         if len(rows) == 1:
-            if self._known is not None:
+            if manner.known is not None:
                 self._set_known(rows)
-            if self._prefetch and self._kind == "model":
-                await prefetch.prefetch_rows(rows, self._prefetch, self._db)
+            if manner.prefetch and manner.kind == "model":
+                await prefetch.prefetch_rows(rows, manner.prefetch, self._db)
             return rows[0]  # type: ignore[no-any-return]
         raise self._not_one(len(rows))
 
@@ -308,15 +307,16 @@ class Fetch(Chain[M, R]):
         return found
 
     def _key_of(self, row: Any, field: Any) -> Any:
-        if self._kind == "model":
+        kind = self._manner.kind
+        if kind == "model":
             return getattr(row, field.attname)
         outputs = self.query.extras.outputs or ()
         names = [name for name in (field.name, field.attname, "pk") if name in outputs]
         if not names:
             raise FieldError(f"in_bulk() after values() needs '{field.name}' among the values.", name=field.name)
-        if self._kind == "dict":
+        if kind == "dict":
             return row[names[0]]
-        return row if self._kind == "flat" else row[outputs.index(names[0])]
+        return row if kind == "flat" else row[outputs.index(names[0])]
 
     # ── numbers
 
@@ -324,14 +324,14 @@ class Fetch(Chain[M, R]):
         """Return the number of rows: of those already read, or by ``SELECT COUNT``."""
         if self._cache is not None:
             return len(self._cache)
-        return await run.count(self.query, run.read_database(self), self._caching)
+        return await run.count(self.query, run.read_database(self), self._manner.caching)
 
     @verdict
     async def exists(self) -> bool:
         """Return whether there is a row."""
         if self._cache is not None:
             return bool(self._cache)
-        return await run.exists(self.query, run.read_database(self), self._caching)
+        return await run.exists(self.query, run.read_database(self), self._manner.caching)
 
     @verdict
     async def contains(self, row: Any) -> bool:
@@ -341,7 +341,7 @@ class Fetch(Chain[M, R]):
             TypeError: ``row`` is no instance, or the queryset gives no instances.
             ValueError: The instance is not saved.
         """
-        if self._kind != "model":
+        if self._manner.kind != "model":
             raise TypeError("contains() cannot follow values() or values_list().")
         meta = getattr(row, "_meta", None)
         if meta is None:
@@ -355,7 +355,7 @@ class Fetch(Chain[M, R]):
         if self.query.is_sliced or self.query.extras.combined is not None:
             return row in await self._fetch()
         query = self.query.filtered((), {"pk": row.pk}, negate=False, where="contains")
-        return await run.exists(query, run.read_database(self), self._caching)
+        return await run.exists(query, run.read_database(self), self._manner.caching)
 
     async def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return aggregates over all rows: ``await Article.objects.aggregate(Sum("views"), n=Count("*"))``.
@@ -385,7 +385,7 @@ class Fetch(Chain[M, R]):
                 )
         if not expressions:
             return {}
-        return await run.aggregate(self.query, expressions, run.read_database(self), self._caching)
+        return await run.aggregate(self.query, expressions, run.read_database(self), self._manner.caching)
 
     # ── streams and plans
 
@@ -401,16 +401,17 @@ class Fetch(Chain[M, R]):
         if chunk_size <= 0:
             raise ValueError("iterator(chunk_size=…) takes a positive number.")
         database = run.read_database(self)
-        plan = run.rows_plan(self.query, self._kind, database)
+        manner = self._manner
+        plan = run.rows_plan(self.query, manner.kind, database)
         if plan.empty or self.query.is_empty:
             return
         sql, args = plan.bind(self.query.all_values())
         async for chunk in database.stream(sql, args, chunk_size=chunk_size):
-            rows = plan.make(chunk, database.alias, self._mode)
-            if self._known is not None:
+            rows = plan.make(chunk, database.alias, manner.mode)
+            if manner.known is not None:
                 self._set_known(rows)
-            if self._prefetch and self._kind == "model":
-                await prefetch.prefetch_rows(rows, self._prefetch, self._db)
+            if manner.prefetch and manner.kind == "model":
+                await prefetch.prefetch_rows(rows, manner.prefetch, self._db)
             for row in rows:
                 yield row
 

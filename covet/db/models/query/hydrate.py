@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.db.models.query.results import Batch, Result
 from covet.db.models.signals import post_init
-from covet.db.models.state import LOADED, State
+from covet.db.models.state import LOADED, PARTLY_LOADED, State
 from covet.db.sql.dialect import INLINE
 from covet.db.sql.nodes import Column
 from covet.loading import late_module
@@ -154,22 +154,14 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
         if convert is not None:
             body += [f"  {line}" for line in _assigned(f"o.{_identifier(name)}", index, convert, code.names)]
     body.append("  a0(o)")
-    tail = [f" if hooks: tell(cls{number}, l{number})" for number in numbers]
-    code.names |= {"ref": weakref.ref, "hooks": _PostInit(), "tell": _tell}
+    tail = [f" if post_init._entries: tell(cls{number}, l{number})" for number in numbers]
+    code.names |= {"ref": weakref.ref, "post_init": post_init, "tell": _tell}
     code.lines = [*head, *body, *tail, " return l0"]
     return code.function()
 
 
-class _PostInit:
-    """True while anybody listens to ``post_init``: rows that are read count as built."""
-
-    __slots__ = ()
-
-    def __bool__(self) -> bool:
-        return bool(post_init._entries)
-
-
 def _tell(model: Any, rows: Iterable[Any]) -> None:
+    """Tell who listens to ``post_init``: rows that are read count as built."""
     if post_init.has_listeners(model):
         for row in rows:
             post_init.send_sync(model, instance=row)
@@ -240,11 +232,11 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
         f"o.{_identifier(name)}" if convert is None else f"v{i}"
         for i, (name, convert) in enumerate(zip(names, found, strict=True))
     ]
-    code.names |= {"cls": root.model, "LOADED": LOADED, "partial": root.partial}
+    code.names |= {"cls": root.model, "states": PARTLY_LOADED if root.partial else LOADED}
     code.lines = [
         "def make(row, alias):",
         " o = new(cls)",
-        " o._row_state = LOADED(alias, partial)",
+        " o._row_state = states[alias]",
         f" {', '.join(targets)}{',' if len(targets) == 1 else ''} = row",
         *[
             f" {line}"
@@ -252,10 +244,10 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
             if convert is not None
             for line in _assigned(f"o.{name}", i, convert, code.names)
         ],
-        " if hooks: tell(cls, (o,))",
+        " if post_init._entries: tell(cls, (o,))",
         " return o",
     ]
-    code.names |= {"hooks": _PostInit(), "tell": _tell}
+    code.names |= {"post_init": post_init, "tell": _tell}
     return code.function()  # type: ignore[return-value]  # the one function without a list
 
 

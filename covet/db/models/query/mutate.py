@@ -10,23 +10,22 @@ from covet.concurrency import maybe_await
 from covet.db.errors import IntegrityError, NotSupportedError
 from covet.db.models import signals
 from covet.db.models.conflicts import conflict, version_field
-from covet.db.models.expressions.q import check_depth
 from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.query import run
-from covet.db.models.query.chain import Chain, M, R
+from covet.db.models.query.chain import PLAIN, Chain, M, R
 from covet.db.models.query.plan import NO_EXTRAS, Query
-from covet.db.models.state import LOADED
+from covet.db.models.state import LOADED, PARTLY_LOADED
 from covet.db.sql.statements import Conflict
 from covet.exceptions import FieldDoesNotExist, FieldError
 from covet.loading import late_module
-from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db import transaction
     from covet.db.models import places
     from covet.db.models.expressions import refs
-    from covet.db.models.query import write
+    from covet.db.models.query import assignments, write
 else:
+    assignments = late_module(__name__, "covet.db.models.query.assignments")
     write = late_module(__name__, "covet.db.models.query.write")
     places = late_module(__name__, "covet.db.models.places")
     transaction = late_module(__name__, "covet.db.transaction")
@@ -44,7 +43,7 @@ class Mutate(Chain[M, R]):
         """Build an instance, insert it and return it."""
         model: Any = self.model
         instance = model(**values)
-        saving = instance.save(force_insert=True, using=run.write_database(self).alias)
+        saving = instance.save(force_insert=True, using=run.write_alias(self))
         # A model's own ``save`` may be a plain function.
         await (saving if saving.__class__ is CoroutineType else maybe_await(saving))
         return instance  # type: ignore[no-any-return]  # an instance of the model
@@ -129,7 +128,8 @@ class Mutate(Chain[M, R]):
         """Return the same queryset reading from the database that writes go to."""
         new = self._chain(self.query)
         new._for_write = True
-        new._caching = None
+        if new._manner is not PLAIN:
+            new._manner = new._manner.but(caching=None)
         return new
 
     async def _get_or_none(self) -> Any:
@@ -212,7 +212,8 @@ class Mutate(Chain[M, R]):
             for part in parts:
                 await self._insert_part(part, database, conflict, batch_size, keyed=part is with_key)
         for instance in instances:
-            instance._row_state = LOADED(database.alias, instance._row_state.partial)
+            states = PARTLY_LOADED if instance._row_state.partial else LOADED
+            instance._row_state = states[database.alias]
         await signals.post_bulk_create.send(model, instances=instances, using=database.alias)
         return instances
 
@@ -341,47 +342,66 @@ class Mutate(Chain[M, R]):
             TypeError: The queryset is sliced.
             FieldError: A name is no field with a column.
         """
-        if self.query.is_sliced:
+        query = self.query
+        model: Any = self.model
+        if (
+            values
+            and query.extras is NO_EXTRAS
+            and query.order is None
+            and query.high is None
+            and not query.low
+            # Who listens may change the values once they were looked at.
+            and not (signals.pre_update._entries and signals.pre_update.has_listeners(model))
+        ):
+            database = run.write_database(self)
+            bind = assignments.simple_update(query, values, database)
+            if bind is not None:
+                sql, args = bind((*query.values, *values.values()))
+                rows = await database.execute(sql, args)
+                self._cache = None
+                if signals.post_update._entries:
+                    await signals.post_update.send(model, queryset=self, values=values, using=database.alias, rows=rows)
+                return rows
+        if query.is_sliced:
             raise TypeError("update() cannot follow a slice: filter by the keys instead.")
-        if self.query.extras.combined is not None:
+        if query.extras.combined is not None:
             raise NotSupportedError("update() cannot follow union() and its kin.")
-        if self.query.extras.distinct_on:
+        if query.extras.distinct_on:
             raise TypeError("update() cannot follow distinct() with field names.")
         if not values:
             return 0
         database = run.write_database(self)
-        model: Any = self.model
-        assignments = [self._assignment(name, value) for name, value in values.items()]
+        pairs = [assignments.assignment(query, name, value) for name, value in values.items()]
         version = version_field(model._meta)
-        if version is not None and all(field is not version for field, _value in assignments):
+        if version is not None and all(field is not version for field, _value in pairs):
             # Whoever holds one of the rows must see that it has changed.
-            assignments.append((version, refs.F(version.attname) + 1))
+            pairs.append((version, refs.F(version.attname) + 1))
         if signals.pre_update.has_listeners(model):
             await signals.pre_update.send(model, queryset=self, values=values, using=database.alias)
-        rows = await self._update_rows(assignments, database)
+        rows = await self._update_rows(pairs, database)
         self._cache = None
         if signals.post_update.has_listeners(model):
             await signals.post_update.send(model, queryset=self, values=values, using=database.alias, rows=rows)
         return rows
 
-    def _update_rows(self, assignments: list[tuple[Any, Any]], database: Any) -> Awaitable[int]:
+    def _update_rows(self, pairs: list[tuple[Any, Any]], database: Any) -> Awaitable[int]:
         meta: Any = self.model._meta
         query = self.query
         if query.extras is not NO_EXTRAS:
             query = query.with_extras(lock=None, select_related=(), outputs=None)
         if not meta.concrete_model._meta.parents:
-            return write.update_where(query, assignments, database)
-        return self._update_parents(query, assignments, database)
+            return write.update_where(query, pairs, database)
+        return self._update_parents(query, pairs, database)
 
-    async def _update_parents(self, query: Query, assignments: list[tuple[Any, Any]], database: Any) -> int:
+    async def _update_parents(self, query: Query, pairs: list[tuple[Any, Any]], database: Any) -> int:
         tables: dict[Any, list[tuple[Any, Any]]] = {}
-        for field, value in assignments:
+        for field, value in pairs:
             tables.setdefault(field.model._meta.concrete_model, []).append((field, value))
         if set(tables) <= {self.model._meta.concrete_model}:
-            return await write.update_where(query, assignments, database)
+            return await write.update_where(query, pairs, database)
         # Columns of a parent's table: by the keys of the rows, which the first update may change.
         queryset: Any = self._chain(query)
-        queryset._caching = None
+        queryset._manner = queryset._manner.but(caching=None)
         keys = await queryset.values_list("pk", flat=True)
         rows = 0
         async with transaction.atomic(using=database.alias, savepoint=False):
@@ -389,31 +409,6 @@ class Mutate(Chain[M, R]):
                 part = model._base_manager.using(database.alias).filter(pk__in=keys)
                 rows = max(rows, await write.update_where(part.query, members, database))
         return rows
-
-    def _assignment(self, name: str, value: Any) -> tuple[Any, Any]:
-        meta: Any = self.model._meta
-        field = _written_fields(meta).get(name)
-        if field is None:
-            names = [one.name for one in meta.concrete_fields]
-            hint = suggest(name, names)
-            tail = f"Did you mean '{hint}'?" if hint else f"Fields are: {', '.join(names)}."
-            raise FieldError(
-                f"{meta.object_name} has no field '{name}' with a column (in update({name}=…)). {tail}",
-                model=self.model,
-                name=name,
-                hint=hint or "",
-            )
-        if hasattr(value, "resolve"):
-            check_depth(value, "update")
-            value = self.query.parted(value)
-        if hasattr(value, "_meta"):
-            if field.is_relation:
-                value = field.key_of(value)
-            else:
-                raise FieldError(
-                    f"update({name}=…) takes a value of {field.get_internal_type()}, not {value!r}.", name=name
-                )
-        return field, value
 
     async def delete(self) -> tuple[int, dict[str, int]]:
         """Delete all rows of the queryset, and what their relations say goes with them.
@@ -427,7 +422,7 @@ class Mutate(Chain[M, R]):
         """
         if self.query.is_sliced:
             raise TypeError("delete() cannot follow a slice: filter by the keys instead.")
-        if self._kind != "model":
+        if self._manner.kind != "model":
             raise TypeError("delete() cannot follow values() or values_list().")
         if self.query.extras.combined is not None:
             raise NotSupportedError("delete() cannot follow union() and its kin.")
@@ -438,16 +433,6 @@ class Mutate(Chain[M, R]):
         return await model._delete_queryset(self)  # type: ignore[no-any-return]  # what deletion returns
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as in Django, managers do not have it
-
-
-def _written_fields(meta: Any) -> dict[str, Any]:
-    """Return the fields with a column by every name that ``update()`` takes."""
-    found: dict[str, Any] | None = meta.plans.get("written")
-    if found is None:
-        found = {name: field for field in reversed(meta.concrete_fields) for name in (field.attname, field.name)}
-        found["pk"] = meta.pk
-        meta.plans["written"] = found
-    return found
 
 
 def _overrides_pre_save(field: Any) -> bool:

@@ -154,10 +154,9 @@ class Extras(Struct, frozen=True):
 NO_EXTRAS = Extras()
 # So many combinations of names are remembered for each model: they may come from outside.
 _MOST_PLANS = 10_000
-_NO_ORDER: tuple[Any, ...] = ()
 
 
-class Query:
+class Query(Struct, eq=False):
     """The immutable intent behind a queryset.
 
     Attributes:
@@ -170,43 +169,22 @@ class Query:
         high: The row after the last one wanted.
     """
 
-    __slots__ = (
-        "_key",
-        "extras",
-        "high",
-        "low",
-        "model",
-        "order",
-        "order_items",
-        "order_values",
-        "sources",
-        "values",
-        "where",
-    )
-
     model: Any
-    where: tuple[Any, ...]
-    sources: tuple[Any, ...]
-    values: tuple[Any, ...]
-    order: tuple[Any, ...] | None
-    order_items: tuple[Any, ...]
-    order_values: tuple[Any, ...]
-    low: int
-    high: int | None
-    extras: Extras
-    _key: Hashable
+    where: tuple[Any, ...] = ()
+    sources: tuple[Any, ...] = ()
+    values: tuple[Any, ...] = ()
+    order: tuple[Any, ...] | None = None
+    order_items: tuple[Any, ...] = ()
+    order_values: tuple[Any, ...] = ()
+    low: int = 0
+    high: int | None = None
+    extras: Extras = NO_EXTRAS
+    _key: Hashable = None
     #: Compiles a query, set by ``run``, which stands above this module: text, arguments and dialect.
     compiled: ClassVar[Callable[[Query, str | None], tuple[str, list[Any], Any]]]
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.where = self.sources = self.values = ()
-        self.order = None
-        self.order_items = self.order_values = _NO_ORDER
-        self.low = 0
-        self.high = None
-        self.extras = NO_EXTRAS
-        self._key = None
+    #: A record would show its values, which are the users'.
+    __repr__ = object.__repr__
 
     def sql_with_params(self, using: str | None = None) -> tuple[str, tuple[Any, ...]]:
         """Return text and arguments as the driver gets them.
@@ -224,24 +202,12 @@ class Query:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out what is remembered: hashes of one process mean nothing in another."""
-        state = {name: getattr(self, name) for name in Query.__slots__ if name != "_key"}
+        state = {name: getattr(self, name) for name in Query.__struct_fields__ if name != "_key"}
         return _restored, (state,)
 
     def copy(self) -> Query:
         """Return a copy for one of the methods below to change; nobody else changes a query."""
-        new = Query.__new__(Query)
-        new.model = self.model
-        new.where = self.where
-        new.sources = self.sources
-        new.values = self.values
-        new.order = self.order
-        new.order_items = self.order_items
-        new.order_values = self.order_values
-        new.low = self.low
-        new.high = self.high
-        new.extras = self.extras
-        new._key = None
-        return new
+        return replace(self, _key=None)
 
     def key(self) -> Hashable:
         """Return the shape: two queries of one shape have one SQL text per database."""
@@ -308,7 +274,6 @@ class Query:
             FieldError: A name or look-up does not exist.
             TypeError: An argument is no condition.
         """
-        new = self.copy()
         if not args and not negate:
             names = tuple(kwargs)
             values = tuple(kwargs.values())
@@ -320,10 +285,13 @@ class Query:
                 if zoned is None:
                     zoned = self._check(names, where)
                 if not zoned:
-                    new.where = (*self.where, names)
-                    new.sources = (*self.sources, None)
-                    new.values = self.values + values
-                    return new
+                    return replace(
+                        self,
+                        where=(*self.where, names),
+                        sources=(*self.sources, None),
+                        values=self.values + values,
+                        _key=None,
+                    )
         for arg in args:
             if not isinstance(arg, Q) and not getattr(arg, "conditional", False):
                 raise TypeError(f"{where}() takes Q objects, conditional expressions and look-ups, not {arg!r}.")
@@ -338,10 +306,13 @@ class Query:
         collected: list[Any] = []
         shape = condition.shape(collected)
         zone = get_current_timezone() if self._check_tree(condition, where) else None
-        new.where = (*self.where, _Shape(shape, negate, zone))
-        new.sources = (*self.sources, condition)
-        new.values = (*self.values, *collected)
-        return new
+        return replace(
+            self,
+            where=(*self.where, _Shape(shape, negate, zone)),
+            sources=(*self.sources, condition),
+            values=(*self.values, *collected),
+            _key=None,
+        )
 
     def _check(self, names: tuple[str, ...], where: str) -> bool:
         found = [self._check_name(name, where) for name in names]

@@ -37,7 +37,7 @@ class Prefetch:
     def __init__(self, lookup: str, queryset: QuerySet[Any, Any] | None = None, to_attr: str | None = None) -> None:
         if queryset is not None and hasattr(queryset, "get_queryset"):
             queryset = queryset.get_queryset()
-        if queryset is not None and queryset._kind != "model":
+        if queryset is not None and queryset._manner.kind != "model":
             raise ValueError("Prefetch takes a queryset of instances, not one after values() or values_list().")
         self.lookup = lookup
         self.queryset = queryset
@@ -94,11 +94,11 @@ async def prefetch_rows(rows: Sequence[Any], lookups: Iterable[Any], alias: str 
             to_attr = step.to_attr if last else None
             here = (*reached, to_attr or name)
             if here not in done:
-                nested = queryset._prefetch if queryset is not None else ()
+                nested = queryset._manner.prefetch if queryset is not None else ()
                 if nested and queryset is not None:
                     # Their levels follow this one, so that one statement serves all rows of each.
                     queryset = queryset._chain(queryset.query)
-                    queryset._prefetch = ()
+                    queryset._manner = queryset._manner.but(prefetch=())
                     pending = [_under(here, step, one) for one in nested] + pending
                 done[here] = await _load(done[reached], name, queryset, to_attr, alias, step.lookup)
             reached = here

@@ -124,7 +124,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         self._check_unsliced_values()
         query = self.query
         queryset: QuerySet[M, Any] = self._chain(query)
-        queryset._kind = kind
+        queryset._manner = queryset._manner.but(kind=kind)
         extras = query.extras
         if extras.combined is not None and expressions:
             raise FieldError("values() after union() and its kin takes names of selected columns only.")
@@ -150,7 +150,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         return queryset
 
     def _check_unsliced_values(self) -> None:
-        if self._prefetch and self._kind != "model":
+        if self._manner.prefetch and self._manner.kind != "model":
             raise TypeError("prefetch_related() has nothing to load relations into after values().")
 
     def _check_value(self, query: Query, name: str) -> bool:

@@ -155,7 +155,7 @@ class Refine(Chain[M, R]):
     def fetch_mode(self, mode: Any) -> Self:
         """Return rows whose relations are loaded by ``mode``: ``models.FETCH_ONE``, ``FETCH_PEERS`` or ``FETCH_RAISE``."""
         new = self._chain(self.query)
-        new._mode = mode
+        new._manner = new._manner.but(mode=mode)
         return new
 
     def cache(self, timeout: float | timedelta | None = 60, *, tags: Iterable[str] = ()) -> Self:
@@ -174,7 +174,7 @@ class Refine(Chain[M, R]):
         """
         new = self._chain(self.query)
         if timeout is None:
-            new._caching = None
+            new._manner = new._manner.but(caching=None)
             return new
         timeout_s = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         if not timeout_s > 0:
@@ -182,7 +182,7 @@ class Refine(Chain[M, R]):
         names = tuple(tags)
         if isinstance(tags, str) or not all(isinstance(tag, str) for tag in names):
             raise TypeError(f"cache(tags=…) takes several texts, as in tags=['front'], not {tags!r}.")
-        new._caching = Caching(timeout_s, tuple(sorted(set(names))))
+        new._manner = new._manner.but(caching=Caching(timeout_s, tuple(sorted(set(names)))))
         return new
 
     # ── annotations
@@ -231,7 +231,7 @@ class Refine(Chain[M, R]):
             query.link(relation)
             query._check_tree(expression.condition, method)
             filtered_links.check_condition(query, relation)
-        if self._kind == "model" and name in self.model._meta.fields_map:
+        if self._manner.kind == "model" and name in self.model._meta.fields_map:
             raise ValueError(f"The annotation '{name}' conflicts with a field of {self.model._meta.object_name}.")
         former = query.annotation(name)
         if former is not None:
@@ -265,7 +265,7 @@ class Refine(Chain[M, R]):
         meta: Any = self.model._meta
         own = query.extras.annotations
         known = meta.plans.get(("joined", paths)) if query.extras is NO_EXTRAS and not query.is_sliced else None
-        if known is not None and self._kind == "model":
+        if known is not None and self._manner.kind == "model":
             joined = query.copy()
             joined.extras = known
             return self._chain(joined)
@@ -273,7 +273,7 @@ class Refine(Chain[M, R]):
             return self._chain(query.with_extras(select_related=()))
         if not paths:
             raise TypeError("select_related() needs the names of the relations to follow.")
-        if self._kind != "model":
+        if self._manner.kind != "model":
             raise TypeError("select_related() after values() or values_list() has nothing to load relations into.")
         self._check_uncombined("select_related")
         if meta.apps.models_ready:
@@ -297,7 +297,8 @@ class Refine(Chain[M, R]):
             lookups: Names such as ``"tags"`` or ``"author__articles"``, or ``Prefetch`` objects; ``None`` takes all back.
         """
         new = self._chain(self.query)
-        new._prefetch = () if lookups == (None,) else (*self._prefetch, *lookups)
+        prefetch = () if lookups == (None,) else (*self._manner.prefetch, *lookups)
+        new._manner = new._manner.but(prefetch=prefetch)
         return new
 
     def only(self, *names: str) -> Self:
@@ -333,7 +334,7 @@ class Refine(Chain[M, R]):
         return self._chain(query)
 
     def _check_instances(self, method: str) -> None:
-        if self._kind != "model":
+        if self._manner.kind != "model":
             raise TypeError(f"{method}() cannot follow values() or values_list().")
         self._check_uncombined(method)
 
@@ -382,7 +383,7 @@ class Refine(Chain[M, R]):
             combined=Combined(op, tuple(queries)), outputs=self.query.extras.outputs, annotations=()
         )
         new = self._chain(query)
-        new._prefetch = ()
+        new._manner = new._manner.but(prefetch=())
         return new
 
     def __or__(self, other: Any) -> Self:

@@ -48,6 +48,7 @@ __all__ = [
     "rows_plan",
     "simple_get",
     "sql_of",
+    "write_alias",
     "write_database",
 ]
 
@@ -82,7 +83,8 @@ def read_database(queryset: Any) -> Database:
     alias = queryset._db
     if alias is None:
         if not settings.DATABASE_ROUTERS:
-            alias = _without_routers(queryset._hints)
+            hints = queryset._hints
+            alias = _hinted(hints) if hints else DEFAULT_ALIAS
         elif queryset._for_write or queryset.query.extras.lock is not None:
             alias = router.db_for_write(queryset.model, **queryset._hints)
         else:
@@ -92,19 +94,22 @@ def read_database(queryset: Any) -> Database:
 
 def write_database(queryset: Any) -> Database:
     """Return the database that a queryset writes to."""
-    alias = queryset._db
-    if alias is None:
-        if not settings.DATABASE_ROUTERS:
-            alias = _without_routers(queryset._hints)
-        else:
-            alias = router.db_for_write(queryset.model, **queryset._hints)
-    return connections[alias]
+    return connections[write_alias(queryset)]
 
 
-def _without_routers(hints: dict[str, Any]) -> str:
-    """Return what the router would: the hinted instance's database. Most projects have no routers, and this is per query."""
-    if not hints:
-        return DEFAULT_ALIAS
+def write_alias(queryset: Any) -> str:
+    """Return the alias of the database that a queryset writes to."""
+    alias: str | None = queryset._db
+    if alias is not None:
+        return alias
+    hints = queryset._hints
+    if settings.DATABASE_ROUTERS:
+        return router.db_for_write(queryset.model, **hints)
+    return _hinted(hints) if hints else DEFAULT_ALIAS
+
+
+def _hinted(hints: dict[str, Any]) -> str:
+    """Return what the router would without routers, which most projects have none of: the hinted instance's database."""
     instance = hints.get("instance")
     return DEFAULT_ALIAS if instance is None else instance._row_state.db or DEFAULT_ALIAS
 
@@ -211,8 +216,8 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     """
     query: Query = queryset.query
     plain = query.extras is NO_EXTRAS and query.high is None and not query.low and not query.order_values
-    plain = plain and queryset._kind == "model" and queryset._known is None and not queryset._prefetch
-    plain = plain and queryset._caching is None
+    manner = queryset._manner
+    plain = plain and manner.kind == "model" and manner.known is manner.caching is None and not manner.prefetch
     if not plain or not keys or not SCALARS.issuperset(map(type, keys)):
         return await queryset.filter(**{lookup: keys})  # type: ignore[no-any-return]  # a queryset gives its rows
     database = read_database(queryset)
@@ -225,7 +230,7 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
         return []
     sql, args = plan.bind((*query.values, keys))
     rows = await database.fetch(sql, args)
-    return plan.make(rows, database.alias, queryset._mode) if rows else []
+    return plan.make(rows, database.alias, manner.mode) if rows else []
 
 
 async def get_rows(
@@ -244,16 +249,16 @@ async def get_rows(
     return plan.make(rows, database.alias, mode) if rows else []
 
 
-def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> tuple[RowsPlan, tuple[Any, ...]] | None:
-    """Return plan and values of a ``get`` by plain values, without building the filtered query; ``None`` for any other.
+def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> RowsPlan | None:
+    """Return the plan of a ``get`` by plain values, without building the filtered query; ``None`` for any other.
 
-    ``get(pk=…)`` is the most frequent query of all: this saves it a third of its Python.
+    ``get(pk=…)`` is the most frequent query of all: this saves it a third of its Python. Its values are those of the query
+    and then those of ``kwargs``.
     """
-    names = tuple(kwargs)
-    values = tuple(kwargs.values())
-    for value in values:
+    for value in kwargs.values():
         if value.__class__ not in SCALARS:
             return None
+    names = tuple(kwargs)
     key = ("get", query.model, query.where, names, settings.QUERY_OPTIMIZER)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
@@ -264,7 +269,7 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> tupl
         if plan.empty or plan.one is None:
             return None
         database.statements[key] = plan
-    return plan, query.values + values
+    return plan
 
 
 def _check_lock(query: Query, database: Database) -> None:
@@ -396,8 +401,9 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     if empty or query.is_empty:
         return RowResult([], fields[:visible], converts[:visible])
     sql, args = bind(query.all_values())
-    if queryset._caching is not None:
-        rows = await cached_rows(database, sql, args, tables, queryset._caching)
+    caching = queryset._manner.caching
+    if caching is not None:
+        rows = await cached_rows(database, sql, args, tables, caching)
     else:
         rows = await database.fetch(sql, args)
     if width > visible:

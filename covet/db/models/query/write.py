@@ -6,7 +6,7 @@ Text is compiled once per shape; values are gathered in the order of the fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
@@ -58,11 +58,8 @@ def is_expression(value: Any) -> bool:
     return False
 
 
-def _are_plain(values: Iterable[Any]) -> bool:
-    classes = set(map(type, values))
-    if classes <= _PLAIN:
-        return True
-    return not any(map(is_expression, values))
+def _are_plain(values: Sequence[Any]) -> bool:
+    return _PLAIN.issuperset(map(type, values)) or not any(map(is_expression, values))
 
 
 class Columns:
@@ -126,12 +123,12 @@ async def insert_row(model: Any, instance: Any, columns: Columns, values: Sequen
     """Insert one row of ``model``'s own table and put on the instance what the database made."""
     shapes: Hashable = None
     arguments: Sequence[Any] = values
-    if not _are_plain(values):
+    if not _PLAIN.issuperset(map(type, values)) and any(map(is_expression, values)):
         arguments, shapes = _shaped(values)
     key = ("insert", model, columns.names, shapes)
     plan: _Returned | None = database.statements.get(key)
     if plan is None:
-        plan = _compile_insert(model, columns.fields, values, database)
+        plan = _compile_insert(model, columns.fields, values, database, takes_all=shapes is None)
         database.statements[key] = plan
     sql, args = plan.bind(arguments)
     rows, last_id = await database.insert(sql, args)
@@ -149,7 +146,9 @@ def _shaped(values: Sequence[Any]) -> tuple[list[Any], Hashable]:
     return arguments, shapes
 
 
-def _compile_insert(model: Any, fields: Sequence[Any], values: Sequence[Any], database: Database) -> _Returned:
+def _compile_insert(
+    model: Any, fields: Sequence[Any], values: Sequence[Any], database: Database, *, takes_all: bool
+) -> _Returned:
     computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
     returning = tuple(dict.fromkeys((*model._meta.db_returning_fields, *computed)))
     statement = Insert(
@@ -158,7 +157,8 @@ def _compile_insert(model: Any, fields: Sequence[Any], values: Sequence[Any], da
         (_insert_nodes(model, fields, values, database),),
         tuple([field.column for field in returning]),
     )
-    return _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+    compiled = compile_statement(statement, database.dialect, takes_all=takes_all)
+    return _Returned(compiled, returning, database.dialect)
 
 
 def _without_returning(model: Any, instance: Any, fields: Sequence[Any], last_id: int | None) -> None:
@@ -241,12 +241,12 @@ async def update_row(
     """
     shapes: Hashable = None
     arguments = values
-    if not _are_plain(values):
+    if not _PLAIN.issuperset(map(type, values)) and any(map(is_expression, values)):
         arguments, shapes = _shaped(values)
     cache_key = ("update_row", model, columns.names, shapes)
     plan: _Returned | None = database.statements.get(cache_key)
     if plan is None:
-        plan = _compile_update(model, columns.fields, values, key, database, version)
+        plan = _compile_update(model, columns.fields, values, key, database, version, takes_all=shapes is None)
         database.statements[cache_key] = plan
     keys = key if model._meta.pk.is_composite else (key,)
     sql, args = plan.bind([*arguments, *keys] if version is None else [*arguments, *keys, version[1]])
@@ -263,7 +263,14 @@ async def update_row(
 
 
 def _compile_update(
-    model: Any, fields: Sequence[Any], values: Sequence[Any], key: Any, database: Database, version: Any = None
+    model: Any,
+    fields: Sequence[Any],
+    values: Sequence[Any],
+    key: Any,
+    database: Database,
+    version: Any = None,
+    *,
+    takes_all: bool,
 ) -> _Returned:
     meta = model._meta
     computed = [field for field, value in zip(fields, values, strict=True) if is_expression(value)]
@@ -277,7 +284,8 @@ def _compile_update(
         field, value = version
         where = n.And((where, n.Binary("=", n.Column(None, field.column), builder.param(value, field))))
     statement = Update(meta.db_table, pairs, where, tuple([field.column for field in returning]))
-    return _Returned(compile_statement(statement, database.dialect), returning, database.dialect)
+    compiled = compile_statement(statement, database.dialect, takes_all=takes_all)
+    return _Returned(compiled, returning, database.dialect)
 
 
 def _key_is(meta: Any, builder: Assembler) -> n.Node:

@@ -98,7 +98,8 @@ async def _read(
 ) -> list[Any] | None:
     base = manager.all_rows().using(database.alias)
     query = base.query
-    if base._kind != "model" or base._prefetch or base._caching is not None or query.is_sliced:
+    manner = base._manner
+    if manner.kind != "model" or manner.prefetch or manner.caching is not None or query.is_sliced:
         return None
     if query.with_extras(select_related=()).extras != NO_EXTRAS:
         # Annotations, distinct(), only() and the like: not surely the same rows for many instances as for one.

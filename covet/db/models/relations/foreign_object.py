@@ -349,7 +349,7 @@ class ForeignObject(RelationField[T]):
         if alias is not None and queryset._db is None:
             queryset = queryset.using(alias)
         mode = rows[0]._row_state.fetch_mode if rows else None
-        if mode is not None and queryset._mode is None:
+        if mode is not None and queryset._manner.mode is None:
             queryset = queryset.fetch_mode(mode)
         names = [field.attname for field in self.foreign_related_fields]
         keys = list(waiting)

@@ -161,7 +161,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
         def _rows(self, queryset: Any) -> QuerySet[Any, Any]:
             queryset = queryset.filter(**{field.attname: self._key()})
             queryset._hints = self._hints
-            queryset._known = (field, self.instance)
+            queryset._manner = queryset._manner.but(known=(field, self.instance))
             if wants_peers(self.instance):
                 queryset._ahead = self
             return queryset  # type: ignore[no-any-return]  # a queryset of the related model

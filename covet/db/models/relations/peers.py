@@ -351,7 +351,7 @@ async def load_forward_of(
     if alias is not None and queryset._db is None and (alias != DEFAULT_ALIAS or routed):
         queryset = queryset.using(alias)
     mode = rows[0]._row_state.fetch_mode if rows else None
-    if mode is not None and queryset._mode is None:
+    if mode is not None and queryset._manner.mode is None:
         queryset = queryset.fetch_mode(mode)
     if len(keys) == 1:
         found = await queryset.filter(**{target.attname: keys[0]})

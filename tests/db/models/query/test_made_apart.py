@@ -87,7 +87,7 @@ def made_in(queryset: Any, database: Database) -> list[str]:
     """Let the plan of a queryset note where it makes its results."""
     from covet.db.models.query import run
 
-    plan = run.rows_plan(queryset.query, queryset._kind, database)
+    plan = run.rows_plan(queryset.query, queryset._manner.kind, database)
     make, seen = plan.make, []
 
     def noting(rows: Any, alias: str, mode: Any) -> Any:
