@@ -323,16 +323,16 @@ class ManagerDescriptor:
 
     def __init__(self, manager: BaseManager[Any]) -> None:
         self.manager = manager
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        name = self.manager.name
-        if instance is not None:
         #: The model for which nothing has to be asked again: it has rows, and nothing can be swapped for it.
         self._owner: Any = None
-            raise AttributeError(
-                f"Managers are reached by the class: write {owner.__name__}.{name}, not instance.{name}."
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None and owner is self._owner:
             return self.manager
+        name = self.manager.name
+        if instance is not None:
+            raise AttributeError(
+                f"Managers are reached by the class: write {owner.__name__}.{name}, not instance.{name}."
             )
         meta = owner._meta
         if meta.abstract:
@@ -340,12 +340,12 @@ class ManagerDescriptor:
         if meta.swappable and meta.swapped:
             raise AttributeError(f"{owner.__name__} is swapped for {meta.swapped}; query that model.")
         if owner is self.manager.model:
+            if not meta.swappable:
+                self._owner = owner
             return self.manager
         return meta.managers_map[name]
 
 
-            if not meta.swappable:
-                self._owner = owner
 class EmptyManager(Manager[M]):
     """A manager without rows, for objects that stand in for a model (``AnonymousUser``)."""
 
