@@ -262,17 +262,11 @@ def parse_cache(entry: Any) -> CacheConfig:
         values = {"backend": CACHE_SCHEMES[scheme], "url": text.partition("?")[0], "options": options}
         values["location"] = rest.rpartition("@")[2]  # where it is, without who asks
         given = {**query, **given}
-    engine = given.pop("backend", None)
-    if engine is not None:
-        values["backend"] = _backend(str(engine), CACHE_SCHEMES)
-    if "backend" not in values:
-        raise ValueError("it names no cache; write a URL such as 'memory://' or 'redis://host:6379/0'")
     if "timeout" in given:
         given["timeout_s"] = given.pop("timeout")
     if given.get("timeout_s", 0) in ("none", "None", ""):
         given["timeout_s"] = None
-    options = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
-    return _build(CacheConfig, {**values, **given, "options": options})
+    return _service(CacheConfig, "cache", CACHE_SCHEMES, values, given)
 
 
 def parse_channel(entry: Any) -> ChannelConfig:
@@ -286,13 +280,18 @@ def parse_channel(entry: Any) -> ChannelConfig:
         text = _text(url, "url")
         scheme, _, query = _split(text, CHANNEL_SCHEMES, "broker")
         values = {"backend": CHANNEL_SCHEMES[scheme], "url": text.partition("?")[0], "options": query}
+    return _service(ChannelConfig, "broker", CHANNEL_SCHEMES, values, given)
+
+
+def _service(kind: type[T], word: str, schemes: Mapping[str, str], values: dict[str, Any], given: dict[str, Any]) -> T:
+    """Return the service that a URL's values and the keys beside it describe; the keys win."""
     engine = given.pop("backend", None)
     if engine is not None:
-        values["backend"] = _backend(str(engine), CHANNEL_SCHEMES)
+        values["backend"] = _backend(str(engine), schemes)
     if "backend" not in values:
-        raise ValueError("it names no broker; write a URL such as 'memory://' or 'redis://host:6379/0'")
+        raise ValueError(f"it names no {word}; write a URL such as 'memory://' or 'redis://host:6379/0'")
     options = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
-    return _build(ChannelConfig, {**values, **given, "options": options})
+    return _build(kind, {**values, **given, "options": options})
 
 
 def _database_url(url: str) -> dict[str, Any]:
