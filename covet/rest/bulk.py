@@ -16,7 +16,7 @@ from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.rest.nested import nested_of, placed
 from covet.rest.related import resolve_related
-from covet.rest.write import new_values
+from covet.rest.write import new_values, stored
 from covet.schema.field_types import python_type
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ async def create_all(viewset: ModelViewSet, request: Request, items: Sequence[An
         rows = []
         for index, item in enumerate(items):
             with placed((index,), item, model):
-                rows.append(model(**new_values(model, item)))
+                rows.append(model(**stored(model, new_values(model, item))))
         try:
             async with transaction.atomic(using=using):
                 return list(await model.objects.bulk_create(rows))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from covet import json
+from covet.db.models.base import Model
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
 from covet.loading import late_module
@@ -13,7 +14,6 @@ from covet.rest.errors import ResponseMismatch
 from covet.schema.structs import StructError, StructReader, struct_projection, struct_type
 
 if TYPE_CHECKING:
-    from covet.db.models.base import Model
     from covet.http.request import Request
     from covet.rest import rows as row_texts
     from covet.rest.pagination import AnyRequest
@@ -28,13 +28,31 @@ def struct_writer(annotation: Any) -> Callable[[Any], bytes]:
     """Return what writes one value of an annotation that holds structs."""
     reader = StructReader(annotation)
     exact = struct_type(annotation)
+    shown = _Shown(exact)
 
     def write(value: Any) -> bytes:
         if type(value) is not exact and value is not None:
+            if isinstance(value, Model) and (found := shown.of(type(value))) is not None:
+                return found.encode_instance(value)
             value = _read(reader, value)
         return json.dumps(value)
 
     return write
+
+
+class _Shown:
+    """How the rows of each model go to a struct's JSON; None where the struct needs more than its columns."""
+
+    def __init__(self, struct: type[Any] | None) -> None:
+        self.struct = struct
+        self._known: dict[type[Model], Projection | None] = {}
+
+    def of(self, model: type[Model]) -> Projection | None:
+        if self.struct is None:
+            return None
+        if model not in self._known:
+            self._known[model] = struct_projection(self.struct, model)
+        return self._known[model]
 
 
 def _read(reader: StructReader, value: Any) -> Any:
@@ -64,7 +82,7 @@ class StructList:
     def __init__(self, item: Any) -> None:
         self._struct = struct_type(item)
         self._reader = StructReader(list[item])
-        self._shown: dict[type[Model], Projection | None] = {}
+        self._shown = _Shown(self._struct)
 
     async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         """Write the whole list."""
@@ -77,11 +95,7 @@ class StructList:
 
     def shown(self, model: type[Model]) -> Projection | None:
         """Return how rows of a model go to JSON directly, where the struct allows it."""
-        if self._struct is None:
-            return None
-        if model not in self._shown:
-            self._shown[model] = struct_projection(self._struct, model)
-        return self._shown[model]
+        return self._shown.of(model)
 
     def joined(self, rows: QuerySet[Any, Any], *, beside: Iterable[str] = ()) -> QuerySet[Any, Any]:
         """Return the rows as they are: all columns may be asked for, and a struct names no relations."""
@@ -99,5 +113,8 @@ class StructList:
             value = await value
         items = list(value)
         if not all(type(item) is self._struct for item in items):
+            kinds = {type(item) for item in items}
+            if len(kinds) == 1 and issubclass(kind := kinds.pop(), Model) and (found := self.shown(kind)) is not None:
+                return found.encode_instances(items)
             items = _read(self._reader, items)
         return json.dumps(items)

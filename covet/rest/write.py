@@ -22,7 +22,7 @@ from covet.schema.rules import members_of
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["create", "new_values", "update", "values_of"]
+__all__ = ["create", "new_values", "stored", "update", "values_of"]
 
 M = TypeVar("M", bound="Model")
 
@@ -178,8 +178,18 @@ async def _save(instance: Model, values: Collection[str]) -> None:
 
 def _split(model: type[Model], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     many = {field.name for field in model._meta.many_to_many}
-    plain = {name: value for name, value in values.items() if name not in many}
+    plain = stored(model, {name: value for name, value in values.items() if name not in many})
     return plain, {name: value for name, value in values.items() if name in many}
+
+
+def stored(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as their columns give them back, so that the answer to a write is what the next read says."""
+    plans = model._meta.plans
+    known: dict[str, Any] | None = plans.get("canonical")
+    if known is None:
+        found = [(field.name, field.canonical()) for field in model._meta.concrete_fields]
+        known = plans["canonical"] = {name: spell for name, spell in found if spell is not None}
+    return {name: known[name](value) if name in known else value for name, value in values.items()} if known else values
 
 
 def _columns(instance: Model, values: Collection[str]) -> list[str]:

@@ -161,7 +161,8 @@ def _scalar(field: Any) -> Any:
         metadata.append(Field(**limits))
     # An empty text of a field that is not blank is the one rule that full_clean has and columns do not.
     not_blank = base is str and not field.blank and not choices
-    if rest or choices or base is str or column.kind == "datetime":
+    canonical = field.canonical()
+    if rest or choices or base is str or canonical is not None or column.kind == "datetime":
         if choices and field.blank and base is str and "" not in choices:
             choices.append("")
         metadata.append(
@@ -172,6 +173,7 @@ def _scalar(field: Any) -> Any:
                 not_blank=not_blank,
                 blank=field.blank,
                 is_datetime=column.kind == "datetime",
+                canonical=canonical,
             )
         )
     return Annotated[(base, *metadata)] if metadata else base
@@ -291,7 +293,10 @@ def _fail(error: ValidationError) -> PydanticCustomError:
 
 
 class FieldRules(Struct, frozen=True, eq=False):
-    """The rules of a model field that pydantic has no word for; answers are not held to them."""
+    """The rules of a model field that pydantic has no word for.
+
+    Answers are not held to them; they are spelled as the column gives the value back.
+    """
 
     validators: tuple[Callable[[Any], Any], ...] = ()
     choices: tuple[Any, ...] = ()
@@ -299,6 +304,7 @@ class FieldRules(Struct, frozen=True, eq=False):
     not_blank: bool = False
     blank: bool = False
     is_datetime: bool = False
+    canonical: Callable[[Any], Any] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Check after pydantic has made the value."""
@@ -325,8 +331,10 @@ class FieldRules(Struct, frozen=True, eq=False):
         return described
 
     def _check(self, value: Any, info: core_schema.ValidationInfo) -> Any:
-        if info.context is OUTPUT or value is None:
+        if value is None:
             return value
+        if info.context is OUTPUT:
+            return value if self.canonical is None else self.canonical(value)
         if self.is_datetime and not timezone.is_aware(value):
             value = timezone.make_aware(value)
         if self.is_datetime and value.year in (1, 9999) and not _has_utc(value):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from covet.db.models.base import Model
 
-__all__ = ["Projection", "is_left_out", "kind_of", "projection", "spells_plainly", "writes_plainly"]
+__all__ = ["Projection", "is_left_out", "projection", "spells_plainly", "writes_plainly"]
 
 # Options of pydantic's that change the bytes of an answer.
 _BYTES: Final = (
@@ -54,15 +54,16 @@ class Projection:
 
     __slots__ = ("_instances", "_kinds", "_plans", "_read", "keys", "model", "names")
 
-    def __init__(self, model: type[Model], names: Sequence[str], keys: Sequence[str], kinds: Sequence[Kind]) -> None:
+    def __init__(self, model: type[Model], names: Sequence[str], keys: Sequence[str], fields: Sequence[Any]) -> None:
         self.model = model
         self.names = tuple(names)
         self.keys = tuple(keys)
-        self._kinds = tuple(kinds)
+        self._kinds = tuple([_kind_of(field) for field in fields])
         # One plan for each vendor's converters; fields keep theirs, so equal tuples hold the same functions.
         self._plans: dict[tuple[Convert | None, ...], RowPlan] = {}
-        # What an instance holds may be whatever the user assigned, so nothing is taken for granted.
-        self._instances = RowPlan(self.keys)
+        # What an instance holds may be whatever the user assigned, so nothing is taken for granted; and one that was just
+        # saved is shown as the next read shows it.
+        self._instances = RowPlan(self.keys, [field.canonical() for field in fields])
         self._read = _reader(self.names)
 
     def plan(self, converters: Sequence[Convert | None]) -> RowPlan:
@@ -114,7 +115,7 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
     if model is None or not writes_plainly(schema):
         return None
     names: list[str] = []
-    kinds: list[Kind] = []
+    fields: list[Any] = []
     origins: dict[str, Any] = getattr(schema, "__covet_fields__", {})
     for key, info in schema.model_fields.items():
         if info.alias is not None or info.serialization_alias is not None or is_left_out(info):
@@ -123,8 +124,8 @@ def projection(schema: type[Any], model: type[Model] | None = None) -> Projectio
         if field is None or not _says_the_same(info, field, origins.get(key), key):
             return None
         names.append(field.attname)
-        kinds.append(kind_of(field))
-    return Projection(model, names, list(schema.model_fields), kinds)
+        fields.append(field)
+    return Projection(model, names, list(schema.model_fields), fields)
 
 
 def writes_plainly(schema: type[BaseModel]) -> bool:
@@ -194,7 +195,7 @@ def _is_constraint(item: Any) -> bool:
     )
 
 
-def kind_of(field: Any) -> Kind:
+def _kind_of(field: Any) -> Kind:
     """Return what the row writer may take for granted of a column's values."""
     if type(field).from_db_value is not None:
         return "any"

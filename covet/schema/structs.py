@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from covet import json
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.field_types import python_type
-from covet.schema.projection import Projection, kind_of
+from covet.schema.projection import Projection
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def struct_projection(struct: type[msgspec.Struct], model: type[Model]) -> Proje
         return None
     if struct.__struct_config__.omit_defaults:
         return None
-    names, keys, kinds = [], [], []
+    names, keys, columns = [], [], []
     hints = get_type_hints(struct)
     for field in msgspec.structs.fields(struct):
         column = _column(model, field.name)
@@ -226,8 +226,8 @@ def struct_projection(struct: type[msgspec.Struct], model: type[Model]) -> Proje
             return None
         names.append(column.attname)
         keys.append(field.encode_name)
-        kinds.append(kind_of(column))
-    return Projection(model, names, keys, kinds)
+        columns.append(column)
+    return Projection(model, names, keys, columns)
 
 
 def _column(model: type[Model], name: str) -> Any:

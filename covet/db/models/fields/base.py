@@ -379,6 +379,24 @@ class Field(TakesLookups, Generic[T]):
             found = cache[dialect] = self._make_adapter(dialect)
             return found
 
+    def canonical(self) -> Convert | None:
+        """Return what spells a value as a new read of the row has it; ``None`` where it comes back as it went in.
+
+        It passes ``None`` through, and whatever it cannot read. Answers are made with it of instances that were just saved.
+        """
+        return None
+
+    def _stores_as(self, base: type[Field[Any]]) -> bool:
+        """Whether no subclass of ``base`` has a say of its own in what is stored and read."""
+        own = type(self)
+        return (
+            own.from_db_value is None
+            and own.to_python is base.to_python
+            and own.get_prep_value is base.get_prep_value
+            and own.get_db_prep_value is base.get_db_prep_value
+            and own.get_db_prep_save is base.get_db_prep_save
+        )
+
     def comparer(self, dialect: Dialect) -> Convert | None:
         """Return what turns a value that the column is compared with into what the driver takes, as ``adapter`` does."""
         return self.adapter(dialect)

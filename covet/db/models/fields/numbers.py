@@ -345,6 +345,9 @@ class FloatField(Field[T]):
 AS_IS[FloatField.get_prep_value] = float
 
 
+_NUMBERS = frozenset({decimal.Decimal, int, float, str})
+
+
 class DecimalField(Field[T]):
     """An exact decimal number.
 
@@ -452,6 +455,22 @@ class DecimalField(Field[T]):
                 f"{_name(self)} holds {self.max_digits} digits, {self.decimal_places} of them after the point; "
                 f"{value} has more."
             ) from None
+
+    def canonical(self) -> Convert | None:
+        """Return what rounds to ``decimal_places``, and knows no negative zero: ``4`` comes back as ``4.00``."""
+        if self.decimal_places is None or not self._stores_as(DecimalField):
+            return None
+
+        def rounded(value: Any) -> Any:
+            if value.__class__ not in _NUMBERS:
+                return value
+            try:
+                number = self.get_prep_value(value)
+            except ValueError:  # no number, or one of too many digits: saving it has failed, or will
+                return value
+            return number or number.copy_abs()
+
+        return rounded
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Add the digits."""

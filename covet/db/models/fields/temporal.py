@@ -13,7 +13,7 @@ from typing_extensions import TypeVar, Unpack
 
 from covet import checks, timezone
 from covet.conf import settings
-from covet.db.models.fields.base import Field, FieldOptions, Text
+from covet.db.models.fields.base import Convert, Field, FieldOptions, Text
 from covet.db.models.fields.markers import NOT_PROVIDED
 from covet.db.sql.nodes import ColumnType
 
@@ -198,6 +198,13 @@ class DateField(_Neighbours[T]):
             return value
         return self.to_python(value)
 
+    def canonical(self) -> Convert | None:
+        """Return what takes the day of a moment."""
+        return self._day if self._stores_as(DateField) else None
+
+    def _day(self, value: Any) -> Any:
+        return self.to_python(value) if isinstance(value, dt.datetime) else value
+
 
 class DateTimeField(_Neighbours[T]):
     """A moment.
@@ -286,6 +293,23 @@ class DateTimeField(_Neighbours[T]):
             value = timezone.make_aware(value)
         return value
 
+    def canonical(self) -> Convert | None:
+        """Return what tells a moment in UTC, as databases do."""
+        return _in_utc if self._stores_as(DateTimeField) else None
+
+
+def _in_utc(value: Any) -> Any:
+    if not isinstance(value, dt.datetime) or value.tzinfo is dt.UTC:
+        return value
+    if value.tzinfo is None:
+        if not settings.USE_TZ:
+            return value
+        value = timezone.make_aware(value)
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:  # beyond the years 1 to 9999 there: no column holds it
+        return value
+
 
 class TimeField(_AutoNow[T]):
     """A time of day, without a zone.
@@ -359,6 +383,14 @@ class TimeField(_AutoNow[T]):
         if value.__class__ is dt.time or value is None:
             return value
         return self.to_python(value)
+
+    def canonical(self) -> Convert | None:
+        """Return what leaves out a zone: columns have none."""
+        return _without_zone if self._stores_as(TimeField) else None
+
+
+def _without_zone(value: Any) -> Any:
+    return value.replace(tzinfo=None) if isinstance(value, dt.time) and value.tzinfo is not None else value
 
 
 @cache
