@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from covet.porting.names import MODULES, NAMES, find, names_of
+from covet.porting.rest_words import ROOTS, WORDS
 from covet.text import suggest
 
 __all__ = ["import_hint", "path_hint", "use_hint"]
@@ -26,15 +27,22 @@ _FOREIGN: Final = frozenset(
         "litestar",
         "ninja",
         "pytz",
-        "rest_framework",
         "sqlalchemy",
         "sqlmodel",
         "starlette",
         "tortoise",
+        *ROOTS,
     }
 )
 # Where a name that other frameworks have too is to be found.
-_ROOMS: Final = ("covet.rest", "covet.http", "covet.websocket", "covet.shortcuts", "covet.exceptions")
+_ROOMS: Final = (
+    "covet.rest",
+    "covet.rest.permissions",
+    "covet.http",
+    "covet.websocket",
+    "covet.shortcuts",
+    "covet.exceptions",
+)
 _LONGEST_IMPORT: Final = 40  # lines
 
 _OTHER_WORDS: Final = {
@@ -91,7 +99,7 @@ _OTHER_WORDS: Final = {
     "django.db.transaction.commit_on_success": "covet.db.transaction.atomic",
     "django.db.transaction.get_connection": "connections[alias] of covet.db",
     "django.forms": "a covet.rest.Schema: data: Annotated[SignUp, Form()], or await request.form()",
-    "django.forms.models.model_to_dict": "a ModelSchema: ArticleOut.model_validate(article).model_dump()",
+    "django.forms.models.model_to_dict": "await model_to_dict(article) of covet.db.models, or a ModelSchema: its model_validate(article).model_dump()",
     "django.http.HttpResponseBadRequest": "Response(…, status=400), or raise covet.http.BadRequest",
     "django.http.HttpResponseForbidden": "Response(…, status=403), or raise covet.http.Forbidden",
     "django.http.HttpResponseGone": "Response(…, status=410)",
@@ -219,41 +227,7 @@ _OTHER_WORDS: Final = {
     "ninja.pagination": "response=covet.rest.Page[…]",
     "ninja.security": "covet.rest.permissions",
     "pytz": "zoneinfo.ZoneInfo, and covet.timezone",
-    "rest_framework.authentication": "the middleware that sets request.user, such as covet.auth's",
-    "rest_framework.decorators.action": "covet.rest.action",
-    "rest_framework.decorators.api_view": "the methods of a covet.rest.Router: @api.get(…)",
-    "rest_framework.exceptions.APIException": "covet.http.HTTPException, whose class takes the status",
-    "rest_framework.exceptions.AuthenticationFailed": "covet.http.Unauthorized",
-    "rest_framework.exceptions.NotAuthenticated": "covet.http.Unauthorized",
-    "rest_framework.exceptions.ParseError": "covet.http.BadRequest",
-    "rest_framework.exceptions.Throttled": "covet.http.TooManyRequests",
-    "rest_framework.exceptions.ValidationError": "covet.exceptions.ValidationError",
-    "rest_framework.exceptions": "covet.http, with NotFound, Forbidden and the like",
-    "rest_framework.filters": "filters, search and ordering of a covet.rest.ModelViewSet",
-    "rest_framework.generics": "covet.rest.ModelViewSet, narrowed by serves = […]",
-    "rest_framework.mixins": "covet.rest.ModelViewSet, narrowed by serves = […]",
-    "rest_framework.pagination.CursorPagination": "covet.rest.CursorPage",
-    "rest_framework.pagination.LimitOffsetPagination": "covet.rest.OffsetPage",
-    "rest_framework.pagination.PageNumberPagination": "covet.rest.Page",
-    "rest_framework.parsers": "formats=[…] of a route, or REST_FORMATS",
-    "rest_framework.permissions": "covet.rest.permissions",
-    "rest_framework.renderers": "formats=[…] of a route, or REST_FORMATS",
-    "rest_framework.response.Response": "the value itself is returned, or covet.http.JSONResponse",
-    "rest_framework.reverse.reverse": "covet.urls.reverse",
-    "rest_framework.routers": "covet.rest.Router",
-    "rest_framework.routers.DefaultRouter": "covet.rest.Router",
-    "rest_framework.serializers": "covet.rest.Schema and covet.rest.ModelSchema",
-    "rest_framework.serializers.ModelSerializer": "covet.rest.ModelSchema",
-    "rest_framework.serializers.Serializer": "covet.rest.Schema",
-    "rest_framework.status": "covet.http.status, or the number itself",
-    "rest_framework.test": "the pytest fixture client, a covet.test.AsyncClient",
-    "rest_framework.throttling": "covet.rest.Throttle",
-    "rest_framework.urlpatterns": "?format=csv, which routes take that have formats",
-    "rest_framework.views.APIView": "covet.rest.ViewSet, or functions on a covet.rest.Router",
-    "rest_framework.viewsets": "covet.rest.ModelViewSet, covet.rest.ViewSet",
-    "rest_framework.viewsets.ModelViewSet": "covet.rest.ModelViewSet",
-    "rest_framework.viewsets.ReadOnlyModelViewSet": "covet.rest.ReadOnlyModelViewSet",
-    "rest_framework.viewsets.ViewSet": "covet.rest.ViewSet",
+    **WORDS,
     "sqlalchemy": "covet.db.models, with models and querysets",
     "sqlmodel": "covet.db.models for tables, and covet.rest.ModelSchema for what is sent",
     "starlette.responses.JSONResponse": "covet.http.JSONResponse",
@@ -326,8 +300,23 @@ def _about(path: str) -> str:
     if root == "covet" and not hint:
         # Whoever came from there writes the name that he knows, in the room that is here.
         word = rest.removeprefix("rest.") if rest.startswith("rest.") else ""
-        hint = (word and (_said(f"fastapi.{word}") or _said(f"rest_framework.{word}"))) or _misspelt(path)
+        hint = (word and _said(f"fastapi.{word}")) or _of_rest_framework(path, rest) or _misspelt(path)
     return hint
+
+
+def _of_rest_framework(path: str, rest: str) -> str:
+    """What is known of a name of REST framework that was looked for in a room of ours, by its path there or by itself."""
+    room, _, name = rest.rpartition(".")
+    if room.partition(".")[0] not in ("auth", "rest", "test"):
+        return ""
+    theirs = f"rest_framework.{rest.removeprefix('rest.')}"
+    if theirs in WORDS:
+        return _said(theirs)
+    known = next((word for word in WORDS if word.startswith("rest_framework.") and word.endswith(f".{name}")), "")
+    if known:
+        return _said(known)
+    # Of a room that is here, only what is in it helps.
+    return "" if names_of(path.rpartition(".")[0]) is not None else _said(theirs)
 
 
 def _djangos(rest: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import covet
 from covet.apps.registry import Apps
 from covet.conf.holder import import_settings_module
 from covet.db import models, transaction
@@ -22,6 +23,7 @@ from covet.http.foreign import INSTEAD, explain
 from covet.loading import import_string
 from covet.porting.hints import _OTHER_WORDS, import_hint, path_hint, use_hint
 from covet.porting.names import NAMES, find
+from covet.porting.rest_words import WORDS
 from covet.rest import Router
 from covet.rest.foreign import _HERE as ROUTE_WORDS
 from covet.rest.routes import RouteOptions
@@ -97,6 +99,21 @@ def failure(source: str, folder: Path) -> ImportError:
         ("from covet.utils.deprecation import MiddlewareMixin", "there is: covet.middleware.Middleware"),
         ("from covet.utils.zzzzzz import x", "Instead of django.utils there is: covet.text"),
         ("from django.contrib.sitemaps import Sitemap", "Instead of django.contrib.sitemaps there is: nothing yet"),
+        ("from rest_framework.authtoken.models import Token", "docs/howto/tokens.md"),
+        ("from covet.rest import TokenAuthentication", "docs/howto/tokens.md"),
+        ("from rest_framework.versioning import URLPathVersioning", 'covet.rest.Versions({…}, strategy="path")'),
+        ("from covet.rest.versioning import NamespaceVersioning", 'strategy="namespace"'),
+        ("from rest_framework.relations import SlugRelatedField", 'author: Annotated[str, Slug("username")]'),
+        ("from covet.rest import APIView", "covet.rest.ViewSet, or functions on a covet.rest.Router"),
+        ("from covet.rest import IsAuthenticated", "from covet.rest.permissions import IsAuthenticated"),
+        ("from covet.rest.permissions import BasePermission", "there is: covet.rest.permissions.Permission."),
+        ("from covet.rest.permissions import IsAuthentcated", "Did you mean 'covet.rest.permissions.IsAuthenticated'?"),
+        ("from covet.test import APIClient", "the pytest fixture client, a covet.test.AsyncClient"),
+        ("from drf_spectacular.utils import extend_schema", "summary=, tags=, responses=, openapi_extra="),
+        ("from rest_framework_simplejwt.views import TokenObtainPairView", "docs/howto/tokens.md"),
+        ("from django_filters.rest_framework import DjangoFilterBackend", "covet.rest.FilterSet"),
+        ("from corsheaders.defaults import default_headers", "CORS_ALLOWED_ORIGINS"),
+        ("import rest_framework", "Instead of rest_framework there is: covet.rest."),
         ("from covet.http import zzzzzz", ""),
         ("import zzzzzz", ""),
     ],
@@ -235,3 +252,11 @@ def test_what_django_documents_has_a_place_or_words(place: str) -> None:
         assert found is not None or "Did you mean" not in path_hint(f"{place}.{name}") != "", name
         if found is not None and found.name and not found.module.endswith(".models"):  # models want their app installed
             assert hasattr(importlib.import_module(found.module), found.name), name
+
+
+def test_what_is_told_of_rest_framework_is_there() -> None:
+    for path, told in WORDS.items():
+        for name in re.findall(r"covet(?:\.\w+)+", told):
+            assert find(name) is not None, (path, name)
+        for page in re.findall(r"docs/[\w/-]+\.md", told):
+            assert (Path(covet.__file__).parents[1] / page).is_file(), (path, page)
