@@ -22,7 +22,6 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from covet import json
-from covet.concurrency import unawaited
 from covet.db.models.base import Model
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
@@ -38,13 +37,14 @@ from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
     from covet.db.models.query import prefetch
-    from covet.rest import paged
+    from covet.rest import paged, unmeant
     from covet.rest import rows as row_texts
     from covet.schema import loading
 else:
     prefetch = late_module(__name__, "covet.db.models.query.prefetch")
     loading = late_module(__name__, "covet.schema.loading")
     paged = late_module(__name__, "covet.rest.paged")
+    unmeant = late_module(__name__, "covet.rest.unmeant")
     row_texts = late_module(__name__, "covet.rest.rows", "row_texts")
 
 __all__ = ["UNSET", "Plan", "Render", "plan_response"]
@@ -242,13 +242,13 @@ def write_odd(value: Any, refused: Exception) -> bytes:
     Raises:
         ResponseMismatch: There is no way to write it.
     """
-    _refuse_unmeant(value)
+    unmeant.refuse(value)
     if not isinstance(value, Iterator):  # which is at its end by now
         if not isinstance(refused, PydanticSerializationError):  # which a value that nobody can write has raised
-            _refuse_spent(value, refused)
+            unmeant.refuse_spent(value, refused)
         with contextlib.suppress(PydanticSerializationError):
             return to_json(value, bytes_mode="base64", by_alias=True)
-    _refuse_inside(value)
+    unmeant.refuse_inside(value)
     raise ResponseMismatch(
         f"The handler returned {type(value).__name__}, which cannot be written as JSON: {refused}. Say by response=… "
         "which schema the answer has."
@@ -270,80 +270,11 @@ def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
         try:
             checked = adapter.validate_python(value, from_attributes=True, context=OUTPUT)
         except PydanticError as error:
-            _refuse_unmeant(value)
+            unmeant.refuse(value)
             raise _mismatch(annotation, error) from error
         return adapter.dump_json(checked, by_alias=True, **omit)
 
     return write
-
-
-def _refuse_unmeant(value: Any) -> None:
-    """Refuse what somebody forgot to await, a pair of value and status, and nothing at all.
-
-    Raises:
-        ResponseMismatch: It is one of these.
-    """
-    if value is None:
-        raise ResponseMismatch("The handler returned None. Return a value on every path, or write response=… | None.")
-    if isinstance(value, tuple) and len(value) == 2 and any(type(one) is int and 100 <= one < 600 for one in value):
-        raise ResponseMismatch(
-            "The handler returned a pair with a status. Write return JSONResponse(value, status=404), or raise an error such "
-            "as NotFound(…)."
-        )
-    if isinstance(value, BaseException):
-        raise ResponseMismatch(
-            f"The handler returned {type(value).__name__}, an error. Write raise {type(value).__name__}(…)."
-        )
-    if inspect.isasyncgen(value):
-        raise ResponseMismatch(
-            "The handler yields, and does not say what. Write its return type: -> AsyncIterator[…], of what it yields, or of "
-            "ServerEvent."
-        )
-    called = unawaited(value)
-    if called:
-        raise ResponseMismatch(
-            f"The handler returned what {called}() gives and did not await it. Write return await …."
-        )
-
-
-def _refuse_spent(value: Any, refused: Exception, place: str = "", above: frozenset[int] = frozenset()) -> None:
-    """Refuse an iterator inside that may have given its items to what was written first, and would be an empty list now.
-
-    Raises:
-        ResponseMismatch: There is one.
-    """
-    if isinstance(value, Iterator):
-        if not (inspect.isgenerator(value) and inspect.getgeneratorstate(value) == inspect.GEN_CREATED):
-            raise ResponseMismatch(
-                f"The handler returned a {type(value).__name__} at {place!r} beside keys that are no text: make it a list, or "
-                "the keys text."
-            ) from refused
-    elif isinstance(value, (dict, list, tuple)) and id(value) not in above:
-        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
-            _refuse_spent(member, refused, f"{place}/{key}", above | {id(value)})
-
-
-def _refuse_inside(value: Any, place: str = "", above: frozenset[int] = frozenset()) -> None:
-    """Refuse what somebody forgot to await inside of a mapping or a list.
-
-    Raises:
-        ResponseMismatch: There is something.
-    """
-    if id(value) in above:
-        return
-    if isinstance(value, dict):
-        inner: Iterable[tuple[Any, Any]] = value.items()
-    elif isinstance(value, (list, tuple)):
-        inner = enumerate(value)
-    else:
-        # A model's instance can be awaited too, and is a value already.
-        if not hasattr(type(value), "__await__") or hasattr(type(value), "_meta"):
-            return
-        called = unawaited(value)
-        what = f"what {called}() gives" if called else repr(value)
-        raise ResponseMismatch(f"The handler returned {what} at {place!r} and did not await it. Write await before it.")
-    for key, member in inner:
-        _refuse_inside(member, f"{place}/{key}", above | {id(value)})
 
 
 def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
@@ -409,7 +340,7 @@ class _Source:
         try:
             return self.schema.model_validate(value, from_attributes=True, context=OUTPUT, extra="ignore")
         except PydanticError as error:
-            _refuse_unmeant(value)
+            unmeant.refuse(value)
             raise _mismatch(self.schema, error) from error
 
     def read_all(self, values: list[Any]) -> list[BaseModel]:

@@ -1,0 +1,81 @@
+"""What a handler returned and cannot have meant: nothing, what it did not await, an error, an iterator at its end."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from covet.concurrency import unawaited
+from covet.rest.errors import ResponseMismatch
+
+__all__ = ["refuse", "refuse_inside", "refuse_spent"]
+
+
+def refuse(value: Any) -> None:
+    """Refuse what somebody forgot to await, a pair of value and status, and nothing at all.
+
+    Raises:
+        ResponseMismatch: It is one of these.
+    """
+    if value is None:
+        raise ResponseMismatch("The handler returned None. Return a value on every path, or write response=… | None.")
+    if isinstance(value, tuple) and len(value) == 2 and any(type(one) is int and 100 <= one < 600 for one in value):
+        raise ResponseMismatch(
+            "The handler returned a pair with a status. Write return JSONResponse(value, status=404), or raise an error such "
+            "as NotFound(…)."
+        )
+    if isinstance(value, BaseException):
+        raise ResponseMismatch(
+            f"The handler returned {type(value).__name__}, an error. Write raise {type(value).__name__}(…)."
+        )
+    if inspect.isasyncgen(value):
+        raise ResponseMismatch(
+            "The handler yields, and does not say what. Write its return type: -> AsyncIterator[…], of what it yields, or of "
+            "ServerEvent."
+        )
+    called = unawaited(value)
+    if called:
+        raise ResponseMismatch(
+            f"The handler returned what {called}() gives and did not await it. Write return await …."
+        )
+
+
+def refuse_spent(value: Any, refused: Exception, place: str = "", above: frozenset[int] = frozenset()) -> None:
+    """Refuse an iterator inside that may have given its items to what was written first, and would be an empty list now.
+
+    Raises:
+        ResponseMismatch: There is one.
+    """
+    if isinstance(value, Iterator):
+        if not (inspect.isgenerator(value) and inspect.getgeneratorstate(value) == inspect.GEN_CREATED):
+            raise ResponseMismatch(
+                f"The handler returned a {type(value).__name__} at {place!r} beside keys that are no text: make it a list, or "
+                "the keys text."
+            ) from refused
+    elif isinstance(value, (dict, list, tuple)) and id(value) not in above:
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            refuse_spent(member, refused, f"{place}/{key}", above | {id(value)})
+
+
+def refuse_inside(value: Any, place: str = "", above: frozenset[int] = frozenset()) -> None:
+    """Refuse what somebody forgot to await inside of a mapping or a list.
+
+    Raises:
+        ResponseMismatch: There is something.
+    """
+    if id(value) in above:
+        return
+    if isinstance(value, dict):
+        inner: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, (list, tuple)):
+        inner = enumerate(value)
+    else:
+        # A model's instance can be awaited too, and is a value already.
+        if not hasattr(type(value), "__await__") or hasattr(type(value), "_meta"):
+            return
+        called = unawaited(value)
+        what = f"what {called}() gives" if called else repr(value)
+        raise ResponseMismatch(f"The handler returned {what} at {place!r} and did not await it. Write await before it.")
+    for key, member in inner:
+        refuse_inside(member, f"{place}/{key}", above | {id(value)})
