@@ -317,9 +317,9 @@ class Defaults:
         [], "Rules for new passwords: dotted paths, or {'NAME': path, 'OPTIONS': {…}}."
     )
     LOGIN_URL: str = setting("/accounts/login/", "Where someone who must log in is sent.")
-    LOGIN_REDIRECT_URL: str = setting("/", "Where someone lands after logging in.")
-    LOGOUT_REDIRECT_URL: str | None = setting(cast("str | None", None), "Where someone lands after logging out.")
-    PASSWORD_RESET_TIMEOUT: int = setting(259_200, "Seconds for which a password-reset link works.")
+    LOGIN_REDIRECT_URL: str = setting("/", "Where someone lands after logging in; for the project's views.")
+    LOGOUT_REDIRECT_URL: str | None = setting(cast("str | None", None), "The same after logging out.")
+    PASSWORD_RESET_TIMEOUT: int = setting(259_200, "Seconds for which a link to a new password works; for the same.")
     SESSION_ENGINE: str = setting("database", "Where sessions are kept: 'database', or a dotted path to a store.")
     SESSION_COOKIE_NAME: str = setting("sessionid", "The session's cookie.")
     SESSION_COOKIE_AGE: int = setting(1_209_600, "Seconds a session lives.")

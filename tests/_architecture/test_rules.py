@@ -133,6 +133,23 @@ def test_every_setting_is_documented() -> None:
     assert [name for name in names if f"`{name}`" not in page] == [], "run scripts/settings_reference"
 
 
+# What the log-in views of a project read, which docs/howto/users-and-sessions.md gives.
+OF_PROJECTS = {"LOGIN_REDIRECT_URL", "LOGOUT_REDIRECT_URL", "PASSWORD_RESET_TIMEOUT"}
+
+
+def test_every_setting_is_read() -> None:
+    """One that nobody reads is set in vain, and nothing says so."""
+    from covet.conf.defaults import declared
+
+    words = {ROOT / "covet/conf/defaults.py", ROOT / "covet/security/foreign.py"}
+    code = "".join(path.read_text(encoding="utf-8") for path in MODULES if path not in words)
+    recipe = (ROOT / "docs/howto/users-and-sessions.md").read_text(encoding="utf-8")
+
+    unread = {name for name in declared() if not re.search(rf"settings\.{name}\b|[\"']{name}[\"']", code)}
+    assert unread == OF_PROJECTS
+    assert {name for name in unread if f"settings.{name}" not in recipe} == set()
+
+
 def test_the_links_between_the_pages_lead_somewhere() -> None:
     """Relative links of README and the pages outside docs/ are no dead ends (mkdocs checks its own)."""
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
