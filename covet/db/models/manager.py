@@ -153,9 +153,13 @@ class BaseManager(Generic[M]):
 
 def _methods(base: type[Any], queryset_class: type[Any]) -> dict[str, Any]:
     """Return the queryset methods that a manager class does not have yet, each passing on to a fresh queryset."""
+    held: dict[str, Any] = {}
+    for kind in reversed(queryset_class.__mro__):
+        held.update(vars(kind))
     found: dict[str, Any] = {}
-    for name, method in inspect.getmembers(queryset_class, predicate=inspect.isfunction):
-        if hasattr(base, name):
+    for name in sorted(held):
+        method = held[name].__func__ if isinstance(held[name], staticmethod) else held[name]
+        if not inspect.isfunction(method) or hasattr(base, name):
             continue
         only = getattr(method, "queryset_only", None)
         if only or (only is None and name.startswith("_")):
