@@ -160,6 +160,35 @@ async def test_a_cancelled_commit_that_takes_too_long_is_ended_by_force(
 
 
 @pytest.mark.vendors("postgresql")  # the others drive the coroutine
+async def test_a_cancelled_commit_that_ends_in_time_leaves_no_timer_behind(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would cut the connection later, when that is somebody else's."""
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+    made: list[tuple[Any, asyncio.TimerHandle]] = []
+
+    def noted(delay: float, function: Any, *args: Any, **named: Any) -> asyncio.TimerHandle:
+        handle = call_later(delay, function, *args, **named)
+        made.append((function, handle))
+        return handle
+
+    async with slow_commit(database) as connection:
+        commit = asyncio.ensure_future(connection.commit_uncancelled())
+        await asyncio.sleep(0.05)
+        monkeypatch.setattr(loop, "call_later", noted)
+        commit.cancel()
+        await asyncio.sleep(0)
+        commit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await commit
+
+        assert [handle.cancelled() for function, handle in made if function == connection.terminate] == [True]
+        assert not connection.is_closed
+    assert len(await database.fetch("SELECT id FROM things")) == 1
+
+
+@pytest.mark.vendors("postgresql")  # the others drive the coroutine
 async def test_a_commit_that_is_closed_from_outside_is_not_taken_for_one(database: Database) -> None:
     async with slow_commit(database) as connection:
         commit = asyncio.ensure_future(connection.commit_uncancelled())
