@@ -114,7 +114,9 @@ async def test_texts_without_end_do_not_fill_the_memory(kept: Database, monkeypa
 
 async def test_wrong_values_are_told_as_the_first_time(kept: Database) -> None:
     for _ in range(3):
-        with pytest.raises(DataError, match=r"query argument \$1 \('str' object cannot be interpreted as an integer\)") as told:
+        with pytest.raises(
+            DataError, match=r"query argument \$1 \('str' object cannot be interpreted as an integer\)"
+        ) as told:
             await kept.fetch(ROW, ("4929-secret",))
         assert "secret" not in str(told.value)
         with pytest.raises(InterfaceError, match="expects 1 argument"):
