@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from covet.db.models.query import Prefetch, QuerySet, prefetch_related_objects
     from covet.db.models.relations import ForeignKey, ForeignObject, ManyToManyField, OneToOneField, Related
     from covet.db.models.relations.peers import FETCH_ONE, FETCH_PEERS, FETCH_RAISE
+    from covet.db.models.to_dict import model_to_dict
 
 __all__ = [
     "CASCADE",
@@ -222,6 +223,7 @@ __all__ = [
     "Window",
     "WindowFrame",
     "WindowFrameExclusion",
+    "model_to_dict",
     "prefetch_related_objects",
     "signals",
 ]
@@ -260,5 +262,6 @@ if not TYPE_CHECKING:
             "covet.db.models.query": ("Prefetch", "QuerySet", "prefetch_related_objects"),
             "covet.db.models.relations": ("ForeignKey", "ForeignObject", "ManyToManyField", "OneToOneField", "Related"),
             "covet.db.models.relations.peers": ("FETCH_ONE", "FETCH_PEERS", "FETCH_RAISE"),
+            "covet.db.models.to_dict": ("model_to_dict",),
         },
     )
