@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -22,6 +24,7 @@ __all__ = [
     "late_module",
     "late_names",
     "module_folder",
+    "never_collected",
     "submodules",
 ]
 
@@ -123,6 +126,24 @@ def late_function(source: str, file: str, name: str, scope: dict[str, Any]) -> C
 async def _uncompiled(*args: Any, **kwargs: Any) -> Any:
     """The code of a late function until its first call; its globals are then the function's."""
     return await globals()["COMPILED"]()(*args, **kwargs)
+
+
+@contextmanager
+def never_collected() -> Iterator[None]:
+    """Keep the garbage collector from what is made inside: a server's program stays until the process ends.
+
+    It would look through a growing program again and again while that is loaded, and later with every full collection.
+    Workers that are forked share the pages that it then leaves alone.
+    """
+    if not gc.isenabled():  # the project has a mind of its own
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def import_string(path: str) -> Any:

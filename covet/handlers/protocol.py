@@ -37,20 +37,24 @@ import httptools
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from covet.accel import active, read_request, write_answer
-from covet.apps.draining import draining
-from covet.conf import settings
-from covet.handlers.http import HttpHandler
-from covet.handlers.part import HandlersPart
-from covet.handlers.readers import Unread, tell
-from covet.handlers.stand_ins import Cycle, Nowhere, find_application, server_head
-from covet.handlers.steps import Steps
-from covet.http.background import running
-from covet.http.errors import RequestTimeout
-from covet.http.request import Request
-from covet.http.response import ProblemResponse, Response
-from covet.http.status import BODILESS, STATUSES, no_status
-from covet.problems import Problem, problem_for
+from covet.loading import never_collected
+
+# uvicorn asks for this class before it loads the project, and these are a third of what a server runs.
+with never_collected():
+    from covet.accel import active, read_request, write_answer
+    from covet.apps.draining import draining
+    from covet.conf import settings
+    from covet.handlers.http import HttpHandler
+    from covet.handlers.part import HandlersPart
+    from covet.handlers.readers import Unread, tell
+    from covet.handlers.stand_ins import Cycle, Nowhere, find_application, server_head
+    from covet.handlers.steps import Steps
+    from covet.http.background import running
+    from covet.http.errors import RequestTimeout
+    from covet.http.request import Request
+    from covet.http.response import ProblemResponse, Response
+    from covet.http.status import BODILESS, STATUSES, no_status
+    from covet.problems import Problem, problem_for
 
 if TYPE_CHECKING:
     from uvicorn.config import Config

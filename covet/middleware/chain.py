@@ -167,7 +167,9 @@ def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse
         raise ImproperlyConfigured(
             f"MIDDLEWARE names {shown}, which is not callable. Name a class or a factory function."
         )
-    _check_call(factory, shown, "get_response")
+    ours = _is_own(factory)
+    if not ours:
+        _check_call(factory, shown, "get_response")
     bridge = _Bridge(following)
     is_class = inspect.isclass(factory)
     in_thread = is_class and not inspect.iscoroutinefunction(factory.__call__)
@@ -178,7 +180,8 @@ def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse
         )
     if not callable(instance):
         raise ImproperlyConfigured(f"The middleware {shown} made {instance!r}, which cannot be called with a request.")
-    _check_call(instance, shown, "request")
+    if not ours:
+        _check_call(instance, shown, "request")
     old = [name for name in ("process_request", "process_response") if hasattr(instance, name)]
     if old and getattr(type(instance), "__call__", None) is Middleware.__call__:  # noqa: B004 - the method, not whether
         raise ImproperlyConfigured(
@@ -252,8 +255,9 @@ def _checked(instance: Any, shown: str) -> GetResponse:
     return checked
 
 
-def _is_own(instance: Any) -> bool:
-    return type(instance).__module__.startswith("covet.")
+def _is_own(value: Any) -> bool:
+    kind = value if inspect.isclass(value) else type(value)
+    return kind.__module__.startswith("covet.")
 
 
 def _is_response(value: Any, shown: str) -> Response:

@@ -74,6 +74,8 @@ class Marker:
 
         def __new__(cls, *args: Any, **options: Any) -> Self:
             """Say of an unknown option what it is called here."""
+            if options.keys() <= (Marker.__init__.__kwdefaults__ or {}).keys():
+                return super().__new__(cls)
             known = {*inspect.signature(Marker.__init__).parameters, *inspect.signature(cls.__init__).parameters}
             unknown = [name for name in options if name not in known]
             if unknown:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
-
-from typing_extensions import Unpack
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
+from covet.loading import late_names
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import (
     absent_router_method,
@@ -27,49 +26,23 @@ from covet.rest.render import UNSET
 from covet.urls.patterns import Include, Route, include, path
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from covet.db.models.base import Model
     from covet.http.exception_handlers import ExceptionHandler
     from covet.rest.deprecation import Deprecation
     from covet.rest.params import Depends
     from covet.rest.resources import ViewSet
+    from covet.rest.route_options import RouteOptions
 
 __all__ = ["RouteOptions", "Router"]
 
+if not TYPE_CHECKING:
+    # A TypedDict looks at every one of its annotations when it is made, and only a checker asks for it.
+    __getattr__, __dir__ = late_names(__name__, {"covet.rest.route_options": ("RouteOptions",)})
+
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", bound=Callable[..., Any])
-
-
-class RouteOptions(TypedDict, total=False):
-    """What may be said of a route; see ``Router.route``."""
-
-    response: Any
-    status: int | None
-    permissions: Sequence[Any] | None
-    throttles: Sequence[Any] | None
-    name: str | None
-    tags: Sequence[str]
-    summary: str | None
-    description: str | None
-    operation_id: str | None
-    deprecated: bool | Deprecation
-    include_in_schema: bool
-    responses: Mapping[int | str, Any] | None
-    model: type[Model] | None
-    formats: Sequence[Any] | None
-    conditional: bool
-    last_modified: Callable[[Any], datetime.datetime | None] | None
-    select_fields: bool
-    expandable: Mapping[str, Any] | None
-    exclude_unset: bool
-    exclude_defaults: bool
-    exclude_none: bool
-    idempotent: bool
-    page_size: int | None
-    max_page_size: int | None
-    dependencies: Sequence[Depends]
-    openapi_extra: Mapping[str, Any] | None
-    security: Sequence[str | Mapping[str, Sequence[str]]] | None
-    callbacks: Mapping[str, Router] | None
 
 
 class Router:
@@ -100,6 +73,8 @@ class Router:
 
         def __new__(cls, *args: Any, **options: Any) -> Router:
             """Say of an unknown option what it is called here."""
+            if options.keys() <= (getattr(cls.__init__, "__kwdefaults__", None) or {}).keys():
+                return super().__new__(cls)
             known = inspect.signature(cls.__init__).parameters
             unknown = [name for name in options if name not in known]
             if unknown and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
@@ -164,9 +139,8 @@ class Router:
         return self._route("DELETE", route, options)
 
     def _route(self, method: str, route: str, options: RouteOptions) -> Callable[[F], F]:
-        if not options.keys() <= RouteOptions.__annotations__.keys():
-            unknown = [name for name in options if name not in RouteOptions.__annotations__]
-            raise unknown_option(f"{method} {route!r}", unknown, RouteOptions.__annotations__)
+        if not options.keys() <= _OPTIONS.keys():
+            raise unknown_option(f"{method} {route!r}", [name for name in options if name not in _OPTIONS], _OPTIONS)
         return self.route(method, route, **options)
 
     def route(
@@ -433,6 +407,9 @@ class Router:
 
     def __repr__(self) -> str:
         return f"<Router of {len(self.endpoints)} endpoints>"
+
+
+_OPTIONS: Final[Mapping[str, Any]] = Router.route.__kwdefaults__ or {}
 
 
 def _prefix(prefix: str) -> str:

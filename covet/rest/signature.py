@@ -199,10 +199,16 @@ class _Reader:
         self.groups: list[Group] = []
         self.dependencies: list[Call] = []
         self._known: dict[tuple[str, str], Parameter] = {}
+        self._hints: dict[Callable[..., Any], dict[str, Any]] = {}
         self._cached: dict[Callable[..., Any], Call] = {}
 
     def returns_of(self, handler: Callable[..., Any]) -> Any:
-        return _hints(handler).get("return", inspect.Signature.empty)
+        return self._hints_of(handler).get("return", inspect.Signature.empty)
+
+    def _hints_of(self, function: Callable[..., Any]) -> dict[str, Any]:
+        if function not in self._hints:
+            self._hints[function] = _hints(function)
+        return self._hints[function]
 
     def read_call(
         self, function: Callable[..., Any], annotations: Mapping[str, Any], above: tuple[Callable[..., Any], ...]
@@ -210,7 +216,7 @@ class _Reader:
         if function in above:
             chain = " → ".join(describe(one) for one in (*above[above.index(function) :], function))
             raise ImproperlyConfigured(f"Dependencies depend on one another in a circle: {chain}.")
-        hints = {**_hints(function), **annotations}
+        hints = {**self._hints_of(function), **annotations}
         call = Call(function)
         for name, parameter in inspect.signature(function).parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

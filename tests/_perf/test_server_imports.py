@@ -127,6 +127,7 @@ LATE = {
     "covet.rest.overrides",
     "covet.rest.page_classes",
     "covet.rest.paged",
+    "covet.rest.route_options",
     "covet.rest.rows",
     "covet.rest.viewsets",
     "covet.schema.rules",
@@ -237,6 +238,22 @@ def test_the_collector_leaves_a_loaded_program_alone_and_is_at_work_again(tmp_pa
 
     assert served["frozen"] > 10_000
     assert served["gc"]
+
+
+def test_nothing_is_collected_while_the_class_of_connections_is_loaded() -> None:
+    """uvicorn asks for it before the project's application, with most of what a server runs behind it."""
+    source = (
+        "import gc, uvicorn, uvicorn.protocols.http.httptools_impl\n"
+        "made = lambda: sum(each['collections'] for each in gc.get_stats())\n"
+        "import covet.loading\n"
+        "gc.collect(); before = made()\n"
+        "import covet.handlers.protocol\n"
+        "print(made() - before, gc.isenabled())"
+    )
+
+    done = subprocess.run([sys.executable, "-c", source], env=bare(), capture_output=True, text=True)
+
+    assert done.stdout.split() == ["0", "True"], done.stderr
 
 
 @pytest.mark.parametrize("kind", list(OURS))

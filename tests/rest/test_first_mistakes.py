@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import typing
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http import Request
 from covet.rest import Depends, Header, ModelViewSet, Query, Router, action
 from covet.rest.part import RestPart
+from covet.rest.routes import RouteOptions
+from covet.rest.signature import read_signature
 from covet.urls import include, path
 
 api = Router()
@@ -174,3 +177,21 @@ def test_an_exception_handler_with_other_arguments_is_refused() -> None:
 
     with pytest.raises(ImproperlyConfigured, match="handler handle is called with the request and the error: too many"):
         Router().exception_handler(LookupError)(handle)
+
+
+def test_a_checker_knows_the_options_that_a_route_takes() -> None:
+    """They are written twice: for checkers in a typed dict, which no server needs, and as arguments."""
+    assert RouteOptions.__annotations__.keys() == (Router.route.__kwdefaults__ or {}).keys()
+
+
+def test_the_annotations_of_a_handler_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a text that Python compiles, and a project has hundreds of handlers."""
+    read: list[Any] = []
+    hints = typing.get_type_hints
+    monkeypatch.setattr(typing, "get_type_hints", lambda what, **more: read.append(what) or hints(what, **more))
+
+    async def handler(request: Request, number: int) -> list[int]: ...
+
+    read_signature(handler, method="GET")
+
+    assert read == [handler]
