@@ -15,6 +15,7 @@ from covet import checks
 from covet.contenttypes.managers import types_on
 from covet.contenttypes.referred import Referred
 from covet.contenttypes.relation import GenericRelation
+from covet.db.models.query.chain import PLAIN
 from covet.db.models.query.prefetch import Prefetch
 from covet.db.models.relations import peers
 from covet.db.models.relations.access import Pending
@@ -401,7 +402,7 @@ class _Querysets:
     """The querysets of a ``GenericPrefetch``, by model."""
 
     #: Each queryset brings its own levels along.
-    _prefetch: tuple[Any, ...] = ()
+    _manner = PLAIN
 
     def __init__(self, querysets: Iterable[Any]) -> None:
         self.by_model = {queryset.model: queryset for queryset in querysets}
