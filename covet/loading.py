@@ -116,7 +116,8 @@ def late_function(source: str, file: str, name: str, scope: dict[str, Any]) -> C
     def compiled() -> Callable[..., Any]:
         exec(compile(source, file, "exec"), scope)  # noqa: S102  written by the caller, of names made there
         # The same function goes on with its own code, so that later calls cost nothing more.
-        found.__code__, found.__defaults__ = scope[name].__code__, scope[name].__defaults__
+        made = scope[name]
+        found.__defaults__, found.__kwdefaults__, found.__code__ = made.__defaults__, made.__kwdefaults__, made.__code__
         return found
 
     scope["COMPILED"] = compiled

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from covet.exceptions import ImproperlyConfigured, MissingDependency
-from covet.loading import has_submodule, import_string, module_folder, submodules
+from covet.loading import has_submodule, import_string, late_function, module_folder, submodules
 
 
 def test_a_dotted_path_gives_the_object():
@@ -157,3 +157,25 @@ def test_what_a_test_put_in_place_of_a_late_module_stays(asker, monkeypatch):
     assert stand_in.answer == 42
 
     assert asker.late is None
+
+
+async def test_a_late_function_is_compiled_by_its_first_call_and_keeps_its_defaults():
+    scope = {"offset": 40}
+    late = late_function("async def add(a, b=2, *, c=0):\n return offset + a + b + c\n", "<added>", "add", scope)
+    compiled = []
+    scope["COMPILED"] = lambda inner=scope["COMPILED"]: compiled.append(1) or inner()
+
+    first, second = late(0), late(1, c=10)
+    assert (await first, await second) == (42, 53)
+    assert (await late(0), await late(0, 3, c=1)) == (42, 44)
+
+    # Two calls were under way before either had run: each compiles, and none does later.
+    assert len(compiled) == 2
+    assert (late.__name__, late.__code__.co_filename) == ("add", "<added>")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'd'"):
+        await late(0, d=1)
+
+
+async def test_a_late_function_that_does_not_compile_says_where():
+    with pytest.raises(SyntaxError, match=r"\(<added>, line 1\)"):
+        await late_function("async def add(:", "<added>", "add", {})()
