@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests._environ import bare
+from tests.commands.running import Running
 
 SETTINGS = """
 from pathlib import Path
@@ -80,3 +81,17 @@ def manage(project, environ):
         )
 
     return run
+
+
+@pytest.fixture
+def running(project, environ):
+    """``running("serve", "0")`` starts a command that goes on; another class than ``Running`` may know more of it."""
+    started = []
+
+    def start(*args, kind=Running, **more):
+        started.append(kind(*args, project=project, environ={**environ, **more}))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()

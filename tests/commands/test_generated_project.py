@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests._environ import bare
+from tests.commands.running import Running
 
 BIN = Path(sys.executable).parent
 
@@ -86,23 +87,11 @@ def test_its_code_is_formatted_linted_and_typed(site):
 
 def test_a_server_tells_of_migrations_that_are_not_applied(site):
     environ = bare(PYTHONUNBUFFERED="1", DATABASE_URL=f"sqlite:///{site / 'empty.sqlite3'}")
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "runserver", "0", "--noreload"],
-        cwd=site,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        env=environ,
-    ) as process:
-        try:
-            lines = []
-            for line in process.stdout:
-                lines.append(line)
-                if "Run:" in line:
-                    break
-        finally:
-            process.terminate()
+    server = Running("runserver", "0", "--noreload", project=site, environ=environ)
+    try:
+        lines = server.until("Run:").splitlines(keepends=True)
+    finally:
+        server.close()
 
     assert lines[0] == "Covet 0.1 · settings mysite.settings · sqlite empty.sqlite3 · uvicorn\n"
     assert [line.split()[1:] for line in lines[2:4]] == [

@@ -1,13 +1,8 @@
 """``manage.py runserver``: the banner, the reload, and what keeps it from starting."""
 
-import contextlib
-import queue
 import re
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,80 +13,33 @@ import pytest
 from covet.commands._reload import is_watched
 from covet.commands.runserver import Address, _written_folders, parse_address
 from covet.exceptions import CommandError
+from tests.commands.running import Running
+
+
+class Server(Running):
+    """A server for development, at the address that its banner says."""
+
+    @property
+    def url(self):
+        return re.search(r"http://127\.0\.0\.1:\d+/", self.output)[0]
+
+    def get(self, path=""):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(self.url + path, timeout=60) as response:
+                    return response.read().decode()
+            except urllib.error.HTTPError as error:
+                return f"{error.code}"
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
 
 
 @pytest.fixture
-def serve(project, environ):
+def serve(running):
     """``serve("--noreload")`` starts a server on a free port; ``.until(text)`` waits for its output."""
-    running = []
-
-    class Server:
-        def __init__(self, *args, **more):
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "runserver", "0", *args],
-                cwd=project,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                env={**environ, **more},
-            )
-            running.append(self.process)
-            self.output = ""
-            self._lines = queue.Queue()
-            threading.Thread(target=self._read, daemon=True).start()
-
-        def _read(self):
-            for line in self.process.stdout:
-                self._lines.put(line)
-            self._lines.put(None)
-
-        def until(self, text, timeout=60.0):
-            deadline = time.monotonic() + timeout
-            seen = ""
-            while text not in seen:
-                try:
-                    line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
-                except queue.Empty:
-                    raise AssertionError(f"{text!r} did not come:\n{self.output}") from None
-                if line is None:
-                    raise AssertionError(f"It ended before {text!r} came:\n{self.output}")
-                self.output += line
-                seen += line
-            return seen
-
-        def rest(self):
-            """What it writes until its end."""
-            while (line := self._lines.get(timeout=40)) is not None:
-                self.output += line
-            return self.output
-
-        @property
-        def url(self):
-            return re.search(r"http://127\.0\.0\.1:\d+/", self.output)[0]
-
-        def get(self, path=""):
-            deadline = time.monotonic() + 60
-            while True:
-                try:
-                    with urllib.request.urlopen(self.url + path, timeout=60) as response:
-                        return response.read().decode()
-                except urllib.error.HTTPError as error:
-                    return f"{error.code}"
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-
-        def stop(self, number=signal.SIGINT):
-            self.process.send_signal(number)
-            return self.process.wait(60)
-
-    yield Server
-    for process in running:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-        process.stdout.close()
+    return lambda *args, **more: running("runserver", "0", *args, kind=Server, **more)
 
 
 def test_what_nobody_awaited_is_told_with_its_line(serve, project):
@@ -177,21 +125,14 @@ def test_a_mistake_made_while_it_runs_is_told_and_mended(serve, project):
 
 
 @pytest.mark.parametrize("args", [(), ("--noreload",)])
-def test_what_is_wrong_at_the_start_is_one_line_and_exit_code_1(project, environ, args):
+def test_what_is_wrong_at_the_start_is_one_line_and_exit_code_1(manage, args):
     for more, words in [
         ({"COVET_DEBUGG": "1"}, "Did you mean 'COVET_DEBUG'?"),
         ({"COVET_INSTALLED_APPS": "shopp"}, "Did you mean 'shop'?"),
         ({"COVET_ROOT_URLCONF": "site_.urlz"}, "site_.urlz"),
         ({"DATABASE_URL": "postgres://nobody:hunter2@127.0.0.1:1/none"}, "The database 'default' (postgresql none@"),
     ]:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "runserver", "0", *args],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**environ, **more},
-        )
+        done = manage("runserver", "0", *args, **more)
         assert done.returncode == 1, done.stderr
         assert words in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr

@@ -1,18 +1,15 @@
 """``manage.py serve``: one process or several, on either server, and replacing them. What a stop does: tests/handlers."""
 
-import contextlib
 import importlib.util
 import os
-import queue
 import re
 import signal
-import subprocess
-import sys
-import threading
 import time
 
 import httpx
 import pytest
+
+from tests.commands.running import Running
 
 VIEWS = """
 import os
@@ -54,61 +51,35 @@ def project(project):
     return project
 
 
-@pytest.fixture
-def serve(project, environ):
-    running = []
+class Serving(Running):
+    """It serves as soon as it is made."""
 
-    class Serving:
-        def __init__(self, *args, **more):
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "0", *args],
-                cwd=project,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                env={**environ, **more},
-            )
-            running.append(self.process)
-            self.output = ""
-            self._lines = queue.Queue()
-            threading.Thread(target=self._read, daemon=True).start()
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        try:
             self.url = re.search(r"http://\S+?:\d+", self.until("Serving on"))[0]
+        except BaseException:
+            self.close()
+            raise
 
-        def _read(self):
-            for line in self.process.stdout:
-                self._lines.put(line)
-            self._lines.put(None)
+    def pid(self):
+        return int(httpx.get(self.url, timeout=60).text)
 
-        def until(self, text):
-            while text not in self.output:
-                line = self._lines.get(timeout=60)
-                if line is None:
-                    raise AssertionError(f"It ended before {text!r} came:\n{self.output}")
-                self.output += line
-            return self.output
+    def pids(self, count):
+        """The workers that answer, once there are so many; each question comes on a connection of its own."""
+        found = set()
+        deadline = time.monotonic() + 60
+        while len(found) < count and time.monotonic() < deadline:
+            found.add(self.pid())
+        return found
 
-        def pid(self):
-            return int(httpx.get(self.url, timeout=60).text)
+    def stop(self, number=signal.SIGTERM):
+        return super().stop(number)
 
-        def pids(self, count):
-            """The workers that answer, once there are so many; each question comes on a connection of its own."""
-            found = set()
-            deadline = time.monotonic() + 60
-            while len(found) < count and time.monotonic() < deadline:
-                found.add(self.pid())
-            return found
 
-        def stop(self, number=signal.SIGTERM):
-            self.process.send_signal(number)
-            return self.process.wait(60)
-
-    yield Serving
-    for process in running:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-        process.stdout.close()
+@pytest.fixture
+def serve(running):
+    return lambda *args, **more: running("serve", "0", *args, kind=Serving, **more)
 
 
 def wait_until(condition, timeout=60.0):
@@ -170,15 +141,8 @@ def test_a_site_below_a_prefix_names_it_in_addresses(serve, project, server, wor
     assert serving.stop() == 0
 
 
-def test_a_prefix_that_is_no_path_is_refused(project, environ):
-    done = subprocess.run(
-        [sys.executable, "manage.py", "serve", "0", "--root-path", "shop"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environ,
-    )
+def test_a_prefix_that_is_no_path_is_refused(manage):
+    done = manage("serve", "0", "--root-path", "shop")
 
     assert done.returncode == 1
     assert "--root-path is a path such as /shop, not 'shop'." in done.stderr
@@ -201,26 +165,17 @@ def test_a_hangup_replaces_all_workers_while_requests_are_answered(serve):
 
     with httpx.Client(timeout=60) as client:
         serving.process.send_signal(signal.SIGHUP)
-        while "Replaced." not in serving.output:
+        while not serving.has_said("Replaced."):
             assert client.get(serving.url, headers={"connection": "close"}).status_code == 200
-            with contextlib.suppress(queue.Empty):
-                serving.output += serving._lines.get_nowait()
 
     # The last of the old ones may still take a connection while it hears of its end.
     wait_until(lambda: len(serving.pids(2) - before) == 2)
     assert serving.stop() == 0
 
 
-def test_workers_that_cannot_start_are_told_once(project, environ):
+def test_workers_that_cannot_start_are_told_once(project, manage):
     (project / "site_/urls.py").write_text("import nothing_there\n")
-    done = subprocess.run(
-        [sys.executable, "manage.py", "serve", "0", "--workers", "2"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environ,
-    )
+    done = manage("serve", "0", "--workers", "2")
 
     assert done.returncode == 1
     assert done.stderr.count("nothing_there") == 1

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import fcntl
-import importlib.util
-import json
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -20,56 +15,10 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.http.streaming import ServerEvent
 from covet.rest import Body, Cookie, Form, Header, ModelViewSet, Query, Router, Schema, permissions
-from covet.rest.openapi.typescript import typescript_client
-from covet.rest.part import RestPart
-from covet.urls import include, path
 from tests.rest.library import Article, Author
+from tests.rest.typescript import on_node, tsc
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-STRICT = [
-    "--strict",
-    "--noUncheckedIndexedAccess",
-    "--exactOptionalPropertyTypes",
-    "--noImplicitOverride",
-    "--noUnusedLocals",
-    "--noImplicitReturns",
-    "--verbatimModuleSyntax",
-    "--target",
-    "es2022",
-    "--module",
-    "nodenext",
-    "--lib",
-    "es2022,dom",
-]
-
-
-@pytest.fixture(scope="session")
-def tsc() -> Path:
-    """The pinned compiler; one worker fetches it, the others wait."""
-    spec = importlib.util.spec_from_file_location("fetch_assets", ROOT / "scripts" / "fetch_assets.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    (ROOT / "build").mkdir(exist_ok=True)
-    with (ROOT / "build" / "tools.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        [folder] = module.fetch(ROOT, pins_file=ROOT / "scripts" / "tools.json")
-    return Path(folder) / "lib" / "tsc.js"
-
-
-async def run(*command: str | Path, cwd: Path) -> str:
-    node = shutil.which("node")
-    assert node is not None, "node is missing; scripts/services installs it"
-    process = await asyncio.create_subprocess_exec(
-        node,
-        *map(str, command),
-        cwd=cwd,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    told, _ = await process.communicate()
-    assert process.returncode == 0, told.decode()
-    return told.decode()
+__all__ = ["on_node", "tsc"]
 
 
 class AuthorViewSet(ModelViewSet, model=Author):
@@ -315,45 +264,5 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("site", ["protocol"], indirect=True)
-async def test_the_client_compiles_strictly_and_works_on_node(
-    site: Any, scratch: Any, tsc: Path, tmp_path: Path
-) -> None:
-    from covet.db import connections
-
-    client = await library_site(site, scratch, kitchen())
-    try:
-        part = client.application.apps.part(RestPart)
-        (tmp_path / "package.json").write_text('{"type": "module"}')
-        (tmp_path / "client.ts").write_text(typescript_client(part.document()))
-        # What Node brings beside the browser's: tests need no types of it but this.
-        (tmp_path / "node.d.ts").write_text("declare const process: { argv: string[] };")
-        (tmp_path / "script.ts").write_text(SCRIPT)
-
-        await run(tsc, *STRICT, "script.ts", "node.d.ts", cwd=tmp_path)
-        told = await run("script.js", str(client.base_url).rstrip("/"), cwd=tmp_path)
-
-        assert json.loads(told) == EXPECTED
-    finally:
-        await connections.close_all()
-
-
-async def library_site(site: Any, scratch: Any, api: Router) -> Any:
-    """A site of a router, on an empty library."""
-    from covet.conf.service_url import parse_database
-    from covet.db.database import Database
-    from covet.db.models.table import table_of
-    from tests.rest.library import MODELS
-
-    url = await scratch("sqlite")
-    database = Database("default", parse_database(url))
-    async with database.schema_editor() as editor:
-        for model in MODELS:
-            await editor.create_table(table_of(model))
-    await database.close()
-    return await site(
-        [path("api/", include(api))],
-        middleware=["covet.middleware.csrf.CsrfMiddleware", "tests.rest.conftest.UserFromHeader"],
-        installed=["covet.rest"],
-        DATABASES={"default": {"url": url}},
-        CSRF_HEADER_NAME="X-CSRF-Token",
-    )
+async def test_the_client_compiles_strictly_and_works_on_node(on_node: Any) -> None:
+    assert await on_node(kitchen(), SCRIPT) == EXPECTED

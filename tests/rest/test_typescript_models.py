@@ -3,9 +3,7 @@ many rows at once, cursors, files, events, conditions, and what went wrong."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -28,12 +26,10 @@ from covet.rest import (
     Schema,
     permissions,
 )
-from covet.rest.openapi.typescript import typescript_client
-from covet.rest.part import RestPart
 from tests.rest.library import Article, Author, Book, Chapter, Tag
-from tests.rest.test_typescript_client import STRICT, library_site, run, tsc
+from tests.rest.typescript import on_node, tsc
 
-__all__ = ["tsc"]
+__all__ = ["on_node", "tsc"]
 
 ANYONE: dict[str, Any] = {"permissions": [permissions.AllowAny]}
 
@@ -266,19 +262,5 @@ EXPECTED: list[Any] = [
 
 
 @pytest.mark.parametrize("site", ["protocol"], indirect=True)
-async def test_model_apis_are_whole_in_typescript(site: Any, scratch: Any, tsc: Path, tmp_path: Path) -> None:
-    from covet.db import connections
-
-    client = await library_site(site, scratch, library())
-    try:
-        (tmp_path / "package.json").write_text('{"type": "module"}')
-        (tmp_path / "client.ts").write_text(typescript_client(client.application.apps.part(RestPart).document()))
-        (tmp_path / "node.d.ts").write_text("declare const process: { argv: string[] };")
-        (tmp_path / "script.ts").write_text(SCRIPT)
-
-        await run(tsc, *STRICT, "script.ts", "node.d.ts", cwd=tmp_path)
-        told = await run("script.js", str(client.base_url).rstrip("/"), cwd=tmp_path)
-
-        assert json.loads(told) == EXPECTED
-    finally:
-        await connections.close_all()
+async def test_model_apis_are_whole_in_typescript(on_node: Any) -> None:
+    assert await on_node(library(), SCRIPT) == EXPECTED
