@@ -13,6 +13,7 @@ from covet.apps import apps
 from covet.db import models
 from covet.db.database import Database
 from covet.db.models import Count, F, Prefetch
+from covet.db.models.functions import Coalesce
 from covet.db.models.table import table_of
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError, NotLoaded
@@ -156,8 +157,8 @@ async def test_values_that_cannot_be_compared_are_refused_by_name(stock: Databas
         Line.objects.filter(item=5)
     with pytest.raises(ValueError, match=r"tuple of its shop, code"):
         Line.objects.filter(item__in=[(1, 2, 3)])
-    with pytest.raises(FieldError, match="'gt' cannot compare it"):
-        Line.objects.filter(item__gt=(1, "a"))
+    with pytest.raises(FieldError, match="'contains' cannot compare it"):
+        Line.objects.filter(item__contains=(1, "a"))
     with pytest.raises(ValueError, match="True or False"):
         Line.objects.filter(item__isnull="x")
     with pytest.raises(ValueError, match="unsaved Item"):
@@ -165,7 +166,7 @@ async def test_values_that_cannot_be_compared_are_refused_by_name(stock: Databas
     with pytest.raises(ValueError, match="must be an instance of Item"):
         Line.objects.filter(item=Maker(pk=1))
     with pytest.raises(FieldError, match="several parts"):
-        await Line.objects.values_list("item", flat=True)
+        await Line.objects.annotate(x=Coalesce("item", models.Value(1)))
 
 
 @pytest.mark.row("fields.foreign_object")
