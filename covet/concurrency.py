@@ -105,7 +105,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.close()
         raise RuntimeError(
             "run_sync() found no running event loop. Call it from a sync view, command, receiver or template function; "
-            "in a script write covet.run(coroutine), in a test that is not async ask for the fixture db."
+            "in a script write covet.run(coroutine), in a test that is not async ask for the fixture db; fixtures are async."
         )
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
