@@ -242,6 +242,22 @@ _ARGUMENTS: Final = {
         "make_aware",
         "is_dst",
     ): "Leave it out: zoneinfo knows of summer time, and fold=1 of the datetime is the second of two hours.",
+    ("Link", "lookup_field"): "Write field=….",
+    ("Link", "lookup_url_kwarg"): "Write argument=….",
+    ("Link", "many"): "Write Annotated[list[str], Link(…)].",
+    ("Link", "read_only"): "Leave it out of the viewset's input.",
+    ("Link", "view_name"): "The name of the route is the first argument: Link('authors-detail').",
+    ("SelfLink", "view_name"): "The name of the route is the first argument: SelfLink('articles-detail').",
+    ("SelfLink", "lookup_field"): "Write field=….",
+    ("Slug", "allow_null"): "Write Annotated[str | None, Slug(…)].",
+    ("Slug", "many"): "Write Annotated[list[str], Slug(…)].",
+    ("Slug", "read_only"): "Leave it out of the viewset's input.",
+    ("Slug", "slug_field"): "The field is the first argument: Slug('username').",
+    ("Throttle", "scope"): "Throttles that are alike share their numbers; by='route' counts each endpoint alone.",
+    ("Versions", "allowed_versions"): "They are the keys of the first argument: Versions({'1': [api], …}).",
+    ("Versions", "default_version"): "Write default=….",
+    ("Versions", "version_param"): "Write parameter=….",
+    ("register", "base_name"): "Write basename=….",
     ("include", "app_name"): "Write include((patterns, 'name')), or app_name = 'name' in the module.",
 }
 """What to write in the place of an argument, by the callable."""
@@ -270,6 +286,9 @@ def use_hint(error: BaseException) -> str:
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and isinstance(error.name, str):
         module = error.obj.__name__
         return path_hint(f"{module}.{error.name}") if module.partition(".")[0] == "covet" else ""
+    if isinstance(error, AttributeError) and isinstance(error.obj, type) and error.name == "as_view":
+        is_ours = any(base.__module__.startswith("covet.rest.") for base in error.obj.__mro__)
+        return " A router mounts it: api.register('articles', Articles)." if is_ours else ""
     if isinstance(error, TypeError):
         found = _unexpected().match(str(error))
         words = None if found is None else _ARGUMENTS.get((found[1], found[2]))
@@ -279,7 +298,7 @@ def use_hint(error: BaseException) -> str:
 
 @cache
 def _unexpected() -> re.Pattern[str]:
-    return re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
+    return re.compile(r"(?:\w+\.)*?(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 
 
 def path_hint(path: str) -> str:

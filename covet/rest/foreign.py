@@ -16,6 +16,7 @@ __all__ = [
     "check_exception",
     "check_exception_handler",
     "check_lists",
+    "check_registered",
     "check_responses",
     "check_route",
     "check_status",
@@ -71,33 +72,65 @@ _OF_PARAMETERS: Final = {
 
 # A class would keep these in silence, and show or allow what they should not.
 _OF_VIEWSETS: Final = {
+    "authentication_class": "who asks is found by the middleware that sets request.user",
     "authentication_classes": "who asks is found by the middleware that sets request.user",
+    "check_object_permissions": "write permissions = […], with has_object_permission of a Permission",
+    "check_permissions": "write permissions = […]",
+    "check_throttles": "write throttles = […]",
+    "content_negotiation_class": "write formats = […]",
     "destroy": "write delete(self, request, pk), or perform_delete(self, request, instance)",
+    "dispatch": "a class in MIDDLEWARE runs round every request",
+    "exclude": "write schema = … with a ModelSchema of the fields that are shown",
+    "exclude_fields": "write schema = … with a ModelSchema of the fields that are shown",
     "expandable_fields": 'write expandable = {"author": AuthorOut}',
-    "permit_list_expands": 'write expandable = {"author": AuthorOut}',
+    "extra_kwargs": "write schema = … and input = … with the fields' own options",
     "filter_backends": "write filters, search and ordering",
+    "filter_fields": "write filters = […]",
     "filter_queryset": "write get_queryset(self, request)",
     "filterset_class": "write filters = […]",
     "filterset_fields": "write filters = […]",
+    "finalize_response": "a class in MIDDLEWARE sees every answer",
+    "get_authenticators": "who asks is found by the middleware that sets request.user",
+    "get_exception_handler": "write EXCEPTION_HANDLERS, or @api.exception_handler(Error)",
+    "get_parsers": "write formats = […]",
     "get_permissions": "write permissions = […], and @action(permissions=[…]) where an action has others",
+    "get_renderers": "write formats = […]",
     "get_serializer": "write schema, or schemas = {…} by method",
     "get_serializer_class": "write schemas = {…} and inputs = {…} by method",
+    "get_serializer_context": "a handler's request is its argument",
+    "get_success_headers": "return a response of your own where an answer needs further headers",
+    "get_throttles": "write throttles = […], and @action(throttles=[…]) where an action has others",
+    "handle_exception": "write EXCEPTION_HANDLERS, or @api.exception_handler(Error)",
     "http_method_names": 'write serves = ["list", "read"]',
+    "initial": "a class in MIDDLEWARE runs before every request",
     "lookup_url_kwarg": "the path's parameter is pk",
+    "lookup_value_regex": "write lookup_field = …, whose type says what the path takes",
+    "metadata_class": "OPTIONS answers with Allow; the rest is in OpenAPI",
+    "model_class": "write class Articles(ModelViewSet, model=Article), or queryset = …",
     "ordering_fields": "write ordering = […]",
     "paginate_by": "write page_size = …",
+    "paginate_queryset": "write pagination = Page",
     "pagination_class": "write pagination = Page, and page_size = … beside it",
     "parser_classes": "write formats = […]",
     "partial_update": "write patch(self, request, pk, data)",
+    "perform_authentication": "who asks is found by the middleware that sets request.user",
     "perform_destroy": "write perform_delete(self, request, instance)",
+    "permission_class": "write permissions = […]",
     "permission_classes": "write permissions = […]",
+    "permit_list_expands": 'write expandable = {"author": AuthorOut}',
+    "read_only_fields": "write input = … with a ModelSchema that leaves them out",
     "renderer_classes": "write formats = […]",
     "retrieve": "write read(self, request, pk)",
     "search_fields": "write search = […]",
     "serializer_class": "write schema = … for answers and input = … for bodies",
+    "serializer_classes": "write schemas = {…} and inputs = {…} by method",
     "throttle_classes": "write throttles = […]",
+    "throttle_scope": 'write throttles = ["100/minute"]',
     "versioning_class": "mount routers by Versions",
 }
+
+# These are looked for by their misspellings too: what they say of who may must not be lost.
+_OF_CLASSES: Final = [name for name in _OF_VIEWSETS if name.endswith(("_class", "_classes"))]
 
 # Hooks are called with what they are documented to take; the arguments of handlers are their own affair.
 _CALLED: Final = ("after_", "before_", "get_", "perform_", "write_")
@@ -178,8 +211,15 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
     if near:
         raise ImproperlyConfigured(f"{kind.__name__} has no {near[0]!r}. Did you mean '{near[1]}'?")
     for name, member in members.items():
-        if name in _OF_VIEWSETS and not hasattr(member, "__covet_action__"):
-            raise ImproperlyConfigured(f"{kind.__name__} has no {name!r}: {_OF_VIEWSETS[name]}.")
+        word = (
+            name
+            if name in _OF_VIEWSETS
+            else suggest(name, _OF_CLASSES)
+            if name.endswith(("_class", "_classes"))
+            else None
+        )
+        if word and not hasattr(member, "__covet_action__"):
+            raise ImproperlyConfigured(f"{kind.__name__} has no {name!r}: {_OF_VIEWSETS[word]}.")
         known = getattr(above, name, None)
         if not (name.startswith(_CALLED) and inspect.isfunction(member) and inspect.isfunction(known)):
             continue
@@ -191,6 +231,32 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
         except TypeError as error:
             shown = ", ".join(wanted.parameters)
             raise ImproperlyConfigured(f"{kind.__name__}.{name} is called with ({shown}): {error}.") from error
+
+
+def check_registered(prefix: Any, viewset: Any) -> None:
+    """Refuse what stands in the place of a viewset's class, and a prefix that is a pattern.
+
+    Raises:
+        ImproperlyConfigured: It does.
+    """
+    if isinstance(viewset, type) and hasattr(viewset, "endpoints"):
+        if isinstance(prefix, str) and not prefix.startswith("^"):
+            return
+        raise ImproperlyConfigured(
+            f"register({prefix!r}, {viewset.__name__}): the prefix is a path: register('articles', {viewset.__name__})."
+        )
+    if isinstance(prefix, type):
+        raise ImproperlyConfigured(f"register({prefix.__name__}, …): the prefix comes first: register('articles', …).")
+    kind = type(viewset)
+    if hasattr(kind, "endpoints"):
+        raise ImproperlyConfigured(
+            f"register({prefix!r}, {kind.__name__}()): write the class, {kind.__name__}, itself."
+        )
+    name = getattr(viewset, "__name__", repr(viewset))
+    raise ImproperlyConfigured(
+        f"register({prefix!r}, {name}): {name} is no viewset. Write class Articles(ModelViewSet, model=Article), and "
+        f"register({prefix!r}, Articles)."
+    )
 
 
 def check_exception(kind: Any) -> None:

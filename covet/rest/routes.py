@@ -17,6 +17,7 @@ from covet.rest.foreign import (
     check_exception,
     check_exception_handler,
     check_lists,
+    check_registered,
     check_responses,
     check_route,
     check_status,
@@ -358,6 +359,7 @@ class Router:
             basename: The first part of its names for ``reverse()``: ``authors-list``; the prefix's last part when left
                 out.
         """
+        check_registered(prefix, viewset)
         base = basename or prefix.strip("/").rpartition("/")[2]
         if not base:
             raise ImproperlyConfigured(

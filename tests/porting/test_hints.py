@@ -24,7 +24,7 @@ from covet.loading import import_string
 from covet.porting.hints import _OTHER_WORDS, import_hint, path_hint, use_hint
 from covet.porting.names import NAMES, find
 from covet.porting.rest_words import WORDS
-from covet.rest import Router
+from covet.rest import Link, ModelViewSet, Router, Slug, Versions
 from covet.rest.foreign import _HERE as ROUTE_WORDS
 from covet.rest.routes import RouteOptions
 from covet.templates.environment import Engine
@@ -136,6 +136,12 @@ def test_the_line_to_write_is_told(source: str, says: str, tmp_path: Path) -> No
         (lambda: models.zzzzzzzzzz, ""),  # type: ignore[attr-defined]
         (lambda: pathlib.Pat, ""),  # type: ignore[attr-defined]
         (lambda: dict(check=1).check, ""),  # type: ignore[attr-defined]
+        (lambda: Slug(slug_field="name"), "The field is the first argument: Slug('username')."),  # type: ignore[call-arg]
+        (lambda: Link("authors-detail", many=True), "Write Annotated[list[str], Link(…)]."),  # type: ignore[call-arg]
+        (lambda: Versions({}, default_version="1"), "Write default=…."),  # type: ignore[call-arg]
+        (lambda: Router().register("a", ModelViewSet, base_name="a"), "Write basename=…."),  # type: ignore[call-arg]
+        (lambda: ModelViewSet.as_view(), "A router mounts it: api.register('articles', Articles)."),  # type: ignore[attr-defined]
+        (lambda: Path.as_view(), ""),  # type: ignore[attr-defined]
         (lambda: models.CheckConstraint(), ""),  # type: ignore[call-arg]
         (lambda: int("x"), ""),
     ],

@@ -16,6 +16,7 @@ from covet.rest.part import RestPart
 from covet.rest.routes import RouteOptions
 from covet.rest.signature import read_signature
 from covet.urls import include, path
+from tests.rest.library import Book
 
 api = Router()
 
@@ -195,3 +196,39 @@ def test_the_annotations_of_a_handler_are_read_once(monkeypatch: pytest.MonkeyPa
     read_signature(handler, method="GET")
 
     assert read == [handler]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("exclude", "a ModelSchema of the fields that are shown"),
+        ("read_only_fields", "write input = …"),
+        ("throttle_scope", 'write throttles = ["100/minute"]'),
+        ("get_throttles", "write throttles = […]"),
+        ("check_permissions", "write permissions = […]"),
+        ("permision_classes", "write permissions = […]"),
+        ("authentication_class", "the middleware that sets request.user"),
+        ("dispatch", "a class in MIDDLEWARE"),
+        ("handle_exception", "EXCEPTION_HANDLERS"),
+    ],
+)
+def test_what_a_viewset_would_never_ask_is_refused(name: str, says: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"Books has no '{name}': ") as caught:
+        type("Books", (ModelViewSet,), {name: None, "__module__": __name__}, model=Book)
+
+    assert says in str(caught.value)
+
+
+def test_what_is_registered_is_a_viewset_at_a_path() -> None:
+    class Books(ModelViewSet, model=Book): ...
+
+    router: Any = Router()
+    for given, says in [
+        (("books", Books()), "write the class, Books, itself"),
+        (("books", Book), "Book is no viewset"),
+        (("books", None), "None is no viewset"),
+        ((Books, "books"), "the prefix comes first"),
+        (("^books", Books), "the prefix is a path"),
+    ]:
+        with pytest.raises(ImproperlyConfigured, match=says):
+            router.register(*given)
