@@ -112,10 +112,11 @@ class ModelSchema(Schema, metaclass=ModelSchemaMeta):
             raise ImproperlyConfigured(f"class {cls.__name__}(ModelSchema) has no keyword {word!r}. {hint}")
         super().__init_subclass__()
 
-    __covet_model__: ClassVar[type[Model]]
-    __covet_fields__: ClassVar[dict[str, Any]]
-
     if TYPE_CHECKING:
+        # Pydantic would try to read these again for each schema of a model.
+        __covet_model__: ClassVar[type[Model]]
+        __covet_fields__: ClassVar[dict[str, Any]]
+
         # An honest limit: a checker does not know which fields the model gives.
         def __getattr__(self, name: str) -> Any: ...
 

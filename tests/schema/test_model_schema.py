@@ -420,3 +420,11 @@ def test_keywords_of_pydantics_configuration_and_of_bases_are_taken() -> None:
 
     assert AuthorOut.model_config["frozen"]
     assert Red.__colour__ == "red"  # type: ignore[attr-defined]
+
+
+def test_what_a_schema_knows_of_its_model_is_no_annotation_that_pydantic_reads_again() -> None:
+    class Titles(ModelSchema, model=Article, fields=["title"]):
+        pass
+
+    assert not Titles.__class_vars__
+    assert Titles.__covet_model__ is Article
