@@ -28,7 +28,9 @@ def _ordered(operator: str) -> FunctionSpelling:
         return (
             f"(CASE WHEN JSON_TYPE({write(right)}) IN {numbers} AND JSON_TYPE({write(left)}) IN {numbers} "
             f"THEN CAST({text(left)} AS DOUBLE) {operator} CAST({text(right)} AS DOUBLE) "
-            f"WHEN JSON_TYPE({write(right)}) = JSON_TYPE({write(left)}) THEN {text(left)} {operator} {text(right)} END)"
+            f"WHEN JSON_TYPE({write(right)}) = JSON_TYPE({write(left)}) THEN {text(left)} {operator} {text(right)} "
+            # Values of different kinds have no order; of a missing one nobody knows.
+            f"WHEN JSON_TYPE({write(right)}) <> JSON_TYPE({write(left)}) THEN FALSE END)"
         )
 
     return spell

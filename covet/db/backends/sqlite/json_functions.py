@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from operator import ge, gt, le, lt
 from typing import Any
 
 from covet.db.errors import NotSupportedError
@@ -39,6 +40,17 @@ def _compare(left: Any, right: Any) -> int | None:
     if len(kinds) != 1 or kinds == {None}:
         return None
     return int(first > second) - int(first < second)
+
+
+_ORDERS: dict[str, Callable[[int, int], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
+
+
+def _stands(left: Any, right: Any, operator: str) -> bool | None:
+    """Return whether two values stand in an order; those of different kinds do not, and of a missing one nobody knows."""
+    if left is None or right is None:
+        return None
+    found = _compare(left, right)
+    return found is not None and _ORDERS[operator](found, 0)
 
 
 def _at(document: Any, path: str) -> str | None:
@@ -80,7 +92,8 @@ def _has_keys(document: Any, keys: str, every: int) -> bool:
 #: What the dialect writes, by name and number of arguments.
 JSON_CALLS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("COVET_JSON", 1, _canonical),
-    ("COVET_JSON_COMPARE", 2, _compare),
+    ("COVET_JSON_COMPARE", 2, _compare),  # in constraints that were made before there was an order to ask for
+    ("COVET_JSON_COMPARE", 3, _stands),
     ("COVET_JSON_AT", 2, _at),
     ("COVET_JSON_TEXT", 1, _text),
     ("COVET_JSON_ORDER", 1, _ordered),
@@ -102,10 +115,10 @@ def _refused(name: str) -> FunctionSpelling:
 
 JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
     "JSON_EQUAL": _call("(COVET_JSON({}) = COVET_JSON({}))"),
-    "JSON_GT": _call("(COVET_JSON_COMPARE({}, {}) > 0)"),
-    "JSON_GTE": _call("(COVET_JSON_COMPARE({}, {}) >= 0)"),
-    "JSON_LT": _call("(COVET_JSON_COMPARE({}, {}) < 0)"),
-    "JSON_LTE": _call("(COVET_JSON_COMPARE({}, {}) <= 0)"),
+    "JSON_GT": _call("COVET_JSON_COMPARE({}, {}, '>')"),
+    "JSON_GTE": _call("COVET_JSON_COMPARE({}, {}, '>=')"),
+    "JSON_LT": _call("COVET_JSON_COMPARE({}, {}, '<')"),
+    "JSON_LTE": _call("COVET_JSON_COMPARE({}, {}, '<=')"),
     "JSON_HOLDS": _refused("contains"),
     "JSON_HELD_BY": _refused("contained_by"),
     "JSON_HAS_KEY": _call("COVET_JSON_HAS({}, {})"),

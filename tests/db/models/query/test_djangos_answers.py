@@ -365,3 +365,34 @@ async def test_a_lock_of_rows_that_are_not_read_is_a_named_error(articles: Datab
         with pytest.raises(FieldError, match=r"name 'author' in select_related\(\)"):
             await Article.objects.select_for_update(of=("author",))
         assert len(await Article.objects.select_related("author").select_for_update(of=("author",))) == 3
+
+
+async def test_a_name_in_an_expression_is_read_like_the_name(sheets: Database) -> None:
+    rows = Sheet.objects.order_by("pk")
+    assert await rows.values_list(F("whole"), flat=True) == [-25, 14, 2**30]
+    assert await rows.values_list(F("whole"), F("is_open")) == [(-25, True), (14, False), (2**30, True)]
+    assert (await rows.values_list("pk", F("whole"), named=True))[0].whole == -25
+    assert await rows.alias(x=F("whole")).values_list(F("x"), flat=True) == [-25, 14, 2**30]
+
+
+async def test_distinct_values_are_taken_from_a_slice_in_the_order_of_another_column(sheets: Database) -> None:
+    least = Sheet.objects.values("whole").distinct().order_by("-pk")
+    rows = Sheet.objects.order_by("pk").values_list("whole", flat=True)
+    assert await rows.filter(whole__in=least[:2]) == [14, 2**30]
+    assert await rows.filter(whole=least[2:3]) == [-25]
+    assert await rows.annotate(x=Subquery(least[1:2])).values_list("x", flat=True) == [14, 14, 14]
+
+
+async def test_documents_of_another_kind_are_not_greater_and_their_rows_are_excluded_from_nothing(
+    database: Database,
+) -> None:
+    await create_tables(database, [Sheet])
+    for number, data in enumerate([{"k": 1}, {"k": 2}, {"k": None}, {"k": "1"}, {"k": True}, {"k": [2]}, {}, None], 1):
+        await Sheet.objects.create(pk=number, whole=number, data=data)
+    rows = Sheet.objects.order_by("pk").values_list("pk", flat=True)
+    assert await rows.filter(data__k__gt=1) == [2]
+    assert await rows.filter(data__k__lte=1) == [1]
+    for lookups in ({"data__k__gt": 1}, {"data__k__gte": 2}, {"data__k__range": (2, 3)}):
+        assert await rows.exclude(**lookups) == [1, 3, 4, 5, 6, 8]
+    assert await rows.exclude(data__k__lt=2) == [2, 3, 4, 5, 6, 8]
+    assert await rows.exclude(data__k__gte="1") == [1, 2, 3, 5, 6, 8]
