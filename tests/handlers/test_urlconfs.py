@@ -17,7 +17,7 @@ from covet.middleware.skipping import without_middleware
 from covet.rest import Router
 from covet.rest.part import RestPart
 from covet.rest.permissions import AllowAny
-from covet.urls import get_urlconf, include, path, resolve, reverse, set_urlconf
+from covet.urls import get_urlconf, host, include, path, resolve, reverse, set_urlconf
 from covet.urls.part import UrlsPart
 from tests.handlers.sites import PARTS, Site, make_application, module_of
 
@@ -202,6 +202,28 @@ async def test_no_view_of_another_module_is_reached_past_a_layer(site: Site, cap
     assert (await client.get("/hook/")).text == "anybody"
     # Which module answers is not known yet when the layers are chosen.
     assert (await client.get("/theirs/", headers=other)).status_code == 403
+
+
+OF_A_HOST = module_of(
+    [host("shop.example", [path("hook/", guarded)]), host("open.example", [path("hook/", unguarded)])]
+)
+
+
+async def test_nor_is_one_of_a_host_of_its_own(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    client = await site(
+        [path("hook/", unguarded)],
+        middleware=["tests.handlers.test_urlconfs.ByHeader", GUARD],
+        URLCONFS=[OF_A_HOST],
+        ALLOWED_HOSTS=[".example"],
+    )
+
+    past, free = [
+        await client.get("/hook/", headers={"x-routes": OF_A_HOST, "host": name})
+        for name in ("shop.example", "open.example")
+    ]
+
+    assert (past.status_code, free.text) == (500, "anybody")
+    assert f"without {GUARD}" in caplog.text
 
 
 async def test_checks_look_at_the_routes_of_all_modules() -> None:
