@@ -13,9 +13,11 @@ from covet.text import misspelt, suggest
 __all__ = [
     "absent_permission",
     "absent_router_method",
+    "check_by_method",
     "check_exception",
     "check_exception_handler",
     "check_lists",
+    "check_pagination",
     "check_registered",
     "check_responses",
     "check_route",
@@ -231,6 +233,42 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
         except TypeError as error:
             shown = ", ".join(wanted.parameters)
             raise ImproperlyConfigured(f"{kind.__name__}.{name} is called with ({shown}): {error}.") from error
+
+
+_METHODS: Final = {
+    "destroy": "delete",
+    "get": "read",
+    "partial_update": "patch",
+    "post": "create",
+    "put": "update",
+    "retrieve": "read",
+}
+
+
+def check_by_method(where: str, given: Collection[str], known: Collection[str]) -> None:
+    """Refuse the names of methods that a viewset has not, where ``schemas``, ``inputs`` or ``serves`` go by them.
+
+    Raises:
+        ImproperlyConfigured: There is one.
+    """
+    for name in given:
+        if name not in known:
+            near = _METHODS.get(name) or suggest(name, known)
+            hint = f"Did you mean {near!r}?" if near in known else f"It has: {', '.join(known)}."
+            raise ImproperlyConfigured(f"{where} names {name!r}, which it does not have. {hint}")
+
+
+def check_pagination(where: str, pagination: Any) -> None:
+    """Refuse what is no class of pages.
+
+    Raises:
+        ImproperlyConfigured: It is none.
+    """
+    if not hasattr(pagination, "__class_getitem__"):
+        raise ImproperlyConfigured(
+            f"{where}: pagination is Page, OffsetPage, CursorPage or a class of your own, not {pagination!r}; "
+            "paginated = False gives lists that are not cut."
+        )
 
 
 def check_registered(prefix: Any, viewset: Any) -> None:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from covet.exceptions import ImproperlyConfigured
-from covet.rest.actions import STANDARD, MarkedAction, Standard
+from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
 from covet.rest.endpoint import Endpoint
-from covet.rest.foreign import check_viewset, unknown_option
+from covet.rest.foreign import check_by_method, check_viewset, unknown_option
 from covet.rest.render import UNSET
 from covet.schema.field_types import python_type
-from covet.text import suggest
 
 __all__ = ["ViewSet"]
 
@@ -112,11 +111,10 @@ class ViewSet:
     @classmethod
     def _check_serves(cls) -> None:
         known = [name for name in cls._standard() if getattr(cls, name, None) is not None]
-        for name in cls.serves or ():
-            if name not in known:
-                near = suggest(name, known)
-                hint = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known)}."
-                raise ImproperlyConfigured(f"{cls.__name__}.serves names {name!r}, which it does not have. {hint}")
+        check_by_method(f"{cls.__name__}.serves", cls.serves or (), known)
+        named = [*STANDARD, *BULK, *(name for name, _marked in cls._actions())]
+        for option in ("schemas", "inputs"):  # a base class may have them for methods that this one does not serve
+            check_by_method(f"{cls.__name__}.{option}", getattr(cls, option, ()), named)
 
     @classmethod
     def _actions(cls) -> Iterable[tuple[str, MarkedAction]]:

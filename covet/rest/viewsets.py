@@ -32,6 +32,7 @@ from covet.rest.conditional import PreconditionRequired, is_guarded, require
 from covet.rest.default_schemas import default_input, default_output, patch_schema
 from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import FilterBy, Filters, FilterSet
+from covet.rest.foreign import check_pagination
 from covet.rest.formats.base import Formats
 from covet.rest.pagination import Page, page_kind
 from covet.rest.params import Query
@@ -95,6 +96,7 @@ class ReadOnlyModelViewSet(ViewSet):
             )
         if cls.schema is None or (model is not None and "schema" not in vars(cls)):
             cls.schema = default_output(cls.model)
+        check_pagination(cls.__name__, cls.pagination)
         cls.filter_set = FilterSet(cls.model, filters=cls.filters, search=cls.search, ordering=cls.ordering)
 
     def get_queryset(self, request: Request) -> QuerySet[Any, Any]:

@@ -19,6 +19,7 @@ from covet.apps import apps
 from covet.handlers.application import Application
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
+from covet.http.foreign import Absent
 from covet.http.request import Request
 from covet.http.streaming import ServerEvent
 from covet.templates.environment import rendered
@@ -66,6 +67,9 @@ class AsyncClient(httpx.AsyncClient):
         )
         options.setdefault("base_url", "http://testserver")
         super().__init__(transport=transport, headers=dict(headers or {}), **options)
+
+    credentials = Absent("credentials", 'client.headers["Authorization"] = "Bearer …"', "A client")
+    force_authenticate = Absent("force_authenticate", "await client.force_login(user)", "A client")
 
     async def force_login(self, user: Any, backend: str | None = None) -> None:
         """Log a user in without a password: the next requests carry its session's cookie.
@@ -188,6 +192,7 @@ class TestResponse(httpx.Response):
     """
 
     __test__ = False
+    data = Absent("data", "response.json()", "An answer")
     rendered: list[tuple[str, dict[str, Any]]]
     exceptions: list[Exception]
     route: CompiledRoute | None = None

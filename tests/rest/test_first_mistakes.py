@@ -232,3 +232,34 @@ def test_what_is_registered_is_a_viewset_at_a_path() -> None:
     ]:
         with pytest.raises(ImproperlyConfigured, match=says):
             router.register(*given)
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        (
+            {"schemas": {"retrieve": None}},
+            r"Books.schemas names 'retrieve', which it does not have. Did you mean 'read'\?",
+        ),
+        ({"inputs": {"post": None}}, r"Books.inputs names 'post', .* Did you mean 'create'\?"),
+        ({"inputs": {"zzz": None}}, "Books.inputs names 'zzz', .* It has: list, "),
+        ({"serves": ["partial_update"]}, r"Books.serves names 'partial_update', .* Did you mean 'patch'\?"),
+        ({"pagination": None}, "Books: pagination is Page, .* not None; paginated = False"),
+        ({"pagination": "Page"}, "Books: pagination is Page, .* not 'Page'"),
+    ],
+)
+def test_what_goes_by_methods_names_methods(members: dict[str, Any], says: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=says):
+        Router().register("books", type("Books", (ModelViewSet,), {**members, "__module__": __name__}, model=Book))
+
+
+def test_schemas_may_go_by_actions_and_by_methods_that_are_not_served() -> None:
+    class Books(ModelViewSet, model=Book):
+        serves = ["list"]
+        schemas = {"create": None, "bulk_create": None, "best": None}
+
+        @action(detail=False)
+        async def best(self, request: Request) -> Book:
+            raise AssertionError("not in use")
+
+    Router().register("books", Books)

@@ -95,3 +95,15 @@ async def test_what_a_view_raises_is_raised_or_seen_as_500(application: Any) -> 
             await client.get("/fail")
     async with AsyncClient(application, raise_request_exception=False) as client:
         assert (await client.get("/fail")).status_code == 500
+
+
+async def test_words_of_rest_frameworks_client_are_told_what_to_write(application: Any) -> None:
+    async with AsyncClient(application) as client:
+        answer = await client.get("/news")
+
+        with pytest.raises(AttributeError, match=r"Write await client\.force_login\(user\)"):
+            client.force_authenticate(user=None)
+        with pytest.raises(AttributeError, match=r"""Write client\.headers\["Authorization"\] = "Bearer …"\."""):
+            client.credentials(HTTP_AUTHORIZATION="Bearer x")
+        with pytest.raises(AttributeError, match=r"An answer has no attribute 'data'. Write response\.json\(\)\."):
+            answer.data
