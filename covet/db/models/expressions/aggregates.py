@@ -111,7 +111,7 @@ class Aggregate(Func):
             return super().resolve(scope)
         args, field = self._resolve_sources(scope)
         where = None if self.filter is None else scope.condition(self.filter)
-        order = tuple(scope.ordering(item) for item in self.order_by)
+        order = tuple([one for item in self.order_by for one in scope.orderings(item)])
         node: nodes.Node
         if self.template is not None:
             node = self._templated(args, where, order, scope)
@@ -185,7 +185,11 @@ class Count(Aggregate):
             counted = countable(source.name)
             if counted != source.name:
                 if self.distinct:
-                    raise FieldError("Count('pk', distinct=True) cannot count keys of several parts.", name="pk")
+                    raise FieldError(
+                        f"Count({source.name!r}, distinct=True) cannot count keys of several parts: count the rows of "
+                        f"values({source.name!r}).distinct(), or one of the parts.",
+                        name=source.name,
+                    )
                 return Count(F(counted), filter=self.filter).resolve(scope)
         return super().resolve(scope)
 

@@ -23,6 +23,7 @@ from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.own_sql import own_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.expressions.subqueries import only_column
 from covet.db.sql import nodes
 
 __all__ = [
@@ -140,7 +141,7 @@ class _Listed(BuiltInLookup):
             return Resolved(scope.compare_list(left, self.lookup_name, listed), BOOLEAN)
         if _is_expression(self.rhs):
             return Resolved(scope.compare_list(left, self.lookup_name, [self.rhs.resolve(scope).node]), BOOLEAN)
-        return Resolved(scope.compare_list(left, self.lookup_name, scope.query(self.rhs)), BOOLEAN)
+        return Resolved(scope.compare_list(left, self.lookup_name, only_column(scope.query(self.rhs))), BOOLEAN)
 
 
 class Exact(BuiltInLookup):

@@ -39,8 +39,8 @@ class Scope(Protocol):
     def condition(self, q: Any) -> nodes.Node:
         """Return a ``Q`` or a conditional expression; takes the values of its leaves in the order of ``Q.shape``."""
 
-    def ordering(self, item: Any) -> nodes.Ordering:
-        """Return an item of ``order_by``: a name, ``F``, ``OrderBy`` or any expression."""
+    def orderings(self, item: Any) -> list[nodes.Ordering]:
+        """Return an item of ``order_by``: a name, ``F``, ``OrderBy`` or any expression; a key of several columns by each."""
 
     @property
     def vendor(self) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.q import unread
 from covet.db.sql import nodes
+from covet.db.sql.statements import Compound, Select
+from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
@@ -18,7 +20,24 @@ else:
     inference = late_module(__name__, "covet.db.models.expressions.inference")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
-__all__ = ["Exists", "Subquery"]
+__all__ = ["Exists", "Subquery", "only_column"]
+
+
+def only_column(statement: Select | Compound) -> Select | Compound:
+    """Return the statement of a queryset that stands for one value a row.
+
+    Raises:
+        FieldError: It selects several columns.
+    """
+    first = statement
+    while isinstance(first, Compound):
+        first = first.queries[0]
+    if len(first.outputs) != 1:
+        raise FieldError(
+            f"A queryset of {len(first.outputs)} columns stands where one value is read: name one of them, as in "
+            "values('title')."
+        )
+    return statement
 
 
 class Subquery(Expression[Any]):
@@ -47,7 +66,7 @@ class Subquery(Expression[Any]):
         find = getattr(scope, "output_field_of", None)
         if field is None and find is not None:
             field = find(self.queryset.query)
-        return scopes.Resolved(nodes.Subquery(scope.query(self.queryset)), field)
+        return scopes.Resolved(nodes.Subquery(only_column(scope.query(self.queryset))), field)
 
     @property
     def contains_aggregate(self) -> bool:

@@ -132,7 +132,7 @@ class Window(Expression[Any]):
         """Return the function with its ``OVER`` clause."""
         inner = self.expression.resolve(scope)
         partition = tuple(part.resolve(scope).node for part in self.partition)
-        order = tuple(scope.ordering(item) for item in self.order_by)
+        order = tuple([one for item in self.order_by for one in scope.orderings(item)])
         if not isinstance(inner.node, nodes.Func):
             raise TypeError(f"{self.expression!r} cannot be computed over a window.")
         if self.frame is not None and self.frame.exclusion is not None and scope.vendor == "mysql":

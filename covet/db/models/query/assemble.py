@@ -119,7 +119,8 @@ class Assembler(Builder):
         sliced: bool = True,
     ) -> Select:
         extras = self.plan.extras
-        distinct_on = tuple([self.ref(name).node for name in extras.distinct_on])
+        names = [part for name in extras.distinct_on for part in self.plan.parts(name) or [name]]
+        distinct_on = tuple([self.ref(name).node for name in names])
         limits = self._limits() if sliced else (None, None)
         if limit is not None and limits[0] is None:
             limits = (n.Bound(limit), limits[1])
@@ -173,20 +174,19 @@ class Assembler(Builder):
     def _value_columns(self, names: Iterable[str]) -> list[OutColumn]:
         columns = []
         for name in names:
+            if parts := self.plan.parts(name):
+                columns += self._key_columns(name, parts)
+                continue
             annotation = self.plan.annotation(name)
-            if annotation is None and name.endswith("pk"):
-                path = self.plan.path(name, f"values({name!r})")
-                if path.field.is_composite:
-                    nodes = self.key_columns(path)
-                    widths = [len(nodes), *[0] * (len(nodes) - 1)]
-                    columns += [
-                        OutColumn(name, node, field, width=width)
-                        for node, field, width in zip(nodes, path.at.pk_fields, widths, strict=True)
-                    ]
-                    continue
             resolved = self.read(name)
             columns.append(OutColumn(name, resolved.node, resolved.field, None if annotation is None else name))
         return columns
+
+    def _key_columns(self, name: str, parts: Sequence[str]) -> list[OutColumn]:
+        """Return the columns of a key, which are one value."""
+        found = [self.read(part) for part in parts]
+        widths = [len(parts), *[0] * (len(parts) - 1)]
+        return [OutColumn(name, *one, width=width) for one, width in zip(found, widths, strict=True)]
 
     def _instance_columns(self) -> tuple[list[OutColumn], Related]:
         extras = self.plan.extras
@@ -196,7 +196,9 @@ class Assembler(Builder):
             self._join_related(root, path.split("__"))
         columns += self._related_columns(root, self.joins.base, ())
         for annotation in extras.annotations:
-            if annotation.selected:
+            if annotation.is_key and annotation.selected:
+                columns += self._key_columns(annotation.name, self.plan.parts(annotation.name))
+            elif annotation.selected:
                 resolved = self.annotation(annotation)
                 columns.append(OutColumn(annotation.name, resolved.node, resolved.field, annotation.name))
         return columns, root
@@ -249,12 +251,8 @@ class Assembler(Builder):
             covered = set()
             for name in extras.group_by or ():
                 annotation = self.plan.annotation(name)
-                if (
-                    annotation is None
-                    and name.endswith("pk")
-                    and (path := self.plan.path(name, "values")).field.is_composite
-                ):
-                    group += self.key_columns(path)
+                if parts := self.plan.parts(name):
+                    group += [self.read(part, grouped=True).node for part in parts]
                 elif annotation is None or not self.is_aggregate(annotation):
                     group.append(self.read(name, grouped=True).node)
         aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
@@ -343,7 +341,9 @@ class Assembler(Builder):
             return [column.node for column in self._value_columns(extras.outputs)]
         columns: list[n.Node] = []
         for annotation in extras.annotations:
-            if annotation.selected:
+            if annotation.is_key and annotation.selected:
+                columns += [self.ref(part).node for part in self.plan.parts(annotation.name)]
+            elif annotation.selected:
                 columns.append(self.annotation(annotation).node)
                 if self.is_aggregate(annotation):
                     self.counted_aggregates.append(columns[-1])
@@ -364,7 +364,7 @@ class Assembler(Builder):
         if isinstance(statement, Select):
             outputs = [Output(output.expression, f"c{number}") for number, output in enumerate(statement.outputs)]
             return replace(statement, outputs=tuple(outputs), lock=None)
-        return statement
+        return combined.labelled(statement)
 
     def _derived(self, select: Select | Compound) -> TableRef:
         return TableRef(select, "subquery")

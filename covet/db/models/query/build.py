@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from covet.db.models.query.conditions import Conditions
 from covet.db.models.query.operands import Operand
-from covet.db.models.query.paths import Path
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
 from covet.loading import late_module
@@ -23,9 +22,9 @@ __all__ = ["Builder"]
 class Builder(Conditions):
     """Builds the parts of one query; the order is its own, names and conditions are those of its bases."""
 
-    def ordering(self, item: Any) -> n.Ordering:
-        """Return one item of ``order_by``."""
-        return self.order_items([item], (), flip=False)[0]
+    def orderings(self, item: Any) -> list[n.Ordering]:
+        """Return one item of ``order_by``: several where it is a key of several columns."""
+        return self.order_items([item], (), flip=False)
 
     def order_by(self, *, default: bool) -> list[n.Ordering]:
         """Return ``ORDER BY``: the query's own, or the model's where ``default`` allows it."""
@@ -65,10 +64,13 @@ class Builder(Conditions):
                     f"Ordering by {'__'.join(prefix)} uses the ordering of its model, which holds an expression: "
                     f"name the fields, as in order_by('{'__'.join(prefix)}__name')."
                 )
-            descending, nulls = bool(getattr(item, "descending", False)), _nulls(item)
-            key = self._key_of(getattr(item, "expression", item))
-            if key is not None:
-                found += [n.Ordering(node, descending is not flip, nulls) for node in self.key_columns(key)]
+            descending, nulls = bool(getattr(item, "descending", False)) is not flip, _nulls(item)
+            if flip:
+                nulls = {"first": "last", "last": "first"}.get(nulls or "")
+            expression = getattr(item, "expression", item)
+            parts = self.plan.parts(expression.name) if type(expression) is refs.F else []
+            if parts:
+                found += [n.Ordering(self.ref(part).node, descending, nulls) for part in parts]
                 continue
             node = _ordered_node(Operand(*item.resolve(self)))
             if getattr(item, "contains_aggregate", False):
@@ -77,18 +79,8 @@ class Builder(Conditions):
                         f"order_by() takes an aggregate only of grouped rows: annotate(x={item!r}) as well."
                     )
                 self.aggregate_nodes.append(node)
-            if flip:
-                descending = not descending
-                nulls = {"first": "last", "last": "first"}.get(nulls or "")
             found.append(n.Ordering(node, descending, nulls))
         return found
-
-    def _key_of(self, expression: Any) -> Path | None:
-        """Return where ``F("pk")`` leads if that is a key of several columns, each of which is ordered by."""
-        if type(expression) is not refs.F or self.plan.named(expression.name)[0] is not None:
-            return None
-        path = self._path(expression.name, f"order_by(F({expression.name!r}))")
-        return path if path.field.is_composite and not path.rest else None
 
     def _order_name(self, item: str, prefix: tuple[str, ...], *, flip: bool) -> list[n.Ordering]:
         if item == "?":
@@ -97,9 +89,12 @@ class Builder(Conditions):
         name = item[1:] if item[:1] in {"-", "+"} else item
         full = "__".join((*prefix, name))
         descending ^= flip
-        if not prefix and name in self._reads and name in (self.plan.extras.outputs or ()):
-            return [n.Ordering(_ordered_node(Operand(*self.read(name))), descending)]
+        parts = self.plan.parts(full)
+        if not prefix and (parts or [name])[0] in self._reads and name in (self.plan.extras.outputs or ()):
+            return [n.Ordering(_ordered_node(Operand(*self.read(part))), descending) for part in parts or [name]]
         if not prefix and self.plan.named(name)[0] is not None:
+            if parts:
+                return [n.Ordering(self.ref(part).node, descending) for part in parts]
             return [n.Ordering(_ordered_node(Operand(*self.ref(name))), descending)]
         path = self._path(full, f"order_by('{item}')")
         relation = path.relation
@@ -115,8 +110,8 @@ class Builder(Conditions):
             names = tuple(full.split("__"))
             if target.ordering and len(names) < 12 and target is not self.meta:
                 return self.order_items(target.ordering, names, flip=descending)
-        if path.field.is_composite:
-            return [n.Ordering(node, descending) for node in self.key_columns(path)]
+        if parts:
+            return [n.Ordering(self.ref(part).node, descending) for part in parts]
         operand, _source = self.operand(path, None)
         for part in path.rest:
             operand = self._transform(operand, part, full)

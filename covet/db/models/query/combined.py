@@ -98,8 +98,9 @@ def combined_order(build: Assembler, names: list[str]) -> tuple[list[n.Ordering]
             if nulls is not None and not build.dialect.has_nulls_order and (nulls == "first") is descending:
                 order.append(n.Ordering(place(Hidden(key, slot, is_null=True)), nulls == "first"))
                 nulls = None
-            node = n.Raw(str(names.index(key) + 1)) if known else place(Hidden(key, slot))
-            order.append(n.Ordering(node, descending, nulls))
+            # A key of several columns stands at several places.
+            places: list[n.Node] = [n.Raw(str(number)) for number, one in enumerate(names, 1) if known and one == key]
+            order += [n.Ordering(node, descending, nulls) for node in places or [place(Hidden(key, slot))]]
         if not isinstance(item, str):
             values: list[Any] = []
             item.shape(values)
@@ -136,19 +137,19 @@ def _refuse_closed(build: Assembler, names: Sequence[str], item: Any) -> None:
         )
 
 
-def labelled(statement: Compound) -> Compound:
+def labelled(statement: Select | Compound) -> Select | Compound:
     """Return the statement with its columns called ``c0``, ``c1``, …: those of the first member name them all."""
-    first, *others = statement.queries
-    if isinstance(first, Compound):
+    if isinstance(statement, Compound):
+        first, *others = statement.queries
         return replace(statement, queries=(labelled(first), *others))
-    outputs = [replace(output, alias=f"c{number}") for number, output in enumerate(first.outputs)]
-    return replace(statement, queries=(replace(first, outputs=tuple(outputs)), *others))
+    outputs = [replace(output, alias=f"c{number}") for number, output in enumerate(statement.outputs)]
+    return replace(statement, outputs=tuple(outputs))
 
 
 def without_hidden(rows: Rows) -> Select | Compound:
     """Return the statement with the user's columns alone, for a place where no others may be."""
     statement = rows.statement
-    if not rows.hidden or isinstance(statement, Select):
+    if not rows.hidden:
         return statement
     outputs = [Output(n.Column(_ALIAS, f"c{number}")) for number in range(len(rows.columns))]
     return Select(tuple(outputs), TableRef(labelled(statement), _ALIAS))

@@ -1,11 +1,12 @@
-"""Conditions on keys of several columns: ``pk=(1, 2)`` becomes conditions on the fields, before any SQL is thought of.
+"""Keys of several columns: ``pk=(1, 2)`` becomes conditions on the fields, before any SQL is thought of.
 
-No database compares rows of values in all the ways that ``pk`` may be compared, so none is asked to.
+No database compares rows of values in all the ways that ``pk`` may be compared, so none is asked to. The same holds for names
+that a query gives to a key (``annotate(key=F("pk"))``): each part has a name of its own, and the key is the tuple of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from copy import copy
 from operator import is_
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,39 @@ else:
     inference = late_module(__name__, "covet.db.models.expressions.inference")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
-__all__ = ["among", "expanded_names", "key_values", "split_in", "split_keys"]
+__all__ = ["Key", "among", "expanded_names", "key_values", "named_key", "part_names", "split_in", "split_keys"]
 
 # SQL parsers limit how deep a tree may be, and read a long chain of OR as a deep one.
 _WIDTH = 50
+
+
+class Key(Expression[Any]):
+    """A key of several columns under a name of the query: ``annotate(key=F("pk"))``. It is read, ordered and compared by part.
+
+    Args:
+        path: The name of the key itself.
+        names: What the query calls the parts.
+    """
+
+    def __init__(self, path: str, names: Sequence[str]) -> None:
+        super().__init__()
+        self.path = path
+        self.sources = tuple([refs.F(name) for name in names])
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return the names: the parts are annotations of their own."""
+        return (Key, self.path, *[source.name for source in self.sources])
+
+    def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
+        """Raise: it is no single value.
+
+        Raises:
+            FieldError: Always.
+        """
+        names = ", ".join([source.name for source in self.sources])
+        raise FieldError(
+            f"The key {self.path} has several parts and is no single value: name one of {names}.", name=self.path
+        )
 
 
 class KeyPart(Expression[Any]):
@@ -134,13 +164,14 @@ def split_in(value: Any, query: Query) -> Any:
 def _of_one_row(child: tuple[str, Any], query: Query) -> Q | None:
     """Return what a condition is split into; behind a relation to many rows all of it is about one of them."""
     name, value = child
-    if query.named(name)[0] is not None:
-        return None
+    annotation, rest = query.named(name)
+    if annotation is not None:
+        return _of_named(annotation.expression, rest, name, value, query) if annotation.is_key else None
     try:
         path = query.path(name, f"filter({name}=…)")
     except FieldError:
         return None  # a mistake that the query itself names
-    condition = _split(path, name, value)
+    condition = _split(path, name, value, query)
     if condition is None or not path.many:
         return condition
     return OneRow.about(condition, "__".join(path.names), absent=_wants_null(path, value))
@@ -150,66 +181,112 @@ def _wants_null(path: Path, value: Any) -> bool:
     return value is True if path.rest == ("isnull",) else value is None
 
 
-def _split(path: Path, name: str, value: Any) -> Q | None:
-    if is_object(path):
-        return _of_object(path, value, name)
-    if not path.field.is_composite:
+def _of_named(key: Key, rest: str, name: str, value: Any, query: Query) -> Q:
+    """Return the condition on a key that has a name in the query, as conditions on its parts."""
+    names = [source.name for source in key.sources]
+    return _compared(query.path(key.path, name), names, rest or "exact", name, value, query, may_lack=True)
+
+
+def _split(path: Path, name: str, value: Any, query: Query) -> Q | None:
+    if not path.field.is_composite and not is_object(path):
         return None
-    prefix = list(path.names)
-    if prefix[-1] == "pk":
-        prefix.pop()
-    owner = path.at
-    names = ["__".join([*prefix, field.attname]) for field in owner.pk_fields]
-    lookup = "__".join(path.rest) or "exact"
-    if lookup == "isnull":
-        return Q((f"{names[0]}__isnull", value))
-    if lookup == "exact":
-        if value is None:  # no row has such a key; where a row may be missing, it asks for those without
-            return Q((f"{names[0]}__isnull", True)) if path.hops else Q((f"{names[0]}__in", []))
-        if hasattr(value, "query"):
-            return Q(_in_one_row(names, value, name))
-        return _equal(names, key_values(owner, value, name))
-    if lookup == "in":
-        return _among(names, value, owner, name)
-    if lookup in {"gt", "gte", "lt", "lte"}:
-        return _beside(names, key_values(owner, value, name), lookup)
-    if lookup == "range":
-        low, high = value
-        return _beside(names, key_values(owner, low, name), "gte") & _beside(
-            names, key_values(owner, high, name), "lte"
-        )
-    raise FieldError(
-        f"The primary key of {owner.object_name} has several parts, and '{lookup}' cannot compare it. Use exact, in, gt, "
-        "gte, lt, lte, range or isnull, or name one of the fields.",
-        model=owner.model,
-        name=name,
+    return _compared(
+        path, _parts_of(path), "__".join(path.rest) or "exact", name, value, query, may_lack=bool(path.hops)
     )
 
 
-def _of_object(path: Path, value: Any, name: str) -> Q:
-    """Return the condition on a ``ForeignObject`` as conditions on the fields that name its row."""
-    relation = path.relation
-    names = ["__".join([*path.names[:-1], field.attname]) for field in relation.local_related_fields]
-    lookup = "__".join(path.rest) or "exact"
-    if lookup == "isnull" or (lookup == "exact" and value is None):
-        if value is not None and not isinstance(value, bool):
-            raise ValueError(f"{name} takes True or False, not {value!r}.")
-        missing = Q.create([(f"{one}__isnull", True) for one in names], "OR")
-        return missing if value is None or value else ~missing
+def _parts_of(path: Path) -> list[str]:
+    """Return the names of the fields that a key consists of, or that a ``ForeignObject`` names its row by."""
+    prefix = list(path.names)
+    relation: Any = path.relation
+    if is_object(path):
+        return ["__".join([*prefix[:-1], field.attname]) for field in relation.local_related_fields]
+    if prefix[-1] == "pk":
+        prefix.pop()
+    return ["__".join([*prefix, field.attname]) for field in path.at.pk_fields]
+
+
+def part_names(query: Query, name: str) -> list[str] | None:
+    """Return the names of the parts of a key of several columns that a name stands for; ``None`` if it stands for another value.
+
+    It may be that of the row, of one it is related to, a ``ForeignObject``, or a name that the query gives to one of these.
+    """
+    annotation, rest = query.named(name)
+    if annotation is not None:
+        return [source.name for source in annotation.expression.sources] if annotation.is_key and not rest else None
+    try:
+        path = query.path(name, "")
+    except FieldError:
+        return None  # a mistake that the query itself names
+    return _parts_of(path) if not path.rest and (path.field.is_composite or is_object(path)) else None
+
+
+def named_key(query: Query, expression: Any, name: str) -> Key | None:
+    """Return the key that an expression is, whose parts are to be called ``name__part``; ``None`` if it is another value."""
+    if type(expression) is not refs.F or (names := part_names(query, expression.name)) is None:
+        return None
+    annotation = query.annotation(expression.name)
+    path = expression.name if annotation is None else annotation.expression.path
+    return Key(path, [f"{name}__{part.rpartition('__')[2]}" for part in names])
+
+
+def _compared(path: Path, names: list[str], lookup: str, where: str, value: Any, query: Query, *, may_lack: bool) -> Q:
+    """Return a look-up of a key as conditions on its parts.
+
+    Args:
+        path: Where the key is.
+        names: The parts.
+        lookup: How they are compared.
+        where: What the user wrote.
+        value: What they are compared with.
+        query: The query that the condition is for.
+        may_lack: A row may have no such key.
+    """
+    if isinstance(value, Subquery) and not value.is_conditional:
+        value = value.queryset
+    if is_object(path):
+        missing = _object_missing(names, lookup, where, value)
+        if missing is not None:
+            return missing
+        what, columns = str(path.relation), [field.attname for field in path.relation.foreign_related_fields]
+    elif lookup == "isnull":
+        return Q((f"{names[0]}__isnull", value))
+    elif lookup == "exact" and value is None:
+        # No row has such a key; where one may be missing, it asks for those without.
+        return Q((f"{names[0]}__isnull", True)) if may_lack else Q((f"{names[0]}__in", []))
+    else:
+        what, columns = f"The primary key of {path.at.object_name}", None
+
+    def parts(given: Any) -> Sequence[Any]:
+        if type(given) is refs.F and (found := part_names(query, given.name)) is not None and len(found) == len(names):
+            return [refs.F(part) for part in found]
+        return key_values(path.at, given, where) if columns is None else _object_key(path.relation, given, where)
+
     if lookup == "exact":
-        return _equal(names, _object_key(relation, value, name))
-    if lookup != "in":
-        raise FieldError(
-            f"{relation} has several columns, and '{lookup}' cannot compare it. Use exact, in or isnull, or name one of "
-            f"{', '.join(relation.from_fields)}.",
-            model=path.at.model,
-            name=name,
-        )
-    if hasattr(value, "query") or hasattr(value, "get_queryset"):
-        queryset = value.get_queryset() if hasattr(value, "get_queryset") else value
-        return Q(_in_queryset(names, queryset, name, [field.attname for field in relation.foreign_related_fields]))
-    keys = [_object_key(relation, one, name) for one in value if one is not None]
-    return among(names, keys) if keys else Q((f"{names[0]}__in", []))
+        return Q(_in_one_row(names, value, where, columns)) if hasattr(value, "query") else _equal(names, parts(value))
+    if lookup == "in":
+        return _among(names, value, where, parts, columns)
+    if lookup in {"gt", "gte", "lt", "lte"}:
+        return _beside(names, parts(value), lookup)
+    if lookup == "range":
+        low, high = value
+        return _beside(names, parts(low), "gte") & _beside(names, parts(high), "lte")
+    raise FieldError(
+        f"{what} has several parts, and '{lookup}' cannot compare it. Use exact, in, gt, gte, lt, lte, range or isnull, "
+        f"or name one of {', '.join(names)}.",
+        model=path.at.model,
+        name=where,
+    )
+
+
+def _object_missing(names: Sequence[str], lookup: str, where: str, value: Any) -> Q | None:
+    """Return the condition that a ``ForeignObject`` names no row, if that is what is asked."""
+    if lookup != "isnull" and not (lookup == "exact" and value is None):
+        return None
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"{where} takes True or False, not {value!r}.")
+    missing = Q.create([(f"{one}__isnull", True) for one in names], "OR")
+    return missing if value is None or value else ~missing
 
 
 def _object_key(relation: Any, value: Any, where: str) -> Sequence[Any]:
@@ -258,21 +335,22 @@ def _equal(names: Sequence[str], values: Sequence[Any]) -> Q:
     return Q.create(list(zip(names, values, strict=True)))
 
 
-def _among(names: Sequence[str], value: Any, meta: Options, where: str) -> Q:
+def _among(
+    names: Sequence[str], value: Any, where: str, parts: Callable[[Any], Sequence[Any]], columns: Sequence[str] | None
+) -> Q:
     if hasattr(value, "query") or hasattr(value, "get_queryset"):
         queryset = value.get_queryset() if hasattr(value, "get_queryset") else value
-        return Q(_in_queryset(names, queryset, where))
-    keys = [key_values(meta, one, where) for one in value]
-    if not keys:
-        return Q((f"{names[0]}__in", []))
-    return among(names, keys)
+        return Q(_in_queryset(names, queryset, where, columns))
+    # Keys that no row has are left out, as other values that are NULL are.
+    keys = [parts(one) for one in value if one is not None]
+    return among(names, keys) if keys else Q((f"{names[0]}__in", []))
 
 
-def _in_one_row(names: Sequence[str], queryset: Any, where: str) -> Subquery:
+def _in_one_row(names: Sequence[str], queryset: Any, where: str, columns: Sequence[str] | None) -> Subquery:
     query = queryset.query
     if query.high is None or query.high - query.low != 1:
         raise ValueError(f"{where} takes a queryset of one row, as in {where}=queryset[:1]; {where}__in takes any.")
-    return _in_queryset(names, queryset, where)
+    return _in_queryset(names, queryset, where, columns)
 
 
 def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Sequence[str] | None = None) -> Subquery:
@@ -281,7 +359,7 @@ def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Seque
     if outputs is None:
         outputs = columns or [field.attname for field in queryset.model._meta.pk_fields]
     else:
-        outputs = expanded_names(queryset.model._meta, outputs)
+        outputs = expanded_names(query, outputs)
     if len(outputs) != len(names):
         raise ValueError(f"{where} takes a queryset of {len(names)} columns, not of {len(outputs)}.")
     if query.is_sliced:
@@ -293,14 +371,11 @@ def _in_queryset(names: Sequence[str], queryset: Any, where: str, columns: Seque
     )
 
 
-def expanded_names(meta: Options, names: Sequence[str]) -> list[str]:
-    """Return names of values in which ``pk`` of a composite key is replaced by its fields."""
+def expanded_names(query: Query, names: Sequence[str]) -> list[str]:
+    """Return names of values in which each key of several columns is replaced by its parts."""
     found: list[str] = []
     for name in names:
-        if name == "pk" and meta.pk is not None and meta.pk.is_composite:
-            found += [field.attname for field in meta.pk_fields]
-        else:
-            found.append(name)
+        found += part_names(query, name) or [name]
     return found
 
 

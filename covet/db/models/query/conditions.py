@@ -27,7 +27,7 @@ from covet.db.sql.statements import Output, Select, TableRef
 from covet.loading import late_module
 
 if TYPE_CHECKING:
-    from covet.db.models.expressions import refs
+    from covet.db.models.expressions import refs, subqueries
     from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
     from covet.db.models.query import uncorrelated
@@ -36,6 +36,7 @@ else:
     uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
     refs = late_module(__name__, "covet.db.models.expressions.refs")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
+    subqueries = late_module(__name__, "covet.db.models.expressions.subqueries")
 
 __all__ = ["Conditions"]
 
@@ -279,7 +280,7 @@ class Conditions(Names):
             if relation is not None and relation.concrete and issubclass(query.model, relation.related_model):
                 field = relation.target_field
             query = query.with_extras(outputs=(field.attname,), select_related=())
-        inner = self.query(query) if not query.is_empty else None
+        inner = subqueries.only_column(self.query(query)) if not query.is_empty else None
         if inner is None:
             self.cursor += len(query.all_values())
             return FALSE

@@ -50,12 +50,22 @@ class Derived:
         """Return a column of the derived table; what it lacks is selected for it."""
         for column in self._rows.columns:
             if column.name == name:
+                if column.width != 1:
+                    raise FieldError(
+                        f"'{name}' has several parts and is no single value: aggregate() takes one of "
+                        f"{', '.join(self.inner.plan.parts(name))}.",
+                        name=name,
+                    )
                 return Resolved(n.Column("subquery", self._outputs[column.node]), column.field)
         resolved = self.inner.ref(name)
         if resolved.node not in self._outputs and self._fixed:
             raise FieldError(f"aggregate() after distinct() or union() knows the selected columns only, not '{name}'.")
         alias = self._outputs.setdefault(resolved.node, f"c{len(self._outputs)}")
         return Resolved(n.Column("subquery", alias), resolved.field)
+
+    def countable(self, name: str) -> str:
+        """Return a name whose values can be counted."""
+        return self.inner.countable(name)
 
     def param(self, value: Any, field: Any = None) -> n.Node:
         """Return the node of the next run-time value."""
@@ -69,7 +79,7 @@ class Derived:
         """Return a condition over the columns of the derived table; those that it lacks are selected for it."""
         inner = self.inner
         node = inner.condition(q)
-        computed = {inner.annotation(one).node for one in inner.plan.extras.annotations}
+        computed = {inner.annotation(one).node for one in inner.plan.extras.annotations if not one.is_key}
         aliases = {inner.joins.base.alias, *[source.alias for source in inner.joins.sources]}
 
         def change(part: Any) -> Any:
@@ -86,12 +96,14 @@ class Derived:
             raise FieldError("aggregate(filter=…) after distinct() or union() knows the selected columns only.")
         return n.Column("subquery", self._outputs.setdefault(node, f"c{len(self._outputs)}"))
 
-    def ordering(self, item: Any) -> n.Ordering:
+    def orderings(self, item: Any) -> list[n.Ordering]:
         """Return one item of an aggregate's own order."""
-        descending = isinstance(item, str) and item.startswith("-")
-        if isinstance(item, str):
-            return n.Ordering(self.ref(item.lstrip("-")).node, descending)
-        return n.Ordering(item.resolve(self).node, bool(getattr(item, "descending", False)))
+        if not isinstance(item, str):
+            descending, nulls = bool(getattr(item, "descending", False)), getattr(item, "nulls", None)
+            return [n.Ordering(item.resolve(self).node, descending, nulls)]
+        name = item.lstrip("-")
+        nodes = [self.ref(part).node for part in self.inner.plan.parts(name) or [name]]
+        return [n.Ordering(node, item.startswith("-")) for node in nodes]
 
     def query(self, queryset: Any) -> Select | Compound:
         """Return the statement of a nested queryset."""

@@ -132,10 +132,8 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
             else:
                 targets.append(f"{variable}.{name}")
             position += 1
-    extra_names = [column.name for column in columns[position:]]
-    for name in extra_names:
-        targets.append(f"o.{_identifier(name)}" if found[position] is None else f"v{position}")
-        position += 1
+    added, put = _added(columns, position, found, code.names)
+    targets += added
     targets += ["_"] * hidden
     numbers = range(len(plans))
     head.append(f" l0.batches = ({''.join(f'b{number},' for number in numbers)})")
@@ -148,16 +146,31 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     body = [f"  {line}" for line in made]
     body.append(f"  {', '.join(targets)}{',' if len(targets) == 1 else ''} = row")
     body += [f"  {line}" for line in after]
-    offset = position - len(extra_names)
-    for index, name in enumerate(extra_names, offset):
-        convert = found[index]
-        if convert is not None:
-            body += [f"  {line}" for line in _assigned(f"o.{_identifier(name)}", index, convert, code.names)]
+    body += [f"  {line}" for line in put]
     body.append("  a0(o)")
     tail = [f" if post_init._entries: tell(cls{number}, l{number})" for number in numbers]
     code.names |= {"ref": weakref.ref, "post_init": post_init, "tell": _tell}
     code.lines = [*head, *body, *tail, " return l0"]
     return code.function()
+
+
+def _added(
+    columns: Sequence[OutColumn], first: int, found: Sequence[Callable[[Any], Any] | None], names: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Return the targets of the annotations, which stand behind the fields, and the lines that put the converted ones in place."""
+    targets: list[str] = []
+    lines: list[str] = []
+    for number, column in enumerate(columns[first:], first):
+        target, convert = f"o.{_identifier(column.name)}", found[number]
+        is_part = column.width != 1
+        targets.append(target if convert is None and not is_part else f"v{number}")
+        if is_part and column.width:
+            parts = range(number, number + column.width)
+            codes = [f"v{part}" if (one := found[part]) is None else _converted(part, one, names) for part in parts]
+            lines.append(f"{target} = ({', '.join(codes)})")
+        elif convert is not None and not is_part:
+            lines += _assigned(target, number, convert, names)
+    return targets, lines
 
 
 def _tell(model: Any, rows: Iterable[Any]) -> None:
@@ -207,8 +220,10 @@ def _by_hook(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> M
         for row in rows:
             values = [value if convert is None else convert(value) for convert, value in zip(found, row, strict=False)]
             instance, position = build(root, values, 0, alias, mode, batches)
-            for column, value in zip(columns[position:], values[position:], strict=True):
-                setattr(instance, column.name, value)
+            for number, column in enumerate(columns[position:], position):
+                if column.width:
+                    part = values[number : number + column.width]
+                    setattr(instance, column.name, tuple(part) if column.width > 1 else part[0])
             made.append(instance)
         for instances_read in batches.values():
             batch = Batch(instances_read)
@@ -227,11 +242,13 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
         return lambda row, alias: make([row], alias, None)[0]
     code = _Code()
     found = converters(columns, dialect)
-    names = [one.attname for one in root.fields] + [column.name for column in columns[len(root.fields) :]]
+    names = [one.attname for one in root.fields]
     targets = [
         f"o.{_identifier(name)}" if convert is None else f"v{i}"
-        for i, (name, convert) in enumerate(zip(names, found, strict=True))
+        for i, (name, convert) in enumerate(zip(names, found, strict=False))
     ]
+    added, put = _added(columns, len(names), found, code.names)
+    targets += added
     code.names |= {"cls": root.model, "states": PARTLY_LOADED if root.partial else LOADED}
     code.lines = [
         "def make(row, alias):",
@@ -240,10 +257,11 @@ def single(root: Related, columns: Sequence[OutColumn], dialect: Dialect) -> Cal
         f" {', '.join(targets)}{',' if len(targets) == 1 else ''} = row",
         *[
             f" {line}"
-            for i, (name, convert) in enumerate(zip(names, found, strict=True))
+            for i, (name, convert) in enumerate(zip(names, found, strict=False))
             if convert is not None
             for line in _assigned(f"o.{name}", i, convert, code.names)
         ],
+        *[f" {line}" for line in put],
         " if post_init._entries: tell(cls, (o,))",
         " return o",
     ]

@@ -191,7 +191,8 @@ class Names:
                 if annotation is not None:
                     self.annotation(annotation)
                 elif self.plan.named(name)[0] is None:
-                    self._reads.setdefault(name, []).append((after, self.ref(name)))
+                    for part in self.plan.parts(name) or [name]:
+                        self._reads.setdefault(part, []).append((after, self.ref(part)))
         for annotation in extras.annotations:
             if number is not None and annotation.after == number:
                 self.annotation(annotation)  # what it joins is not what the conditions from here on join
@@ -304,25 +305,20 @@ class Names:
         self.cursor, self.saw_aggregate, self.saw_window, self._used, self._in_relation, self.joins = before
         return node
 
-    def key_columns(self, path: Path) -> list[n.Node]:
-        """Return the columns of the composite key at the end of a path."""
-        source = self.joins.reach(path.hops, self._used)
-        return [self.column(field, source) for field in path.at.pk_fields]
-
     def key_part(self, name: str, position: int, count: int) -> scopes.Resolved:
         """Return one column of a key of several that a name stands for.
 
         Raises:
             ValueError: It stands for another number of columns.
         """
-        path = self._path(name, f"OuterRef({name!r})")
-        fields: Any = path.at.pk_fields if path.field.is_composite else [path.field]
-        if len(fields) != count:
+        if self.plan.named(name)[0] is None:
+            self._path(name, f"OuterRef({name!r})")  # or the error that says what is wrong with it
+        parts = self.plan.parts(name) or [name]
+        if len(parts) != count:
             raise ValueError(
-                f"OuterRef({name!r}) is a key of {len(fields)} columns, and is compared with one of {count}."
+                f"OuterRef({name!r}) is a key of {len(parts)} columns, and is compared with one of {count}."
             )
-        source = self.joins.reach(path.hops, self._used)
-        return scopes.Resolved(self.column(fields[position], source), fields[position])
+        return self.ref(parts[position])
 
     def countable(self, name: str) -> str:
         """Return a name whose values can be counted: for a composite key that of its first part, which is never NULL."""
@@ -331,7 +327,7 @@ class Names:
             if path.field.is_composite:
                 first = str(path.at.pk_fields[0].attname)
                 return name.removesuffix("pk") + first if path.names[-1] == "pk" else f"{name}__{first}"
-        return name
+        return (self.plan.parts(name) or [name])[0]
 
     def annotation(self, annotation: Annotation) -> scopes.Resolved:
         """Return an annotation, resolved once, and note whether it holds an aggregate."""
@@ -355,6 +351,8 @@ class Names:
 
     def is_aggregate(self, annotation: Annotation) -> bool:
         """Whether an annotation holds an aggregate, of its own or behind a name."""
+        if annotation.is_key:
+            return False
         self.annotation(annotation)
         return self._resolved[annotation.name][1]
 
@@ -404,7 +402,7 @@ class Names:
         """Return a node as an expression."""
         return NodeExpression(node, field)
 
-    def ordering(self, item: Any) -> n.Ordering:
+    def orderings(self, item: Any) -> list[n.Ordering]:
         """Return one item of ``order_by``; the builder of orders knows how."""
         raise TypeError("Only a Builder can build an order.")
 

@@ -63,6 +63,11 @@ class Annotation(Struct, frozen=True):
         return isinstance(self.expression, filtered_relation.FilteredRelation)
 
     @property
+    def is_key(self) -> bool:
+        """Whether the name stands for a key of several columns, and not for one value."""
+        return CompositePrimaryKey.in_use and isinstance(self.expression, composite.Key)
+
+    @property
     def key(self) -> Hashable:
         """What the SQL depends on."""
         return (self.name, self.shape, self.selected, self.after)
@@ -341,6 +346,8 @@ class Query(Struct, eq=False):
         head = name.partition("__")[0]
         annotation, rest = self.named(name)
         if annotation is not None:
+            if annotation.is_key:
+                return True  # as a tree, like a key under its own name
             return "date" in rest or lookups.may_need_zone(tuple(rest.split("__")))
         place = f"{where}({name}=…)"
         try:
@@ -385,6 +392,14 @@ class Query(Struct, eq=False):
     def parted(self, expression: Any) -> Any:
         """Return an expression in which conditions on composite keys are conditions on their fields."""
         return composite.split_in(expression, self) if CompositePrimaryKey.in_use else expression
+
+    def parts(self, name: str) -> list[str]:
+        """Return the names of the parts of a key of several columns that a name stands for; none if it is another value."""
+        return composite.part_names(self, name) or [] if CompositePrimaryKey.in_use else []
+
+    def key_called(self, name: str, expression: Any) -> composite.Key | None:
+        """Return the key of several columns that an annotation of that name stands for; ``None`` if it is another value."""
+        return composite.named_key(self, expression, name) if CompositePrimaryKey.in_use else None
 
     def reading(self, name: str, *, after: int) -> Query:
         """Return a copy in which an annotation reads the rows that are joined after so many conditions."""

@@ -19,10 +19,12 @@ from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import refs
     from covet.db.models.expressions.base import Expression
     from covet.db.models.manager import Manager
     from covet.db.models.query import dates, extra, raw
 else:
+    refs = late_module(__name__, "covet.db.models.expressions.refs")
     raw = late_module(__name__, "covet.db.models.query.raw")
     dates = late_module(__name__, "covet.db.models.query.dates")
     extra = late_module(__name__, "covet.db.models.query.extra")
@@ -107,11 +109,14 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
                 chosen.append(name)
                 continue
             check_depth(name, "values_list")
+            if type(name) is refs.F and self.query.annotation(name.name) is None:
+                chosen.append(name.name)
+                continue
             try:
                 alias = name.default_alias
             except TypeError:
                 alias = f"expression{number}"
-            while alias in expressions or alias in names:
+            while alias in expressions or alias in names or alias in self.model._meta.fields_map:
                 alias += "_"
             expressions[alias] = name
             chosen.append(alias)

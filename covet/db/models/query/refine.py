@@ -236,6 +236,11 @@ class Refine(Chain[M, R]):
         former = query.annotation(name)
         if former is not None:
             expression = _substituted(expression, name, former.expression)
+        key = query.key_called(name, expression)
+        if key is not None:
+            for part, source in zip(key.sources, query.parts(expression.name), strict=True):
+                query = self._add_annotation(query, part.name, refs.F(source), selected=False, method=method)
+            expression = key
         expression = query.parted(expression)
         values: list[Any] = []
         shape = expression.shape(values)

@@ -50,8 +50,8 @@ class Recorder:
                 parts.append(self.condition(child) if isinstance(child, Q) else child.resolve(self).node)
         return nodes.And(tuple(parts))
 
-    def ordering(self, item: Any) -> nodes.Ordering:
-        return nodes.Ordering(item.resolve(self).node)
+    def orderings(self, item: Any) -> list[nodes.Ordering]:
+        return [nodes.Ordering(item.resolve(self).node)]
 
     def query(self, queryset: Any) -> Any:
         raise AssertionError

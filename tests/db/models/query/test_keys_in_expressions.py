@@ -12,7 +12,21 @@ from covet.conf import override
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import IntegrityError
-from covet.db.models import Case, Count, Exists, F, FilteredRelation, OuterRef, Q, Subquery, Sum, Value, When, Window
+from covet.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    Max,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+    When,
+    Window,
+)
 from covet.db.models.functions import Coalesce, RowNumber
 from covet.exceptions import FieldError, ValidationError
 from tests.db.models.conftest import create_tables
@@ -241,3 +255,136 @@ async def test_rows_are_grouped_and_ordered_by_the_key(shops: list[Shop]) -> Non
     rows = Ware.objects.values_list("name", flat=True)
     assert await rows.order_by(F("pk").desc()) == ["two1", "one3", "one2", "one1"]
     assert await rows.order_by(F("pk").asc(nulls_last=True)).reverse() == ["two1", "one3", "one2", "one1"]
+
+
+async def test_a_window_is_ordered_by_all_parts_of_the_key(shops: list[Shop]) -> None:
+    for order in (F("pk").desc(), "-pk"):
+        places = Ware.objects.annotate(place=Window(RowNumber(), order_by=order)).order_by("pk")
+        assert await places.values_list("place", flat=True) == [4, 3, 2, 1]
+
+
+async def test_a_key_is_read_under_another_name(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    keys = [(one, 1), (one, 2), (one, 3), (two, 1)]
+    named = Ware.objects.annotate(key=F("pk"))
+    assert [row.key for row in await named] == keys
+    assert (await named.get(pk=(one, 3))).key == (one, 3)
+    assert await named.values("key") == [{"key": key} for key in keys]
+    assert await named.values_list("name", "key") == list(zip(["one1", "one2", "one3", "two1"], keys, strict=True))
+    assert (await named.values_list("key", "price", named=True))[0]._asdict() == {"key": (one, 1), "price": 10}
+    assert await named.annotate(same=F("key")).values_list("same", flat=True) == keys
+    assert await Ware.objects.values(key=F("pk")) == [{"key": key} for key in keys]
+    assert await Ware.objects.values_list(F("pk"), flat=True) == keys
+    assert await Ware.objects.alias(key=F("pk")).values_list(F("key"), "name") == list(
+        zip(keys, ["one1", "one2", "one3", "two1"], strict=True)
+    )
+    assert [row.key for row in await named.distinct()] == keys
+    assert await named.count() == await named.distinct().count() == 4
+    assert await named.exists()
+    assert await named.filter(price=10).update(price=11) == 1
+    assert await named.annotate(n=Count("sales")).order_by("key").values_list("key", "n") == list(
+        zip(keys, [0, 1, 0, 0], strict=True)
+    )
+
+
+async def test_a_named_key_is_compared_and_ordered_by(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    for rows in (Ware.objects.annotate(key=F("pk")), Ware.objects.alias(key=F("pk"))):
+        names = rows.values_list("name", flat=True)
+        assert await names.filter(key=(one, 2)) == ["one2"]
+        assert await names.exclude(key=(one, 2)) == ["one1", "one3", "two1"]
+        assert await names.filter(key__in=[(one, 2), (two, 1), None]) == ["one2", "two1"]
+        assert await names.filter(key__in=Ware.objects.filter(number=1)) == ["one1", "two1"]
+        assert await names.filter(key__gt=(one, 2)) == ["one3", "two1"]
+        assert await names.filter(key__range=((one, 2), (two, 0))) == ["one2", "one3"]
+        assert await names.filter(key__isnull=True) == []
+        assert await names.filter(key=F("pk"), pk__in=[F("key")]) == ["one1", "one2", "one3", "two1"]
+        assert await names.order_by("-key") == ["two1", "one3", "one2", "one1"]
+        assert await names.order_by(F("key").desc()) == ["two1", "one3", "one2", "one1"]
+        assert await names.filter(Exists(Sale.objects.filter(ware=OuterRef("key")))) == ["one2"]
+        with pytest.raises(ValueError, match=r"tuple of 2 values \(shop_id, number\), not 5"):
+            await names.filter(key=5)
+        with pytest.raises(FieldError, match="'contains' cannot compare it"):
+            await names.filter(key__contains="x")
+    counted = Ware.objects.annotate(key=F("pk")).values("key").annotate(n=Count("sales")).order_by("-key")
+    assert await counted.values_list("key", "n") == [((two, 1), 0), ((one, 3), 0), ((one, 2), 1), ((one, 1), 0)]
+    assert (
+        await Ware.objects.filter(pk__in=Ware.objects.annotate(key=F("pk")).filter(price=30).values("key")).count() == 1
+    )
+
+
+async def test_keys_of_joined_rows_are_read_as_tuples(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    empty = await Shop.objects.create(name="zero")
+    of_wares = Shop.objects.order_by("name", "wares")
+    expected = [("one", (one, 1)), ("one", (one, 2)), ("one", (one, 3)), ("two", (two, 1)), ("zero", (None, None))]
+    assert await of_wares.values_list("name", "wares") == expected
+    assert await of_wares.values_list("name", "wares__pk") == expected
+    assert await of_wares.annotate(key=F("wares__pk")).values_list("name", "key") == expected
+    keyed = Shop.objects.annotate(key=F("wares__pk")).order_by("key")
+    assert await keyed.filter(key__gte=(one, 3)).values_list("key", flat=True) == [(one, 3), (two, 1)]
+    assert await keyed.filter(key=None).values_list("name", flat=True) == ["zero"]
+    # What is compared is the row that is read, and not another one of the relation.
+    assert await keyed.filter(key=(one, 2)).values_list("key", flat=True) == [(one, 2)]
+    assert [(row.name, row.key) for row in await keyed.filter(pk=empty.pk)] == [("zero", (None, None))]
+
+
+async def test_relations_of_several_columns_are_values(shops: list[Shop]) -> None:
+    one, _two = [shop.pk for shop in shops]
+    key = (one, 2)
+    sales = Sale.objects.order_by("pk")
+    assert await sales.values_list("ware", flat=True) == [key, (None, None)]
+    assert await sales.values("ware__pk") == [{"ware__pk": key}, {"ware__pk": (None, None)}]
+    assert await sales.annotate(w=F("ware"), k=F("ware__pk")).values_list("w", "k") == [(key, key), ((None, None),) * 2]
+    counted = Sale.objects.values("ware").annotate(n=Count("pk")).filter(ware__isnull=False)
+    assert await counted == [{"ware": key, "n": 1}]
+    for lookup, other, found in (
+        ("gt", (one, 1), 1),
+        ("gt", key, 0),
+        ("gte", key, 1),
+        ("lt", (one, 3), 1),
+        ("lte", (one, 1), 0),
+        ("range", (key, key), 1),
+    ):
+        assert await Sale.objects.filter(**{f"ware__{lookup}": other}).count() == found
+    for values in ("ware", "ware__pk"):
+        assert await Ware.objects.filter(pk__in=Sale.objects.values(values)).values_list("pk", flat=True) == [key]
+    assert await Ware.objects.filter(pk=Subquery(Sale.objects.order_by("pk").values("ware")[:1])).count() == 1
+    assert await Ware.objects.filter(pk__in=Subquery(Sale.objects.values("ware"))).count() == 1
+    assert await Sale.objects.filter(ware=F("ware__pk")).count() == 1
+
+
+async def test_unions_are_ordered_by_all_parts_of_the_key(shops: list[Shop]) -> None:
+    one, two = [shop.pk for shop in shops]
+    low, high = Ware.objects.filter(price__lt=30), Ware.objects.filter(price__gte=30)
+    backwards = [(two, 1), (one, 3), (one, 2), (one, 1)]
+    assert await low.values("pk").union(high.values("pk")).order_by("-pk") == [{"pk": key} for key in backwards]
+    named = low.annotate(key=F("pk")).union(high.annotate(key=F("pk")))
+    assert [row.key for row in await named.order_by("-key")] == backwards
+    assert await named.count() == 4
+
+
+async def test_a_key_is_counted_and_otherwise_no_single_value(shops: list[Shop]) -> None:
+    named = Ware.objects.annotate(key=F("pk"))
+    assert await named.aggregate(n=Count("key")) == {"n": 4}
+    assert await named.distinct().aggregate(n=Count("key")) == {"n": 4}
+    assert await Ware.objects.values("pk").distinct().aggregate(n=Count("pk")) == {"n": 4}
+    assert await named.filter(number=1).values("shop").annotate(n=Count("key")).order_by("shop").values_list(
+        "n", flat=True
+    ) == [1, 1]
+    with pytest.raises(FieldError, match=r"name one of key__shop_id, key__number"):
+        await named.aggregate(n=Max("key"))
+    with pytest.raises(FieldError, match=r"'pk' has several parts.*takes one of shop_id, number"):
+        await Ware.objects.values("pk").distinct().aggregate(n=Max("pk"))
+    with pytest.raises(FieldError, match=r"count the rows of values\('pk'\)\.distinct\(\)"):
+        await Ware.objects.aggregate(n=Count("pk", distinct=True))
+    with pytest.raises(FieldError, match="name one of shop_id, number"):
+        await Ware.objects.annotate(x=Coalesce("pk", Value(1)))
+    for wide in (
+        Ware.objects.annotate(x=Subquery(Ware.objects.filter(pk=OuterRef("pk")).values("pk"))),
+        Ware.objects.annotate(x=Subquery(Ware.objects.values("shop_id", "number")[:1])),
+        Ware.objects.filter(price__in=Ware.objects.values("pk")),
+        Ware.objects.filter(price=Ware.objects.values("shop_id", "number")[:1]),
+    ):
+        with pytest.raises(FieldError, match="queryset of 2 columns stands where one value is read"):
+            await wide
