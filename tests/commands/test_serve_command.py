@@ -9,6 +9,8 @@ import time
 import httpx
 import pytest
 
+from covet.commands import serve as serve_module
+from covet.exceptions import CommandError
 from tests.commands.running import Running
 
 VIEWS = """
@@ -200,3 +202,16 @@ def test_the_application_of_the_setting_is_served(serve, project):
     assert answer.headers["x-outer"] == "yes"
     assert answer.text == str(serving.process.pid)
     assert serving.stop() == 0
+
+
+@pytest.mark.parametrize(("given", "prefix"), [("", ""), ("/", ""), ("/shop", "/shop"), ("/shop/", "/shop")])
+def test_a_prefix_has_no_slash_at_its_end(given, prefix):
+    """The paths behind it bring theirs: ``/shop`` and ``/books/``."""
+    assert serve_module._prefix(given) == prefix
+
+
+@pytest.mark.parametrize("given", ["shop", "//shop.example", "/caf\u00e9"])
+def test_what_is_no_prefix_is_refused(given):
+    """Two slashes in front would make each address one of another host."""
+    with pytest.raises(CommandError, match="--root-path is a path such as /shop"):
+        serve_module._prefix(given)
