@@ -60,10 +60,14 @@ def test_a_relative_address_lies_below_the_prefix_of_the_site(url: str, address:
 
 async def test_files_are_served_at_a_relative_address(site: Site, folders: list[str]) -> None:
     with override(STATIC_URL="static/"):
-        client = await site(routes(), installed=["covet.staticfiles"], DEBUG=True, STATICFILES_DIRS=folders)
+        files = routes()
+    # The site changes the setting itself: its block ends with the test, after any that would stand around it here.
+    client = await site(
+        files, installed=["covet.staticfiles"], DEBUG=True, STATICFILES_DIRS=folders, STATIC_URL="static/"
+    )
 
-        assert static("only.js") == "/static/only.js"
-        assert (await client.get("/static/only.js")).text == "js"
+    assert static("only.js") == "/static/only.js"
+    assert (await client.get("/static/only.js")).text == "js"
 
 
 @pytest.mark.parametrize(
