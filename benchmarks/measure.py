@@ -87,15 +87,27 @@ async def compare(contenders: Mapping[str, Work], *, rounds: int, seconds: float
     return list(results.values())
 
 
-async def ratios(name: str, pair: Mapping[str, Work], rounds: int, seconds: float, tasks: tuple[int, ...]) -> list[str]:
-    """Return the cells of a row: operations per second at 1 and at 16 tasks, and the client's CPU at 1; bare = 1."""
-    rates, costs = [], []
+async def ratios(
+    name: str, contenders: Mapping[str, Work], rounds: int, seconds: float, tasks: tuple[int, ...]
+) -> list[str]:
+    """Return the cells of a row: operations per second at 1 and at 16 tasks, and the client's CPU at 1; bare = 1.
+
+    Args:
+        name: The row.
+        contenders: The bare thing, Covet, and maybe one more, whose operations per second are a cell of their own.
+        rounds: How often, for the medians.
+        seconds: Of each contender in each round.
+        tasks: How many at once.
+    """
+    rates, costs, others = [], [], []
     for count in tasks:
-        bare, ours = await compare(pair, rounds=rounds, seconds=seconds, tasks=count)
+        bare, ours, *other = await compare(contenders, rounds=rounds, seconds=seconds, tasks=count)
         rates.append(f"{ours.faster(bare):.2f}")
         costs.append(f"{ours.cheaper(bare):.2f}")
-    print(f"  {name}: {' / '.join(rates)}, CPU {' / '.join(costs)}", flush=True)
-    return [*rates, *[""] * (2 - len(rates)), costs[0]]
+        others += [f"{one.faster(bare):.2f}" for one in other]
+    beside = f", {list(contenders)[-1]} {' / '.join(others)}" if others else ""
+    print(f"  {name}: {' / '.join(rates)}, CPU {' / '.join(costs)}{beside}", flush=True)
+    return [*rates, *[""] * (2 - len(rates)), costs[0], *([" / ".join(others)] if len(contenders) > 2 else [])]
 
 
 def table(title: str, columns: list[str], rows: list[tuple[str, list[str]]]) -> str:

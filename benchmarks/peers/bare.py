@@ -1,8 +1,9 @@
-"""asyncpg's own pool: what everybody is measured against, in each peer's own process."""
+"""asyncpg's own pool: what everybody is measured against, in each peer's own process; and its connections without a pool."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -30,9 +31,51 @@ def author_key() -> int:
     return next(_authors)
 
 
-async def works() -> tuple[dict[str, Work], Callable[[], dict[str, Any]]]:
-    """Return the operations, and what gives the values of a new article."""
-    pool = await asyncpg.create_pool(database_url(), min_size=16, max_size=16)
+class Kept:
+    """Connections in a list and nothing else, for the operations that the pool has: what asyncpg itself can do at most."""
+
+    def __init__(self, connections: list[Any]) -> None:
+        self._connections = connections
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:
+        """Lend the connection that was used last."""
+        connection = self._connections.pop()
+        try:
+            yield connection
+        finally:
+            self._connections.append(connection)
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*args: Any) -> Any:
+            connection = self._connections.pop()
+            try:
+                return await getattr(connection, name)(*args)
+            finally:
+                self._connections.append(connection)
+
+        # Found without this from now on.
+        setattr(self, name, call)
+        return call
+
+    async def close(self) -> None:
+        """Close them all."""
+        for connection in self._connections:
+            await connection.close()
+
+
+async def kept() -> Kept:
+    """Open as many connections as the pool has."""
+    return Kept([await asyncpg.connect(database_url()) for _ in range(16)])
+
+
+async def works(pool: Any = None) -> tuple[dict[str, Work], Callable[[], dict[str, Any]]]:
+    """Return the operations, and what gives the values of a new article.
+
+    Args:
+        pool: asyncpg's, or ``Kept``; without one, a pool is opened.
+    """
+    pool = pool or await asyncpg.create_pool(database_url(), min_size=16, max_size=16)
     columns = COLUMNS[1:]
     places = ", ".join(f"${number}" for number in range(1, len(COLUMNS)))
     insert = f"INSERT INTO bench_article ({', '.join(columns)}) VALUES ({places}) RETURNING id"
