@@ -32,7 +32,7 @@ def author_key() -> int:
 
 
 class Kept:
-    """Connections in a list and nothing else, for the operations that the pool has: what asyncpg itself can do at most."""
+    """Connections in a list and nothing else, for the operations that the pool has: what asyncpg takes without it."""
 
     def __init__(self, connections: list[Any]) -> None:
         self._connections = connections

@@ -4,8 +4,7 @@ Both sides do the same work: the same columns of the same rows, values given by 
 compared before anything is timed. ``row.author`` over a hundred rows is the loop that everybody writes first: a hundred
 statements for who has nothing better. The client and a server of its own have a core each.
 
-``kept`` is asyncpg without its pool, connections in a list: what asyncpg itself can do at most. Nobody who works through it passes
-that by much, whatever the aim is.
+``kept`` is asyncpg without its pool, connections in a list: what is left of a row when the pool's own work is taken off.
 """
 
 from __future__ import annotations
