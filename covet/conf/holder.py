@@ -6,6 +6,7 @@ imports no pydantic: ``covet.conf.sources`` is loaded with the first read.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -14,8 +15,8 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from types import FrameType, ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from covet import timezone
 from covet.exceptions import ImproperlyConfigured
@@ -197,37 +198,76 @@ class Settings(Defaults):
 settings = Settings()
 
 
+class _Block:
+    """A block in which settings are overridden, and what was there before it."""
+
+    __slots__ = ("built", "closed", "ended", "names", "place", "state")
+
+    def __init__(self, names: frozenset[str], state: Loaded, place: str) -> None:
+        self.names = names
+        self.state = state
+        self.place = place
+        self.built: Any = None  # what the rebuilder needs to put back; None where there is nothing
+        self.closed = False
+        self.ended = False
+
+    def __str__(self) -> str:
+        return f"override({', '.join(f'{name}=…' for name in sorted(self.names))}) at {self.place}"
+
+    async def close(self) -> None:
+        """Shut down what the block has opened, once."""
+        if settings.rebuilder is not None and self.built is not None and not self.closed:
+            self.closed = True
+            await settings.rebuilder.close(self.built)
+
+    def put_back(self) -> None:
+        """Bring back what was there before."""
+        settings._adopt(self.state)
+        _tell(self.names, False)
+        # Nothing was built before a block in which the apps were set up first: there is nothing to put back.
+        if settings.rebuilder is not None and self.built is not None:
+            settings.rebuilder.restore(self.built)
+        _announce(self.names, False)
+
+
 class override:
     """Change settings inside a block, for tests: ``with override(DEBUG=True):`` or ``async with``, or as a decorator.
 
     Whatever was built from one of the settings (routes, middleware, databases, caches, templates) is built anew, and
     put back afterwards. Use ``async with`` when that holds connections: it opens and closes them; ``with`` leaves them
     to be opened on first use.
+
+    Settings are one for the whole process, so blocks end in the reverse order of their beginnings. One that ends while
+    a block that began inside it goes on raises ``ImproperlyConfigured``, and is put back when that one has ended.
     """
+
+    _blocks: ClassVar[list[_Block]] = []
+    """The blocks that are not put back, the innermost last."""
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._before: list[tuple[Loaded, Any]] = []
+        self._own: list[_Block] = []
+        self._place = ""
 
     def __enter__(self) -> Settings:
         from covet.conf.sources import Loaded, check_values
 
         state = settings._state()
         checked = check_values(self._changes, source="override")
-        names = frozenset(self._changes)
+        block = _Block(frozenset(self._changes), state, self._place or _place_of_caller())
         settings._adopt(Loaded({**state.values, **checked.values}, {**state.sources, **checked.sources}))
-        _tell(names, True)
-        before = None
+        _tell(block.names, True)
         if settings.rebuilder is not None:
             try:
-                before = settings.rebuilder.rebuild(names)
+                block.built = settings.rebuilder.rebuild(block.names)
             except BaseException:
                 settings._adopt(state)
-                _tell(names, False)
+                _tell(block.names, False)
                 raise
-        self._before.append((state, before))
+        self._own.append(block)
+        self._blocks.append(block)
         try:
-            _announce(names, True)
+            _announce(block.names, True)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -236,19 +276,16 @@ class override:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        state, before = self._before.pop()
-        settings._adopt(state)
-        _tell(frozenset(self._changes), False)
-        # Nothing was built before a block in which the apps were set up first: there is nothing to put back.
-        if settings.rebuilder is not None and before is not None:
-            settings.rebuilder.restore(before)
-        _announce(frozenset(self._changes), False)
+        block = self._end()
+        while self._blocks and self._blocks[-1].ended:
+            self._blocks.pop().put_back()
+        self._check_order(block)
 
     async def __aenter__(self) -> Settings:
         self.__enter__()
         if settings.rebuilder is not None:
             try:
-                await settings.rebuilder.open(self._before[-1][1])
+                await settings.rebuilder.open(self._own[-1].built)
             except BaseException:
                 self.__exit__(None, None, None)
                 raise
@@ -259,12 +296,30 @@ class override:
     ) -> None:
         import asyncio  # the settings are read by commands that never start a loop
 
-        try:
-            before = self._before[-1][1]
-            if settings.rebuilder is not None and before is not None:
-                await asyncio.shield(settings.rebuilder.close(before))
-        finally:
-            self.__exit__(kind, error, traceback)
+        block = self._end()
+        while self._blocks and self._blocks[-1].ended:
+            innermost = self._blocks[-1]
+            try:
+                await asyncio.shield(innermost.close())
+            finally:
+                # Another task may have begun a block, or ended this one, meanwhile.
+                if self._blocks and self._blocks[-1] is innermost:
+                    self._blocks.pop().put_back()
+        self._check_order(block)
+
+    def _end(self) -> _Block:
+        block = self._own.pop()
+        block.ended = True
+        return block
+
+    def _check_order(self, block: _Block) -> None:
+        if block in self._blocks:
+            inner = self._blocks[self._blocks.index(block) + 1]
+            raise ImproperlyConfigured(
+                f"{block} ends while {inner}, which began inside it, goes on. Settings are one for the whole process: end "
+                "such blocks in the reverse order, and let tasks and threads that run side by side share one block. "
+                "These settings are put back when the inner block ends."
+            )
 
     def __call__(self, function: F) -> F:
         """Run the decorated function, sync or async, with the changes."""
@@ -273,17 +328,31 @@ class override:
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
-                async with override(**self._changes):
+                async with self._for(function):
                     return await call_async(*args, **kwargs)
 
             return cast(F, run_async)
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with override(**self._changes):
+            with self._for(function):
                 return function(*args, **kwargs)
 
         return cast(F, run)
+
+    def _for(self, function: Callable[..., Any]) -> override:
+        """The block of one call; a decorator stands for as many as there are calls."""
+        block = override(**self._changes)
+        block._place = f"the decorator of {function.__module__}.{function.__qualname__}"
+        return block
+
+
+def _place_of_caller() -> str:
+    """The line that begins a block: the nearest one that is not this module's or ``contextlib``'s."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename in (__file__, contextlib.__file__):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "an unknown place"
 
 
 def _tell(names: frozenset[str], begins: bool) -> None:

@@ -1,5 +1,7 @@
 """The ``settings`` object: lazy, typed, frozen but for ``override``."""
 
+import asyncio
+import re
 import subprocess
 import sys
 import textwrap
@@ -9,6 +11,7 @@ import pytest
 from covet import timezone
 from covet.conf import override, settings
 from covet.conf.errors import MASK, SettingsError, is_secret, mask
+from covet.exceptions import ImproperlyConfigured
 from tests._environ import bare
 
 
@@ -198,3 +201,74 @@ def test_every_setting_has_a_doc_line_and_a_right_default():
     assert all(s.doc.endswith(".") for s in table.values()), [n for n, s in table.items() if not s.doc.endswith(".")]
     checked = check_values({name: s.default for name, s in table.items()}, source="default")
     assert checked.values["DEBUG"] is False
+
+
+def test_a_block_that_ends_before_one_inside_it_is_told_and_put_back_with_it():
+    size, delay = settings.PAGE_SIZE, settings.SHUTDOWN_DELAY_S
+    outer, inner = override(PAGE_SIZE=7), override(SHUTDOWN_DELAY_S=5.0)
+    outer.__enter__()
+    inner.__enter__()
+
+    with pytest.raises(ImproperlyConfigured) as told:
+        outer.__exit__(None, None, None)
+
+    places = re.findall(r"override\((\w+)=…\) at .*?test_settings_object\.py:(\d+)", str(told.value))
+    assert [name for name, _ in places] == ["PAGE_SIZE", "SHUTDOWN_DELAY_S"]
+    assert int(places[1][1]) == int(places[0][1]) + 1
+    assert (settings.PAGE_SIZE, settings.SHUTDOWN_DELAY_S) == (7, 5.0)
+    inner.__exit__(None, None, None)
+    assert (size, delay) == (settings.PAGE_SIZE, settings.SHUTDOWN_DELAY_S)
+
+
+async def test_tasks_that_each_change_settings_at_once_are_told():
+    before = settings.PAGE_SIZE
+    began = asyncio.Event()
+
+    @override(PAGE_SIZE=7)
+    async def first() -> None:
+        await began.wait()
+
+    async def second() -> None:
+        async with override(PAGE_SIZE=8):
+            began.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    told, unharmed = await asyncio.gather(first(), second(), return_exceptions=True)
+
+    assert unharmed is None
+    assert isinstance(told, ImproperlyConfigured)
+    assert re.match(r"override\(PAGE_SIZE=…\) at the decorator of [\w.]+<locals>\.first ends while", str(told))
+    assert before == settings.PAGE_SIZE
+
+
+async def test_what_an_early_ended_block_opened_is_closed_with_the_one_inside_it(monkeypatch):
+    class Recorder:
+        def __init__(self) -> None:
+            self.log: list[tuple[str, str]] = []
+
+        def rebuild(self, names):
+            return ",".join(names)
+
+        def restore(self, before):
+            self.log.append(("restored", before))
+
+        async def open(self, before):
+            self.log.append(("opened", before))
+
+        async def close(self, before):
+            self.log.append(("closed", before))
+
+    monkeypatch.setattr(settings, "rebuilder", recorder := Recorder())
+    outer, inner = override(PAGE_SIZE=7), override(SHUTDOWN_DELAY_S=5.0)
+    await outer.__aenter__()
+    await inner.__aenter__()
+    recorder.log.clear()
+
+    with pytest.raises(ImproperlyConfigured, match="PAGE_SIZE"):
+        await outer.__aexit__(None, None, None)
+    assert recorder.log == []
+    await inner.__aexit__(None, None, None)
+
+    inside, outside = "SHUTDOWN_DELAY_S", "PAGE_SIZE"
+    assert recorder.log == [("closed", inside), ("restored", inside), ("closed", outside), ("restored", outside)]
