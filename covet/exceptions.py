@@ -109,7 +109,16 @@ class QueryNotAwaited(CovetError, TypeError):
 
 
 class PermissionDenied(CovetError):
-    """The user may not do this."""
+    """The user may not do this.
+
+    Args:
+        detail: Why, for people.
+        code: The machine's name of the reason: ``code`` of the problem document.
+    """
+
+    def __init__(self, detail: object = "", *, code: str = "") -> None:
+        super().__init__(*(() if detail == "" else (detail,)))
+        self.code = code
 
 
 class SuspiciousOperation(CovetError):

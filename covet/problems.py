@@ -200,6 +200,11 @@ def _of_validation(exception: ValidationError) -> Problem:
     return Problem(422, detail="Some values are not valid.", errors=errors, type="#invalid-values")
 
 
+def _of_refusal(exception: PermissionDenied) -> Problem:
+    extra = {"code": exception.code} if exception.code else {}
+    return Problem(403, detail=str(exception) or "You may not do this.", extra=extra)
+
+
 register_problem(ValidationError, _of_validation)
-register_problem(PermissionDenied, lambda error: Problem(403, detail=str(error) or "You may not do this."))
+register_problem(PermissionDenied, _of_refusal)
 register_problem(SuspiciousOperation, lambda error: Problem(400, detail="The request is not acceptable."))

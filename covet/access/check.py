@@ -9,6 +9,7 @@ from covet.access.permissions import Action, Connection, Permission, Target, as_
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured, PermissionDenied
 from covet.http.errors import Unauthorized
+from covet.i18n.texts import gettext
 from covet.loading import import_string
 
 __all__ = ["allowed", "challenge", "check", "check_object", "effective", "policy"]
@@ -93,7 +94,7 @@ async def check(
     held = effective(permissions, model)
     for permission in held:
         if not await says_yes(permission.has_permission(connection, target)):
-            await _refuse(permission, connection)
+            await _refuse(permission, connection, target)
     if obj is not None:
         await check_object(held, connection, target, obj)
 
@@ -102,14 +103,18 @@ async def check_object(permissions: Sequence[Permission], connection: Connection
     """Ask the permissions about one object; see ``check``."""
     for permission in permissions:
         if not await says_yes(permission.has_object_permission(connection, target, obj)):
-            await _refuse(permission, connection)
+            await _refuse(permission, connection, target, obj)
 
 
-async def _refuse(permission: Permission, connection: Connection) -> None:
+async def _refuse(permission: Permission, connection: Connection, target: Target, obj: Any = None) -> None:
     user = await connection.user
     if not user.is_authenticated:
         raise Unauthorized("Log in to do this.", headers={"WWW-Authenticate": challenge(user)})
-    raise PermissionDenied(str(permission.message))
+    told = await permission._refusing(connection, target, obj)
+    messages = list(dict.fromkeys(str(one.message) for one in told))
+    # One text is translated where it is shown; several make one that no catalogue has.
+    text = messages[0] if len(messages) == 1 else " ".join(map(gettext, messages))
+    raise PermissionDenied(text, code=next((one.code for one in told if one.code), ""))
 
 
 def challenge(user: Any) -> str:

@@ -6,7 +6,7 @@ which both have ``user``. Before it is awaited, a user is only a claim, so permi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -82,7 +82,10 @@ class Permission(metaclass=_Combinable):
     """The base of all permissions; override one or both methods. Classes and instances are taken alike."""
 
     message: ClassVar[str] = "You may not do this."
-    """What someone is told who is known and may not."""
+    """What someone is told who is known and may not; ``A & B`` tells it of the part that says no, ``A | B`` of each part."""
+
+    code: ClassVar[str] = ""
+    """The machine's name of the refusal: ``code`` of the problem document, where it is set."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -106,6 +109,10 @@ class Permission(metaclass=_Combinable):
     def looks_at_objects(self) -> bool:
         """Tell whether the answer may differ from object to object."""
         return type(self).has_object_permission is not Permission.has_object_permission
+
+    async def _refusing(self, connection: Connection, target: Target, obj: Any) -> Sequence[Permission]:
+        """Return the permissions whose ``message`` tells why this one has said no, about the object if there is one."""
+        return (self,)
 
     def __and__(self, other: Any) -> Permission:
         return _All(self, as_permission(other))
@@ -253,6 +260,15 @@ class _All(Permission):
                 return False
         return True
 
+    async def _refusing(self, connection: Connection, target: Target, obj: Any) -> Sequence[Permission]:
+        # Asked again, in the same order: a part may count on what the ones before it have made sure of.
+        for part in self.parts if _is_told(self) else ():
+            if not await says_yes(part.has_permission(connection, target)):
+                return await part._refusing(connection, target, None)
+            if obj is not None and not await says_yes(part.has_object_permission(connection, target, obj)):
+                return await part._refusing(connection, target, obj)
+        return (self,)
+
     def allows_anyone(self, *, write: bool) -> bool:
         return all(part.allows_anyone(write=write) for part in self.parts)
 
@@ -282,6 +298,12 @@ class _Any(Permission):
             ):
                 return True
         return False
+
+    async def _refusing(self, connection: Connection, target: Target, obj: Any) -> Sequence[Permission]:
+        told: list[Permission] = []
+        for part in self.parts if _is_told(self) else ():
+            told += await part._refusing(connection, target, obj)
+        return [one for one in told if _is_told(one)] or (self,)
 
     def allows_anyone(self, *, write: bool) -> bool:
         return any(part.allows_anyone(write=write) for part in self.parts)
@@ -316,3 +338,10 @@ class _Not(Permission):
 
     def __repr__(self) -> str:
         return f"~{self.part!r}"
+
+
+def _is_told(permission: Permission) -> bool:
+    """Whether a permission, or a part of it, has words of its own for its no."""
+    if isinstance(permission, (_All, _Any)):
+        return any(_is_told(part) for part in permission.parts)
+    return bool(permission.code) or permission.message != Permission.message

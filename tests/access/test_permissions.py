@@ -13,6 +13,7 @@ from covet import access
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured, NotLoaded, PermissionDenied
 from covet.http.errors import Unauthorized
+from covet.problems import problem_for
 
 
 @dataclass
@@ -182,3 +183,59 @@ def test_permissions_show_themselves_in_one_line() -> None:
     shown = repr((access.IsAuthenticated & ~access.IsAdminUser) | access.AllowAny)
 
     assert shown == "((IsAuthenticated & ~IsAdminUser) | AllowAny)"
+
+
+class Author(access.Permission):
+    message = "Only its author may."
+    code = "not_author"
+
+    async def has_object_permission(self, connection: Any, target: Any, obj: Any) -> bool:
+        return obj == "mine"
+
+
+class Paid(access.Permission):
+    """Counts on a user who is known: asked about anyone else, it breaks."""
+
+    message = "This must be paid for."
+
+    async def has_permission(self, connection: Any, target: Any) -> bool:
+        user = await connection.user
+        return bool({"paid"} & (user.perms if user.is_staff else user.missing))
+
+
+@pytest.mark.parametrize(
+    ("permission", "obj", "message", "code"),
+    [
+        (access.IsAuthenticated & access.IsAdminUser, None, "This is for staff only.", ""),
+        (access.IsAuthenticated & Author, "yours", "Only its author may.", "not_author"),
+        (access.IsAdminUser & Author, None, "This is for staff only.", ""),
+        # The first part that says no is told, and what stands behind it is not asked.
+        (access.IsAdminUser & Paid, None, "This is for staff only.", ""),
+        (access.Is(lambda user: False) & Paid, None, "You may not do this.", ""),
+        (access.IsAdminUser | Author, "yours", "This is for staff only. Only its author may.", "not_author"),
+        (access.Is(lambda user: False) | access.IsAdminUser, None, "This is for staff only.", ""),
+        ((access.IsAuthenticated & Author) | access.IsAdminUser & Author, "yours", "Only its author may. This is for staff only.", "not_author"),
+        (access.IsAuthenticated & (access.IsAdminUser | access.IsAdminUser), None, "This is for staff only.", ""),
+        # What a permission says to its own no is no word about its yes.
+        (~access.IsAuthenticated, None, "You may not do this.", ""),
+        (access.IsAdminUser & ~Author, None, "This is for staff only.", ""),
+        (access.Is(lambda user: False, "Not today."), None, "Not today.", ""),
+    ],
+)  # fmt: skip
+async def test_a_combination_tells_why_its_parts_said_no(permission: Any, obj: Any, message: str, code: str) -> None:
+    with pytest.raises(PermissionDenied) as refused:
+        await access.check([permission], connection(), write=True, obj=obj)
+
+    assert (str(refused.value), refused.value.code) == (message, code)
+
+
+def test_the_code_of_a_refusal_is_a_member_of_its_problem_document() -> None:
+    assert problem_for(PermissionDenied("Pay first.", code="unpaid")).as_dict() == {
+        "type": "about:blank",
+        "title": "Forbidden",
+        "status": 403,
+        "detail": "Pay first.",
+        "code": "unpaid",
+    }
+    assert "code" not in problem_for(PermissionDenied()).as_dict()
+    assert problem_for(PermissionDenied()).detail == "You may not do this."
