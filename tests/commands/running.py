@@ -66,7 +66,7 @@ class Running:
 
     def rest(self) -> str:
         """Return all that it writes until its end."""
-        while (line := self._lines.get(timeout=40)) is not None:
+        while (line := self._lines.get(timeout=60)) is not None:
             self.output += line
         return self.output
 

@@ -61,7 +61,7 @@ def test_lines_typed_at_a_terminal_share_one_loop(project, environ, plain):
     os.close(child)
     os.write(parent, ("\n".join(lines) + "\n").encode())
     output = b""
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + 60
     try:
         while time.monotonic() < deadline:
             try:
@@ -110,7 +110,7 @@ def test_ctrl_c_cancels_what_is_awaited_and_the_shell_goes_on(project, environ):
         until(b"KeyboardInterrupt")
         os.write(parent, b"await asyncio.sleep(0, print(len(asyncio.all_tasks()), 'task', 'left'))\n1 / 0\nexit()\n")
         until(b"ZeroDivisionError")
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -339,8 +339,9 @@ def test_readiness_is_off_while_requests_are_still_taken(start: Start, way: str)
 @pytest.mark.parametrize("way", ["serve with workers", "rsgi with workers"])
 def test_workers_die_with_a_parent_that_is_killed(start: Start, way: str) -> None:
     server = start(way)
+    # The first one may answer before the second one is started.
+    wait_until(lambda: len(children_of(server.process.pid)) == 2, server)
     workers = children_of(server.process.pid)
-    assert len(workers) == 2
 
     with httpx.Client(timeout=60) as client, client.stream("GET", server.url + "/events") as stream:
         events = stream.iter_lines()

@@ -178,16 +178,22 @@ async def test_events_arrive_with_names_ids_and_lines(site: Site) -> None:
 
 
 async def test_silence_is_filled_with_heartbeats(site: Site) -> None:
+    heard = asyncio.Event()
+
     async def events(request: Request) -> Response:
         async def each() -> AsyncIterator[object]:
-            await asyncio.sleep(0.1)
+            await heard.wait()
             yield "late"
 
         return EventStream(each(), heartbeat_s=0.02)
 
     client = await site([path("e", events)])
 
-    text = (await client.get("/e")).text
+    async with asyncio.timeout(60), client.stream("GET", "/e") as answer:
+        pieces = answer.aiter_text()
+        text = await anext(pieces)
+        heard.set()
+        text += "".join([piece async for piece in pieces])
 
     assert text.startswith(": still here\n\n")
     assert text.endswith("data: late\n\n")

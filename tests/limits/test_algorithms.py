@@ -158,6 +158,20 @@ async def test_processes_share_the_count_in_redis_at_the_same_moment(pools: Redi
     assert sum(one.allowed for one in found) == 10
 
 
+@pytest.mark.parametrize("name", ALGORITHMS)
+async def test_redis_forgets_in_time_but_not_what_is_counted_by_another_clock(name: str, pools: RedisPools) -> None:
+    """The server's clock goes on while the other one stands: it would drop what still counts."""
+    algorithm, prefix = ALGORITHMS[name](Rate.parse("10/minute")), f"covet-test-{secrets.token_hex(6)}"
+    await RedisStore(pools, prefix=prefix).hit(algorithm, "servers")
+    await RedisStore(pools, prefix=prefix, clock=Clock()).hit(algorithm, "own")
+
+    client = pools.client("default")
+    servers, own = [await client.pttl(f"{prefix}:{key}") for key in ("servers", "own")]
+    # -2 is that of a key which is gone already.
+    assert servers == -2 or 0 <= servers <= 120_000
+    assert 3_000_000 < own <= 3_720_000
+
+
 async def test_memory_forgets_keys_that_are_over_and_the_oldest_of_too_many() -> None:
     clock = Clock()
     store = MemoryStore(clock, max_keys=3)

@@ -165,7 +165,7 @@ async def test_a_stream_passes_through_all_layers_piece_by_piece(site: Site) -> 
     ]
     client = await site([path("stream", stream)], middleware=layers, ALLOWED_HOSTS=["*"])
 
-    async with asyncio.timeout(20), client.stream("GET", "/stream") as answer:
+    async with asyncio.timeout(60), client.stream("GET", "/stream") as answer:
         chunks = answer.aiter_raw()
         assert await anext(chunks) == b"first"
         read.set()

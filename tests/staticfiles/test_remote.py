@@ -57,9 +57,9 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(endpoint: str) -> dict[str, Any]:
-    httpx.post(f"{endpoint}/moto-api/reset")
+    httpx.post(f"{endpoint}/moto-api/reset", timeout=60)
     signed = {"authorization": "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/s3/aws4_request"}
-    assert httpx.put(f"{endpoint}/assets", headers=signed).status_code == 200
+    assert httpx.put(f"{endpoint}/assets", headers=signed, timeout=60).status_code == 200
     return {
         "bucket": "assets",
         "endpoint": endpoint,
@@ -141,7 +141,8 @@ async def test_a_server_without_the_folder_reads_the_manifest_from_the_storage(
         await upload(tmp_path / "made", storage)
         await part.startup()
         address = static("css/site.css")
-        assert httpx.get(storage.url(address.removeprefix("https://cdn.example.org/"))).status_code == 200
+        url = storage.url(address.removeprefix("https://cdn.example.org/"))
+        assert httpx.get(url, timeout=60).status_code == 200
         assert address != "https://cdn.example.org/css/site.css"
         await part.shutdown()
         assert static("css/site.css") == "https://cdn.example.org/css/site.css"

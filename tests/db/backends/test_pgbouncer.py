@@ -112,7 +112,7 @@ async def test_a_cancelled_statement_leaves_the_next_task_nothing(through: Throu
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05), transaction.atomic(db):
                 await db.execute("INSERT INTO visit (who) VALUES ('gone')")
-                await db.fetch("SELECT pg_sleep(5)")
+                await db.fetch("SELECT pg_sleep(60)")
     assert await db.fetch("SELECT id FROM visit") == []
     assert db._writer is not None
     async with asyncio.timeout(60):

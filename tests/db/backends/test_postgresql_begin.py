@@ -110,7 +110,7 @@ class Proxy:
     async def wait_for(self, text: bytes) -> None:
         """Wait until the client has sent this."""
         seen = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while text not in seen:
                 seen += await self.sent.get()
 
@@ -156,7 +156,7 @@ async def test_a_cancellation_of_the_first_statement_leaves_nothing_behind(throu
 
     async def work() -> None:
         async with transaction.atomic(database):
-            await database.execute("UPDATE begun SET n = 3 WHERE pg_sleep(30) IS NOT NULL")
+            await database.execute("UPDATE begun SET n = 3 WHERE pg_sleep(600) IS NOT NULL")
 
     proxy.watched = True
     task = asyncio.ensure_future(work())

@@ -66,24 +66,68 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
         await uncancelled(rollback(), lambda: never.set_exception(ConnectionError()), limit_s=0.05)
 
 
+class Gate:
+    """A lock of PostgreSQL that each commit of the test waits for: it lasts until the test lets it end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def shut(cls, database: Database) -> Gate:
+        """Shut one, and have the commits of what is inserted into ``things`` wait at it."""
+        await database.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$"
+        )
+        # By its name it is called before the one that looks for equal numbers.
+        await database.execute(
+            'CREATE CONSTRAINT TRIGGER "A_slow" AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED '
+            "FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
+        gate = cls(await database.driver.connect())
+        await gate._connection.fetch("SELECT pg_advisory_lock(1)", ())
+        return gate
+
+    async def until(self, *conditions: str) -> None:
+        """Wait until one other connection to the database is in this state."""
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND " + " AND ".join(conditions)
+        async with asyncio.timeout(60):
+            while not (await self._connection.fetch(sql, ()))[0][0]:
+                await asyncio.sleep(0.001)
+
+    async def reached(self) -> None:
+        """Wait until a commit stands at it."""
+        await self.until("wait_event_type = 'Lock'", "wait_event = 'advisory'")
+
+    async def open(self) -> None:
+        """Let the commits end."""
+        await self._connection.fetch("SELECT pg_advisory_unlock(1)", ())
+
+    async def close(self) -> None:
+        """Give its connection back, and the lock with it."""
+        await self._connection.close()
+
+
 @pytest.mark.vendors("postgresql")  # needs a commit that takes long: a deferred trigger of PostgreSQL
 async def test_a_commit_that_is_cancelled_half_way_is_still_a_commit(database: Database) -> None:
     await database.execute("CREATE TABLE things (id integer)")
-    await database.execute(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"
-    )
-    await database.execute(
-        "CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED "
-        "FOR EACH ROW EXECUTE FUNCTION slow()"
-    )
+    gate = await Gate.shut(database)
     ran: list[str] = []
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(None) as limit, transaction.atomic():
+    async def work() -> None:
+        async with transaction.atomic():
             await database.execute("INSERT INTO things VALUES (1)")
             transaction.on_commit(lambda: ran.append("hook"))
-            # From here on nothing but the commit is waited for.
-            limit.reschedule(asyncio.get_running_loop().time() + 0.05)
+
+    try:
+        working = asyncio.create_task(work())
+        await gate.reached()
+        working.cancel()
+        await gate.open()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+    finally:
+        await gate.close()
 
     assert len(await database.fetch("SELECT id FROM things")) == 1
     assert ran == ["hook"]
@@ -92,34 +136,31 @@ async def test_a_commit_that_is_cancelled_half_way_is_still_a_commit(database: D
 
 
 @contextlib.asynccontextmanager
-async def slow_commit(database: Database) -> AsyncIterator[Connection]:
-    """A connection in a transaction whose commit takes a while and then finds two equal numbers."""
+async def slow_commit(database: Database) -> AsyncIterator[tuple[Connection, Gate]]:
+    """A connection in a transaction whose commit waits at the gate, and then finds two equal numbers."""
     await database.execute("CREATE TABLE things (id integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-    await database.execute(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$"
-    )
-    # By its name it is called before the one that looks for equal numbers.
-    await database.execute(
-        'CREATE CONSTRAINT TRIGGER "A_slow" AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED '
-        "FOR EACH ROW EXECUTE FUNCTION slow()"
-    )
+    gate = await Gate.shut(database)
     pool = database.writer_pool
     connection = await pool.acquire()
     try:
         await connection.begin()
         await connection.execute("INSERT INTO things VALUES ($1)", (1,))
-        yield connection
+        yield connection, gate
     finally:
+        await gate.close()
         pool.release_after(connection, TimeoutError())
 
 
 @pytest.mark.vendors("postgresql")  # needs a commit that takes long: a deferred trigger of PostgreSQL
 async def test_a_commit_that_fails_says_so_though_it_was_cancelled(database: Database) -> None:
-    async with slow_commit(database) as connection:
+    async with slow_commit(database) as (connection, gate):
         await connection.execute("INSERT INTO things VALUES ($1)", (1,))
+        commit = asyncio.ensure_future(connection.commit_uncancelled())
+        await gate.reached()
+        commit.cancel()
+        await gate.open()
         with pytest.raises(Exception, match="duplicate key") as caught:
-            async with asyncio.timeout(0.05):
-                await connection.commit_uncancelled()
+            await commit
 
     assert isinstance(database.driver.translate(caught.value, "COMMIT"), UniqueViolation)
     assert not await database.fetch("SELECT id FROM things")
@@ -127,10 +168,10 @@ async def test_a_commit_that_fails_says_so_though_it_was_cancelled(database: Dat
 
 @pytest.mark.vendors("postgresql")  # asyncpg waits for the end of a cancelled statement before it sends another
 async def test_a_commit_that_was_cancelled_before_it_left_leaves_all_the_same(database: Database) -> None:
-    async with slow_commit(database) as connection:
+    async with slow_commit(database) as (connection, gate):
         # Its end takes a while: so the cancellation meets the commit where that waits for it.
         slow = asyncio.ensure_future(connection.fetch("SELECT pg_sleep(60)", ()))
-        await asyncio.sleep(0.05)
+        await gate.until("wait_event = 'PgSleep'")
         slow.cancel()
         with pytest.raises(asyncio.CancelledError):
             await slow
@@ -149,11 +190,14 @@ async def test_a_cancelled_commit_that_takes_too_long_is_ended_by_force(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("covet.db.backends.postgresql.driver.SETTLE_S", 0.02)
-    async with slow_commit(database) as connection:
+    async with slow_commit(database) as (connection, gate):
         commit = asyncio.ensure_future(connection.commit_uncancelled())
-        await asyncio.sleep(0.01)
+        await gate.reached()
         commit.cancel()
         commit.cancel()
+        # Cancelling a test that waits for it would not end it either.
+        await asyncio.wait([commit], timeout=60)
+        assert commit.done()
         with pytest.raises(Exception, match="connection") as caught:
             await commit
         assert isinstance(database.driver.translate(caught.value, "COMMIT"), ConnectionLost)
@@ -173,13 +217,14 @@ async def test_a_cancelled_commit_that_ends_in_time_leaves_no_timer_behind(
         made.append((function, handle))
         return handle
 
-    async with slow_commit(database) as connection:
+    async with slow_commit(database) as (connection, gate):
         commit = asyncio.ensure_future(connection.commit_uncancelled())
-        await asyncio.sleep(0.05)
+        await gate.reached()
         monkeypatch.setattr(loop, "call_later", noted)
         commit.cancel()
         await asyncio.sleep(0)
         commit.cancel()
+        await gate.open()
         with pytest.raises(asyncio.CancelledError):
             await commit
 
@@ -190,9 +235,9 @@ async def test_a_cancelled_commit_that_ends_in_time_leaves_no_timer_behind(
 
 @pytest.mark.vendors("postgresql")  # the others drive the coroutine
 async def test_a_commit_that_is_closed_from_outside_is_not_taken_for_one(database: Database) -> None:
-    async with slow_commit(database) as connection:
+    async with slow_commit(database) as (connection, gate):
         commit = asyncio.ensure_future(connection.commit_uncancelled())
-        await asyncio.sleep(0.01)
+        await gate.reached()
         steps: Any = commit.get_coro()
         with pytest.raises(ConnectionLost, match="nobody knows"):
             steps.throw(asyncio.CancelledError)

@@ -317,7 +317,7 @@ async def test_tasks_in_a_savepoint_and_outside_of_it_do_not_wait_for_each_other
             started.set()
             return len((await loads)[1])
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await asyncio.gather(inside(), outside()) == [9, 1]
 
 
