@@ -18,7 +18,7 @@ from covet.urls.part import UrlsPart
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
-    from covet.urls.resolver import CompiledRoute
+    from covet.urls.resolver import CompiledRoute, Resolver
 
 __all__ = ["RestPart"]
 
@@ -53,6 +53,7 @@ class RestPart(AppPart):
         self.endpoints: list[tuple[CompiledRoute, Compiled]] = []
         self._all: list[tuple[CompiledRoute, Compiled]] = []
         self._routes: list[CompiledRoute] = []
+        self._resolvers: list[Resolver] = []
         self._documents: dict[tuple[str | None, str | None], dict[str, Any]] = {}
         self._bytes: dict[tuple[str | None, str | None, str], bytes] = {}
 
@@ -62,7 +63,8 @@ class RestPart(AppPart):
         self._routes = apps.part(UrlsPart).resolver.routes
         self.endpoints = compiled_endpoints(self._routes)
         # Those of URLCONFS, too: the document does not tell of these, and clients reach them all the same.
-        self._all = [pair for one in apps.part(UrlsPart).resolvers for pair in compiled_endpoints(one.routes)]
+        self._resolvers = apps.part(UrlsPart).resolvers
+        self._all = [pair for one in self._resolvers for pair in compiled_endpoints(one.routes)]
 
     async def shutdown(self) -> None:
         """Tear down the dependencies that all requests shared."""
@@ -120,12 +122,15 @@ class RestPart(AppPart):
         return list(dict.fromkeys(name for note in notes for name in note.names))
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report operation ids that two endpoints ask for, names of paths that no argument takes, and decorators without effect."""
+        """Report two operation ids of one name, names that nothing takes or has, and decorators without effect."""
         for _, compiled in self._all:
             yield from _unused_names(compiled)
             yield from _decorated_above(compiled)
+        from covet.rest.marker_checks import check_markers
         from covet.rest.openapi.document import operation_ids
 
+        for resolver in self._resolvers:
+            yield from check_markers([one for _, one in compiled_endpoints(resolver.routes)], resolver.names)
         asked: dict[tuple[str, str | None], Compiled] = {}
         shown = [(route, one) for route, one in self.endpoints if one.endpoint.include_in_schema]
         for (_, compiled), given in zip(shown, operation_ids(shown), strict=True):

@@ -140,6 +140,10 @@ class NameTable(Struct):
         tried = ", ".join(repr(template.text) for template in templates)
         raise NoReverseMatch(f"The route {name!r} does not fit the arguments ({given}). Tried: {tried}.")
 
+    def parameters(self, name: str) -> list[tuple[str, ...]]:
+        """Return what parameters the routes of that name have, each way once; nothing where there is no such route."""
+        return list(dict.fromkeys(one.names for one in self.templates.get(self._resolve_namespaces(name, None), ())))
+
     def _of_language(self, templates: Sequence[Template]) -> Sequence[Template]:
         """Return those of the current language, or of the site's where it is none of ``LANGUAGES``; and those of no language."""
         if not self.has_languages:
