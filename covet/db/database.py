@@ -43,7 +43,7 @@ from covet.loading import import_string, late_module
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
-    from covet.db.backends import blocks, holders, places, plans, session
+    from covet.db.backends import blocks, holders, pinned, places, plans, session
     from covet.db.backends import cursor as cursors
     from covet.db.backends.introspection import Introspection
     from covet.db.backends.schema import SchemaEditor
@@ -54,6 +54,7 @@ else:
     plans = late_module(__name__, "covet.db.backends.plans")
     holders = late_module(__name__, "covet.db.backends.holders")
     places = late_module(__name__, "covet.db.backends.places")
+    pinned = late_module(__name__, "covet.db.backends.pinned")
 
 __all__ = ["BoundedCache", "Database", "QueryRecord", "recorders"]
 
@@ -677,7 +678,7 @@ class Database:
         if self._pinned is not None:
             raise InterfaceError("The database is pinned already.", alias=self.alias)
         frame = await self.begin(places.place_of_caller(3))
-        frame.is_base = True
+        pinned.pin(frame)
         try:
             await frame.transaction.connection.defer_constraints(False)
             self._routes.clear()

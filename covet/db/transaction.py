@@ -13,7 +13,7 @@ import random
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from covet.db.backends.access import Access, AccessBlock, Isolation
 from covet.db.backends.blocks import ASKED, Atomic, captured
@@ -23,6 +23,12 @@ from covet.db.backends.session import Frame
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
 from covet.db.errors import DeadlockDetected, SerializationFailure, TransactionManagementError
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.backends import points
+else:
+    points = late_module(__name__, "covet.db.backends.points")
 
 __all__ = [
     "Atomic",
@@ -264,13 +270,13 @@ async def savepoint(using: str | Database | None = None) -> str:
         TransactionManagementError: Outside of a transaction.
     """
     frame = _frame(using, "savepoint")
-    return await frame.transaction.set_point(frame)
+    return await points.set_point(frame)
 
 
 async def savepoint_commit(sid: str, using: str | Database | None = None) -> None:
     """Forget a savepoint of the innermost block; what was done since stays part of the block."""
     frame = _frame(using, "savepoint_commit")
-    await frame.transaction.release_point(frame, sid)
+    await points.release_point(frame, sid)
 
 
 async def savepoint_rollback(sid: str, using: str | Database | None = None) -> None:
@@ -279,7 +285,7 @@ async def savepoint_rollback(sid: str, using: str | Database | None = None) -> N
     ``on_commit`` functions given since are dropped. A block that a failed statement has broken can go on.
     """
     frame = _frame(using, "savepoint_rollback")
-    await frame.transaction.roll_back_to_point(frame, sid)
+    await points.roll_back_to_point(frame, sid)
 
 
 def clean_savepoints(using: str | Database | None = None) -> None:

@@ -183,6 +183,13 @@ class Connection(ABC):
         """Return the violation that a commit would find, on databases that cannot be asked to check early."""
         return None
 
+    async def check_as_commit(self) -> None:
+        """Check at once what a commit would: for the block that plays a transaction in a test."""
+        await self.defer_constraints(False)
+        violation = await self.check_foreign_keys()
+        if violation is not None:
+            raise violation
+
 
 class Driver(ABC):
     """One kind of database: how to connect, what errors mean.

@@ -98,12 +98,12 @@ class ManualTransaction(Transaction):
         self._written = None
         if not self._has_begun:
             return
-        await self._wait_until_idle()
+        await self.wait_until_idle()
         try:
             if not self.connection.is_closed:
                 if frame.broken:
-                    await self._whole(self.connection.settle())
-                await self._whole(self.connection.rollback())
+                    await self.whole(self.connection.settle())
+                await self.whole(self.connection.rollback())
                 frame.broken = ""
         finally:
             # With the connection the transaction is gone as well.

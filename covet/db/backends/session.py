@@ -3,8 +3,7 @@
 A transaction belongs to its block, not to a task. A context (a task, or code in it) holds the ``Frame`` of the innermost
 block it stands in; tasks started inside a block inherit it. Statements queue, one at a time, first come first served. While
 a nested block is open, contexts of the outer one wait until it has closed; once a block has ended, whatever still
-holds it gets an error. ``waits`` finds the waits that cannot end. Longer than most modules, since turns, statements and
-blocks share one state.
+holds it gets an error. ``waits`` finds the waits that cannot end, ``points`` sets savepoints by hand, ``pinned`` is for tests.
 """
 
 from __future__ import annotations
@@ -19,13 +18,12 @@ from msgspec import Struct
 from covet.db.backends.driver import Connection, Driver, Rows
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
-from covet.db.backends.waits import blocked, waits_for
+from covet.db.backends.waits import blocked, refuse_endless
 from covet.db.errors import (
     ConnectionLost,
     DatabaseError,
     DeadlockDetected,
     IntegrityError,
-    TransactionError,
     TransactionManagementError,
 )
 
@@ -93,12 +91,12 @@ class Transaction:
         is_manual: Its context commits by hand.
         top: The innermost open block; ``None`` once the transaction is over.
         busy: A statement, or the opening or closing of a block, is under way.
+        savepoints: How many it has set; each has a name of its own.
     """
 
     is_manual = False
-    # Few transactions have these: they stand on the class until one does.
-    pin_is_stale = True
-    _savepoints = 0
+    # Few transactions have one: it stands on the class until one does.
+    savepoints = 0
 
     def __init__(self, connection: Connection, pool: Pool, database: Database) -> None:
         self.connection = connection
@@ -150,18 +148,19 @@ class Transaction:
             TransactionManagementError: The block has ended, or only a rollback is possible in it.
             TransactionError: The wait cannot end.
         """
-        self._check(frame, sql)
+        self.check(frame, sql)
         if not self.busy and self._may_run(frame, nests):
             self.busy = True
             return
         await self._wait_for_turn(frame, sql, nests)
         try:
-            self._check(frame, sql)
+            self.check(frame, sql)
         except BaseException:
             self.end_turn()
             raise
 
-    def _check(self, frame: Frame, sql: str) -> None:
+    def check(self, frame: Frame, sql: str) -> None:
+        """Raise if nothing can run in a block any more: it has ended, or is to be rolled back."""
         if frame.ended:
             raise TransactionManagementError(
                 f"The atomic block opened at {frame.place} has ended ({frame.ended}), but {place_of_caller(3)} still runs "
@@ -198,7 +197,7 @@ class Transaction:
                     if self.busy or self.top is not waited_for:
                         # It works: however long that takes, it is no wait for ever.
                         waited_for, waited_s = self.top, 0.0
-                    self._refuse_endless(frame, place, sql, waited_s)
+                    refuse_endless(self, frame, place, sql, waited_s)
                     if me is not None:
                         blocked[me] = self
                 await asyncio.wait((future,), timeout=_LOOK_AGAIN_S)
@@ -212,34 +211,6 @@ class Transaction:
             raise
         finally:
             blocked.pop(me, None)  # type: ignore[arg-type]  # as above
-
-    def _refuse_endless(self, frame: Frame, place: str, sql: str, waited_s: float) -> None:
-        """Raise when the nested block that is waited for can never close, because it waits for this task."""
-        why = ""
-        top, me = self.top, asyncio.current_task()
-        if top is None:
-            # It is being rolled back, and whoever waits is sent away at its end.
-            return
-        if top.owner is None or top.owner is me:
-            why = "both run in the same task"
-        elif top.owner.done():
-            why = "the task that opened the block has finished without closing it"
-        elif me is not None and waits_for(top.owner, me):
-            why = "the task inside the block waits for this one"
-        elif waited_s > self.pool.config.timeout_s:
-            # Most often it waits for this task in a way that leaves no trace: an Event, a Queue, a lock.
-            hint = "; in tests with real commits (transaction=True) they would not meet" if frame.is_base else ""
-            why = (
-                f"nothing has run in it for {waited_s:.0f} s, nor was it closed, and pool.timeout_s allows no more. Does it wait "
-                f"for an event, a queue or a lock that this task would have to serve?{hint}"
-            )
-        if why:
-            raise TransactionError(
-                f"This wait cannot end: the code at {place} waits for the nested atomic block opened at {top.place} to close "
-                f"({why}). Open the block inside the task that works in it, or await the other task before it.",
-                alias=self.alias,
-                sql=sql,
-            )
 
     def end_turn(self) -> None:
         """Let the next one run."""
@@ -272,16 +243,9 @@ class Transaction:
             # An open block that nobody else works in: the same as take_turn, without a coroutine of its own.
             self.busy = True
         try:
-            if frame.is_base:
-                return await self._run_pinned(frame, method, sql, args)
             return await getattr(self.connection, method)(sql, args)
         except BaseException as error:
-            found = self.failed(frame, error, sql)
-            if isinstance(found, DatabaseError):
-                found.alias = found.alias or self.alias
-                found.sql = found.sql or sql
-            if isinstance(found, IntegrityError) and not self.connection.is_closed:
-                await self.driver.complete(found, self.connection)
+            found = await self.explained(frame, error, sql)
             if found is error:
                 raise
             raise found from error
@@ -289,6 +253,16 @@ class Transaction:
             self.busy = False
             if self._queue:
                 self.wake()
+
+    async def explained(self, frame: Frame, error: BaseException, sql: str) -> BaseException:
+        """Note what a statement's failure means for the block, and return what to raise, with all that is known of it."""
+        found = self.failed(frame, error, sql)
+        if isinstance(found, DatabaseError):
+            found.alias = found.alias or self.alias
+            found.sql = found.sql or sql
+        if isinstance(found, IntegrityError) and not self.connection.is_closed:
+            await self.driver.complete(found, self.connection)
+        return found
 
     def failed(self, frame: Frame, error: BaseException, sql: str) -> BaseException:
         """Note what a failure means for the block, and return what to raise."""
@@ -319,35 +293,7 @@ class Transaction:
                 return
             current = current.parent
 
-    async def _run_pinned(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
-        """Run one statement of a test outside any block: if it fails, it alone is undone, as without a transaction."""
-        connection = self.connection
-        writes = sql.lstrip("( \n\t")[:6].upper() != "SELECT"
-        if not (self.driver.features.error_breaks_transaction or (writes and self.driver.vendor == "sqlite")):
-            return await getattr(connection, method)(sql, args)
-        try:
-            if self.pin_is_stale or writes or self.top is not frame:
-                await connection.execute("SAVEPOINT covet_pin", ())
-                self.pin_is_stale = False
-            result = await getattr(connection, method)(sql, args)
-            violation = await connection.check_foreign_keys() if writes else None
-            if violation is not None:
-                raise violation
-        except BaseException as error:
-            if not connection.is_closed:
-                await self._whole(self._undo_pinned(error), SETTLE_S)
-            raise
-        if writes:
-            await connection.execute("RELEASE SAVEPOINT covet_pin", ())
-            self.pin_is_stale = True
-        return result
-
-    async def _undo_pinned(self, error: BaseException) -> None:
-        if not isinstance(error, Exception):
-            await self.connection.settle()
-        await self.connection.execute("ROLLBACK TO SAVEPOINT covet_pin", ())
-
-    def _whole(self, awaitable: Awaitable[T], limit_s: float | None = None) -> Awaitable[T]:
+    def whole(self, awaitable: Awaitable[T], limit_s: float | None = None) -> Awaitable[T]:
         """Return what runs the awaitable to its end, unless the server does not answer."""
         return uncancelled(awaitable, self.connection.terminate, limit_s=limit_s)
 
@@ -372,9 +318,9 @@ class Transaction:
         finally:
             # Once the block is over its connection is somebody else's, and the cursor has gone with the transaction.
             if not frame.ended:
-                await self._wait_until_idle()
+                await self.wait_until_idle()
                 try:
-                    await self._whole(chunks.aclose(), SETTLE_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
+                    await self.whole(chunks.aclose(), SETTLE_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
                 finally:
                     self.end_turn()
 
@@ -386,8 +332,8 @@ class Transaction:
         name = ""
         try:
             if savepoint or parent.is_base:
-                self._savepoints += 1
-                name = f"covet_{self._savepoints}"
+                self.savepoints += 1
+                name = f"covet_{self.savepoints}"
                 if parent.is_base:
                     await self.connection.defer_constraints(True)
                 await self.connection.savepoint(name)
@@ -399,10 +345,9 @@ class Transaction:
         else:
             if parent.ended:
                 # Meanwhile an error has left the block around: what would run in this one belonged to no transaction.
-                self._check(parent, f"SAVEPOINT {name}")
+                self.check(parent, f"SAVEPOINT {name}")
             frame = Frame(self, parent, name, place, asyncio.current_task(), is_emulated=parent.is_base)
             self.top = frame
-            self.pin_is_stale = True
             return frame
         finally:
             self.end_turn()
@@ -415,8 +360,8 @@ class Transaction:
         try:
             if frame.savepoint:
                 if frame.is_emulated:
-                    await self._whole(self._check_as_commit())
-                await self._whole(self.connection.release(frame.savepoint))
+                    await self.whole(self.connection.check_as_commit())
+                await self.whole(self.connection.release(frame.savepoint))
         except BaseException as error:
             found = self.failed(frame, error, f"RELEASE SAVEPOINT {frame.savepoint}")
             if found is error:
@@ -425,21 +370,13 @@ class Transaction:
         else:
             if frame.ended:
                 # An error has left the block around, and this one was undone with it.
-                self._check(frame, f"RELEASE SAVEPOINT {frame.savepoint}")
+                self.check(frame, f"RELEASE SAVEPOINT {frame.savepoint}")
             self.top = parent
             frame.ended = _COMMITTED if frame.is_emulated else _RELEASED
             if not frame.is_emulated:
                 parent.hooks += frame.hooks
-            self.pin_is_stale = True
         finally:
             self.end_turn()
-
-    async def _check_as_commit(self) -> None:
-        """What a commit would check, for the block that plays a transaction in a test."""
-        await self.connection.defer_constraints(False)
-        violation = await self.connection.check_foreign_keys()
-        if violation is not None:
-            raise violation
 
     async def abandon(self, frame: Frame, why: str) -> None:
         """End a block badly: it and the blocks inside it are over at once, and what they did is undone."""
@@ -451,85 +388,17 @@ class Transaction:
             inner = inner.parent
         parent = self.top = frame.parent
         if parent is None:
-            await self._whole(self._roll_back_all(bool(frame.broken)))
+            await self.whole(self._roll_back_all(bool(frame.broken)))
             return
         if not frame.savepoint:
             self._break(parent, f"a block inside it failed ({why}) that has no savepoint")
             self.wake()
             return
         if not self.connection.is_closed:
-            await self._whole(self._roll_back_to(frame, parent))
+            await self.whole(self._roll_back_to(frame, parent))
         self.wake()
 
-    async def set_point(self, frame: Frame) -> str:
-        """Set a savepoint by hand and return its name."""
-        await self.take_turn(frame, "SAVEPOINT")
-        try:
-            self._savepoints += 1
-            name = f"covet_{self._savepoints}"
-            await self.connection.savepoint(name)
-            frame.points = [*(frame.points or ()), (name, len(frame.hooks))]
-            return name
-        except BaseException as error:
-            found = self.failed(frame, error, "SAVEPOINT")
-            if found is error:
-                raise
-            raise found from error
-        finally:
-            self.end_turn()
-
-    async def release_point(self, frame: Frame, name: str) -> None:
-        """Forget a savepoint that was set by hand, and those set after it."""
-        place = self._point(frame, name, "savepoint_commit")
-        await self.take_turn(frame, "RELEASE SAVEPOINT")
-        try:
-            await self._whole(self.connection.release(name))
-            del (frame.points or [])[place:]
-        except BaseException as error:
-            found = self.failed(frame, error, "RELEASE SAVEPOINT")
-            if found is error:
-                raise
-            raise found from error
-        finally:
-            self.end_turn()
-
-    async def roll_back_to_point(self, frame: Frame, name: str) -> None:
-        """Undo what was done since a savepoint that was set by hand, which stays; a broken block is whole again."""
-        place = self._point(frame, name, "savepoint_rollback")
-        if self.top is not frame:
-            self._check(frame, "ROLLBACK TO SAVEPOINT")
-            await self.take_turn(frame, "ROLLBACK TO SAVEPOINT")
-        else:
-            await self._wait_until_idle()
-        try:
-            if frame.broken:
-                await self._whole(self.connection.settle(), SETTLE_S)
-            await self._whole(self.connection.execute(f"ROLLBACK TO SAVEPOINT {name}", ()))
-        except BaseException as error:
-            found = self.failed(frame, error, "ROLLBACK TO SAVEPOINT")
-            if found is error:
-                raise
-            raise found from error
-        else:
-            points = frame.points or []
-            del frame.hooks[points[place][1] :]
-            del points[place + 1 :]
-            if frame.broken != ASKED:
-                frame.broken = ""
-        finally:
-            self.end_turn()
-
-    def _point(self, frame: Frame, name: str, what: str) -> int:
-        for place, (known, _) in enumerate(frame.points or ()):
-            if known == name:
-                return place
-        raise TransactionManagementError(
-            f"{what}({name!r}) at {place_of_caller(2)}: the block opened at {frame.place} has no such savepoint. It takes what "
-            "savepoint() returned in the same block, until that was released or undone.",
-            alias=self.alias,
-        )
-
-    async def _wait_until_idle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait for the statement that another task still has on the wire, before all who queue."""
         if not self.busy:
             self.busy = True
@@ -551,7 +420,7 @@ class Transaction:
             raise
 
     async def _roll_back_to(self, frame: Frame, parent: Frame) -> None:
-        await self._wait_until_idle()
+        await self.wait_until_idle()
         limit = asyncio.get_running_loop().call_later(SETTLE_S, self.connection.terminate)
         try:
             if frame.broken:
@@ -559,7 +428,6 @@ class Transaction:
             await self.connection.rollback_to(frame.savepoint)
             if frame.is_emulated:
                 await self.connection.defer_constraints(False)
-            self.pin_is_stale = True
         except Exception as error:
             # The savepoint is gone (a deadlock, an interrupted SQLite write, a lost connection): so is everything.
             why = str(self.driver.translate(error, "ROLLBACK TO SAVEPOINT") or error).partition("\n")[0]
@@ -571,7 +439,7 @@ class Transaction:
     async def _roll_back_all(self, broken: bool) -> None:
         """Roll the whole transaction back and give the connection away; one that does not answer is closed."""
         connection = self.connection
-        await self._wait_until_idle()
+        await self.wait_until_idle()
         limit = asyncio.get_running_loop().call_later(SETTLE_S, connection.terminate)
         try:
             if not connection.is_closed:

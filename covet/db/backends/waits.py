@@ -1,4 +1,4 @@
-"""Whether one task waits for another, as far as asyncio can tell.
+"""Whether a wait for a nested block can end: whether one task waits for another, as far as asyncio can tell.
 
 Seen are ``await task``, ``gather``, ``wait``, ``shield``, ``wait_for`` and ``TaskGroup``, and a wait for the nested block of
 another task, in whichever database; a wait through an Event or a Queue leaves no trace.
@@ -8,12 +8,54 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["blocked", "waits_for"]
+from covet.db.errors import TransactionError
 
-blocked: dict[asyncio.Task[Any], Any] = {}
+if TYPE_CHECKING:
+    from covet.db.backends.session import Frame, Transaction
+
+__all__ = ["blocked", "refuse_endless", "waits_for"]
+
+blocked: dict[asyncio.Task[Any], Transaction] = {}
 """Tasks that wait until a nested block closes, and the transaction whose innermost block it is."""
+
+
+def refuse_endless(transaction: Transaction, frame: Frame, place: str, sql: str, waited_s: float) -> None:
+    """Raise when the nested block that is waited for can never close, because it waits for this task.
+
+    Args:
+        transaction: The transaction that the nested block is a part of.
+        frame: The block that the context stands in.
+        place: The code that waits.
+        sql: Its statement, for messages.
+        waited_s: For how long nothing has run in the nested block.
+    """
+    why = ""
+    top, me = transaction.top, asyncio.current_task()
+    if top is None:
+        # It is being rolled back, and whoever waits is sent away at its end.
+        return
+    if top.owner is None or top.owner is me:
+        why = "both run in the same task"
+    elif top.owner.done():
+        why = "the task that opened the block has finished without closing it"
+    elif me is not None and waits_for(top.owner, me):
+        why = "the task inside the block waits for this one"
+    elif waited_s > transaction.pool.config.timeout_s:
+        # Most often it waits for this task in a way that leaves no trace: an Event, a Queue, a lock.
+        hint = "; in tests with real commits (transaction=True) they would not meet" if frame.is_base else ""
+        why = (
+            f"nothing has run in it for {waited_s:.0f} s, nor was it closed, and pool.timeout_s allows no more. Does it wait "
+            f"for an event, a queue or a lock that this task would have to serve?{hint}"
+        )
+    if why:
+        raise TransactionError(
+            f"This wait cannot end: the code at {place} waits for the nested atomic block opened at {top.place} to close "
+            f"({why}). Open the block inside the task that works in it, or await the other task before it.",
+            alias=transaction.alias,
+            sql=sql,
+        )
 
 
 def waits_for(waiter: asyncio.Task[Any], awaited: asyncio.Future[Any]) -> bool:

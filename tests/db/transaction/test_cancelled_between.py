@@ -51,8 +51,8 @@ async def test_a_stream_that_waits_for_its_turn_to_close_passes_the_turn_on_when
     """Another task of the block has its statement out, and the turn comes in the very moment of the cancellation."""
     async with transaction.atomic(db):
         running = db.current_block().transaction  # type: ignore[attr-defined]  # a frame
-        await running._wait_until_idle()
-        waits = asyncio.create_task(running._wait_until_idle())
+        await running.wait_until_idle()
+        waits = asyncio.create_task(running.wait_until_idle())
         await asyncio.sleep(0)
         running.end_turn()
         waits.cancel()
@@ -66,8 +66,8 @@ async def test_a_stream_that_waits_for_its_turn_to_close_passes_the_turn_on_when
 async def test_a_cancelled_wait_for_the_turn_to_close_leaves_the_queue(db: Database) -> None:
     async with transaction.atomic(db):
         running = db.current_block().transaction  # type: ignore[attr-defined]  # a frame
-        await running._wait_until_idle()
-        waits = asyncio.create_task(running._wait_until_idle())
+        await running.wait_until_idle()
+        waits = asyncio.create_task(running.wait_until_idle())
         await asyncio.sleep(0)
         waits.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -120,7 +120,7 @@ async def test_who_waits_to_roll_back_and_is_cancelled_as_the_transaction_ends_i
     pool = database.writer_pool
     one = Transaction(await pool.acquire(), pool, database)
     one.busy = True
-    waiting = asyncio.ensure_future(one._wait_until_idle())
+    waiting = asyncio.ensure_future(one.wait_until_idle())
     await asyncio.sleep(0)
     waiting.cancel()
     one.wake_all()
