@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from covet.loading import never_collected
+from covet.loading import uncollected
 
 if TYPE_CHECKING:
     from covet.handlers.application import Application
@@ -15,7 +15,7 @@ __all__ = ["get_asgi_application", "served_application"]
 
 def get_asgi_application() -> Application:
     """Set the project up and return it as an ASGI application; ``asgi.py`` of a project calls this."""
-    with never_collected():
+    with uncollected():
         # Imported in here for the same reason: it is most of the program.
         from covet.apps.lifecycle import setup
         from covet.handlers.application import Application

@@ -24,8 +24,8 @@ __all__ = [
     "late_module",
     "late_names",
     "module_folder",
-    "never_collected",
     "submodules",
+    "uncollected",
 ]
 
 _SUFFIXES = frozenset({"py", "so", "pyd"})
@@ -130,21 +130,22 @@ async def _uncompiled(*args: Any, **kwargs: Any) -> Any:
 
 
 @contextmanager
-def never_collected() -> Iterator[None]:
-    """Keep the garbage collector from what is made inside: a server's program stays until the process ends.
+def uncollected() -> Iterator[None]:
+    """Keep the cyclic collector from what is loaded inside: none of it is garbage, and to look takes as long as to load it.
 
-    It would look through a growing program again and again while that is loaded, and later with every full collection.
-    Workers that are forked share the pages that it then leaves alone.
+    Afterwards the collector is as it was. A server freezes its program when it has started (``handlers.lifespan``).
     """
-    if not gc.isenabled():  # the project has a mind of its own
-        yield
-        return
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
+        if not gc.get_freeze_count():
+            # Together these two move all objects to the oldest generation, where they would end after some rounds.
+            gc.freeze()
+            gc.unfreeze()
     finally:
-        gc.freeze()
-        gc.enable()
+        if was_on:
+            gc.enable()
 
 
 def import_string(path: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ async def handle_lifespan(application: Application, receive: Receive, send: Send
         return
     try:
         stopping.listen()
+        if gc.isenabled():  # else the project has a mind of its own
+            # The program is loaded and stays until the process ends: no full collection is to look through it.
+            gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         draining.begin()

@@ -37,10 +37,10 @@ import httptools
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from covet.loading import never_collected
+from covet.loading import uncollected
 
 # uvicorn asks for this class before it loads the project, and these are a third of what a server runs.
-with never_collected():
+with uncollected():
     from covet.accel import active, read_request, write_answer
     from covet.apps.draining import draining
     from covet.conf import settings

@@ -256,6 +256,22 @@ def test_nothing_is_collected_while_the_class_of_connections_is_loaded() -> None
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
+def test_what_a_test_process_loads_of_a_server_is_not_frozen(tmp_path: Path) -> None:
+    """Garbage that is about when a program is frozen is never collected; only a server that has started does so."""
+    (tmp_path / "site_settings.py").write_text(f"SECRET_KEY = {'s' * 50!r}\nDATABASES = {{}}\nINSTALLED_APPS = []\n")
+    source = (
+        "import covet.handlers.protocol, gc, os\n"
+        "from covet.asgi import get_asgi_application\n"
+        "os.environ['COVET_SETTINGS_MODULE'] = 'site_settings'\n"
+        "get_asgi_application()\n"
+        "print(gc.get_freeze_count(), gc.isenabled())"
+    )
+
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, env=bare(), capture_output=True, text=True)
+
+    assert done.stdout.split() == ["0", "True"], done.stderr
+
+
 @pytest.mark.parametrize("kind", list(OURS))
 def test_of_our_own_a_server_has_imported_what_an_answer_needs(kind: str, tmp_path: Path) -> None:
     loaded = first_answer(kind, tmp_path)["loaded"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import importlib
 import os
 import pkgutil
@@ -24,6 +22,7 @@ from covet.db.migrations.graph import MigrationGraph, MigrationKey, key_text
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.operations.tables import CreateModel
 from covet.db.migrations.state import ProjectState
+from covet.loading import uncollected
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Loader:
         self.migrated: dict[str, Any] = {}
         self.graph = MigrationGraph(list(packages))
         self._stands_for: dict[MigrationKey, MigrationKey] = {}
-        with _long_lived():
+        with uncollected():
             self._load()
             self.build()
 
@@ -251,22 +250,6 @@ class Loader:
         """Whether a migration only creates tables and is an app's first."""
         migration = self.graph.nodes[key]
         return migration.is_initial and any(isinstance(item, CreateModel) for item in migration.operations)
-
-
-@contextlib.contextmanager
-def _long_lived() -> Iterator[None]:
-    """Keep the cyclic collector from what the block makes: none of it is garbage, and to look takes as long as to load it."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        if not gc.get_freeze_count():
-            # Together these two move all objects to the oldest generation, where they would end after some rounds.
-            gc.freeze()
-            gc.unfreeze()
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _import_package(label: str, package: str | None) -> Any:
