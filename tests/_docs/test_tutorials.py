@@ -112,7 +112,7 @@ class Reader:
     def stop(self) -> None:
         if self.server is not None:
             self.server.send_signal(signal.SIGINT)
-            self.server.wait(30)
+            self.server.wait(60)
             self.server = None
 
 

@@ -67,14 +67,14 @@ async def main(url: str, session: str) -> dict[str, Any]:
         ).json()
     cookie = {"Cookie": f"sessionid={session}"}
     async with (
-        websockets.connect(f"{ws_url}/ws/rooms/lobby/", additional_headers=cookie) as one,
-        websockets.connect(f"{ws_url}/ws/rooms/lobby/", additional_headers=cookie) as two,
+        websockets.connect(f"{ws_url}/ws/rooms/lobby/", additional_headers=cookie, open_timeout=60) as one,
+        websockets.connect(f"{ws_url}/ws/rooms/lobby/", additional_headers=cookie, open_timeout=60) as two,
     ):
         # Who hears itself is in the room: accepting comes before entering.
         await two.send(json.dumps({"text": "ready"}))
-        await asyncio.wait_for(two.recv(), 30)
+        await asyncio.wait_for(two.recv(), 60)
         await one.send(json.dumps({"text": "hello"}))
-        seen["heard"] = json.loads(await asyncio.wait_for(two.recv(), 30))
+        seen["heard"] = json.loads(await asyncio.wait_for(two.recv(), 60))
     return seen
 
 

@@ -15,14 +15,16 @@ import websockets
 async def main(url: str) -> None:
     query = "subscription { articlePublished { title author { name } } }"
     async with websockets.connect(
-        f"{url.replace('http', 'ws', 1)}/graphql", subprotocols=[websockets.Subprotocol("graphql-transport-ws")]
+        f"{url.replace('http', 'ws', 1)}/graphql",
+        subprotocols=[websockets.Subprotocol("graphql-transport-ws")],
+        open_timeout=60,
     ) as socket:
         await socket.send(json.dumps({"type": "connection_init"}))
         assert json.loads(await socket.recv())["type"] == "connection_ack"
         await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
         print("listening", flush=True)
         while True:
-            message = json.loads(await asyncio.wait_for(socket.recv(), 30))
+            message = json.loads(await asyncio.wait_for(socket.recv(), 60))
             if message["type"] == "ping":
                 await socket.send(json.dumps({"type": "pong"}))
             elif message["type"] != "pong":

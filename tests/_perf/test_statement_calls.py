@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,15 @@ async def calls_of(work: Callable[[], Awaitable[Any]]) -> list[str]:
         if event == "call" and frame.f_code.co_filename.startswith(OURS):
             entered.append(frame.f_code.co_name)
 
+    # What the collector frees may call back, and those calls are somebody else's.
+    gc.collect()
+    gc.disable()
     sys.setprofile(look)
     try:
         await work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return entered
 
 

@@ -74,7 +74,9 @@ async def test_a_write_in_another_process_reaches_a_subscriber(shared: tuple[App
     project, database, channels = shared
     async with (
         serving(project) as (url, _),
-        websockets.connect(f"{url}/graphql", subprotocols=[websockets.Subprotocol("graphql-transport-ws")]) as ws,
+        websockets.connect(
+            f"{url}/graphql", subprotocols=[websockets.Subprotocol("graphql-transport-ws")], open_timeout=60
+        ) as ws,
     ):
         await ws.send('{"type":"connection_init"}')
         assert json.loads(await ws.recv())["type"] == "connection_ack"

@@ -199,7 +199,7 @@ async def test_an_event_becomes_the_row_with_what_is_selected_of_it(project: App
 async def test_a_real_client_subscribes_over_a_real_socket(project: Application) -> None:
     async with (
         serving(project) as (url, _),
-        websockets.connect(f"{url}/graphql", subprotocols=[websockets.Subprotocol(PROTOCOL)]) as ws,
+        websockets.connect(f"{url}/graphql", subprotocols=[websockets.Subprotocol(PROTOCOL)], open_timeout=60) as ws,
     ):
         await ws.send('{"type":"connection_init"}')
         assert json.loads(await ws.recv()) == {"type": "connection_ack"}

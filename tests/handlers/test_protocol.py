@@ -308,7 +308,7 @@ async def test_shutdown_waits_for_the_answer_of_a_running_view() -> None:
         return Response("done")
 
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(served([path("wait", wait)]))
+        server = await stack.enter_async_context(served([path("wait", wait)], config={"timeout_graceful_shutdown": 60}))
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await started.wait()

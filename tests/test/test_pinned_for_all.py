@@ -107,7 +107,8 @@ async def test_everybody_sees_what_the_others_wrote(db, client, live_server, tur
         await ws.send("g-socket")
         assert (await ws.receive_json())[-2:] == ["f-server", "g-socket"]
     import websockets
-    async with websockets.connect(live_server.ws_url + "/ws/add/", origin=str(live_server).rstrip("/")) as ws:
+    origin = str(live_server).rstrip("/")
+    async with websockets.connect(live_server.ws_url + "/ws/add/", origin=origin, open_timeout=60) as ws:
         await ws.send("h-real-socket")
         assert "h-real-socket" in await ws.recv()
     assert await names() == [

@@ -57,6 +57,20 @@ async def test_a_message_may_be_sent_and_awaited_by_its_kind() -> None:
         assert await ws.receive_bytes() == b"data"
 
 
+async def test_what_never_comes_is_told_and_what_comes_late_is_waited_for() -> None:
+    async def mute(ws: WebSocket) -> None:
+        await ws.accept()
+        async for _ in ws:
+            pass
+
+    async with connect("/", app=app_of(mute), timeout_s=0.05) as ws:
+        with pytest.raises(TimeoutError, match=r"The WebSocket / sent nothing for 0\.05 s"):
+            await ws.receive()
+    # A machine with much to do takes seconds for what another one does at once.
+    async with connect("/", app=app_of(mute)) as ws:
+        assert ws._timeout_s >= 30
+
+
 @pytest.mark.parametrize("kind", ["text", "bytes"])
 async def test_a_message_of_the_other_kind_fails_a_test(kind: str) -> None:
     async with connect("/", app=app_of(echo)) as ws:
@@ -272,7 +286,7 @@ def test_the_limit_counts_bytes_and_not_characters(message: str) -> None:
 
 
 async def test_a_real_socket_carries_messages_and_codes(serve: Any) -> None:
-    async with serve(app_of(echo)) as (url, _), websockets.connect(url + "/x") as ws:
+    async with serve(app_of(echo)) as (url, _), websockets.connect(url + "/x", open_timeout=60) as ws:
         await ws.send("hello")
         assert await ws.recv() == "hello"
         await ws.send(b"\x01")
@@ -285,7 +299,7 @@ async def test_a_real_server_answers_a_denied_handshake_with_its_status(serve: A
 
     async with serve(app_of(deny)) as (url, _):
         with pytest.raises(websockets.InvalidStatus) as caught:
-            async with websockets.connect(url):
+            async with websockets.connect(url, open_timeout=60):
                 pass
 
     assert caught.value.response.status_code == 404
@@ -305,7 +319,7 @@ async def test_sending_to_a_client_that_vanished_raises_disconnect(serve: Any) -
             outcome.set_result(error)
 
     async with serve(app_of(shout)) as (url, _):
-        ws = await websockets.connect(url)
+        ws = await websockets.connect(url, open_timeout=60)
         await ws.recv()
         ws.transport.abort()
         async with asyncio.timeout(30):

@@ -196,7 +196,7 @@ async def test_a_project_without_the_websocket_app_answers_404() -> None:
 
 async def test_a_real_client_reaches_a_room_of_the_project(app: Application, serve: Any) -> None:
     async with serve(app) as (url, _):
-        async with websockets.connect(f"{url}/ws/rooms/hall/") as ws:
+        async with websockets.connect(f"{url}/ws/rooms/hall/", open_timeout=60) as ws:
             await ws.send('{"text":"hi"}')
             assert await ws.recv() == '{"text":"hi"}'
         with pytest.raises(websockets.InvalidStatus) as caught:

@@ -45,7 +45,7 @@ async def test_a_module_of_routes_serves_both(site: Any) -> None:
             said = await inside.receive_text()
     else:
         address = f"ws{str(client.base_url).removeprefix('http')}/ws/lobby/"
-        async with websockets.connect(address) as outside:
+        async with websockets.connect(address, open_timeout=60) as outside:
             await outside.send("hello")
             said = await outside.recv()
 

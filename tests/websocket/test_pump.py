@@ -165,7 +165,7 @@ async def test_twenty_real_sockets_hear_each_message_once_and_in_order(serve: An
     broker = MemoryBroker()
     app = room(broker)
     async with serve(app) as (url, _), AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(websockets.connect(url)) for _ in range(20)]
+        clients = [await stack.enter_async_context(websockets.connect(url, open_timeout=60)) for _ in range(20)]
         await until_present(app, 20)
         for number in range(10):
             await clients[number].send(str(number))
@@ -179,7 +179,7 @@ async def test_twenty_real_sockets_hear_each_message_once_and_in_order(serve: An
 async def test_a_stopping_server_lets_clients_go_with_1012(serve: Any) -> None:
     app = room(MemoryBroker())
     async with serve(app) as (url, server):
-        ws = await websockets.connect(url)
+        ws = await websockets.connect(url, open_timeout=60)
         await until_present(app, 1)
         server.should_exit = True
         async with asyncio.timeout(30):
