@@ -39,7 +39,7 @@ async def test_ten_processes_at_once_apply_once_and_all_are_content(vendor, scra
     project.models(MODELS + "    n = models.IntegerField(default=1)\n")
     await project.run("makemigrations", "--name", "n")
 
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         results = await asyncio.gather(*[project.run("migrate") for _ in range(10)])
 
     assert [code for code, _, _ in results] == [0] * 10, results

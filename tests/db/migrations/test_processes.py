@@ -61,7 +61,8 @@ class Project:
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
         process = await self.start(*arguments)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        # Some tests run ten of them at once.
+        out, err = await asyncio.wait_for(process.communicate(), 240)
         return process.returncode or 0, out.decode(), err.decode()
 
 
@@ -260,7 +261,7 @@ async def test_processes_that_migrate_at_once_apply_once(vendor, scratch, tmp_pa
         out = await process.stdout.read()
         return await process.wait(), out.decode()
 
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(240):
         results = await asyncio.gather(*[migrate() for _ in range(3)])
 
     assert [code for code, _ in results] == [0, 0, 0], results
