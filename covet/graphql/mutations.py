@@ -35,7 +35,7 @@ from covet.graphql.fields import RootField, _argument
 from covet.graphql.scalars import BigInt, Duration, column_annotation
 from covet.problems import json_pointer
 from covet.schema import Schema
-from covet.schema.rules import broken_fields, dangling, keys_in
+from covet.schema.rules import broken_fields, changed_columns, dangling, keys_in, stored
 
 if TYPE_CHECKING:
     from covet.graphql.merge import Registry
@@ -92,11 +92,12 @@ class _WriteField(RootField):
         return [_argument("data", registry.input_for(self.schema, partial=self.action == "change"))]
 
     def _values(self, given: Any, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return what the input says, checked by the schema."""
+        """Return what the input says, checked by the schema, as the columns will hold it."""
         assert self.schema is not None
-        return validated(
+        values = validated(
             self.schema, {**(base or {}), **_plain(given)}, only=_given(given) if base is not None else None
         )
+        return stored(self.kind.model, values)
 
     async def _found(self, info: Any, given: str) -> Any:
         """Return the row of a key, if it may be seen and written."""
@@ -153,7 +154,7 @@ class UpdateField(_WriteField):
         try:
             async with transaction.atomic(using=router.db_for_write(self.kind.model, instance=row)):
                 if values:
-                    await maybe_await(row.save(update_fields=list(values)))
+                    await maybe_await(row.save(update_fields=changed_columns(row, values)))
                 await _set_many(row, many)
         except IntegrityError as error:
             raise await broken_rule(error, self.kind.model, {**values, **many}) from error

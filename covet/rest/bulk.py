@@ -16,8 +16,9 @@ from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.rest.nested import nested_of, placed
 from covet.rest.related import resolve_related
-from covet.rest.write import new_values, stored
+from covet.rest.write import new_values
 from covet.schema.field_types import python_type
+from covet.schema.rules import stored
 
 if TYPE_CHECKING:
     from covet.http.request import Request

@@ -17,12 +17,12 @@ from covet.rest.errors import invalid
 from covet.rest.nested import Writes, nested_of, save_after, save_before
 from covet.rest.related import related_of, resolve_related
 from covet.schema.field_types import is_auto, is_written
-from covet.schema.rules import members_of
+from covet.schema.rules import changed_columns, members_of, stored
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["create", "new_values", "stored", "update", "values_of"]
+__all__ = ["create", "new_values", "update", "values_of"]
 
 M = TypeVar("M", bound="Model")
 
@@ -172,7 +172,7 @@ def _without_read_only(data: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 async def _save(instance: Model, values: Collection[str]) -> None:
     # Any: a model's own save may be a plain function.
-    saving: Any = instance.save(update_fields=_columns(instance, values))
+    saving: Any = instance.save(update_fields=changed_columns(instance, values))
     await maybe_await(saving)
 
 
@@ -180,24 +180,6 @@ def _split(model: type[Model], values: dict[str, Any]) -> tuple[dict[str, Any], 
     many = {field.name for field in model._meta.many_to_many}
     plain = stored(model, {name: value for name, value in values.items() if name not in many})
     return plain, {name: value for name, value in values.items() if name in many}
-
-
-def stored(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as their columns give them back, so that the answer to a write is what the next read says."""
-    plans = model._meta.plans
-    known: dict[str, Any] | None = plans.get("canonical")
-    if known is None:
-        found = [(field.name, field.canonical()) for field in model._meta.concrete_fields]
-        known = plans["canonical"] = {name: spell for name, spell in found if spell is not None}
-    return {name: known[name](value) if name in known else value for name, value in values.items()} if known else values
-
-
-def _columns(instance: Model, values: Collection[str]) -> list[str]:
-    """Return the fields to save: those that changed, and those that keep the time of a change themselves."""
-    meta = instance._meta
-    names = [field.name for field in meta.concrete_fields if field.name in values or field.attname in values]
-    names += [field.name for field in meta.concrete_fields if getattr(field, "auto_now", False)]
-    return list(dict.fromkeys(name for name in names if name != meta.pk.name))
 
 
 async def _relate(instance: Model, many: dict[str, Any]) -> None:

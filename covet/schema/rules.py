@@ -1,11 +1,11 @@
-"""Rules of the database that values broke, as places in what was sent: the part that REST and GraphQL have in common.
+"""Values as the database holds them, and its rules that they broke, as places in what was sent: for REST and GraphQL.
 
 A database names columns, or nothing at all; a client knows the members of the body it sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,12 +22,14 @@ __all__ = [
     "Located",
     "Place",
     "broken_fields",
+    "changed_columns",
     "dangling",
     "keys_in",
     "locate",
     "located",
     "members_of",
     "models_in",
+    "stored",
 ]
 
 Place = tuple[str | int, ...]
@@ -57,6 +59,24 @@ class Dangling(Struct, frozen=True):
     def detail(self) -> str:
         """What is wrong, for people."""
         return f"There is no {self.row._meta.verbose_name} with the key {self.row.pk!r}."
+
+
+def stored(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as their columns give them back, so that the answer to a write is what the next read says."""
+    plans = model._meta.plans
+    known: dict[str, Any] | None = plans.get("canonical")
+    if known is None:
+        found = [(field.name, field.canonical()) for field in model._meta.concrete_fields]
+        known = plans["canonical"] = {name: spell for name, spell in found if spell is not None}
+    return {name: known[name](value) if name in known else value for name, value in values.items()} if known else values
+
+
+def changed_columns(instance: Model, values: Collection[str]) -> list[str]:
+    """Return the fields to save: those that changed, and those that keep the time of a change themselves."""
+    meta = instance._meta
+    names = [field.name for field in meta.concrete_fields if field.name in values or field.attname in values]
+    names += [field.name for field in meta.concrete_fields if getattr(field, "auto_now", False)]
+    return list(dict.fromkeys(name for name in names if name != meta.pk.name))
 
 
 def locate(error: BaseException, place: Place, data: Any = None, model: type[Model] | None = None) -> None:

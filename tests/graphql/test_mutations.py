@@ -133,3 +133,42 @@ async def test_null_for_a_value_that_may_not_be_null_is_pointed_at(ask: Any) -> 
     answer = await ask("mutation { updateArticle(id: 2, data: {title: null}) { id } }", user="ann")
 
     assert answer["errors"][0]["extensions"]["errors"][0]["pointer"] == "/data/title"
+
+
+PRICED = "mutation ($data: ArticleIn!) { createArticle(data: $data) { id price publishedAt } }"
+CHANGED = "mutation ($data: ArticleInPartial!) { updateArticle(id: 2, data: $data) { id price publishedAt } }"
+READ = "query ($id: ID!) { article(id: $id) { id price publishedAt } }"
+
+
+@pytest.mark.parametrize("price", ["4", 4, 4.5, "1e3", "-0", "0.10"])
+async def test_the_answer_to_a_write_says_what_the_next_read_says(ask: Any, price: Any) -> None:
+    """A decimal has its places, and a moment is told in UTC."""
+    data = {"price": price, "publishedAt": "2026-03-01T12:00:00+05:00"}
+
+    made = (await ask(PRICED, user="ann", data={"title": "New", "author": "2", **data}))["data"]["createArticle"]
+    changed = (await ask(CHANGED, user="ann", data=data))["data"]["updateArticle"]
+
+    for shown in (made, changed):
+        assert shown == (await ask(READ, id=shown["id"]))["data"]["article"]
+
+
+@pytest.mark.parametrize(
+    ("price", "code"),
+    [("4.005", "decimal_max_places"), ("1234567.5", "decimal_whole_digits"), ("NaN", "finite_number")],
+)
+async def test_a_decimal_that_its_column_does_not_hold_is_pointed_at(ask: Any, price: str, code: str) -> None:
+    for text, further in ((PRICED, {"title": "New", "author": "2"}), (CHANGED, {})):
+        answer = await ask(text, user="ann", data={"price": price, **further})
+
+        (error,) = answer["errors"][0]["extensions"]["errors"]
+        assert (error["pointer"], error["code"]) == ("/data/price", code)
+
+
+async def test_a_change_moves_the_time_that_a_row_keeps_of_it(ask: Any) -> None:
+    before = (await Article.objects.get(pk=2)).changed_at
+
+    await ask('mutation { updateArticle(id: 2, data: {title: "Later"}) { id } }', user="ann")
+
+    article = await Article.objects.get(pk=2)
+    assert article.title == "Later"
+    assert article.changed_at > before

@@ -53,6 +53,7 @@ class Article(models.Model):
     reads = models.BigIntegerField(default=0)
     took = models.DurationField(null=True, blank=True)
     extra = models.JSONField(default=dict)
+    changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         app_label = "blogapp"  # so that tests may import it before the apps are set up

@@ -14,7 +14,9 @@ from covet.schema import ModelSchema
 from .models import Article, Author, Profile, Tag
 
 
-class ArticleIn(ModelSchema, model=Article, fields=["title", "body", "author", "tags", "status", "price"]): ...
+class ArticleIn(
+    ModelSchema, model=Article, fields=["title", "body", "author", "tags", "status", "price", "published_at"]
+): ...
 
 
 class AuthorIn(ModelSchema, model=Author, fields=["name", "email"]): ...
