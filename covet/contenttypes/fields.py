@@ -7,6 +7,7 @@ the database once and kept, so that most uses touch no further table.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from typing_extensions import TypeVar
@@ -288,14 +289,7 @@ class GenericForeignKey:
         if mode is not None and queryset._manner.mode is None:
             queryset = queryset.fetch_mode(mode)
         found = await peers.in_chunks(queryset, "pk__in", list(waiting))
-        for one in found:
-            for row in waiting.get(one.pk, ()):
-                stub = self.get_cached_value(row)
-                if stub is None or self.is_loaded(row):
-                    self.set_cached_value(row, one)
-                else:
-                    # Somebody may hold the object that knew its key only: it becomes the loaded one.
-                    peers.fill(stub, one)
+        peers.hand_out(self, found, waiting, attrgetter("pk"))
         return found
 
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:

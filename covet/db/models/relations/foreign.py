@@ -168,14 +168,7 @@ class ForeignKey(RelationField[T]):
         if not self.db_index and not self.unique:
             kwargs["db_index"] = False
         kwargs["on_delete"] = remote.on_delete
-        kwargs["to"] = self._label_of_target()
-        related_name, related_query_name = remote.names_given
-        if related_name:
-            kwargs["related_name"] = related_name
-        if related_query_name:
-            kwargs["related_query_name"] = related_query_name
-        if remote.limit_choices_to:
-            kwargs["limit_choices_to"] = remote.limit_choices_to
+        kwargs |= self._target_given()
         if remote.parent_link:
             kwargs["parent_link"] = True
         if self.to_field and not self._refers_to_key():

@@ -135,20 +135,14 @@ class ForeignObject(RelationField[T]):
         name, path, args, kwargs = super().deconstruct()
         if kwargs.get("editable") is False:
             del kwargs["editable"]
-        remote = self.remote_field
-        related_name, related_query_name = remote.names_given
+        given = self._target_given()
         kwargs |= {
-            "to": self._label_of_target(),
-            "on_delete": remote.on_delete,
+            "to": given["to"],
+            "on_delete": self.remote_field.on_delete,
             "from_fields": self.from_fields,
             "to_fields": self.to_fields,
+            **given,
         }
-        if related_name:
-            kwargs["related_name"] = related_name
-        if related_query_name:
-            kwargs["related_query_name"] = related_query_name
-        if remote.limit_choices_to:
-            kwargs["limit_choices_to"] = remote.limit_choices_to
         return name, path, args, kwargs
 
     # ── the two sides
@@ -356,14 +350,7 @@ class ForeignObject(RelationField[T]):
         found: list[Any] = []
         for start in range(0, len(keys), _FEW):
             found += await queryset.filter(among(names, keys[start : start + _FEW]))
-        for one in found:
-            for row in waiting.get(self.key_there(one), ()):
-                stub = self.get_cached_value(row)
-                if stub is None or self.is_loaded(row):
-                    self.set_cached_value(row, one)
-                else:
-                    # Somebody may hold the object that knew its key only: it becomes the loaded one.
-                    peers.fill(stub, one)
+        peers.hand_out(self, found, waiting, self.key_there)
         return found
 
     async def prefetch(self, instances: list[Any], queryset: Any, to_attr: str | None, alias: str | None) -> list[Any]:

@@ -138,14 +138,7 @@ class ManyToManyField(RelationField[M]):
         """Return what migrations write."""
         name, path, args, kwargs = super().deconstruct()
         remote = self.remote_field
-        kwargs["to"] = self._label_of_target()
-        related_name, related_query_name = remote.names_given
-        if related_name:
-            kwargs["related_name"] = related_name
-        if related_query_name:
-            kwargs["related_query_name"] = related_query_name
-        if remote.limit_choices_to:
-            kwargs["limit_choices_to"] = remote.limit_choices_to
+        kwargs |= self._target_given()
         if self._symmetrical_given is not None:
             kwargs["symmetrical"] = self._symmetrical_given
         if not remote.db_constraint:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
 from typing import Any
@@ -37,6 +37,7 @@ __all__ = [
     "complete",
     "fetch",
     "fill",
+    "hand_out",
     "in_chunks",
     "load_alone",
     "load_reverse_one",
@@ -210,6 +211,27 @@ def fill(instance: Any, found: Any) -> None:
     batch = found._row_state.peers
     if batch is not None:
         batch.add(instance)
+
+
+def hand_out(
+    field: Any, found: Iterable[Any], waiting: Mapping[Any, Iterable[Any]], key_of: Callable[[Any], Any]
+) -> None:
+    """Give objects that were loaded for a relation to the rows that wait for them.
+
+    Args:
+        field: The relation.
+        found: The objects.
+        waiting: The rows, by the key that they refer to.
+        key_of: Returns the key of an object.
+    """
+    for one in found:
+        for row in waiting.get(key_of(one), ()):
+            held = field.get_cached_value(row)
+            if held is None or field.is_loaded(row):
+                field.set_cached_value(row, one)
+            else:
+                # Somebody may hold the object that knew its key only: it becomes the loaded one.
+                fill(held, one)
 
 
 # ── relations

@@ -331,6 +331,17 @@ class RelationField(Field[T]):
     def _is_auto_link(self) -> bool:
         return self.auto_created
 
+    def _target_given(self) -> dict[str, Any]:
+        """Return what a migration writes of the target and of the relation's other side, as it was given."""
+        remote = self.remote_field
+        related_name, related_query_name = remote.names_given
+        given = {
+            "related_name": related_name,
+            "related_query_name": related_query_name,
+            "limit_choices_to": remote.limit_choices_to,
+        }
+        return {"to": self._label_of_target(), **{name: value for name, value in given.items() if value}}
+
     def _label_of_target(self) -> str:
         """Return what a migration writes as the target."""
         to = self.remote_field.model
