@@ -115,6 +115,8 @@ _ATTRIBUTES = {
     "validators": "_validators",
     "error_messages": "_error_messages",
 }
+# Attributes that are made of the options when they are first asked for.
+_MADE = ("_adapters", "_converters", "_signature", "error_messages", "validators")
 _NAMES, _VALUES = tuple(_DEFAULTS), tuple(_DEFAULTS.values())
 # All of them in one call: a comparison of models takes apart every field twice.
 _read_options = operator.attrgetter(*[_ATTRIBUTES.get(option, option) for option in _DEFAULTS])
@@ -163,7 +165,7 @@ class Field(TakesLookups, Generic[T]):
     }
     description: ClassVar[Any] = "Field of type: %(field_type)s"
     system_check_removed_details: ClassVar[Mapping[str, Any] | None] = None
-    # A database column exists for it, unless ``column_type`` says None.
+    # What stands on the model class under the field's attribute, for fields whose values are not plain.
     descriptor_class: ClassVar[type[Any] | None] = None
     generated: ClassVar[bool] = False
 
@@ -192,7 +194,7 @@ class Field(TakesLookups, Generic[T]):
     column: str
     model: type[Model]
     verbose_name: Any
-    #: Call for the SQL of the value on the way out of the database, where it is needed; see ``converter``.
+    #: Called with ``(value, None, dialect)`` on the way out of the database, after the dialect's own conversion.
     from_db_value: ClassVar[Callable[..., Any] | None] = None
 
     if TYPE_CHECKING:
@@ -594,8 +596,8 @@ class Field(TakesLookups, Generic[T]):
     def __copy__(self) -> Self:
         new = object.__new__(type(self))
         state = dict(self.__dict__)
-        for cached in ("_adapters", "_converters", "_signature", "error_messages", "validators"):
-            state.pop(cached, None)
+        for made in _MADE:
+            state.pop(made, None)
         new.__dict__.update(state)
         return new
 
@@ -612,7 +614,8 @@ class Field(TakesLookups, Generic[T]):
     def __reduce__(self) -> Any:
         model = getattr(self, "model", None)
         if model is None:
-            return _restore_loose, (type(self), {k: v for k, v in self.__dict__.items() if not k.startswith("_adapt")})
+            # What was made for a dialect may be a function within a function, which nothing can pickle.
+            return _restore_loose, (type(self), {k: v for k, v in self.__dict__.items() if k not in _MADE})
         return _restore_field, (model._meta.app_label, model._meta.object_name, self.name)
 
     def __eq__(self, other: object) -> bool:
