@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 
+from covet.exceptions import ImproperlyConfigured
+from covet.text import suggest
+
 if TYPE_CHECKING:
     from covet.access.permissions import Action
 
@@ -42,6 +45,8 @@ BULK: Final[dict[str, Standard]] = {
     "bulk_delete": Standard("DELETE", False, "bulk", "delete", 204),
 }
 
+_HTTP: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
 
 class MarkedAction(Struct, frozen=True):
     """What ``@action`` says of a method."""
@@ -70,10 +75,24 @@ def action(
         url_name: For ``reverse("authors-promote")``; the method's name, with dashes, when left out.
         options: As for ``Router.route``: ``response``, ``status``, ``permissions``, ``summary``, … A method that returns
             its viewset's model or a queryset of it is shown by the viewset's schema without ``response``.
+
+    Raises:
+        ImproperlyConfigured: ``methods`` is no list of HTTP methods, or ``url_path`` has slashes at its ends.
     """
+    if isinstance(methods, str):
+        raise ImproperlyConfigured(f"@action(methods=…) is a list: write methods=[{methods!r}].")
+    upper = tuple(name.upper() for name in methods)
+    for name in upper:
+        if name not in _HTTP:
+            near = suggest(name, _HTTP)
+            hint = f"Did you mean {near.lower()!r}?" if near else f"There are: {', '.join(_HTTP).lower()}."
+            raise ImproperlyConfigured(f"@action(methods=…) has {name.lower()!r}, which is no HTTP method. {hint}")
+    if url_path is not None and url_path != url_path.strip("/"):
+        raise ImproperlyConfigured(
+            f"@action(url_path={url_path!r}) has its slashes from the router: write {url_path.strip('/')!r}."
+        )
 
     def mark(method: F) -> F:
-        upper = tuple(name.upper() for name in methods)
         method.__covet_action__ = MarkedAction(detail, upper, options, url_path, url_name)  # type: ignore[attr-defined]
         return method
 

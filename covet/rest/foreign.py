@@ -81,6 +81,7 @@ _OF_VIEWSETS: Final = {
     "check_throttles": "write throttles = […]",
     "content_negotiation_class": "write formats = […]",
     "destroy": "write delete(self, request, pk), or perform_delete(self, request, instance)",
+    "determine_version": "mount routers by Versions, and read request.version",
     "dispatch": "a class in MIDDLEWARE runs round every request",
     "exclude": "write schema = … with a ModelSchema of the fields that are shown",
     "exclude_fields": "write schema = … with a ModelSchema of the fields that are shown",

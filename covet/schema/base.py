@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from covet.db.models.relations.access import is_absent
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.schema import foreign
+else:
+    foreign = late_module(__name__, "covet.schema.foreign")
 
 __all__ = ["OUTPUT", "Schema"]
 
 OUTPUT: Final[dict[str, Any]] = {"covet": "output"}
 """The validation context of answers: what the database holds passes, also where a rule for input has changed since."""
+
+# Methods of a serializer, which are worth a closer look; and what fields of a model have in their schemas.
+_SUSPECTS: Final = frozenset({"create", "to_internal_value", "to_representation", "update", "validate"})
+_OF_MODELS: Final = frozenset({"format", "readOnly"})
 
 
 def _model_fields(schema: Any) -> dict[str, Any]:
@@ -71,6 +81,16 @@ class Schema(BaseModel):
         json_schema_serialization_defaults_required=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse what a serializer would have, and a schema would keep in silence."""
+        super().__pydantic_init_subclass__(**kwargs)
+        extras = [info.json_schema_extra for info in cls.model_fields.values()]
+        if any(name in _SUSPECTS or name.startswith(("validate_", "get_")) for name in vars(cls)) or any(
+            isinstance(extra, dict) and not extra.keys() <= _OF_MODELS for extra in extras
+        ):
+            foreign.check_schema(cls)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

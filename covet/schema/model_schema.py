@@ -9,12 +9,16 @@ from pydantic import create_model
 from pydantic._internal._model_construction import ModelMetaclass
 
 from covet.exceptions import ImproperlyConfigured
+from covet.loading import late_module
 from covet.schema.base import Schema
 from covet.schema.field_types import definition, resolve_names
 from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.schema import foreign
+else:
+    foreign = late_module(__name__, "covet.schema.foreign")
 
 __all__ = ["ModelSchema"]
 
@@ -107,6 +111,10 @@ class ModelSchema(Schema, metaclass=ModelSchemaMeta):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         if kwargs:  # pydantic has taken those of its configuration
             word = next(iter(kwargs))
+            if word in foreign.OF_SCHEMAS:
+                raise ImproperlyConfigured(
+                    f"class {cls.__name__}(ModelSchema) has no keyword {word!r}: {foreign.OF_SCHEMAS[word]}."
+                )
             near = _WORDS.get(word) or suggest(word, _KEYWORDS)
             hint = f"Did you mean '{near}'?" if near else f"There are: {', '.join(_KEYWORDS)}."
             raise ImproperlyConfigured(f"class {cls.__name__}(ModelSchema) has no keyword {word!r}. {hint}")
@@ -125,17 +133,20 @@ def _refuse_inner(name: str, namespace: dict[str, Any]) -> None:
     """Refuse Django's ``class Meta`` and django-ninja's ``class Config``, which would make a schema without any field.
 
     Raises:
-        ImproperlyConfigured: There is one that names a model or fields.
+        ImproperlyConfigured: There is one that names a model, fields, or what REST framework says of a serializer.
     """
     for inner in ("Meta", "Config"):
         said = vars(namespace[inner]) if isinstance(namespace.get(inner), type) else {}
+        others = "".join(f" {word}: {foreign.OF_SCHEMAS[word]}." for word in said if word in foreign.OF_SCHEMAS)
         if not said.keys() & {"model", "fields", "model_fields", "exclude"}:
+            if others:
+                raise ImproperlyConfigured(f"{name} has a class {inner}, which says nothing here.{others}")
             continue
         model = getattr(said.get("model"), "__name__", "…")
         fields = said.get("fields", said.get("model_fields"))
         rest = f"exclude={said['exclude']!r}" if fields is None and "exclude" in said else f"fields={fields or '…'!r}"
         raise ImproperlyConfigured(
-            f"{name} has a class {inner}, which says nothing here: write class {name}(ModelSchema, model={model}, {rest})."
+            f"{name} has a class {inner}, which says nothing here: write class {name}(ModelSchema, model={model}, {rest}).{others}"
         )
 
 

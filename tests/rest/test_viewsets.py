@@ -280,3 +280,17 @@ def test_what_is_not_shown_is_not_written_unless_a_row_needs_it() -> None:
     class Title(ModelSchema, model=Article, fields=["id", "title"]): ...
 
     assert set(default_input(Article, Title).model_fields) == {"title", "author"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": "post"}, r"is a list: write methods=\['post'\]"),
+        ({"methods": ["psot"]}, "has 'psot', which is no HTTP method. Did you mean 'post'?"),
+        ({"methods": ["xyz"]}, "There are: get, post, put, patch, delete, head, options"),
+        ({"url_path": "/by-day/"}, "has its slashes from the router: write 'by-day'"),
+    ],
+)
+def test_an_action_that_no_request_would_reach_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=message):
+        action(detail=True, **options)

@@ -397,7 +397,7 @@ def test_a_class_inside_that_names_the_model_is_refused(inner: str, said: dict[s
     [
         ("partial", "Did you mean 'optional='__all__''?"),
         ("feilds", "Did you mean 'fields'?"),
-        ("depth", "There are: model, fields, exclude, optional."),
+        ("colour", "There are: model, fields, exclude, optional."),
     ],
     ids=["partial", "misspelt", "unknown"],
 )
