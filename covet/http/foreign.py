@@ -14,6 +14,8 @@ INSTEAD: Final = {
     "GET": "request.query",
     "META": "request.headers['x-name'] for headers, request.client for the peer's address",
     "POST": "await request.form()",
+    "accepted_media_type": "request.headers.get('accept')",
+    "accepted_renderer": "request.headers.get('accept')",
     "args": "request.query",
     "auser": "await request.user",
     "base_url": "request.build_absolute_uri('/')",
@@ -27,6 +29,7 @@ INSTEAD: Final = {
     "path_info": "request.path",
     "query_params": "request.query",
     "resolver_match": "request.route and request.path_params",
+    "successful_authenticator": "await request.user",
     "url": "request.build_absolute_uri(), or request.path",
     "url_for": "reverse(name, kwargs={…}) of covet.urls; request.build_absolute_uri(reverse(…)) has the host",
 }

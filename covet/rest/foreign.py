@@ -11,6 +11,7 @@ from covet.http.status import STATUSES
 from covet.text import misspelt, suggest
 
 __all__ = [
+    "OF_INSTANCES",
     "absent_permission",
     "absent_router_method",
     "check_by_method",
@@ -139,6 +140,21 @@ _OF_CLASSES: Final = [name for name in _OF_VIEWSETS if name.endswith(("_class", 
 _CALLED: Final = ("after_", "before_", "get_", "perform_", "write_")
 
 _LISTS: Final = ("filters", "formats", "ordering", "permissions", "search", "serves", "tags", "throttles")
+
+# What is asked of an instance, which here serves all requests at once.
+OF_INSTANCES: Final = {
+    "action": "request.method, or request.route.name, which is 'articles-detail' or the like",
+    "args": "request.path_params",
+    "check_object_permissions": "await self.get_object(request, pk), which asks them",
+    "filter_queryset": "filters.apply(queryset), with an argument filters: Filters",
+    "get_paginated_response": "return queryset with response=Page[…], which cuts it",
+    "get_serializer": "return value, which the schema shows; an argument data is the body, checked",
+    "kwargs": "request.path_params",
+    "paginate_queryset": "return queryset with response=Page[…], which cuts it",
+    "paginator": "pagination = Page in the class",
+    "request": "request, which is an argument of each method",
+    "reverse_action": "reverse('articles-promote', args=[pk]) of covet.urls",
+}
 
 _OF_ROUTERS: Final = {
     "add_api_route": "write api.route(method, path)(function)",

@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from covet.exceptions import ImproperlyConfigured
+from covet.http.foreign import Absent
 from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
 from covet.rest.endpoint import Endpoint
-from covet.rest.foreign import check_by_method, check_viewset, unknown_option
+from covet.rest.foreign import OF_INSTANCES, check_by_method, check_viewset, unknown_option
 from covet.rest.render import UNSET
 from covet.schema.field_types import python_type
 
@@ -206,3 +207,7 @@ class ViewSet:
 
     def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
         return {}
+
+
+for _name, _advice in OF_INSTANCES.items():
+    setattr(ViewSet, _name, Absent(_name, _advice, "A viewset"))

@@ -294,3 +294,33 @@ def test_what_is_not_shown_is_not_written_unless_a_row_needs_it() -> None:
 def test_an_action_that_no_request_would_reach_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=message):
         action(detail=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("request", "Write request, which is an argument of each method"),
+        ("kwargs", "Write request.path_params"),
+        ("action", "Write request.method, or request.route.name"),
+        ("get_serializer", "an argument data is the body, checked"),
+        ("filter_queryset", r"Write filters.apply\(queryset\)"),
+    ],
+)
+def test_an_instance_says_where_what_belongs_to_a_request_is(name: str, instead: str) -> None:
+    """One serves all requests, so that it cannot hold any of it."""
+    viewset = AuthorViewSet()
+
+    with pytest.raises(AttributeError, match=rf"A viewset has no attribute '{name}'. .*{instead}"):
+        getattr(viewset, name)
+    assert not hasattr(AuthorViewSet, name)
+
+
+def test_a_name_that_is_only_there_to_be_explained_may_be_taken() -> None:
+    class Actions(ReadOnlyModelViewSet, model=Author):
+        action = "mine"
+
+        @property
+        def kwargs(self) -> str:
+            return "mine too"
+
+    assert (Actions().action, Actions().kwargs) == ("mine", "mine too")
