@@ -212,7 +212,7 @@ def _report(error: Exception) -> int:
         return _fail(str(error), error.exit_code)
     if isinstance(error, CovetError):
         return _fail(str(error), FAILED)
-    from covet.porting.hints import use_hint  # only a mistake needs them
+    from covet.porting.hints import import_hint, use_hint  # only a mistake needs them
     from covet.porting.twins import explain_twin
 
     explain_twin(error)
@@ -221,7 +221,7 @@ def _report(error: Exception) -> int:
     while current is not None:
         where = f"{current.tb_frame.f_code.co_filename}, line {current.tb_lineno}"
         current = current.tb_next
-    hint = use_hint(error)
+    hint = import_hint(error) or use_hint(error)
     text = " ".join([f"{error}.{hint}" if hint else f"{error}", *getattr(error, "__notes__", ())])
     return _fail(
         f"{type(error).__name__}: {text} ({where}). Run it again with --traceback to see how it came to that.", FAILED

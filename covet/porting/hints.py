@@ -187,6 +187,7 @@ _OTHER_WORDS: Final = {
     "django.utils.translation.get_language_from_request": "covet.i18n.get_language(), in a request behind LocaleMiddleware",
     "django.utils.translation.to_locale": "nothing: a language code is both",
     "django.views.csrf": "the template 403.html, or handler403",
+    "django.views.decorators.cache_page": "covet.db.models.QuerySet.cache() for queries, and cache_control beside it for clients",
     "django.views.decorators.cache.cache_page": "covet.db.models.QuerySet.cache() for queries, and covet.views.decorators.cache_control for clients",
     "django.views.decorators.clickjacking": "the header X-Frame-Options of the response, which SecurityMiddleware then leaves alone",
     "django.views.defaults": "the templates 404.html, 500.html and so on, or handler404 and its like",

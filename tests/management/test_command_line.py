@@ -262,3 +262,12 @@ def test_a_command_that_was_written_for_django_is_told_what_to_write(manage, pro
     assert done.returncode == 1
     assert "'older' cannot be loaded" in done.stderr
     assert "Instead of django.core.management.base.BaseCommand there is: a command is a function" in done.stderr
+
+
+def test_an_import_of_another_framework_is_told_what_to_write(manage):
+    """That of an app's module is told of where it is collected; one of the project's urls.py comes to the command itself."""
+    done = manage("fails", "import")
+
+    assert done.returncode == 1
+    assert "No module named 'rest_framework'" in done.stderr
+    assert "Instead of rest_framework.views.APIView there is: covet.rest.ViewSet" in done.stderr
