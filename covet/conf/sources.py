@@ -173,20 +173,20 @@ def _set(draft: _Draft, name: str, path: tuple[str, ...], text: str, source: str
     merged: dict[str, Any] = dict(root)
     here = merged
     *parents, last = path
-    for depth, part in enumerate(parents):
-        key = _key(here, part, name, depth)
+    for part in parents:
+        key = _key(here, part, name)
         inner = here.get(key, {})
         if isinstance(inner, str) and name in ALIASED:
             inner = {"url": inner}  # a sub-key refines a URL
         here[key] = dict(inner) if isinstance(inner, Mapping) else {}
         here = here[key]
-    key = _key(here, last, name, len(parents))
+    key = _key(here, last, name)
     here[key] = _loose(text) if len(path) > 1 or name not in ALIASED else _entry(text)
     draft.values[name] = merged
     draft.sources.setdefault(name, ["default"]).append(source)
 
 
-def _key(mapping: Mapping[str, Any], part: str, name: str, depth: int) -> str:
+def _key(mapping: Mapping[str, Any], part: str, name: str) -> str:
     """An environment's names are upper-case; the mapping's own spelling wins, then aliases and parts are lower-case."""
     for key in mapping:
         if isinstance(key, str) and key.lower() == part.lower():

@@ -110,5 +110,6 @@ def _linked(root: Path, path: str) -> Path | None:
 
 @lru_cache(maxsize=4096)
 def _is_stored(root: str, path: str) -> bool:
+    """Whether a path is a name made of the file's content; kept by the folder too: another one has another manifest."""
     found = manifest.current()
     return found is not None and path in found.stored

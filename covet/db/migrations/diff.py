@@ -86,10 +86,10 @@ def _created_models(comparison: Comparison) -> Iterator[Change]:
             for name, reference in model.references.items()
             if not _is_hard(model, name, reference) and later & {reference.to, reference.through}
         }
-        yield from _create(comparison, model, put_off)
+        yield from _create(model, put_off)
 
 
-def _create(comparison: Comparison, model: ModelState, put_off: set[str]) -> Iterator[Change]:
+def _create(model: ModelState, put_off: set[str]) -> Iterator[Change]:
     """Yield the creation of one model; fields of ``put_off``, and the rules of the model then, come after it."""
     key = model.key
     options = {name: value for name, value in model.options.items() if value or not isinstance(value, (list, set))}

@@ -50,7 +50,7 @@ def between_releases(
         return
     noticed = [effect for effect in effects if effect.matters]
     if isinstance(operation, (RunPython, RunSQL)):
-        yield from _of_own_code(migration, operation, noticed, vendor, backwards=backwards)
+        yield from _of_own_code(migration, operation, noticed, vendor)
     elif not noticed:
         return
     elif isinstance(operation, SeparateDatabaseAndState):
@@ -147,7 +147,7 @@ def _has_to_be_given(field: Field[object]) -> bool:
 
 
 def _of_own_code(
-    migration: Migration, operation: RunPython | RunSQL, noticed: Sequence[Effect], vendor: str, *, backwards: bool
+    migration: Migration, operation: RunPython | RunSQL, noticed: Sequence[Effect], vendor: str
 ) -> Iterator[Advice]:
     """Yield what is to be said of functions and of statements that people wrote."""
     if isinstance(operation, RunPython):

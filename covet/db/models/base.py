@@ -279,7 +279,7 @@ class Model(metaclass=ModelBase):
 
     def unique_error_message(self, model: type[Model], unique_check: Sequence[str]) -> ValidationError:
         """Return the error for values that another row has already; override it for a text of your own."""
-        return cleaning.unique_error(self, model, unique_check)
+        return cleaning.unique_error(model, unique_check)
 
     # Constraints are below the query room; they ask the database through these.
 

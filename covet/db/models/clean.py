@@ -120,7 +120,7 @@ async def validate_unique(instance: Model, exclude: Collection[str] | None) -> N
     errors: Errors = {}
     for rule in _unique_rules(type(instance), excluded):
         if await _is_taken(instance, rule):
-            error = unique_error(instance, rule.model, rule.names)
+            error = unique_error(rule.model, rule.names)
             errors.setdefault(rule.names[0] if len(rule.names) == 1 else NON_FIELD_ERRORS, []).append(error)
     for model, kind, name, date_name in _date_rules(type(instance), excluded):
         if await _is_taken_on_date(instance, model, kind, name, date_name):
@@ -147,7 +147,7 @@ async def validate_constraints(instance: Model, exclude: Collection[str] | None)
         raise ValidationError(errors)
 
 
-def unique_error(instance: Model, model: type[Model], names: Sequence[str]) -> ValidationError:
+def unique_error(model: type[Model], names: Sequence[str]) -> ValidationError:
     """Return the error for values that another row has already."""
     meta = model._meta
     params: dict[str, Any] = {

@@ -234,7 +234,7 @@ def _inherit_fields(cls: Any, parents: list[Any]) -> None:
         elif base._meta.abstract:
             _copy_abstract(cls, base, own, taken)
         else:
-            _link_concrete(cls, base, own, taken, links)
+            _link_concrete(cls, base, own, links)
             taken.update(field.name for field in base._meta.local_fields)
 
 
@@ -290,7 +290,7 @@ def _copy_abstract(cls: Any, base: Any, own: set[str], taken: set[str]) -> None:
     _copy_private(cls, base, own)
 
 
-def _link_concrete(cls: Any, base: Any, own: set[str], taken: set[str], links: dict[str, Any]) -> None:
+def _link_concrete(cls: Any, base: Any, own: set[str], links: dict[str, Any]) -> None:
     options: Options = cls._meta
     for field in (*base._meta.local_fields, *base._meta.local_many_to_many):
         if field.name in own:

@@ -47,12 +47,12 @@ def column_node(model: type[Model], expression: Any) -> nodes.Node:
     Raises:
         FieldError: It reaches into another table.
     """
-    return _build(model, expression, _NEUTRAL, lambda _model, name: nodes.Column(None, name), local=True)
+    return _build(model, expression, lambda _model, name: nodes.Column(None, name), local=True)
 
 
 async def holds(condition: Any, instance: Model, using: str | None = None) -> bool:
     """Ask the database whether a condition holds for an instance's values; unknown counts as yes, as in SQL's checks."""
-    node = _instance_node(condition, instance, using)
+    node = _instance_node(condition, instance)
     one, zero = nodes.Keyword("1"), nodes.Keyword("0")
     (found,) = await _select(instance, using, [nodes.Case((nodes.When(nodes.Not(node), zero),), one)])
     return bool(found)
@@ -60,7 +60,7 @@ async def holds(condition: Any, instance: Model, using: str | None = None) -> bo
 
 async def evaluate(expressions: Sequence[Any], instance: Model, using: str | None = None) -> list[Any]:
     """Return what expressions give for an instance's values, computed by the database."""
-    return await _select(instance, using, [_instance_node(each, instance, using) for each in expressions])
+    return await _select(instance, using, [_instance_node(each, instance) for each in expressions])
 
 
 def is_known(instance: Model, names: Sequence[str]) -> bool:
@@ -89,26 +89,23 @@ async def _select(instance: Model, using: str | None, outputs: Sequence[nodes.No
     return list(row)
 
 
-def _instance_node(expression: Any, instance: Model, using: str | None) -> nodes.Node:
-    dialect = connections[_alias(instance, using)].dialect
-
+def _instance_node(expression: Any, instance: Model) -> nodes.Node:
     def value(model: type[Model], column: str) -> nodes.Node:
         field = next(field for field in model._meta.local_concrete_fields if field.column == column)
         if field.generated:
             # The database has not computed it yet: put in what it computes.
-            return _instance_node(field.expression, instance, using)
+            return _instance_node(field.expression, instance)
         found = getattr(instance, field.attname)
         if found is None:
             return nodes.Cast(nodes.Keyword("NULL"), field.column_type())
         return nodes.Bound(field.get_prep_value(found), field.column_type())
 
-    return _build(type(instance), expression, dialect, value, local=False)
+    return _build(type(instance), expression, value, local=False)
 
 
 def _build(
     model: type[Model],
     expression: Any,
-    dialect: Dialect,
     column: Callable[[type[Model], str], nodes.Node],
     *,
     local: bool,

@@ -203,7 +203,7 @@ def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[s
             continue
         if _is_transform(field, kind, name):
             transforms.append(name)
-            field = _transformed(field, kind, name)
+            field = _transformed(field, name)
             kind = _kind(field)
             continue
         last = position == len(rest) - 1
@@ -296,7 +296,7 @@ def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
         return Operand(resolved.node, resolved.field, bilateral=both)
     if kind == "json":
         return Operand(json_paths.json_step(operand.node, name), field)
-    target = _transformed(field, kind, name)
+    target = _transformed(field, name)
     zone = (n.Bound(str(build.zone), _TEXT),) if kind == "datetime" else ()
     if name in {"date", "time"}:
         return Operand(n.Func(f"TRUNC_{name.upper()}", (operand.node, *zone), type=n.ColumnType(name)), target)
@@ -321,7 +321,7 @@ def _is_transform(field: Field[Any] | None, kind: str, name: str) -> bool:
     return name in _transforms_of(kind) or (field is not None and field.get_transform(name) is not None)
 
 
-def _transformed(field: Field[Any] | None, kind: str, name: str) -> Field[Any] | None:
+def _transformed(field: Field[Any] | None, name: str) -> Field[Any] | None:
     """Return the field that describes a transform's result."""
     if field is not None:
         custom = field.get_transform(name)

@@ -248,7 +248,7 @@ async def update_row(
     cache_key = ("update_row", model, columns.names, shapes)
     plan: _Returned | None = database.statements.get(cache_key)
     if plan is None:
-        plan = _compile_update(model, columns.fields, values, key, database, version, takes_all=shapes is None)
+        plan = _compile_update(model, columns.fields, values, database, version, takes_all=shapes is None)
         database.statements[cache_key] = plan
     keys = key if model._meta.pk.is_composite else (key,)
     sql, args = plan.bind([*arguments, *keys] if version is None else [*arguments, *keys, version[1]])
@@ -268,7 +268,6 @@ def _compile_update(
     model: Any,
     fields: Sequence[Any],
     values: Sequence[Any],
-    key: Any,
     database: Database,
     version: Any = None,
     *,
@@ -413,7 +412,7 @@ async def _insert_untold(
     returning: Sequence[Any],
     conflict: Conflict | None,
 ) -> list[Sequence[Any] | None]:
-    """Insert without RETURNING: MySQL tells the first key, and gives the rows of one statement consecutive ones."""
+    """Insert without RETURNING: MySQL tells the first key, and so all of them where there is one row."""
     _rows_told, last_id = await database.insert(sql, args)
     auto = model._meta.auto_field
     if conflict is None and last_id and len(returning) == 1 and returning[0] is auto and len(part) == 1:
