@@ -100,14 +100,10 @@ def generic_manager_class(field: Any, base: Any = None) -> type[Any]:
                 queryset._manner = queryset._manner.but(known=(foreign_key, self.instance))
             if wants_peers(self.instance):
                 queryset._ahead = self
-            return queryset  # type: ignore[no-any-return]  # as above
+            return queryset
 
         def _key(self) -> Any:
             return self.key_of(self.instance)
-
-        def all_rows(self) -> QuerySet[Any, Any]:
-            """Return the rows of all instances, as the related model's manager gives them."""
-            return super().get_queryset()  # type: ignore[no-any-return]  # a queryset of the related model
 
         def key_of(self, instance: Any) -> Any:
             """Return what the rows know an instance by."""
@@ -117,10 +113,6 @@ def generic_manager_class(field: Any, base: Any = None) -> type[Any]:
             """Return the rows of ``base`` by the key of the instance that they refer to."""
             typed = base.filter(**{field.content_type_field.attname: Subquery(self._types())})
             return await read_among(typed, field.object_id_field_name, keys)
-
-        def all(self) -> QuerySet[Any, Any]:
-            """Return the rows; those prefetched can be iterated at once."""
-            return self.get_queryset()
 
         def _types(self) -> QuerySet[Any, Any]:
             """Return the key of the instance's type: as a query inside the query, since it cannot be awaited here."""

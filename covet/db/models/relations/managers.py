@@ -80,9 +80,17 @@ class BoundManager:
         # What reading for all peers needs of each kind.
 
         def _key(self) -> Any: ...
-        def all_rows(self) -> QuerySet[Any, Any]: ...
+        def get_queryset(self) -> QuerySet[Any, Any]: ...
         def key_of(self, instance: Any) -> Any: ...
         async def read_rows(self, base: Any, keys: list[Any]) -> dict[Any, list[Any]]: ...
+
+    def all(self) -> QuerySet[Any, Any]:
+        """Return the rows; those prefetched can be iterated at once."""
+        return self.get_queryset()
+
+    def all_rows(self) -> QuerySet[Any, Any]:
+        """Return the rows of all instances, as the related model's manager gives them."""
+        return super().get_queryset()  # type: ignore[misc,no-any-return]  # of the manager that stands behind this class
 
     async def read_ahead(self, queryset: QuerySet[Any, Any], database: Database) -> list[Any] | None:
         """Return the rows of ``queryset``, read for all peers of the instance; ``None`` where the query has to run."""
@@ -141,10 +149,6 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
         def _key(self) -> Any:
             return self._check_saved(getattr(self.instance, owner_key))
 
-        def all_rows(self) -> QuerySet[Any, Any]:
-            """Return the rows of all instances, as the related model's manager gives them."""
-            return super().get_queryset()  # type: ignore[no-any-return]  # a queryset of the related model
-
         def key_of(self, instance: Any) -> Any:
             """Return what the rows know an instance by; ``None`` where that is not loaded."""
             return instance.__dict__.get(owner_key)
@@ -170,10 +174,6 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             queryset = super().get_queryset()
             queryset._db = self._write_alias()
             return queryset
-
-        def all(self) -> QuerySet[Any, Any]:
-            """Return the rows; those prefetched can be iterated at once."""
-            return self.get_queryset()
 
         async def add(self, *objs: Any, bulk: bool = True) -> None:
             """Let these rows refer to the instance, by one UPDATE, or with ``bulk=False`` by saving each."""
@@ -240,7 +240,7 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
     if field.null:
         _add_removal(ReverseManager, relation)
     else:
-        _add_set(ReverseManager, relation)
+        _add_set(ReverseManager)
     return ReverseManager
 
 
@@ -266,7 +266,7 @@ def _reference(field: Any, key: Any, instance: Any) -> dict[str, Any]:
     return {part.name: value for part, value in field.assignments(key)}
 
 
-def _add_set(cls: Any, relation: Any) -> None:
+def _add_set(cls: Any) -> None:
     async def set_(self: Any, objs: Iterable[Any], *, bulk: bool = True, clear: bool = False) -> None:
         """Let these rows refer to the instance; those that do already stay."""
         await self.add(*list(objs), bulk=bulk)
@@ -360,10 +360,6 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
         def _key(self) -> Any:
             return self._check_saved(getattr(self.instance, self.source.target_field.attname))
 
-        def all_rows(self) -> QuerySet[Any, Any]:
-            """Return the rows of all instances, as the related model's manager gives them."""
-            return super().get_queryset()  # type: ignore[no-any-return]  # a queryset of the related model
-
         def key_of(self, instance: Any) -> Any:
             """Return what the rows know an instance by; ``None`` where that is not loaded."""
             return instance.__dict__.get(self.source.target_field.attname)
@@ -382,11 +378,7 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
             queryset.query = queryset.query.with_extras(sticky=True)
             if wants_peers(self.instance):
                 queryset._ahead = self
-            return queryset  # type: ignore[no-any-return]  # as above
-
-        def all(self) -> QuerySet[Any, Any]:
-            """Return the rows; those prefetched can be iterated at once."""
-            return self.get_queryset()
+            return queryset
 
         def _unfiltered(self) -> Any:
             queryset = super().get_queryset()
