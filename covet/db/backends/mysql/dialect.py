@@ -27,7 +27,7 @@ from covet.db.sql.dialect import (
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
 from covet.db.sql.statements import Conflict, Lock
 
-__all__ = ["MySQLDialect", "use_native_moments"]
+__all__ = ["MySQLDialect"]
 
 
 def _string_agg(func: Func, write: Write) -> str:
@@ -232,6 +232,8 @@ class MySQLDialect(Dialect):
 
     def converter(self, type: ColumnType) -> Convert | None:
         """Return the converter back to Python's types."""
+        if type.kind == "datetime":
+            _use_native_moments()
         return _CONVERTERS.get(type.kind)
 
     def text_literal(self, value: str) -> str:
@@ -415,8 +417,11 @@ INLINE[_aware] = _BY_CALLS = Inline(
 )
 
 
-def use_native_moments() -> None:
-    """Let generated code give moments their zone natively, where that half is there; it is loaded with the first connection."""
+def _use_native_moments() -> None:
+    """Let generated code give moments their zone natively, where that half is there; it is loaded with the first of that code.
+
+    The first connection would be too late: the statement that opens it has its code by then, and may keep it.
+    """
     from covet import accel
 
     if accel.active()["in_utc"] == "rust":

@@ -13,7 +13,7 @@ from covet.db import errors as e
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver
 from covet.db.backends.features import Features, require_version, version_tuple
 from covet.db.backends.mysql.connection import CANCELLED, NOT_CONNECTED, MySQLConnection
-from covet.db.backends.mysql.dialect import MySQLDialect, use_native_moments
+from covet.db.backends.mysql.dialect import MySQLDialect
 from covet.db.backends.mysql.libraries import choose_library
 
 __all__ = ["MySQLDriver"]
@@ -59,7 +59,6 @@ class MySQLDriver(Driver):
         """Open a connection, in UTC and strict mode."""
         config = self.config
         options = config.options
-        use_native_moments()
         set_up = f"{self._set_up}; {self._isolation}"
         if options.get("init_command"):
             set_up = f"{set_up}; {options['init_command']}"

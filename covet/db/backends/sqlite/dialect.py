@@ -32,7 +32,7 @@ from covet.db.sql.dialect import (
 )
 from covet.db.sql.nodes import Bound, ColumnType, Func, Node
 
-__all__ = ["SQLiteDialect", "use_native_moments"]
+__all__ = ["SQLiteDialect"]
 
 
 def _concat(func: Func, write: Write) -> str:
@@ -217,6 +217,8 @@ class SQLiteDialect(Dialect):
         """Return the converter back; decimals get the digits that their column declares."""
         if type.kind == "decimal" and type.scale is not None:
             return _decimal_of_scale(type.scale)
+        if type.kind == "datetime":
+            _use_native_moments()
         return _CONVERTERS.get(type.kind)
 
     def bool_literal(self, value: bool) -> str:
@@ -385,8 +387,11 @@ INLINE[_datetime] = Inline(
 )
 
 
-def use_native_moments() -> None:
-    """Let generated code read moments natively, where the native half is there; it is loaded with the first connection."""
+def _use_native_moments() -> None:
+    """Let generated code read moments natively, where the native half is there; it is loaded with the first of that code.
+
+    The first connection would be too late: the statement that opens it has its code by then, and keeps it.
+    """
     from covet import accel
 
     if accel.active()["read_moment"] == "rust":

@@ -17,7 +17,7 @@ import aiosqlite
 from covet.db import errors as e
 from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows, Unmade
 from covet.db.backends.features import Features, require_version
-from covet.db.backends.sqlite.dialect import SQLiteDialect, use_native_moments
+from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.backends.sqlite.functions import register_functions
 from covet.db.backends.sqlite.worker import Worker
 from covet.exceptions import ImproperlyConfigured
@@ -285,7 +285,6 @@ class SQLiteDriver(Driver):
     async def connect(self, *, read_only: bool = False) -> SQLiteConnection:
         """Open the file (made when it does not exist) and set the pragmas."""
         require_version(self.features.server, self.features.version, self.minimum, self.alias)
-        use_native_moments()
         options = dict(self.config.options)
         target, uri = self._target(options)
         timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))
