@@ -164,12 +164,13 @@ def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
     """Return the step that finds the view, calls it and catches its errors, where no middleware has a hook."""
     if resolver.hosts:
         return _step_with_hooks(resolver, NO_HOOKS, errors)
-    resolve, plain_get = resolver.resolve, resolver.plain_get
+    resolve, plain = resolver.resolve, resolver.plain
 
     def answer(request: Request) -> Awaitable[Response]:
         # Not async: hands over the coroutine of the route, so this costs a call and no coroutine.
         # It begins as ``resolve`` does: a call less for most requests.
-        route = plain_get.get(request.path) if request.method == "GET" else None
+        routes = plain.get(request.method)
+        route = None if routes is None else routes.get(request.path)
         params: dict[str, Any] = {}
         if route is None:
             try:

@@ -70,6 +70,7 @@ SWEEP_S = 1.0
 # A connection that came just before the end gets this long for the request that is on its way.
 LAST_REQUEST_S = 1.0
 
+_HASH = ord("#")
 _ALWAYS = frozenset({b"connection", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"})
 
@@ -265,7 +266,7 @@ class CovetProtocol(HttpToolsProtocol):
             if (
                 not url.startswith(b"/")
                 or url.startswith(b"//")
-                or b"#" in url
+                or _HASH in url  # a number: it takes a tenth of what bytes would
                 or not url.isascii()
                 # HTTP/1.0 stays open only if the client says so; to ask for the version builds a text each time.
                 or ((self.says_connection or not keep_alive) and self.parser.get_http_version() != "1.1")

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Generator
 from typing import Any
 
 from covet.http.errors import BadRequest, ClientDisconnected, PayloadTooLarge, RequestTimeout
+from covet.http.headers import RawHeaders
 from covet.http.policy import RequestPolicy
 from covet.types import Message, Receive
 
-__all__ = ["read_body", "resumed", "stream_body", "too_large"]
+__all__ = ["check_length", "read_body", "resumed", "stream_body", "too_large"]
 
 
 def too_large(limit: int) -> PayloadTooLarge:
@@ -19,20 +20,21 @@ def too_large(limit: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The body is larger than {limit} bytes.", extra={"limit": limit})
 
 
-def check_length(declared: str | None, limit: int) -> None:
+def check_length(headers: RawHeaders, limit: int) -> None:
     """Refuse by the ``Content-Length`` alone, before a byte is read.
 
     Raises:
         BadRequest: It is no number.
         PayloadTooLarge: It says more than the limit.
     """
-    if declared is None:
-        return
-    if not (declared.isascii() and declared.isdigit()):
-        raise BadRequest("Content-Length is not a number.")
-    # A number of more than 18 digits is beyond any limit, and Python would refuse some of them.
-    if len(declared) > 18 or int(declared) > limit:
-        raise too_large(limit)
+    for name, declared in headers:
+        if name == b"content-length":
+            if not declared.isdigit():
+                raise BadRequest("Content-Length is not a number.")
+            # A number of more than 18 digits is beyond any limit, and Python would refuse some of them.
+            if len(declared) > 18 or int(declared) > limit:
+                raise too_large(limit)
+            return
 
 
 async def read_body(receive: Receive, policy: RequestPolicy, *, limit: int) -> bytes:

@@ -12,6 +12,9 @@ __all__ = ["Headers", "MutableHeaders", "RawHeaders"]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+# As numbers: for bytes, ``in`` makes an error first, to see that they are none, and takes ten times as long.
+_LF, _CR, _NUL = b"\n\r\0"
+
 
 @lru_cache(maxsize=512)
 def raw_name(name: str) -> bytes:
@@ -25,7 +28,7 @@ def raw_name(name: str) -> bytes:
 def raw_value(value: str | bytes) -> bytes:
     """Return a header's value as bytes; refuse line ends, which would let a value write headers of its own."""
     raw = value if isinstance(value, bytes) else value.encode("latin-1", "strict")
-    if b"\n" in raw or b"\r" in raw or b"\x00" in raw:
+    if _LF in raw or _CR in raw or _NUL in raw:
         raise ValueError(f"A header's value cannot hold line ends or NUL: {value!r}.")
     return raw
 

@@ -336,7 +336,7 @@ class Request:
                     "The body of this request was streamed already; read it once, by stream() or by body()."
                 )
             limit = min(self.policy.max_memory_bytes, self.policy.max_body_bytes)
-            bodies.check_length(self.headers.get("content-length"), limit)
+            bodies.check_length(self.raw_headers, limit)
             self._streamed = True
             if self._receive is None:
                 self._body = b""
@@ -353,7 +353,7 @@ class Request:
             raise RuntimeError("The body of this request was streamed already; read it once, by stream() or by body().")
         self._streamed = True
         limit = self.policy.max_body_bytes
-        bodies.check_length(self.headers.get("content-length"), limit)
+        bodies.check_length(self.raw_headers, limit)
         if self._receive is not None:
             async for chunk in bodies.stream_body(self._receive, self.policy, limit=limit):
                 yield chunk

@@ -89,7 +89,8 @@ def choosing(resolver: Resolver, usual: GetResponse, chains: Mapping[CompiledRou
         try:
             below = resolver.at(request.get_host())[0] if resolver.hosts else resolver
             # As ``resolve`` begins: a call less for most requests.
-            route = below.plain_get.get(request.path) if request.method == "GET" else None
+            routes = below.plain.get(request.method)
+            route = None if routes is None else routes.get(request.path)
             if route is None:
                 route = below.resolve(request.method, request.path)[0]
         except CovetError:

@@ -116,6 +116,7 @@ class Binding:
             "MAKE": make,
             "RENDER": plan.render,
             "RESPONSE": Response,
+            "SHORT": plan.short,
             "STATUS": status,
             "UNWRITTEN": UNWRITTEN,
             "USUAL": plan.usual,
@@ -138,7 +139,11 @@ def _writing(plan: Plan) -> list[str]:
             "except UNWRITTEN as error:",
             "    written = WRITE_ODD(result, error)",
         ]
-    return [f"written = {'await RENDER(request, result, None)' if plan.is_async else 'RENDER(result)'}"]
+    written = f"written = {'await RENDER(request, result, None)' if plan.is_async else 'RENDER(result)'}"
+    if plan.short is None:
+        return [written]
+    # Most handlers give what they say they give: then nothing is to be read, and no coroutine is made for it.
+    return ["written = SHORT(result) if type(result) is USUAL else None", "if written is None:", f"    {written}"]
 
 
 def compile_binding(
@@ -440,7 +445,8 @@ class _Writer:
         adapter: TypeAdapter[Any] = TypeAdapter(self.body)
         # Two looks for a word, so that only a body that may hold one of them is read twice.
         self.scope["check_numbers"] = check_numbers
-        self.add(3, 'if b"NaN" in raw or b"Infinity" in raw:')
+        # By the code of their first letter: for bytes, ``in`` makes an error first, to see that they are no number.
+        self.add(3, f'if ({ord("N")} in raw and b"NaN" in raw) or ({ord("I")} in raw and b"Infinity" in raw):')
         self.add(4, "check_numbers(raw)")
         self.add(3, f"{target} = {self.constant('v', adapter.validator.validate_json)}(raw)")
         self._refuse_duplicates()

@@ -110,7 +110,7 @@ class Expansion:
             UnprocessableContent: It names what cannot be expanded, or a field that is not there.
         """
         raw = request.raw_query
-        if b"expand=" not in raw and b"fields=" not in raw:
+        if not raw or (b"expand=" not in raw and b"fields=" not in raw):
             return self._plan
         wanted = self._wanted(",".join(request.query.getlist(EXPAND_PARAMETER)))
         if self._choice is not None:

@@ -87,7 +87,8 @@ class FieldChoice:
         Raises:
             UnprocessableContent: It names a field that is not there.
         """
-        if b"fields=" not in request.raw_query:
+        raw = request.raw_query
+        if not raw or b"fields=" not in raw:
             return self._plan
         given = request.query.getlist(FIELDS_PARAMETER)
         if not given:

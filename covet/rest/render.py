@@ -97,6 +97,11 @@ class Plan(Struct, frozen=True):
         kind = get_origin(self.schema) or self.schema
         return kind if isinstance(kind, type) else dict
 
+    @property
+    def short(self) -> Callable[[Any], bytes | None] | None:
+        """What writes values of the usual class that need neither reading nor checking, and has None for others, if any."""
+        return getattr(getattr(self.render, "__self__", None), "short", None)
+
 
 def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bool] = _ALL) -> Plan:
     """Choose how answers are written.
@@ -295,9 +300,8 @@ class _Omitting:
         self._many: TypeAdapter[Any] = TypeAdapter(list[schema])
         self._omit = omit
 
-    def short_many(self, values: list[Any]) -> bytes | None:
-        """Return None: there is no short way."""
-        return None
+    short_one: None = None
+    short_many: None = None
 
     def one(self, value: BaseModel) -> bytes:
         """Return one value as JSON."""
@@ -363,6 +367,7 @@ class _One:
     def __init__(self, schema: type[BaseModel], omit: Mapping[str, bool], *, or_none: bool = False) -> None:
         self._source = _Source(schema, omit)
         self._or_none = or_none
+        self.short = self._source.writer.short_one
         self.model = self._source.model
         self.projection = self._source.projection
 
@@ -391,6 +396,7 @@ class _Many:
             self._source = _Source(schema, omit)
         else:
             self._adapter = TypeAdapter(list[schema])
+        self.short = None if self._source is None else self._source.writer.short_many
         self.model = None if self._source is None else self._source.model
         self.projection = None if self._source is None else self._source.projection
 
@@ -435,7 +441,7 @@ class _Many:
                     value = loading.joined(value, needed)
                 value = loading.prefetched(value, needed)
             value = await value
-        elif type(value) is list and (written := source.writer.short_many(value)) is not None:
+        elif self.short is not None and type(value) is list and (written := self.short(value)) is not None:
             return written
         items = list(value)
         if items and all(isinstance(item, Model) for item in items):

@@ -80,9 +80,10 @@ class StructList:
     is_partial = False
 
     def __init__(self, item: Any) -> None:
-        self._struct = struct_type(item)
+        struct = struct_type(item)
+        self._kinds = {struct}
         self._reader = StructReader(list[item])
-        self._shown = _Shown(self._struct)
+        self._shown = _Shown(struct)
 
     async def write(self, request: Request, value: Any, page: AnyRequest | None) -> bytes:
         """Write the whole list."""
@@ -112,8 +113,8 @@ class StructList:
                     return await row_texts.encode_queryset(value, shown)
             value = await value
         items = list(value)
-        if not all(type(item) is self._struct for item in items):
-            kinds = {type(item) for item in items}
+        kinds = {*map(type, items)}
+        if kinds and kinds != self._kinds:
             if len(kinds) == 1 and issubclass(kind := kinds.pop(), Model) and (found := self.shown(kind)) is not None:
                 return found.encode_instances(items)
             items = _read(self._reader, items)

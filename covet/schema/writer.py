@@ -29,10 +29,6 @@ _ALIKE: Final = (str, int, bool, type(None), decimal.Decimal, uuid.UUID, datetim
 _SPELLING: Final = ("ser_json_bytes", "ser_json_inf_nan", "ser_json_temporal", "ser_json_timedelta")
 
 
-def _nothing(value: Any) -> None:
-    """Leave everything to pydantic."""
-
-
 class Writer:
     """Writes values of one schema.
 
@@ -41,17 +37,18 @@ class Writer:
         writer: What goes the short way: the native half, or its twin.
 
     Attributes:
-        short_many: A list of values the short way, or None where it cannot be taken.
+        short_one: One value the short way, or None where it cannot be taken.
+        short_many: A list of values, likewise.
     """
 
     def __init__(self, schema: type[BaseModel], writer: type[ModelWriter] = ModelWriter) -> None:
         self.schema = schema
-        self._short_one: Callable[[Any], bytes | None] = _nothing
-        self.short_many: Callable[[list[Any]], bytes | None] = _nothing
+        self.short_one: Callable[[Any], bytes | None] | None = None
+        self.short_many: Callable[[list[Any]], bytes | None] | None = None
         known: dict[type[Any], ModelShape] = {}
         if _is_alike_schema(schema, known):
             made = writer(list(known.values()))
-            self._short_one, self.short_many = made.one, made.many
+            self.short_one, self.short_many = made.one, made.many
         else:
             _ = self._one, self._many  # now rather than in the first request, also for what pydantic may find wrong
 
@@ -73,16 +70,16 @@ class Writer:
     @property
     def is_short(self) -> bool:
         """Whether there is a short way for this schema."""
-        return self.short_many is not _nothing
+        return self.short_many is not None
 
     def one(self, value: BaseModel) -> bytes:
         """Return one value as JSON."""
-        written = self._short_one(value)
+        written = None if self.short_one is None else self.short_one(value)
         return self._one(value, by_alias=True) if written is None else written
 
     def many(self, values: Sequence[BaseModel]) -> bytes:
         """Return a list of values as JSON."""
-        written = self.short_many(values if type(values) is list else list(values))
+        written = None if self.short_many is None else self.short_many(values if type(values) is list else list(values))
         return self._many(values, by_alias=True) if written is None else written
 
 

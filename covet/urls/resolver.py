@@ -87,6 +87,10 @@ class CompiledRoute:
 Match = tuple[CompiledRoute, dict[str, Any]]
 
 
+# Those of whose plain addresses there is a table each; HEAD, OPTIONS and what projects invent are looked up like the rest.
+_USUAL = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
 class _Methods:
     """The routes of one leaf by method, worked out once."""
 
@@ -120,7 +124,7 @@ class Resolver:
 
     Attributes:
         mounts: The ASGI applications that are mounted.
-        plain_get: The routes of GET whose address has no parameters, by address: what ``resolve`` looks at first.
+        plain: The routes whose address has no parameters, by method and address: what ``resolve`` looks at first.
         hosts: The hosts that have patterns of their own.
         languages: The languages of ``i18n_patterns()``, by the prefix of their addresses; ``""`` where one has none.
     """
@@ -148,11 +152,12 @@ class Resolver:
             self._methods[id(leaf)] = _Methods(leaf, compiled)
         # The tree keeps the leaves alive, so their ids stay theirs.
         self._direct: dict[str, _Methods] = {"/" + text: self._methods[id(leaf)] for text, leaf in literals.items()}
-        self.plain_get: dict[str, CompiledRoute] = {}
+        self.plain: dict[str, dict[str, CompiledRoute]] = {method: {} for method in _USUAL}
         for text, methods in self._direct.items():
-            route = methods.by_method.get("GET", methods.other)
-            if route is not None and not route.kwargs:
-                self.plain_get[text] = route
+            for method, routes in self.plain.items():
+                route = methods.by_method.get(method) or methods.other
+                if route is not None and not route.kwargs:
+                    routes[text] = route
 
     def at(self, host: str) -> tuple[Resolver, dict[str, Any]]:
         """Return what answers for a host, and the parameters of its name.
@@ -188,9 +193,10 @@ class Resolver:
             NotFound: No route has this path.
             MethodNotAllowed: Some route has it, but not with this method.
         """
-        if method == "GET":
-            # Plain addresses without parameters are most requests of most sites: one look-up.
-            route = self.plain_get.get(path)
+        # Plain addresses without parameters are most requests of most sites.
+        plain = self.plain.get(method)
+        if plain is not None:
+            route = plain.get(path)
             if route is not None:
                 return route, {}
         methods = self._direct.get(path)

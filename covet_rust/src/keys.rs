@@ -2,6 +2,7 @@
 //!
 //! The text was decoded before, so it is known to be JSON: this only looks for strings that stand where keys do.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use pyo3::prelude::*;
@@ -10,19 +11,19 @@ use pyo3::prelude::*;
 const FEW: usize = 16;
 
 /// An object or array that is open.
-struct Open {
+struct Open<'a> {
     is_object: bool,
     /// Where its keys begin among all that are kept.
     first: usize,
-    many: Option<HashSet<Vec<u8>>>,
-    twice: Option<Vec<u8>>,
+    many: Option<HashSet<Cow<'a, [u8]>>>,
+    twice: Option<Cow<'a, [u8]>>,
 }
 
 /// Return the first key that stands twice in the first object to close that has one.
 #[pyfunction]
 pub fn duplicate_key(data: &[u8]) -> Option<String> {
-    let mut open: Vec<Open> = Vec::new();
-    let mut keys: Vec<Vec<u8>> = Vec::new();
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut keys: Vec<Cow<'_, [u8]>> = Vec::with_capacity(FEW);
     let mut expects_key = false;
     let mut at = 0;
     while at < data.len() {
@@ -65,7 +66,7 @@ pub fn duplicate_key(data: &[u8]) -> Option<String> {
 }
 
 /// Remember a key of an object, and whether it was there.
-fn note(object: &mut Open, keys: &mut Vec<Vec<u8>>, key: Vec<u8>) {
+fn note<'a>(object: &mut Open<'a>, keys: &mut Vec<Cow<'a, [u8]>>, key: Cow<'a, [u8]>) {
     if object.twice.is_some() {
         return;
     }
@@ -97,9 +98,9 @@ fn end_of_string(data: &[u8], mut at: usize) -> usize {
 }
 
 /// Return a key's bytes with its escapes read; a lone surrogate is kept in the form of three bytes.
-fn unescaped(raw: &[u8]) -> Vec<u8> {
+fn unescaped(raw: &[u8]) -> Cow<'_, [u8]> {
     if !raw.contains(&b'\\') {
-        return raw.to_vec();
+        return Cow::Borrowed(raw);
     }
     let mut found = Vec::with_capacity(raw.len());
     let mut at = 0;
@@ -133,7 +134,7 @@ fn unescaped(raw: &[u8]) -> Vec<u8> {
             other => found.push(other),
         }
     }
-    found
+    Cow::Owned(found)
 }
 
 /// Return the number that four hexadecimal digits write.

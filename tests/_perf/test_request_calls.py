@@ -6,7 +6,7 @@ from typing import Any
 
 from covet.conf import override
 from covet.http import Request
-from covet.rest import Router, permissions
+from covet.rest import Router, Schema, permissions
 from covet.urls import include, path
 from tests._perf.test_statement_calls import calls_of
 from tests.handlers.sites import make_application
@@ -17,6 +17,21 @@ api = Router(permissions=[permissions.AllowAny])
 @api.get("/small")
 async def small(request: Request) -> dict[str, str]:
     return {"message": "Hello"}
+
+
+class Item(Schema):
+    name: str
+    count: int
+
+
+@api.post("/items")
+async def create(request: Request, data: Item) -> Item:
+    return data
+
+
+@api.get("/items")
+async def items(request: Request) -> list[Item]:
+    return [Item(name="a", count=1), Item(name="b", count=2)]
 
 
 async def test_a_small_answer_makes_few_calls() -> None:
@@ -45,3 +60,53 @@ async def test_a_small_answer_makes_few_calls() -> None:
         "answer",
         "of_bytes",
     ]
+
+
+async def test_a_typed_body_and_its_answer_make_few_calls() -> None:
+    body = b'{"name":"INSIDE","count":1}'
+    calls, sent = await _calls_of_request("POST", (b"content-length", b"%d" % len(body)), body=body)
+
+    assert sent == body
+    assert calls == [
+        "__call__",
+        "from_scope",
+        "answer",
+        "body",
+        "check_length",
+        "read_body",
+        "_checked",
+        "check_json",
+        "of_bytes",
+    ]
+
+
+async def test_a_list_of_a_schema_is_written_without_a_call_of_its_own() -> None:
+    calls, sent = await _calls_of_request("GET")
+
+    assert sent == b'[{"name":"a","count":1},{"name":"b","count":2}]'
+    assert calls == ["__call__", "from_scope", "answer", "of_bytes"]
+
+
+async def _calls_of_request(method: str, *headers: tuple[bytes, bytes], body: bytes = b"") -> tuple[list[str], bytes]:
+    """Return the calls of a request of ``/items`` in files, and its answer's body."""
+    with override(ALLOWED_HOSTS=["x"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", include(api))])
+        sent: list[bytes] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+
+        async def ask() -> None:
+            scope = {
+                "type": "http",
+                "method": method,
+                "path": "/items",
+                "headers": [(b"host", b"x"), (b"content-type", b"application/json"), *headers],
+            }
+            await application(scope, receive, send)
+
+        await ask()
+        return await calls_of(ask), sent[-1]

@@ -67,7 +67,8 @@ class Negotiation:
             NotAcceptable: There is none that it takes.
             UnprocessableContent: ``?format=`` names none.
         """
-        if b"format=" in request.raw_query:
+        raw = request.raw_query
+        if raw and b"format=" in raw:
             name = request.query.get(FORMAT_PARAMETER)
             if name is not None:
                 found = self._by_name.get(name)
