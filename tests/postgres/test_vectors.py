@@ -240,7 +240,8 @@ async def test_what_is_no_such_vector_is_told_before_anything_is_sent(pg: Databa
             lambda: Item.objects.create(embedding=value),
             lambda: Item.objects.bulk_create([Item(embedding=value)]),
             lambda: Item.objects.update(embedding=value),
-            lambda: names(L2Distance("embedding", value)) if not isinstance(value, str) else names(embedding=value),
+            # A text beside a distance is the name of a field.
+            lambda: names(embedding=value) if isinstance(value, str) else names(L2Distance("embedding", value)),
         ):
             with pytest.raises(ValidationError, match=text) as caught:
                 await attempt()
@@ -382,19 +383,15 @@ async def test_an_index_finds_the_nearest(items: None, pg: Database) -> None:
         assert f"Index Scan using {index}" in plan, plan
 
 
-@distances
-@pytest.mark.parametrize("vendor", ["sqlite", "mysql"])
-async def test_other_databases_name_what_they_have_not(scratch: Scratch, vendor: str) -> None:
-    db = Database("default", parse_database(await scratch(vendor)))
-    with connections.using({"default": db}):
-        for build in (
-            lambda: Item.objects.create(embedding=[1, 2, 3]),
-            lambda: names(embedding=[1, 2, 3]),
-            lambda: names(L2Distance("name", "other")),
-        ):
-            with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
-                await build()
-        await db.close()
+@pytest.mark.vendors("sqlite", "mysql")
+async def test_other_databases_name_what_they_have_not(database: Database) -> None:
+    for build in (
+        lambda: Item.objects.create(embedding=[1, 2, 3]),
+        lambda: names(embedding=[1, 2, 3]),
+        lambda: names(L2Distance("name", "other")),
+    ):
+        with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
+            await build()
 
 
 # ── connections
