@@ -196,7 +196,9 @@ singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 @fields
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(value=[3.4028234663852886e38, -3.4028234663852886e38, 1e-45, -0.0, 1.17549435e-38, 1e-60, 16777217])
+@example(
+    value=[3.4028234663852886e38, -3.4028234663852886e38, 1e-45, -0.0, 1.17549435e-38, 1e-60, 16777217, 1051382144.0]
+)
 @given(value=st.lists(singles | st.floats(min_value=-1e30, max_value=1e30), min_size=1, max_size=6))
 async def test_any_vector_comes_back_as_it_is_told_before(pg: Database, value: list[float]) -> None:
     rounded: Any = Item._meta.get_field("any_length").canonical()
@@ -206,6 +208,20 @@ async def test_any_vector_comes_back_as_it_is_told_before(pg: Database, value: l
     # What was read is written as it is.
     assert rounded(found) == found
     assert await Item.objects.filter(pk=made.pk, any_length=value).exists()
+
+
+def test_rounding_leaves_alone_what_is_no_vector() -> None:
+    rounded: Any = Item._meta.get_field("any_length").canonical()
+    assert rounded(None) is None
+    assert rounded(["x"]) == ["x"]
+    assert rounded([1e39]) == [1e39]
+    assert rounded((1, 0.123456789)) == [1.0, 0.12345679]
+
+    class Own(VectorField[Any]):
+        def get_prep_value(self, value: Any) -> Any:
+            return value
+
+    assert Own().canonical() is None
 
 
 WRONG: list[tuple[Any, str]] = [

@@ -32,7 +32,7 @@ T = TypeVar("T", default=Any)
 _LARGEST: Final = 3.4028234663852886e38
 _SMALLEST_NORMAL: Final = 1.1754943508222875e-38
 _MOST_DIMENSIONS: Final = 16_000
-_SINGLE: Final = struct.Struct("f")
+_SINGLE: Final = struct.Struct("<f")
 # The database's text is a JSON list as well; ``1`` in it is a float.
 _decode: Callable[[str], list[float]] = msgspec.json.Decoder(list[float]).decode
 
