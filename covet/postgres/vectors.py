@@ -11,14 +11,11 @@ from covet.db.models.expressions.inference import REAL
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.fields.base import Field
 from covet.db.sql import nodes
-from covet.db.sql.nodes import ColumnType
 from covet.postgres.conditions import is_expression
 from covet.postgres.fields.vector import VECTOR, VectorField
 from covet.postgres.vendor import require_postgresql
 
 __all__ = ["CosineDistance", "L1Distance", "L2Distance", "MaxInnerProduct"]
-
-_VECTOR = ColumnType("postgresql", sql="vector")
 
 
 class _Distance(Expression[float]):
@@ -59,8 +56,7 @@ def _source(value: Any) -> Any:
 
 def _resolved(source: Any, scope: Scope, field: Field[Any]) -> Resolved:
     if isinstance(source, Value) and source.output_field is None and source.value is not None:
-        # With its type: other extensions have operators of the same names.
-        return Resolved(nodes.Cast(scope.param(source.value, field), _VECTOR), field)
+        return Resolved(scope.param(source.value, field), field)
     return source.resolve(scope)  # type: ignore[no-any-return]
 
 

@@ -33,6 +33,7 @@ from covet.postgres.indexes import HnswIndex, IvfflatIndex, OpClass
 from covet.postgres.vectors import CosineDistance, L1Distance, L2Distance, MaxInnerProduct
 from covet.rest import ModelSchema, ModelViewSet, Router, permissions
 from covet.rest.filters import FilterSet
+from covet.schema import OUTPUT
 from covet.urls import include, path
 from tests.handlers.sites import site
 
@@ -492,6 +493,9 @@ def test_vectors_are_lists_of_numbers_in_schemas() -> None:
     for wrong in ("[1, 2]", "[1, 2, 3, 4]", "[1, 2, null]", '[1, 2, "x"]', "[1, 2, 1e39]", "[1, 2, NaN]", '"[1,2,3]"'):
         with pytest.raises(SchemaError):
             ItemIn.model_validate_json(f'{{"embedding": {wrong}}}')
+    # An answer tells what the row holds.
+    answer = ItemIn.model_validate({"name": "a", "embedding": [1, 0.123456789, 3]}, context=OUTPUT)
+    assert answer.embedding == [1.0, 0.12345679, 3.0]
     assert column_annotation(Item._meta.get_field("embedding")) == list[float]
     with pytest.raises(Exception, match="no single query parameter"):
         FilterSet(Item, filters=["embedding"]).parameters()
