@@ -43,7 +43,7 @@ rust: $(VENV)/.dev ## build covet_rust into the virtual environment
 	elif [ -n "$$CI" ]; then echo "cargo is missing: in CI the Rust half must be built and tested." >&2; exit 1; \
 	else echo "cargo is missing: the Rust half (covet_rust) is left out; its plain twin is tested." >&2; fi
 
-services: ## start PostgreSQL, PgBouncer, MariaDB, Redis and Memcached on loopback
+services: ## start PostgreSQL (and one with pgvector), PgBouncer, MariaDB, Redis and Memcached on loopback
 	@scripts/services start
 
 test: setup services ## all tests, with coverage

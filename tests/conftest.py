@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VENDORS = ("sqlite", "postgresql", "mysql")
 _POSTGRES = os.environ.setdefault("COVET_TEST_POSTGRES_URL", "postgres://covet:covet@127.0.0.1:54329/covet")
+_VECTOR = os.environ.setdefault("COVET_TEST_PGVECTOR_URL", "postgres://covet:covet@127.0.0.1:54339/covet")
 os.environ.setdefault("COVET_TEST_PGBOUNCER_URL", "postgres://covet:covet@127.0.0.1:64329/covet")
 _MYSQL = os.environ.setdefault("COVET_TEST_MYSQL_URL", "mysql://covet:covet@127.0.0.1:33069/covet?driver=aiomysql")
 os.environ.setdefault("COVET_TEST_REDIS_URL", "redis://127.0.0.1:63799/0")
@@ -98,8 +99,12 @@ def _registry_of_the_test() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 async def scratch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scratch]:
-    """``await scratch(vendor)`` gives the URL of an empty database of that vendor; its tables are dropped first."""
+    """``await scratch(vendor)`` gives the URL of an empty database of that vendor; its tables are dropped first.
+
+    Besides the vendors there is ``"pgvector"``: the PostgreSQL server that has this extension.
+    """
     name = scratch_name()
+    servers = {"postgresql": _POSTGRES, "pgvector": _VECTOR}
     made: dict[str, str] = {}
     folder = tmp_path_factory.mktemp("scratch")
 
@@ -109,25 +114,25 @@ async def scratch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scr
                 file.unlink()
             return f"sqlite:///{folder / 'scratch.sqlite3'}"
         if vendor not in made:
-            if vendor == "postgresql":
+            if vendor in servers:
                 await _postgres(
-                    _POSTGRES, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"'
+                    servers[vendor], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"'
                 )
-                made[vendor] = _with_database(_POSTGRES, name)
+                made[vendor] = _with_database(servers[vendor], name)
             else:
                 await _mysql(
                     _MYSQL, f"DROP DATABASE IF EXISTS `{name}`", f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4"
                 )
                 made[vendor] = _with_database(_MYSQL, name)
-        elif vendor == "postgresql":
+        elif vendor in servers:
             await _postgres(made[vendor], "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
         else:
             await _mysql(made[vendor], drop_tables=True)
         return made[vendor]
 
     yield give
-    if "postgresql" in made:
-        await _postgres(_POSTGRES, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    for vendor in made.keys() & servers.keys():
+        await _postgres(servers[vendor], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     if "mysql" in made:
         await _mysql(_MYSQL, f"DROP DATABASE IF EXISTS `{name}`")
 

@@ -61,11 +61,13 @@ def column_annotation(field: Any) -> Any:
 
 
 def _postgresql_annotation(field: Any) -> Any:
-    """Return the annotation of what only PostgreSQL has: a list of an array's items, a range, the text of an enum."""
+    """Return the annotation of what only PostgreSQL has: lists of items or numbers, a range, the text of an enum."""
     if getattr(field, "range_type", ""):
         return Range
     if field.get_internal_type() == "EnumField":
         return str
+    if field.get_internal_type() == "VectorField":
+        return list[float]
     if field.get_internal_type() != "ArrayField":
         return JSON
     item = column_annotation(field.base_field)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from covet import checks
 from covet.db.models.expressions.functions import Func
 from covet.db.models.indexes import Index
 from covet.db.sql import nodes
 from covet.postgres.vendor import OnlyPostgreSQL
+
+if TYPE_CHECKING:
+    from covet.db.models.base import Model
 
 __all__ = [
     "BTreeIndex",
@@ -18,11 +22,15 @@ __all__ = [
     "GinIndex",
     "GistIndex",
     "HashIndex",
+    "HnswIndex",
+    "IvfflatIndex",
     "OpClass",
     "PostgresIndex",
     "SpGistIndex",
 ]
 
+# More dimensions fit in no page of the index.
+_MOST_INDEXED = 2000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?\Z")
 
 
@@ -234,3 +242,82 @@ class BloomIndex(PostgresIndex):
             found.append(f"length = {int(self._given['length'])}")
         bits = self._given.get("columns", ())
         return (*found, *[f"col{number} = {int(each)}" for number, each in enumerate(bits, 1)])
+
+
+class _VectorIndex(PostgresIndex):
+    """An index of pgvector: finds the nearest rows for one distance, which its operator class says.
+
+    It answers ``order_by`` of that distance with a slice, and it may pass over a row that is near.
+    """
+
+    def check(self, model: type[Model]) -> list[checks.CheckMessage]:
+        """Add: the operator class is told, and the columns have dimensions, not too many."""
+        found = super().check(model)
+        if not self.expressions and not self.opclasses:
+            found.append(
+                checks.Error(
+                    f"'{self.name}' does not say for which distance it is.",
+                    hint="Give the operator class: opclasses=['vector_l2_ops'] for L2Distance, 'vector_cosine_ops' for "
+                    "CosineDistance, 'vector_ip_ops' for MaxInnerProduct, 'vector_l1_ops' for L1Distance (HNSW alone).",
+                    obj=model,
+                    id="postgres.E009",
+                )
+            )
+        fields = {field.name: field for field in model._meta.local_concrete_fields}
+        for name, _order in self.fields_orders:
+            field = fields.get(name)
+            dimensions = getattr(field, "dimensions", 0)
+            if field is None or (isinstance(dimensions, int) and 1 <= dimensions <= _MOST_INDEXED):
+                continue
+            if not hasattr(field, "dimensions"):
+                what, hint = f"{type(field).__name__} '{name}' holds no vectors", "Index a VectorField."
+            elif dimensions is None:
+                what, hint = f"'{name}' has no dimensions", "Give the field dimensions=…, which the index needs."
+            else:
+                what, hint = (
+                    f"'{name}' has {dimensions} dimensions, and such an index takes {_MOST_INDEXED} at most",
+                    "Keep shorter vectors, or do without the index.",
+                )
+            found.append(
+                checks.Error(f"'{self.name}' cannot be made: {what}.", hint=hint, obj=model, id="postgres.E010")
+            )
+        return found
+
+
+class HnswIndex(_VectorIndex):
+    """Finds the nearest vectors by a graph: fast and exact, slow to build; needs the extension ``vector``.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        m: How many neighbours each vector is linked with.
+        ef_construction: How many candidates are looked at for each, while it is built.
+        options: What all indexes take; ``opclasses`` says for which distance it is.
+    """
+
+    suffix = "hnsw"
+    method = "hnsw"
+    options = {"m": "m", "ef_construction": "ef_construction"}
+
+    def __init__(
+        self, *expressions: Any, m: int | None = None, ef_construction: int | None = None, **options: Any
+    ) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(m=m, ef_construction=ef_construction)
+
+
+class IvfflatIndex(_VectorIndex):
+    """Finds the nearest vectors by lists round centres, which it takes from the rows that are there when it is made.
+
+    Args:
+        expressions: What is indexed, where it is no plain field.
+        lists: How many lists there are.
+        options: What all indexes take; ``opclasses`` says for which distance it is.
+    """
+
+    suffix = "ivfflat"
+    method = "ivfflat"
+    options = {"lists": "lists"}
+
+    def __init__(self, *expressions: Any, lists: int | None = None, **options: Any) -> None:
+        super().__init__(*expressions, **options)
+        self._keep(lists=lists)

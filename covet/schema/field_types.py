@@ -192,8 +192,9 @@ def _own_annotation(field: Any, base: Any) -> Any:
         else:
             rest.append(rule)
     metadata: list[Any] = [Field(**limits)] if limits else []
-    if rest:
-        metadata.append(FieldRules(validators=tuple(rest), blank=field.blank))
+    canonical = field.canonical()
+    if rest or canonical is not None:
+        metadata.append(FieldRules(validators=tuple(rest), blank=field.blank, canonical=canonical))
     return Annotated[(base, *metadata)] if metadata else base
 
 

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, assert_type
 
 from covet.db import models
-from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range
+from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range, VectorField
 from covet.test.factories import Factory
 
 
@@ -263,6 +263,8 @@ async def postgresql_only() -> None:
         span = IntegerRangeField()
         hours = DateTimeRangeField(null=True, default_bounds="[]")
         data = HStoreField()
+        embedding = VectorField(dimensions=3)
+        other = VectorField("other", null=True)
 
     booking = await Booking.objects.get(pk=1)
     assert_type(booking.tags, list[str])
@@ -271,6 +273,8 @@ async def postgresql_only() -> None:
     assert_type(booking.span.lower, int | None)
     assert_type(booking.hours, Range[datetime] | None)
     assert_type(booking.data, dict[str, str | None])
+    assert_type(booking.embedding, list[float])
+    assert_type(booking.other, list[float] | None)
     booking.tags = [1]  # E
     booking.span = (1, 2)  # E
 

@@ -77,6 +77,7 @@ POSTGRESQL_FIELDS = {
     "tstzrange": "DateTimeRangeField",
     "hstore": "HStoreField",
     "tsvector": "SearchVectorField",
+    "vector": "VectorField",
 }
 
 

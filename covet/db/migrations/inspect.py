@@ -231,6 +231,9 @@ class _Writer:
         """Return the class for a type that only PostgreSQL has."""
         whole = column.type.lower().strip()
         kind = POSTGRESQL_FIELDS.get(whole)
+        if kind is None and whole.startswith("vector(") and whole.endswith(")"):
+            kind = "VectorField"
+            options.append(f"dimensions={int(whole[7:-1])}")
         if kind is None and whole.endswith("[]"):
             kind = "ArrayField"
             inner: list[str] = []

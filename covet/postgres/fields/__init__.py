@@ -12,6 +12,7 @@ from covet.postgres.fields.ranges import (
     RangeField,
 )
 from covet.postgres.fields.search import SearchVectorField
+from covet.postgres.fields.vector import VectorField
 from covet.postgres.ranges import (
     DateRange,
     DateTimeRange,
@@ -42,4 +43,5 @@ __all__ = [
     "RangeField",
     "RangeOperators",
     "SearchVectorField",
+    "VectorField",
 ]

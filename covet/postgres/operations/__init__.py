@@ -16,6 +16,7 @@ from covet.postgres.operations.objects import (
     RenameEnumValue,
     TrigramExtension,
     UnaccentExtension,
+    VectorExtension,
 )
 from covet.postgres.operations.online import (
     AddConstraintNotValid,
@@ -50,4 +51,5 @@ __all__ = [
     "UnaccentExtension",
     "ValidateConstraint",
     "ValidateForeignKey",
+    "VectorExtension",
 ]

@@ -30,6 +30,7 @@ __all__ = [
     "RenameEnumValue",
     "TrigramExtension",
     "UnaccentExtension",
+    "VectorExtension",
 ]
 
 _text = POSTGRESQL.text_literal
@@ -173,6 +174,12 @@ class UnaccentExtension(_NamedExtension):
     """``unaccent``, for the look-up of that name."""
 
     extension = "unaccent"
+
+
+class VectorExtension(_NamedExtension):
+    """``vector`` (pgvector), for ``VectorField``."""
+
+    extension = "vector"
 
 
 class CreateCollation(DatabaseOperation):
