@@ -285,7 +285,7 @@ class _VectorIndex(PostgresIndex):
 
 
 class HnswIndex(_VectorIndex):
-    """Finds the nearest vectors by a graph: fast and exact, slow to build; needs the extension ``vector``.
+    """Finds the nearest vectors by a graph, which takes long to build and misses few; needs the extension ``vector``.
 
     Args:
         expressions: What is indexed, where it is no plain field.
