@@ -1,4 +1,4 @@
-"""``python -m benchmarks [http] [orm] [rows] [migrations] [--peers] [--rounds N] [--seconds S] [--only TEXT] [--save]``."""
+"""``python -m benchmarks [http] [orm] [rows] [migrations] [instructions] [--peers] [--rounds N] [--seconds S] [--only TEXT] [--save]``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+USUAL = ["http", "orm", "rows", "migrations"]
+
 
 def main() -> None:
     """Run the suites that were named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "suites", nargs="*", choices=["http", "orm", "rows", "migrations", []], help="all when none is named"
+        "suites", nargs="*", choices=[*USUAL, "instructions", []], help="all but the last when none is named"
     )
     parser.add_argument("--peers", action="store_true", help="other frameworks and ORMs too (benchmarks/peers.txt)")
     parser.add_argument("--peers-python", default=sys.executable, help="the Python that has the peers")
@@ -25,7 +27,7 @@ def main() -> None:
     )
     parser.add_argument("--only", default="", help="rows of the ORM whose name holds this text")
     options = parser.parse_args()
-    suites = options.suites or ["http", "orm", "rows", "migrations"]
+    suites = options.suites or USUAL
     tables = []
     if "http" in suites:
         from benchmarks.suites import http
@@ -58,6 +60,11 @@ def main() -> None:
         from benchmarks.suites import migrations
 
         tables.append(migrations.run(options.rounds, options.peers))
+        print(tables[-1])
+    if "instructions" in suites:
+        from benchmarks.suites import instructions
+
+        tables.append(instructions.run())
         print(tables[-1])
     if options.save:
         day = dt.date.today().isoformat()

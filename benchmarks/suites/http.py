@@ -55,6 +55,7 @@ class Contender:
 
     Attributes:
         command: The arguments after the Python; ``PORT`` stands for the port. None is uvicorn with ``application``.
+        under: What runs the Python, with its arguments.
         is_exact: Whether its bytes must be the floor's. Django puts a space behind each comma and colon, and Express
             writes 1.0 as 1, as their users get it; their values must be the same.
     """
@@ -65,6 +66,7 @@ class Contender:
     http: str = "httptools"
     python: str = sys.executable
     command: list[str] | None = None
+    under: tuple[str, ...] = ()
     is_exact: bool = True
     costs: dict[str, list[float]] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
@@ -79,11 +81,11 @@ class Contender:
             "-m", "uvicorn", self.application, "--port", "PORT", "--http", self.http, "--loop", "uvloop",
             "--no-access-log", "--log-level", "warning",
         ]  # fmt: skip
-        command = [self.python, *(item.replace("PORT", str(self.port)) for item in command)]
+        command = [*self.under, self.python, *(item.replace("PORT", str(self.port)) for item in command)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {cores[0]})
         )
-        for _ in range(300):
+        for _ in range(900):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
@@ -150,6 +152,15 @@ class Contender:
             self.process.wait()
 
 
+def floor_and_covet() -> list[Contender]:
+    """The bare function, and Covet on both of its paths."""
+    return [
+        Contender("bare ASGI, raw asyncpg", "benchmarks.apps.bare:app"),
+        Contender("Covet, plain ASGI", "benchmarks.apps.covet_app:app"),
+        Contender("Covet, own protocol", "benchmarks.apps.covet_app:app", http="covet.handlers.protocol:CovetProtocol"),
+    ]
+
+
 def _same_server(python: str) -> None:
     """Refuse peers that would run on another server than the floor: it is most of what a small request costs."""
     script = "import importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in ('uvicorn', 'uvloop', 'httptools')}))"
@@ -198,13 +209,7 @@ def run(rounds: int, seconds: float, peers: bool, peers_python: str = sys.execut
     if shutil.which("wrk") is None:
         raise SystemExit("The HTTP suite needs wrk (apt-get install wrk).")
     asyncio.run(prepare())
-    contenders = [
-        Contender("bare ASGI, raw asyncpg", "benchmarks.apps.bare:app"),
-        Contender("Covet, plain ASGI", "benchmarks.apps.covet_app:app"),
-        Contender("Covet, own protocol", "benchmarks.apps.covet_app:app", http="covet.handlers.protocol:CovetProtocol"),
-    ]
-    if peers:
-        contenders += _peers(peers_python)
+    contenders = floor_and_covet() + (_peers(peers_python) if peers else [])
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"
         script.write_text(
