@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -101,33 +102,28 @@ def _wait_for_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The two wheels, built from this checkout: ``covet``, and ``covet_rust`` where cargo is at hand."""
-    folder = tmp_path_factory.mktemp("wheels")
-    subprocess.run(
-        [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, ROOT],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    if shutil.which("cargo"):
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "maturin",
-                "build",
-                "-q",
-                "--release",
-                "-m",
-                ROOT / "covet_rust/Cargo.toml",
-                "--out",
-                folder,
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder = shared / "wheels"
+    with (shared / "wheels.lock").open("w") as lock:
+        # One worker builds them for all: two builds at once take the native library from each other.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _build_wheels(part := shared / "wheels.part")
+            part.rename(folder)
     found = {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
     if os.environ.get("CI"):
         assert set(found) == {"covet", "covet_rust"}
     return found
+
+
+def _build_wheels(folder: Path) -> None:
+    build = [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, ROOT]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    if shutil.which("cargo"):
+        build = [sys.executable, "-m", "maturin", "build", "-q", "--release", "-m", ROOT / "covet_rust/Cargo.toml"]
+        subprocess.run([*build, "--out", folder], check=True, stdout=subprocess.DEVNULL)
 
 
 def _machine(folder: Path, *requirements: str) -> Machine:
