@@ -73,6 +73,29 @@ async def test_a_long_statement_does_not_hold_up_those_behind_it(db: Database) -
     assert readers(db) <= 4
 
 
+async def test_a_cancelled_read_that_is_still_queued_keeps_no_connection_when_the_others_move(db: Database) -> None:
+    db._routes[ENDLESS] = db._routes[ONE]
+    long = asyncio.create_task(db.fetch(ENDLESS))
+    await asyncio.sleep(0)
+    cancelled, behind = asyncio.create_task(one(db, 1)), asyncio.create_task(one(db, 2))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    shared: Any = db._shared
+    # Nothing has been handed over so far: no turn of the loop was long enough.
+    assert shared._lead.jobs == 2
+
+    assert await behind == 2
+    long.cancel()
+    await asyncio.wait([long])
+
+    assert db._readers is not None
+    async with asyncio.timeout(60):
+        while db._readers.in_use:
+            await asyncio.sleep(0.001)
+    assert readers(db) == 2
+
+
 async def test_cancelled_reads_do_not_disturb_their_neighbours(db: Database) -> None:
     chance = random.Random(7)
     db._routes[ENDLESS] = db._routes[ONE]

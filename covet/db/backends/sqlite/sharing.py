@@ -135,6 +135,7 @@ class SharedReader:
                 if was_ours or interruptions > _TRIES:
                     raise
             finally:
+                job.is_left = True
                 used: _Lead = job.lead
                 used.jobs -= 1
                 if not used.jobs:
@@ -212,6 +213,10 @@ class SharedReader:
                 break
             job = item[1]
             if isinstance(job, Job):
+                if (
+                    job.is_left
+                ):  # cancelled, and counted out: it would be counted twice here, and keep ``found`` for ever
+                    continue
                 job.lead = found
                 lead.jobs -= 1
                 found.jobs += 1

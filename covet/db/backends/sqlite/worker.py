@@ -33,9 +33,10 @@ class Job:
 
     Attributes:
         lead: The connection that it runs on; another one when it was moved.
+        is_left: Its task has gone and has counted it out, though it may still be in the queue.
     """
 
-    __slots__ = ("args", "function", "future", "lead", "sql")
+    __slots__ = ("args", "function", "future", "is_left", "lead", "sql")
 
     def __init__(self, lead: Any, future: direct.Prompt, function: Any, sql: str, args: Sequence[Any]) -> None:
         self.lead = lead
@@ -43,6 +44,7 @@ class Job:
         self.function = function
         self.sql = sql
         self.args = args
+        self.is_left = False
 
     def __call__(self) -> Any:
         """Run it, unless it was cancelled."""
