@@ -1,7 +1,7 @@
 """The request path by machine instructions: what a request has the server execute, counted by valgrind.
 
-CPU time hangs on the machine, its hour and its neighbours; this repeats itself within three hundredths. It leaves out what the kernel
-does for a request, which is the same for all contenders, and what it costs to wait for memory.
+CPU time hangs on the machine, its hour and its neighbours; this repeats itself within three hundredths. It leaves out what the
+kernel does for a request, and what it costs to wait for memory.
 """
 
 from __future__ import annotations
