@@ -277,8 +277,7 @@ class override:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         block = self._end()
-        while self._blocks and self._blocks[-1].ended:
-            self._blocks.pop().put_back()
+        self._put_back()
         self._check_order(block)
 
     async def __aenter__(self) -> Settings:
@@ -297,20 +296,25 @@ class override:
         import asyncio  # the settings are read by commands that never start a loop
 
         block = self._end()
-        while self._blocks and self._blocks[-1].ended:
-            innermost = self._blocks[-1]
-            try:
+        try:
+            while self._blocks and self._blocks[-1].ended:
+                innermost = self._blocks[-1]
                 await asyncio.shield(innermost.close())
-            finally:
-                # Another task may have begun a block, or ended this one, meanwhile.
+                # Another task may have begun a block, or put this one back, meanwhile.
                 if self._blocks and self._blocks[-1] is innermost:
                     self._blocks.pop().put_back()
+        finally:
+            self._put_back()  # all of them, also where one could not be closed
         self._check_order(block)
 
     def _end(self) -> _Block:
         block = self._own.pop()
         block.ended = True
         return block
+
+    def _put_back(self) -> None:
+        while self._blocks and self._blocks[-1].ended:
+            self._blocks.pop().put_back()
 
     def _check_order(self, block: _Block) -> None:
         if block in self._blocks:

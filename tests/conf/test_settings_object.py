@@ -242,23 +242,29 @@ async def test_tasks_that_each_change_settings_at_once_are_told():
     assert before == settings.PAGE_SIZE
 
 
+class Recorder:
+    """A rebuilder that writes down what it is asked; it cannot close what a setting of that name has opened."""
+
+    def __init__(self, broken=""):
+        self.log = []
+        self.broken = broken
+
+    def rebuild(self, names):
+        return ",".join(names)
+
+    def restore(self, before):
+        self.log.append(("restored", before))
+
+    async def open(self, before):
+        self.log.append(("opened", before))
+
+    async def close(self, before):
+        if before == self.broken:
+            raise OSError(before)
+        self.log.append(("closed", before))
+
+
 async def test_what_an_early_ended_block_opened_is_closed_with_the_one_inside_it(monkeypatch):
-    class Recorder:
-        def __init__(self) -> None:
-            self.log: list[tuple[str, str]] = []
-
-        def rebuild(self, names):
-            return ",".join(names)
-
-        def restore(self, before):
-            self.log.append(("restored", before))
-
-        async def open(self, before):
-            self.log.append(("opened", before))
-
-        async def close(self, before):
-            self.log.append(("closed", before))
-
     monkeypatch.setattr(settings, "rebuilder", recorder := Recorder())
     outer, inner = override(PAGE_SIZE=7), override(SHUTDOWN_DELAY_S=5.0)
     await outer.__aenter__()
@@ -272,3 +278,18 @@ async def test_what_an_early_ended_block_opened_is_closed_with_the_one_inside_it
 
     inside, outside = "SHUTDOWN_DELAY_S", "PAGE_SIZE"
     assert recorder.log == [("closed", inside), ("restored", inside), ("closed", outside), ("restored", outside)]
+
+
+async def test_blocks_are_put_back_also_where_the_inner_one_cannot_be_closed(monkeypatch):
+    size, delay = settings.PAGE_SIZE, settings.SHUTDOWN_DELAY_S
+    monkeypatch.setattr(settings, "rebuilder", Recorder(broken="SHUTDOWN_DELAY_S"))
+    outer, inner = override(PAGE_SIZE=7), override(SHUTDOWN_DELAY_S=5.0)
+    await outer.__aenter__()
+    await inner.__aenter__()
+    with pytest.raises(ImproperlyConfigured, match="PAGE_SIZE"):
+        await outer.__aexit__(None, None, None)
+
+    with pytest.raises(OSError, match="SHUTDOWN_DELAY_S"):
+        await inner.__aexit__(None, None, None)
+
+    assert (size, delay) == (settings.PAGE_SIZE, settings.SHUTDOWN_DELAY_S)
