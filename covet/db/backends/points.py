@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from covet.db.backends.places import place_of_caller
@@ -19,19 +21,12 @@ async def set_point(frame: Frame) -> str:
     """Set a savepoint in a block and return its name."""
     transaction = frame.transaction
     await transaction.take_turn(frame, "SAVEPOINT")
-    try:
+    with _turn(frame, "SAVEPOINT"):
         transaction.savepoints += 1
         name = f"covet_{transaction.savepoints}"
         await transaction.connection.savepoint(name)
         frame.points = [*(frame.points or ()), (name, len(frame.hooks))]
         return name
-    except BaseException as error:
-        found = transaction.failed(frame, error, "SAVEPOINT")
-        if found is error:
-            raise
-        raise found from error
-    finally:
-        transaction.end_turn()
 
 
 async def release_point(frame: Frame, name: str) -> None:
@@ -39,16 +34,9 @@ async def release_point(frame: Frame, name: str) -> None:
     transaction = frame.transaction
     index = _index(frame, name, "savepoint_commit")
     await transaction.take_turn(frame, "RELEASE SAVEPOINT")
-    try:
+    with _turn(frame, "RELEASE SAVEPOINT"):
         await transaction.whole(transaction.connection.release(name))
         del (frame.points or [])[index:]
-    except BaseException as error:
-        found = transaction.failed(frame, error, "RELEASE SAVEPOINT")
-        if found is error:
-            raise
-        raise found from error
-    finally:
-        transaction.end_turn()
 
 
 async def roll_back_to_point(frame: Frame, name: str) -> None:
@@ -60,21 +48,28 @@ async def roll_back_to_point(frame: Frame, name: str) -> None:
         await transaction.take_turn(frame, "ROLLBACK TO SAVEPOINT")
     else:
         await transaction.wait_until_idle()
-    try:
+    with _turn(frame, "ROLLBACK TO SAVEPOINT"):
         if frame.broken:
             await transaction.whole(transaction.connection.settle(), SETTLE_S)
         await transaction.whole(transaction.connection.execute(f"ROLLBACK TO SAVEPOINT {name}", ()))
-    except BaseException as error:
-        found = transaction.failed(frame, error, "ROLLBACK TO SAVEPOINT")
-        if found is error:
-            raise
-        raise found from error
-    else:
         points = frame.points or []
         del frame.hooks[points[index][1] :]
         del points[index + 1 :]
         if frame.broken != ASKED:
             frame.broken = ""
+
+
+@contextmanager
+def _turn(frame: Frame, sql: str) -> Iterator[None]:
+    """Raise what a failure means for the block, and pass the turn on at the end."""
+    transaction = frame.transaction
+    try:
+        yield
+    except BaseException as error:
+        found = transaction.failed(frame, error, sql)
+        if found is error:
+            raise
+        raise found from error
     finally:
         transaction.end_turn()
 
