@@ -7,7 +7,8 @@ from typing import Any
 from covet.conf import override
 from covet.http import Request
 from covet.rest import Router, Schema, permissions
-from covet.urls import include, path
+from covet.urls import include
+from covet.urls import path as route
 from tests._perf.test_statement_calls import calls_of
 from tests.handlers.sites import make_application
 
@@ -35,31 +36,11 @@ async def items(request: Request) -> list[Item]:
 
 
 async def test_a_small_answer_makes_few_calls() -> None:
-    with override(ALLOWED_HOSTS=["x"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
-        application = make_application([path("", include(api))])
-        sent: list[Any] = []
+    calls, sent = await _calls_of_request("GET", path="/small")
 
-        async def receive() -> Any:
-            raise AssertionError("nobody asked for a body")
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        async def ask() -> None:
-            scope = {"type": "http", "method": "GET", "path": "/small", "headers": [(b"host", b"x")]}
-            await application(scope, receive, send)
-
-        await ask()
-        calls = await calls_of(ask)
-
-    assert [message["type"] for message in sent[:2]] == ["http.response.start", "http.response.body"]
+    assert sent == b'{"message":"Hello"}'
     # The endpoint's own function stands in no file: it was written for it.
-    assert calls == [
-        "__call__",
-        "from_scope",
-        "answer",
-        "of_bytes",
-    ]
+    assert calls == ["__call__", "from_scope", "answer", "of_bytes"]
 
 
 async def test_a_typed_body_and_its_answer_make_few_calls() -> None:
@@ -87,26 +68,30 @@ async def test_a_list_of_a_schema_is_written_without_a_call_of_its_own() -> None
     assert calls == ["__call__", "from_scope", "answer", "of_bytes"]
 
 
-async def _calls_of_request(method: str, *headers: tuple[bytes, bytes], body: bytes = b"") -> tuple[list[str], bytes]:
-    """Return the calls of a request of ``/items`` in files, and its answer's body."""
+async def _calls_of_request(
+    method: str, *headers: tuple[bytes, bytes], path: str = "/items", body: bytes = b""
+) -> tuple[list[str], bytes]:
+    """Return the calls of a request in files, and its answer's body."""
     with override(ALLOWED_HOSTS=["x"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
-        application = make_application([path("", include(api))])
-        sent: list[bytes] = []
+        application = make_application([route("", include(api))])
+        sent: list[Any] = []
 
         async def receive() -> Any:
+            assert body, "nobody asked for a body"
             return {"type": "http.request", "body": body}
 
         async def send(message: Any) -> None:
-            sent.append(message.get("body", b""))
+            sent.append(message)
 
         async def ask() -> None:
             scope = {
                 "type": "http",
                 "method": method,
-                "path": "/items",
+                "path": path,
                 "headers": [(b"host", b"x"), (b"content-type", b"application/json"), *headers],
             }
             await application(scope, receive, send)
 
         await ask()
-        return await calls_of(ask), sent[-1]
+        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        return await calls_of(ask), sent[-1]["body"]
