@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from functools import cache
 
 import pytest
 from packaging.requirements import Requirement
@@ -29,6 +30,7 @@ MODULES = {
 BY_NAME = {"websockets", "httptools", "watchfiles", "uvloop", "pytest-xdist", "covet-rust"}
 
 
+@cache
 def imported_by_covet() -> set[str]:
     """The top packages that any module of ``covet`` imports, wherever the import stands."""
     found: set[str] = set()
