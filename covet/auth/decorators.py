@@ -13,6 +13,7 @@ from covet.conf import settings
 from covet.exceptions import PermissionDenied
 from covet.http import RedirectResponse
 from covet.urls import reverse
+from covet.urls.endpoint import decorated_by
 
 if TYPE_CHECKING:
     from covet.http import Request, Response
@@ -36,7 +37,7 @@ def user_passes_test(
                 return await view(request, *args, **kwargs)
             return await to_thread(view, request, *args, **kwargs)
 
-        return guarded  # type: ignore[return-value]  # same call, now async
+        return decorated_by(decorate, view, guarded)  # type: ignore[return-value]  # same call, now async
 
     return decorate
 

@@ -39,9 +39,12 @@ __all__ = [
 class HTTPException(CovetError):
     """An error with an HTTP status.
 
+    A class of your own may say both once: ``class Busy(HTTPException): status_code, default_detail = 503, "Come back later."``
+
     Args:
         status: The status of the answer, 400 to 599.
-        detail: What went wrong, for the client to read.
+        detail: What went wrong, for the client to read; a mapping becomes further members of the problem document.
+        status_code: The status, under the name that FastAPI gives it.
         title: The kind of problem; the status's phrase when left out.
         headers: Headers of the answer.
         type: A URI that names the kind of problem.
@@ -52,19 +55,28 @@ class HTTPException(CovetError):
         ValueError: The status is none.
     """
 
+    default_detail: ClassVar[str] = ""
+
     def __init__(
         self,
-        status: int,
-        detail: str = "",
+        status: int | None = None,
+        detail: str | Mapping[str, Any] = "",
         *,
+        status_code: int | None = None,
         title: str | None = None,
         headers: Mapping[str, str] | None = None,
         type: str | None = None,
         errors: Sequence[ProblemError] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
+        if status is None:
+            own: Any = self.__class__.status_code  # a number where a subclass says it
+            status = own if status_code is None and isinstance(own, int) else status_code
         if status not in STATUSES:
             raise no_status(status)
+        if isinstance(detail, Mapping):
+            extra, detail = {**detail, **(extra or {})}, str(detail.get("detail", ""))
+        detail = detail or self.default_detail
         super().__init__(detail or title or phrase(status))
         self.status = status
         self.detail = detail

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import inspect
 import types
 import uuid
 from collections.abc import Callable
+from opcode import opmap
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-__all__ = ["file_kind", "is_scalar", "item", "literal_reader", "split", "unwrap"]
+__all__ = ["file_kind", "is_scalar", "item", "literal_reader", "makes_pairs", "split", "unwrap"]
 
 _SCALARS: Final = (
     str,
@@ -25,6 +27,7 @@ _SCALARS: Final = (
     datetime.timedelta,
     enum.Enum,
 )
+_BUILD_TUPLE: Final = opmap["BUILD_TUPLE"]
 _LISTS: Final = (list, set, frozenset, tuple)
 
 
@@ -79,3 +82,14 @@ def file_kind(annotation: Any) -> Any:
     bare = unwrap(annotation)
     inner = item(bare)
     return bare if inner is None else unwrap(inner)
+
+
+def makes_pairs(function: Any) -> bool:
+    """Whether a function's code makes a pair somewhere, and so may return one: a value with a status, as elsewhere."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return False
+    # Two bytes to an instruction, each followed by caches of whole instructions.
+    made = any(code.co_code[at] == _BUILD_TUPLE and code.co_code[at + 1] == 2 for at in range(0, len(code.co_code), 2))
+    # One of constants is a constant itself, as are the keys of a mapping, which are no numbers.
+    return made or any(type(one) is tuple and len(one) == 2 and int in map(type, one) for one in code.co_consts)

@@ -24,6 +24,7 @@ from covet.http.exception_handlers import Handlers, find_handler, handled, proje
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.loading import late_module
+from covet.rest.annotations import makes_pairs
 from covet.rest.bind import Binding, compile_binding
 from covet.rest.bodies import JSON_PATCH, MERGE_PATCH
 from covet.rest.errors import EXPECTED, answer, broken_rule, roll_back
@@ -39,12 +40,14 @@ from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
 from covet.rest.streams import negotiates, stream_of
 from covet.rest.throttle import effective_throttles, throttled
+from covet.urls.endpoint import peeled
 
 if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
     from covet.rest import conditional as etags
-    from covet.rest import cursor, fieldchoice, kept, overrides, paged, unknown
+    from covet.rest import cursor, fieldchoice, kept, overrides, paged, unknown, unmeant
+    from covet.rest import decorated as layers
     from covet.rest import deprecation as deprecations
     from covet.rest.expand import Expansion
     from covet.rest.versioning import VersionNote
@@ -55,8 +58,10 @@ else:
     fieldchoice = late_module(__name__, "covet.rest.fieldchoice")
     kept = late_module(__name__, "covet.rest.kept")
     etags = late_module(__name__, "covet.rest.conditional", "etags")
+    layers = late_module(__name__, "covet.rest.decorated", "layers")
     unknown = late_module(__name__, "covet.rest.unknown")
     overrides = late_module(__name__, "covet.rest.overrides")
+    unmeant = late_module(__name__, "covet.rest.unmeant")
     deprecations = late_module(__name__, "covet.rest.deprecation", "deprecations")
 
 __all__ = ["READS", "Compiled", "Endpoint", "Run"]
@@ -217,8 +222,9 @@ class Compiled:
         self.converters = converters
         self.path = "/" + "".join(f"{{{piece.name}}}" if piece.converter else piece.text for piece in flat.pieces)
         where = describe(endpoint.handler)
+        handler, self._decorators = peeled(endpoint.handler)
         self.signature: Signature = read_signature(
-            endpoint.handler,
+            handler,
             method=endpoint.method,
             path_names={*converters, *flat.kwargs, *(piece.name for piece in flat.host.pieces if piece.converter)}
             if flat.host is not None
@@ -233,6 +239,8 @@ class Compiled:
             if self.stream is None
             else replace(self.stream.plan, schema=UNSET, render=None, is_async=False)
         )
+        if self.plan.is_untyped and makes_pairs(handler):
+            self.plan = replace(self.plan, render=unmeant.refusing_pairs(self.plan.render, handler))
         if endpoint.omit and (endpoint.select_fields or endpoint.expandable or self.stream is not None):
             raise ImproperlyConfigured(
                 f"{where}: {', '.join(endpoint.omit)} is neither for ?fields= and ?expand= nor for streams."
@@ -268,6 +276,7 @@ class Compiled:
         self.expansion = self._expansion(where)
         self.choice = self.expansion or self.fields
         self.exception_handlers: Handlers = self._handlers()
+        self._errors = _Errors(self.model, self.exception_handlers, self.accept_patch)
         self.run: Run = self._wrapped(self._compile())
         if self.signature.dependencies and replaced is None:
             self.run = _overridable(self.run, endpoint, flat)
@@ -382,12 +391,13 @@ class Compiled:
             run = throttled(run, self.throttles)
         if self.deprecation is not None:
             run = self.deprecation.around(run)
+        if self._decorators:
+            run = layers.decorated(run, self._decorators, self._errors)
         return run
 
     def _compile(self) -> Run:
         """Choose the shortest run: with or without a body, read from the database or not, in pages or not."""
-        own, model, status, plan = self.binding, self.model, self.status, self.plan
-        errors = _Errors(model, self.exception_handlers, self.accept_patch)
+        own, model, status, plan, errors = self.binding, self.model, self.status, self.plan, self._errors
         stamp = self.endpoint.last_modified
         is_made = self.choice is not None or own.is_stacked or stamp is not None or self.signature.wants_response
         explains = self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values())

@@ -218,7 +218,10 @@ class _Reader:
             raise ImproperlyConfigured(f"Dependencies depend on one another in a circle: {chain}.")
         hints = {**self._hints_of(function), **annotations}
         call = Call(function)
-        for name, parameter in inspect.signature(function).parameters.items():
+        parameters = inspect.signature(function).parameters
+        if hasattr(function, "__wrapped__"):
+            _check_wrapper(function, parameters)
+        for name, parameter in parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ImproperlyConfigured(f"{describe(function)} takes *{name}; name each argument instead.")
             annotation = hints.get(name, inspect.Parameter.empty)
@@ -397,6 +400,26 @@ class _Reader:
             raise ImproperlyConfigured(
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
+            )
+
+
+def _check_wrapper(function: Callable[..., Any], taken: Collection[str]) -> None:
+    """Refuse a decorator that is called with an argument which the function below it, whose arguments are filled, has not.
+
+    Raises:
+        ImproperlyConfigured: There is such an argument.
+    """
+    try:
+        asked = inspect.signature(function, follow_wrapped=False).parameters
+    except ValueError:  # functools.cache, which takes everything
+        return
+    for name, own in asked.items():
+        is_optional = own.default is not own.empty or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD)
+        if not is_optional and name not in taken:
+            kind = ": Request" if name == "request" else ""
+            raise ImproperlyConfigured(
+                f"{describe(function)} is decorated by something that is called with '{name}', and takes no such argument. Add "
+                f"'{name}{kind}' to its arguments, or write the decorator without it."
             )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from covet.concurrency import unawaited
 from covet.rest.errors import ResponseMismatch
 
-__all__ = ["refuse", "refuse_inside", "refuse_spent"]
+__all__ = ["refuse", "refuse_inside", "refuse_spent", "refusing_pairs"]
 
 
 def refuse(value: Any) -> None:
@@ -20,11 +20,8 @@ def refuse(value: Any) -> None:
     """
     if value is None:
         raise ResponseMismatch("The handler returned None. Return a value on every path, or write response=… | None.")
-    if isinstance(value, tuple) and len(value) == 2 and any(type(one) is int and 100 <= one < 600 for one in value):
-        raise ResponseMismatch(
-            "The handler returned a pair with a status. Write return JSONResponse(value, status=404), or raise an error such "
-            "as NotFound(…)."
-        )
+    if isinstance(value, tuple) and len(value) == 2 and any(map(_is_status, value)):
+        raise _pair()
     if isinstance(value, BaseException):
         raise ResponseMismatch(
             f"The handler returned {type(value).__name__}, an error. Write raise {type(value).__name__}(…)."
@@ -39,6 +36,41 @@ def refuse(value: Any) -> None:
         raise ResponseMismatch(
             f"The handler returned what {called}() gives and did not await it. Write return await …."
         )
+
+
+def refusing_pairs(write: Callable[[Any], bytes], handler: Any) -> Callable[[Any], bytes]:
+    """Return ``write`` for a handler that no schema says anything about, and that may return a pair of value and status.
+
+    A pair can be meant there, such as two numbers: one is refused if the other is no number, and no text either, unless the
+    status stands in the handler's code.
+    """
+    constants = inspect.unwrap(handler).__code__.co_consts
+    written = {one for one in constants if type(one) is int}
+    written.update(one for pair in constants if type(pair) is tuple for one in pair if type(one) is int)
+
+    def checked(value: Any) -> bytes:
+        if type(value) is tuple and len(value) == 2:
+            for one, other in (value, value[::-1]):
+                if (
+                    _is_status(one)
+                    and not isinstance(other, (int, float))
+                    and (type(other) is not str or one in written)
+                ):
+                    raise _pair()
+        return write(value)
+
+    return checked
+
+
+def _is_status(value: Any) -> bool:
+    return type(value) is int and 100 <= value < 600
+
+
+def _pair() -> ResponseMismatch:
+    return ResponseMismatch(
+        "The handler returned a pair with a status. Write return JSONResponse(value, status=404), status=201 at the route, or "
+        "raise an error such as NotFound(…)."
+    )
 
 
 def refuse_spent(value: Any, refused: Exception, place: str = "", above: frozenset[int] = frozenset()) -> None:

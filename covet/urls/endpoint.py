@@ -15,12 +15,24 @@ from covet.concurrency import is_async, maybe_await, to_thread
 from covet.http.request import Request
 from covet.http.response import Response
 
-__all__ = ["Answer", "Endpoint", "OnError", "answering", "compile_endpoint", "marked", "not_a_response", "view_name"]
+__all__ = [
+    "Answer",
+    "Endpoint",
+    "OnError",
+    "answering",
+    "compile_endpoint",
+    "decorated_by",
+    "marked",
+    "not_a_response",
+    "peeled",
+    "view_name",
+]
 
 V = TypeVar("V")
 
 Endpoint: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Any]]
 OnError: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
+Decorator: TypeAlias = Callable[[Any], Any]
 Answer: TypeAlias = Callable[[Request, dict[str, Any], OnError], Awaitable[Response]]
 
 
@@ -100,6 +112,32 @@ def marked(view: V, **marks: Any) -> V:
     for name, value in marks.items():
         setattr(target, name, value)
     return target  # type: ignore[no-any-return]
+
+
+def decorated_by(decorator: Decorator, view: Any, decorated: V) -> V:
+    """Return a decorated view that remembers what stands round what, so that ``peeled`` can take it apart.
+
+    A decorator changes the response of its view. A handler of ``covet.rest`` returns a value, of which the endpoint makes a
+    response later: there the decorator is put round the endpoint, and the handler is called as it was written.
+    """
+    decorated.__covet_decorated__ = (decorator, view)  # type: ignore[attr-defined]  # a mark on the function
+    return decorated
+
+
+def peeled(handler: Callable[..., Any]) -> tuple[Callable[..., Any], list[Decorator]]:
+    """Return a handler without the decorators that remember it, and these, the outermost first."""
+    decorators: list[Decorator] = []
+    owner = getattr(handler, "__self__", None)
+    function: Any = handler if owner is None else getattr(handler, "__func__", handler)
+    found = getattr(function, "__covet_decorated__", None)
+    # functools.wraps copies marks: one of another decorator's function is none of its own.
+    while found is not None and found[1] is getattr(function, "__wrapped__", None):
+        decorators.append(found[0])
+        function = found[1]
+        found = getattr(function, "__covet_decorated__", None)
+    if not decorators:
+        return handler, decorators
+    return (function if owner is None else function.__get__(owner)), decorators
 
 
 def view_name(view: Any) -> str:

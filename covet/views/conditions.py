@@ -12,6 +12,7 @@ from covet.http.conditional import evaluate, http_date, not_modified, quote_etag
 from covet.http.errors import PreconditionFailed
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.urls.endpoint import decorated_by
 
 __all__ = ["condition", "etag", "last_modified"]
 
@@ -47,7 +48,7 @@ def condition(etag_func: TagOf | None = None, last_modified_func: DateOf | None 
                     response.headers.setdefault("Last-Modified", http_date(moment))
             return not_modified(response) if wished == 304 else response
 
-        return decorated
+        return decorated_by(decorate, view, decorated)
 
     return decorate
 

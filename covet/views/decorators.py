@@ -13,7 +13,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.middleware.csrf import csrf_exempt
 from covet.middleware.skipping import without_middleware
-from covet.urls.endpoint import marked
+from covet.urls.endpoint import decorated_by, marked
 from covet.views.conditions import condition, etag, last_modified
 from covet.views.layers import (
     conditional_page,
@@ -81,7 +81,7 @@ def _around(
                 after(response)
             return response
 
-        return decorated
+        return decorated_by(decorate, view, decorated)
 
     return decorate
 
@@ -216,4 +216,4 @@ def _on_method(decorator: Any, method: Callable[..., Any]) -> Callable[..., Any]
     # What only marks a view (csrf_exempt, no_append_slash) must be seen without a call.
     marks = {name: value for name, value in vars(decorator(bare)).items() if name != "__wrapped__"}
     vars(decorated).update(marks)
-    return decorated
+    return decorated_by(decorator, method, decorated)

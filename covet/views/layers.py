@@ -14,6 +14,7 @@ from covet.middleware.compression import CompressionMiddleware
 from covet.middleware.conditional import ConditionalGetMiddleware
 from covet.middleware.csp import policy_for
 from covet.middleware.csrf import CsrfMiddleware, csrf_exempt, get_token
+from covet.urls.endpoint import decorated_by
 
 __all__ = [
     "conditional_page",
@@ -79,7 +80,7 @@ def decorator_from_middleware(
             finally:
                 _arguments.reset(token)
 
-        return layered
+        return decorated_by(decorate, view, layered)
 
     return decorate
 
@@ -124,7 +125,7 @@ def _policy(header: str, directives: Mapping[str, Any]) -> Callable[[View], View
                 response.headers[header] = policy_for(request, directives)
             return response
 
-        return decorated
+        return decorated_by(decorate, view, decorated)
 
     return decorate
 

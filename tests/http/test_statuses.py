@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from covet.exceptions import ImproperlyConfigured
-from covet.http import HTMLResponse, HTTPException, JSONResponse, Request, Response, StreamingResponse
+from covet.http import HTMLResponse, HTTPException, JSONResponse, NotFound, Request, Response, StreamingResponse
 from covet.http import status as status_names
 from covet.http.status import HTTP_201_CREATED
 from covet.rest import Router, ViewSet, action
@@ -81,3 +81,44 @@ def test_every_registered_status_has_its_name() -> None:
     assert all(int(name[5:8]) == value for name, value in named.items())
     assert {one.value for one in HTTPStatus} - {305, 306, 510} <= set(named.values())
     assert named["HTTP_422_UNPROCESSABLE_ENTITY"] == named["HTTP_422_UNPROCESSABLE_CONTENT"] == 422
+
+
+def test_the_status_of_an_error_may_have_fastapis_name() -> None:
+    error = HTTPException(status_code=404, detail="No such item.", headers={"X-Error": "there"})
+
+    assert (error.status, error.status_code, error.detail) == (404, 404, "No such item.")
+    assert error.headers == {"X-Error": "there"}
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: HTTPException(status_code=999), lambda: HTTPException(), lambda: HTTPException(detail="x")]
+)
+def test_an_error_has_a_status(make: Any) -> None:
+    with pytest.raises(ValueError, match="whole number from 100 to 599, not"):
+        make()
+
+
+def test_a_detail_of_several_members_is_members_of_the_document() -> None:
+    error = HTTPException(409, {"code": "taken", "detail": "This name is taken.", "status": 7}, extra={"name": "ann"})
+
+    assert error.to_problem().as_dict() == {
+        "type": "about:blank",
+        "title": "Conflict",
+        "status": 409,
+        "detail": "This name is taken.",
+        "code": "taken",
+        "name": "ann",
+    }
+    assert HTTPException(404, {"code": "gone"}).to_problem().as_dict()["title"] == "Not Found"
+    assert NotFound({"code": "gone"}).extra == {"code": "gone"}
+
+
+class Busy(HTTPException):
+    status_code = 503
+    default_detail = "Come back later."
+
+
+def test_a_class_of_errors_says_its_status_and_words_once() -> None:
+    assert (Busy().status, Busy().detail, str(Busy())) == (503, "Come back later.", "Come back later.")
+    assert (Busy(detail="Full.").status, Busy(detail="Full.").detail) == (503, "Full.")
+    assert Busy(429, "Slower.").status == 429

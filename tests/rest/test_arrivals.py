@@ -380,8 +380,8 @@ def test_an_option_that_is_called_otherwise_is_told(make: Any, said: str) -> Non
     ("fail", "said"),
     [
         (
-            lambda: unchecked(HTTPException)(status_code=404, detail="x"),
-            "HTTPException has no 'status_code' here: write status=….",
+            lambda: unchecked(HTTPException)(404, reason="x"),
+            "HTTPException has no 'reason' here: the phrase of a status is not sent; write detail=….",
         ),
         (
             lambda: unchecked(JSONResponse)(content={}),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
 
 from covet.http import Request, Response
 from covet.rest import Router, permissions
+from covet.rest.annotations import makes_pairs
 from covet.templates import TemplateResponse
 from covet.urls import include, path
 from tests.handlers.sites import Site
@@ -124,3 +127,81 @@ async def test_a_template_that_fails_in_a_handlers_response_is_an_answer_of_its_
     answer = await ask(site, read, templates=tmp_path)
 
     assert answer.status_code == 500
+
+
+async def returned() -> Any:
+    return {"a": 1}, 201
+
+
+async def by_name() -> Any:
+    status = 404
+    return None, status
+
+
+async def said_first() -> Any:
+    return 201, {"a": 1}
+
+
+async def text() -> Any:
+    return "not found", 404
+
+
+async def in_a_block() -> Any:
+    with contextlib.nullcontext():
+        return [1], 202
+
+
+def in_a_thread() -> Any:
+    return {"a": 1}, 201
+
+
+@pytest.mark.parametrize("handler", [returned, by_name, said_first, text, in_a_block, in_a_thread])
+@pytest.mark.parametrize("returns", [None, dict, Any])
+async def test_a_pair_with_a_status_is_no_list(site: Site, handler: Any, returns: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+    copy = FunctionType(handler.__code__, globals(), handler.__name__)
+    copy.__annotations__ = {} if returns is None else {"return": returns}
+    api.get("/x")(copy)
+    client = await site([path("", include(api))], DEBUG=True)
+
+    answer = await client.get("/x")
+
+    assert answer.status_code == 500
+    assert (
+        "The handler returned a pair with a status. Write return JSONResponse(value, status=404), "
+        in answer.json()["detail"]
+    )
+
+
+async def width() -> Any:
+    return 640, 480
+
+
+async def named(n: int = 404) -> Any:
+    return "bees", n
+
+
+async def fractions() -> Any:
+    return 0.5, 200
+
+
+@pytest.mark.parametrize(("handler", "body"), [(width, [640, 480]), (named, ["bees", 500]), (fractions, [0.5, 200])])
+async def test_a_pair_that_may_be_meant_is_a_list(site: Site, handler: Any, body: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+    copy = FunctionType(handler.__code__, globals(), handler.__name__, handler.__defaults__)
+    copy.__annotations__ = {"n": int}
+    api.get("/x")(copy)
+    client = await site([path("", include(api))])
+
+    answer = await client.get("/x?n=500")
+
+    assert answer.json() == body
+
+
+def test_what_makes_no_pair_is_written_at_once() -> None:
+    async def one() -> Any:
+        return {"a": (1, 2, 3), "b": [4, 5]}
+
+    assert not makes_pairs(one)
+    assert not makes_pairs([].count)
+    assert makes_pairs(returned)

@@ -1,0 +1,50 @@
+"""Decorators of views on handlers: put round the endpoint, since a handler returns a value and they change a response."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from covet.http.request import Request
+from covet.http.response import Response
+
+__all__ = ["decorated"]
+
+
+class _Passing(Exception):
+    """Takes the answer to an error past the decorators, as the error itself passes those of any view."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+
+def decorated(run: Callable[..., Awaitable[Response]], decorators: Iterable[Callable[[Any], Any]], errors: Any) -> Any:
+    """Return a run behind the decorators that stand above its handler.
+
+    Args:
+        run: The endpoint's run.
+        decorators: The decorators, the outermost first.
+        errors: Answers what a decorator raises: has ``kinds``, and ``answer(request, error, notes)``.
+    """
+
+    async def view(request: Request, **params: Any) -> Response:
+        response = await run(request, params)
+        if response.must_render:
+            await response.render()
+        if response.status >= 400:
+            raise _Passing(response)
+        return response
+
+    for decorator in reversed(list(decorators)):
+        view = decorator(view)
+
+    async def decorated_run(request: Request, params: dict[str, Any]) -> Response:
+        try:
+            return await view(request, **params)
+        except _Passing as passing:
+            return passing.response
+        except errors.kinds as error:
+            answer: Response = await errors.answer(request, error, ())
+            return answer
+
+    return decorated_run
