@@ -100,7 +100,7 @@ async def make_safe_steps(loader: Loader, migrations: Sequence[Migration]) -> Sa
 def _state_before(loader: Loader, migrations: Sequence[Migration]) -> ProjectState:
     """Return the models before migrations that have just been made."""
     replaced = {migration.key for migration in migrations}
-    state = loader.base_state()
+    state = loader.base_state(without={migration.app_label for migration in migrations})
     for key in loader.graph.full_plan():
         if key not in replaced and not any(key in _updated(loader, item) for item in migrations):
             state = loader.graph.nodes[key].mutate_state(state)

@@ -166,7 +166,7 @@ def _confirmed_losses(
     loader: Loader, answers: Answers, migrations: Sequence[Migration], *, update: bool, ask: bool
 ) -> list[str]:
     """Ask whether what the migrations throw away may go, and return it as notes."""
-    state = loader.state()
+    state = loader.state(without={migration.app_label for migration in migrations})
     if update:
         # They take the place of the latest migrations of their apps, and so begin before those.
         replaced = {key for item in migrations for key in loader.graph.leaf_nodes(item.app_label)}

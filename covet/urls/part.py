@@ -15,7 +15,7 @@ from covet.loading import import_module
 from covet.urls.error_views import ErrorViews, check_error_views, find_error_views
 from covet.urls.flatten import FlatRoute
 from covet.urls.mount import Lifespan
-from covet.urls.patterns import include, path
+from covet.urls.patterns import Autodiscover, Include, Included, Route, include, path
 from covet.urls.resolver import Resolver
 
 if TYPE_CHECKING:
@@ -237,4 +237,9 @@ def _load(name: str, wanted_by: str) -> tuple[ModuleType, Any]:
 
 def _require_patterns(patterns: Any, what: str) -> None:
     if not isinstance(patterns, (list, tuple)):
-        raise ImproperlyConfigured(f"{what} is a list of path(…), not {patterns!r}.")
+        hint = ""
+        if hasattr(patterns, "urlpatterns") or isinstance(patterns, Included):  # a router, or what include() gives
+            hint = ' Write [path("", include(…))].'
+        elif isinstance(patterns, (Route, Include, Autodiscover)):
+            hint = " Put brackets round it."
+        raise ImproperlyConfigured(f"{what} is a list of path(…), not {patterns!r}.{hint}")

@@ -195,6 +195,16 @@ def test_whatever_lists_inspects_or_plans_gives_json(site):
     ("file", "text", "words"),
     [
         ("mysite/urls.py", "urlpatterns = 5", "mysite.urls.urlpatterns is a list of path(…), not 5."),
+        (
+            "mysite/urls.py",
+            "from covet.urls import autodiscover\nurlpatterns = autodiscover()",
+            "mysite.urls.urlpatterns is a list of path(…), not autodiscover(). Put brackets round it.",
+        ),
+        (
+            "mysite/urls.py",
+            "from covet.rest import Router\nurlpatterns = Router()",
+            'mysite.urls.urlpatterns is a list of path(…), not <Router of 0 endpoints>. Write [path("", include(…))].',
+        ),
         ("mysite/urls.py", "urlpatterns = [1]", "urlpatterns holds 1."),
         ("blog/urls.py", "urlpatterns = 'home'", "blog.urls.urlpatterns is a list of path(…), not 'home'."),
         ("mysite/urls.py", "import nowhere", "mysite/urls.py, line "),

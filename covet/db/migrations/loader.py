@@ -179,18 +179,24 @@ class Loader:
                 done.add(key)
         return done
 
-    def state(self, keys: Iterable[MigrationKey] | None = None) -> ProjectState:
-        """Return the models after ``keys`` and all they need; by default after all migrations."""
-        state = self.base_state()
+    def state(self, keys: Iterable[MigrationKey] | None = None, *, without: Collection[str] = ()) -> ProjectState:
+        """Return the models after ``keys`` and all they need; by default after all migrations.
+
+        Args:
+            keys: The last migrations.
+            without: Apps that are about to get their first migration, which makes their models.
+        """
+        state = self.base_state(without=without)
         for key in self.graph.full_plan(keys):
             state = self.graph.nodes[key].mutate_state(state)
         return state
 
-    def base_state(self) -> ProjectState:
-        """Return the models of the apps that have no migrations, as the code has them."""
-        if self.apps is None or not self.unmigrated:
+    def base_state(self, *, without: Collection[str] = ()) -> ProjectState:
+        """Return the models of the apps that have no migrations, as the code has them; but for those in ``without``."""
+        unmigrated = [label for label in self.unmigrated if label not in without]
+        if self.apps is None or not unmigrated:
             return ProjectState()
-        return ProjectState.from_apps(self.apps, self.unmigrated)
+        return ProjectState.from_apps(self.apps, unmigrated)
 
     def find(self, app_label: str, prefix: str) -> MigrationKey:
         """Return the migration of an app by its name or the beginning of it.

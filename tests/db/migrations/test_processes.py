@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -100,6 +101,19 @@ async def test_the_first_ten_minutes(project):
 
     code, out, _ = await project.run("migrate", "blog", "zero")
     assert code == 0 and "Unapplying blog.0001_initial… OK" in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("--safe",)])
+async def test_an_app_without_a_migrations_package_gets_its_first_one_when_it_is_named(project, arguments):
+    shutil.rmtree(project.folder / "blog" / "migrations")
+    code, _, err = await project.run("makemigrations")
+    assert (code, "Name an app to make its first migration: manage.py makemigrations blog" in err) == (0, True)
+
+    code, out, err = await project.run("makemigrations", "blog", *arguments)
+
+    assert (code, err) == (0, "")
+    assert out == "Migrations for 'blog':\n  blog/migrations/0001_initial.py\n    + Create model Item\n"
+    assert (await project.run("makemigrations", "--check"))[0] == 0
 
 
 async def test_a_forgotten_migration_is_noted_by_migrate_and_found_by_check(project):
