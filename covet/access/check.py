@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from covet.access.permissions import Action, Connection, Permission, Target, as_permission, says_yes
 from covet.conf import settings
@@ -15,6 +15,15 @@ from covet.loading import import_string
 __all__ = ["allowed", "challenge", "check", "check_object", "effective", "policy"]
 
 M = TypeVar("M", bound=type[Any])
+
+_BASIC: Final = 'Basic realm="api"'
+_SCHEMES: Final = {
+    "basic": _BASIC,
+    "bearer": "Bearer",
+    "oauth2": "Bearer",
+    "openIdConnect": "Bearer",
+    "cookie": "Session",
+}
 
 
 def policy(*permissions: Any) -> Callable[[M], M]:
@@ -120,8 +129,23 @@ async def _refuse(permission: Permission, connection: Connection, target: Target
 def challenge(user: Any) -> str:
     """Return the ``WWW-Authenticate`` of a 401.
 
-    The middleware that sets an anonymous user tells by its ``www_authenticate`` how to log in. A login form has no
-    scheme; it is ``Session`` here, since a 401 must name one (RFC 9110, 11.6.1) and ``Basic`` would open the browser's
-    own dialogue.
+    The middleware that sets an anonymous user may tell by its ``www_authenticate`` how to log in; else ``OPENAPI_SECURITY``
+    does. A login form has no scheme; it is ``Session`` here, since a 401 must name one (RFC 9110, 11.6.1) and ``Basic`` would
+    open the browser's own dialogue, so that it is not told where there is a cookie as well.
     """
-    return str(getattr(user, "www_authenticate", None) or "Session")
+    own = getattr(user, "www_authenticate", None)
+    if own:
+        return str(own)
+    found = [_SCHEMES.get(_kind(scheme)) for scheme in settings.OPENAPI_SECURITY.values()]
+    named = [scheme for scheme in dict.fromkeys(found) if scheme is not None]
+    if "Session" in named:
+        named = [scheme for scheme in named if scheme != _BASIC]
+    return ", ".join(named) or "Session"
+
+
+def _kind(scheme: Any) -> str:
+    """Return what a scheme of OpenAPI is told by: the scheme of HTTP, the place of a key, or the type."""
+    if not isinstance(scheme, dict):
+        return ""
+    http = scheme.get("scheme")
+    return str(http).lower() if http else str(scheme.get("in") or scheme.get("type"))

@@ -418,7 +418,7 @@ class Defaults:
     )
     OPENAPI_SECURITY: dict[str, Any] = setting(
         cast(dict[str, Any], {}),
-        "How clients prove who they are, by name: security schemes of OpenAPI; empty tells of the session's cookie.",
+        "How clients prove who they are, by name: security schemes of OpenAPI, told by a 401 as well; empty tells of the session's cookie.",
     )
     OPENAPI_TAGS: dict[str, str] = setting(cast(dict[str, str], {}), "What tags mean, by tag.")
     OPENAPI_SERVERS: list[str] = setting(cast(list[str], []), "Addresses that the API is served at.")

@@ -14,6 +14,7 @@ from covet.conf import override
 from covet.exceptions import ImproperlyConfigured, NotLoaded, PermissionDenied
 from covet.http.errors import Unauthorized
 from covet.problems import problem_for
+from covet.rest.openapi.security import api_key, basic, bearer, oauth2, openid, session_cookie
 
 
 @dataclass
@@ -109,6 +110,31 @@ async def test_a_no_is_401_for_someone_unknown_and_403_for_someone_known() -> No
         await access.check([access.IsAdminUser], connection(), write=True)
 
     assert unknown.value.headers["WWW-Authenticate"] == "Session"
+
+
+@pytest.mark.parametrize(
+    ("schemes", "told"),
+    [
+        ({"token": bearer()}, "Bearer"),
+        ({"login": basic()}, 'Basic realm="api"'),
+        (
+            {"one": {"type": "http", "scheme": "Bearer"}, "two": basic(), "three": openid("/x")},
+            'Bearer, Basic realm="api"',
+        ),
+        ({"session": session_cookie(), "login": basic(), "login2": oauth2(token_url="/t")}, "Session, Bearer"),
+        ({"key": api_key()}, "Session"),
+    ],
+)
+async def test_a_401_names_the_schemes_of_the_project(schemes: Any, told: str) -> None:
+    class Own:
+        is_authenticated = False
+        www_authenticate = "Key"
+
+    with override(OPENAPI_SECURITY=schemes), pytest.raises(Unauthorized) as unknown:
+        await access.check([access.IsAdminUser], connection(**ANONYMOUS), write=True)
+
+    assert unknown.value.headers["WWW-Authenticate"] == told
+    assert access.challenge(Own()) == "Key"
 
 
 async def test_the_default_lets_everybody_read_and_asks_for_a_user_to_write() -> None:
