@@ -289,6 +289,28 @@ async def test_the_page_shows_errors_offers_writes_and_stands_alone(site: Any) -
     assert "<option>POST</option>" in posted.text
 
 
+async def test_the_page_links_to_what_is_there_above_it(site: Any) -> None:
+    books = Router(permissions=OPEN, formats=ALL)
+
+    @books.get("/books/<str:name>/pages/<int:number>")
+    async def read_page(name: str, number: int) -> str:
+        return name
+
+    @books.get("/books/<str:name>")
+    async def read_book(name: str) -> str:
+        return name
+
+    client = await site([path("", include(books))])
+
+    page = await client.get("/books/a%25b é/pages/3", headers={"Accept": "text/html"})
+
+    trail = page.text.partition("<nav aria-label=Path>")[2].partition("</nav>")[0]
+    assert trail == (
+        '/ books / <a href="/books/a%25b%20%C3%A9">a%b é</a> / pages / <a href="/books/a%25b%20%C3%A9/pages/3">3</a>'
+    )
+    assert '"/books/a%25b%20%C3%A9/pages/3?format=csv"' in page.text
+
+
 async def test_the_document_tells_all_media_types_and_the_parameter(site: Any) -> None:
     await site(PATTERNS)
 

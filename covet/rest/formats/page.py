@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from covet import json
 from covet.conf import settings
@@ -98,12 +99,15 @@ def _paragraphs(text: str) -> str:
 
 
 def _trail(request: Request) -> str:
-    """Return links to the addresses above this one."""
+    """Return the addresses above this one, as links where something is there."""
     parts = [part for part in request.path.split("/") if part]
-    links, path = [], request.root_path + "/"
-    for number, part in enumerate(parts):
-        path += part + ("/" if number < len(parts) - 1 or request.path.endswith("/") else "")
-        links.append(f'<a href="{escape(path)}">{escape(part)}</a>')
+    resolver = getattr(request.app, "resolver", None)
+    links, path = [], ""
+    for part in parts:
+        path += f"/{part}"
+        there = [one for one in (f"{path}/", path) if resolver is not None and _allows(resolver, "GET", one)]
+        href = escape(quote(request.root_path + there[0])) if there else ""
+        links.append(f'<a href="{href}">{escape(part)}</a>' if there else escape(part))
     return f"<nav aria-label=Path>/ {' / '.join(links)}</nav>"
 
 
@@ -111,7 +115,7 @@ def _forms(formats: Formats, request: Request) -> str:
     links = []
     for one in formats:
         query = request.query.replace(format=one.name).urlencode()
-        href = escape(f"{request.root_path}{request.path}?{query}")
+        href = escape(f"{quote(request.root_path + request.path)}?{query}")
         links.append(f"<strong>{one.name}</strong>" if one.page else f'<a href="{href}">{one.name}</a>')
     return " · ".join(links)
 
