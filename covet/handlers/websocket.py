@@ -97,8 +97,11 @@ async def _serve(ws: WebSocket, part: RoutingPart, hooks: Iterable[Hook]) -> Non
     part.open.add(ws)
     if isinstance(handler, type) and issubclass(handler, Consumer):
         await handler(ws, **ws.path_params).serve()
-    else:
-        await handler(ws, **ws.path_params)
+        return
+    served = part.bound.get(ws.route, handler)(ws, **ws.path_params)
+    if not isinstance(served, Awaitable):
+        raise TypeError(f"The WebSocket handler {ws.route.view_name} is no coroutine function. Write async def.")
+    await served
 
 
 async def _finish(ws: WebSocket) -> None:

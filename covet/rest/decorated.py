@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
+from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.rest.signature import describe
 
-__all__ = ["decorated"]
+__all__ = ["check_wrapper", "decorated"]
 
 
 class _Passing(Exception):
@@ -48,3 +51,23 @@ def decorated(run: Callable[..., Awaitable[Response]], decorators: Iterable[Call
             return answer
 
     return decorated_run
+
+
+def check_wrapper(function: Callable[..., Any], taken: Collection[str]) -> None:
+    """Refuse a decorator that is called with an argument which the function below it, whose arguments are filled, has not.
+
+    Raises:
+        ImproperlyConfigured: There is such an argument.
+    """
+    try:
+        asked = inspect.signature(function, follow_wrapped=False).parameters
+    except ValueError:  # functools.cache, which takes everything
+        return
+    for name, own in asked.items():
+        is_optional = own.default is not own.empty or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD)
+        if not is_optional and name not in taken:
+            kind = ": Request" if name == "request" else ""
+            raise ImproperlyConfigured(
+                f"{describe(function)} is decorated by something that is called with '{name}', and takes no such argument. Add "
+                f"'{name}{kind}' to its arguments, or write the decorator without it."
+            )

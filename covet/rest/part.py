@@ -30,7 +30,7 @@ class RestPart(AppPart):
         endpoints: The routes that are endpoints, with their plans.
     """
 
-    after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart,)
+    after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart, "covet.websocket.part.RoutingPart")
     reads: ClassVar[frozenset[str]] = READS | {
         "ROOT_URLCONF",
         "CSRF_COOKIE_NAME",
@@ -65,6 +65,13 @@ class RestPart(AppPart):
         # Those of URLCONFS, too: the document does not tell of these, and clients reach them all the same.
         self._resolvers = apps.part(UrlsPart).resolvers
         self._all = [pair for one in self._resolvers for pair in compiled_endpoints(one.routes)]
+        if apps.is_installed("covet.websocket"):
+            from covet.rest.sockets import bind_sockets  # and with it WebSockets, which few projects have
+            from covet.websocket.part import RoutingPart
+
+            if apps.has_part(RoutingPart):
+                routing = apps.part(RoutingPart)
+                routing.bound = bind_sockets(routing.resolver.routes)
 
     async def shutdown(self) -> None:
         """Tear down the dependencies that all requests shared."""

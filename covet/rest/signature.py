@@ -22,9 +22,11 @@ from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, s
 from covet.rest.params import REQUIRED, Body, Depends, File, Gathering, Marker, Path, Query
 
 if TYPE_CHECKING:
+    from covet.rest import decorated
     from covet.rest.filters import FilterSet
     from covet.schema import shapes
 else:
+    decorated = late_module(__name__, "covet.rest.decorated")
     shapes = late_module(__name__, "covet.schema.shapes")
 
 __all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
@@ -158,6 +160,7 @@ def read_signature(
     annotations: Mapping[str, Any] | None = None,
     replaced: Mapping[Any, Callable[..., Any]] | None = None,
     dependencies: Iterable[Depends] = (),
+    connection: type[Any] = Request,
 ) -> Signature:
     """Read what a handler needs.
 
@@ -168,11 +171,12 @@ def read_signature(
         annotations: Annotations that take the place of the function's own.
         replaced: Functions that take the place of dependencies, by these.
         dependencies: What is called before, though no argument asks for it.
+        connection: What is served: a request, or a WebSocket.
 
     Raises:
         ImproperlyConfigured: An argument cannot be filled; the text says which, and what to write.
     """
-    reader = _Reader(method, frozenset(path_names), replaced or {})
+    reader = _Reader(method, frozenset(path_names), replaced or {}, connection)
     for dependency in dependencies:
         reader.depend(dependency, ())
     call = reader.read_call(handler, annotations or {}, ())
@@ -189,8 +193,15 @@ def describe(function: Any) -> str:
 
 
 class _Reader:
-    def __init__(self, method: str, path_names: frozenset[str], replaced: Mapping[Any, Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        method: str,
+        path_names: frozenset[str],
+        replaced: Mapping[Any, Callable[..., Any]],
+        connection: type[Any] = Request,
+    ) -> None:
         self.replaced = replaced
+        self.connection = connection
         self.wants_response = False
         self.wants_tasks = False
         self.method = method
@@ -220,7 +231,7 @@ class _Reader:
         call = Call(function)
         parameters = inspect.signature(function).parameters
         if hasattr(function, "__wrapped__"):
-            _check_wrapper(function, parameters)
+            decorated.check_wrapper(function, parameters)
         for name, parameter in parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ImproperlyConfigured(f"{describe(function)} takes *{name}; name each argument instead.")
@@ -250,10 +261,16 @@ class _Reader:
             return self.depend(marker, (*above, function))
         if isinstance(marker, Gathering):
             return self._filters(cast("FilterSet", marker))
-        if (isinstance(bare, type) and issubclass(bare, Request)) or (
-            name == "request" and bare is inspect.Parameter.empty
+        if (isinstance(bare, type) and issubclass(bare, self.connection)) or (
+            name in (("request",) if self.connection is Request else ("ws", "websocket", "socket"))
+            and bare is inspect.Parameter.empty
         ):
             return "request"
+        if self.connection is not Request and bare in (Request, Response, BackgroundTasks):
+            raise ImproperlyConfigured(
+                f"{describe(function)}: the argument '{name}' is a {bare.__name__}, and a WebSocket has none. Take ws: WebSocket, "
+                "which has path, query, headers, cookies, session and user."
+            )
         if bare is Response:
             self.wants_response = True
             return "response"
@@ -400,26 +417,6 @@ class _Reader:
             raise ImproperlyConfigured(
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
-            )
-
-
-def _check_wrapper(function: Callable[..., Any], taken: Collection[str]) -> None:
-    """Refuse a decorator that is called with an argument which the function below it, whose arguments are filled, has not.
-
-    Raises:
-        ImproperlyConfigured: There is such an argument.
-    """
-    try:
-        asked = inspect.signature(function, follow_wrapped=False).parameters
-    except ValueError:  # functools.cache, which takes everything
-        return
-    for name, own in asked.items():
-        is_optional = own.default is not own.empty or own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD)
-        if not is_optional and name not in taken:
-            kind = ": Request" if name == "request" else ""
-            raise ImproperlyConfigured(
-                f"{describe(function)} is decorated by something that is called with '{name}', and takes no such argument. Add "
-                f"'{name}{kind}' to its arguments, or write the decorator without it."
             )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
 
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Warning
+from covet.checks.messages import CheckMessage, Error, Warning
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException
 from covet.loading import import_module
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from covet.apps.config import AppConfig
     from covet.apps.registry import Apps
 
-__all__ = ["HandshakeRules", "RoutingPart"]
+__all__ = ["HandshakeRules", "RoutingPart", "further_arguments"]
 
 CLOSE_TIMEOUT_S = 2.0
 LIBRARIES = ("websockets", "wsproto")
@@ -39,6 +40,36 @@ class HandshakeRules(Struct, frozen=True):
     max_message_bytes: int = 1024 * 1024
 
 
+def further_arguments(handler: Any, path_names: Collection[str]) -> list[str]:
+    """Return what a handler takes beside its socket and what the path gives.
+
+    Something without annotation that has a default is the handler's own affair, such as what a loop binds.
+    """
+    parameters = list(inspect.signature(handler).parameters.values())[1:]
+    return [
+        one.name
+        for one in parameters
+        if one.name not in path_names
+        and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        and (one.annotation is not one.empty or one.default is one.empty)
+    ]
+
+
+def _unfilled(route: CompiledRoute) -> Iterable[CheckMessage]:
+    """Report arguments that nobody fills."""
+    if isinstance(route.view, type):
+        return
+    names = further_arguments(route.view, (*route.names, *route.kwargs, *route.host_names))
+    if names:
+        yield Error(
+            f"The WebSocket handler {route.view_name} takes {', '.join(map(repr, names))}, which its path {route.pattern!r} does "
+            "not give.",
+            hint="Add 'covet.rest' to INSTALLED_APPS, which fills typed arguments, or read ws.query, ws.headers, ws.cookies.",
+            obj=route.view_name,
+            id="websocket.E001",
+        )
+
+
 def _patterns_of(module: Any, name: str) -> Sequence[Any]:
     patterns: Any = getattr(module, "websocket_urlpatterns", ())
     if not isinstance(patterns, (list, tuple)):
@@ -50,6 +81,10 @@ class RoutingPart(AppPart):
     """Collects ``websocket_urlpatterns`` from each app's ``routing`` module, and from the module of ROOT_URLCONF.
 
     A project of one file is no app: its WebSocket routes stand beside its ``urlpatterns``.
+
+    Attributes:
+        bound: What serves the routes whose handlers take more than their socket and what the path gives; ``covet.rest`` fills
+            these arguments.
     """
 
     after: ClassVar[tuple[type[AppPart] | str, ...]] = (UrlsPart,)
@@ -71,6 +106,7 @@ class RoutingPart(AppPart):
         self.rules = HandshakeRules()
         self.resolver = Resolver()
         self.open: set[WebSocket] = set()
+        self.bound: Mapping[CompiledRoute, Callable[..., Awaitable[None]]] = {}
         self._patterns: list[Any] = []
 
     def collect(self, app: AppConfig, module: ModuleType | None) -> None:
@@ -98,7 +134,7 @@ class RoutingPart(AppPart):
         )
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report two routes of one pattern, of which the second can never be reached, and a server without WebSocket."""
+        """Report routes of one pattern, of which the first alone is reached, arguments that nobody fills, and a server without WebSocket."""
         if self.resolver.routes and not any(importlib.util.find_spec(name) for name in LIBRARIES):
             yield Warning(
                 "There are WebSocket routes, and no library with which uvicorn could serve them.",
@@ -114,6 +150,8 @@ class RoutingPart(AppPart):
                     id="websocket.W001",
                 )
             seen.add(route.pattern)
+            if route not in self.bound:
+                yield from _unfilled(route)
 
     def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
         """Report a handshake that pages of other sites may make."""
