@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from covet.loading import late_names
 
 if TYPE_CHECKING:
-    from covet.db.models import signals
+    from covet.db.models import functions, lookups, signals
     from covet.db.models.base import DEFERRED, Model
     from covet.db.models.choices import Choices, IntegerChoices, TextChoices
     from covet.db.models.conflicts import ObjectNotUpdated, VersionConflict
@@ -223,6 +223,8 @@ __all__ = [
     "Window",
     "WindowFrame",
     "WindowFrameExclusion",
+    "functions",
+    "lookups",
     "model_to_dict",
     "prefetch_related_objects",
     "signals",
@@ -236,7 +238,7 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = late_names(
         __name__,
         {
-            "covet.db.models": ("signals",),
+            "covet.db.models": ("functions", "lookups", "signals"),
             "covet.db.models.base": ("DEFERRED", "Model"),
             "covet.db.models.choices": ("Choices", "IntegerChoices", "TextChoices"),
             "covet.db.models.conflicts": ("ObjectNotUpdated", "VersionConflict"),

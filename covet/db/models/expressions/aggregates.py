@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet.db.models.expressions.base import Expression, OrderBy, Value, as_expression
 from covet.db.models.expressions.functions import Func, parse
 from covet.db.models.expressions.inference import DECIMAL, REAL, TEXT, WHOLE, family
+from covet.db.models.expressions.own_sql import Compiler, own_sql, writes_sql
 from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
@@ -67,7 +68,9 @@ class Aggregate(Func):
         **extra: Any,
     ) -> None:
         name = type(self).__name__
-        if ordering:
+        if ordering is not None and "%(ordering)s" in str(extra.get("template") or self.template):
+            extra["ordering"] = ordering  # a text of the template's own
+        elif ordering:
             if order_by is not None:
                 raise TypeError(f"{name} takes order_by or ordering, which mean the same, and not both.")
             order_by = ordering
@@ -108,25 +111,63 @@ class Aggregate(Func):
     def resolve(self, scope: Scope) -> Resolved:
         """Return the call; a default becomes ``COALESCE`` round it."""
         if self._has_own_sql:
-            return super().resolve(scope)
-        args, field = self._resolve_sources(scope)
-        where = None if self.filter is None else scope.condition(self.filter)
-        order = tuple([one for item in self.order_by for one in scope.orderings(item)])
-        node: nodes.Node
-        if self.template is not None:
-            node = self._templated(args, where, order, scope)
+            compiler = Compiler(scope, self.sources)
+            compiler.where, compiler.order = self._where(scope), self._order(scope)
+            node, field = own_sql(self, compiler), self._field_of(compiler)
         else:
-            node = nodes.Func(
-                self.function,
-                tuple(args),
-                distinct=self.distinct,
-                filter=where,
-                order_by=order,
-                type=None if field is None else field.column_type(),
-            )
+            args, field = self._resolve_sources(scope)
+            node = self._call(args, field, self._where(scope), self._order(scope), scope)
         if self.default is not None:
             node = nodes.Func("COALESCE", (node, self.default.resolve(scope).node))
         return Resolved(node, field)
+
+    @property
+    def _has_own_sql(self) -> bool:
+        return writes_sql(type(self), unless=Aggregate.as_sql)
+
+    def as_sql(
+        self,
+        compiler: Any,
+        connection: Any,
+        function: str | None = None,
+        template: str | None = None,
+        arg_joiner: str | None = None,
+        **extra: Any,
+    ) -> tuple[str, list[Any]]:
+        """Return the call with its filter and order as text with ``%s`` places, and what stands in them; for overriding.
+
+        The arguments are those of ``Func.as_sql``.
+        """
+        changed = self.copy()
+        changed.function, changed.template = function or self.function, template or self.template
+        changed.arg_joiner, changed.extra = arg_joiner or self.arg_joiner, {**self.extra, **extra}
+        args = [compiler.resolved(source).node for source in self.sources]
+        return "%s", [changed._call(args, self._field_of(compiler), compiler.where, compiler.order, compiler.scope)]
+
+    def _where(self, scope: Scope) -> nodes.Node | None:
+        return None if self.filter is None else scope.condition(self.filter)
+
+    def _order(self, scope: Scope) -> tuple[nodes.Ordering, ...]:
+        return tuple([one for item in self.order_by for one in scope.orderings(item)])
+
+    def _call(
+        self,
+        args: list[nodes.Node],
+        field: Field[Any] | None,
+        where: nodes.Node | None,
+        order: tuple[nodes.Ordering, ...],
+        scope: Scope,
+    ) -> nodes.Node:
+        if self.template is not None:
+            return self._templated(args, where, order, scope)
+        return nodes.Func(
+            self.function,
+            tuple(args),
+            distinct=self.distinct,
+            filter=where,
+            order_by=order,
+            type=None if field is None else field.column_type(),
+        )
 
     def _templated(
         self, args: list[nodes.Node], where: nodes.Node | None, order: tuple[nodes.Ordering, ...], scope: Scope

@@ -26,9 +26,11 @@ from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.expressions import inference
+    from covet.db.models.expressions import own_sql as own
     from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
 else:
+    own = late_module(__name__, "covet.db.models.expressions.own_sql", "own")
     inference = late_module(__name__, "covet.db.models.expressions.inference")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 T = TypeVar("T", default=Any)
+_WRITERS = ("as_sql", "as_postgresql", "as_mysql", "as_sqlite")
 
 
 class Combinable:
@@ -163,6 +166,15 @@ class Expression(Combinable, Generic[T]):
     is_conditional = False
     #: Turns a result of the driver into Python, in place of the output field's own converter.
     convert: Callable[[Any], Any] | None = None
+    if not TYPE_CHECKING:  # to which a field on a class is a descriptor
+        #: What the result holds; a subclass may say it for all of its instances, as an attribute or a property.
+        output_field = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a subclass that only writes SQL, by ``as_sql`` or ``as_postgresql`` and its kin, take part by that."""
+        super().__init_subclass__(**options)
+        if cls.resolve is Expression.resolve and any(hasattr(cls, name) for name in _WRITERS):
+            own.take_part(cls, lists_parts=cls.get_source_expressions is not Expression.get_source_expressions)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Remember the arguments: they are the identity of the expression."""
@@ -171,7 +183,8 @@ class Expression(Combinable, Generic[T]):
         return self
 
     def __init__(self, output_field: Field[Any] | None = None) -> None:
-        self.output_field = output_field
+        if output_field is not None:
+            self.output_field: Field[Any] | None = output_field
 
     # ── what the query room calls
 
@@ -181,7 +194,10 @@ class Expression(Combinable, Generic[T]):
 
     def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the AST of this expression and what it holds; takes parameters in the order of ``shape``."""
-        raise TypeError(f"{type(self).__name__} does not say how it becomes SQL: define resolve(self, scope).")
+        raise TypeError(
+            f"{type(self).__name__} does not say how it becomes SQL: define as_sql(self, compiler, connection), which returns "
+            "text with %s places and what stands in them."
+        )
 
     def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
         """Return the nodes that stand in ``GROUP BY`` when this is selected beside an aggregate."""

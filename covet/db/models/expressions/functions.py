@@ -6,11 +6,12 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.models.expressions.base import Expression, as_expression
-from covet.db.models.expressions.own_sql import VENDORS, own_sql
+from covet.db.models.expressions.own_sql import Compiler, own_shape, own_sql, writes_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.sql import nodes
+from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
@@ -72,8 +73,7 @@ class Func(Expression[Any]):
     def shape(self, values: list[Any]) -> Hashable:
         """Return name, template and the arguments' shapes."""
         if self._has_own_sql:
-            # What a method of its own makes of the arguments nobody knows: each set of them is a shape.
-            return (self.__class__, hashable(self._constructed), *[source.shape(values) for source in self.sources])
+            return own_shape(self, values)
         return (
             self.__class__,
             self.function,
@@ -86,14 +86,25 @@ class Func(Expression[Any]):
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the call, or what a method such as ``as_postgresql`` makes of it on its database."""
-        own = own_sql(self, scope) if self._has_own_sql else None
-        args, field = self._resolve_sources(scope) if own is None else ([], self.output_field or self.result)
-        return Resolved(self.node(tuple(args), field) if own is None else own, field)
+        if self._has_own_sql:
+            compiler = Compiler(scope, self.sources)
+            return Resolved(own_sql(self, compiler), self._field_of(compiler))
+        args, field = self._resolve_sources(scope)
+        return Resolved(self.node(tuple(args), field), field)
 
     @property
     def _has_own_sql(self) -> bool:
-        cls = type(self)
-        return cls.as_sql is not Func.as_sql or any(hasattr(cls, f"as_{vendor}") for vendor in VENDORS)
+        return writes_sql(type(self), unless=Func.as_sql)
+
+    def _field_of(self, compiler: Compiler) -> Field[Any] | None:
+        """Return what a call of the class's own writing holds, as far as it is known."""
+        field = self.output_field
+        if field is not None:
+            return field
+        try:
+            return self._infer([compiler.resolved(source).field for source in self.sources])
+        except FieldError:
+            return None  # what its own SQL makes of arguments of several types is its own affair
 
     def as_sql(
         self,
@@ -114,7 +125,7 @@ class Func(Expression[Any]):
             arg_joiner: What stands between the arguments.
             extra: Texts for further places of the template. They become part of the SQL: never pass user input.
         """
-        args, field = self._resolve_sources(compiler)
+        args, field = [compiler.resolved(source).node for source in self.sources], self._field_of(compiler)
         if template is None and self.template is None and arg_joiner is None:
             changed = self.copy()
             changed.function = function or self.function

@@ -14,13 +14,14 @@ The built-in ones are written by the query room, as in ``filter(views__gt=10)``.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any, ClassVar, Final
 
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.inference import BOOLEAN
-from covet.db.models.expressions.own_sql import own_sql
+from covet.db.models.expressions.own_sql import Compiler, Place, own_sql, writes_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.expressions.subqueries import only_column
@@ -63,6 +64,8 @@ class Lookup(Expression[Any]):
     public_module = "covet.db.models.lookups"
     is_conditional = True
     lookup_name: str = ""
+    #: Transforms of both sides; they are applied before a look-up sees its sides.
+    bilateral_transforms: tuple[Any, ...] = ()
 
     def __init__(self, lhs: Any, rhs: Any) -> None:
         super().__init__()
@@ -77,7 +80,20 @@ class Lookup(Expression[Any]):
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return what ``as_sql``, or ``as_postgresql`` and its kin, make of it."""
-        return Resolved(own_sql(self, scope), BOOLEAN)  # type: ignore[arg-type]  # a look-up always has a method
+        return Resolved(own_sql(self, Compiler(scope, self.sources)), BOOLEAN)
+
+    def get_prep_lookup(self) -> Any:
+        """Return the value that is compared with, from ``self.rhs``; for overriding."""
+        return self.rhs
+
+    @classmethod
+    def prepares(cls, lhs: Any) -> Callable[[Any], Any] | None:
+        """Return what changes a value before it is compared with ``lhs``, where the class has something to say about it."""
+        return None if cls.get_prep_lookup is Lookup.get_prep_lookup else partial(_prepared, cls, lhs)
+
+    def rhs_is_direct_value(self) -> bool:
+        """Whether the right-hand side is a value, and no expression."""
+        return isinstance(self.rhs, Named) or not _is_expression(self.rhs)
 
     def process_lhs(self, compiler: Any, connection: Any, lhs: Any = None) -> tuple[str, list[Any]]:
         """Return the left-hand side as text with places, and what stands in them."""
@@ -86,8 +102,10 @@ class Lookup(Expression[Any]):
     def process_rhs(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         """Return the right-hand side as text with places, and what stands in them."""
         if _is_expression(self.rhs):
-            return compiler.compile(self.rhs)  # type: ignore[no-any-return]  # text and places
-        return "%s", [self.rhs]
+            text, params = compiler.compile(self.rhs)
+            is_value = isinstance(self.rhs, Named)
+            return text, [Place(param, type(self).__name__) for param in params] if is_value else params
+        return "%s", [self.get_prep_lookup()]
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         """Return the condition as text with ``%s`` places, and what stands in them; for overriding."""
@@ -96,22 +114,145 @@ class Lookup(Expression[Any]):
         )
 
 
+class Named:
+    """The value of a condition that was written by a name, ``filter(title__ne="x")``, as the right side of its look-up.
+
+    Args:
+        right: What the query room knows of it.
+        many: The value is a list.
+    """
+
+    contains_aggregate = contains_over = conditional = False
+
+    def __init__(self, right: Any, *, many: bool = False) -> None:
+        self.right, self.many = right, many
+
+    def shape(self, values: list[Any]) -> Hashable:
+        """Return nothing: the name is the shape."""
+        return None
+
+    def resolve(self, scope: Scope) -> Resolved:
+        """Return the value's place."""
+        return Resolved(self.right.value(many=self.many), self.right.field)
+
+    def __iter__(self) -> Any:
+        raise TypeError(
+            "The SQL of a look-up is made once for all values: what is compared with is no list yet. Change the value in "
+            "get_prep_lookup(self), or write the look-up as an expression: filter(Between(F('title'), ('a', 'b')))."
+        )
+
+
 class BuiltInLookup(Lookup):
-    """A look-up that the query room knows by its name."""
+    """A look-up that the query room knows by its name. A subclass may have a name of its own, and change one side or both."""
+
+    #: What the query room calls it, whatever a subclass is called.
+    built_in: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Remember the name of a built-in look-up, and whether a subclass of it writes SQL."""
+        super().__init_subclass__(**options)
+        if cls.__module__ == __name__:
+            cls.built_in = cls.lookup_name
 
     def shape(self, values: list[Any]) -> Hashable:
         """Return both sides; a value travels as a parameter."""
         left = self.lhs.shape(values)
         if _is_expression(self.rhs):
             return (self.__class__, left, self.rhs.shape(values))
-        values.append(self.rhs)
+        values.append(self.get_prep_lookup())
         return (self.__class__, left, None)
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the comparison."""
+        if _changes_sql(type(self)):
+            return Resolved(own_sql(self, _Sides(scope, self)), BOOLEAN)
         left = self.lhs.resolve(scope)
+        if isinstance(self.rhs, Named):
+            return Resolved(scope.compare_named(left, self.built_in, self.rhs.right), BOOLEAN)
         right = self.rhs.resolve(scope) if _is_expression(self.rhs) else None
-        return Resolved(scope.compare(left, self.lookup_name, right), BOOLEAN)
+        return Resolved(scope.compare(left, self.built_in, right), BOOLEAN)
+
+    def process_rhs(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """Return the right-hand side as text with places, and what stands in them; of a look-up of patterns the pattern."""
+        return "%s", [Place(compiler.right_node(), type(self).__name__)]
+
+    def get_rhs_op(self, connection: Any, rhs: str) -> str:
+        """Return the operator with the right-hand side, ``"= UPPER(%s)"``; for overriding, where one is not enough."""
+        raise TypeError(f"{type(self).__name__} has no operator of its own.")
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """Return the condition as text with ``%s`` places, and what stands in them; for overriding."""
+        cls = type(self)
+        left, params = self.process_lhs(compiler, connection)
+        if cls.get_rhs_op is not BuiltInLookup.get_rhs_op:
+            right, more = self.process_rhs(compiler, connection)
+            return f"{left} {self.get_rhs_op(connection, right)}", [*params, *more]
+        given = None
+        if cls.process_rhs is not BuiltInLookup.process_rhs:
+            given = _raw(*self.process_rhs(compiler, connection))
+        return "%s", [compiler.compare(_raw(left, params), given)]
+
+
+class _Sides(Compiler):
+    """The compiler of a subclass of a built-in look-up, which may ask for the comparison itself."""
+
+    def __init__(self, scope: Scope, lookup: Any) -> None:
+        named = isinstance(lookup.rhs, Named)
+        super().__init__(scope, [lookup.lhs, *([lookup.rhs] if _is_expression(lookup.rhs) and not named else [])])
+        self._name = lookup.built_in
+        self._field = self.resolved(lookup.lhs).field
+        if named:
+            self._right = lookup.rhs.right
+        else:
+            given = self.resolved(lookup.rhs) if _is_expression(lookup.rhs) else None
+            self._right = scope.side(self.resolved(lookup.lhs), given)
+
+    def right_node(self) -> nodes.Node:
+        """Return the right side as the built-in look-up has it: a value, or a pattern."""
+        before, after = _PATTERNS.get(self._name, (None, ""))
+        if before is None:
+            return self._right.value()  # type: ignore[no-any-return]  # a node
+        return self._right.pattern(before, after, self.connection)  # type: ignore[no-any-return]  # a node
+
+    def compare(self, left: nodes.Node, right: nodes.Node | None) -> nodes.Node:
+        """Return the built-in comparison of two sides; without ``right`` with what was given."""
+        side = self._right
+        if right is not None:
+            side = self.scope.side(Resolved(left, self._field), Resolved(right, self._field))
+        return self.scope.compare_named(Resolved(left, self._field), self._name, side)
+
+
+_PATTERNS: Final = {
+    "contains": ("%", "%"),
+    "icontains": ("%", "%"),
+    "startswith": ("", "%"),
+    "istartswith": ("", "%"),
+    "endswith": ("%", ""),
+    "iendswith": ("%", ""),
+}
+
+
+def _changes_sql(cls: Any) -> bool:
+    """Whether a subclass of a built-in look-up changes more than its value."""
+    return (
+        cls.process_lhs is not Lookup.process_lhs
+        or cls.process_rhs is not BuiltInLookup.process_rhs
+        or cls.get_rhs_op is not BuiltInLookup.get_rhs_op
+        or writes_sql(cls, unless=BuiltInLookup.as_sql)
+    )
+
+
+def _prepared(cls: Any, lhs: Any, value: Any) -> Any:
+    """Return a value as a class of look-up prepares it."""
+    lookup = object.__new__(cls)
+    lookup.lhs, lookup.rhs = lhs, value
+    return lookup.get_prep_lookup()
+
+
+def _raw(text: str, params: list[Any]) -> nodes.Node:
+    args = tuple([param.node if isinstance(param, Place) else param for param in params])
+    args = tuple([arg if isinstance(arg, nodes.Node) else nodes.Bound(arg) for arg in args])
+    return args[0] if text == "%s" and len(args) == 1 else nodes.Raw(text, args)
 
 
 class _Listed(BuiltInLookup):
@@ -138,10 +279,10 @@ class _Listed(BuiltInLookup):
         left = self.lhs.resolve(scope)
         if isinstance(self.rhs, list):
             listed = [item.resolve(scope).node if _is_expression(item) else scope.beside(left) for item in self.items]
-            return Resolved(scope.compare_list(left, self.lookup_name, listed), BOOLEAN)
+            return Resolved(scope.compare_list(left, self.built_in, listed), BOOLEAN)
         if _is_expression(self.rhs):
-            return Resolved(scope.compare_list(left, self.lookup_name, [self.rhs.resolve(scope).node]), BOOLEAN)
-        return Resolved(scope.compare_list(left, self.lookup_name, only_column(scope.query(self.rhs))), BOOLEAN)
+            return Resolved(scope.compare_list(left, self.built_in, [self.rhs.resolve(scope).node]), BOOLEAN)
+        return Resolved(scope.compare_list(left, self.built_in, only_column(scope.query(self.rhs))), BOOLEAN)
 
 
 class Exact(BuiltInLookup):

@@ -68,7 +68,7 @@ class Q:
     is_aggregate: ClassVar[bool] = False
     is_window: ClassVar[bool] = False
 
-    __slots__ = ("children", "connector", "negated")
+    __slots__ = ("_is_read", "children", "connector", "negated")
 
     def __init__(self, *args: Any, _connector: str | None = None, _negated: bool = False, **kwargs: Any) -> None:
         if _connector not in (None, "AND", "OR", "XOR"):
@@ -134,12 +134,40 @@ class Q:
     def __len__(self) -> int:
         return len(self.children)
 
+    def add(self, data: Any, conn_type: str) -> Any:
+        """Add a condition to this tree itself: ``q.add(Q(age__gt=18), Q.OR)``, where ``q | …`` makes another one.
+
+        Args:
+            data: A ``Q``, a boolean expression, or a pair of look-up and value.
+            conn_type: How it is connected: ``Q.AND``, ``Q.OR`` or ``Q.XOR``.
+
+        Returns:
+            ``data``, or this tree where the children of ``data`` became its own.
+
+        Raises:
+            TypeError: It is no condition, or an expression that holds this tree was read already.
+        """
+        if getattr(self, "_is_read", False):
+            raise TypeError(f"{self!r} is part of an expression that was used in a queryset: combine it by & or |.")
+        if conn_type not in ("AND", "OR", "XOR"):
+            raise ValueError(f"conn_type is Q.AND, Q.OR or Q.XOR, not {conn_type!r}.")
+        Q(data)  # or the error that says that it is no condition
+        if self.connector != conn_type:
+            self.children, self.connector = (self.copy(), data), conn_type
+        elif isinstance(data, Q) and not data.negated and (data.connector == conn_type or len(data) == 1):
+            self.children = (*self.children, *data.children)
+            return self
+        else:
+            self.children = (*self.children, data)
+        return data
+
     def copy(self) -> Q:
         """Return a tree of its own; children are shared, they never change."""
         return Q.create(self.children, self.connector, self.negated)
 
     def shape(self, values: list[Any]) -> Hashable:
         """Append the values of all leaves and return the rest: connector, negation, look-ups."""
+        self._is_read = True
         parts: list[Hashable] = [self.connector, self.negated]
         for child in self.children:
             if child.__class__ is tuple:

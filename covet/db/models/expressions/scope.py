@@ -50,11 +50,17 @@ class Scope(Protocol):
     def dialect(self) -> Any:
         """How the database spells things."""
 
-    def compile(self, expression: Any) -> tuple[str, list[Any]]:
-        """Return a part of an expression that writes its own SQL: a place for it, and its node."""
+    def constant(self, expression: Any) -> Resolved:
+        """Return an expression resolved with its values as part of the text's shape, not as run-time values."""
 
     def compare(self, left: Resolved, lookup: str, right: Resolved | None) -> nodes.Node:
         """Return a built-in look-up; without ``right`` the next run-time value is compared with."""
+
+    def compare_named(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
+        """Return a built-in look-up with a right-hand side that ``side``, or the name of a condition, has made."""
+
+    def side(self, left: Resolved, right: Resolved | None) -> Any:
+        """Return the right-hand side of a comparison with ``left``; without ``right`` the next run-time value."""
 
     def compare_list(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
         """Return ``in`` or ``range`` with nodes, or ``in`` with a query."""

@@ -272,6 +272,11 @@ class Field(TakesLookups, Generic[T]):
     # ── options that are worked out
 
     @property
+    def field(self) -> Self:
+        """The field itself, which an attribute of a model's class is: ``Article.title.field.max_length``."""
+        return self
+
+    @property
     def unique(self) -> bool:
         """Whether the database refuses two equal values."""
         return self._unique or self.primary_key

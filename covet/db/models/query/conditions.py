@@ -20,13 +20,14 @@ from covet.db.models.query.lookups import (
     split_rest,
 )
 from covet.db.models.query.names import Condition, Names
-from covet.db.models.query.operands import Operand, Right
+from covet.db.models.query.operands import Convert, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Output, Select, TableRef
 from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import lookups as expression_lookups
     from covet.db.models.expressions import refs, subqueries
     from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from covet.db.models.query.paths import Hop
 else:
     uncorrelated = late_module(__name__, "covet.db.models.query.uncorrelated")
+    expression_lookups = late_module(__name__, "covet.db.models.expressions.lookups", "expression_lookups")
     refs = late_module(__name__, "covet.db.models.expressions.refs")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
     subqueries = late_module(__name__, "covet.db.models.expressions.subqueries")
@@ -216,7 +218,7 @@ class Conditions(Names):
             return self._compare_query(left, lookup, value, path)
         if left.bilateral and kind in {leaves.MANY, leaves.OBJECTS, leaves.ITEMS, leaves.RANGE}:
             raise NotSupportedError("A bilateral transform takes one value: in and range have several.")
-        unwrap = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
+        unwrap: Convert | None = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap, left.node).value(many=True)
             assert isinstance(listed, n.Param)
@@ -251,10 +253,14 @@ class Conditions(Names):
                 given = transform(given)
             node = given.resolve(self).node
         held = left.field if takes is None else takes(left.field)
-        right = Right((first,), node, self.dialect, held, unwrap, left.node if custom is None else None)
         if custom is not None:
-            wrapped = custom(self.wrap(left.node, left.field), self.wrap(right.value(), held))
-            return wrapped.resolve(self).node  # type: ignore[no-any-return]
+            here = self.wrap(left.node, left.field)
+            prepare = custom.prepares(here) if node is None else None
+            if prepare is not None:
+                unwrap = prepare if unwrap is None else chained(unwrap, prepare)
+            given = expression_lookups.Named(Right((first,), node, self.dialect, held, unwrap))
+            return custom(here, given).resolve(self).node  # type: ignore[no-any-return]
+        right = Right((first,), node, self.dialect, held, unwrap, left.node)
         function = lookup_of(left, lookup)
         if function is None:
             raise ValueError(f"The look-up '{lookup}' takes {_TAKES[lookup]}.")

@@ -17,7 +17,7 @@ from covet.db.models.expressions.q import Q
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.numbers import IntegerField
 from covet.db.models.query.json_lookups import JSON_LOOKUPS
-from covet.db.models.query.operands import Build, Convert, Lookup, Operand, Right, chained
+from covet.db.models.query.operands import Build, Lookup, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
@@ -26,9 +26,11 @@ from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db.models.expressions import inference, json_paths
+    from covet.db.models.query import names
 else:
     json_paths = late_module(__name__, "covet.db.models.expressions.json_paths")
     inference = late_module(__name__, "covet.db.models.expressions.inference")
+    names = late_module(__name__, "covet.db.models.query.names")
 
 __all__ = [
     "LOOKUPS",
@@ -112,12 +114,8 @@ def _like(kind: str, before: str, after: str) -> Lookup:
 
 
 def _iexact(left: Operand, right: Right, build: Build) -> n.Node:
-    pattern = right.node if right.node is not None else right.mapped(_as_str(right.unwrap), _TEXT)
+    pattern = right.node if right.node is not None else right.mapped(str, _TEXT)
     return n.Match("iexact", _as_text(left), pattern)
-
-
-def _as_str(unwrap: Convert | None) -> Convert:
-    return str if unwrap is None else chained(unwrap, str)
 
 
 def _regex(kind: str) -> Lookup:
@@ -327,6 +325,9 @@ def _transformed(field: Field[Any] | None, name: str) -> Field[Any] | None:
         custom = field.get_transform(name)
         if custom is not None:
             made = getattr(custom, "result", None) or getattr(custom, "output_field", None)
+            if made is not None and not isinstance(made, Field):
+                # A property, which may look at what is transformed.
+                made = custom(names.NodeExpression(n.Keyword("NULL"), field)).output_field
             return made if isinstance(made, Field) else field
     return inference.DATE if name == "date" else inference.TIME if name == "time" else inference.INTEGER
 

@@ -61,6 +61,11 @@ class NodeExpression:
     def __init__(self, node: n.Node, field: Field[Any] | None) -> None:
         self.node, self.field = node, field
 
+    @property
+    def output_field(self) -> Field[Any] | None:
+        """What it holds."""
+        return self.field
+
     def shape(self, values: list[Any]) -> Any:
         """Return the node: it is a shape already."""
         return self.node
@@ -151,7 +156,9 @@ class Names:
         if field is None:
             field = inference.field_of(value)
         if self._constants:
-            return n.Bound(value, None if field is None else field.column_type())
+            adapt = None if field is None else field.adapter(self.dialect)
+            given = value if adapt is None else adapt(value)
+            return n.Bound(given, None if field is None else field.column_type())
         slot = self.cursor
         self.cursor += 1
         if field is None:
@@ -364,21 +371,46 @@ class Names:
             raise unknown_name(self.meta, name, "", known) from None
         return apply_transform(operand, part, self)
 
-    def compile(self, expression: Any) -> tuple[str, list[Any]]:
-        """Return a place for a part of an expression that writes its own SQL, and the part's node."""
-        return "%s", [expression.resolve(self).node]
+    def constant(self, expression: Any) -> scopes.Resolved:
+        """Return an expression that a method with SQL of its own has made; its values are constants of the shape.
+
+        Raises:
+            TypeError: It holds conditions or querysets, whose values are run-time values only.
+        """
+        before, self._constants, cursor = self._constants, True, self.cursor
+        try:
+            found: scopes.Resolved = expression.resolve(self)
+        finally:
+            self._constants = before
+        if self.cursor != cursor:
+            raise TypeError(
+                f"{expression!r} was made in as_sql() and holds values of conditions or of a queryset: make it in __init__(), "
+                "so that it is one of the expression's parts."
+            )
+        return found
 
     def compare(self, left: scopes.Resolved, lookup: str, right: scopes.Resolved | None) -> n.Node:
         """Return a built-in look-up as an expression."""
+        return self.compare_named(left, lookup, self.side(left, right))
+
+    def compare_named(self, left: scopes.Resolved, lookup: str, right: Right) -> n.Node:
+        """Return a built-in look-up with a right-hand side that is there."""
         refuse_lookup(left.field, lookup)
         operand = Operand(left.node, left.field)
+        function = lookup_of(operand, lookup)
+        if function is None:
+            raise TypeError(
+                f"'{lookup}' takes no single value: a look-up of a list, a range or NULL is registered under a name by "
+                "as_sql() of a Lookup, and not by a subclass of the built-in one."
+            )
+        return function(operand, right, self)
+
+    def side(self, left: scopes.Resolved, right: scopes.Resolved | None) -> Right:
+        """Return the right-hand side of a comparison with ``left``."""
         slot = self.cursor
         if right is None:
             self.cursor += 1
-        function = lookup_of(operand, lookup)
-        assert function is not None
-        sides = Right((slot,), None if right is None else right.node, self.dialect, left.field, beside=left.node)
-        return function(operand, sides, self)
+        return Right((slot,), None if right is None else right.node, self.dialect, left.field, beside=left.node)
 
     def beside(self, left: scopes.Resolved) -> n.Node:
         """Return the node of the next run-time value, as something that is compared with ``left``."""

@@ -104,12 +104,12 @@ class Right:
 
     def mapped(self, change: Convert, type: n.ColumnType | None) -> n.Node:
         """Return the value changed by a function of the look-up's own."""
-        return n.Param(self.slots[0], change, type)
+        return n.Param(self.slots[0], change if self.unwrap is None else chained(self.unwrap, change), type)
 
     def pattern(self, before: str, after: str, dialect: Dialect) -> n.Node:
         """Return a ``LIKE`` pattern round the value, in which the value's own signs mean themselves."""
         if self.node is None:
-            return self.mapped(_Pattern(before, after, self.unwrap), _TEXT)
+            return self.mapped(_Pattern(before, after), _TEXT)
         escaped: n.Node = n.Cast(self.node, _TEXT)
         for sign in ("\\", "%", "_"):
             escaped = n.Func("REPLACE", (escaped, n.Bound(sign), n.Bound("\\" + sign)), type=_TEXT)
@@ -125,10 +125,10 @@ def _number(value: Any) -> Any:
 class _Pattern:
     """Escapes a text and puts the wildcards round it."""
 
-    __slots__ = ("after", "before", "unwrap")
+    __slots__ = ("after", "before")
 
-    def __init__(self, before: str, after: str, unwrap: Convert | None) -> None:
-        self.before, self.after, self.unwrap = before, after, unwrap
+    def __init__(self, before: str, after: str) -> None:
+        self.before, self.after = before, after
 
     def __call__(self, value: Any) -> str:
         text = str(value)

@@ -531,13 +531,15 @@ class Query(Struct, eq=False):
 
 
 def _settled(condition: Q) -> Q:
-    """Return the tree with every iterator among its values read into a list: shapes are taken more than once."""
+    """Return the tree as one of its own, and every iterator among its values as a list: shapes are taken more than once."""
     children: list[Any] = []
     changed = False
     for child in condition.children:
         new = child
         if isinstance(child, Q):
             new = _settled(child)
+            if new is child:
+                new = child.copy()  # add() may change a tree that was given
         elif child.__class__ is tuple and hasattr(child[1], "__next__"):
             new = (child[0], list(child[1]))
         changed |= new is not child

@@ -166,6 +166,11 @@ class ReverseOneDescriptor:
     def __init__(self, relation: Any) -> None:
         self.relation = relation
 
+    @property
+    def related(self) -> Any:
+        """The relation: ``Place.restaurant.related``."""
+        return self.relation
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         relation = self.relation
         if instance is None:
@@ -278,6 +283,11 @@ class ReverseManyDescriptor:
     def rel(self) -> Any:
         """The relation."""
         return self.relation
+
+    @property
+    def field(self) -> Any:
+        """The field that refers here: ``Author.articles.field``."""
+        return self.relation.field
 
 
 class ManyDescriptor:
