@@ -43,9 +43,15 @@ _UNSET = cast(Any, object())
 
 
 class State:
-    """A place for what middleware and views want to hand on with a request: ``request.state.tenant = …``."""
+    """A place for what middleware and views want to hand on with a request: ``request.state.tenant = …``.
+
+    What the application round this one has in its own (ASGI's ``state``) can be read, and nothing here takes it for ours.
+    """
 
     def __getattr__(self, name: str) -> Any:
+        outer = self.__dict__.get("_outer")
+        if outer is not None and name in outer:
+            return outer[name]
         raise AttributeError(f"Nothing has set request.state.{name}; a middleware that sets it must run before.")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -532,6 +538,8 @@ class Request:
         """A place for what middleware hands on."""
         if self._state is None:
             self._state = State()
+            if self._scope is not None and self._scope.get("state"):
+                self._state._outer = self._scope["state"]
         return self._state
 
     @property

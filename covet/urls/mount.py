@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from covet.http.request import Request
@@ -40,39 +40,43 @@ class Mount:
 
     Args:
         app: The ASGI application.
+
+    Attributes:
+        state: What the application's lifespan has put into its state, which each of its requests gets.
     """
 
     csrf_exempt = True
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.state: dict[str, Any] = {}
         self.__module__ = getattr(app, "__module__", type(app).__module__)
         self.__qualname__ = getattr(app, "__qualname__", type(app).__qualname__)
 
     async def covet_endpoint(self, request: Request, params: dict[str, Any]) -> Response:
         """Return the answer, which the application makes while it is sent."""
-        return MountedResponse(self.app, request, params.get(REST, ""))
+        return MountedResponse(self, request, params.get(REST, ""))
 
     async def websocket(self, scope: Scope, rest: str, receive: Receive, send: Send) -> None:
         """Let the application serve a WebSocket."""
-        await self.app(_below(scope, rest), receive, send)
+        await self.app(_below(scope, rest, self.state), receive, send)
 
 
 class MountedResponse(Response):
     """What a mounted application answers. Headers that middleware adds here are sent unless it sets the same ones.
 
     Args:
-        app: The application.
+        mount: Where it is mounted.
         request: The request.
         rest: The part of the path below the mount.
     """
 
-    __slots__ = ("app", "request", "rest")
+    __slots__ = ("mount", "request", "rest")
     is_streaming: ClassVar[bool] = True
 
-    def __init__(self, app: ASGIApp, request: Request, rest: str) -> None:
+    def __init__(self, mount: Mount, request: Request, rest: str) -> None:
         super().__init__()
-        self.app = app
+        self.mount = mount
         self.request = request
         self.rest = rest
 
@@ -88,7 +92,8 @@ class MountedResponse(Response):
                 message = {**message, "headers": own + kept}
             await send(message)
 
-        await self.app(_below(self.request.scope, self.rest), _replayed(self.request, receive), with_headers)
+        below = _below(self.request.scope, self.rest, self.mount.state)
+        await self.mount.app(below, _replayed(self.request, receive), with_headers)
 
 
 _REPEATED = frozenset({b"set-cookie", b"vary"})
@@ -99,7 +104,7 @@ _REPEATED = frozenset({b"set-cookie", b"vary"})
 _OF_AN_OUTER_APPLICATION = frozenset({"app", "app_root_path", "endpoint", "path_params", "route", "router"})
 
 
-def _below(scope: Scope, rest: str) -> Scope:
+def _below(scope: Scope, rest: str, state: Mapping[str, Any]) -> Scope:
     """Return the scope for an application that is mounted where ``rest`` begins."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
@@ -109,6 +114,9 @@ def _below(scope: Scope, rest: str) -> Scope:
     prefix = path[: len(path) - len(rest)] if rest else path
     # Its path keeps the root in front, as ASGI has it; a copy, so that what it notes there stays its own.
     kept = {key: value for key, value in scope.items() if key not in _OF_AN_OUTER_APPLICATION}
+    if state or "state" in kept:
+        # A copy for each request, as ASGI has it: what a request puts there is no other one's.
+        kept["state"] = {**kept.get("state", {}), **state}
     return {**kept, "root_path": prefix.rstrip("/"), "path": path}
 
 

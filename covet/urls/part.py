@@ -115,12 +115,16 @@ class UrlsPart(AppPart):
         Raises:
             ImproperlyConfigured: One of them cannot start.
         """
-        for app in dict.fromkeys(mount.app for resolver in self.resolvers for mount in resolver.mounts):
+        mounts = [mount for resolver in self.resolvers for mount in resolver.mounts]
+        for app in dict.fromkeys(mount.app for mount in mounts):
             lifespan = Lifespan(app)
             failure = await lifespan.startup()
             self._lifespans.append(lifespan)
             if failure is not None:
                 raise ImproperlyConfigured(f"The mounted application {app!r} cannot start: {failure}")
+            for mount in mounts:
+                if mount.app is app:
+                    mount.state = lifespan.state
 
     async def shutdown(self) -> None:
         """Stop them, the last first."""

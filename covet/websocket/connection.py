@@ -66,6 +66,8 @@ class WebSocket:
         self.path_params: dict[str, Any] = {}
         self.route: Any = None
         self.state = State()
+        if scope.get("state"):
+            self.state._outer = scope["state"]
         self.max_message_bytes = max_message_bytes
         self.close_code: int | None = None
         self.close_reason = ""

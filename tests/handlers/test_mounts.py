@@ -240,3 +240,60 @@ async def test_the_project_is_mounted_in_another_application(site: Site) -> None
     assert nested.json()["root"] == "/covet/legacy"
     assert slash.headers["location"] == "/covet/legacy/"
     assert other.json()["path"] == "/covetous"
+
+
+class Pooled:
+    """An application whose lifespan makes something that its requests share."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            scope["state"]["pool"] = "open"
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        told = json.dumps(scope["state"])
+        scope["state"]["pool"] = "taken"
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": told})
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": told.encode()})
+
+
+async def test_its_requests_get_the_state_of_its_lifespan(site: Site) -> None:
+    pooled = Pooled()
+    client = await site([path("a/", pooled), path("b/", pooled)])
+    part = client.application.apps.part(UrlsPart)
+
+    await part.startup()
+    try:
+        answers = [(await client.get(address)).json() for address in ("/a/x", "/a/x", "/b/x")]
+        async with AsyncClient(client.application) as inside, inside.websocket("/a/x") as ws:
+            answers.append(json.loads(await ws.receive_text()))
+    finally:
+        await part.shutdown()
+
+    assert answers == [{"pool": "open"}] * 4
+
+
+async def test_the_state_of_an_outer_application_is_read_and_not_taken_for_ours(site: Site) -> None:
+    async def look(request: Request) -> Response:
+        request.state.mine = 1
+        told = [request.state.db, request.state.mine, request.version, hasattr(request.state, "other")]
+        return JSONResponse([*told, sorted(request.scope["state"])])
+
+    client = await site([path("look", look)])
+    inner = client.application
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        await inner({**scope, "state": {"db": "pool", "version": "theirs"}}, receive, send)
+
+    async with AsyncClient(outer) as outside:
+        answer = await outside.get("/look")
+
+    assert answer.json() == ["pool", 1, None, False, ["db", "version"]]
