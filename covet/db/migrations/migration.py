@@ -197,6 +197,10 @@ class Migration:
         text = str(error).strip().rstrip(".") or type(error).__name__
         kind = "" if isinstance(error, CovetError) else f"{type(error).__name__}: "
         line = f"Migration {self} failed{' on the way back' if backwards else ''} at '{operation.describe()}': {kind}{text}."
+        if editor.dialect.vendor == "postgresql":
+            from covet.db.migrations.extensions import extension_hint  # only a failure needs it
+
+            line = f"{line} {extension_hint(text)}".rstrip()
         if editor.atomic:
             return f"{line} Nothing of it was kept."
         ran = editor.log.ran if isinstance(editor.log, StepJournal) else []
