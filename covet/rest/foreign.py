@@ -15,6 +15,7 @@ __all__ = [
     "absent_permission",
     "absent_router_method",
     "check_by_method",
+    "check_callbacks",
     "check_exception",
     "check_exception_handler",
     "check_lists",
@@ -24,6 +25,7 @@ __all__ = [
     "check_route",
     "check_status",
     "check_viewset",
+    "check_webhook",
     "unknown_option",
     "unknown_parameter_option",
 ]
@@ -365,6 +367,30 @@ def check_route(method: str, route: Any) -> None:
 # Of an answer in OpenAPI's words; "model" is the schema of its body.
 _OF_ANSWERS: Final = ("content", "description", "headers", "links", "model")
 _RANGES: Final = ("1XX", "2XX", "3XX", "4XX", "5XX", "default")
+
+
+def check_callbacks(where: str, callbacks: Any) -> None:
+    """Refuse callbacks that are no routers by name.
+
+    Raises:
+        ImproperlyConfigured: They are something else.
+    """
+    if isinstance(callbacks, Mapping) and all(hasattr(router, "endpoints") for router in callbacks.values()):
+        return
+    raise ImproperlyConfigured(
+        f'{where}: callbacks names routers: write callbacks={{"paid": events}}, where events = Router() has '
+        '@events.post("{$request.body#/callback_url}").'
+    )
+
+
+def check_webhook(name: Any) -> None:
+    """Refuse ``@api.webhook`` without a name.
+
+    Raises:
+        ImproperlyConfigured: There is none.
+    """
+    if not isinstance(name, str):
+        raise ImproperlyConfigured('A webhook has a name, which says what happened: write @api.webhook("order.paid").')
 
 
 def check_responses(where: str, responses: Mapping[Any, Any]) -> None:

@@ -14,6 +14,7 @@ from covet.loading import late_names
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import (
     absent_router_method,
+    check_callbacks,
     check_exception,
     check_exception_handler,
     check_lists,
@@ -21,6 +22,7 @@ from covet.rest.foreign import (
     check_responses,
     check_route,
     check_status,
+    check_webhook,
     unknown_option,
 )
 from covet.rest.render import UNSET
@@ -219,6 +221,8 @@ class Router:
         check_route(method, route)
         where = f"{method} {route!r}"
         check_lists(where, tags=tags, formats=formats, permissions=permissions, throttles=throttles)
+        if callbacks is not None:
+            check_callbacks(where, callbacks)
 
         def add(handler: F) -> F:
             self.add(
@@ -302,6 +306,7 @@ class Router:
             permissions: Nobody is asked: the receiver decides.
             options: As for ``route``.
         """
+        check_webhook(name)
         below = Router(tags=self.tags)
 
         def add(function: F) -> F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import re
@@ -233,7 +234,7 @@ def _default(field: Any) -> dict[str, Any]:
         return {"default": None} if field.null else {}
     if field.has_default():
         if not callable(field.default) and isinstance(field.default, (str, int, float, bool, type(None))):
-            return {"default": field.default}
+            return {"default": _as_typed(field, field.default)}
         return {"default_factory": field.get_default}
     if field.has_db_default():
         return {"default_factory": field.get_default}
@@ -244,6 +245,13 @@ def _default(field: Any) -> dict[str, Any]:
     if field.blank and python_type(field) is str:
         return {"default": ""}
     return {}
+
+
+def _as_typed(field: Any, default: Any) -> Any:
+    """Return a default as the field's own type, as OpenAPI tells it: of a ``DecimalField``, 0 is ``"0"``."""
+    with contextlib.suppress(ValidationError):
+        return field.to_python(default)
+    return default  # a check of the model tells of it
 
 
 def _related_default(field: Any) -> Any:

@@ -191,9 +191,22 @@ def test_webhooks_and_callbacks_tell_what_is_sent(document: dict[str, Any]) -> N
             "$ref": "#/components/schemas/Order-Input"
         }
         assert set(one["responses"]) == {"204"}
+        assert "security" not in one  # whoever gets it asks for nothing that this project takes
     assert hook["operationId"] == "webhook_order_paid"
     assert hook["summary"] == "Sent once an order is paid"
     assert hook["deprecated"] is True
+
+
+@pytest.mark.parametrize("callbacks", [Router(), [Router()], {"paid": len}])
+def test_callbacks_are_routers_by_name(callbacks: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"POST '/x': callbacks names routers: write callbacks="):
+        Router().post("/x", callbacks=callbacks)(kitchen)
+
+
+def test_a_webhook_has_a_name() -> None:
+    hook: Any = Router().webhook
+    with pytest.raises(ImproperlyConfigured, match=r"A webhook has a name, .* write @api\.webhook"):
+        hook(kitchen)
 
 
 def test_what_is_said_besides_is_put_over(document: dict[str, Any]) -> None:

@@ -428,3 +428,33 @@ def test_what_a_schema_knows_of_its_model_is_no_annotation_that_pydantic_reads_a
 
     assert not Titles.__class_vars__
     assert Titles.__covet_model__ is Article
+
+
+class Defaulted(models.Model):
+    price = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    is_shown = models.BooleanField(default=1)
+    begins = models.DateField(default="2026-01-31")
+    takes = models.DurationField(default=datetime.timedelta(0))
+    kind = models.CharField(max_length=1, choices=Kind.choices, default=Kind.LARGE)
+    part = models.FloatField(default=1)
+    code = models.UUIDField(default="12345678-1234-5678-1234-567812345678")
+
+    class Meta:
+        app_label = "library"
+
+
+def test_a_default_has_the_type_that_openapi_tells() -> None:
+    class DefaultedIn(ModelSchema, model=Defaulted, exclude=["id"]): ...
+
+    properties = DefaultedIn.model_json_schema()["properties"]
+
+    assert {name: one["default"] for name, one in properties.items() if "default" in one} == {
+        "price": "0",
+        "is_shown": True,
+        "begins": "2026-01-31",
+        "kind": "l",
+        "part": 1.0,
+        "code": "12345678-1234-5678-1234-567812345678",
+    }
+    assert DefaultedIn().price == decimal.Decimal(0)
+    assert DefaultedIn().begins == datetime.date(2026, 1, 31)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from covet.apps import apps
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
@@ -227,7 +229,8 @@ def _unrouted(endpoint: Endpoint) -> Compiled:
     async def view() -> None: ...
 
     flat = FlatRoute(0, Route("", view), "", (Piece(endpoint.path),), None, {}, (), ())
-    return Compiled(endpoint, flat)
+    # The receiver decides who may ask, and how often.
+    return Compiled(replace(endpoint, permissions=(), throttles=()), flat)
 
 
 def _about_tag(endpoint: Endpoint, tag: str) -> str:
