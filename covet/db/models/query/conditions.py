@@ -255,7 +255,9 @@ class Conditions(Names):
         held = left.field if takes is None else takes(left.field)
         if custom is not None:
             here = self.wrap(left.node, left.field)
-            prepare = custom.prepares(here) if node is None else None
+            # A look-up of a project need not be one of our classes: what builds a node will do.
+            prepares = getattr(custom, "prepares", None)
+            prepare = None if prepares is None or node is not None else prepares(here)
             if prepare is not None:
                 unwrap = prepare if unwrap is None else chained(unwrap, prepare)
             given = expression_lookups.Named(Right((first,), node, self.dialect, held, unwrap))
