@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, cast
 from covet.loading import uncollected
 
 if TYPE_CHECKING:
-    from covet.handlers.application import Application
     from covet.types import ASGIApp
 
 __all__ = ["get_asgi_application", "served_application"]
 
 
-def get_asgi_application() -> Application:
+def get_asgi_application() -> ASGIApp:
     """Set the project up and return it as an ASGI application; ``asgi.py`` of a project calls this."""
     with uncollected():
         # Imported in here for the same reason: it is most of the program.
         from covet.apps.lifecycle import setup
         from covet.handlers.application import Application
 
-        return Application(setup())
+        return Application(setup()).serve
 
 
 def served_application() -> ASGIApp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import get_running_loop
+from typing import Any
 
 from covet.accel import with_length
 from covet.apps.registry import Apps
@@ -16,8 +17,9 @@ from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
+from covet.http.response import JSON_TYPE, JSONResponse
 from covet.http.status import BODILESS, STATUSES, no_status
-from covet.types import Receive, Scope, Send
+from covet.types import ASGIApp, Receive, Scope, Send
 from covet.urls.mount import REST, Mount
 from covet.urls.reverse import script_prefix
 
@@ -29,9 +31,13 @@ else:
 
     current_task = _current_tasks.get
 
-__all__ = ["Application"]
+__all__ = ["Application", "application_of"]
 
-request_of = Request.from_scope
+# What the answers of REST endpoints are told about their bodies, by length: the small ones, each made when it is first needed.
+lengths: dict[int, tuple[bytes, bytes]] = {}
+KEPT_LENGTHS = 4096
+
+new = object.__new__
 
 
 class Application:
@@ -39,11 +45,15 @@ class Application:
 
     Args:
         apps: The registry whose parts serve; asked for the handler at each request, so that an override holds at once.
+
+    Attributes:
+        serve: The same as a function, which servers call in less time; what ``get_asgi_application()`` returns.
     """
 
     def __init__(self, apps: Apps) -> None:
         self.apps = apps
         self.disconnects = Disconnects()
+        self.serve = _serving(self)
 
     @property
     def handler(self) -> HttpHandler:
@@ -52,65 +62,12 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
+        await self.serve(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is no request."""
         kind = scope["type"]
-        if kind == "http":
-            # Written out here and not in methods: each call and each coroutine shows in what a small request costs.
-            try:
-                handler = self.apps._parts[HandlersPart].handler
-            except KeyError:
-                handler = self.handler  # says what is missing
-            root = scope.get("root_path")
-            if root:
-                # The server gives each request a context of its own, so nothing is to be put back.
-                script_prefix.set(root.rstrip("/"))
-            request = request_of(scope, receive, send, handler, root)
-            watch, loop = self.disconnects, get_running_loop()
-            task = current_task(loop)
-            if task is None:
-                response = await handler.handle(request)
-            else:
-                watch.running[task] = request
-                if watch.loop is not loop:
-                    watch.start(loop)
-                try:
-                    response = await handler.handle(request)
-                except asyncio.CancelledError:
-                    await request.abandon()
-                    if not watch.has_left(task):
-                        raise
-                    return
-                finally:
-                    del watch.running[task]
-                if watch.watchers and await watch.stop(task):
-                    # Its client has left meanwhile.
-                    await response.close()
-                    await request.abandon()
-                    return
-            if response.status not in STATUSES:
-                response = await handler.errors(request, no_status(response.status))
-            try:
-                if response.sends_itself:
-                    if response.is_streaming:
-                        await stream_to_reader(handler, request, response, scope, receive, send)
-                    else:
-                        await response.send(scope, receive, send)
-                else:
-                    # As ``Response.send`` does it: a coroutine and a call less.
-                    status, body, headers = response.status, response.body, response.raw_headers
-                    if status in BODILESS:
-                        body = b""
-                    else:
-                        headers = with_length(headers, len(body))
-                    await send({"type": "http.response.start", "status": status, "headers": headers})
-                    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-            except BaseException:
-                await request.abandon()
-                raise
-            if request._cleanup:
-                await request.close()
-            if response.background is not None:
-                running.start(response.background)
-        elif kind == "websocket":
+        if kind == "websocket":
             if self.handler.proxies is not None:
                 scope = behind_proxies(scope, self.handler.proxies)
             if self.handler.resolver.mounts and await self._websocket_of_mount(scope, receive, send):
@@ -139,3 +96,111 @@ class Application:
             return False
         await route.view.websocket(scope, params.get(REST, ""), receive, send)
         return True
+
+
+def _serving(application: Application) -> ASGIApp:
+    """Return what serves: CPython calls a function without the detour that it takes for an object."""
+    apps, watch = application.apps, application.disconnects
+    watched, watchers = watch.running, watch.watchers
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope; ``application.serve``."""
+        if scope["type"] != "http":
+            await application._other(scope, receive, send)
+            return
+        # Written out here and not in methods: each call and each coroutine shows in what a small request costs. CPython 3.11
+        # takes several times as long where it cannot foresee what an operation finds: a name of the class, a method that is kept in
+        # an attribute, a comparison before a jump over most of this function.
+        try:
+            handler = apps._parts[HandlersPart].handler
+        except KeyError:
+            handler = application.handler  # says what is missing
+        # The class has for the rest what a request begins with.
+        request = new(Request)
+        request._scope = scope
+        request._receive = receive
+        request._channel = send
+        request.method = scope["method"]
+        request.path = scope["path"]
+        request.raw_headers = scope["headers"]
+        # Where the class has it already, so that it is found at the first place looked at.
+        request._cleanup = False
+        request.app = handler
+        request.policy = handler.policy
+        try:
+            root = scope["root_path"]
+        except KeyError:
+            root = ""
+        if root:
+            # The server gives each request a context of its own, so nothing is to be put back.
+            script_prefix.set(root.rstrip("/"))
+            request._mounted(root)
+        handle = handler.handle
+        loop = get_running_loop()
+        task = current_task(loop)
+        if task is None:
+            response = await handle(request)
+        else:
+            watched[task] = request
+            if watch.loop is not loop:
+                watch.start(loop)
+            try:
+                response = await handle(request)
+            except asyncio.CancelledError:
+                await request.abandon()
+                if not watch.has_left(task):
+                    raise
+                return
+            finally:
+                del watched[task]
+            if watchers and await watch.stop(task):
+                # Its client has left meanwhile.
+                await response.close()
+                await request.abandon()
+                return
+        status = response.status
+        if status != 200 and status not in STATUSES:
+            response = await handler.errors(request, no_status(status))
+            status = response.status
+        try:
+            if type(response) is not JSONResponse and response.sends_itself:
+                if response.is_streaming:
+                    await stream_to_reader(handler, request, response, scope, receive, send)
+                else:
+                    await response.send(scope, receive, send)
+            else:
+                # As ``Response.send`` does it: a coroutine and a call less.
+                body, headers = response.body, response.raw_headers
+                if status != 200 and status in BODILESS:
+                    body = b""
+                elif len(headers) == 1 and headers[0] is JSON_TYPE:
+                    size = len(body)
+                    try:
+                        headers = [JSON_TYPE, lengths[size]]
+                    except KeyError:
+                        headers = with_length(headers, size)
+                        if size < KEPT_LENGTHS:
+                            lengths[size] = headers[1]
+                else:
+                    headers = with_length(headers, len(body))
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        except BaseException:
+            await request.abandon()
+            raise
+        if request._cleanup:
+            await request.close()
+        if response.background is not None:
+            running.start(response.background)
+
+    serve.__dict__["covet_application"] = application
+    return serve
+
+
+def application_of(app: Any) -> Application | None:
+    """Return the application that is called, or whose ``serve`` is; ``None`` for any other, those that wrap it included."""
+    if isinstance(app, Application):
+        return app
+    found = getattr(app, "covet_application", None)
+    # ``functools.wraps`` copies the mark to what it makes.
+    return found if isinstance(found, Application) and found.serve is app else None

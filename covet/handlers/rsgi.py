@@ -17,7 +17,7 @@ import contextlib
 from typing import Any
 from urllib.parse import quote
 
-from covet.handlers.application import Application
+from covet.handlers.application import Application, application_of
 from covet.handlers.part import HandlersPart
 from covet.http.background import running
 from covet.http.headers import RawHeaders
@@ -43,7 +43,7 @@ class RsgiApplication:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.application = app if isinstance(app, Application) else None
+        self.application = application_of(app)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Serve one request or WebSocket."""

@@ -26,7 +26,7 @@ from covet.apps.draining import draining
 from covet.apps.registry import apps
 from covet.conf import settings
 from covet.exceptions import MissingDependency
-from covet.handlers.application import Application
+from covet.handlers.application import application_of
 from covet.handlers.rsgi import RsgiApplication
 from covet.handlers.stopping import CLOSE_FRAMES_S, close_websockets
 from covet.types import ASGIApp
@@ -201,12 +201,13 @@ def takes_rsgi(app: ASGIApp) -> bool:
     """Return whether granian serves an application by RSGI, which knows no subprotocols and close codes of WebSockets."""
     from covet.websocket.part import RoutingPart
 
-    if not isinstance(app, Application):
+    application = application_of(app)
+    if application is None:
         return False
-    if app.handler.resolver.mounts:
+    if application.handler.resolver.mounts:
         # Whether a mounted application has WebSockets is not to be seen from here.
         return False
-    return not (app.apps.has_part(RoutingPart) and app.apps.part(RoutingPart).resolver.routes)
+    return not (application.apps.has_part(RoutingPart) and application.apps.part(RoutingPart).resolver.routes)
 
 
 def _run(main: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from covet.handlers.application import Application
+from covet.handlers.application import Application, application_of
 
 __all__ = ["Cycle", "Nowhere", "find_application", "server_head"]
 
@@ -16,7 +16,7 @@ def find_application(app: Any) -> tuple[Application | None, bool]:
     is_proxied = False
     if isinstance(app, ProxyHeadersMiddleware):
         app, is_proxied = app.app, True
-    return (app if isinstance(app, Application) else None), is_proxied
+    return application_of(app), is_proxied
 
 
 class Cycle:

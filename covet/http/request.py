@@ -176,25 +176,6 @@ class Request:
         self.app = app
         self.policy = policy
 
-    @staticmethod
-    def from_scope(scope: Scope, receive: Receive, channel: Any, app: Any, root: str | None) -> Request:
-        """Make a request as the class does, with the policy of its handler; what a server does for each one."""
-        # To call the class with arguments by name takes as long as all the rest of this.
-        self = _new(Request)
-        self._scope = scope
-        self._receive = receive
-        self._channel = channel
-        self.method = scope["method"]
-        self.path = scope["path"]
-        self.raw_headers = scope["headers"]
-        # Where the class has it already, so that it is found at the first place looked at.
-        self._cleanup = False
-        if root:
-            self._mounted(root)
-        self.app = app
-        self.policy = app.policy
-        return self
-
     def _mounted(self, root: str) -> None:
         """Take the path below a mount point for the path."""
         path, end = self.path, len(root)

@@ -186,7 +186,7 @@ class Response:
         return f"<{type(self).__name__} {self.status}>"
 
 
-_JSON_TYPE = (b"content-type", b"application/json")
+JSON_TYPE = (b"content-type", b"application/json")
 _new = object.__new__
 
 
@@ -218,7 +218,7 @@ class JSONResponse(Response):
         self.background = background
         self.body = json.dumps(value)
         self._headers = None
-        self.raw_headers = [_JSON_TYPE if media_type is None else (b"content-type", raw_value(media_type))]
+        self.raw_headers = [JSON_TYPE if media_type is None else (b"content-type", raw_value(media_type))]
         if headers:
             for name, text in headers.items():
                 self._put(name, text)
@@ -231,7 +231,7 @@ class JSONResponse(Response):
         self.background = None
         self.body = body
         self._headers = None
-        self.raw_headers = [_JSON_TYPE]
+        self.raw_headers = [JSON_TYPE]
         return self
 
 

@@ -403,7 +403,7 @@ class Compiled:
         explains = self.endpoint.is_write and any(config.atomic_requests for config in settings.DATABASES.values())
         is_wrapped = explains or self.stream is not None
         if not (is_made or is_wrapped or plan.schema is None or plan.page is not None):
-            return own.answering(plan, errors, JSONResponse.of_bytes, status)
+            return own.answering(plan, errors, status)
         call = _explaining_commits(own.call, model) if explains else own.call
         if self.stream is not None:
             call = self.stream.around(call, status)

@@ -102,6 +102,22 @@ class Plan(Struct, frozen=True):
         """What writes values of the usual class that need neither reading nor checking, and has None for others, if any."""
         return getattr(getattr(self.render, "__self__", None), "short", None)
 
+    @property
+    def lines(self) -> list[str]:
+        """The Python that makes ``written`` of ``result``; ``Binding.answering`` has the names in it."""
+        if self.is_untyped:  # as ``render`` does it, by a call less
+            return [
+                "try:",
+                "    written = ENCODE(result)",
+                "except UNWRITTEN as error:",
+                "    written = WRITE_ODD(result, error)",
+            ]
+        written = f"written = {'await RENDER(request, result, None)' if self.is_async else 'RENDER(result)'}"
+        if self.short is None:
+            return [written]
+        # Most handlers give what they say they give: then nothing is to be read, and no coroutine is made for it.
+        return ["written = SHORT(result) if type(result) is USUAL else None", "if written is None:", f"    {written}"]
+
 
 def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bool] = _ALL) -> Plan:
     """Choose how answers are written.

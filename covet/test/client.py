@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import httpx
 
 from covet.apps import apps
-from covet.handlers.application import Application
+from covet.handlers.application import Application, application_of
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.foreign import Absent
@@ -58,7 +58,7 @@ class AsyncClient(httpx.AsyncClient):
         client_address: tuple[str, int] = ("127.0.0.1", 50000),
         **options: Any,
     ) -> None:
-        self.app: ASGIApp = app if app is not None else Application(apps)
+        self.app: ASGIApp = app if app is not None else Application(apps).serve
         transport = InProcessTransport(
             self.app,
             raise_request_exception=raise_request_exception,
@@ -278,9 +278,9 @@ class InProcessTransport(httpx.AsyncBaseTransport):
 
     def _note_route(self, response: TestResponse, scope: Scope) -> None:
         """Look the request's route up once more: the path of a request keeps nothing for tests."""
-        if not isinstance(self.app, Application):
+        if (application := application_of(self.app)) is None:
             return
-        handler = self.app.handler
+        handler = application.handler
         request = Request(scope, app=handler, policy=handler.policy)
         chosen = scope["covet.urlconf"]
         routes = handler.urlconfs[chosen[-1]][0] if chosen else handler.resolver

@@ -40,7 +40,7 @@ async def test_a_small_answer_makes_few_calls() -> None:
 
     assert sent == b'{"message":"Hello"}'
     # The endpoint's own function stands in no file: it was written for it.
-    assert calls == ["__call__", "from_scope", "answer", "of_bytes"]
+    assert calls == ["serve", "answer"]
 
 
 async def test_a_typed_body_and_its_answer_make_few_calls() -> None:
@@ -49,15 +49,13 @@ async def test_a_typed_body_and_its_answer_make_few_calls() -> None:
 
     assert sent == body
     assert calls == [
-        "__call__",
-        "from_scope",
+        "serve",
         "answer",
         "body",
         "check_length",
         "read_body",
         "_checked",
         "check_json",
-        "of_bytes",
     ]
 
 
@@ -65,7 +63,7 @@ async def test_a_list_of_a_schema_is_written_without_a_call_of_its_own() -> None
     calls, sent = await _calls_of_request("GET")
 
     assert sent == b'[{"name":"a","count":1},{"name":"b","count":2}]'
-    assert calls == ["__call__", "from_scope", "answer", "of_bytes"]
+    assert calls == ["serve", "answer"]
 
 
 async def _calls_of_request(
@@ -73,7 +71,7 @@ async def _calls_of_request(
 ) -> tuple[list[str], bytes]:
     """Return the calls of a request in files, and its answer's body."""
     with override(ALLOWED_HOSTS=["x"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
-        application = make_application([route("", include(api))])
+        application = make_application([route("", include(api))]).serve
         sent: list[Any] = []
 
         async def receive() -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import os
 import signal
 from typing import Any
@@ -13,12 +15,15 @@ from covet.apps import lifecycle
 from covet.apps.draining import draining
 from covet.apps.part import AppPart
 from covet.apps.registry import Apps
+from covet.asgi import get_asgi_application
 from covet.conf import override
 from covet.conf import settings as live_settings
-from covet.handlers.application import Application
+from covet.handlers.application import Application, application_of
 from covet.handlers.part import HandlersPart
+from covet.handlers.prefix import BelowPrefix
 from covet.http import Request, Response
 from covet.test.client import AsyncClient
+from covet.types import Receive, Scope, Send
 from covet.urls import path
 from covet.urls.part import UrlsPart
 from tests.handlers.sites import PARTS, make_application, module_of
@@ -183,6 +188,25 @@ async def test_where_no_server_listens_to_signals_nobody_does(application: Appli
         await lifespan.tell("shutdown")
     finally:
         signal.signal(signal.SIGTERM, others)
+
+
+async def test_what_servers_call_is_a_function_that_is_known_for_the_application() -> None:
+    """CPython calls it without the detour for objects; what wraps it is served by way of ASGI, also with a copied mark."""
+    application = Application(Apps())
+
+    @functools.wraps(application.serve)
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        await application.serve(scope, receive, send)
+
+    assert inspect.isfunction(application.serve)
+    assert inspect.iscoroutinefunction(application.serve)
+    assert application_of(application) is application_of(application.serve) is application
+    assert application_of(outer) is None
+    assert application_of(BelowPrefix(application.serve, "/shop")) is None
+
+
+def test_the_project_is_served_as_a_function() -> None:
+    assert inspect.isfunction(get_asgi_application())
 
 
 async def test_an_unknown_scope_is_refused() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import decimal
 import enum
+import functools
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Literal
@@ -548,3 +549,41 @@ async def test_an_endpoint_is_compiled_by_its_first_call_and_goes_on_as_the_same
     compiled = call.__code__
     assert await call(request, {}, []) == 3
     assert call.__code__ is compiled
+
+
+async def test_arguments_go_by_place_unless_something_stands_round_the_function(site: Any) -> None:
+    """CPython calls a function faster without names; a wrapper may look at them."""
+    from covet.rest.bind import compile_binding
+    from covet.rest.signature import read_signature
+
+    seen: list[tuple[Any, dict[str, Any]]] = []
+
+    def noting(function: Any) -> Any:
+        @functools.wraps(function)
+        async def noted(*args: Any, **named: Any) -> Any:
+            seen.append((args, named))
+            return await function(*args, **named)
+
+        return noted
+
+    async def both(number: int, request: Request, size: int = 3, *, word: str = "w") -> dict[str, Any]:
+        return {"number": number, "size": size, "word": word, "path": request.path}
+
+    async def placed(request: Request, number: int, size: int = 3) -> dict[str, Any]:
+        return {"number": number, "size": size, "path": request.path}
+
+    for view, written in ((placed, "(request, p0, p1)"), (both, "(number=p0, request=request, size=p1, word=p2)")):
+        binding = compile_binding(read_signature(view, method="GET", path_names={"number"}), name="view")
+        assert binding.source.rstrip().endswith(written)
+    api = Router(permissions=OPEN)
+    api.get("/named/<int:number>")(noting(both))
+    api.get("/word/<int:number>")(both)
+    api.get("/placed/<int:number>")(placed)
+    client = await site([path("", include(api))])
+
+    assert (await client.get("/named/1?word=x")).json() == {"number": 1, "size": 3, "word": "x", "path": "/named/1"}
+    assert (await client.get("/word/2?size=4")).json() == {"number": 2, "size": 4, "word": "w", "path": "/word/2"}
+    assert (await client.get("/placed/5?size=6")).json() == {"number": 5, "size": 6, "path": "/placed/5"}
+    ((args, named),) = seen
+    assert args == ()
+    assert sorted(named) == ["number", "request", "size", "word"]
