@@ -14,6 +14,7 @@ __all__ = [
     "OF_INSTANCES",
     "absent_permission",
     "absent_router_method",
+    "by_status",
     "check_by_method",
     "check_callbacks",
     "check_exception",
@@ -414,6 +415,22 @@ def check_responses(where: str, responses: Mapping[Any, Any]) -> None:
                 raise ImproperlyConfigured(f"{where}: responses[{status!r}] has no member {word!r}. {hint}")
 
 
+def by_status(where: str, response: Mapping[Any, Any]) -> dict[int, Any]:
+    """Return the schemas of a route by its statuses; a set of these, as django-ninja has it, stands for each of them.
+
+    Raises:
+        ImproperlyConfigured: A key is no status.
+    """
+    found: dict[int, Any] = {}
+    for key, schema in response.items():
+        for one in key if isinstance(key, (frozenset, tuple)) else (key,):
+            status = int(one) if isinstance(one, str) and one.isdigit() else one
+            if status not in STATUSES:
+                raise _no_status(f"{where}: response", status)
+            found[status] = schema
+    return found
+
+
 def check_status(where: str, status: int | None) -> None:
     """Refuse the status of a route that is none.
 
@@ -421,7 +438,11 @@ def check_status(where: str, status: int | None) -> None:
         ImproperlyConfigured: It is none.
     """
     if status is not None and status not in STATUSES:
-        raise ImproperlyConfigured(f"{where}: a status is a whole number from 100 to 599, not {status!r}.")
+        raise _no_status(where, status)
+
+
+def _no_status(where: str, status: Any) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{where}: a status is a whole number from 100 to 599, not {status!r}.")
 
 
 def _unknown(where: str, name: str, known: Collection[str], words: dict[str, str]) -> TypeError:

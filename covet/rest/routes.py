@@ -14,6 +14,7 @@ from covet.loading import late_names
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import (
     absent_router_method,
+    by_status,
     check_callbacks,
     check_exception,
     check_exception_handler,
@@ -221,6 +222,8 @@ class Router:
         check_route(method, route)
         where = f"{method} {route!r}"
         check_lists(where, tags=tags, formats=formats, permissions=permissions, throttles=throttles)
+        if isinstance(response, dict):
+            response = by_status(where, response)
         if callbacks is not None:
             check_callbacks(where, callbacks)
 
@@ -425,8 +428,6 @@ def _prefix(prefix: str) -> str:
 
 
 def _all_responses(where: str, response: Any, further: Mapping[int | str, Any] | None) -> dict[int | str, Any]:
-    listed: dict[int | str, Any] = (
-        {int(status): schema for status, schema in response.items()} if isinstance(response, dict) else {}
-    )
+    listed = response if isinstance(response, dict) else {}
     check_responses(where, further or {})
     return {**listed, **(further or {})}

@@ -203,6 +203,23 @@ def test_callbacks_are_routers_by_name(callbacks: Any) -> None:
         Router().post("/x", callbacks=callbacks)(kitchen)
 
 
+def test_a_set_of_statuses_stands_for_each_of_them() -> None:
+    api = Router()
+
+    @api.get("/x", response={200: Order, frozenset({404, 410}): None, ("500", 503): dict})
+    async def read() -> Any: ...
+
+    assert api.endpoints[0].responses == {200: Order, 404: None, 410: None, 500: dict, 503: dict}
+
+
+@pytest.mark.parametrize("key", ["2XX", 99, True, None])
+def test_what_is_no_status_of_an_answer_is_refused(key: Any) -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"GET '/x': response: a status is a whole number from 100 to 599, not"
+    ):
+        Router().get("/x", response={key: Order})
+
+
 def test_a_webhook_has_a_name() -> None:
     hook: Any = Router().webhook
     with pytest.raises(ImproperlyConfigured, match=r"A webhook has a name, .* write @api\.webhook"):
