@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from covet.porting.model_words import MEMBER_WORDS, MODEL_ROOTS, MODEL_WORDS, TREE_WORDS
 from covet.porting.names import MODULES, NAMES, find, names_of
 from covet.porting.rest_words import ROOTS, WORDS
 from covet.text import suggest
@@ -31,6 +32,7 @@ _FOREIGN: Final = frozenset(
         "sqlmodel",
         "starlette",
         "tortoise",
+        *MODEL_ROOTS,
         *ROOTS,
     }
 )
@@ -228,6 +230,7 @@ _OTHER_WORDS: Final = {
     "ninja.pagination": "response=covet.rest.Page[…]",
     "ninja.security": "covet.rest.permissions",
     "pytz": "zoneinfo.ZoneInfo, and covet.timezone",
+    **MODEL_WORDS,
     **WORDS,
     "sqlalchemy": "covet.db.models, with models and querysets",
     "sqlmodel": "covet.db.models for tables, and covet.rest.ModelSchema for what is sent",
@@ -290,10 +293,24 @@ def use_hint(error: BaseException) -> str:
     if isinstance(error, AttributeError) and isinstance(error.obj, type) and error.name == "as_view":
         is_ours = any(base.__module__.startswith("covet.rest.") for base in error.obj.__mro__)
         return " A router mounts it: api.register('articles', Articles)." if is_ours else ""
+    if isinstance(error, AttributeError):
+        return _of_member(error)
     if isinstance(error, TypeError):
         found = _unexpected().match(str(error))
         words = None if found is None else _ARGUMENTS.get((found[1], found[2]))
         return "" if words is None else f" {words}"
+    return ""
+
+
+def _of_member(error: AttributeError) -> str:
+    """What is known of an attribute that an object of Django has."""
+    if isinstance(error.obj, tuple):
+        where = traceback.extract_tb(error.__traceback__)[-1:]
+        return f" {TREE_WORDS}" if where and f".children.{error.name}(" in (where[0].line or "") else ""
+    for base in type(error.obj).__mro__:
+        words = MEMBER_WORDS.get((base.__name__, str(error.name))) if base.__module__.startswith("covet.") else None
+        if words is not None:
+            return f" {words}"
     return ""
 
 

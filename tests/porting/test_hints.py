@@ -22,6 +22,7 @@ from covet.http import Request
 from covet.http.foreign import INSTEAD, explain
 from covet.loading import import_string
 from covet.porting.hints import _OTHER_WORDS, import_hint, path_hint, use_hint
+from covet.porting.model_words import MODEL_WORDS
 from covet.porting.names import NAMES, find
 from covet.porting.rest_words import WORDS
 from covet.rest import Link, ModelViewSet, Router, Slug, Versions
@@ -114,6 +115,29 @@ def failure(source: str, folder: Path) -> ImportError:
         ("from django_filters.rest_framework import DjangoFilterBackend", "covet.rest.FilterSet"),
         ("from corsheaders.defaults import default_headers", "CORS_ALLOWED_ORIGINS"),
         ("import rest_framework", "Instead of rest_framework there is: covet.rest."),
+        ("from pgvector.django import VectorField", "there is: covet.postgres.fields.VectorField."),
+        ("from pgvector.django import VectorExtension", "there is: covet.postgres.operations.VectorExtension."),
+        ("from cacheops import cached_as", "cache() of a queryset"),
+        ("from concurrency.fields import IntegerVersionField", "covet.db.models.VersionField"),
+        ("from psycopg2.extras import NumericRange", "there is: covet.postgres.fields.Range."),
+        ("from model_utils import Choices", "there is: covet.db.models.TextChoices."),
+        ("from model_utils import FieldTracker", ""),
+        ("from django.db.models.sql import Query", "Instead of django.db.models.sql there is: sql_with_params()"),
+        ("from covet.db.models.sql.where import WhereNode", "Instead of django.db.models.sql there is"),
+        ("from django.db.models.constants import LOOKUP_SEP", "there is: the text '__'."),
+        ("from covet.db.models import ManyToOneRel", "auto_created and not concrete"),
+        ("from covet.db.models import ObjectDoesNotExist", "is here: from covet.exceptions import ObjectDoesNotExist"),
+        ("from covet.db.models.query import ModelIterable", "from_db() of the model"),
+        ("from django.db.models.expressions import Col", "with as_sql(): docs/howto/raw-sql.md"),
+        ("from django.db.models.expressions import BaseExpression", "is here: from covet.db.models import Expression"),
+        (
+            "from django.contrib.contenttypes.prefetch import GenericPrefetch",
+            "from covet.contenttypes import GenericPre",
+        ),
+        (
+            "from django.contrib.postgres.fields.jsonb import KeyTextTransform",
+            "is here: from covet.db.models import KeyTextTransform",
+        ),
         ("from covet.http import zzzzzz", ""),
         ("import zzzzzz", ""),
     ],
@@ -260,8 +284,47 @@ def test_what_django_documents_has_a_place_or_words(place: str) -> None:
             assert hasattr(importlib.import_module(found.module), found.name), name
 
 
-def test_what_is_told_of_rest_framework_is_there() -> None:
-    for path, told in WORDS.items():
+class HintedRow(models.Model):
+    name = models.CharField(max_length=10)
+    peers = models.ManyToManyField("self")
+
+    class Meta:
+        app_label = "hinted"
+
+
+class HintedQuerySet(models.QuerySet[HintedRow]):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("used", "says"),
+    [
+        (lambda: HintedQuerySet(HintedRow)._clone(), "goes on to those that are chained from it"),
+        (lambda: HintedRow.objects.all()._result_cache, "Await the queryset"),
+        (lambda: HintedRow.objects.all()._raw_delete("default"), "Write await queryset.delete()"),
+        (lambda: HintedRow.objects.all().query.clear_ordering(), "Write queryset.order_by()."),
+        (lambda: HintedRow.objects.all().query.annotations, "chain the queryset"),
+        (lambda: HintedRow()._state.fields_cache, "Write field.is_cached(row)"),
+        (lambda: HintedRow()._get_pk_val(), "Write instance.pk."),
+        (lambda: HintedRow._meta.get_field("peers").m2m_db_table(), "through._meta.db_table"),
+        (lambda: HintedRow._meta.get_field("name").formfield(), "There are no forms yet"),
+        (lambda: HintedRow._meta.index_together, "models.Index(fields="),
+        (lambda: models.Q(name="x").children.append(("name", "y")), "q.add((name, value), Q.AND)"),
+        (lambda: ().append(1), ""),
+        (lambda: HintedRow().zzzzzz, ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_inner_attribute_of_django_is_told_what_to_write(used: Callable[[], Any], says: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        used()
+    hint = use_hint(caught.value)
+    assert says in hint
+    assert bool(hint) is bool(says)
+
+
+def test_what_is_told_of_rest_framework_and_of_models_is_there() -> None:
+    for path, told in (WORDS | MODEL_WORDS).items():
         for name in re.findall(r"covet(?:\.\w+)+", told):
             assert find(name) is not None, (path, name)
         for page in re.findall(r"docs/[\w/-]+\.md", told):
