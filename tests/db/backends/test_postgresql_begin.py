@@ -78,7 +78,7 @@ def test_a_transport_that_cannot_be_watched_gets_begin_at_once() -> None:
 
 
 class Proxy:
-    """Stands between client and server, and can hold back what the server says."""
+    """Stands between client and server, and can hold back what the server says, or the statement with a given text."""
 
     def __init__(self, host: str, port: int) -> None:
         self.target = (host, port)
@@ -87,6 +87,8 @@ class Proxy:
         self.open.set()
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
         self.watched = False
+        self.held_back = b""
+        self.may_pass = asyncio.Event()
         self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,6 +102,8 @@ class Proxy:
                     await self.open.wait()
                 elif self.watched:
                     self.sent.put_nowait(data)
+                    if self.held_back and self.held_back in data:
+                        await self.may_pass.wait()
                 sink.write(data)
             sink.close()
 
@@ -168,6 +172,37 @@ async def test_a_cancellation_of_the_first_statement_leaves_nothing_behind(throu
     assert tuple(row) == (1,)
     [connection] = database.writer_pool.kept
     assert not connection.in_transaction
+
+
+@pytest.mark.parametrize("in_block", [False, True])
+async def test_a_cancellation_that_overtakes_its_statement_is_sent_again(
+    through: tuple[Database, Proxy], in_block: bool
+) -> None:
+    database, proxy = through
+    sql = "UPDATE begun SET n = 4 WHERE pg_sleep(600) IS NOT NULL"
+
+    async def work() -> None:
+        if in_block:
+            async with transaction.atomic(database):
+                await database.execute(sql)
+        else:
+            await database.execute(sql)
+
+    proxy.watched, proxy.held_back = True, b"pg_sleep"
+    task = asyncio.ensure_future(work())
+    await proxy.wait_for(b"pg_sleep")
+    task.cancel()
+    # The request to cancel, which has this number in it, comes to a session that is idle.
+    await proxy.wait_for((80877102).to_bytes(4, "big"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    proxy.may_pass.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # The session goes on with what follows: the server has confirmed the end, and nobody had to cut the connection.
+    await proxy.wait_for(b"ROLLBACK" if in_block else b"pg_advisory_unlock_all")
+    [row] = await database.fetch("SELECT n FROM begun")
+    assert tuple(row) == (1,)
 
 
 async def test_an_empty_block_sends_nothing(through: tuple[Database, Proxy]) -> None:

@@ -48,6 +48,8 @@ _PORTED = {
 }
 # So many prepared statements of a connection are kept at hand; asyncpg itself keeps 100, if not told otherwise.
 _KEPT_STATEMENTS = 1000
+# How long the server may take to confirm a cancellation before it is asked again; each time twice as long.
+_ASK_AGAIN_S = 0.1
 # What asyncpg raises when tables or types are no longer those that a statement was prepared for.
 _CHANGED = (pg.InvalidCachedStatementError, pg.OutdatedSchemaCacheError)
 
@@ -264,8 +266,26 @@ class PostgreSQLConnection(Connection):
             await self._query("ROLLBACK", None)
 
     async def settle(self) -> None:
-        """Wait until the server has confirmed that the cancelled statement is over."""
-        await self.raw._protocol._wait_for_cancellation()
+        """Wait until the server has confirmed that the cancelled statement is over, and ask again while it does not.
+
+        The server forgets a request to cancel that finds the session idle, and one that overtakes its statement does: that
+        statement would run to its end, with all its locks, and without anybody to take its answer.
+        """
+        if not self._is_cancelling():
+            return
+        loop = asyncio.get_running_loop()
+        over = loop.create_task(self.raw._protocol._wait_for_cancellation())
+        patience = _ASK_AGAIN_S
+        try:
+            while not (await asyncio.wait((over,), timeout=patience))[0]:
+                patience *= 2
+                sent: asyncio.Future[None] = loop.create_future()
+                self.raw._cancel_current_command(sent)
+                # Once the server has closed the request's own connection, it can no more meet a statement that comes later.
+                await sent
+        finally:
+            over.cancel()
+        await over
 
     async def reset(self) -> None:
         """Drop listeners, locks, session settings and temporary tables; behind a pooler there are none of ours."""
