@@ -212,6 +212,20 @@ def test_a_set_of_statuses_stands_for_each_of_them() -> None:
     assert api.endpoints[0].responses == {200: Order, 404: None, 410: None, 500: dict, 503: dict}
 
 
+def test_an_error_without_a_schema_is_a_problem_document() -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/x", response={200: Order, 410: None}, responses={404: {"description": "None there."}, 302: None})
+    async def read() -> Any: ...
+
+    told = build_document(Resolver([path("", include(api))]).routes, title="T")
+    answers = told["paths"]["/x"]["get"]["responses"]
+
+    for status in ("404", "410"):
+        assert list(answers[status]["content"]) == ["application/problem+json"]
+    assert "content" not in answers["302"]
+
+
 @pytest.mark.parametrize("key", ["2XX", 99, True, None])
 def test_what_is_no_status_of_an_answer_is_refused(key: Any) -> None:
     with pytest.raises(

@@ -317,7 +317,7 @@ def _responses(compiled: Compiled, components: Components) -> dict[str, Any]:
             content = _contents(compiled, _said(compiled, components, shown) if is_main else shown)
         elif schema is UNSET and "content" not in words:
             content = _unsaid(compiled, components)
-        elif words and "content" not in words and status[0] in "45":
+        elif schema is None and "content" not in words and status[0] in "45":
             content = problem_response("")["content"]  # errors have this form, whatever else is said of one
         one.update(words)
         if content := {**content, **words.get("content", {})}:
