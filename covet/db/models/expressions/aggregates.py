@@ -188,10 +188,6 @@ class Aggregate(Func):
             return nodes.Raw(text, (*args, *order))
         return nodes.Raw(f"{text} FILTER (WHERE %s)", (*args, *order, where))
 
-    def group_by(self, scope: Scope) -> list[nodes.Node]:
-        """Return nothing: aggregates do not group."""
-        return []
-
     @property
     def default_alias(self) -> str:
         """``"views__sum"`` for ``Sum("views")``."""

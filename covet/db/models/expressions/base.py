@@ -45,6 +45,7 @@ __all__ = [
     "as_expression",
     "hashable",
     "import_path",
+    "is_value",
 ]
 
 T = TypeVar("T", default=Any)
@@ -199,12 +200,6 @@ class Expression(Combinable, Generic[T]):
             "text with %s places and what stands in them."
         )
 
-    def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
-        """Return the nodes that stand in ``GROUP BY`` when this is selected beside an aggregate."""
-        if not self.contains_aggregate:
-            return [self.resolve(scope).node]
-        return [node for source in self.sources if isinstance(source, Expression) for node in source.group_by(scope)]
-
     # ── what others may ask
 
     @property
@@ -337,10 +332,6 @@ class Value(Expression[T]):
         """A boolean value may stand as a condition."""
         return isinstance(self.value, bool) or super().conditional
 
-    def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
-        """Return nothing: a constant does not group."""
-        return []
-
 
 class CombinedExpression(Expression[Any]):
     """Two expressions and an operator between them."""
@@ -468,6 +459,13 @@ class OrderBy(Expression[Any]):
             nulls_first=True if self.nulls == "last" else None,
             nulls_last=True if self.nulls == "first" else None,
         )
+
+
+def is_value(expression: Any) -> bool:
+    """Whether an expression is a plain value, wrapped or not: it makes no groups, since all rows have the same one."""
+    while isinstance(expression, ExpressionWrapper):
+        expression = expression.sources[0]
+    return isinstance(expression, Value)
 
 
 def import_path(cls: Any) -> str:

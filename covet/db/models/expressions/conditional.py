@@ -50,10 +50,6 @@ class When(Expression[Any]):
         result = self.sources[1].resolve(scope)
         return Resolved(nodes.When(condition, result.node), result.field)
 
-    def group_by(self, scope: Scope) -> list[nodes.Node]:
-        """Return the nodes of the result alone."""
-        return self.sources[1].group_by(scope)  # type: ignore[no-any-return]
-
 
 class Case(Expression[Any]):
     """The result of the first branch whose condition holds.

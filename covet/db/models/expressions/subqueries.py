@@ -73,10 +73,6 @@ class Subquery(Expression[Any]):
         """Aggregates inside are the inner query's own."""
         return False
 
-    def group_by(self, scope: scopes.Scope) -> list[nodes.Node]:
-        """Return the query itself."""
-        return [self.resolve(scope).node]
-
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the queryset is a part of the query, and not asked."""
         args, kwargs = self._constructed

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from covet.db.errors import NotSupportedError
+from covet.db.models.expressions.base import is_value
 from covet.db.models.query.build import Builder
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of, plain_columns
@@ -253,13 +254,14 @@ class Assembler(Builder):
                 annotation = self.plan.annotation(name)
                 if parts := self.plan.parts(name):
                     group += [self.read(part, grouped=True).node for part in parts]
-                elif annotation is None or not self.is_aggregate(annotation):
+                elif annotation is None or not (self.is_aggregate(annotation) or is_value(annotation.expression)):
                     group.append(self.read(name, grouped=True).node)
         aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
         aggregates += self.aggregate_nodes
+        values = [self.annotation(one).node for one in extras.annotations if is_value(one.expression)]
         candidates = [column.node for column in columns] + [item.operand for item in order]
         for node in candidates:
-            if node in aggregates or node in group or isinstance(node, (n.Param, n.Bound)):
+            if node in aggregates or node in group or node in values or isinstance(node, (n.Param, n.Bound)):
                 continue
             if _alias(node) in covered or _holds(node, aggregates):
                 continue

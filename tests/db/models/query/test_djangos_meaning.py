@@ -209,3 +209,32 @@ async def test_conditions_are_compared_as_values(rows: Database) -> None:
     assert await pairs(Article.objects.annotate(c=unrated).exclude(c=True), "title") == [("rich",), ("poor",)]
     among = ExpressionWrapper(~Q(title__in=["rich"]), output_field=BooleanField())
     assert await pairs(Article.objects.annotate(c=among).filter(c=True), "title") == [("poor",), ("bare",)]
+
+
+async def test_a_value_makes_no_groups(rows: Database) -> None:
+    ones = Article.objects.annotate(one=Value(1)).values("one").annotate(n=Count("*"))
+    assert await ones == [{"one": 1, "n": 3}]
+    # Without groups there is a row for no rows at all, which is what a subquery that counts relies on.
+    assert await ones.filter(title="nothing").values_list("n", flat=True) == [0]
+    counted = Subquery(
+        Article.objects.filter(views__gt=OuterRef("age"))
+        .order_by()
+        .annotate(_=Value(1))
+        .values("_")
+        .annotate(n=Count("*"))
+        .values("n")
+    )
+    people = Author.objects.annotate(n=counted).order_by("name").values_list("name", "n")
+    assert await people == [("Ann", 0), ("Zoe", 0)]
+    wrapped = ExpressionWrapper(Value(Decimal(1)), output_field=DecimalField(max_digits=3, decimal_places=1))
+    assert await Article.objects.annotate(w=wrapped).values("w").annotate(n=Count("*")).values_list("n") == [(3,)]
+    none = Article.objects.annotate(no=Value(None, output_field=FloatField())).values("no").annotate(n=Count("*"))
+    assert await none == [{"no": None, "n": 3}]
+    # Beside a name it changes nothing, and what is computed of a value groups.
+    beside = Article.objects.annotate(one=Value(1)).values("one", "author__name").annotate(n=Count("*"))
+    assert sorted(row["n"] for row in await beside) == sorted(
+        row["n"] for row in await Article.objects.values("author__name").annotate(n=Count("*"))
+    )
+    computed = Article.objects.filter(title="nothing").annotate(c=Coalesce(Value(1), Value(2))).values("c")
+    assert await computed.annotate(n=Count("*")) == []
+    assert await ones.filter(n__gt=2).count() == 1
