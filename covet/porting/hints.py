@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from covet.porting.api_words import API_WORDS
 from covet.porting.model_words import MEMBER_WORDS, MODEL_ROOTS, MODEL_WORDS, TREE_WORDS
 from covet.porting.names import MODULES, NAMES, find, names_of
 from covet.porting.rest_words import ROOTS, WORDS
@@ -203,33 +204,8 @@ _OTHER_WORDS: Final = {
     "django.views.generic.UpdateView": "a view with await request.form(), and a covet.rest.Schema that checks it",
     "django.views.i18n": "covet.views.i18n.set_language, and no catalogue for scripts yet",
     "django.views.static.serve": "covet.http.FileResponse",
-    "fastapi.APIRouter": "covet.rest.Router",
-    "fastapi.exceptions.RequestValidationError": "nothing to catch: wrong values are answered with 422, one problem for all",
-    "fastapi.FastAPI": "covet.rest.Router, included by a urls module",
-    "fastapi.middleware": "covet.middleware, named in MIDDLEWARE",
-    "fastapi.Security": "covet.rest.Depends, and security=[…] of the route for the documentation",
-    "fastapi.security": "a dependency that reads a header, and covet.rest.openapi.security for the documentation",
-    "fastapi.staticfiles": "'covet.staticfiles' in INSTALLED_APPS",
-    "fastapi.status": "covet.http.status, or the number itself",
-    "fastapi.templating": "covet.shortcuts.render",
-    "fastapi.testclient": "the pytest fixture client, a covet.test.AsyncClient",
-    "fastapi.UploadFile": "covet.rest.UploadedFile",
-    "fastapi.WebSocket": "covet.websocket.WebSocket",
-    "litestar.Controller": "covet.rest.ViewSet",
-    "litestar.delete": "the methods of a covet.rest.Router: @api.delete(…)",
-    "litestar.di": "covet.rest.Depends",
-    "litestar.dto": "covet.rest.ModelSchema, or a schema of the fields that are wanted",
-    "litestar.get": "the methods of a covet.rest.Router: @api.get(…)",
-    "litestar.Litestar": "a project: covet.asgi.get_asgi_application()",
-    "litestar.patch": "the methods of a covet.rest.Router: @api.patch(…)",
-    "litestar.post": "the methods of a covet.rest.Router: @api.post(…)",
-    "litestar.put": "the methods of a covet.rest.Router: @api.put(…)",
-    "litestar.testing": "the pytest fixture client, a covet.test.AsyncClient",
-    "ninja.FilterSchema": "covet.rest.FilterSet",
-    "ninja.NinjaAPI": "covet.rest.Router",
-    "ninja.pagination": "response=covet.rest.Page[…]",
-    "ninja.security": "covet.rest.permissions",
     "pytz": "zoneinfo.ZoneInfo, and covet.timezone",
+    **API_WORDS,
     **MODEL_WORDS,
     **WORDS,
     "sqlalchemy": "covet.db.models, with models and querysets",
