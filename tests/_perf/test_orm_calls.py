@@ -6,7 +6,6 @@ The bounds are what was measured and a little room. Raise one only for a reason 
 from __future__ import annotations
 
 import gc
-import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -17,6 +16,7 @@ from covet.conf import override
 from covet.db import connections
 from covet.db.database import Database
 from tests._apps.blog.models import MODELS, Article, Author
+from tests._calls import profiled
 from tests.conftest import Scratch
 from tests.db.models.conftest import create_tables
 
@@ -70,16 +70,8 @@ async def _count(run: Callable[[], Awaitable[Any]], *, but: tuple[str, ...] = ()
         code = frame.f_code
         calls += event == "call" and not (but and (code.co_filename.endswith(but) or code.co_qualname in _TIMED))
 
-    before = sys.getprofile()
-    # What the collector frees may call back, and those calls are somebody else's.
-    gc.collect()
-    gc.disable()
-    sys.setprofile(count)
-    try:
+    with profiled(count):
         await run()
-    finally:
-        sys.setprofile(before)
-        gc.enable()
     return calls
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import covet
 from covet.conf.service_url import parse_database
 from covet.db import transaction
 from covet.db.database import Database
+from tests._calls import profiled
 from tests.conftest import Scratch
 
 if TYPE_CHECKING:
@@ -27,15 +26,8 @@ async def calls_of(work: Callable[[], Awaitable[Any]]) -> list[str]:
         if event == "call" and frame.f_code.co_filename.startswith(OURS):
             entered.append(frame.f_code.co_name)
 
-    # What the collector frees may call back, and those calls are somebody else's.
-    gc.collect()
-    gc.disable()
-    sys.setprofile(look)
-    try:
+    with profiled(look):
         await work()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
     return entered
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from covet.graphql.documents import MAX_DOCUMENTS, MAX_PASSING, Documents
 from covet.graphql.limits import Limits, over_limits
+from tests._calls import profiled
 
 
 def nested(depth: int) -> str:
@@ -52,11 +52,8 @@ def test_fragments_that_would_explode_cost_no_more_than_their_length() -> None:
         calls += event == "call"
         assert calls < 1_000, "told one by one, these would be 3 ** 60 fields"
 
-    sys.setprofile(count)
-    try:
+    with profiled(count):
         assert not over_limits(document, Limits())
-    finally:
-        sys.setprofile(None)
     assert calls
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import decimal
-import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from covet.rest.rows import encode_queryset
 from covet.schema import OUTPUT, ModelSchema, projection
+from tests._calls import profiled
 from tests.rest.library import Thing
 
 if TYPE_CHECKING:
@@ -91,11 +91,8 @@ async def python_calls(count: int) -> int:
         nonlocal calls
         calls += event == "call"
 
-    sys.setprofile(count_calls)
-    try:
+    with profiled(count_calls):
         await encode_queryset(queryset.all(), shown)
-    finally:
-        sys.setprofile(None)
     return calls
 
 

@@ -16,6 +16,7 @@ from covet.http import Http404, MethodNotAllowed, Request, Response
 from covet.urls import NoReverseMatch, autodiscover, include, path, re_path, register_converter
 from covet.urls.flatten import flatten, regex_of
 from covet.urls.resolver import Resolver
+from tests._calls import profiled
 
 
 async def view(request: Request, **kwargs: Any) -> Response:
@@ -292,7 +293,6 @@ def test_mistakes_in_urls_are_told_with_what_to_write(make: Any, message: str) -
 
 def test_finding_a_route_costs_the_same_for_ten_and_for_thousands() -> None:
     """Counted in calls of Python functions, not in time."""
-    import sys
 
     def calls(count: int) -> int:
         resolver = Resolver([path(f"r{n}/<int:pk>/edit", view) for n in range(count)])
@@ -302,11 +302,8 @@ def test_finding_a_route_costs_the_same_for_ten_and_for_thousands() -> None:
             nonlocal counted
             counted += event == "call"
 
-        sys.setprofile(profile)
-        try:
+        with profiled(profile):
             resolver.resolve("GET", f"/r{count - 1}/12/edit")
-        finally:
-            sys.setprofile(None)
         return counted
 
     assert calls(10) == calls(3000)
