@@ -49,12 +49,12 @@ services: ## start PostgreSQL (and one with pgvector), PgBouncer, MariaDB, Redis
 test: setup services ## all tests, with coverage
 	@eval "$$(scripts/services env)" && rm -f .coverage.* && \
 	COVET_CONFORMANCE=$(COVET_CONFORMANCE) \
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report= $(TEST_ARGS) && \
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --cov --cov-report= $(TEST_ARGS) && \
 	$(BIN)/coverage report
 
 conformance: setup services ## write docs/reference/conformance.md anew, by the tests that show a row of it
 	@eval "$$(scripts/services env)" && COVET_CONFORMANCE=write \
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m row
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m row
 
 check: lint types arch ## what needs no services: lint, types, layers
 

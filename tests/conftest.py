@@ -178,6 +178,16 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile`` is ours, which also keeps folders together; any other is xdist's own."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests._scheduling import ByFile
+
+    return ByFile(config, log)
+
+
 def _settle_hypothesis(config: pytest.Config) -> None:
     """The same examples in every run, however long each takes: a run says something about the code and nothing else.
 

@@ -13,7 +13,6 @@ import pytest
 from tests.conftest import repository_root
 
 ROOT = repository_root()
-pytestmark = pytest.mark.xdist_group("site")  # one worker builds it, once
 FRONT_DOORS = [
     "access",
     "accel",

@@ -15,8 +15,6 @@ from tests._e2e.conftest import ROOT, Machine
 from tests._ports import free_port
 from tests.conftest import Scratch
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 PREPARE = """
 import os, json
 os.environ.setdefault("COVET_SETTINGS_MODULE", "mysite.settings")

@@ -12,8 +12,6 @@ import pytest
 from tests._e2e.conftest import Machine
 from tests._ports import free_port
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 SUPERUSER = {"COVET_SUPERUSER_PASSWORD": "correct horse battery"}
 
 

@@ -11,8 +11,6 @@ import pytest
 from tests._e2e.conftest import Machine
 from tests._ports import free_port
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 # In the machine's own interpreter, whose urllib is all the client there is.
 FETCH = """
 import sys, urllib.request
