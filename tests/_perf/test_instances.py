@@ -9,6 +9,9 @@ from typing import Any
 
 from covet.apps import apps
 from covet.db import models
+from covet.db.backends.sqlite.dialect import SQLiteDialect
+from covet.db.models.query.assemble import Assembler
+from covet.db.models.query.hydrate import instances
 from covet.db.models.state import LOADED
 
 with apps.isolate():
@@ -123,3 +126,24 @@ def test_many_instances_that_are_made_before_they_are_filled_need_no_dicts() -> 
         setattr(letter, Letter.writer.cache_name, writer)
         setattr(letter, Letter.reader.cache_name, writer)
     assert not any(isinstance(held, dict) for letter in made for held in gc.get_referents(letter))
+
+
+def test_the_first_rows_of_a_class_need_no_dict_each() -> None:
+    """All of them are made before the first value is set, and by then the class must know what they will hold."""
+    with apps.isolate():
+
+        class Note(models.Model):
+            text = models.TextField()
+
+            class Meta:
+                app_label = "counted"
+
+    dialect = SQLiteDialect()
+    query = Note.objects.annotate(twice=models.F("id") * 2, thrice=models.F("id") * 3, more=models.F("id") + 1).query
+    rows = Assembler(query, dialect, alias="default").rows()
+    assert rows.root is not None
+
+    made = instances(rows.root, rows.columns, dialect, rows.hidden)([(1, "x", 2, 3, 2)] * 100, "default", None)
+
+    assert [(one.id, one.text, one.thrice) for one in made] == [(1, "x", 3)] * 100
+    assert not [held for one in made for held in gc.get_referents(one) if type(held) is dict]
