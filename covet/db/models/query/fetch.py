@@ -154,23 +154,24 @@ class Fetch(Chain[M, R]):
         Raises:
             ValueError: Negative positions: use ``reverse()``.
         """
-        if isinstance(item, int):
-            if item < 0:
-                raise ValueError(
-                    "Negative positions are not supported: use order_by(…).reverse() and a position from 0."
-                )
-            if self._cache is not None:
-                return self._cache[item]
-            return Pick(self._sliced(item, item + 1), item)
         if not isinstance(item, slice):
-            raise TypeError(f"A queryset is indexed by numbers and slices, not by {item!r}.")
-        low, high, step = item.start, item.stop, item.step
-        if (low or 0) < 0 or (high or 0) < 0 or (step or 1) < 1:
+            return self._picked(item)
+        low, high, step = item.start or 0, item.stop, item.step
+        if low < 0 or (high or 0) < 0 or (step or 1) < 1:
             raise ValueError("Negative positions are not supported: use order_by(…).reverse() and positions from 0.")
         if self._cache is not None:
             return self._cache[item]
-        part = self._sliced(low or 0, high)
+        part = self._sliced(low, high)
         return part if step is None or step == 1 else Stepped(part, step)
+
+    def _picked(self, position: int) -> Any:
+        if not isinstance(position, int):
+            raise TypeError(f"A queryset is indexed by numbers and slices, not by {position!r}.")
+        if position < 0:
+            raise ValueError("Negative positions are not supported: use order_by(…).reverse() and a position from 0.")
+        if self._cache is not None:
+            return self._cache[position]
+        return Pick(self._sliced(position, position + 1), position)
 
     def _sliced(self, low: int, high: int | None) -> Self:
         if high is not None and high < low:

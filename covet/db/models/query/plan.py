@@ -447,17 +447,18 @@ class Query(Struct, eq=False):
 
     def ordered(self, items: Iterable[Any]) -> Query:
         """Return a copy ordered by ``items``; none at all means no order."""
-        new = self.copy()
         items = tuple(items)
         for item in items:
-            if item.__class__ is not str:
-                items = tuple(map(self.parted, items))
+            if item.__class__ is not str or "__" in item:
                 break
+        else:
+            # Names of fields: what they depend on is all in them.
+            return replace(self, order=items, order_items=items, order_values=(), _key=None)
+        if not all(item.__class__ is str for item in items):
+            items = tuple(map(self.parted, items))
         values: list[Any] = []
-        new.order = tuple([item if item.__class__ is str else item.shape(values) for item in items])
-        new.order_items = items
-        new.order_values = tuple(values)
-        return new.zoned(items)
+        order = tuple([item if item.__class__ is str else item.shape(values) for item in items])
+        return replace(self, order=order, order_items=items, order_values=tuple(values), _key=None).zoned(items)
 
     def zoned(self, items: Iterable[Any]) -> Query:
         """Return this query, bound to the current time zone if one of the names and expressions depends on it."""
@@ -467,15 +468,13 @@ class Query(Struct, eq=False):
 
     def sliced(self, low: int, high: int | None) -> Query:
         """Return a copy with the rows ``low`` to ``high`` of this query's own rows."""
-        new = self.copy()
-        start = self.low
-        new.low = start + low
-        new.high = self.high if high is None else start + high
-        if self.high is not None:
-            new.low = min(new.low, self.high)
-            if new.high is not None:
-                new.high = min(new.high, self.high)
-        return new
+        start, end = self.low, self.high
+        if start or end is not None:
+            low += start
+            high = end if high is None else start + high
+            if end is not None and high is not None:
+                low, high = min(low, end), min(high, end)
+        return replace(self, low=low, high=high, _key=None)
 
     def annotation(self, name: str) -> Annotation | None:
         """Return the annotation of that name; a filtered relation is none."""

@@ -5,7 +5,7 @@ Hot: ``fetch`` and ``get_one`` are what every read runs. Everything else happens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -186,25 +186,31 @@ async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: 
     return await cached_rows(database, sql, args, plan.tables, caching)
 
 
-async def fetch(
+def fetch(
     query: Query, kind: str, database: Database, mode: Any = None, caching: Caching | None = None
-) -> list[Any]:
-    """Return the rows of a query in one of the forms: ``model dict tuple flat named``."""
+) -> Awaitable[list[Any]]:
+    """Return what gives the rows of a query in one of the forms: ``model dict tuple flat named``.
+
+    A plain function, so that no coroutine of ours stands before a database that makes the rows by itself.
+    """
     if query.extras.lock is not None:
         _check_lock(query, database)
     plan = rows_plan(query, kind, database)
     if plan.empty:
-        return []
+        return _no_rows()
     sql, args = plan.bind(query.all_values())
-    shared = database._shared
-    if (
-        shared is not None
-        and plan.makes_apart
-        and database._routes.get(sql) is shared
-        and caching is None
-        and not post_init._entries
-    ):
-        return await database.fetch_made(sql, args, plan.make, mode)
+    if plan.makes_apart and caching is None and not post_init._entries:
+        return database.fetch_made(sql, args, plan.make, mode)
+    return _fetch_and_make(database, sql, args, plan, mode, caching)
+
+
+async def _no_rows() -> list[Any]:
+    return []
+
+
+async def _fetch_and_make(
+    database: Database, sql: str, args: Any, plan: RowsPlan, mode: Any, caching: Caching | None
+) -> list[Any]:
     rows = await (database.fetch(sql, args) if caching is None else _rows_of(database, sql, args, plan, caching))
     return plan.make(rows, database.alias, mode) if rows else []
 
