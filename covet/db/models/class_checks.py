@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet import checks
 from covet.db.models.fields.base import Field
+from covet.db.models.metaclass import writes_constructor
 
 if TYPE_CHECKING:
     from covet.checks import CheckMessage
@@ -41,6 +42,13 @@ def check_class(model: Any) -> Iterator[CheckMessage]:
             hint="Rename the property or the relation.",
             obj=model,
             id="models.E025",
+        )
+    if writes_constructor(model):
+        yield checks.Warning(
+            f"{model.__name__}.__init__() does not run for rows that are read: these are made without it.",
+            hint="What it remembers belongs into from_db() too, or into a receiver of post_init, which all instances pass.",
+            obj=model,
+            id="models.W056",
         )
     yield from _check_together(model)
     yield from _check_body(model)

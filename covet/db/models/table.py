@@ -26,10 +26,14 @@ from covet.db.sql.ddl import (
     TableDef,
     UniqueDef,
 )
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.fields import spelled as spelling
     from covet.db.models.fields.base import Field
+else:
+    spelling = late_module(__name__, "covet.db.models.fields.spelled", "spelling")
 
 __all__ = ["check_of", "column_of", "index_of", "index_part", "rule_of", "table_of", "unique_of"]
 
@@ -65,6 +69,7 @@ def column_of(model: type[Model], field: Field[Any]) -> ColumnDef:
     column_type = field.column_type()
     if column_type is None:
         raise TypeError(f"{field} has no column.")
+    column_type = spelling.as_spelled(field, column_type) if _spells(field) else column_type
     generated = None
     if field.generated:
         expression: Any = field.expression  # type: ignore[attr-defined]  # what makes a field generated
@@ -180,11 +185,16 @@ def _indexes(model: type[Model]) -> Iterator[IndexDef]:
         yield index_of(model, index)
 
 
+def _spells(field: Any) -> bool:
+    """Whether a field of a project says in ``db_type`` how its column's type is spelled."""
+    return not type(field).db_type.__module__.startswith("covet.")
+
+
 def _pattern_index(table: str, field: Any) -> Iterator[IndexDef]:
     """Give the second index of an indexed text on PostgreSQL: under most collations its first cannot serve ``LIKE 'a%'``."""
     kind = field.column_type()
     opclass = _PATTERN_CLASSES.get(kind.kind)
-    if opclass is None or kind.collation or not (field.db_index or field.unique or field.primary_key):
+    if opclass is None or kind.collation or _spells(field) or not (field.db_index or field.unique or field.primary_key):
         return
     part = IndexPart(field.column, opclass=opclass)
     yield IndexDef(identifier(table, [field.column], "_like"), (part,), vendor="postgresql")

@@ -152,6 +152,8 @@ class Dialect(ABC):
 
     def type_sql(self, type: ColumnType) -> str:
         """Return the type as a column definition spells it."""
+        if type.spell is not None:
+            return type.spell(self)
         if type.kind == "custom":
             return type.sql or ""
         if type.kind == "postgresql":

@@ -53,7 +53,8 @@ class ColumnType(Struct, frozen=True):
 
     Kinds: ``smallint integer bigint float decimal boolean char varchar text date time datetime interval uuid binary
     json inet custom postgresql``. ``unsigned`` marks the positive integers. ``sql`` is the literal type of a ``custom``
-    kind, and of a ``postgresql`` one, which other databases refuse.
+    kind, and of a ``postgresql`` one, which other databases refuse. ``spell`` is what a field of a project has to say:
+    it returns the literal type for a dialect.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class ColumnType(Struct, frozen=True):
     unsigned: bool = False
     collation: str | None = None
     sql: str | None = None
+    spell: Callable[[Any], str] | None = None
 
 
 class Limits(Struct, frozen=True):

@@ -206,7 +206,7 @@ class PostgreSQLDialect(Dialect):
         """Return the type for a cast, without a limit: an explicit cast would cut the text off silently."""
         if type.kind in ("char", "varchar"):
             return "text" if type.kind == "char" else "varchar"
-        if type.kind == "postgresql":
+        if type.kind == "postgresql" or type.spell is not None:
             return _length().sub("", super().type_sql(type))
         if type.kind == "decimal" and type.precision is None:
             return "numeric"

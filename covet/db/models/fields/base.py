@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.expressions.base import Expression
     from covet.db.models.fields import declaration
+    from covet.db.models.fields import spelled as spelling
     from covet.db.models.options import Options
     from covet.db.sql.dialect import Dialect
 else:
     declaration = late_module(__name__, "covet.db.models.fields.declaration")
     choosing = late_module(__name__, "covet.db.models.choices", "choosing")
+    spelling = late_module(__name__, "covet.db.models.fields.spelled", "spelling")
 
 __all__ = [
     "EMPTY_VALUES",
@@ -116,7 +118,7 @@ _ATTRIBUTES = {
     "error_messages": "_error_messages",
 }
 # Attributes that are made of the options when they are first asked for.
-_MADE = ("_adapters", "_converters", "_signature", "error_messages", "validators")
+_MADE = ("_adapters", "_converters", "_signature", "_spelled", "error_messages", "validators")
 _NAMES, _VALUES = tuple(_DEFAULTS), tuple(_DEFAULTS.values())
 # All of them in one call: a comparison of models takes apart every field twice.
 _read_options = operator.attrgetter(*[_ATTRIBUTES.get(option, option) for option in _DEFAULTS])
@@ -337,8 +339,8 @@ class Field(TakesLookups, Generic[T]):
         return type(self).__name__
 
     def column_type(self) -> ColumnType | None:
-        """Return what the column stores, or ``None`` when the field has no column."""
-        return None
+        """Return what the column stores, or ``None`` when the field has no column; what an own ``db_type`` says, by default."""
+        return None if type(self).db_type is Field.db_type else spelling.spelled(self)
 
     def rel_column_type(self) -> ColumnType | None:
         """Return what a column stores that refers to this one."""
