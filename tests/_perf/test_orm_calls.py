@@ -123,7 +123,7 @@ async def test_a_joined_row_costs_no_call_of_its_own(rows: Database, answers: _A
 
 
 async def test_a_filtered_ordered_slice_is_cheap(rows: Database, answers: _Answers) -> None:
-    assert await _calls(lambda: Article.objects.filter(views__gt=3, title="x").order_by("-views")[:20]._fetch()) <= 27
+    assert await _calls(lambda: Article.objects.filter(views__gt=3, title="x").order_by("-views")[:20]._fetch()) <= 23
 
 
 async def test_saving_and_creating_are_cheap(rows: Database, answers: _Answers) -> None:
