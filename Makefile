@@ -48,7 +48,7 @@ services: ## start PostgreSQL (and one with pgvector), PgBouncer, MariaDB, Redis
 
 test: setup services ## all tests, with coverage
 	@eval "$$(scripts/services env)" && rm -f .coverage.* && \
-	COVET_CONFORMANCE=$(COVET_CONFORMANCE) \
+	COVET_CONFORMANCE=$(COVET_CONFORMANCE) TMPDIR=$${COVET_TEST_TMPDIR:-$${TMPDIR:-/tmp}} \
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --cov --cov-report= $(TEST_ARGS) && \
 	$(BIN)/coverage report
 
