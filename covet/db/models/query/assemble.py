@@ -12,7 +12,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from covet.db.errors import NotSupportedError
-from covet.db.models.expressions.base import is_value
 from covet.db.models.query.build import Builder
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of, plain_columns
@@ -24,9 +23,11 @@ from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import base
     from covet.db.models.fields.base import Field
     from covet.db.models.query import combined, derived, optimize, qualify, uncorrelated
 else:
+    base = late_module(__name__, "covet.db.models.expressions.base")
     optimize = late_module(__name__, "covet.db.models.query.optimize")
     derived = late_module(__name__, "covet.db.models.query.derived")
     qualify = late_module(__name__, "covet.db.models.query.qualify")
@@ -35,8 +36,7 @@ else:
 
 __all__ = ["Assembler", "OutColumn", "Rows"]
 
-_ONE = n.Keyword("1")
-_ZERO = n.Keyword("0")
+_ONE, _ZERO = n.Keyword("1"), n.Keyword("0")
 
 
 class OutColumn(Struct, frozen=True):
@@ -254,18 +254,16 @@ class Assembler(Builder):
                 annotation = self.plan.annotation(name)
                 if parts := self.plan.parts(name):
                     group += [self.read(part, grouped=True).node for part in parts]
-                elif annotation is None or not (self.is_aggregate(annotation) or is_value(annotation.expression)):
+                elif annotation is None or not (self.is_aggregate(annotation) or base.is_value(annotation.expression)):
                     group.append(self.read(name, grouped=True).node)
         aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
         aggregates += self.aggregate_nodes
-        values = [self.annotation(one).node for one in extras.annotations if is_value(one.expression)]
+        values = [self.annotation(one).node for one in extras.annotations if base.is_value(one.expression)]
         candidates = [column.node for column in columns] + [item.operand for item in order]
         for node in candidates:
-            if node in aggregates or node in group or node in values or isinstance(node, (n.Param, n.Bound)):
-                continue
-            if _alias(node) in covered or _holds(node, aggregates):
-                continue
-            group.append(node)
+            is_known = node in aggregates or node in group or node in values or isinstance(node, (n.Param, n.Bound))
+            if not is_known and _alias(node) not in covered and not _holds(node, aggregates):
+                group.append(node)
         # PostgreSQL and SQLite know that a row's key decides its columns; MySQL and MariaDB do not, in HAVING.
         known = set() if self.vendor == "mysql" else covered
         group += [node for node in plain_columns(having, aggregates) if node.alias not in known]
