@@ -155,12 +155,17 @@ class BuiltInLookup(Lookup):
             cls.built_in = cls.lookup_name
 
     def shape(self, values: list[Any]) -> Hashable:
-        """Return both sides; a value travels as a parameter."""
+        """Return both sides; a value travels as a parameter.
+
+        A subclass with a constructor of its own may write what else it takes into its text: all of that is the shape.
+        """
+        cls = self.__class__
+        own = None if cls.__init__ is Lookup.__init__ else hashable(self._constructed)
         left = self.lhs.shape(values)
         if _is_expression(self.rhs):
-            return (self.__class__, left, self.rhs.shape(values))
+            return (cls, own, left, self.rhs.shape(values))
         values.append(self.get_prep_lookup())
-        return (self.__class__, left, None)
+        return (cls, own, left, None)
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the comparison."""

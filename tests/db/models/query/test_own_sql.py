@@ -324,6 +324,26 @@ async def test_built_in_look_ups_may_be_changed(rows: Database) -> None:
     assert await titles(Negated("title", "alpha")) == ["Beta", "gamma"]
 
 
+class Tailed(lookups.Exact):
+    """Writes into its text what its constructor takes beside the sides."""
+
+    def __init__(self, lhs: Any, rhs: Any, tail: str) -> None:
+        super().__init__(lhs, rhs)
+        self.tail = tail
+
+    def process_lhs(self, compiler: Any, connection: Any, lhs: Any = None) -> SQL:
+        text, params = super().process_lhs(compiler, connection, lhs)
+        return f"CONCAT({text}, %s)" if connection.vendor == "mysql" else f"({text} || %s)", [*params, self.tail]
+
+
+@pytest.mark.row("lookups.custom")
+async def test_what_the_constructor_of_a_look_up_takes_is_not_mixed_up(rows: Database) -> None:
+    assert await titles(Tailed(F("title"), "alpha1", "1")) == ["alpha"]
+    assert await titles(Tailed(F("title"), "alpha2", "2")) == ["alpha"]
+    assert await titles(Tailed(F("title"), F("title"), "2")) == []
+    assert await titles(Tailed(F("title"), F("title"), "")) == ["alpha", "Beta", "gamma"]
+
+
 class Prefixed(Lookup):
     """Makes a pattern of the value."""
 
