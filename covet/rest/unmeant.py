@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
+import itertools
 from collections.abc import Callable, Iterable, Iterator
+from types import CodeType
 from typing import Any
 
 from covet.concurrency import unawaited
@@ -41,12 +44,12 @@ def refuse(value: Any) -> None:
 def refusing_pairs(write: Callable[[Any], bytes], handler: Any) -> Callable[[Any], bytes]:
     """Return ``write`` for a handler that no schema says anything about, and that may return a pair of value and status.
 
-    A pair can be meant there, such as two numbers: one is refused if the other is no number, and no text either, unless the
-    status stands in the handler's code.
+    A pair can be meant there, such as two numbers, or rows and how many there are: one is refused if the status stands in the
+    handler's code. Whether an answer is one must not hang on how many rows there are today.
     """
-    constants = inspect.unwrap(handler).__code__.co_consts
-    written = {one for one in constants if type(one) is int}
-    written.update(one for pair in constants if type(pair) is tuple for one in pair if type(one) is int)
+    code = inspect.unwrap(handler).__code__
+    written = set(_written(code))
+    is_named = any(name.startswith("HTTP_") for name in code.co_names)  # status.HTTP_201_CREATED
 
     def checked(value: Any) -> bytes:
         if type(value) is tuple and len(value) == 2:
@@ -54,12 +57,23 @@ def refusing_pairs(write: Callable[[Any], bytes], handler: Any) -> Callable[[Any
                 if (
                     _is_status(one)
                     and not isinstance(other, (int, float))
-                    and (type(other) is not str or one in written)
+                    and (one in written or (is_named and type(other) is not str))
                 ):
                     raise _pair()
         return write(value)
 
     return checked
+
+
+def _written(code: CodeType) -> Iterator[int]:
+    """Yield the numbers in a function's code that are no operand, no end of a slice, and no last argument."""
+    for pair in code.co_consts:
+        if type(pair) is tuple:
+            yield from (one for one in pair if type(one) is int)
+    for step, following in itertools.pairwise(dis.get_instructions(code)):
+        is_used = following.opname.startswith(("BINARY_", "BUILD_SLICE", "CALL", "COMPARE_", "KW_NAMES", "PRECALL"))
+        if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and type(step.argval) is int and not is_used:
+            yield step.argval
 
 
 def _is_status(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from covet.http import Request, Response
+from covet.http import Request, Response, status
 from covet.rest import Router, permissions
 from covet.rest.annotations import makes_pairs
 from covet.templates import TemplateResponse
@@ -155,7 +155,18 @@ def in_a_thread() -> Any:
     return {"a": 1}, 201
 
 
-@pytest.mark.parametrize("handler", [returned, by_name, said_first, text, in_a_block, in_a_thread])
+async def by_module() -> Any:
+    return {"a": 1}, status.HTTP_201_CREATED
+
+
+async def one_of_two() -> Any:
+    code = 201 if ADDRESS else 200
+    return {"a": 1}, code
+
+
+@pytest.mark.parametrize(
+    "handler", [returned, by_name, said_first, text, in_a_block, in_a_thread, by_module, one_of_two]
+)
 @pytest.mark.parametrize("returns", [None, dict, Any])
 async def test_a_pair_with_a_status_is_no_list(site: Site, handler: Any, returns: Any) -> None:
     api = Router(permissions=[permissions.AllowAny])
@@ -185,7 +196,25 @@ async def fractions() -> Any:
     return 0.5, 200
 
 
-@pytest.mark.parametrize(("handler", "body"), [(width, [640, 480]), (named, ["bees", 500]), (fractions, [0.5, 200])])
+async def counted(n: int = 404) -> Any:
+    return [{"a": 1}], n
+
+
+async def cut_off(n: int = 404) -> Any:
+    rows = [0] * 501
+    return rows[:500][:1], len(rows[:n])
+
+
+@pytest.mark.parametrize(
+    ("handler", "body"),
+    [
+        (width, [640, 480]),
+        (named, ["bees", 500]),
+        (fractions, [0.5, 200]),
+        (counted, [[{"a": 1}], 500]),
+        (cut_off, [[0], 500]),
+    ],
+)
 async def test_a_pair_that_may_be_meant_is_a_list(site: Site, handler: Any, body: Any) -> None:
     api = Router(permissions=[permissions.AllowAny])
     copy = FunctionType(handler.__code__, globals(), handler.__name__, handler.__defaults__)
