@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
+from covet.db.models.requirements import VENDORS
 from covet.db.sql.nodes import ColumnType
 
 __all__ = ["Spelling", "as_spelled", "spelled"]
@@ -38,17 +39,21 @@ class Spelling:
 
 
 class _NoDatabase:
-    """Stands for any database where nothing is asked but whether there is a column at all."""
+    """Stands for a database of one kind where nothing is asked but whether there is a column at all."""
 
-    vendor = "sqlite"
+    def __init__(self, vendor: str) -> None:
+        self.vendor = vendor
+
+
+_NO_DATABASES: Final = [_NoDatabase(vendor) for vendor in VENDORS]
 
 
 def spelled(field: Any) -> ColumnType | None:
-    """Return the type of the column of a field that has nothing else than ``db_type``; ``None`` where that gives none."""
+    """Return the type of the column of a field that has nothing else than ``db_type``; ``None`` where no database gets any."""
     found = field.__dict__.get("_spelled")
     if found is None:
         try:
-            has_column = field.db_type(_NoDatabase) is not None
+            has_column = any(field.db_type(one) is not None for one in _NO_DATABASES)
         except Exception:
             has_column = True  # it wants to know more of the database
         found = field.__dict__["_spelled"] = (ColumnType("custom", spell=Spelling(field)) if has_column else None,)

@@ -53,6 +53,12 @@ with apps.isolate():
         def db_type(self, connection: Any) -> Any:
             return None if connection.quote("x") else "text"
 
+    class OneSidedField(models.Field[Any]):
+        """What Django's documentation shows for a type that one database has."""
+
+        def db_type(self, connection: Any) -> str | None:
+            return "citext" if connection.vendor == "postgresql" else None
+
     class Shelf(models.Model):
         words = WordsField(null=True)
         code = ShortField(max_length=4, db_index=True, default="x")
@@ -119,6 +125,13 @@ def test_types_that_are_written_alike_are_alike() -> None:
 async def test_a_field_without_a_type_here_says_so(database: Database) -> None:
     field = PickyField()
     assert field.concrete
+    one_sided = OneSidedField().column_type()
+    assert one_sided is not None
+    if database.vendor == "postgresql":
+        assert database.dialect.type_sql(one_sided) == "citext"
+    else:
+        with pytest.raises(TypeError, match="gives its column no type on"):
+            database.dialect.type_sql(one_sided)
     with pytest.raises(TypeError, match="gives its column no type on"):
         database.dialect.type_sql(field.column_type())
 
