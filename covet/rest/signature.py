@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -232,7 +233,11 @@ class _Reader:
         parameters = inspect.signature(function).parameters
         if hasattr(function, "__wrapped__"):
             decorated.check_wrapper(function, parameters)
+        # What a partial has been given is the program's own: no client replaces it.
+        given = function.keywords if isinstance(function, functools.partial) else ()
         for name, parameter in parameters.items():
+            if name in given and name not in self.path_names:
+                continue
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ImproperlyConfigured(f"{describe(function)} takes *{name}; name each argument instead.")
             annotation = hints.get(name, inspect.Parameter.empty)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -43,13 +44,16 @@ class HandshakeRules(Struct, frozen=True):
 def further_arguments(handler: Any, path_names: Collection[str]) -> list[str]:
     """Return what a handler takes beside its socket and what the path gives.
 
-    Something without annotation that has a default is the handler's own affair, such as what a loop binds.
+    Something without annotation that has a default is the handler's own affair, such as what a loop binds; so is what a partial
+    has been given.
     """
+    given = handler.keywords if isinstance(handler, functools.partial) else ()
     parameters = list(inspect.signature(handler).parameters.values())[1:]
     return [
         one.name
         for one in parameters
         if one.name not in path_names
+        and one.name not in given
         and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
         and (one.annotation is not one.empty or one.default is one.empty)
     ]

@@ -587,3 +587,24 @@ async def test_arguments_go_by_place_unless_something_stands_round_the_function(
     ((args, named),) = seen
     assert args == ()
     assert sorted(named) == ["number", "request", "size", "word"]
+
+
+async def test_what_a_partial_has_been_given_no_client_replaces(site: Any) -> None:
+    async def chosen(number: int = 0, *, role: str, size: int = 3) -> list[Any]:
+        return [number, role, size]
+
+    async def shown(found: Annotated[list[Any], Depends(functools.partial(chosen, role="guest"))]) -> dict[str, Any]:
+        return {"found": found}
+
+    async def below(
+        number: int, found: Annotated[list[Any], Depends(functools.partial(chosen, number=1, role="x"))]
+    ) -> Any:
+        return {"found": found}
+
+    api = Router(permissions=OPEN)
+    api.get("/shown")(shown)
+    api.get("/below/<int:number>")(below)
+    client = await site([path("", include(api))])
+
+    assert (await client.get("/shown?role=admin&number=2&size=4")).json() == {"found": [2, "guest", 4]}
+    assert (await client.get("/below/7?role=admin")).json() == {"found": [7, "x", 3]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
@@ -133,6 +134,17 @@ async def test_arguments_without_types_stay_the_handlers_own_affair(serve: Any) 
         assert await ws.receive_json() == ["bees", 6]
     async with serve(looped) as client, client.websocket("/ws/bees/?number=6") as ws:
         assert await ws.receive_json() == ["bees", 4]
+
+
+async def test_what_a_partial_has_been_given_no_client_replaces(serve: Any) -> None:
+    async def listing(ws: WebSocket, name: str, limit: int = 1, *, hidden: bool) -> None:
+        await ws.accept()
+        await ws.send_json([name, limit, hidden])
+
+    for given, said in (({"limit": 3}, ["bees", 3, False]), ({}, ["bees", 4, False])):
+        client = serve(partial(listing, hidden=False, **given))
+        async with client, client.websocket("/ws/bees/?hidden=true&limit=4") as ws:
+            assert await ws.receive_json() == said
 
 
 @pytest.mark.parametrize(
