@@ -123,7 +123,7 @@ class UrlsPart(AppPart):
             if failure is not None:
                 raise ImproperlyConfigured(f"The mounted application {app!r} cannot start: {failure}")
             for mount in mounts:
-                if mount.app is app:
+                if mount.app == app:  # a method of an object is another object each time it is named
                     mount.state = lifespan.state
 
     async def shutdown(self) -> None:

@@ -246,6 +246,9 @@ class Pooled:
     """An application whose lifespan makes something that its requests share."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.serve(scope, receive, send)
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
             scope["state"]["pool"] = "open"
@@ -267,18 +270,18 @@ class Pooled:
 
 async def test_its_requests_get_the_state_of_its_lifespan(site: Site) -> None:
     pooled = Pooled()
-    client = await site([path("a/", pooled), path("b/", pooled)])
+    client = await site([path("a/", pooled), path("b/", pooled), path("c/", pooled.serve), path("d/", pooled.serve)])
     part = client.application.apps.part(UrlsPart)
 
     await part.startup()
     try:
-        answers = [(await client.get(address)).json() for address in ("/a/x", "/a/x", "/b/x")]
+        answers = [(await client.get(address)).json() for address in ("/a/x", "/a/x", "/b/x", "/c/x", "/d/x")]
         async with AsyncClient(client.application) as inside, inside.websocket("/a/x") as ws:
             answers.append(json.loads(await ws.receive_text()))
     finally:
         await part.shutdown()
 
-    assert answers == [{"pool": "open"}] * 4
+    assert answers == [{"pool": "open"}] * 6
 
 
 async def test_the_state_of_an_outer_application_is_read_and_not_taken_for_ours(site: Site) -> None:
