@@ -69,11 +69,13 @@ class HTTPException(CovetError):
         errors: Sequence[ProblemError] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
+        own: Any = self.__class__.status_code  # a number where a subclass says it
         if status is None:
-            own: Any = self.__class__.status_code  # a number where a subclass says it
             status = own if status_code is None and isinstance(own, int) else status_code
         if status not in STATUSES:
             raise no_status(status)
+        if isinstance(own, int):
+            self.__dict__["status_code"] = status  # in front of the class's
         if isinstance(detail, Mapping):
             extra, detail = {**detail, **(extra or {})}, str(detail.get("detail", ""))
         detail = detail or self.default_detail
@@ -112,7 +114,7 @@ class _StatusException(HTTPException):
 
     fixed_status: ClassVar[int]
 
-    def __init__(self, detail: str = "", **options: Any) -> None:
+    def __init__(self, detail: str | Mapping[str, Any] = "", **options: Any) -> None:
         super().__init__(self.fixed_status, detail, **options)
 
 

@@ -121,4 +121,5 @@ class Busy(HTTPException):
 def test_a_class_of_errors_says_its_status_and_words_once() -> None:
     assert (Busy().status, Busy().detail, str(Busy())) == (503, "Come back later.", "Come back later.")
     assert (Busy(detail="Full.").status, Busy(detail="Full.").detail) == (503, "Full.")
-    assert Busy(429, "Slower.").status == 429
+    assert Busy(429, "Slower.").status == Busy(status_code=429).status_code == Busy(429).status_code == 429
+    assert Busy().status_code == 503
