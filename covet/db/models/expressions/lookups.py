@@ -223,7 +223,8 @@ class _Sides(Compiler):
         """Return the built-in comparison of two sides; without ``right`` with what was given."""
         side = self._right
         if right is not None:
-            side = self.scope.side(Resolved(left, self._field), Resolved(right, self._field))
+            # What process_rhs() changes is the pattern, as in Django: it gets no wildcards a second time.
+            side = self.scope.side(Resolved(left, self._field), Resolved(right, self._field), is_pattern=True)
         return self.scope.compare_named(Resolved(left, self._field), self._name, side)
 
 

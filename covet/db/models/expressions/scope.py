@@ -59,8 +59,11 @@ class Scope(Protocol):
     def compare_named(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
         """Return a built-in look-up with a right-hand side that ``side``, or the name of a condition, has made."""
 
-    def side(self, left: Resolved, right: Resolved | None) -> Any:
-        """Return the right-hand side of a comparison with ``left``; without ``right`` the next run-time value."""
+    def side(self, left: Resolved, right: Resolved | None, *, is_pattern: bool = False) -> Any:
+        """Return the right-hand side of a comparison with ``left``; without ``right`` the next run-time value.
+
+        ``is_pattern`` says that the wildcards of a look-up of patterns stand in it already.
+        """
 
     def compare_list(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
         """Return ``in`` or ``range`` with nodes, or ``in`` with a query."""

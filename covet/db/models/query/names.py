@@ -405,12 +405,13 @@ class Names:
             )
         return function(operand, right, self)
 
-    def side(self, left: scopes.Resolved, right: scopes.Resolved | None) -> Right:
-        """Return the right-hand side of a comparison with ``left``."""
+    def side(self, left: scopes.Resolved, right: scopes.Resolved | None, *, is_pattern: bool = False) -> Right:
+        """Return the right-hand side of a comparison with ``left``; ``is_pattern`` says that its wildcards stand already."""
         slot = self.cursor
         if right is None:
             self.cursor += 1
-        return Right((slot,), None if right is None else right.node, self.dialect, left.field, beside=left.node)
+        node = None if right is None else right.node
+        return Right((slot,), node, self.dialect, left.field, beside=left.node, is_pattern=is_pattern)
 
     def beside(self, left: scopes.Resolved) -> n.Node:
         """Return the node of the next run-time value, as something that is compared with ``left``."""

@@ -57,7 +57,7 @@ class Right:
         beside: What the value is compared with, where the comparison is of that very thing.
     """
 
-    __slots__ = ("beside", "dialect", "field", "node", "slots", "unwrap")
+    __slots__ = ("beside", "dialect", "field", "is_pattern", "node", "slots", "unwrap")
 
     def __init__(
         self,
@@ -67,6 +67,8 @@ class Right:
         field: Field[Any] | None,
         unwrap: Convert | None = None,
         beside: n.Node | None = None,
+        *,
+        is_pattern: bool = False,
     ) -> None:
         self.slots = slots
         self.beside = beside
@@ -74,6 +76,7 @@ class Right:
         self.dialect = dialect
         self.field = field
         self.unwrap = unwrap
+        self.is_pattern = is_pattern
 
     def value(self, *, many: bool = False, first: Convert | None = None) -> n.Node:
         """Return the value as the column takes it, ``first`` changed by a function, or the expression."""
@@ -110,6 +113,8 @@ class Right:
         """Return a ``LIKE`` pattern round the value, in which the value's own signs mean themselves."""
         if self.node is None:
             return self.mapped(_Pattern(before, after), _TEXT)
+        if self.is_pattern:
+            return self.node
         escaped: n.Node = n.Cast(self.node, _TEXT)
         for sign in ("\\", "%", "_"):
             escaped = n.Func("REPLACE", (escaped, n.Bound(sign), n.Bound("\\" + sign)), type=_TEXT)

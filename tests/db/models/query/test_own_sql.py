@@ -276,6 +276,20 @@ class RightChanged(lookups.Exact):
         return f"LOWER({text})", params
 
 
+class PatternChanged(lookups.Contains):
+    """Changes both sides; the right one is the pattern."""
+
+    lookup_name = "low"
+
+    def process_lhs(self, compiler: Any, connection: Any, lhs: Any = None) -> SQL:
+        text, params = super().process_lhs(compiler, connection, lhs)
+        return f"LOWER({text})", params
+
+    def process_rhs(self, compiler: Any, connection: Any) -> SQL:
+        text, params = super().process_rhs(compiler, connection)
+        return f"LOWER({text})", params
+
+
 class Operator(lookups.StartsWith):
     lookup_name = "op"
 
@@ -303,11 +317,22 @@ class OneVendor(lookups.IExact):
 
 @pytest.mark.row("lookups.custom")
 async def test_built_in_look_ups_may_be_changed(rows: Database) -> None:
-    changed: tuple[Callable[..., Any], ...] = (Stripped, LeftChanged, RightChanged, Operator, Negated, OneVendor)
+    changed: tuple[Callable[..., Any], ...] = (
+        Stripped,
+        LeftChanged,
+        RightChanged,
+        PatternChanged,
+        Operator,
+        Negated,
+        OneVendor,
+    )
     with registered(*changed, field=Article._meta.get_field("title")):
         assert await titles(title__stripped=" ALPHA ") == ["alpha"]
         assert await titles(title__inner="p") == ["alpha"]
         assert await titles(title__lowered="GAMMA") == ["gamma"]
+        assert await titles(title__low="ET") == ["Beta"]
+        assert await titles(title__low="%E") == []
+        assert await titles(title__low=F("title")) == ["alpha", "Beta", "gamma"]
         assert await titles(title__op="ALP") == ["alpha"]
         assert await titles(title__unlike="alpha") == ["Beta", "gamma"]
         assert await Article.objects.exclude(title__unlike="alpha").values_list("title", flat=True) == ["alpha"]
@@ -321,6 +346,8 @@ async def test_built_in_look_ups_may_be_changed(rows: Database) -> None:
     assert await titles(Stripped(F("title"), " beta")) == ["Beta"]
     assert await titles(LeftChanged(F("title"), "p")) == ["alpha"]
     assert await titles(RightChanged(F("title"), Value("ALPHA"))) == ["alpha"]
+    assert await titles(PatternChanged(F("title"), "ET")) == ["Beta"]
+    assert await titles(PatternChanged(F("title"), Value("ET"))) == ["Beta"]
     assert await titles(Negated("title", "alpha")) == ["Beta", "gamma"]
 
 
