@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.inference import BOOLEAN
-from covet.db.models.expressions.own_sql import Compiler, Place, own_sql, writes_sql
+from covet.db.models.expressions.own_sql import Compiler, Place, own_sql, own_state, writes_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.expressions.subqueries import only_column
@@ -48,6 +48,8 @@ __all__ = [
     "Regex",
     "StartsWith",
 ]
+
+_SIDES: Final = ("lhs", "rhs")
 
 
 class Lookup(Expression[Any]):
@@ -76,7 +78,7 @@ class Lookup(Expression[Any]):
     def shape(self, values: list[Any]) -> Hashable:
         """Return both sides; a value is part of the shape, since the look-up may write it any way it wants."""
         rhs = None if _is_expression(self.rhs) else hashable(self.rhs)
-        return (self.__class__, rhs, *[source.shape(values) for source in self.sources])
+        return (self.__class__, rhs, own_state(self, _SIDES), *[source.shape(values) for source in self.sources])
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return what ``as_sql``, or ``as_postgresql`` and its kin, make of it."""
@@ -155,17 +157,12 @@ class BuiltInLookup(Lookup):
             cls.built_in = cls.lookup_name
 
     def shape(self, values: list[Any]) -> Hashable:
-        """Return both sides; a value travels as a parameter.
-
-        A subclass with a constructor of its own may write what else it takes into its text: all of that is the shape.
-        """
-        cls = self.__class__
-        own = None if cls.__init__ is Lookup.__init__ else hashable(self._constructed)
-        left = self.lhs.shape(values)
+        """Return both sides, and what a subclass has besides; a value travels as a parameter."""
+        left, own = self.lhs.shape(values), own_state(self, _SIDES)
         if _is_expression(self.rhs):
-            return (cls, own, left, self.rhs.shape(values))
+            return (self.__class__, own, left, self.rhs.shape(values))
         values.append(self.get_prep_lookup())
-        return (cls, own, left, None)
+        return (self.__class__, own, left, None)
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the comparison."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.q import hashable
@@ -12,7 +12,7 @@ from covet.db.sql import nodes
 if TYPE_CHECKING:
     from covet.db.models.expressions.scope import Scope
 
-__all__ = ["VENDORS", "Compiler", "Parts", "Place", "own_shape", "own_sql", "take_part", "writes_sql"]
+__all__ = ["VENDORS", "Compiler", "Parts", "Place", "own_shape", "own_sql", "own_state", "take_part", "writes_sql"]
 
 #: The databases for which an expression may have a method of its own, ``as_postgresql`` and so on.
 VENDORS = ("postgresql", "mysql", "sqlite")
@@ -28,7 +28,19 @@ def own_shape(expression: Any, values: list[Any]) -> Hashable:
     return (
         expression.__class__,
         hashable(expression._constructed),
+        own_state(expression),
         *[source.shape(values) for source in expression.sources],
+    )
+
+
+def own_state(expression: Any, but: Collection[str] = ()) -> Hashable:
+    """Return what a method that writes SQL may look at: the attributes, which a copy may have changed; ``but`` some."""
+    return tuple(
+        [
+            (name, hashable(value))
+            for name, value in vars(expression).items()
+            if name not in {"_constructed", "sources"} and name not in but
+        ]
     )
 
 

@@ -189,6 +189,25 @@ class Loose(Expression):
     as_mysql = as_postgresql = as_sqlite
 
 
+class Scaled(Expression):
+    """Makes another of itself by a copy, as Django's own do."""
+
+    by = 1
+
+    def __init__(self, number: Any) -> None:
+        super().__init__(output_field=IntegerField())
+        self.number = number
+
+    def times(self, by: int) -> "Scaled":
+        other = self.copy()
+        other.by = by
+        return other
+
+    def as_sql(self, compiler: Any, connection: Any) -> SQL:
+        number, params = compiler.compile(self.number)
+        return f"({number} * {int(self.by)})", params
+
+
 class Mute(Expression):
     pass
 
@@ -201,6 +220,8 @@ async def test_an_expression_needs_no_more_than_as_sql(rows: Database) -> None:
     assert await first(Loose(Value(10), F("views"))) == 9
     made = Article.objects.annotate(made=Loose(Value(5), F("views"))).filter(made__gte=3).order_by("views")
     assert await made.values_list("made", flat=True) == [4, 3]
+    scaled = Scaled(F("views"))
+    assert [await first(one) for one in (scaled, scaled.times(7), scaled.times(8), scaled)] == [1, 7, 8, 1]
     # Aggregates among the parts are known: the rows are grouped.
     counted = Author.objects.annotate(n=Loose(Count("articles"), Value(1)))
     assert await counted.values_list("n", flat=True) == [2]
@@ -363,8 +384,22 @@ class Tailed(lookups.Exact):
         return f"CONCAT({text}, %s)" if connection.vendor == "mysql" else f"({text} || %s)", [*params, self.tail]
 
 
+class Around(Lookup):
+    """The same, of a look-up that is not built in."""
+
+    def __init__(self, lhs: Any, rhs: Any, spread: int) -> None:
+        super().__init__(lhs, rhs)
+        self.spread = spread
+
+    def as_sql(self, compiler: Any, connection: Any) -> SQL:
+        left, params = self.process_lhs(compiler, connection)
+        return f"{left} BETWEEN %s AND %s", [*params, self.rhs - self.spread, self.rhs + self.spread]
+
+
 @pytest.mark.row("lookups.custom")
 async def test_what_the_constructor_of_a_look_up_takes_is_not_mixed_up(rows: Database) -> None:
+    assert await titles(Around(F("views"), 1, 0)) == ["alpha"]
+    assert await titles(Around(F("views"), 1, 1)) == ["alpha", "Beta"]
     assert await titles(Tailed(F("title"), "alpha1", "1")) == ["alpha"]
     assert await titles(Tailed(F("title"), "alpha2", "2")) == ["alpha"]
     assert await titles(Tailed(F("title"), F("title"), "2")) == []
