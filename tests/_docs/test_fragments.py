@@ -9,7 +9,6 @@ that fragments speak of.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests._docs.blocks import Block, blocks_of
+from tests._environ import unmeasured
 from tests.conftest import repository_root
 
 ROOT = repository_root()
@@ -61,7 +61,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COVET_", "COV_", "PYTEST"))}
+        kept = unmeasured("COVET_", "PYTEST")
         self.environment = kept | {"COVET_SETTINGS_MODULE": "mysite.settings", "NO_COLOR": "1"}
         self.python("-m", "covet", "startproject", "mysite", ".")
         shutil.copytree(ROOT / "examples" / "blog" / "blog", folder / "blog")

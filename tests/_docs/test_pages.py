@@ -6,7 +6,6 @@ left out: a fragment that shows a shape, not a program. Tutorials are walked by 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests._docs.blocks import blocks_of
+from tests._environ import unmeasured
 from tests.conftest import repository_root
 
 ROOT = repository_root()
@@ -40,7 +40,7 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
         f"exec(compile({chr(10) * (line - 1) + text!r}, {str(page)!r}, 'exec'), namespace)\n"
         for line, text in runnable(page)
     )
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("COVET_S", "COV_"))}
+    environment = unmeasured("COVET_S")
 
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", "-c", program],

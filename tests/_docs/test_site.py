@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests._environ import unmeasured
 from tests.conftest import repository_root
 
 ROOT = repository_root()
@@ -91,6 +92,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(folder)],
         cwd=ROOT,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         timeout=300,
@@ -112,6 +114,7 @@ def exported() -> dict[str, list[list[str]]]:
     done = subprocess.run(
         [sys.executable, "-c", f"DOORS = {FRONT_DOORS!r}\n{LIST_NAMES}"],
         cwd=ROOT,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         timeout=60,

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests._docs.blocks import Block, blocks_of
+from tests._environ import unmeasured
 from tests._ports import free_port
 from tests.conftest import repository_root
 
@@ -33,7 +34,7 @@ class Reader:
         self.folder = folder
         self.server: subprocess.Popen[bytes] | None = None
         self.port = free_port()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("COVET_", "COV_", "PYTEST"))}
+        kept = unmeasured("COVET_", "PYTEST")
         self.environment = kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "NO_COLOR": "1"}
 
     def follow(self, block: Block) -> None:

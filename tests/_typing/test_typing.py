@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests._environ import unmeasured
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -38,7 +39,7 @@ def run_mypy(cache: Path, *files: Path, cwd: Path = ROOT) -> set[tuple[str, int,
     command = [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11"]
     command += ["--cache-dir", str(cache), "--no-error-summary", "--hide-error-context"]
     command += ["--config-file", str(ROOT / "pyproject.toml"), "--explicit-package-bases", "--namespace-packages"]
-    environment = {**os.environ, "MYPYPATH": str(cwd)}
+    environment = unmeasured(MYPYPATH=str(cwd))
     done = subprocess.run(
         [*command, *map(str, files)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )

@@ -22,7 +22,7 @@ def run(*args, cwd, **environ):
         text=True,
         timeout=300,
         stdin=subprocess.DEVNULL,
-        env=bare(HOME=str(cwd), **environ),
+        env=bare(measured=False, HOME=str(cwd), **environ),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests._environ import unmeasured
 
 # Small, under permissive licences, and each with something of its own: generic relations and a renamed index without a
 # name; a swappable user and many-to-many fields; a function of RunPython and a one-to-one field as key; abstract models
@@ -84,13 +85,12 @@ async def run(folder: Path, *arguments: str, given: str | None = None) -> tuple[
         sys.executable,
         *arguments,
         cwd=folder,
-        env={
-            **os.environ,
-            "COVET_SETTINGS_MODULE": "site_settings",
-            "PYTHONPATH": str(folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NO_COLOR": "1",
-        },
+        env=unmeasured(
+            COVET_SETTINGS_MODULE="site_settings",
+            PYTHONPATH=str(folder),
+            PYTHONDONTWRITEBYTECODE="1",
+            NO_COLOR="1",
+        ),
         stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

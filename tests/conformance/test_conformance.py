@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests._environ import unmeasured
 from tests.conformance.plugin import Group, Row, Shown, read_groups
 
 ROW = Row("a.one", "One")
@@ -62,7 +62,7 @@ def _run(folder: Path, mode: str, rows: str, *arguments: str) -> subprocess.Comp
     )
     (folder / "pytest.ini").write_text("[pytest]\ntestpaths = .\nmarkers = row(*ids): rows\n")
     root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "COVET_CONFORMANCE": mode, "PYTHONPATH": str(root)}
+    environment = unmeasured(COVET_CONFORMANCE=mode, PYTHONPATH=str(root))
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         capture_output=True,
