@@ -21,13 +21,20 @@ class _Passing(Exception):
         self.response = response
 
 
-def decorated(run: Callable[..., Awaitable[Response]], decorators: Iterable[Callable[[Any], Any]], errors: Any) -> Any:
-    """Return a run behind the decorators that stand above its handler.
+def decorated(
+    run: Callable[..., Awaitable[Response]],
+    decorators: Iterable[Callable[[Any], Any]],
+    errors: Any,
+    permit: Callable[[Request], Awaitable[None]] | None,
+) -> Any:
+    """Return a run behind the decorators that stand above its handler, and these behind the permissions.
 
     Args:
         run: The endpoint's run.
         decorators: The decorators, the outermost first.
         errors: Answers what a decorator raises: has ``kinds``, and ``answer(request, error, notes)``.
+        permit: Asks the permissions, which the run then does not; None when everybody may. A decorator may answer without its
+            view, as ``etag`` does, and must not tell anything to who may not read.
     """
 
     async def view(request: Request, **params: Any) -> Response:
@@ -43,6 +50,8 @@ def decorated(run: Callable[..., Awaitable[Response]], decorators: Iterable[Call
 
     async def decorated_run(request: Request, params: dict[str, Any]) -> Response:
         try:
+            if permit is not None:
+                await permit(request)
             return await view(request, **params)
         except _Passing as passing:
             return passing.response

@@ -263,7 +263,7 @@ class Compiled:
         self.binding: Binding = compile_binding(
             self.signature,
             name=where,
-            permit=None if self.is_open else self._permit,
+            permit=None if self.is_open or self._decorators else self._permit,
             trusted=trusted,
             formats=self.formats,
             negotiates=self.negotiates,
@@ -385,14 +385,14 @@ class Compiled:
             from covet.rest.idempotency import idempotent
 
             run = idempotent(run, self.path)
+        if self._decorators:
+            run = layers.decorated(run, self._decorators, self._errors, None if self.is_open else self._permit)
         if settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query"):
             run = unknown.known_only(run, self._query_names())
         if self.throttles:
             run = throttled(run, self.throttles)
         if self.deprecation is not None:
             run = self.deprecation.around(run)
-        if self._decorators:
-            run = layers.decorated(run, self._decorators, self._errors)
         return run
 
     def _compile(self) -> Run:

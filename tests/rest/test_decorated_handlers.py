@@ -215,6 +215,28 @@ async def test_a_viewset_is_decorated_by_the_name_of_a_method(site: Site) -> Non
     assert (answer.json(), answer.headers["cache-control"]) == ({"a": 1}, "max-age=9")
 
 
+async def test_decorators_answer_nobody_who_may_not_read(site: Site) -> None:
+    asked = []
+
+    def tag(request: Request) -> str:
+        asked.append(request.path)
+        return "one"
+
+    closed = Router(permissions=[permissions.IsAuthenticated], throttles=["1/hour"])
+
+    @closed.get("/x")
+    @etag(tag)
+    async def read() -> dict[str, int]:
+        return {"a": 1}
+
+    client = await site([path("", include(closed))], middleware=["tests.rest.conftest.UserFromHeader"])
+
+    refused = await client.get("/x", headers={"if-none-match": '"one"'})
+    late = await client.get("/x", headers={"if-none-match": '"one"'})
+
+    assert ([refused.status_code, late.status_code], asked) == ([401, 429], [])
+
+
 def by_request(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def wrapper(request: Request, *args: Any, **kwargs: Any) -> Any:
