@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.models.query.assemble import Assembler
 from covet.db.models.query.hydrate import instances
 from covet.db.models.state import LOADED
+from tests._calls import profiled
 
 with apps.isolate():
 
@@ -34,15 +34,8 @@ def calls(function: Callable[[], Any]) -> list[str]:
         if event == "call":
             seen.append(frame.f_code.co_name)
 
-    # What the collector frees may call back, and those calls are somebody else's.
-    gc.collect()
-    gc.disable()
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         function()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
     return seen[1:]  # without ``function`` itself
 
 
