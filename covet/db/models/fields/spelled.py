@@ -55,7 +55,8 @@ def spelled(field: Any) -> ColumnType | None:
         try:
             has_column = any(field.db_type(one) is not None for one in _NO_DATABASES)
         except Exception:
-            has_column = True  # it wants to know more of the database
+            # It wants to know more of its database; where the column is written it is asked again, and may raise what it likes.
+            has_column = True
         found = field.__dict__["_spelled"] = (ColumnType("custom", spell=Spelling(field)) if has_column else None,)
     return found[0]  # type: ignore[no-any-return]
 
