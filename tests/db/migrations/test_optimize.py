@@ -50,6 +50,47 @@ def test_fields_are_folded_into_the_model_that_is_created():
     )
 
 
+def generated(name):
+    return models.GeneratedField(expression=models.F(name) * 2, output_field=models.IntegerField(), db_persist=True)
+
+
+def test_a_renamed_field_is_renamed_in_what_names_it_when_the_model_is_created():
+    fields = [
+        ("tenant", models.IntegerField()),
+        ("spent", models.IntegerField()),
+        ("double", generated("spent")),
+        ("parent", models.ForeignObject("self", models.CASCADE, ["tenant", "spent"], ["tenant", "spent"])),
+        ("pk", models.CompositePrimaryKey("tenant", "spent")),
+    ]
+    options = {"unique_together": {("tenant", "spent")}, "ordering": ["-spent"]}
+
+    (folded,) = optimize(
+        [migrations.CreateModel("Item", fields, options), migrations.RenameField("item", "spent", "used")], "blog"
+    )
+
+    assert folded == migrations.CreateModel(
+        "Item",
+        [
+            ("tenant", models.IntegerField()),
+            ("used", models.IntegerField()),
+            ("double", generated("used")),
+            ("parent", models.ForeignObject("self", models.CASCADE, ["tenant", "used"], ["tenant", "used"])),
+            ("pk", models.CompositePrimaryKey("tenant", "used")),
+        ],
+        {"unique_together": {("tenant", "used")}, "ordering": ["-used"]},
+    )
+
+
+def test_a_field_that_names_another_does_not_pass_its_renaming():
+    operations = [
+        migrations.AddField("item", "double", generated("spent")),
+        migrations.RenameField("item", "spent", "used"),
+        migrations.RenameField("item", "double", "twice"),
+    ]
+
+    assert described(operations) == ["Add field twice to item", "Rename field spent on item to used"]
+
+
 def test_a_relation_is_folded_only_behind_what_it_refers_to():
     operations = [
         create("Article"),

@@ -10,9 +10,9 @@ from covet.db.migrations.model_state import renamed_options
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.operations.tables import CreateModel, DeleteModel, RenameModel, TableOperation
 from covet.db.migrations.signature import ModelKey, reference_of, signature
+from covet.db.migrations.state import ProjectState
 
 if TYPE_CHECKING:
-    from covet.db.migrations.state import ProjectState
     from covet.db.models.fields.base import Field
 
 __all__ = ["AddField", "AlterField", "RemoveField", "RenameField"]
@@ -57,8 +57,7 @@ class FieldOperation(TableOperation):
     def references_field(self, key: ModelKey, field_name: str, app_label: str) -> bool:
         """Whether it is that field, or a relation to the model that may be about that field."""
         if key == self.key(app_label):
-            expression = getattr(self.field, "expression", None)
-            return field_name == self.name or expression is not None
+            return field_name == self.name or _names_others(self.field)
         return self.references_model(key, app_label)
 
     def into(self, create: CreateModel, app_label: str) -> bool:
@@ -67,7 +66,19 @@ class FieldOperation(TableOperation):
 
     def reduce(self, other: Operation, app_label: str) -> list[Operation] | bool:
         """Change places with what has nothing to do with the field."""
-        return super().reduce(other, app_label) or not other.references_field(self.key(app_label), self.name, app_label)
+        joined = super().reduce(other, app_label)
+        if joined:
+            return joined
+        key = self.key(app_label)
+        if _names_others(self.field):
+            # It cannot pass the renaming of a field that it names, whatever its own name is.
+            return not other.references_model(key, app_label)
+        return not other.references_field(key, self.name, app_label)
+
+
+def _names_others(field: Field[Any] | None) -> bool:
+    """Whether the field names fields of its own model: in an expression, or as the columns of its relation."""
+    return bool(getattr(field, "expression", None) is not None or getattr(field, "from_fields", ()))
 
 
 def _refuse_composite(field: Any, where: str) -> None:
@@ -242,9 +253,13 @@ class RenameField(FieldOperation):
 
     def fold_into(self, create: CreateModel, app_label: str) -> Operation | None:
         """Create the model with the new name."""
-        if not self.into(create, app_label):
+        if not self.into(create, app_label) or create.options.get("index_together"):
             return None
-        fields = [(self.new_name if name == self.old_name else name, field) for name, field in create.fields]
+        # As the state does it: expressions, keys and relations of the model name the field, too.
+        state = ProjectState()
+        create.state_forwards(app_label, state)
+        self.state_forwards(app_label, state)
+        fields = list(state.model(app_label, create.name).fields.items())
         return create.changed(fields=fields, options=renamed_options(create.options, self.old_name, self.new_name))
 
     def describe(self) -> str:
