@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import sys
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -12,9 +14,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
+from pydantic import ConfigDict, Field
 
 from covet.exceptions import ImproperlyConfigured, MissingDependency
-from covet.rest import Page, Router, Schema, permissions
+from covet.rest import Body, Page, Router, Schema, permissions
 from covet.rest.formats import Format, FormatError, formats_of
 from covet.rest.formats.packed import MSGPACK
 from covet.rest.formats.tables import CSV
@@ -26,6 +29,20 @@ from tests.rest.library import Tag
 
 OPEN: Any = [permissions.AllowAny]
 ALL = ["json", "msgpack", "yaml", "xml", "csv", "html"]
+
+
+class Nest(Schema):
+    inner: Nest
+
+
+class Word:
+    """A type that JSON Schema has no word for."""
+
+
+class Unknown(Schema):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    word: Word
 
 
 class Owner(Schema):
@@ -286,7 +303,87 @@ async def test_the_page_shows_errors_offers_writes_and_stands_alone(site: Any) -
     assert "<form" not in wrong.text
     assert 'href="/tags?size=1&amp;page=2"' in form.text or 'href="/tags?page=2&amp;size=1"' in form.text
     assert '<a href="https://example.org/x" rel=noreferrer>' in posted.text
-    assert "<option>POST</option>" in posted.text
+    assert ">POST</option>" in posted.text
+
+
+class Shelf(Schema):
+    name: str
+    floor: int = Field(ge=1)
+    kind: Literal["open", "closed"]
+    note: str | None = None
+    books: list[Item] = Field(default_factory=list)
+    label: str = "none"
+    parent: Shelf | None
+    inner: Owner
+
+
+def begun(page: str, method: str) -> Any:
+    """Return the body that the form of a page begins with."""
+    found = re.search(rf'<option data-body="([^"]*)">{method}</option>', page)
+    assert found is not None, page
+    return json.loads(html.unescape(found[1])) if found[1] else None
+
+
+async def test_the_form_begins_with_a_body_that_the_endpoint_takes(site: Any) -> None:
+    shelves = Router(permissions=OPEN, formats=["html", "json"])
+
+    @shelves.get("/shelves/<int:pk>")
+    async def read_shelf(pk: int) -> dict[str, Any]:
+        return {"id": pk, "name": '<b>"Upper"', "label": "wood", "floor": 3}
+
+    @shelves.put("/shelves/<int:pk>")
+    async def put_shelf(pk: int, data: Shelf) -> Shelf:
+        return data
+
+    @shelves.patch("/shelves/<int:pk>")
+    async def patch_shelf(pk: int, data: Annotated[Item, Body(examples=[{"title": "An example"}])]) -> Item:
+        return data
+
+    @shelves.post("/shelves/<int:pk>")
+    async def post_rows(pk: int, data: Row) -> Row:
+        return data
+
+    @shelves.delete("/shelves/<int:pk>")
+    async def drop_shelf(pk: int) -> None: ...
+
+    client = await site([path("", include(shelves)), path("", include("covet.rest.urls"))], installed=["covet.rest"])
+
+    page = (await client.get("/shelves/3", headers={"Accept": "text/html"})).text
+
+    assert begun(page, "PUT") == {
+        "name": '<b>"Upper"',
+        "floor": 3,
+        "kind": "open",
+        "note": None,
+        "books": [],
+        "label": "wood",
+        "parent": None,
+        "inner": {"name": "", "age": None},
+    }
+    assert begun(page, "PATCH") == {"title": "An example"}
+    assert begun(page, "POST") == {"title": "", "count": 1}
+    assert begun(page, "DELETE") is None
+
+
+async def test_the_form_of_what_holds_itself_or_says_nothing_of_itself_has_an_end(site: Any) -> None:
+    odd = Router(permissions=OPEN, formats=["html", "json"])
+
+    @odd.post("/nests")
+    async def nest(data: Nest) -> None: ...
+
+    @odd.put("/nests")
+    async def unknown(data: Unknown) -> None: ...
+
+    @odd.get("/nests")
+    async def read() -> str:
+        return "x"
+
+    client = await site([path("", include(odd)), path("", include("covet.rest.urls"))], installed=["covet.rest"])
+
+    page = (await client.get("/nests", headers={"Accept": "text/html"})).text
+
+    assert set(begun(page, "POST")) == {"inner"}
+    assert begun(page, "PUT") is None
 
 
 async def test_the_page_links_to_what_is_there_above_it(site: Any) -> None:

@@ -78,7 +78,13 @@ async def test_each_page_shows_the_api_under_its_own_policy(site: Any, tmp_path:
         "/docs/redoc": ["List the books of this library", "The library"],
         "/docs/scalar": ["List the books of this library", "The library"],
         "/docs/problems": ["invalid-values", "idempotency-in-progress"],
-        "/api/books/": ["List books", "Try it", "&lt;script&gt;alert(1)&lt;/script&gt;", "format=csv"],
+        "/api/books/": [
+            "List books",
+            "Try it",
+            "&lt;script&gt;alert(1)&lt;/script&gt;",
+            "format=csv",
+            '{ "title": "", "pages": 1 }</textarea>',
+        ],
     }
     looks = await asyncio.gather(*(look(base + one, tmp_path / str(number)) for number, one in enumerate(pages)))
 

@@ -9,9 +9,16 @@
     return found ? decodeURIComponent(found.slice(name.length + 1)) : null;
   };
 
+  const { method, body } = form.elements;
+  // Each method begins with a body of its own; what somebody wrote stays, since it goes before a default.
+  const begin = () => {
+    body.defaultValue = method.selectedOptions[0].dataset.body;
+  };
+  method.addEventListener("change", begin);
+  begin();
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { method, body } = form.elements;
     if (method.value === "DELETE" && !window.confirm("Delete this?")) return;
     const headers = { Accept: "application/json" };
     const token = cookie(form.dataset.csrfCookie);

@@ -19,6 +19,7 @@ from covet.http.response import HTMLResponse, Response
 from covet.middleware.csrf import get_token, header_name
 from covet.problems import phrase
 from covet.rest.formats.base import Format, Formats
+from covet.rest.formats.drafts import draft
 from covet.text import escape
 from covet.urls.reverse import reverse
 
@@ -73,7 +74,7 @@ def _page(compiled: Compiled, formats: Formats, request: Request, response: Resp
     title = (endpoint.summary or endpoint.name or compiled.path).replace("_", " ").replace("-", " ")
     title = title[:1].upper() + title[1:]
     description = endpoint.description if endpoint.description is not None else inspect.getdoc(endpoint.handler) or ""
-    style, form = _assets(request)
+    style, form = _assets(request, response)
     head = f'<link rel="stylesheet" href="{style}">' if style else ""
     address = request.get_full_path()
     status = f"HTTP {response.status} {phrase(response.status)}"
@@ -152,7 +153,15 @@ def _allows(resolver: Any, method: str, path: str) -> bool:
     return True
 
 
-def _assets(request: Request) -> tuple[str, str]:
+def _option(resolver: Any, method: str, path: str, shown: Any) -> str:
+    """Return a method to choose, with the body that the form then begins with."""
+    compiled = getattr(resolver.resolve(method, path)[0].endpoint, "compiled", None)
+    body = draft(compiled, shown) if compiled is not None else None
+    text = "" if body is None else json.dumps(body, indent=2).decode()
+    return f'<option data-body="{escape(text)}">{method}</option>'
+
+
+def _assets(request: Request, response: Response) -> tuple[str, str]:
     """Return the style's address and the form; both empty where the documentation's addresses are not mounted."""
     try:
         style = reverse("openapi-asset", kwargs={"name": "browse.css"})
@@ -166,7 +175,9 @@ def _assets(request: Request) -> tuple[str, str]:
     methods = [name for name in known if resolver is not None and _allows(resolver, name, request.path)]
     if not methods:
         return escape(style), ""
-    options = "".join(f"<option>{name}</option>" for name in methods)
+    is_shown = request.method == "GET" and response.status == 200 and response.body
+    shown = json.loads(response.body) if is_shown else None
+    options = "".join(_option(resolver, name, request.path, shown) for name in methods)
     data = f'data-csrf-cookie="{escape(settings.CSRF_COOKIE_NAME)}" data-csrf-header="{escape(header_name())}"'
     form = (
         f"<section aria-label=Send><h2>Try it</h2><form id=send hidden {data}>"
