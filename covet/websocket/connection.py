@@ -38,6 +38,8 @@ __all__ = ["WebSocket"]
 
 DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_REASON_BYTES = 123
+# So long uvicorn may take to close a connection whose handshake was refused: a peer that reads slowly is not waited for.
+DENIED_S = 2.0
 
 
 class _Phase(Enum):
@@ -195,6 +197,8 @@ class WebSocket:
         headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
         await self._emit({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await self._emit({"type": "websocket.http.response.body", "body": body})
+        if _is_surprised_by_denials(self._receive):
+            await self._see_lost()
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Close with a code; before ``accept()`` this refuses the handshake. Closing twice is nothing.
@@ -335,6 +339,14 @@ class WebSocket:
         if message["type"] == "websocket.disconnect":
             raise self._gone(message)
 
+    async def _see_lost(self) -> None:
+        """Wait until the connection is closed, of which uvicorn tells once when it answered and once when it is so."""
+        left = 2
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DENIED_S):
+                while left:
+                    left -= (await self._receive())["type"] == "websocket.disconnect"
+
     async def _emit(self, message: Message) -> None:
         try:
             await self._send(message)
@@ -361,6 +373,11 @@ answer(WebSocket, OF_SOCKETS, "A WebSocket")
 def _holds_frames_back(receive: Receive) -> bool:
     """Return whether a server sends no close frame while somebody waits for a message: granian does not."""
     return type(getattr(receive, "__self__", None)).__module__.startswith("granian")
+
+
+def _is_surprised_by_denials(receive: Receive) -> bool:
+    """Return whether a server logs an error when its application returns before a refused connection is closed: uvicorn does."""
+    return type(getattr(receive, "__self__", None)).__module__ == "uvicorn.protocols.websockets.websockets_sansio_impl"
 
 
 class _Unset:

@@ -14,7 +14,7 @@ import uvicorn
 
 from covet.types import ASGIApp
 
-Serve = Callable[[ASGIApp], AbstractAsyncContextManager[tuple[str, uvicorn.Server]]]
+Serve = Callable[..., AbstractAsyncContextManager[tuple[str, uvicorn.Server]]]
 
 
 class _QuietServer(uvicorn.Server):
@@ -26,11 +26,11 @@ class _QuietServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[tuple[str, uvicorn.Server]]:
-    """Serve ``app``; gives ``ws://127.0.0.1:port`` and the server."""
+async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[str, uvicorn.Server]]:
+    """Serve ``app``, with more options of uvicorn's; gives ``ws://127.0.0.1:port`` and the server."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, **options)
         server = _QuietServer(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(30):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from covet.exceptions import ImproperlyConfigured
 from covet.test.websocket import WebSocketClosed, WebSocketRejected, connect
-from covet.types import ASGIApp, Receive, Scope, Send
-from covet.websocket import Consumer, WebSocket, WebSocketDisconnect, WebSocketError
+from covet.types import ASGIApp, Message, Receive, Scope, Send
+from covet.websocket import Consumer, WebSocket, WebSocketDisconnect, WebSocketError, connection
 from covet.websocket.foreign import OF_SOCKETS
 from covet.websocket.guard import is_origin_allowed
 
@@ -304,6 +305,65 @@ async def test_a_real_server_answers_a_denied_handshake_with_its_status(serve: A
 
     assert caught.value.response.status_code == 404
     assert caught.value.response.body == b"nothing here"
+
+
+@pytest.mark.parametrize("ws", ["websockets-sansio", "wsproto"])
+@pytest.mark.parametrize("http", ["h11", "covet.handlers.protocol:CovetProtocol"])
+async def test_a_denied_handshake_is_no_error_to_the_server(
+    serve: Any, ws: str, http: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[str] = []
+
+    async def deny(ws: WebSocket) -> None:
+        await ws.deny(401, b"log in")
+        ended.append(ws.path)
+
+    async with serve(app_of(deny), ws=ws, http=http) as (url, _):
+        logging.getLogger("uvicorn.error").addHandler(caplog.handler)
+        try:
+            for _ in range(3):
+                with pytest.raises(websockets.InvalidStatus) as caught:
+                    async with websockets.connect(url, open_timeout=60):
+                        pass
+                assert (caught.value.response.status_code, caught.value.response.body) == (401, b"log in")
+            async with asyncio.timeout(60):
+                while len(ended) < 3:
+                    await asyncio.sleep(0.01)
+        finally:
+            logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
+
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_a_denial_waits_for_the_end_of_its_connection_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody tells of the end: the handler goes on after a while, and at once when it is cancelled."""
+    monkeypatch.setattr(connection, "_is_surprised_by_denials", lambda receive: True)
+    asked = asyncio.Event()
+    messages: list[Message] = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1006}]
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop(0)
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/", "headers": [], "extensions": {"websocket.http.response": {}}}
+    waiting = asyncio.create_task(WebSocket(scope, receive, send).deny(401))
+    await asked.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    messages[:] = [{"type": "websocket.connect"}]
+    monkeypatch.setattr(connection, "DENIED_S", 0.01)
+    await WebSocket(scope, receive, send).deny(401)
+
+    assert [message["type"][-5:] for message in sent] == ["start", ".body"] * 2
 
 
 async def test_sending_to_a_client_that_vanished_raises_disconnect(serve: Any) -> None:
