@@ -43,7 +43,8 @@ _EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceed
 class Throttle:
     """One limit: ``Throttle("100/minute")``, ``Throttle("5/hour", by="ip", algorithm="sliding-log")``.
 
-    Endpoints that name the same throttle share its numbers, unless ``by`` has ``"route"``.
+    Endpoints that name the same throttle share its numbers, unless ``by`` has ``"route"``; throttles of one name that count by
+    other algorithms, or in other times, have numbers of their own.
 
     Args:
         rate: How many in what time: ``"100/minute"``, ``"5/10s"``, ``"1000/day"``.
@@ -96,6 +97,8 @@ class Throttle:
             raise ImproperlyConfigured(f"Throttle({rate!r}): the name {self.name!r} cannot stand in a header.")
         self.fail_open = fail_open
         self._store = store
+        # What one algorithm remembers another one misreads, as it does what was counted in another time: either would let pass.
+        self._key = f"{self.name}:{self.algorithm.name}:{self.algorithm.period_s:g}s"
         self.policy = f'"{self.name}";q={self.algorithm.limit};w={math.ceil(self.algorithm.period_s)}'
 
     async def hit(self, request: Request) -> algorithms.Verdict | None:
@@ -110,7 +113,7 @@ class Throttle:
             cost = await asked if inspect.isawaitable(asked) else asked
         if cost <= 0:
             return None
-        parts = [self.name]
+        parts = [self._key]
         for by in self.by:
             part = await _identity(by, request)
             if part is None:

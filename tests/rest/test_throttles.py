@@ -192,6 +192,46 @@ async def test_redis_counts_for_all_processes(site: Any) -> None:
     assert codes == [200, 200, 200, 429]
 
 
+@pytest.mark.parametrize("where", ["memory", "redis"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rate": "3/hour", "algorithm": "fixed-window"},
+        {"rate": "3/hour", "algorithm": "token-bucket"},
+        {"rate": "3/day", "algorithm": "sliding-log"},
+    ],
+    ids=["window", "bucket", "period"],
+)
+async def test_throttles_of_one_name_that_count_otherwise_do_not_let_each_other_pass(
+    site: Any, where: str, other: dict[str, str]
+) -> None:
+    from covet.limits import RedisStore
+    from covet.redis import RedisPools
+
+    pools = RedisPools({"default": os.environ["COVET_TEST_REDIS_URL"]})
+
+    def noon() -> float:
+        return 1_800_000_000.0
+
+    prefix = f"covet-test-{secrets.token_hex(6)}"
+    store: Any = MemoryStore(noon) if where == "memory" else RedisStore(pools, prefix=prefix, clock=noon)
+    api = Router(permissions=[permissions.AllowAny])
+    for url, options in (("/log", {"rate": "3/hour", "algorithm": "sliding-log"}), ("/other", other)):
+
+        async def counted() -> int:
+            return 1
+
+        options = dict(options)
+        throttle = Throttle(options.pop("rate"), by="ip", name="login", store=store, **options)
+        api.get(url, name=url[1:], throttles=[throttle])(counted)
+    client = await site([path("", include(api))])
+
+    codes = [(await client.get(url)).status_code for _ in range(4) for url in ("/log", "/other")]
+    await pools.close()
+
+    assert codes == [200, 200] * 3 + [429, 429]
+
+
 @pytest.mark.parametrize(("fail_open", "status"), [(True, 200), (False, 503)])
 async def test_without_its_store_a_throttle_opens_or_closes_as_it_says(site: Any, fail_open: bool, status: int) -> None:
     from covet.limits import RedisStore
