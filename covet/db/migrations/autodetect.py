@@ -82,13 +82,12 @@ def detect(
 
 
 def next_number(graph: MigrationGraph, app_label: str) -> int:
-    """Return the number of an app's next migration."""
-    numbers = [0]
-    for _, name in [key for key in graph.nodes if key[0] == app_label]:
-        match = re.match(r"\d+", name)
-        if match:
-            numbers.append(int(match.group()))
-    return max(numbers) + 1
+    """Return the number of an app's next migration: above those that a squashed one stands for, too."""
+    names = [name for label, name in graph.nodes if label == app_label]
+    for migration in graph.nodes.values():
+        names.extend(name for label, name in migration.replaces if label == app_label)
+    numbers = [int(number) for name in names for number in re.findall(r"(?:^|_squashed_)(\d+)", name)]
+    return max(numbers, default=0) + 1
 
 
 class _Builder(Struct):

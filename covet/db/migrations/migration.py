@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from covet.db.errors import IntegrityError
 from covet.db.migrations.errors import Irreversible, MigrationError, MigrationFailed
 from covet.db.migrations.journal import StepJournal
 from covet.db.migrations.operations.base import Operation
@@ -194,7 +195,12 @@ class Migration:
         *,
         backwards: bool,
     ) -> str:
-        text = str(error).strip().rstrip(".") or type(error).__name__
+        text = str(error).strip()
+        if isinstance(error, IntegrityError):
+            from covet.db.migrations.unfit_rows import unfit_rows  # only a failure needs it
+
+            text = unfit_rows(operation, error) or text
+        text = text.rstrip(".") or type(error).__name__
         kind = "" if isinstance(error, CovetError) else f"{type(error).__name__}: "
         line = f"Migration {self} failed{' on the way back' if backwards else ''} at '{operation.describe()}': {kind}{text}."
         if editor.dialect.vendor == "postgresql":

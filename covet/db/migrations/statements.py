@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["Effect", "concurrently", "effect_of"]
+__all__ = ["REBUILT", "Effect", "concurrently", "effect_of"]
+
+REBUILT = "covet_new_"
+"""How SQLite's editor begins the name of the table that takes another one's place."""
 
 _QUOTED = r"(?:[\"`](?:[^\"`]|\"\"|``)+[\"`]|\w+)"
-_REBUILT = "covet_new_"  # how SQLite's editor calls the table that takes another one's place
 _UNCHECKED = re.compile(r"SET foreign_key_checks = 0; (.*); SET foreign_key_checks = 1;?", re.IGNORECASE)
 _HINT = re.compile(r",? (ALGORITHM|LOCK)=(\w+)")
 _MOMENT = "for a moment"
@@ -88,8 +90,8 @@ def effect_of(sql: str, vendor: str, *, online: bool = False) -> Effect:
     text = unchecked[1] if unchecked else text
     upper = text.upper()
     created = re.match(rf"CREATE TABLE (?:IF NOT EXISTS )?({_QUOTED})", text, re.IGNORECASE)
-    if created and vendor == "sqlite" and _bare(created[1]).startswith(_REBUILT):
-        table = _bare(created[1]).removeprefix(_REBUILT)
+    if created and vendor == "sqlite" and _bare(created[1]).startswith(REBUILT):
+        table = _bare(created[1]).removeprefix(REBUILT)
         return Effect(sql, table, lock="write lock of the file", blocks="all other writes", rewrites=True)
     if created:
         return Effect(sql, _bare(created[1]), creates=True)
@@ -347,7 +349,7 @@ def _sqlite(bare: Effect, upper: str) -> Effect:
     if upper.startswith(("ALTER TABLE", "DROP TABLE", "UPDATE", "CREATE INDEX", "CREATE UNIQUE INDEX", "DROP INDEX")):
         scans = "INDEX" in upper[:20] and upper.startswith("CREATE")
         table = bare.table or "the database"
-        if table.startswith(_REBUILT):
+        if table.startswith(REBUILT):
             return bare
         return replace(bare, table=table, lock="write lock of the file", blocks="all other writes", scans=scans)
     return bare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import warnings
 from contextlib import closing
 
 import pytest
@@ -297,6 +298,85 @@ async def test_a_failing_migration_names_the_operation_and_leaves_what_it_can(da
         assert await tables(database) == ["blog_author"]
     else:
         assert "this stays done: Create model Item" in str(caught.value)
+
+
+def _forgets(apps, schema_editor):
+    apps.get_model("blog", "Author").objects.create(name="Ann")
+
+
+async def _forgets_one(apps, schema_editor):
+    authors = apps.get_model("blog", "Author").objects
+    authors.filter(name="Ann").update(name="Bob")
+    await authors.count()
+
+
+async def _uses_what_it_did_not_await(apps, schema_editor):
+    apps.get_model("blog", "Author").objects.get(name="Ann").delete()
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (_forgets, r"_forgets\(\) did not await Author.objects.create\(\) \(test_execute.py, line \d+\)"),
+        (_forgets_one, r"_forgets_one\(\) did not await \w+\.update\(\)"),
+        (
+            _uses_what_it_did_not_await,
+            r"did not await Author.objects.get\(\).*AttributeError: 'coroutine' object has no",
+        ),
+    ],
+)
+async def test_calls_without_await_fail_the_migration(database, make_loader, function, told):
+    """They have done nothing; recorded as applied, the migration would never be run again."""
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [migrations.RunPython(function)], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    with pytest.raises(MigrationFailed, match=told):
+        await executor.migrate()
+
+    assert await executor.applied() == {("blog", "0001")}
+
+
+async def test_warnings_of_a_function_stay_warnings(database, make_loader):
+    def warn(apps, schema_editor):
+        warnings.warn("old", RuntimeWarning, stacklevel=1)
+
+    loader = make_loader(("blog.0001", [create_author(), migrations.RunPython(warn)]))
+
+    with pytest.warns(RuntimeWarning, match="old"):
+        await Executor(database, loader).migrate()
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        (
+            migrations.AlterField("author", "name", models.CharField(max_length=50, unique=True)),
+            "Rows of '(blog_)?author' (have equal values of 'name'|are equal by this rule): change them first",
+        ),
+        (
+            migrations.AddConstraint("author", models.CheckConstraint(condition=models.Q(name="Bob"), name="is_bob")),
+            "Rows of '(blog_)?author' do not meet 'is_bob': change them first",
+        ),
+    ],
+)
+async def test_rows_that_do_not_fit_are_told_with_their_table(database, make_loader, operation, told):
+    async def two(apps, schema_editor):
+        for _ in range(2):
+            await apps.get_model("blog", "Author").objects.create(name="Ann")
+
+    loader = make_loader(
+        ("blog.0001", [create_author()]),
+        ("blog.0002", [migrations.RunPython(two)], ["blog.0001"]),
+        ("blog.0003", [operation], ["blog.0002"]),
+    )
+
+    with pytest.raises(MigrationFailed, match=told) as caught:
+        await Executor(database, loader).migrate()
+
+    assert "covet_new_" not in str(caught.value)
 
 
 async def test_an_irreversible_migration_changes_nothing(database, make_loader):

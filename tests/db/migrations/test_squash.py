@@ -7,6 +7,7 @@ import json
 import pytest
 
 from covet.db import migrations, models
+from covet.db.migrations.autodetect import next_number
 from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.execute import Executor
 from covet.db.migrations.squash import optimized, squash
@@ -41,6 +42,14 @@ def test_a_squashed_migration_is_short_and_names_what_it_replaces(make_loader):
     assert made.migration.replaces == [("blog", "0001_initial"), ("blog", "0002_b"), ("blog", "0003_c")]
     assert (made.before, [item.describe() for item in made.migration.operations]) == (3, ["Create model Item"])
     assert made.migration.initial and made.migration.dependencies == []
+
+
+def test_the_number_after_a_squashed_migration_is_above_those_that_it_replaces(make_loader):
+    loader, new = squashed_history(make_loader)
+    alone = make_loader((f"blog.{new.name}", new.operations))
+    short = make_loader(*history(), ("blog.0001_short", new.operations, [], {"replaces": new.replaces}))
+
+    assert [next_number(one.graph, "blog") for one in (loader, alone, short)] == [4, 4, 4]
 
 
 def test_a_start_and_a_name_may_be_given(make_loader):

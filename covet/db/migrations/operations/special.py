@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.concurrency import to_thread
 from covet.db.migrations.errors import MigrationError
+from covet.db.migrations.left_calls import refuse_left_calls
 from covet.db.migrations.operations.base import Operation
 from covet.db.migrations.signature import ModelKey
 from covet.db.routers import router
@@ -29,6 +30,7 @@ class RunPython(Operation):
     ``apps.get_model("blog", "Article")`` gives a historical model; queries of the function join the migration's
     transaction. A sync function runs in a thread, where ``covet.run_sync`` reaches the database. Where the database
     cannot change tables in a transaction, the function gets a transaction of its own unless ``atomic=False``.
+    Calls that it leaves without ``await`` fail the migration.
     """
 
     symbol = "p"
@@ -87,12 +89,13 @@ class RunPython(Operation):
             return
         _require_two_arguments(code)
         apps = state.apps
-        if inspect.iscoroutinefunction(code) or inspect.iscoroutinefunction(getattr(code, "__call__", None)):  # noqa: B004
-            await code(apps, editor)
-        else:
-            result = await to_thread(code, apps, editor)
-            if inspect.isawaitable(result):
-                await result
+        with refuse_left_calls(getattr(code, "__name__", type(code).__name__)):
+            if inspect.iscoroutinefunction(code) or inspect.iscoroutinefunction(getattr(code, "__call__", None)):  # noqa: B004
+                await code(apps, editor)
+            else:
+                result = await to_thread(code, apps, editor)
+                if inspect.isawaitable(result):
+                    await result
         await editor.settle()
 
 
