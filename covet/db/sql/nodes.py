@@ -7,7 +7,7 @@ text serves every query of the same shape. ``Bound`` is for constants that belon
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from covet.db.sql.statements import Compound, Select
 
 __all__ = [
+    "PATTERNS",
     "And",
     "Binary",
     "Bound",
@@ -201,6 +202,17 @@ class Match(Node, frozen=True):
     kind: str
     operand: Node
     pattern: Node
+
+
+# What a look-up by a part of a text is: the kind of its match, and what stands before and after the text.
+PATTERNS: Final = {
+    "contains": ("like", "%", "%"),
+    "icontains": ("ilike", "%", "%"),
+    "startswith": ("like", "", "%"),
+    "istartswith": ("ilike", "", "%"),
+    "endswith": ("like", "%", ""),
+    "iendswith": ("ilike", "%", ""),
+}
 
 
 class Exists(Node, frozen=True):

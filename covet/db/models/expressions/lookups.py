@@ -211,9 +211,9 @@ class _Sides(Compiler):
 
     def right_node(self) -> nodes.Node:
         """Return the right side as the built-in look-up has it: a value, or a pattern."""
-        before, after = _PATTERNS.get(self._name, (None, ""))
-        if before is None:
+        if self._name not in nodes.PATTERNS:
             return self._right.value()  # type: ignore[no-any-return]  # a node
+        _, before, after = nodes.PATTERNS[self._name]
         return self._right.pattern(before, after, self.connection)  # type: ignore[no-any-return]  # a node
 
     def compare(self, left: nodes.Node, right: nodes.Node | None) -> nodes.Node:
@@ -223,16 +223,6 @@ class _Sides(Compiler):
             # What process_rhs() changes is the pattern, as in Django: it gets no wildcards a second time.
             side = self.scope.side(Resolved(left, self._field), Resolved(right, self._field), is_pattern=True)
         return self.scope.compare_named(Resolved(left, self._field), self._name, side)
-
-
-_PATTERNS: Final = {
-    "contains": ("%", "%"),
-    "icontains": ("%", "%"),
-    "startswith": ("", "%"),
-    "istartswith": ("", "%"),
-    "endswith": ("%", ""),
-    "iendswith": ("%", ""),
-}
 
 
 def _changes_sql(cls: Any) -> bool:

@@ -150,12 +150,7 @@ LOOKUPS: dict[str, Lookup] = {
     "lt": _compare("<"),
     "lte": _compare("<="),
     "iexact": _iexact,
-    "contains": _like("like", "%", "%"),
-    "icontains": _like("ilike", "%", "%"),
-    "startswith": _like("like", "", "%"),
-    "istartswith": _like("ilike", "", "%"),
-    "endswith": _like("like", "%", ""),
-    "iendswith": _like("ilike", "%", ""),
+    **{name: _like(*pattern) for name, pattern in n.PATTERNS.items()},
     "regex": _regex("regex"),
     "iregex": _regex("iregex"),
 }
