@@ -443,6 +443,22 @@ class Defaulted(models.Model):
         app_label = "library"
 
 
+def test_a_default_of_another_type_is_left_to_the_checks_of_the_model() -> None:
+    class Odd(models.Model):
+        raw = models.BinaryField(default=1.5)  # type: ignore[call-overload]  # the mistake
+        sized = models.BinaryField(default=5)  # type: ignore[call-overload]  # the mistake
+        day = models.DateField(default="2026-02-30")
+
+        class Meta:
+            app_label = "library"
+
+    class OddIn(ModelSchema, model=Odd, exclude=["id"]): ...
+
+    assert OddIn().raw == 1.5
+    assert OddIn().sized == 5  # and not five bytes
+    assert {message.id for field in Odd._meta.fields for message in field.check()} == {"fields.E014", "fields.E170"}
+
+
 def test_a_default_has_the_type_that_openapi_tells() -> None:
     class DefaultedIn(ModelSchema, model=Defaulted, exclude=["id"]): ...
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet import checks
 from covet.db.models.fields.markers import NOT_PROVIDED
+from covet.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
@@ -16,11 +17,12 @@ __all__ = ["declaration_errors"]
 
 
 def declaration_errors(field: Field[Any]) -> Iterator[checks.CheckMessage]:
-    """Yield what is wrong with name, choices, keys, validators and the database's default."""
+    """Yield what is wrong with name, choices, keys, validators, the default and the database's default."""
     yield from _check_name(field)
     yield from _check_choices(field)
     yield from _check_key(field)
     yield from _check_validators(field)
+    yield from _check_default(field)
     yield from _check_db_default(field)
 
 
@@ -87,6 +89,21 @@ def _check_validators(field: Field[Any]) -> Iterator[checks.CheckMessage]:
                 f"All validators must be callable, and validators[{index}] ({validator!r}) is not.",
                 "Pass the function or an instance of a validator class.",
             )
+
+
+def _check_default(field: Field[Any]) -> Iterator[checks.CheckMessage]:
+    # What is made of other values (instances, of relations, expressions) is known later.
+    if field.is_relation or not isinstance(field.default, (str, int, float)):
+        return
+    try:
+        field.to_python(field.default)
+    except ValidationError as error:
+        yield _error(
+            field,
+            "E014",
+            f"The default {field.default!r} is no value of a {type(field).__name__}: {' '.join(error.messages)}",
+            "Write a default that the field takes.",
+        )
 
 
 def _check_db_default(field: Field[Any]) -> Iterator[checks.CheckMessage]:

@@ -189,6 +189,8 @@ class BinaryField(Field[T]):
                 return base64.b64decode(value.encode("ascii"), validate=True)
             except ValueError:
                 raise self.error("invalid", value=value) from None
+        if not isinstance(value, (bytearray, memoryview)):
+            raise self.error("invalid", value=value)  # bytes(5) would be five bytes, and bytes(1.5) a TypeError
         return bytes(value)
 
     def get_prep_value(self, value: Any) -> Any:
@@ -216,6 +218,7 @@ class BinaryField(Field[T]):
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: the default is bytes."""
         found = super().check(**kwargs)
-        if self.has_default() and isinstance(self.default, str):
+        fits = self.default is None or callable(self.default) or isinstance(self.default, (bytes, bytearray, memoryview))
+        if self.has_default() and not fits:
             found.append(self._error("E170", "The default of a BinaryField is bytes.", "Write default=b'…'."))
         return found
