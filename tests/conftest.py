@@ -178,6 +178,14 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
+    """After coverage has started, which a worker does here."""
+    from tests._environ import share_coverage
+
+    share_coverage()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """``--dist loadfile`` is ours, which also keeps folders together; any other is xdist's own."""

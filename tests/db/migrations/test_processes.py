@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests._forking import run_async
+
 SETTINGS = """
 SECRET_KEY = "x" * 50
 INSTALLED_APPS = ["blog"]
@@ -61,10 +63,7 @@ class Project:
         )
 
     async def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = await self.start(*arguments)
-        # Some tests run ten of them at once.
-        out, err = await asyncio.wait_for(process.communicate(), 240)
-        return process.returncode or 0, out.decode(), err.decode()
+        return await run_async("-m", "covet", *arguments, cwd=self.folder, env=self.environment)
 
 
 @pytest.fixture
