@@ -45,10 +45,13 @@ U = TypeVar("U", bound="AbstractBaseUser", default="AbstractBaseUser")
 class PermissionManager(models.Manager["Permission"]):
     """Finds permissions by what names them."""
 
+    use_in_migrations = True
+
     async def get_by_natural_key(self, codename: str, app_label: str, model: str) -> Permission:
         """Return the permission of a model by its codename."""
         content_type = await ContentType.objects.get_by_natural_key(app_label, model)
-        return await self.get(codename=codename, content_type=content_type)
+        # Its key: the historical models of a migration have a class of their own for types.
+        return await self.get(codename=codename, content_type_id=content_type.pk)
 
 
 class Permission(models.Model):
@@ -72,6 +75,8 @@ class Permission(models.Model):
 
 class GroupManager(models.Manager["Group"]):
     """Finds groups by name."""
+
+    use_in_migrations = True
 
     async def get_by_natural_key(self, name: str) -> Group:
         """Return the group of this name."""
@@ -113,6 +118,8 @@ class BaseUserManager(models.Manager[U]):
 class UserManager(BaseUserManager[U]):
     """Makes users, with hashed passwords."""
 
+    use_in_migrations = True
+
     async def create_user(
         self, username: str, email: str | None = None, password: str | None = None, **values: Any
     ) -> U:
@@ -137,10 +144,13 @@ class UserManager(BaseUserManager[U]):
     async def _create(self, username: str, email: str | None, password: str | None, values: dict[str, Any]) -> U:
         if not username:
             raise ValueError("A user needs a username.")
-        user: U = self.model(
-            username=self.model.normalize_username(username), email=self.normalize_email(email), **values
-        )
-        await user.set_password(password)
+        # The historical model of a migration has the fields, and no methods.
+        normalize = getattr(self.model, "normalize_username", AbstractBaseUser.normalize_username)
+        user: U = self.model(username=normalize(username), email=self.normalize_email(email), **values)
+        if isinstance(user, AbstractBaseUser):
+            await user.set_password(password)
+        else:
+            user.password = await make_password(password)
         # A project's save() may be a plain function.
         saved: Any = user.save(using=self.db, force_insert=True)
         await maybe_await(saved)

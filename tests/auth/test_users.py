@@ -50,6 +50,28 @@ async def test_a_user_may_what_they_and_their_groups_were_granted(site: str) -> 
     assert not await user.has_perm("auth.add_group")
 
 
+async def test_migrations_make_users_by_their_managers(site: str) -> None:
+    """The managers are in the history, as in Django: RunPython creates users with hashed passwords, and finds groups."""
+    from covet.apps import apps
+    from covet.auth.models import Group, User
+    from covet.db.migrations.loader import Loader
+
+    history = Loader.from_apps(apps).state().apps
+    member, group, permission = (history.get_model("auth", name) for name in ("User", "Group", "Permission"))
+
+    made = await member.objects.create_user("Ａnn", "ann@EXAMPLE.com", PASSWORD)
+    chief = await member.objects.create_superuser("chief")
+    editors = await group.objects.create(name="Editors")
+    found = await group.objects.get_by_natural_key("Editors")
+    await found.permissions.add(await permission.objects.get_by_natural_key("add_user", "auth", "user"))
+
+    assert not isinstance(made, User)
+    ann = await User.objects.get(pk=made.pk)
+    assert (ann.username, ann.email) == ("Ann", "ann@example.com") and await ann.check_password(PASSWORD)
+    assert chief.is_superuser and not (await User.objects.get(pk=chief.pk)).has_usable_password()
+    assert await Group.objects.filter(pk=editors.pk, permissions__codename="add_user").exists()
+
+
 async def test_a_name_is_unique_and_normalised(site: str) -> None:
     """NFKC: two spellings of the same letters are one name."""
     from covet.auth.models import User

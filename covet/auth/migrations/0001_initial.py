@@ -1,3 +1,4 @@
+import covet.auth.models
 import covet.auth.validators
 import covet.timezone
 from covet.db import migrations, models
@@ -49,6 +50,9 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
+            managers=[
+                ("objects", covet.auth.models.PermissionManager()),
+            ],
         ),
         migrations.CreateModel(
             name="Group",
@@ -76,6 +80,9 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={"verbose_name": "group", "verbose_name_plural": "groups"},
+            managers=[
+                ("objects", covet.auth.models.GroupManager()),
+            ],
         ),
         migrations.CreateModel(
             name="User",
@@ -194,5 +201,8 @@ class Migration(migrations.Migration):
                 "verbose_name": "user",
                 "verbose_name_plural": "users",
             },
+            managers=[
+                ("objects", covet.auth.models.UserManager()),
+            ],
         ),
     ]
