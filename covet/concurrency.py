@@ -26,6 +26,7 @@ __all__ = [
     "run_sync",
     "serving_loop",
     "to_thread",
+    "told",
     "unawaited",
     "verdict",
 ]
@@ -184,6 +185,12 @@ def unawaited(value: Any) -> str | None:
         return None
     value.close()  # so that Python need not warn of it, too
     return value.asked if isinstance(value, Verdict) else value.__qualname__
+
+
+def told(value: Any) -> str:
+    """Return what an error says of a value: its ``repr``, or of a call that nobody awaited (and is ended) what to write."""
+    called = unawaited(value)
+    return repr(value) if called is None else f"the coroutine of {called}(): write 'await' before the call"
 
 
 def is_async(function: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
+from covet.concurrency import told
 from covet.db.models.fields.base import Convert, Field, FieldOptions, Text
 from covet.db.sql.dialect import AS_IS, Dialect
 from covet.db.sql.nodes import ColumnType
@@ -108,7 +109,7 @@ class IntegerField(Field[T]):
         try:
             return int(value)
         except (TypeError, ValueError, OverflowError) as error:
-            raise error.__class__(f"{_name(self)} expects a whole number, not {value!r}.") from error
+            raise error.__class__(f"{_name(self)} expects a whole number, not {told(value)}.") from error
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: ``max_length`` means nothing here."""
@@ -339,7 +340,7 @@ class FloatField(Field[T]):
         try:
             return float(value)
         except (TypeError, ValueError) as error:
-            raise error.__class__(f"{_name(self)} expects a number, not {value!r}.") from error
+            raise error.__class__(f"{_name(self)} expects a number, not {told(value)}.") from error
 
 
 AS_IS[FloatField.get_prep_value] = float

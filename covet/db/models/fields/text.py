@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
+from covet.concurrency import told
 from covet.db.models.fields.base import Field, FieldOptions, Text
 from covet.db.sql.dialect import AS_IS
 from covet.db.sql.nodes import ColumnType
@@ -28,12 +30,18 @@ class _TextBase(Field[T]):
         """Return a ``str``."""
         if value is None or value.__class__ is str:
             return value
-        return str(value)
+        return self._spelled(value)
 
     def get_prep_value(self, value: Any) -> Any:
         """Return a plain ``str``: lazy texts and members of ``TextChoices`` are spelled out."""
         if value.__class__ is str or value is None:
             return value
+        return self._spelled(value)
+
+    def _spelled(self, value: Any) -> str:
+        # Anything has a text. That of a call without await would be stored, and noticed much later.
+        if inspect.iscoroutine(value):
+            raise TypeError(f"Field '{getattr(self, 'name', '')}' expects a text, not {told(value)}.")
         return str(value)
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:

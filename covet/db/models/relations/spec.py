@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypeVar
 
+from covet.concurrency import told
 from covet.conf import settings
 from covet.db.models.fields.base import Field
 from covet.db.models.query.hydrate import MISSING
@@ -385,7 +386,7 @@ class RelationField(Field[T]):
         if not isinstance(instance, target):
             raise ValueError(
                 f"{self.model._meta.object_name}.{self.name} must be an instance of {target._meta.object_name}, "
-                f"not {instance!r}."
+                f"not {told(instance)}."
             )
 
     def prepare_save(self, instance: Any) -> Awaitable[None] | None:

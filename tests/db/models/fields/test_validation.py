@@ -284,3 +284,30 @@ def test_right_declarations_have_nothing_to_say() -> None:
 def test_impossible_options_raise_at_once(make: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        (fields.CharField(max_length=50), "a text"),
+        (fields.IntegerField(), "a whole number"),
+        (fields.FloatField(), "a number"),
+    ],
+)
+@pytest.mark.parametrize("convert", ["get_prep_value", "to_python"])
+async def test_a_call_without_await_is_no_value(field: Any, wanted: str, convert: str) -> None:
+    """The text of a coroutine would be stored as any other."""
+
+    async def make_password() -> str:
+        return "secret"
+
+    given = make_password()
+    try:
+        with pytest.raises((TypeError, ValidationError)) as caught:
+            getattr(named(field), convert)(given)
+    finally:
+        given.close()
+
+    if convert == "get_prep_value":
+        assert str(caught.value).startswith(f"Field 'thing' expects {wanted}, not the coroutine of ")
+        assert str(caught.value).endswith("make_password(): write 'await' before the call.")
