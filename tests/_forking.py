@@ -9,6 +9,8 @@ of imports, signals and servers start Python themselves; so does ``run`` where t
 from __future__ import annotations
 
 import asyncio
+import atexit
+import builtins
 import gc
 import importlib
 import inspect
@@ -21,6 +23,8 @@ import subprocess
 import sys
 import threading
 import time
+import types
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -35,9 +39,12 @@ __all__ = ["run", "run_async"]
 # What nearly every command imports; nothing of it reads settings or the environment while it is imported. The modules of the
 # commands themselves are left to the processes that run them.
 _LOADED = (
-    "asyncpg",
     "aiomysql",
     "aiosqlite",
+    "argon2",
+    "asyncpg",
+    "jinja2",
+    "strawberry",
     "covet.accel",
     "covet.apps.lifecycle",
     "covet.checks.runner",
@@ -45,8 +52,12 @@ _LOADED = (
     "covet.db.backends.direct",
     "covet.db.backends.holders",
     "covet.db.backends.mysql.driver",
+    "covet.db.backends.mysql.schema",
     "covet.db.backends.postgresql.driver",
+    "covet.db.backends.postgresql.schema",
     "covet.db.backends.sqlite.driver",
+    "covet.db.backends.sqlite.introspection",
+    "covet.db.backends.sqlite.schema",
     "covet.db.backends.table_changes",
     "covet.db.checks",
     "covet.db.fixtures.dump",
@@ -65,12 +76,15 @@ _LOADED = (
     "covet.db.models.class_checks",
     "covet.db.models.fields.declaration",
     "covet.db.models.fields.identity",
+    "covet.db.models.fields.temporal",
     "covet.db.models.fields.text",
     "covet.db.models.model_checks",
     "covet.db.models.part",
     "covet.db.models.relation_checks",
     "covet.db.models.relations.link",
+    "covet.db.models.relations.many",
     "covet.db.sql.ddl_compiler",
+    "covet.graphql.part",
     "covet.handlers.part",
     "covet.log.config",
     "covet.log.formatters",
@@ -79,9 +93,11 @@ _LOADED = (
     "covet.management.load",
     "covet.middleware.order",
     "covet.pubsub.memory",
+    "covet.rest.part",
     "covet.security.part",
     "covet.templates.part",
     "covet.urls.part",
+    "covet.websocket.part",
 )
 _SHAPING = ("PYTHON", "COVET_ACCEL", "LANG", "LC_")
 _HARMLESS = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
@@ -90,7 +106,10 @@ _HARMLESS = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 def run(
     *arguments: str, cwd: Path, env: Mapping[str, str], given: str = "", timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """Do what ``python *arguments`` does in ``cwd``; the first argument is a script, or ``-m`` with a module behind it."""
+    """Do what ``python *arguments`` does in ``cwd``.
+
+    First comes a script, ``-m`` and a module, or ``-c`` and code; before it may stand ``-W`` and what to do with a warning.
+    """
     if _would_be_another_interpreter(env):
         command = [sys.executable, *arguments]
         return subprocess.run(command, cwd=cwd, env=env, input=given, capture_output=True, text=True, timeout=timeout)
@@ -145,6 +164,12 @@ class _Forking:
             )
         self._socket = ours
         self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Say that there are no more orders, and wait for the end."""
+        self._socket.close()
+        self._process.wait()
 
     def run(self, files: list[int], timeout: float) -> int:
         """Fork for the order in the first file, with the others as its standard files; return the exit code."""
@@ -203,16 +228,24 @@ def _become(folder: str, number: str, *words: str) -> None:
     os.environ.update(word.split("=", 1) for word in environment)
     time.tzset()
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
-    is_module = arguments[0] == "-m"
-    first = Path.cwd() if is_module else Path(arguments[0]).resolve().parent
+    while arguments[0] == "-W":
+        action, category = arguments[1].split("::")
+        warnings.simplefilter(action, getattr(builtins, category))
+        del arguments[:2]
+    kind = arguments[0] if arguments[0] in {"-c", "-m"} else ""
+    first = Path.cwd() if kind else Path(arguments[0]).resolve().parent
     added = [str(Path(part).resolve()) for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    sys.path[:0] = [str(first), *added]
-    sys.argv[:] = arguments[is_module:]
+    sys.path[:0] = ["" if kind == "-c" else str(first), *added]
+    what, *rest = arguments[1:] if kind else arguments
+    sys.argv[:] = [kind or what, *rest]
     coverage.process_startup(force=True)
-    if is_module:
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    if kind == "-c":
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(what, vars(main))
+    elif kind == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        runpy.run_path(what, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import _forking
 from tests._docs.blocks import Block, blocks_of
 from tests._environ import unmeasured
 from tests.conftest import repository_root
@@ -90,14 +91,18 @@ class Project:
             self.install(app)
 
     def python(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> None:
-        done = subprocess.run(
-            [sys.executable, "-W", "error::RuntimeWarning", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        arguments = ("-W", "error::RuntimeWarning", *arguments)
+        if "pytest" in arguments:
+            done = subprocess.run(
+                [sys.executable, *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+        else:
+            done = _forking.run(*arguments, cwd=self.folder, env=self.environment, timeout=120)
         assert done.returncode in accept, f"{' '.join(arguments)[:200]}\n{done.stdout}\n{done.stderr}"
 
 

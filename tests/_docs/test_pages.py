@@ -6,12 +6,11 @@ left out: a fragment that shows a shape, not a program. Tutorials are walked by 
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import _forking
 from tests._docs.blocks import blocks_of
 from tests._environ import unmeasured
 from tests.conftest import repository_root
@@ -42,13 +41,6 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     )
     environment = unmeasured("COVET_S")
 
-    done = subprocess.run(
-        [sys.executable, "-W", "error::RuntimeWarning", "-c", program],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = _forking.run("-W", "error::RuntimeWarning", "-c", program, cwd=tmp_path, env=environment, timeout=120)
 
     assert done.returncode == 0, f"{page}:\n{done.stdout}\n{done.stderr}"

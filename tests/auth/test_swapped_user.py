@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import _forking
 from tests._environ import bare
 from tests.conftest import VENDORS, Scratch
 
@@ -131,15 +131,7 @@ covet.run(main())
 
 
 def run(folder: Path, *arguments: str | Path, **environ: str) -> str:
-    done = subprocess.run(
-        arguments,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        stdin=subprocess.DEVNULL,
-        env=bare(HOME=str(folder), **environ),
-    )
+    done = _forking.run(*map(str, arguments), cwd=folder, env=bare(HOME=str(folder), **environ))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -150,7 +142,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("swapped")
     run(folder, BIN / "covet-admin", "startproject", "mysite", ".")
     for name in ("accounts", "notes"):
-        run(folder, sys.executable, "manage.py", "startapp", name)
+        run(folder, "manage.py", "startapp", name)
     for name in ("views", "schema", "routing"):
         (folder / "accounts" / f"{name}.py").unlink()
     (folder / "accounts" / "models.py").write_text(USER)
@@ -164,7 +156,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with (folder / "mysite" / "settings.py").open("a") as settings:
         settings.write('\nAUTH_USER_MODEL = "accounts.Member"\n')
-    made = run(folder, sys.executable, "manage.py", "makemigrations")
+    made = run(folder, "manage.py", "makemigrations")
     assert "Create model Member" in made
     assert "Create model Note" in made
     return folder
@@ -177,13 +169,12 @@ async def test_a_project_with_its_own_user_migrates_and_logs_in(vendor: str, scr
         "COVET_SUPERUSER_EMAIL": "ann@example.com",
         "COVET_SUPERUSER_PASSWORD": "correct horse battery",
     }
-    manage = (sys.executable, "manage.py")
-    run(project, *manage, "migrate", **environ)
-    assert "No changes" in run(project, *manage, "makemigrations", "--check", **environ)
-    run(project, *manage, "check", "--fail-level", "WARNING", **environ)
-    assert "ann@example.com created" in run(project, *manage, "createsuperuser", "--noinput", **environ)
+    run(project, "manage.py", "migrate", **environ)
+    assert "No changes" in run(project, "manage.py", "makemigrations", "--check", **environ)
+    run(project, "manage.py", "check", "--fail-level", "WARNING", **environ)
+    assert "ann@example.com created" in run(project, "manage.py", "createsuperuser", "--noinput", **environ)
 
-    found = json.loads(run(project, sys.executable, "-c", SCRIPT, COVET_SETTINGS_MODULE="mysite.settings", **environ))
+    found = json.loads(run(project, "-c", SCRIPT, COVET_SETTINGS_MODULE="mysite.settings", **environ))
 
     assert found == {
         "model": "Member",

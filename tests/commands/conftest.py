@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests import _forking
 from tests._environ import bare
 from tests.commands.running import Running
 
@@ -70,15 +71,12 @@ def environ():
 @pytest.fixture
 def manage(project, environ):
     def run(*args, stdin="", **more):
-        return subprocess.run(
-            [sys.executable, "manage.py", *args],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            input=stdin,
-            env={**environ, **more},
-        )
+        if args[0] in {"runserver", "serve"}:  # they start themselves again
+            command = [sys.executable, "manage.py", *args]
+            return subprocess.run(
+                command, cwd=project, capture_output=True, text=True, timeout=60, input=stdin, env={**environ, **more}
+            )
+        return _forking.run("manage.py", *args, cwd=project, env={**environ, **more}, given=stdin)
 
     return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import _forking
 from tests._environ import bare
 from tests.commands.running import Running
 
@@ -15,15 +16,10 @@ BIN = Path(sys.executable).parent
 
 
 def run(*args, cwd, **environ):
-    return subprocess.run(
-        args,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        stdin=subprocess.DEVNULL,
-        env=bare(measured=False, HOME=str(cwd), **environ),
-    )
+    env = bare(measured=False, HOME=str(cwd), **environ)
+    if args[0] == sys.executable and "pytest" not in args:
+        return _forking.run(*args[1:], cwd=cwd, env=env)
+    return subprocess.run(args, cwd=cwd, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, env=env)
 
 
 @pytest.fixture(scope="module")

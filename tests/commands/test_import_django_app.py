@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import _forking
 from tests._environ import unmeasured
 
 # Small, under permissive licences, and each with something of its own: generic relations and a renamed index without a
@@ -80,29 +80,21 @@ def originals(tmp_path_factory):
     return folder
 
 
-async def run(folder: Path, *arguments: str, given: str | None = None) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
-        cwd=folder,
-        env=unmeasured(
-            COVET_SETTINGS_MODULE="site_settings",
-            PYTHONPATH=str(folder),
-            PYTHONDONTWRITEBYTECODE="1",
-            NO_COLOR="1",
-        ),
-        stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+def run(folder: Path, *arguments: str, given: str = "") -> tuple[int, str, str]:
+    env = unmeasured(
+        COVET_SETTINGS_MODULE="site_settings",
+        PYTHONPATH=str(folder),
+        PYTHONDONTWRITEBYTECODE="1",
+        NO_COLOR="1",
     )
-    out, err = await asyncio.wait_for(process.communicate(given.encode() if given else None), 120)
-    return process.returncode or 0, out.decode(), err.decode()
+    done = _forking.run(*arguments, cwd=folder, env=env, given=given)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def test_real_apps_migrate_and_nothing_is_left_to_migrate(originals, vendor, scratch, tmp_path):
     (tmp_path / "site_settings.py").write_text(SETTINGS.format(url=await scratch(vendor)))
     for name in PACKAGES:
-        code, out, err = await run(tmp_path, "-m", "covet", "import_django_app", str(originals / name), "-o", ".")
+        code, out, err = run(tmp_path, "-m", "covet", "import_django_app", str(originals / name), "-o", ".")
         assert code == 0 and "rewritten" in out, err
     for metadata in originals.glob("*.dist-info"):
         # A package may ask for its own version.
@@ -114,13 +106,13 @@ async def test_real_apps_migrate_and_nothing_is_left_to_migrate(originals, vendo
         config = tmp_path / name / "apps.py"
         config.write_text(config.read_text().partition("    def ready")[0])
 
-    code, out, err = await run(tmp_path, "-m", "covet", "makemigrations", "--check", "--dry-run", "-v")
+    code, out, err = run(tmp_path, "-m", "covet", "makemigrations", "--check", "--dry-run", "-v")
     assert code == 0, out + err
-    code, out, err = await run(tmp_path, "-m", "covet", "migrate")
+    code, out, err = run(tmp_path, "-m", "covet", "migrate")
     assert code == 0 and "Applying taggit.0006" in out and "Applying axes.0010" in out, out + err
-    code, out, err = await run(tmp_path, "-m", "covet", "shell", given=USE)
+    code, out, err = run(tmp_path, "-m", "covet", "shell", given=USE)
     assert "['grüner-tee', 'grüner-tee_1'] ['Grüner Tee'] 0" in out, out + err
     assert "1\n1\n" in out, out + err
     for name in ("axes", "reversion", "guardian"):
-        code, out, err = await run(tmp_path, "-m", "covet", "migrate", name, "zero")
+        code, out, err = run(tmp_path, "-m", "covet", "migrate", name, "zero")
         assert code == 0, out + err

@@ -3,7 +3,6 @@
 import ast
 import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -11,26 +10,18 @@ from pathlib import Path
 import pytest
 
 from covet.commands._scaffold import template_folder
+from tests import _forking
 from tests._environ import bare
 
-ADMIN = [str(Path(sys.executable).parent / "covet-admin")]
+ADMIN = str(Path(sys.executable).parent / "covet-admin")
 
 
-def run(*args, cwd, program=None):
-    command = program or ADMIN
-    return subprocess.run(
-        [*command, *args],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        env=bare(),
-    )
+def run(*args, cwd, program=ADMIN):
+    return _forking.run(program, *args, cwd=cwd, env=bare())
 
 
 def manage(*args, cwd):
-    return run(*args, cwd=cwd, program=[sys.executable, "manage.py"])
+    return run(*args, cwd=cwd, program="manage.py")
 
 
 def files(folder):

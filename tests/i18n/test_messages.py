@@ -12,6 +12,7 @@ import pytest
 
 from covet.exceptions import CommandError
 from covet.i18n.messages import Source, extract, folder_of
+from tests import _forking
 from tests._environ import bare
 
 VIEWS = """
@@ -51,9 +52,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def manage(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=project, capture_output=True, text=True, check=False, env=bare()
-    )
+    return _forking.run("manage.py", *arguments, cwd=project, env=bare())
 
 
 def po(project: Path, folder: str = "shop/locale") -> Path:

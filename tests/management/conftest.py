@@ -1,11 +1,11 @@
 """A small project on disk, whose commands run in processes of their own."""
 
 import subprocess
-import sys
 import textwrap
 
 import pytest
 
+from tests import _forking
 from tests._environ import bare
 
 SETTINGS = """
@@ -116,15 +116,12 @@ def manage(project):
     """``manage("greet", "Ann")`` runs manage.py in a process without a terminal."""
 
     def run(*args, program=None, cwd=None, **environ):
-        command = [sys.executable, "manage.py"] if program is None else program
+        folder, env = cwd or project, bare(**environ)
+        if program is None:
+            return _forking.run("manage.py", *args, cwd=folder, env=env)
+        command = [*program, *args]
         return subprocess.run(
-            [*command, *args],
-            cwd=cwd or project,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-            env=bare(**environ),
+            command, cwd=folder, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=env
         )
 
     return run

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from covet.staticfiles.links import MissingStaticFile, static
 from covet.staticfiles.manifest import Manifest
 from covet.staticfiles.references import rewrite
 from covet.urls import include, path
+from tests import _forking
 from tests._environ import bare
 from tests.handlers.sites import Site
 
@@ -232,14 +232,7 @@ def project(tmp_path: Path, source: Path) -> Path:
 
 
 def manage(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=bare(),
-    )
+    return _forking.run("manage.py", *arguments, cwd=project, env=bare())
 
 
 def test_the_commands(project: Path, source: Path, root: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from covet.staticfiles.finders import StaticFilesPart
 from covet.staticfiles.links import static
 from covet.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage, remote_storage
 from covet.staticfiles.upload import names_in, upload
+from tests import _forking
 from tests._environ import bare
 
 CSS = 'body { background: url("../img/bg.png") }\n'
@@ -85,8 +85,7 @@ def make_project(folder: Path, source: Path, storage: dict[str, Any], more: str 
 
 
 def manage(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=bare())
+    return _forking.run("manage.py", *arguments, cwd=project, env=bare())
 
 
 async def test_a_bucket_gets_what_is_new_and_serves_it_well(
