@@ -28,6 +28,8 @@ __all__ = ["GenericRelation"]
 
 M = TypeVar("M", bound="Model", default=Any)
 
+_TEXTS = frozenset({"char", "varchar", "text"})
+
 
 class GenericRelation(RelationField[M]):
     """The reverse side of a ``GenericForeignKey``: the rows that refer to an instance of this model.
@@ -153,23 +155,32 @@ class GenericRelation(RelationField[M]):
 
     def forward_hops(self) -> tuple[Hop, ...]:
         """Return the join to the rows that refer."""
-        on = ((self.model._meta.pk.column, self.object_id_field.column),)
         return (
             Hop(
                 self.name,
                 self.related_model._meta,
-                on,
+                (),
                 many=True,
                 null=True,
-                restrict=lambda here, there: self._is(there),
+                restrict=lambda here, there: self._refers(there, here),
             ),
         )
 
     def reverse_hops(self) -> tuple[Hop, ...]:
         """Return the join from a row to what it refers to, when that is of this model."""
-        on = ((self.object_id_field.column, self.model._meta.pk.column),)
         name = self.remote_field.query_name
-        return (Hop(name, self.model._meta, on, null=True, restrict=lambda here, there: self._is(here)),)
+        return (Hop(name, self.model._meta, (), null=True, restrict=self._refers),)
+
+    def _refers(self, row: str, owner: str) -> nodes.Node:
+        """Return the condition that the row under one alias refers to that of this model under another."""
+        key, held = self.model._meta.pk, self.object_id_field
+        kind, held_type = key.column_type().kind, held.column_type()
+        value: nodes.Node = nodes.Column(owner, key.column)
+        if held_type.kind in _TEXTS and kind not in _TEXTS:
+            # Compared as they are, numbers and texts are an error on PostgreSQL, and the digits of a UUID are none
+            # of its texts elsewhere. Not the other way round: texts of other models need not be keys of this one.
+            value = nodes.Func("UUID_TEXT", (value,)) if kind == "uuid" else nodes.Cast(value, held_type)
+        return nodes.And((nodes.Binary("=", value, nodes.Column(row, held.column)), self._is(row)))
 
     def _is(self, alias: str) -> nodes.Node:
         """Return the condition that rows under ``alias`` refer to this model.

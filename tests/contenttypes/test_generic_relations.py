@@ -474,6 +474,31 @@ async def test_keys_of_any_kind_fit_into_a_text(m):
     assert [row.name for row in await m.Label.objects.order_by("name")] == ["a", "c"]
 
 
+async def test_queries_compare_keys_of_any_kind_with_texts(m):
+    """Whatever the database makes of a UUID, and where it compares no number with a text; both ways."""
+    paintings = [await m.Painting.objects.create(title=title) for title in "xy"]
+    posters = [await m.Poster.objects.create(id=uuid.uuid4()) for _ in range(2)]
+    await m.Label.objects.create(name="broken", kind=await types().get_for_model(m.Painting), key="no number")
+    for thing in (paintings[0], posters[0]):
+        await m.Label.objects.create(name="a", thing=thing)
+        await m.Label.objects.create(name="b", thing=thing)
+
+    for model, (first, second) in ((m.Painting, paintings), (m.Poster, posters)):
+        assert await model.objects.filter(labels__name="a").get() == first
+        assert await model.objects.exclude(labels__name="a").get() == second
+        assert await model.objects.filter(labels__isnull=True).get() == second
+        counted = model.objects.annotate(n=models.Count("labels")).values_list("pk", "n")
+        assert dict(await counted) == {first.pk: 2, second.pk: 0}
+        assert (
+            await model.objects.filter(
+                models.Exists(model.objects.filter(pk=models.OuterRef("pk"), labels__name="b"))
+            ).get()
+            == first
+        )
+    assert await m.Label.objects.filter(poster=posters[0]).count() == 2
+    assert await m.Label.objects.filter(poster__pk__in=[row.pk for row in posters], name="a").count() == 1
+
+
 async def test_copies_keep_the_object(m):
     await some_remarks(m)
     row = await m.Remark.objects.prefetch_related("about").first()

@@ -64,7 +64,7 @@ class Fountain(Statue):
 
 class Poster(models.Model):
     id = models.UUIDField(primary_key=True)
-    labels = GenericRelation(Label, "kind", "key")
+    labels = GenericRelation(Label, "kind", "key", related_query_name="poster")
 
 
 MODELS = (Remark, Label, Painter, Painting, Statue, Fountain, Poster)

@@ -168,6 +168,7 @@ class PostgreSQLDialect(Dialect):
         "ANY_VALUE": _any_value,
         "UUID4": "GEN_RANDOM_UUID",
         "UUID7": _uuid7,
+        "UUID_TEXT": lambda func, write: f"{write(func.args[0])}::text",
         "RANDOM": "RANDOM",
         "CHR": lambda func, write: f"CHR(({write(func.args[0])})::integer)",
         "ORD": "ASCII",

@@ -52,6 +52,14 @@ def _rounded(func: Func, write: Write) -> str:
     return f"(CASE {tens} ELSE ROUND({write(value)}, {write(places)}) END)"
 
 
+def _uuid_text_of(func: Func, write: Write) -> str:
+    """Return the 32 digits with the dashes of ``str(uuid)``."""
+    text = write(func.args[0])
+    parts = [f"SUBSTR({text}, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))]
+    dashed = " || '-' || ".join(parts)
+    return f"({dashed})"
+
+
 def _string_agg(func: Func, write: Write) -> str:
     value, separator = func.args if len(func.args) > 1 else (func.args[0], Bound(","))
     if func.distinct:
@@ -136,6 +144,7 @@ class SQLiteDialect(Dialect):
         "ANY_VALUE": "MIN",
         "UUID4": "COVET_UUID4",
         "UUID7": "COVET_UUID7",
+        "UUID_TEXT": _uuid_text_of,
         **JSON_FUNCTIONS,
         **{
             name: f"COVET_{name}"

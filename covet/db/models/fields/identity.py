@@ -79,7 +79,7 @@ class SmallAutoField(AutoField):
 
 
 class UUIDField(Field[T]):
-    """A UUID; native on PostgreSQL and MariaDB, 32 characters elsewhere."""
+    """A UUID; native on PostgreSQL, 32 characters elsewhere."""
 
     empty_strings_allowed = False
     default_error_messages = {"invalid": "“%(value)s” is not a valid UUID."}
