@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 DEMO_PORT ?= 8000
 TEST_WORKERS ?= 2
 TEST_ARGS ?=
+TYPING_TESTS ?= tests/_typing
 COVET_CONFORMANCE ?= check
 
 .DEFAULT_GOAL := help
@@ -69,7 +70,7 @@ format: $(VENV)/.dev ## format and mend what can be mended
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/_typing
+	$(if $(TYPING_TESTS),$(BIN)/python -m pytest -q $(TYPING_TESTS))
 
 arch: $(VENV)/.dev
 	$(BIN)/lint-imports

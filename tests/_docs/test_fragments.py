@@ -119,7 +119,7 @@ def test_the_fragments_of_a_page_work_in_a_project(page: Path, tmp_path: Path) -
         project.python("manage.py", "makemigrations", "--noinput")
         project.python("manage.py", "check", "--fail-level", "WARNING")
     if any("tests/" in (block.title or "") for block in files):
-        project.python("-m", "pytest", "-q", "-p", "no:cacheprovider")
+        project.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis")
 
     fragments = [(block.line, block.text) for block in blocks if not block.title]
     if fragments:

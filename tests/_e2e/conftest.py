@@ -101,7 +101,12 @@ def _wait_for_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The two wheels, built from this checkout: ``covet``, and ``covet_rust`` where cargo is at hand."""
+    """The two wheels, built from this checkout: ``covet``, and ``covet_rust`` where cargo is at hand.
+
+    ``COVET_TEST_WHEELS`` names the folder where this run has built them already; there may be more than one ``covet_rust``.
+    """
+    if built := os.environ.get("COVET_TEST_WHEELS"):
+        return _found(Path(built))
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
@@ -112,7 +117,13 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         if not folder.exists():
             _build_wheels(part := shared / "wheels.part")
             part.rename(folder)
-    found = {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+    return _found(folder)
+
+
+def _found(folder: Path) -> dict[str, Path]:
+    found = {
+        path.name.split("-")[0]: path for pattern in ("covet-*.whl", "*-abi3-*.whl") for path in folder.glob(pattern)
+    }
     if os.environ.get("CI"):
         assert set(found) == {"covet", "covet_rust"}
     return found

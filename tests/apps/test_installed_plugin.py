@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import _forking
 from tests._environ import bare
 from tests.conftest import repository_root
 
@@ -84,16 +85,7 @@ def manage(site, installed):
 
     def run(*args, plugged):
         settings.write_text(plain + ('\nINSTALLED_APPS += ["guestbook"]\n' if plugged else ""))
-        done = subprocess.run(
-            [sys.executable, "manage.py", *args],
-            cwd=site,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            stdin=subprocess.DEVNULL,
-            env=bare(PYTHONPATH=str(installed)),
-        )
-        return done
+        return _forking.run("manage.py", *args, cwd=site, env=bare(PYTHONPATH=str(installed)))
 
     return run
 

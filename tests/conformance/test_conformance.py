@@ -64,7 +64,7 @@ def _run(folder: Path, mode: str, rows: str, *arguments: str) -> subprocess.Comp
     root = Path(__file__).resolve().parents[2]
     environment = unmeasured(COVET_CONFORMANCE=mode, PYTHONPATH=str(root))
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments],
         capture_output=True,
         text=True,
         env=environment,

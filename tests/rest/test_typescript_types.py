@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from covet.rest.openapi.typescript import typescript_client
 from covet.rest.openapi.typescript_types import Names, comment, declarations, member, type_of
+from tests import _forking
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -173,8 +173,7 @@ def manage(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         "COVET_SETTINGS_MODULE": "blogsite.settings",
         "PYTHONPATH": str(ROOT / "examples/blog"),
     }
-    command = [sys.executable, str(ROOT / "examples/blog/manage.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return _forking.run(str(ROOT / "examples/blog/manage.py"), *arguments, cwd=cwd, env=environment)
 
 
 def test_the_command_prints_the_client_or_writes_it(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class Project:
             f"_plugin{os.environ.get('PYTEST_XDIST_WORKER', '')}{os.environ.get('COVET_TEST_SUFFIX', '')}"
         )
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options], cwd=self.folder, env=environment,
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *options], cwd=self.folder, env=environment,
             capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         output = done.stdout + done.stderr
