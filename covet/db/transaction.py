@@ -192,7 +192,7 @@ def on_commit(
 
     Inside a transaction it runs after the outermost commit, in order, before ``atomic`` returns; if the block it was given
     in is rolled back, it never runs. ``await transaction.on_commit(fn)`` is always right: outside a transaction an async
-    function runs when the result is awaited.
+    function, and what a lambda gives that calls one, runs when the result is awaited.
 
     Args:
         function: Takes nothing; sync or async.
@@ -209,8 +209,16 @@ def on_commit(
     if frame is None:
         if _is_async(function):
             return CommitHook(function, place_of_caller(2))
-        function()
-        return CommitHook(None)
+        left = function()
+        if not inspect.iscoroutine(left):
+            return CommitHook(None)
+
+        # A lambda that calls an async function shows only now that it is one itself.
+        @functools.wraps(function)
+        def rest() -> Coroutine[Any, Any, Any]:
+            return left
+
+        return CommitHook(rest, place_of_caller(2))
     if frame.ended:
         raise TransactionManagementError(
             f"on_commit() at {place_of_caller(2)} came after the atomic block opened at {frame.place} had ended.",

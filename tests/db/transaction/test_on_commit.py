@@ -64,6 +64,30 @@ async def test_outside_a_transaction_it_runs_at_once(database: Database) -> None
     assert ran == ["sync", "awaited", "mail"]
 
 
+async def test_what_a_lambda_calls_runs_outside_a_transaction_as_inside(database: Database) -> None:
+    """The documented ``on_commit(lambda: channel("x").publish(…))``: the lambda is sync, and what it calls is not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await transaction.on_commit(lambda: mail())
+        async with transaction.atomic():
+            transaction.on_commit(lambda: mail())
+        gc.collect()
+
+    assert ran == ["mail", "mail"]
+
+
+async def test_a_lambda_that_is_never_awaited_outside_is_a_warning_with_the_place(database: Database) -> None:
+    gc.collect()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        transaction.on_commit(lambda: mail())
+        gc.collect()
+
+    texts = [str(warning.message) for warning in caught if warning.category is RuntimeWarning]
+    assert any("test_on_commit.py:" in text and "lambda" in text for text in texts)
+    assert ran == []
+
+
 async def test_an_async_function_that_is_never_awaited_outside_is_a_warning_with_the_place(database: Database) -> None:
     # What another test has left is told now, and not as one of the warnings below.
     gc.collect()
