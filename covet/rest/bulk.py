@@ -113,7 +113,7 @@ async def delete_all(viewset: ModelViewSet, request: Request, keys: Sequence[Any
 
 async def _rows(viewset: ModelViewSet, request: Request, keys: Sequence[Any], place: Any) -> list[Any]:
     """Return the rows of keys in their order, once the object permissions have been asked about each."""
-    found = {row.pk: row async for row in viewset.get_queryset(request).filter(pk__in=list(keys))}
+    found = {row.pk: row async for row in (await viewset.rows_for(request)).filter(pk__in=list(keys))}
     errors = []
     seen: set[Any] = set()
     for index, key in enumerate(keys):

@@ -158,7 +158,7 @@ async def _row(viewset: ModelViewSet, request: Request, key: Any) -> Any:
         NotFound: There is none.
         PermissionDenied: It is not for this user.
     """
-    row = await viewset.get_queryset(request).filter(pk=key).first()
+    row = await (await viewset.rows_for(request)).filter(pk=key).first()
     if row is None:
         raise NotFound(f"There is no {viewset.model._meta.verbose_name} with the key {key!r}.")
     held, target = viewset.held(request)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from operator import attrgetter
+from types import CoroutineType
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec.structs import replace
@@ -99,9 +100,19 @@ class ReadOnlyModelViewSet(ViewSet):
         check_pagination(cls.__name__, cls.pagination)
         cls.filter_set = FilterSet(cls.model, filters=cls.filters, search=cls.search, ordering=cls.ordering)
 
-    def get_queryset(self, request: Request) -> QuerySet[Any, Any]:
-        """Return the rows that this viewset is about: ``queryset``, or all; override it to narrow them by the request."""
-        queryset: QuerySet[Any, Any] = self.model.objects.all() if self.queryset is None else self.queryset.all()
+    # Of any type, since what overrides it may be async.
+    def get_queryset(self, request: Request) -> Any:
+        """Return the rows that this viewset is about: ``queryset``, or all; override it to narrow them by the request.
+
+        What overrides it may be async, as for ``await request.user``.
+        """
+        return self.model.objects.all() if self.queryset is None else self.queryset.all()
+
+    async def rows_for(self, request: Request) -> QuerySet[Any, Any]:
+        """Return what ``get_queryset`` gives, be it sync or async."""
+        found = self.get_queryset(request)
+        # A queryset could be awaited as well, and would be its rows then.
+        queryset: QuerySet[Any, Any] = await found if isinstance(found, CoroutineType) else found
         return queryset
 
     async def get_object(self, request: Request, pk: Any) -> Any:
@@ -111,7 +122,7 @@ class ReadOnlyModelViewSet(ViewSet):
             NotFound: There is none.
             PermissionDenied: It is not for this user.
         """
-        instance = await get_object_or_404(self.get_queryset(request), **{self.lookup_field: pk})
+        instance = await get_object_or_404(await self.rows_for(request), **{self.lookup_field: pk})
         held, target = self.held(request)
         await access.check_object(held, request, target, instance)
         return instance
@@ -127,7 +138,7 @@ class ReadOnlyModelViewSet(ViewSet):
 
     async def list(self, request: Request, filters: Filters) -> QuerySet[Any, Any]:
         """List the rows, narrowed and ordered by the query."""
-        return filters.apply(self.get_queryset(request))
+        return filters.apply(await self.rows_for(request))
 
     async def read(self, request: Request, pk: Any) -> Any:
         """Read one row."""

@@ -110,6 +110,42 @@ async def test_the_object_permission_is_asked_about_the_row(library: Any) -> Non
     assert (await client.delete(f"/api/tags/{yours.pk}/", headers=KNOWN)).status_code == 403
 
 
+@pytest.mark.parametrize("bulk", [True, "each"])
+async def test_the_rows_may_be_found_by_an_async_function(library: Any, bulk: Any) -> None:
+    """Who may see what is known after ``await request.user`` only."""
+
+    class OwnTags(ModelViewSet, model=Tag):
+        permissions = [permissions.AllowAny]
+
+        async def get_queryset(self, request: Request) -> QuerySet[Tag]:
+            user = await request.user
+            return Tag.objects.filter(name="mine") if user.is_authenticated else Tag.objects.none()
+
+        @action(detail=True)
+        async def shout(self, request: Request, pk: int) -> str:
+            return str((await self.get_object(request, pk)).name).upper()
+
+    OwnTags.bulk = bulk
+    api = Router()
+    api.register("own", OwnTags)
+    client = await library(api)
+    mine, yours = await Tag.objects.create(name="mine"), await Tag.objects.create(name="yours")
+
+    async def asked(method: str, url: str, **options: Any) -> int:
+        return int((await client.request(method, f"/api/own/{url}", headers=KNOWN, **options)).status_code)
+
+    listed = await client.get("/api/own/", headers=KNOWN)
+    assert [item["name"] for item in listed.json()["items"]] == ["mine"]
+    assert (await client.get("/api/own/")).json()["total"] == 0
+    assert [await asked("GET", f"{pk}/") for pk in (mine.pk, yours.pk)] == [200, 404]
+    assert [await asked("GET", f"{pk}/shout/") for pk in (mine.pk, yours.pk)] == [200, 404]
+    assert [await asked("PATCH", f"{pk}/", json={"name": "mine"}) for pk in (mine.pk, yours.pk)] == [200, 404]
+    refused = await client.patch("/api/own/bulk/", json=[{"id": yours.pk, "name": "x"}], headers=KNOWN)
+    assert "There is no tag with the key" in refused.text
+    assert await asked("DELETE", f"bulk/?ids={mine.pk}") == (204 if bulk is True else 207)
+    assert [row.name async for row in Tag.objects.all()] == ["yours"]
+
+
 async def test_filters_search_and_ordering_narrow_the_list(library: Any) -> None:
     client = await library(make_api())
     ann = await Author.objects.create(name="Ann", email="a@example.org")
