@@ -217,6 +217,10 @@ _OTHER_WORDS: Final = {
 """What is done in another way here; a path with names below it speaks for them too."""
 
 _ARGUMENTS: Final = {
+    **{(verb, "follow"): "Write follow_redirects=True." for verb in ("get", "post", "put", "patch", "delete")},
+    **{
+        (verb, "content_type"): "Write content=… with headers={'content-type': …}." for verb in ("post", "put", "patch")
+    },
     ("CheckConstraint", "check"): "Write condition=…, as Django does since 5.1.",
     (
         "make_aware",
@@ -274,6 +278,8 @@ def use_hint(error: BaseException) -> str:
     if isinstance(error, TypeError):
         found = _unexpected().match(str(error))
         words = None if found is None else _ARGUMENTS.get((found[1], found[2]))
+        if words is None and re.match(r"AsyncClient\.\w+\(\) takes \d+ positional arguments", str(error)):
+            words = "Write data={…} for a form, json={…} for JSON, params={…} for the query."
         return "" if words is None else f" {words}"
     return ""
 

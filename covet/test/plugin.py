@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,36 @@ def pytest_configure(config: pytest.Config) -> None:
         setup()
     except ImproperlyConfigured as error:
         raise pytest.UsageError(f"The project cannot be loaded with settings '{module}':\n{error}") from error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Say what to write instead of an import that failed in a file of tests, such as that of Django's ``TestCase``."""
+    report = yield
+    call = getattr(report, "call", None)
+    _tell(report, None if call is None else call.excinfo)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say the same of what a test, or what it calls, asked for."""
+    report = yield
+    _tell(report, call.excinfo)
+    return report
+
+
+def _tell(report: pytest.CollectReport | pytest.TestReport, raised: pytest.ExceptionInfo[BaseException] | None) -> None:
+    error = None if raised is None or not report.failed else raised.value
+    if isinstance(error, pytest.Collector.CollectError):
+        error = error.__cause__
+    if not isinstance(error, (ImportError, AttributeError, TypeError)):
+        return
+    from covet.porting.hints import import_hint, use_hint  # only a mistake needs them, and they read syntax trees
+
+    hint = import_hint(error) or use_hint(error)
+    if hint:
+        report.sections.append(("What to write instead", hint.strip()))
 
 
 @pytest.fixture(autouse=True)

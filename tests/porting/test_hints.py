@@ -31,6 +31,7 @@ from covet.rest.routes import RouteOptions
 from covet.templates.environment import Engine
 from covet.templates.foreign import _INSTEAD as TAG_WORDS
 from covet.templates.part import _GLOBALS
+from covet.test import AsyncClient
 from covet.timezone import make_aware
 
 
@@ -200,6 +201,29 @@ def test_a_path_of_django_in_a_setting_is_told() -> None:
         import_string("django.db.models.BigAutoField")
     with pytest.raises(ImproperlyConfigured, match=r"there is no module 'zzzz'\.$"):
         import_string("zzzz.Name")
+
+
+@pytest.mark.parametrize(
+    ("use", "says"),
+    [
+        (lambda client: client.get("/", follow=True), " Write follow_redirects=True."),
+        (
+            lambda client: client.post("/", {"a": 1}),
+            " Write data={…} for a form, json={…} for JSON, params={…} for the query.",
+        ),
+        (
+            lambda client: client.post("/", content_type="text/csv"),
+            " Write content=… with headers={'content-type': …}.",
+        ),
+        (lambda client: client.get("/", nowhere=True), ""),
+    ],
+)
+def test_arguments_of_djangos_client_are_told(use: Callable[[AsyncClient], Any], says: str) -> None:
+    """httpx's client refuses them before it makes a request."""
+    with pytest.raises(TypeError) as caught:
+        use(AsyncClient(None))
+
+    assert use_hint(caught.value) == says
 
 
 def test_other_errors_have_no_hint() -> None:

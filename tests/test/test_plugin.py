@@ -578,3 +578,23 @@ def test_the_last_worker_drops_what_they_shared(tmp_path: Path) -> None:
     asyncio.run(run())
     assert happened == ["drop", "make", "drop", "make", "in", "in", "drop"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_django_calls_otherwise_is_told(project: Project) -> None:
+    """An import that a file of tests begins with, and what a test asks for."""
+    counts, output = project.test("from covet.test import TestCase\n")
+
+    assert counts == {"error": 1}
+    assert "What to write instead" in output
+    assert (
+        "Instead of django.test.TestCase there is: test functions of pytest with the fixtures db and client." in output
+    )
+
+    counts, output = project.test(
+        "def test_it():\n    from covet.http import HttpResponse\n\n\n"
+        "def test_other():\n    import nowhere\n\n\ndef test_third():\n    assert 1 == 2\n"
+    )
+
+    assert counts == {"failed": 3}
+    assert output.count("What to write instead") == 1
+    assert "from covet.http import Response" in output
