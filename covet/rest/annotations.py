@@ -85,10 +85,15 @@ def file_kind(annotation: Any) -> Any:
 
 
 def makes_pairs(function: Any) -> bool:
-    """Whether a function's code makes a pair somewhere, and so may return one: a value with a status, as elsewhere."""
+    """Whether a function's code makes a pair somewhere, and so may return one: a value with a status, as elsewhere.
+
+    One that makes a problem document may return that: it is a value with a status as well.
+    """
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return False
+    if "Problem" in code.co_names:
+        return True
     # Two bytes to an instruction, each followed by caches of whole instructions.
     made = any(code.co_code[at] == _BUILD_TUPLE and code.co_code[at + 1] == 2 for at in range(0, len(code.co_code), 2))
     # One of constants is a constant itself, as are the keys of a mapping, which are no numbers.

@@ -29,6 +29,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.loading import late_module
+from covet.problems import Problem
 from covet.rest.errors import ResponseMismatch
 from covet.rest.pagination import AnyRequest, page_item, page_kind
 from covet.rest.structs import StructList, struct_writer
@@ -142,6 +143,11 @@ def plan_response(response: Any, returns: Any, where: str, omit: Mapping[str, bo
                 "response=ArticleOut (one), response=list[ArticleOut] or response=Page[ArticleOut]."
             )
         annotation = returns
+    if annotation is Problem:
+        raise ImproperlyConfigured(
+            f"{where} answers with a Problem, which is a body and no answer: write -> ProblemResponse, and return "
+            "ProblemResponse(problem); or raise an error such as Conflict(…)."
+        )
     if isinstance(annotation, dict):
         # By status: the first of the 2xx is what the handler returns; the others are for the documentation.
         annotation = next((schema for status, schema in annotation.items() if 200 <= int(status) < 300), None)

@@ -10,6 +10,8 @@ from types import CodeType
 from typing import Any
 
 from covet.concurrency import unawaited
+from covet.db.models.query.queryset import QuerySet
+from covet.problems import Problem
 from covet.rest.errors import ResponseMismatch
 
 __all__ = ["refuse", "refuse_inside", "refuse_spent", "refusing_pairs"]
@@ -29,6 +31,8 @@ def refuse(value: Any) -> None:
         raise ResponseMismatch(
             f"The handler returned {type(value).__name__}, an error. Write raise {type(value).__name__}(…)."
         )
+    if type(value) is Problem:
+        raise _problem()
     if inspect.isasyncgen(value):
         raise ResponseMismatch(
             "The handler yields, and does not say what. Write its return type: -> AsyncIterator[…], of what it yields, or of "
@@ -60,6 +64,8 @@ def refusing_pairs(write: Callable[[Any], bytes], handler: Any) -> Callable[[Any
                     and (one in written or (is_named and type(other) is not str))
                 ):
                     raise _pair()
+        elif type(value) is Problem:  # which is written as any other value, with the status of the route
+            raise _problem()
         return write(value)
 
     return checked
@@ -84,6 +90,13 @@ def _pair() -> ResponseMismatch:
     return ResponseMismatch(
         "The handler returned a pair with a status. Write return JSONResponse(value, status=404), status=201 at the route, or "
         "raise an error such as NotFound(…)."
+    )
+
+
+def _problem() -> ResponseMismatch:
+    return ResponseMismatch(
+        "The handler returned a Problem, which is the body of an answer and not one itself. Write return "
+        "ProblemResponse(problem), or raise an error such as Conflict(…)."
     )
 
 
@@ -120,6 +133,11 @@ def refuse_inside(value: Any, place: str = "", above: frozenset[int] = frozenset
         # A model's instance can be awaited too, and is a value already.
         if not hasattr(type(value), "__await__") or hasattr(type(value), "_meta"):
             return
+        if not place and isinstance(value, QuerySet):
+            raise ResponseMismatch(
+                f"The handler returned {value!r}, and nothing says which fields are shown. Write response=list[ArticleOut] or "
+                "response=Page[ArticleOut] at the route."
+            )
         called = unawaited(value)
         what = f"what {called}() gives" if called else repr(value)
         raise ResponseMismatch(f"The handler returned {what} at {place!r} and did not await it. Write await before it.")

@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
-from covet.http import Request, Response, status
+from covet.exceptions import ImproperlyConfigured
+from covet.http import ProblemResponse, Request, Response, status
+from covet.problems import Problem
 from covet.rest import Router, permissions
 from covet.rest.annotations import makes_pairs
+from covet.rest.render import UNSET, plan_response
 from covet.templates import TemplateResponse
 from covet.urls import include, path
 from tests.handlers.sites import Site
+from tests.rest.library import Tag
 
 ADDRESS = ipaddress.IPv4Address("192.0.2.1")
 
@@ -234,3 +238,52 @@ def test_what_makes_no_pair_is_written_at_once() -> None:
     assert not makes_pairs(one)
     assert not makes_pairs([].count)
     assert makes_pairs(returned)
+
+
+async def problem() -> Any:
+    return Problem(409, detail="There is one.")
+
+
+@pytest.mark.parametrize("returns", [None, dict, Any, dict[str, int]])
+async def test_a_problem_is_no_answer_of_200(site: Site, returns: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+    copy = FunctionType(problem.__code__, globals(), "problem")
+    copy.__annotations__ = {} if returns is None else {"return": returns}
+    api.get("/x")(copy)
+    client = await site([path("", include(api))], DEBUG=True)
+
+    answer = await client.get("/x")
+
+    assert answer.status_code == 500
+    assert "Write return ProblemResponse(problem), or raise an error such as Conflict(…)." in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("said", ["returns", "response"])
+def test_a_problem_that_is_announced_is_refused_at_the_start(said: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"answers with a Problem, .* write -> ProblemResponse"):
+        plan_response(UNSET if said == "returns" else Problem, Problem if said == "returns" else Any, "f")
+
+
+async def test_a_problem_response_goes_as_it_is(site: Site) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/x")
+    async def taken() -> ProblemResponse:
+        return ProblemResponse(Problem(409, detail="There is one."))
+
+    answer = await (await site([path("", include(api))])).get("/x")
+
+    assert (answer.status_code, answer.json()["detail"]) == (409, "There is one.")
+
+
+async def test_a_queryset_without_a_schema_is_told_to_name_one(site: Site) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/x")
+    async def all_tags():  # type: ignore[no-untyped-def]  # what says nothing of its answer
+        return Tag.objects.all()
+
+    answer = await (await site([path("", include(api))], DEBUG=True)).get("/x")
+
+    assert answer.status_code == 500
+    assert "Write response=list[ArticleOut] or response=Page[ArticleOut] at the route." in answer.json()["detail"]
