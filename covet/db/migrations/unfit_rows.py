@@ -11,6 +11,7 @@ from covet.db.errors import (
     UniqueViolation,
 )
 from covet.db.migrations.operations.base import Operation
+from covet.db.migrations.operations.columns import AddField
 from covet.db.migrations.operations.tables import TableOperation
 from covet.db.migrations.statements import REBUILT
 
@@ -27,9 +28,13 @@ def unfit_rows(operation: Operation, error: IntegrityError) -> str:
     # MySQL tells no table of a statement that changes it.
     table = (error.table or "").removeprefix(REBUILT) or str(getattr(operation, "model_name", ""))
     rows = f"Rows of '{table}'"
+    todo = "change them first, such as by RunPython in a migration before this one"
     columns = " and ".join(f"'{name}'" for name in error.columns)
     if isinstance(error, UniqueViolation):
         found = f"{rows} have equal values of {columns}" if columns else f"{rows} are equal by this rule"
+    elif isinstance(error, NotNullViolation) and isinstance(operation, AddField):
+        found = f"{rows} have no value of the new field '{operation.name}'"
+        todo = "give it a default, null=True, or a default for them alone with preserve_default=False"
     elif isinstance(error, NotNullViolation):
         found = f"{rows} have no value of {columns}" if columns else f"{rows} have no value there"
     elif isinstance(error, CheckViolation):
@@ -42,6 +47,6 @@ def unfit_rows(operation: Operation, error: IntegrityError) -> str:
     else:
         return ""
     told, _, sql = str(error).partition("\nSQL:")
-    told = f"{told.replace(REBUILT, '').rstrip('.')}. {found}: change them first, such as by RunPython in a migration before this one."
+    told = f"{told.replace(REBUILT, '').rstrip('.')}. {found}: {todo}."
     # The statement that fills a rebuilt table is nobody's own, and names a table that nobody knows.
     return told if not sql or REBUILT in sql else f"{told}\nSQL:{sql}"

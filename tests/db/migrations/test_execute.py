@@ -360,15 +360,21 @@ async def test_warnings_of_a_function_stay_warnings(database, make_loader):
             migrations.AddConstraint("author", models.CheckConstraint(condition=models.Q(name="Bob"), name="is_bob")),
             "Rows of '(blog_)?author' do not meet 'is_bob': change them first",
         ),
+        (
+            migrations.AlterField("author", "nick", models.CharField(max_length=50)),
+            "Rows of '(blog_)?author' have no value of 'nick': change them first|Data truncated",
+        ),
     ],
 )
 async def test_rows_that_do_not_fit_are_told_with_their_table(database, make_loader, operation, told):
+    nick = migrations.AddField("author", "nick", models.CharField(max_length=50, null=True))
+
     async def two(apps, schema_editor):
         for _ in range(2):
             await apps.get_model("blog", "Author").objects.create(name="Ann")
 
     loader = make_loader(
-        ("blog.0001", [create_author()]),
+        ("blog.0001", [create_author(), nick]),
         ("blog.0002", [migrations.RunPython(two)], ["blog.0001"]),
         ("blog.0003", [operation], ["blog.0002"]),
     )
@@ -377,6 +383,26 @@ async def test_rows_that_do_not_fit_are_told_with_their_table(database, make_loa
         await Executor(database, loader).migrate()
 
     assert "covet_new_" not in str(caught.value)
+
+
+async def test_a_new_column_without_null_and_default_says_what_it_needs(database, make_loader):
+    async def one(apps, schema_editor):
+        await apps.get_model("blog", "Author").objects.create(name="Ann")
+
+    loader = make_loader(
+        ("blog.0001", [create_author(), migrations.RunPython(one)]),
+        ("blog.0002", [migrations.AddField("author", "age", models.IntegerField())], ["blog.0001"]),
+    )
+    executor = Executor(database, loader)
+
+    if database.vendor == "mysql":  # it fills numbers with 0
+        await executor.migrate()
+        assert await values(database, loader, "blog", "author", "age") == [(0,)]
+        return
+    with pytest.raises(
+        MigrationFailed, match="Rows of 'blog_author' have no value of the new field 'age': give it a default"
+    ):
+        await executor.migrate()
 
 
 async def test_an_irreversible_migration_changes_nothing(database, make_loader):
