@@ -129,10 +129,12 @@ class RestPart(AppPart):
         return list(dict.fromkeys(name for note in notes for name in note.names))
 
     def check(self, apps: Apps) -> Iterable[CheckMessage]:
-        """Report two operation ids of one name, names that nothing takes or has, and decorators without effect."""
+        """Report two operation ids of one name, names that nothing takes or has, and decorators and slashes without effect."""
+        glued: set[str] = set()
         for _, compiled in self._all:
             yield from _unused_names(compiled)
             yield from _decorated_above(compiled)
+            yield from _glued(compiled, glued)
         from covet.rest.marker_checks import check_markers
         from covet.rest.openapi.document import operation_ids
 
@@ -183,6 +185,21 @@ def _unused_names(compiled: Compiled) -> Iterable[CheckMessage]:
             obj=compiled.path,
             id="rest.W003",
         )
+
+
+def _glued(compiled: Compiled, told: set[str]) -> Iterable[CheckMessage]:
+    """Report, once for each prefix, an address such as ``/apiusers``: of ``path("api", include(api))`` and ``"/users"``."""
+    written = compiled.endpoint.path
+    prefix = compiled.flat.text.removesuffix(written.lstrip("/"))
+    if not written.strip("/") or written[0] != "/" or prefix.endswith("/") or prefix in told | {"", compiled.flat.text}:
+        return
+    told.add(prefix)
+    yield Warning(
+        f"The route {written!r} is at {compiled.path!r}, since the prefix {prefix!r} does not end with a slash.",
+        hint=f"Write path({prefix + '/'!r}, include(…)): the first slash of a router's paths is left away.",
+        obj=compiled.path,
+        id="rest.W004",
+    )
 
 
 def _decorated_above(compiled: Compiled) -> Iterable[CheckMessage]:

@@ -778,3 +778,29 @@ async def test_a_handler_that_yields_without_a_return_type_is_told_what_to_write
 
     client = await serve(site, api, DEBUG=True)
     assert "Write its return type: -> AsyncIterator[…]" in (await client.get("/api/numbers")).json()["detail"]
+
+
+async def test_a_prefix_without_its_slash_is_told_once(site: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/users")
+    async def users() -> int:
+        return 1
+
+    @api.get("/users/<int:pk>")
+    async def user(pk: int) -> int:
+        return pk
+
+    @api.get("/")
+    async def root() -> int:
+        return 1
+
+    async def told(prefix: str) -> list[Any]:
+        client = await site([path(prefix, include(api))], installed=["covet.rest"])
+        return [one for one in client.application.apps.part(RestPart).check(None) if one.id == "rest.W004"]
+
+    (found,) = await told("api")
+    assert "'/users' is at '/apiusers', since the prefix 'api' does not end with a slash" in found.msg
+    assert "path('api/', include(…))" in str(found.hint)
+    assert await told("api/") == []
+    assert await told("") == []
