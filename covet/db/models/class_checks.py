@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["check_class", "check_targets"]
 
 _NO_META = frozenset({"Config", "META", "meta"})
-_AWAITED = ("delete", "full_clean", "refresh_from_db", "save")
+_AWAITED = frozenset({"delete", "full_clean", "refresh_from_db", "save", "validate_constraints", "validate_unique"})
 
 
 def check_class(model: Any) -> Iterator[CheckMessage]:
@@ -55,7 +55,7 @@ def check_class(model: Any) -> Iterator[CheckMessage]:
 
 
 def _check_body(model: Any) -> Iterator[CheckMessage]:
-    """What was meant and does nothing: a field that was not called, a ``save()`` whose ``super()`` nobody awaits."""
+    """What was meant and does nothing: a field that was not called, a ``save()`` that nobody awaits."""
     for base in model.__mro__:
         if base.__module__.startswith("covet."):
             continue
@@ -81,28 +81,37 @@ def _check_body(model: Any) -> Iterator[CheckMessage]:
                     obj=model,
                     id="models.W055",
                 )
-        for name in _AWAITED:
-            method = vars(base).get(name)
-            if inspect.isfunction(method) and not inspect.iscoroutinefunction(method) and _drops_super(method, name):
+        for name, method in vars(base).items():
+            if not inspect.isfunction(method):
+                continue
+            before = "" if inspect.iscoroutinefunction(method) else f"async def {name}(…) and "
+            for call in _dropped(model, method):
                 yield checks.Warning(
-                    f"{base.__name__}.{name}() calls super().{name}() and does not await it, so nothing is done.",
-                    hint=f"Write async def {name}(…) and await super().{name}(…).",
+                    f"{base.__name__}.{name}() calls {call}() and does not await it, so nothing is done.",
+                    hint=f"Write {before}await {call}(…).",
                     obj=model,
                     id="models.W053",
                 )
 
 
-def _drops_super(method: Any, name: str) -> bool:
-    """Whether a plain function has a line ``super().save(…)``, whose coroutine goes nowhere."""
+def _dropped(model: Any, method: Any) -> Iterator[str]:
+    """Yield what lines such as ``super().save(…)`` or ``self.full_clean()`` call, whose coroutines go nowhere."""
+    if _AWAITED.isdisjoint(method.__code__.co_names):
+        return
     import ast
     import textwrap
 
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
     except (OSError, SyntaxError, TypeError):
-        return False  # no source to look at
+        return  # no source to look at
+    own = next(iter(method.__code__.co_varnames), "")
     lines = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
-    return any(ast.unparse(line).startswith(f"super().{name}(") for line in lines if isinstance(line, ast.Call))
+    for called in (line.func for line in lines if isinstance(line, ast.Call)):
+        if isinstance(called, ast.Attribute) and called.attr in _AWAITED:
+            target = ast.unparse(called.value)
+            if target == "super()" or (target == own and inspect.iscoroutinefunction(getattr(model, called.attr))):
+                yield f"{target}.{called.attr}"
 
 
 def check_targets(model: Any) -> Iterator[CheckMessage]:

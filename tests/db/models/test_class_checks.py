@@ -181,6 +181,44 @@ def test_a_save_whose_super_nobody_awaits_is_named() -> None:
         assert "models.W053" not in found(lambda kind=kind: model("Book", (kind, models.Model)))
 
 
+def test_calls_of_its_own_methods_that_nobody_awaits_are_named() -> None:
+    """As of methods taken over from Django: ``self.full_clean()`` in ``save()``, ``self.save()`` in any other."""
+
+    class Marked:
+        def save(self, *args: Any, **kwargs: Any) -> Any:
+            self.full_clean()  # type: ignore[attr-defined]
+            return super().save(*args, **kwargs)  # type: ignore[misc]
+
+    class Published:
+        async def publish(self) -> None:
+            self.title = "new"
+            self.save(update_fields=["title"])  # type: ignore[attr-defined]
+
+    class Fine:
+        def other(self, other: Any) -> Any:
+            other.save()
+            return self.save()  # type: ignore[attr-defined]
+
+        async def both(self) -> None:
+            await self.save()  # type: ignore[attr-defined]
+
+    class Plain:
+        def full_clean(self) -> None:
+            self.title = self.title.strip()  # type: ignore[has-type]
+
+        def tidy(self) -> None:
+            self.full_clean()
+
+    for kind, told, hint in (
+        (Marked, "Marked.save() calls self.full_clean()", "Write async def save(…) and await self.full_clean(…)."),
+        (Published, "Published.publish() calls self.save()", "Write await self.save(…)."),
+    ):
+        warning = found(lambda kind=kind: model("Book", (kind, models.Model)))["models.W053"]
+        assert (warning.msg, warning.hint) == (f"{told} and does not await it, so nothing is done.", hint)
+    for kind in (Fine, Plain):
+        assert "models.W053" not in found(lambda kind=kind: model("Book", (kind, models.Model)))
+
+
 def test_a_save_without_source_is_left_alone() -> None:
     scope: dict[str, Any] = {}
     exec("def save(self):\n    super().save()", scope)
