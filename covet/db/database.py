@@ -196,15 +196,13 @@ class Database:
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
-                    rows = await connection.fetch(sql, args)
+                    rows = await connection.begin_fetch(sql, args)
                 except BaseException as error:
-                    if not self.driver.was_not_sent(error):
+                    if not await self._may_repeat(pool, connection, error):
                         found = await self._failed(pool, connection, error, sql)
                         if found is error:
                             raise
                         raise found from error
-                    connection.terminate()
-                    pool.release_after(connection, error)
                 else:
                     pool.release(connection)
                     return rows
@@ -399,6 +397,21 @@ class Database:
         return self.driver.translate(error, sql) or error
 
     async def _failed(self, pool: Pool, connection: Connection, error: BaseException, sql: str) -> BaseException:
+    async def _may_repeat(self, pool: Pool, connection: Connection, error: BaseException) -> bool:
+        """Tell whether a statement that failed has not run, and can do so the long way; its connection is given back then."""
+        if self.driver.was_not_sent(error):
+            connection.terminate()
+            pool.release_after(connection, error)
+            return True
+        try:
+            may_repeat = await connection.forget_changed(error)
+        except BaseException as failure:
+            pool.release_after(connection, failure)
+            raise
+        if may_repeat:
+            pool.release(connection)
+        return may_repeat
+
         """Give the connection back after a failure and return what to raise."""
         found = self.explain(error, sql)
         try:

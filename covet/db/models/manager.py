@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import update_wrapper
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, overload
 
 from typing_extensions import TypeVar
@@ -54,6 +56,7 @@ class BaseManager(Generic[M]):
         self._db: str | None = None
         self._hints: dict[str, Any] = {}
         self._start: QuerySet[Any, Any] | None = None
+        self._bound: dict[str, Any] | None = None
         self.creation_counter = BaseManager._next_counter
         BaseManager._next_counter += 1
 
@@ -71,7 +74,7 @@ class BaseManager(Generic[M]):
         """Bind the manager to a model under a name."""
         self.name = self.name or name
         self.model = cls
-        self._start = None
+        self._start = self._bound = None
         setattr(cls, name, ManagerDescriptor(self))
         cls._meta.add_manager(self)
 
@@ -108,7 +111,7 @@ class BaseManager(Generic[M]):
     def _copy(self) -> Self:
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
-        new._start = None
+        new._start = new._bound = None
         return new
 
     def __copy__(self) -> Self:
@@ -168,25 +171,69 @@ def _methods(base: type[Any], queryset_class: type[Any]) -> dict[str, Any]:
     return found
 
 
+class _Passed:
+    """A coroutine method of querysets on their managers.
+
+    Where all calls start from one queryset, its own method is given and nothing stands in between, which would pack and unpack the
+    arguments once more.
+    """
+
+    __slots__ = ("_call", "_method", "_name")
+
+    def __init__(self, name: str, method: Any, call: Any) -> None:
+        self._name = name
+        self._method = method
+        self._call = call
+
+    def __get__(self, manager: Any, owner: Any = None) -> Any:
+        if manager is None:
+            return self._call
+        start = manager._start
+        # Somebody may have put something else in the method's place, as tests do.
+        if start is None or getattr(start.__class__, self._name) is not self._method:
+            return MethodType(self._call, manager)
+        bound = manager._bound
+        if bound is None:
+            bound = manager._bound = {}
+        found = bound.get(self._name)
+        if found is None:
+            found = bound[self._name] = MethodType(_named(self._method, _label(manager, self._name)), start)
+        return found
+
+
+def _named(method: FunctionType, label: str) -> FunctionType:
+    """Return a copy of a function whose coroutines have another name."""
+    copy = FunctionType(method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__)
+    copy.__kwdefaults__ = method.__kwdefaults__
+    update_wrapper(copy, method)
+    copy.__qualname__ = label
+    return copy
+
+
+def _label(manager: Any, name: str) -> str:
+    """Return what Python's warning calls a coroutine that nobody awaits: "Article.objects.get", not "Fetch.get"."""
+    return f"{manager.model.__name__}.{manager.name}.{name}"
+
+
 def _passed_on(name: str, method: Callable[..., Any]) -> Any:
+    is_async = inspect.iscoroutinefunction(method)
+
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         # Asked for here as well as in _first(): nearly always it is there, and every query passes this.
         start = self._start
         return getattr(self._first() if start is None else start, name)(*args, **kwargs)
 
-    if inspect.iscoroutinefunction(method):
+    if is_async:
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            start = self._start
-            coroutine = getattr(self._first() if start is None else start, name)(*args, **kwargs)
-            # What Python's warning calls a coroutine that nobody awaits: "Article.objects.get", not "Fetch.get".
-            coroutine.__qualname__ = f"{self.model.__name__}.{self.name}.{name}"
+            coroutine = getattr(self._first(), name)(*args, **kwargs)
+            coroutine.__qualname__ = _label(self, name)
             return coroutine
 
     call.__name__ = name
     call.__qualname__ = f"Manager.{name}"
     call.__doc__ = method.__doc__
-    return call
+    return _Passed(name, method, call) if is_async else call
 
 
 class Manager(BaseManager[M]):

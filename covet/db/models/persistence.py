@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from covet.conf import settings
 from covet.db import transaction
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.models.conflicts import conflict
@@ -96,7 +95,7 @@ async def save(
 
 
 def _write_alias(cls: Any, instance: Any) -> str:
-    if settings.DATABASE_ROUTERS:
+    if not router.is_mute and router.routers:
         return router.db_for_write(cls, instance=instance)
     return instance._row_state.db or DEFAULT_ALIAS
 

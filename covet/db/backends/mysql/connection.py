@@ -88,6 +88,9 @@ class MySQLConnection(Connection):
         """Run a statement and return its rows as tuples."""
         return (await self._query(sql, args)).rows or []
 
+    # Nothing is prepared, so there is nothing to forget.
+    begin_fetch = fetch
+
     async def read(self, sql: str, args: Sequence[Any]) -> tuple[list[str], Rows]:
         """Run a statement and return the names of its columns with the rows; by the library, which keeps the names."""
         await self._send(sql, args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
@@ -104,6 +104,23 @@ class PostgreSQLConnection(Connection):
             return await self.raw.fetch(sql, *args)
 
     def _keep(self, sql: str) -> None:
+    def begin_fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
+        """Run a statement; one that asyncpg has prepared by asyncpg's own coroutine, and none of ours round it."""
+        statement = self._statements.get(sql)
+        if statement is None or statement.closed:
+            return self.fetch(sql, args)
+        return self._run(statement, args, "", 0, False, None)  # type: ignore[no-any-return]  # what gives the records
+
+    async def forget_changed(self, error: BaseException) -> bool:
+        """Forget the statements whose tables or types have changed; tell whether this one has not run."""
+        if not isinstance(error, _CHANGED):
+            return False
+        try:
+            await self._forget_changed(error)
+        except _CHANGED:
+            return False
+        return True
+
         """Note the statement that asyncpg has prepared for a text, if it keeps it."""
         statement = self.raw._stmt_cache.get((sql, asyncpg.Record, False))
         if statement is not None:
@@ -168,6 +185,13 @@ class PostgreSQLConnection(Connection):
     async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
         """Run an insert and return its RETURNING rows."""
         return await self.fetch(sql, args), None
+        statement = self._statements.get(sql)
+        if statement is not None and not statement.closed:
+            # As ``fetch`` does, without its coroutine.
+            try:
+                return await self._run(statement, args, "", 0, False, None), None
+            except _CHANGED as error:
+                await self._forget_changed(error)
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each argument list, in one round trip and one transaction."""

@@ -75,7 +75,7 @@ class SharedReader:
         # The face of a pool: there is always a connection, and it is this. Every read passes here, so no Python is spent on it.
         self.kept = SimpleNamespace(pop=repeat(self).__next__)
         # The face of a connection.
-        self.fetch = partial(self._run, run_fetch)
+        self.fetch = self.begin_fetch = partial(self._run, run_fetch)
         self.execute = partial(self._run, run_execute)
         self.insert = partial(self._run, run_insert)
         #: Makes results of the rows where they are read; its arguments are those of ``run_made``.
@@ -90,6 +90,10 @@ class SharedReader:
 
     def release_after(self, connection: Self, error: BaseException) -> None:
         """Nothing: a job leaves by itself."""
+
+    async def forget_changed(self, error: BaseException) -> bool:
+        """Nothing: SQLite prepares its statements anew by itself."""
+        return False
 
     @property
     def is_closed(self) -> bool:

@@ -60,6 +60,50 @@ _OWN_TEXTS = 16
 
 class RowsPlan:
     """A compiled read.
+class TablesRead:
+    """The tables that a statement reads, looked for when its rows are first cached: those of most never are."""
+
+    __slots__ = ("_found", "_statement")
+
+    def __init__(self, statement: Select | Compound) -> None:
+        self._statement: Select | Compound | None = statement
+        self._found: tuple[str, ...] | None = None
+
+    def __call__(self) -> tuple[str, ...] | None:
+        """Return them; ``None`` where its result must not be kept."""
+        statement = self._statement
+        if statement is not None:
+            self._found = result_cache.tables_read(statement)
+            self._statement = None
+        return self._found
+
+
+class _Optimizer:
+    """Tells whether reads are optimized, which is a part of their shape, for less than the settings' look-up of a name.
+
+    Attributes:
+        is_on: What ``QUERY_OPTIMIZER`` says; ``None`` until somebody looks, and after a change.
+    """
+
+    __slots__ = ("is_on",)
+
+    def __init__(self) -> None:
+        self.is_on: bool | None = None
+        settings.watchers.append(self._settings_changed)
+
+    def _settings_changed(self, names: frozenset[str], _begins: bool) -> None:
+        if "QUERY_OPTIMIZER" in names:
+            self.is_on = None
+
+    def look(self) -> bool:
+        """Read the setting."""
+        self.is_on = found = settings.QUERY_OPTIMIZER
+        return found
+
+
+_optimizer = _Optimizer()
+
+
 
     ``bind`` gives text and arguments, ``make`` turns rows into results, which ``makes_apart`` lets the database do where it reads
     them; ``tables`` are what it reads.
@@ -82,7 +126,8 @@ def read_database(queryset: Any) -> Database:
     """Return the database that a queryset reads from: its own alias, or the router's choice."""
     alias = queryset._db
     if alias is None:
-        if not settings.DATABASE_ROUTERS:
+        # Not by the settings, whose look-up of a name is a hundredth of all that a row by key costs the client.
+        if router.is_mute or not router.routers:
             hints = queryset._hints
             alias = _hinted(hints) if hints else DEFAULT_ALIAS
         elif queryset._for_write or queryset.query.extras.lock is not None:
@@ -103,7 +148,7 @@ def write_alias(queryset: Any) -> str:
     if alias is not None:
         return alias
     hints = queryset._hints
-    if settings.DATABASE_ROUTERS:
+    if not router.is_mute and router.routers:
         return router.db_for_write(queryset.model, **hints)
     return _hinted(hints) if hints else DEFAULT_ALIAS
 
@@ -116,7 +161,10 @@ def _hinted(hints: dict[str, Any]) -> str:
 
 def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None = None) -> RowsPlan:
     """Return the compiled read of a query, from the database's cache or made now."""
-    key = (kind, limit, query.key(), settings.QUERY_OPTIMIZER)
+    is_optimized = _optimizer.is_on
+    if is_optimized is None:
+        is_optimized = _optimizer.look()
+    key = (kind, limit, query.key(), is_optimized)
     plan: Any = database.statements.get(key)
     if plan.__class__ is dict:
         plan = plan.get(query.high - query.low)  # type: ignore[operator]  # kept by limit: so the query is sliced
@@ -160,6 +208,8 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
     ordered = limit is None or query.is_sliced
     rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
     if limit is not None and query.high is None:
+    if limit is not None and settings.QUERY_OPTIMIZER and _names_one_row(query):
+        limit = None
         size = limit
     compiled = compile_statement(_with_limit(rows.statement, size), dialect)
     one = None
@@ -181,6 +231,26 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
 
 async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
     """Return the rows of a compiled read, by way of the result cache where the queryset asks for it."""
+def _names_one_row(query: Query) -> bool:
+    """Whether the conditions name the model's key, and beside it nothing but columns of the row itself.
+
+    Then a limit stops nothing, and PostgreSQL would carry out a step more for it: a twentieth of what it does for a row by key.
+    """
+    meta = query.model._meta
+    if query.extras is not NO_EXTRAS or query.is_sliced or not meta.managed:
+        return False
+    found = set()
+    for names in query.where:
+        if names.__class__ is not tuple:
+            return False
+        for name in names:
+            field = meta.pk if name == "pk" else meta.fields_map.get(name)
+            if field is None or not field.concrete or field.many_to_many:
+                return False
+            found.add(field)
+    return meta.pk in found
+
+
     if caching is None:
         return await database.fetch(sql, args)
     return await cached_rows(database, sql, args, plan.tables, caching)
@@ -265,7 +335,10 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> Rows
         if value.__class__ not in SCALARS:
             return None
     names = tuple(kwargs)
-    key = ("get", query.model, query.where, names, settings.QUERY_OPTIMIZER)
+    is_optimized = _optimizer.is_on
+    if is_optimized is None:
+        is_optimized = _optimizer.look()
+    key = ("get", query.model, query.where, names, is_optimized)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
         filtered = query.filtered((), kwargs, negate=False, where="get")

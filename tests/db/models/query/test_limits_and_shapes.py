@@ -13,7 +13,7 @@ from covet.db.database import Database
 from covet.db.errors import NotSupportedError
 from covet.db.models import Q
 from covet.db.observe import record_queries
-from tests._apps.blog.models import Article, Author, Tag
+from tests._apps.blog.models import Article, Author, Comment, Tag
 
 
 async def test_a_list_longer_than_any_limit_filters_and_excludes(blog: Database) -> None:
@@ -90,3 +90,40 @@ async def test_shapes_that_look_alike_are_never_mixed_up(blog: Database) -> None
                 assert await rows.all().count() == count
                 assert len(await rows.all()) == count
                 assert await rows.all().exists() is bool(count)
+
+
+async def _get_has_limit(rows: Any, **names: Any) -> bool:
+    with record_queries() as queries:
+        await rows.get(**names)
+    return "LIMIT" in queries[-1].sql
+
+
+async def test_a_row_by_key_is_asked_for_without_a_limit(blog: Database) -> None:
+    author = await Author.objects.create(name="a")
+    row = await Article.objects.create(title="x", views=3, author=author)
+    comments = [await Comment.objects.create(article=row, text=str(number)) for number in range(22)]
+
+    assert not await _get_has_limit(Article.objects, pk=row.pk)
+    assert not await _get_has_limit(Article.objects, id=row.pk, title="x", author=author.pk)
+    assert not await _get_has_limit(Article.objects.filter(views=3), pk=row.pk)
+    # These may find more rows than one, or many times the same.
+    assert await _get_has_limit(Article.objects, title="x")
+    assert await _get_has_limit(Article.objects, pk__gte=row.pk)
+    assert await _get_has_limit(Article.objects.exclude(views=4), pk=row.pk)
+    assert await _get_has_limit(Article.objects, pk=row.pk, comments__text="1")
+    assert await _get_has_limit(Article.objects, pk=row.pk, comments=comments[0].pk)
+    with pytest.raises(Article.MultipleObjectsReturned, match="more than 20"):
+        await Article.objects.get(pk=row.pk, comments__pk__gt=0)
+    with override(QUERY_OPTIMIZER=False):
+        assert await _get_has_limit(Article.objects, pk=row.pk)
+
+
+async def test_a_row_by_key_of_a_table_of_others_keeps_its_limit(
+    blog: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether what a view calls a key is one."""
+    author = await Author.objects.create(name="a")
+    row = await Article.objects.create(title="x", author=author)
+    monkeypatch.setattr(Article._meta, "managed", False)
+    # Another shape than that of other tests, whose statement is kept.
+    assert await _get_has_limit(Article.objects.filter(title="x", views=0), pk=row.pk)

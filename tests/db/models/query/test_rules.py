@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import inspect
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -506,6 +507,27 @@ async def test_a_forgotten_await_is_told() -> None:
 def _forget() -> None:
     coroutine = Author.objects.get(pk=1)
     del coroutine
+
+
+async def test_a_manager_gives_the_methods_that_its_queryset_has_now(
+    blog: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = await Author.objects.create(name="x")
+    assert inspect.iscoroutinefunction(Author.objects.get)
+    assert await Author.objects.get(pk=author.pk) == author
+
+    async def instead(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.model, args, kwargs
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(Author.objects.all()), "get", instead)
+        assert await Author.objects.get(1, pk=2) == (Author, (1,), {"pk": 2})
+    with monkeypatch.context() as patched:
+        patched.setattr(Author.objects, "get", lambda **names: names)
+        assert Author.objects.get(pk=3) == {"pk": 3}
+    assert await Author.objects.get(pk=author.pk) == author
+    other = Author.objects.db_manager("other")
+    assert other.all()._db == "other" and other.get.__self__ is not Author.objects.get.__self__
 
 
 @pytest.mark.row("queries.paginator")
