@@ -396,7 +396,6 @@ class Database:
             return error
         return self.driver.translate(error, sql) or error
 
-    async def _failed(self, pool: Pool, connection: Connection, error: BaseException, sql: str) -> BaseException:
     async def _may_repeat(self, pool: Pool, connection: Connection, error: BaseException) -> bool:
         """Tell whether a statement that failed has not run, and can do so the long way; its connection is given back then."""
         if self.driver.was_not_sent(error):
@@ -412,6 +411,7 @@ class Database:
             pool.release(connection)
         return may_repeat
 
+    async def _failed(self, pool: Pool, connection: Connection, error: BaseException, sql: str) -> BaseException:
         """Give the connection back after a failure and return what to raise."""
         found = self.explain(error, sql)
         try:

@@ -89,6 +89,7 @@ class Connection(ABC):
     @abstractmethod
     def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
         """Run a statement and return how many rows it changed."""
+
     def begin_fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows; for who asks ``forget_changed`` when it fails, which ``fetch`` does by itself."""
         return self.fetch(sql, args)
@@ -96,7 +97,6 @@ class Connection(ABC):
     async def forget_changed(self, error: BaseException) -> bool:
         """After a failure: forget what was prepared for tables that have changed since, and tell whether the statement can run again."""
         return False
-
 
     @abstractmethod
     def insert(self, sql: str, args: Sequence[Any]) -> Awaitable[Inserted]:

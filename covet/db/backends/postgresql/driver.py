@@ -103,7 +103,6 @@ class PostgreSQLConnection(Connection):
             await self._forget_changed(error)
             return await self.raw.fetch(sql, *args)
 
-    def _keep(self, sql: str) -> None:
     def begin_fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement; one that asyncpg has prepared by asyncpg's own coroutine, and none of ours round it."""
         statement = self._statements.get(sql)
@@ -121,6 +120,7 @@ class PostgreSQLConnection(Connection):
             return False
         return True
 
+    def _keep(self, sql: str) -> None:
         """Note the statement that asyncpg has prepared for a text, if it keeps it."""
         statement = self.raw._stmt_cache.get((sql, asyncpg.Record, False))
         if statement is not None:
@@ -184,7 +184,6 @@ class PostgreSQLConnection(Connection):
 
     async def insert(self, sql: str, args: Sequence[Any]) -> Inserted:
         """Run an insert and return its RETURNING rows."""
-        return await self.fetch(sql, args), None
         statement = self._statements.get(sql)
         if statement is not None and not statement.closed:
             # As ``fetch`` does, without its coroutine.
@@ -192,6 +191,7 @@ class PostgreSQLConnection(Connection):
                 return await self._run(statement, args, "", 0, False, None), None
             except _CHANGED as error:
                 await self._forget_changed(error)
+        return await self.fetch(sql, args), None
 
     async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
         """Run a statement for each argument list, in one round trip and one transaction."""

@@ -58,26 +58,6 @@ _GET_LIMIT = 21
 _OWN_TEXTS = 16
 
 
-class RowsPlan:
-    """A compiled read.
-class TablesRead:
-    """The tables that a statement reads, looked for when its rows are first cached: those of most never are."""
-
-    __slots__ = ("_found", "_statement")
-
-    def __init__(self, statement: Select | Compound) -> None:
-        self._statement: Select | Compound | None = statement
-        self._found: tuple[str, ...] | None = None
-
-    def __call__(self) -> tuple[str, ...] | None:
-        """Return them; ``None`` where its result must not be kept."""
-        statement = self._statement
-        if statement is not None:
-            self._found = result_cache.tables_read(statement)
-            self._statement = None
-        return self._found
-
-
 class _Optimizer:
     """Tells whether reads are optimized, which is a part of their shape, for less than the settings' look-up of a name.
 
@@ -104,6 +84,8 @@ class _Optimizer:
 _optimizer = _Optimizer()
 
 
+class RowsPlan:
+    """A compiled read.
 
     ``bind`` gives text and arguments, ``make`` turns rows into results, which ``makes_apart`` lets the database do where it reads
     them; ``tables`` are what it reads.
@@ -206,10 +188,10 @@ def _with_limit(statement: Select | Compound, size: int | None) -> Select | Comp
 def _compile_rows(query: Query, kind: str, database: Database, limit: int | None, size: int | None = None) -> RowsPlan:
     dialect = database.dialect
     ordered = limit is None or query.is_sliced
-    rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
-    if limit is not None and query.high is None:
     if limit is not None and settings.QUERY_OPTIMIZER and _names_one_row(query):
         limit = None
+    rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
+    if limit is not None and query.high is None:
         size = limit
     compiled = compile_statement(_with_limit(rows.statement, size), dialect)
     one = None
@@ -229,8 +211,6 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
     return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty, makes_apart=apart)
 
 
-async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
-    """Return the rows of a compiled read, by way of the result cache where the queryset asks for it."""
 def _names_one_row(query: Query) -> bool:
     """Whether the conditions name the model's key, and beside it nothing but columns of the row itself.
 
@@ -251,6 +231,8 @@ def _names_one_row(query: Query) -> bool:
     return meta.pk in found
 
 
+async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
+    """Return the rows of a compiled read, by way of the result cache where the queryset asks for it."""
     if caching is None:
         return await database.fetch(sql, args)
     return await cached_rows(database, sql, args, plan.tables, caching)
