@@ -385,6 +385,31 @@ async def test_rows_that_do_not_fit_are_told_with_their_table(database, make_loa
     assert "covet_new_" not in str(caught.value)
 
 
+async def test_texts_that_are_no_numbers_are_in_the_way_of_a_number(database, make_loader):
+    """On every database, so that none is left in a column of numbers; those that are numbers are converted."""
+
+    def named(*names):
+        async def fill(apps, schema_editor):
+            for name in names:
+                await apps.get_model("blog", "Author").objects.create(name=name)
+
+        return migrations.RunPython(fill, migrations.RunPython.noop)
+
+    def history(*names):
+        return make_loader(
+            ("blog.0001", [create_author(), named(*names)]),
+            ("blog.0002", [migrations.AlterField("author", "name", models.IntegerField())], ["blog.0001"]),
+        )
+
+    with pytest.raises(MigrationFailed, match=r"blog\.0002 failed at 'Alter field name on author'"):
+        await Executor(database, history("12", "twelve")).migrate()
+
+    loader = history("12", "-3")
+    await Executor(database, loader).migrate([("blog", None)])
+    await Executor(database, loader).migrate()
+    assert await values(database, loader, "blog", "author", "name") == [(12,), (-3,)]
+
+
 async def test_a_new_column_without_null_and_default_says_what_it_needs(database, make_loader):
     async def one(apps, schema_editor):
         await apps.get_model("blog", "Author").objects.create(name="Ann")

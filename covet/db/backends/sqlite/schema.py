@@ -13,11 +13,14 @@ from covet.db.backends.blocks import Atomic
 from covet.db.backends.schema import SchemaEditor
 from covet.db.backends.sqlite.introspection import Reader
 from covet.db.backends.table_changes import Changes, compare
-from covet.db.errors import ForeignKeyViolation, NotSupportedError
+from covet.db.errors import DataError, ForeignKeyViolation, NotSupportedError
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
 
 __all__ = ["Editor"]
+
+_TEXTS = frozenset({"char", "varchar", "text"})
+_NUMBERS = frozenset({"smallint", "integer", "bigint", "float", "decimal", "boolean"})
 
 
 class _Writer(DDLWriter):
@@ -141,6 +144,7 @@ class Editor(SchemaEditor):
                 f"INSERT INTO {writer.name(temporary)} ({', '.join(targets)}) "
                 f"SELECT {', '.join(sources)} FROM {writer.name(new.name)}"
             )
+            await self._refuse_texts(changes, old, new, temporary)
         await self.run(f"DROP TABLE {writer.name(new.name)}")
         # With the old behaviour of RENAME, tables that refer to this one by name are left alone.
         await self.run("PRAGMA legacy_alter_table = ON")
@@ -153,6 +157,23 @@ class Editor(SchemaEditor):
             await self.run(sql)
         for sql in kept:
             await self.run(sql)
+
+    async def _refuse_texts(self, changes: Changes, old: TableDef, new: TableDef, filled: str) -> None:
+        """Raise where a text became a number and some are none: SQLite keeps them as texts, the others refuse them."""
+        if self.collect:
+            return
+        back = {after: before for before, after in changes.renamed.items()}
+        before = {column.name: column.type.kind for column in old.columns}
+        for column in new.columns:
+            if before.get(back.get(column.name, column.name)) not in _TEXTS or column.type.kind not in _NUMBERS:
+                continue
+            name, table = self.writer.name(column.name), self.writer.name(filled)
+            rows = await self.database.fetch(f"SELECT COUNT(*) FROM {table} WHERE TYPEOF({name}) = 'text'")
+            if rows[0][0]:
+                raise DataError(
+                    f"{rows[0][0]} rows of '{new.name}' hold texts in '{column.name}' that are no numbers: change them first.",
+                    alias=self.alias,
+                )
 
     def _copied(self, changes: Changes, old: TableDef, new: TableDef) -> tuple[list[str], list[str]]:
         """Return the columns to fill and what fills them."""
