@@ -314,6 +314,9 @@ def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
     return ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")
 
 
+_NO_ROWS: Final = (QuerySet, BaseManager, BaseException, Problem, type)
+
+
 class _Omitting:
     """Writes values of a schema without what was not set, is a default, or is None; as ``Writer`` does all of them."""
 
@@ -363,6 +366,9 @@ class _Source:
         """Return the value as the schema, checked; what the schema does not show is left out."""
         if type(value) is self.schema:
             return value
+        # A schema whose fields all have defaults would find its own in them.
+        if isinstance(value, _NO_ROWS):
+            unmeant.refuse_as_one(value)
         try:
             return self.schema.model_validate(value, from_attributes=True, context=OUTPUT, extra="ignore")
         except PydanticError as error:
@@ -465,6 +471,12 @@ class _Many:
             value = await value
         elif self.short is not None and type(value) is list and (written := self.short(value)) is not None:
             return written
+        if not hasattr(value, "__iter__"):
+            unmeant.refuse(value)
+            raise ResponseMismatch(
+                f"The handler returned {type(value).__name__}, and the answer is a list. Return a list or a queryset, or write "
+                "response= without list[…]."
+            )
         items = list(value)
         if items and all(isinstance(item, Model) for item in items):
             kinds = {type(item) for item in items}

@@ -10,11 +10,12 @@ from types import CodeType
 from typing import Any
 
 from covet.concurrency import unawaited
+from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
 from covet.problems import Problem
 from covet.rest.errors import ResponseMismatch
 
-__all__ = ["refuse", "refuse_inside", "refuse_spent", "refusing_pairs"]
+__all__ = ["refuse", "refuse_as_one", "refuse_inside", "refuse_spent", "refusing_pairs"]
 
 
 def refuse(value: Any) -> None:
@@ -33,6 +34,10 @@ def refuse(value: Any) -> None:
         )
     if type(value) is Problem:
         raise _problem()
+    if isinstance(value, type):
+        raise ResponseMismatch(
+            f"The handler returned the class {value.__name__} itself. Write return {value.__name__}(…)."
+        )
     if inspect.isasyncgen(value):
         raise ResponseMismatch(
             "The handler yields, and does not say what. Write its return type: -> AsyncIterator[…], of what it yields, or of "
@@ -42,6 +47,19 @@ def refuse(value: Any) -> None:
     if called:
         raise ResponseMismatch(
             f"The handler returned what {called}() gives and did not await it. Write return await …."
+        )
+
+
+def refuse_as_one(value: Any) -> None:
+    """Refuse what the schema of one value cannot be read from, and what ``refuse`` does.
+
+    Raises:
+        ResponseMismatch: It is such a thing.
+    """
+    refuse(value)
+    if isinstance(value, (QuerySet, BaseManager)):
+        raise ResponseMismatch(
+            f"The handler returned {value!r}, and the answer is one row. Write return await ….get(…), or response=list[…] for all."
         )
 
 

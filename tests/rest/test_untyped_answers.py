@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from covet.exceptions import ImproperlyConfigured
-from covet.http import ProblemResponse, Request, Response, status
+from covet.http import NotFound, ProblemResponse, Request, Response, status
 from covet.problems import Problem
-from covet.rest import Router, permissions
+from covet.rest import ModelSchema, Router, Schema, permissions
 from covet.rest.annotations import makes_pairs
 from covet.rest.render import UNSET, plan_response
 from covet.templates import TemplateResponse
@@ -287,3 +287,45 @@ async def test_a_queryset_without_a_schema_is_told_to_name_one(site: Site) -> No
 
     assert answer.status_code == 500
     assert "Write response=list[ArticleOut] or response=Page[ArticleOut] at the route." in answer.json()["detail"]
+
+
+class Settled(Schema):
+    """A schema that everything fits, since nothing is required."""
+
+    count: int = 0
+
+
+class TagKey(ModelSchema, model=Tag, fields=["id"]): ...
+
+
+async def fetched() -> Settled:
+    return Settled()
+
+
+@pytest.mark.parametrize(
+    ("response", "value", "said"),
+    [
+        (TagKey, lambda: Tag.objects.all(), "the answer is one row. Write return await ….get(…), or response=list[…]"),
+        (TagKey, lambda: Tag.objects, "the answer is one row"),
+        (Settled, lambda: NotFound("none"), "Write raise NotFound(…)."),
+        (Settled, lambda: Problem(409), "Write return ProblemResponse(problem)"),
+        (Settled, lambda: Settled, "returned the class Settled itself. Write return Settled(…)."),
+        (Settled | None, lambda: Settled, "returned the class Settled itself. Write return Settled(…)."),
+        (list[TagKey], lambda: Tag(id=1), "returned Tag, and the answer is a list."),
+        (list[Settled], lambda: fetched(), "did not await it"),
+        (list[Settled], lambda: None, "The handler returned None."),
+    ],
+)
+async def test_what_a_schema_of_defaults_would_take_is_refused(
+    site: Site, response: Any, value: Any, said: str
+) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/x", response=response)
+    async def read() -> Any:
+        return value()
+
+    answer = await (await site([path("", include(api))], DEBUG=True)).get("/x")
+
+    assert answer.status_code == 500
+    assert said in answer.json()["detail"]
