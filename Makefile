@@ -11,7 +11,7 @@ TYPING_TESTS ?= tests/_typing
 COVET_CONFORMANCE ?= check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup rust services test conformance check lint format types arch docs docs-serve build bench soak changelog clean
+.PHONY: help demo setup rust services test conformance check lint format types arch docs docs-serve compiled build bench soak changelog clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -80,6 +80,13 @@ docs: $(VENV)/.dev ## build the documentation, strictly
 
 docs-serve: $(VENV)/.dev ## the documentation at http://127.0.0.1:8001
 	$(BIN)/mkdocs serve -a 127.0.0.1:8001
+
+# pytest rewrites what a test module asserts, which takes longer than all else of a collection: once for all workers, and not
+# under coverage. Processes that may write no bytecode find that of covet/ as well.
+compiled: $(VENV)/.dev ## the bytecode of covet/ and of the tests, which collects them
+	@$(BIN)/python -m compileall -q covet
+	@mkdir -p build && env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq -n 0 >build/collected || \
+	{ cat build/collected; exit 1; }
 
 build: $(VENV)/.dev ## the wheels (covet; covet_rust for any Python and for this one) and the source archive, into dist/
 	$(BIN)/python -m build -q --outdir dist .
