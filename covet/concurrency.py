@@ -82,10 +82,10 @@ async def to_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     return await loop.run_in_executor(_pools.at(depth), lambda: context.run(function, *args, **kwargs))
 
 
-def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the event loop that serves, from sync code in a thread, and return its result.
+def run_sync(awaitable: Awaitable[T]) -> T:
+    """Run a coroutine, a queryset or anything else that is awaited on the event loop that serves; return its result.
 
-    The coroutine runs with a copy of this thread's context, so it joins the request's transaction, language and user.
+    Called from sync code in a thread. What is awaited runs with a copy of this thread's context, so it joins the request's transaction, language and user.
 
     Raises:
         RuntimeError: Called on the loop's own thread (write ``await`` there), or no loop is running.
@@ -95,20 +95,25 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         pass
     else:
-        name = getattr(coroutine, "__qualname__", "coroutine")
-        coroutine.close()
+        called = unawaited(awaitable)
+        what = type(awaitable).__name__ if called is None else f"{called}(…)"
         raise RuntimeError(
-            f"run_sync({name}(…)) was called on the event loop's own thread, where it would wait for itself. "
-            f"Write `await {name}(…)` in an async function instead."
+            f"run_sync({what}) was called on the event loop's own thread, where it would wait for itself. "
+            f"Write `await {what}` in an async function instead."
         )
     loop = _loop.get() or _pools.serving
     if loop is None or loop.is_closed() or not loop.is_running():
-        coroutine.close()
+        unawaited(awaitable)  # ended, so that Python does not warn of it as well
         raise RuntimeError(
             "run_sync() found no running event loop. Call it from a sync view, command, receiver or template function; "
             "in a script write covet.run(coroutine), in a test that is not async ask for the fixture db; fixtures are async."
         )
+    coroutine = awaitable if isinstance(awaitable, Coroutine) else _awaited(awaitable)
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 class serving_loop:

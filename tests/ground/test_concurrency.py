@@ -31,6 +31,24 @@ async def test_a_thread_gets_back_to_its_loop_with_its_context():
     assert worker is not thread
 
 
+class Query:
+    """Awaitable and no coroutine, as querysets are."""
+
+    def __await__(self):
+        return read().__await__()
+
+
+@pytest.mark.row("contract.run_sync")
+async def test_whatever_is_awaited_is_run_as_a_coroutine_is():
+    current.set("there")
+
+    value, thread = await to_thread(lambda: run_sync(Query()))
+
+    assert (value, thread) == ("there", threading.current_thread())
+    with pytest.raises(RuntimeError, match=r"Write `await Query`"):
+        run_sync(Query())
+
+
 @pytest.mark.row("contract.run_sync")
 async def test_run_sync_on_the_loops_own_thread_says_what_to_write():
     with pytest.raises(RuntimeError, match=r"Write `await read\(…\)`"):
