@@ -85,6 +85,7 @@ READS: Final = frozenset(
 """The settings that endpoints are compiled from; ``UrlsPart`` compiles its routes anew when one changes."""
 
 _ACTIONS: Final[dict[str, Action]] = {"POST": "add", "PUT": "change", "PATCH": "change", "DELETE": "delete"}
+_BARE: Final = (204, 205, 304)
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CONVERTED: Final = {"IntConverter": int, "StringConverter": str, "SlugConverter": str, "PathConverter": str}
 
@@ -247,6 +248,11 @@ class Compiled:
             )
         self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
+        if self.status in _BARE and self.plan.schema not in (None, UNSET, Any):
+            raise ImproperlyConfigured(
+                f"{where}: an answer of {self.status} has no body, and {getattr(shown, '__name__', shown)} would be one. Write "
+                "-> None, or take another status."
+            )
         self.model = endpoint.model or self.plan.model
         try:
             self.permissions = access.effective(endpoint.permissions, self.model)

@@ -804,3 +804,30 @@ async def test_a_prefix_without_its_slash_is_told_once(site: Any) -> None:
     assert "path('api/', include(…))" in str(found.hint)
     assert await told("api/") == []
     assert await told("") == []
+
+
+@pytest.mark.parametrize("said", [{"response": Item}, {}, {"response": list[int]}], ids=["response", "returns", "list"])
+async def test_a_status_without_a_body_and_a_body_is_refused_at_the_start(site: Any, said: dict[str, Any]) -> None:
+    api = Router()
+
+    @api.delete("/x", status=204, **said)
+    async def remove() -> Item: ...
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"remove: an answer of 204 has no body, and .* would be one. Write -> None"
+    ):
+        await serve(site, api)
+
+
+@pytest.mark.parametrize("returns", [None, Response, Any], ids=["None", "Response", "Any"])
+async def test_a_status_without_a_body_takes_what_has_none(site: Any, returns: Any) -> None:
+    api = Router(permissions=[permissions.AllowAny])
+
+    async def remove():  # type: ignore[no-untyped-def]  # each way in turn
+        return Response(status=204) if returns is Response else None
+
+    remove.__annotations__ = {"return": returns}
+    api.delete("/x", status=204)(remove)
+    answer = await (await serve(site, api)).delete("/api/x")
+
+    assert (answer.status_code, answer.content) == (204, b"")
