@@ -226,8 +226,16 @@ def _why(name: str, label: str, error: Exception, apps: Sequence[str]) -> str:
 def _hint(error: Exception) -> str:
     from covet.porting.hints import import_hint, use_hint  # only a mistake needs them, and they read syntax trees
 
-    hint = import_hint(error) or use_hint(error)
+    hint = import_hint(error) or use_hint(error) or _near(error)
     return f".{hint}" if hint else ""
+
+
+def _near(error: Exception) -> str:
+    """The nearest name of the project's module that has none of that name, as in ``path("", views.hoem)``."""
+    if not (isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and isinstance(error.name, str)):
+        return ""
+    near = suggest(error.name, sorted(name for name in vars(error.obj) if not name.startswith("_")))
+    return f" Did you mean '{near}'?" if near else ""
 
 
 def _place(error: Exception) -> str:

@@ -16,9 +16,12 @@ from typing import Any
 
 import click
 
+from covet import timezone
 from covet.apps.lifecycle import started
 from covet.apps.registry import apps
 from covet.conf import settings
+from covet.db import connection, models
+from covet.db.models import functions
 from covet.management.decorator import ALL, command
 from covet.management.output import note
 from covet.text import pluralize
@@ -49,11 +52,17 @@ def shell(*, source: str | None, no_imports: bool, plain: bool) -> int | None:
 
 
 def imported_names() -> dict[str, Any]:
-    """Return every model by its name, ``settings`` and ``apps``; where two apps share a name, the first has it."""
+    """Return every model by its name, ``settings``, ``apps`` and what queries are made of.
+
+    Where two apps share a name, the first has it.
+    """
     names: dict[str, Any] = {}
     for model in apps.get_models() if apps.all_models else []:
         names.setdefault(model.__name__, model)
     names.update({"settings": settings, "apps": apps})
+    tools = {"connection": connection, "functions": functions, "models": models, "timezone": timezone}
+    for name, tool in tools.items():
+        names.setdefault(name, tool)
     return names
 
 

@@ -350,7 +350,7 @@ def _backend(engine: str, schemes: Mapping[str, str]) -> str:
     short = engine.rpartition(".")[2] if engine.startswith(("covet.", "django.")) else engine
     if short in schemes:
         return schemes[short]
-    if "." in engine and not engine.startswith("django."):
+    if "." in engine and not engine.startswith(("django.", "covet.db.backends.")):
         return engine
     near = _DJANGO.get(short) or suggest(short, schemes)
     if short in _DJANGO:

@@ -165,6 +165,13 @@ def test_an_app_without_the_module_is_passed_over_and_a_broken_one_is_named(pack
     assert "nothing_of_that_name" in message
 
 
+def test_the_nearest_name_of_a_module_is_told(package):
+    broken = package("broken", {"views.py": "def home(): ...\n", "models.py": "from . import views\nviews.hoem\n"})
+
+    with pytest.raises(AppError, match=r"has no attribute 'hoem'\. Did you mean 'home'\?"):
+        Apps().setup([broken], [ModelsLike])
+
+
 def test_a_syntax_error_is_shown_with_its_line(package):
     broken = package("broken", {"models.py": "x = 1\ny =\n"})
 

@@ -34,6 +34,13 @@ def test_a_forgotten_await_is_told(manage):
     assert "KeyError" not in done.stderr
 
 
+def test_what_queries_are_made_of_is_imported(manage):
+    done = manage("shell", "-c", "print(models.Q(a=1), functions.Lower('a'), type(connection), timezone.now().tzinfo)")
+
+    assert done.returncode == 0, done.stderr
+    assert "Lower" in done.stdout and "UTC" in done.stdout
+
+
 def test_no_imports_means_none(manage):
     assert "NameError" in manage("shell", "--no-imports", "-c", "settings").stderr
 

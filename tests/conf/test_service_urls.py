@@ -83,6 +83,7 @@ def test_another_backend_is_named_by_its_path():
         ({"url": "sqlite:///d", "pool": {"max_size": 0}}, "min_size ≤ max_size"),
         ({"url": "sqlite:///d", "atomic_requests": "perhaps"}, "must be true or false"),
         ({"ENGINE": "django.db.backends.oracle", "NAME": "d"}, "no backend that Covet knows"),
+        ({"ENGINE": "covet.db.backends.oracle", "NAME": "d"}, "no backend that Covet knows"),
         ({"ENGINE": "django.core.cache.backends.redis.RedisCache"}, "in place of the entry: 'redis://host:6379/0'"),
         (3, "a URL or a mapping"),
         ({"url": 3}, "must be text"),
