@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -13,6 +15,7 @@ import aiosqlite.core
 import pytest
 from msgspec.structs import replace
 
+from covet.conf.service_url import parse_database
 from covet.db import transaction
 from covet.db.backends.direct import Gate, Prompt
 from covet.db.backends.sqlite.worker import Worker
@@ -221,8 +224,8 @@ async def test_an_answer_that_ends_a_task_by_force_does_not_take_the_others_with
 
 async def test_the_thread_outlives_a_loop_that_was_closed(db: Database) -> None:
     queue: SimpleQueue[object] = SimpleQueue()
-    worker = Worker(queue)
     gone = asyncio.new_event_loop()
+    worker = Worker(queue, gone)
     gone.close()
     waiting: list[Any] = [Prompt(Gate(gone)), asyncio.Future(loop=gone)]
     for future in waiting:
@@ -233,3 +236,33 @@ async def test_the_thread_outlives_a_loop_that_was_closed(db: Database) -> None:
     await asyncio.to_thread(thread.join, 60)
     assert not thread.is_alive()
     assert not worker._done
+
+
+async def test_what_wakes_the_loop_is_closed_with_its_connection(db: Database) -> None:
+    assert db._readers is not None
+    worker = db._readers.kept[0].worker  # type: ignore[attr-defined]  # a connection of SQLite
+    loop = asyncio.get_running_loop()
+    wakes = worker._wakes
+    assert wakes is not None
+    assert (await db.fetch("SELECT 1"))[0][0] == 1
+    await db.close()
+
+    assert worker._wakes is None
+    assert not loop.remove_reader(wakes)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(wakes)
+
+
+async def test_loops_that_have_nothing_of_their_own_are_woken_in_the_usual_way(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "eventfd")
+    database = Database("default", parse_database(f"sqlite:///{tmp_path / 'plain.sqlite3'}"))
+    try:
+        assert [row[0] for row in await database.fetch("SELECT 1 UNION SELECT 2")] == [1, 2]
+        assert database._readers is not None
+        assert database._readers.kept[0].worker._wakes is None  # type: ignore[attr-defined]  # a connection of SQLite
+        found = await asyncio.gather(*[database.fetch(f"SELECT {number}") for number in range(20)])
+        assert [rows[0][0] for rows in found] == list(range(20))
+    finally:
+        await database.close()

@@ -291,7 +291,7 @@ class SQLiteDriver(Driver):
         thread: Any = aiosqlite.connect(
             target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
         )
-        worker = Worker(thread._tx)
+        worker = Worker(thread._tx, asyncio.get_running_loop())
         # A script that forgets to close its connections ends all the same; what was not committed is rolled back.
         thread._thread = Thread(target=worker.run, daemon=True)
         try:

@@ -6,6 +6,8 @@ while others wait in the queue an answer is held back for a moment, and the loop
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
@@ -63,12 +65,20 @@ class Worker:
 
     Args:
         queue: Pairs of a future, or ``None``, and what to call for it.
+        loop: The event loop in which the answers are waited for.
     """
 
-    __slots__ = ("_done", "_is_told", "_queue")
+    __slots__ = ("_done", "_is_told", "_loop", "_queue", "_wakes")
 
-    def __init__(self, queue: Any) -> None:
+    def __init__(self, queue: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._queue = queue
+        self._loop = loop
+        # asyncio's own way to wake a loop from another thread costs two reads of a socket, the second of which fails, and a handle:
+        # twice as much. Loops of another kind, and systems without it, are woken in the usual way.
+        self._wakes: int | None = None
+        if isinstance(loop, asyncio.SelectorEventLoop) and hasattr(os, "eventfd"):
+            self._wakes = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            loop.add_reader(self._wakes, self.hand_over, self._wakes)
         # Those that are answered, each with result and error: the thread appends, the loop takes.
         self._done: deque[tuple[direct.Prompt, Any, BaseException | None]] = deque()
         self._is_told = False
@@ -88,11 +98,11 @@ class Worker:
                 # aiosqlite's own: the connection is opened or closed.
                 self._answer(future, result, error)
                 if result is _STOP_RUNNING_SENTINEL:
+                    self._end()
                     return
                 del future, function, result, error
                 continue
             done.append((future, result, error))
-            loop = future.get_loop()
             may_wait = function.__class__ is Job
             # Before the loop hears of it: nobody's rows live on by this thread.
             del future, function, result, error
@@ -102,7 +112,7 @@ class Worker:
                 if now - since < _HELD_S:
                     continue
             since = None
-            self._tell(loop)
+            self._tell()
 
     def _answer(self, future: Any, result: Any, error: BaseException | None) -> None:
         if future is None:
@@ -116,18 +126,47 @@ class Worker:
             # The loop is closed, and who waited in it is gone.
             return
 
-    def _tell(self, loop: Any) -> None:
+    def _tell(self) -> None:
         if self._is_told:
             return
         self._is_told = True
+        wakes = self._wakes
         try:
-            loop.call_soon_threadsafe(self.hand_over)
+            if wakes is None:
+                self._loop.call_soon_threadsafe(self.hand_over)
+            elif self._loop.is_closed():
+                self._done.clear()
+            else:
+                os.eventfd_write(wakes, 1)
         except RuntimeError:
             # The loop is closed, and who waited in it is gone.
             self._done.clear()
 
-    def hand_over(self) -> None:
-        """Give the answers to those who wait for them; in the event loop."""
+    def _end(self) -> None:
+        """The thread is at its end, and wakes nobody any more: let the loop close what it is woken by, if it is still there."""
+        wakes = self._wakes
+        if wakes is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._close, wakes)
+        except RuntimeError:
+            os.close(wakes)
+
+    def _close(self, wakes: int) -> None:
+        self._wakes = None
+        self._loop.remove_reader(wakes)
+        os.close(wakes)
+        # What was answered before, and told by what is closed now.
+        self.hand_over()
+
+    def hand_over(self, wakes: int | None = None) -> None:
+        """Give the answers to those who wait for them; in the event loop.
+
+        Args:
+            wakes: What has woken the loop for it.
+        """
+        if wakes is not None:
+            os.eventfd_read(wakes)
         # First this: an answer that comes now is taken here or told anew.
         self._is_told = False
         done = self._done
@@ -144,4 +183,4 @@ class Worker:
         finally:
             if done:
                 # What waited ends the process, maybe; the others get their answer all the same.
-                self._tell(done[0][0].get_loop())
+                self._tell()
