@@ -10,8 +10,8 @@ from covet.http.errors import NotFound
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, RedirectResponse
 from covet.templates.engine import render_to_string
+from covet.urls.addresses import reverse
 from covet.urls.names import NoReverseMatch
-from covet.urls.reverse import reverse
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model

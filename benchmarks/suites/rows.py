@@ -12,8 +12,8 @@ import pydantic
 
 from benchmarks.measure import Work, compare, table
 from covet.accel import RowPlan
+from covet.accel.plans import Kind
 from covet.accel.twins import rows as twin
-from covet.accel.twins.rows import Kind
 from covet.schema import Schema, Writer
 
 NAMES = ["id", "title", "slug", "author", "views", "score", "published_at", "is_public"]

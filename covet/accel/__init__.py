@@ -23,8 +23,7 @@ from covet.accel.choice import (
     with_length,
     write_answer,
 )
-from covet.accel.twins.models import ModelShape
-from covet.accel.twins.rows import RowPlan
+from covet.accel.plans import ModelShape, RowPlan
 
 __all__ = [
     "Gate",

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from covet.accel.plans import RowPlan
     from covet.accel.twins.heads import PlainRequest
     from covet.accel.twins.models import ModelWriter
-    from covet.accel.twins.rows import RowPlan
     from covet.accel.twins.waiters import Gate, Prompt, Waiter
 
 __all__ = [

@@ -6,11 +6,10 @@ from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from covet.checks.messages import CheckMessage
-
 if TYPE_CHECKING:
     from covet.apps.config import AppConfig
     from covet.apps.registry import Apps
+    from covet.checks import CheckMessage
 
 __all__ = ["AppPart", "Found"]
 

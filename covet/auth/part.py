@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from covet import checks
 from covet.apps import AppPart
-from covet.checks import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.db.models.part import ModelsPart
 from covet.db.routers import router
@@ -24,7 +24,7 @@ class AuthPart(AppPart):
     tags = ("auth",)
     reads = frozenset({"AUTH_USER_MODEL", "AUTHENTICATION_BACKENDS"})
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Check the user model and the order of the middleware."""
         yield from _check_user_model(apps)
         yield from _check_middleware()
@@ -67,11 +67,11 @@ async def create_permissions(sender: AppConfig, **kwargs: Any) -> None:
         await Permission.objects.using(using).bulk_create(missing)
 
 
-def _check_user_model(apps: Apps) -> Iterable[CheckMessage]:
+def _check_user_model(apps: Apps) -> Iterable[checks.CheckMessage]:
     try:
         model = apps.get_model(settings.AUTH_USER_MODEL)
     except (LookupError, ValueError) as error:
-        yield Error(
+        yield checks.Error(
             f"AUTH_USER_MODEL is {settings.AUTH_USER_MODEL!r}: {error}",
             hint="Write it as 'app_label.ModelName' of an installed app.",
             id="auth.E000",
@@ -79,21 +79,23 @@ def _check_user_model(apps: Apps) -> Iterable[CheckMessage]:
         return
     username, required = getattr(model, "USERNAME_FIELD", None), getattr(model, "REQUIRED_FIELDS", ())
     if username is None:
-        yield Error(
+        yield checks.Error(
             "The user model names no USERNAME_FIELD.", hint="USERNAME_FIELD = 'email'", obj=model, id="auth.E004"
         )
         return
     if not isinstance(required, (list, tuple)):
-        yield Error("REQUIRED_FIELDS must be a list.", hint="REQUIRED_FIELDS = ['email']", obj=model, id="auth.E001")
+        yield checks.Error(
+            "REQUIRED_FIELDS must be a list.", hint="REQUIRED_FIELDS = ['email']", obj=model, id="auth.E001"
+        )
     elif username in required:
-        yield Error(
+        yield checks.Error(
             f"REQUIRED_FIELDS names {username!r}, which is the USERNAME_FIELD and asked for anyway.",
             hint=f"Leave {username!r} out of REQUIRED_FIELDS.",
             obj=model,
             id="auth.E002",
         )
     if not model._meta.get_field(username).unique:
-        yield Warning(
+        yield checks.Warning(
             f"The user model's USERNAME_FIELD {username!r} is not unique.",
             hint="Add unique=True, or use a backend that can tell users of one name apart.",
             obj=model,
@@ -101,11 +103,11 @@ def _check_user_model(apps: Apps) -> Iterable[CheckMessage]:
         )
 
 
-def _check_middleware() -> Iterable[CheckMessage]:
+def _check_middleware() -> Iterable[checks.CheckMessage]:
     order = list(settings.MIDDLEWARE)
     auth, session = "covet.auth.middleware.AuthenticationMiddleware", "covet.sessions.middleware.SessionMiddleware"
     if auth in order and (session not in order or order.index(session) > order.index(auth)):
-        yield Error(
+        yield checks.Error(
             "AuthenticationMiddleware needs SessionMiddleware before it in MIDDLEWARE.",
             hint=f"Put {session!r} above {auth!r}.",
             id="auth.E015",

@@ -34,7 +34,6 @@ from covet.db.backends.listening import (
 from covet.db.backends.pool import Pool
 from covet.db.backends.signals import connection_created
 from covet.db.backends.traces import leaves_no_trace, only_reads
-from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import ConnectionLost, DatabaseError, IntegrityError, InterfaceError
 from covet.db.freshness import freshness
 from covet.db.sql.dialect import Dialect
@@ -45,10 +44,12 @@ if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
     from covet.db.backends import blocks, holders, pinned, places, plans, session
     from covet.db.backends import cursor as cursors
+    from covet.db.backends import uncancelled as cancelling
     from covet.db.backends.introspection import Introspection
     from covet.db.backends.schema import SchemaEditor
 else:
     blocks = late_module(__name__, "covet.db.backends.blocks")
+    cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
     cursors = late_module(__name__, "covet.db.backends.cursor", "cursors")
     session = late_module(__name__, "covet.db.backends.session")
     plans = late_module(__name__, "covet.db.backends.plans")
@@ -378,7 +379,7 @@ class Database:
         finally:
             connection.holder = None
             try:
-                await uncancelled(chunks.aclose(), connection.terminate, limit_s=_CLOSE_CURSOR_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
+                await cancelling.uncancelled(chunks.aclose(), connection.terminate, limit_s=_CLOSE_CURSOR_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
             except BaseException as error:
                 failure = failure or error
                 if not isinstance(error, asyncio.CancelledError):

@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import get_running_loop
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.accel import with_length
 from covet.apps.registry import Apps
 from covet.handlers.disconnect import Disconnects
 from covet.handlers.http import HttpHandler
 from covet.handlers.part import HandlersPart
-from covet.handlers.proxies import behind_proxies
 from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
 from covet.http.response import JSON_TYPE, JSONResponse
 from covet.http.status import BODILESS, STATUSES, no_status
+from covet.loading import late_module
 from covet.types import ASGIApp, Receive, Scope, Send
 from covet.urls.mount import REST, Mount
-from covet.urls.reverse import script_prefix
+
+if TYPE_CHECKING:
+    from covet.handlers import proxies
+    from covet.urls import addresses
+else:
+    proxies = late_module(__name__, "covet.handlers.proxies")
+    addresses = late_module(__name__, "covet.urls.addresses")
 
 if sys.version_info >= (3, 12):
     from asyncio import current_task
@@ -69,7 +75,7 @@ class Application:
         kind = scope["type"]
         if kind == "websocket":
             if self.handler.proxies is not None:
-                scope = behind_proxies(scope, self.handler.proxies)
+                scope = proxies.behind_proxies(scope, self.handler.proxies)
             if self.handler.resolver.mounts and await self._websocket_of_mount(scope, receive, send):
                 return
             from covet.handlers.websocket import handle_websocket
@@ -133,7 +139,7 @@ def _serving(application: Application) -> ASGIApp:
             root = ""
         if root:
             # The server gives each request a context of its own, so nothing is to be put back.
-            script_prefix.set(root.rstrip("/"))
+            addresses.script_prefix.set(root.rstrip("/"))
             request._mounted(root)
         handle = handler.handle
         loop = get_running_loop()

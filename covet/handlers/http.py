@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from covet.apps.draining import draining
 from covet.handlers.errors import ErrorResponder
-from covet.handlers.proxies import trusting
 from covet.http.errors import HTTPException
 from covet.http.exception_handlers import Handlers
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
 from covet.http.request import Request
 from covet.http.response import Response
+from covet.loading import late_module
 from covet.middleware.base import SAFE, GetResponse
 from covet.middleware.chain import Hooks, fold
 from covet.middleware.skipping import by_route, choosing
@@ -26,7 +26,10 @@ from covet.urls.error_views import ErrorViews
 from covet.urls.resolver import CompiledRoute, Resolver
 
 if TYPE_CHECKING:
+    from covet.handlers import proxies as believing
     from covet.http.proxies import TrustedProxies
+else:
+    believing = late_module(__name__, "covet.handlers.proxies", "believing")
 
 __all__ = ["HttpHandler"]
 
@@ -115,7 +118,7 @@ class HttpHandler:
         call = choosing(resolver, chain.call, chains) if chains else chain.call
         self.handle: GetResponse = recording(call) if debug else call
         if proxies is not None:
-            self.handle = trusting(self.handle, proxies, policy)
+            self.handle = believing.trusting(self.handle, proxies, policy)
         self.layers = chain.layers
         self.websocket_hooks = chain.websocket_hooks
 

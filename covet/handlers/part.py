@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from covet import checks
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage
 from covet.conf import settings
 from covet.handlers.http import HttpHandler
 from covet.handlers.policy import POLICY_SETTINGS, check_proxies, policy_from_settings, proxies_from_settings
@@ -94,12 +94,12 @@ class HandlersPart(AppPart):
             self.handler.handle = budget.budget_per_request(settings.QUERY_BUDGET)(self.handler.handle)
         tell_signals(self.handler)
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report middleware in an order that cannot be meant, and layers left out by a name that is none."""
         yield from order.check_order(settings.MIDDLEWARE)
         yield from check_skipped(apps.part(UrlsPart).resolvers, settings.MIDDLEWARE)
 
-    def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check_deploy(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report what anyone on the network could make this server believe, and what it would show."""
         yield from check_proxies()
         yield from order.check_debug_panel(settings.MIDDLEWARE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from covet.checks.messages import CheckMessage, Warning
+from covet import checks
 from covet.conf import settings
 from covet.http.policy import RequestPolicy
 from covet.loading import import_string, late_module
@@ -80,7 +80,7 @@ def proxies_from_settings() -> proxies.TrustedProxies | None:
     )
 
 
-def check_proxies() -> Iterator[CheckMessage]:
+def check_proxies() -> Iterator[checks.CheckMessage]:
     """Report what anyone on the network could make this server believe."""
     believed = [
         name
@@ -92,13 +92,13 @@ def check_proxies() -> Iterator[CheckMessage]:
         if is_set
     ]
     if believed and not settings.TRUSTED_PROXIES:
-        yield Warning(
+        yield checks.Warning(
             f"{' and '.join(believed)} believes a header of whoever connects, as TRUSTED_PROXIES is empty.",
             hint="Set TRUSTED_PROXIES to the addresses of your proxies, such as ['10.0.0.0/8'].",
             id="http.W001",
         )
     if any(name.strip() in ("*", "0.0.0.0/0", "::/0") for name in settings.TRUSTED_PROXIES):
-        yield Warning(
+        yield checks.Warning(
             "TRUSTED_PROXIES believes every peer: whoever reaches this server directly chooses its address and scheme.",
             hint="List the addresses of your proxies, or 'unix' for a Unix socket.",
             id="http.W002",

@@ -15,8 +15,8 @@ from covet.http.response import Response
 from covet.middleware.base import GetResponse
 from covet.middleware.skipping import skipped_by
 from covet.text import join_words, suggest
+from covet.urls.addresses import current_urlconf
 from covet.urls.resolver import Resolver
-from covet.urls.reverse import current_urlconf
 
 __all__ = ["by_urlconf"]
 

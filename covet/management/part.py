@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from covet import checks
 from covet.apps.config import AppConfig
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error, Tags, Warning
 from covet.exceptions import CovetError
 from covet.loading import late_module
 
@@ -27,7 +27,7 @@ __all__ = ["ManagementPart"]
 class ManagementPart(AppPart):
     """Finds ``management/commands`` of every app; a command's module is imported when it is used."""
 
-    tags = (Tags.commands,)
+    tags = ("commands",)
 
     def __init__(self) -> None:
         self._apps: list[AppConfig] = []
@@ -60,7 +60,7 @@ class ManagementPart(AppPart):
         found = self.all().get(finding.normalize(name))
         return None if found is None else load_command(found)
 
-    def check(self, apps: Apps) -> Iterator[CheckMessage]:
+    def check(self, apps: Apps) -> Iterator[checks.CheckMessage]:
         """Report commands that hide one another, and modules that hold no command."""
         from covet.management.load import load_command
 
@@ -68,7 +68,7 @@ class ManagementPart(AppPart):
             first = self.commands[found.name]
             if first.module == found.module:
                 continue
-            yield Warning(
+            yield checks.Warning(
                 f"The command '{found.name}' of the app '{found.app}' is hidden by the one of '{first.app}'.",
                 hint="Rename one of the files.",
                 obj=found.module,
@@ -78,4 +78,4 @@ class ManagementPart(AppPart):
             try:
                 load_command(found)
             except CovetError as error:
-                yield Error(str(error), obj=found.module, id="commands.E001")
+                yield checks.Error(str(error), obj=found.module, id="commands.E001")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from covet.checks.messages import CheckMessage, Warning
+from covet import checks
 from covet.exceptions import CovetError, ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
@@ -101,7 +101,7 @@ def choosing(resolver: Resolver, usual: GetResponse, chains: Mapping[CompiledRou
     return choose
 
 
-def check_skipped(resolvers: Sequence[Resolver], middleware: Sequence[Any]) -> Iterator[CheckMessage]:
+def check_skipped(resolvers: Sequence[Resolver], middleware: Sequence[Any]) -> Iterator[checks.CheckMessage]:
     """Report names in ``without_middleware()`` that look like another layer's, and views where it is in vain.
 
     Args:
@@ -114,7 +114,7 @@ def check_skipped(resolvers: Sequence[Resolver], middleware: Sequence[Any]) -> I
     addresses = {route.pattern for route in root.routes if skipped_by(route.view)}
     for route in [route for other in others for route in other.routes]:
         if not skipped_by(route.view).isdisjoint(listed) and route.pattern not in addresses:
-            yield Warning(
+            yield checks.Warning(
                 f"The view {route.view_name} leaves out middleware, and all of it runs: URLCONFS names its module, and which module "
                 "answers is known behind the layers alone.",
                 hint="Take the decorator away, or let ROOT_URLCONF have the address.",
@@ -127,7 +127,7 @@ def check_skipped(resolvers: Sequence[Resolver], middleware: Sequence[Any]) -> I
             if near is None or (route.view_name, name) in told:
                 continue
             told.add((route.view_name, name))
-            yield Warning(
+            yield checks.Warning(
                 f"The view {route.view_name} leaves out the middleware {name!r}, which MIDDLEWARE does not list.",
                 hint=f"Did you mean {near!r}?",
                 obj=route.view_name,

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from covet.conf.service_url import ChannelConfig
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string, late_module
-from covet.pubsub.base import Broker
-from covet.redis import RedisPools
 
 if TYPE_CHECKING:
+    from covet.conf.service_url import ChannelConfig
     from covet.pubsub import memory
     from covet.pubsub import redis as redis_broker
+    from covet.pubsub.base import Broker
+    from covet.redis import RedisPools
 else:
     memory = late_module(__name__, "covet.pubsub.memory")
     redis_broker = late_module(__name__, "covet.pubsub.redis", "redis_broker")
@@ -44,8 +44,10 @@ class Brokers:
 
     async def open(self) -> None:
         """Connect every configured broker."""
-        for alias in self._channels:
-            await self[alias].open()
+        for alias, entry in self._channels.items():
+            # One in memory has nothing to connect: it is made when somebody asks for it. It has no options either, and says so.
+            if entry.backend != "memory" or entry.options:
+                await self[alias].open()
 
     async def close(self) -> None:
         """Disconnect every broker that was made; each may be used again."""

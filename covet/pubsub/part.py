@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from covet import checks
 from covet.apps import apps as registry
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error
 from covet.exceptions import ImproperlyConfigured
-from covet.pubsub.base import Broker
 from covet.pubsub.handler import Brokers
 from covet.redis import RedisPart, RedisPools
 
 if TYPE_CHECKING:
     from covet.apps.registry import Apps
+    from covet.pubsub.base import Broker
 
 __all__ = ["PubSubPart", "broker_of"]
 
@@ -36,13 +36,13 @@ class PubSubPart(AppPart):
 
         self.brokers = Brokers(settings.CHANNELS, apps.part(RedisPart).pools)
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report entries of CHANNELS that no broker understands."""
         for alias in self.brokers:
             try:
                 self.brokers[alias]
             except ImproperlyConfigured as error:
-                yield Error(str(error), hint="Correct CHANNELS in the settings.", id="pubsub.E001")
+                yield checks.Error(str(error), hint="Correct CHANNELS in the settings.", id="pubsub.E001")
 
     async def startup(self) -> None:
         """Connect every broker, so that a wrong URL is found before the first message."""

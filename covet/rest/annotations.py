@@ -8,11 +8,22 @@ import enum
 import inspect
 import types
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterator
 from opcode import opmap
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-__all__ = ["file_kind", "is_scalar", "item", "literal_reader", "makes_pairs", "split", "unwrap"]
+__all__ = [
+    "file_kind",
+    "is_scalar",
+    "is_stream",
+    "item",
+    "literal_reader",
+    "makes_pairs",
+    "page_item",
+    "page_kind",
+    "split",
+    "unwrap",
+]
 
 _SCALARS: Final = (
     str,
@@ -29,6 +40,7 @@ _SCALARS: Final = (
 )
 _BUILD_TUPLE: Final = opmap["BUILD_TUPLE"]
 _LISTS: Final = (list, set, frozenset, tuple)
+_STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Generator)
 
 
 def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -98,3 +110,23 @@ def makes_pairs(function: Any) -> bool:
     made = any(code.co_code[at] == _BUILD_TUPLE and code.co_code[at + 1] == 2 for at in range(0, len(code.co_code), 2))
     # One of constants is a constant itself, as are the keys of a mapping, which are no numbers.
     return made or any(type(one) is tuple and len(one) == 2 and int in map(type, one) for one in code.co_consts)
+
+
+def is_stream(annotation: Any) -> bool:
+    """Tell whether values come one after another: such an answer is sent while it is made."""
+    return (get_origin(annotation) or annotation) in _STREAMS
+
+
+def page_kind(annotation: Any) -> Any:
+    """Return the page class of one of its schemas, ``Page`` of ``Page[ArticleOut]``; None for any other annotation."""
+    if not isinstance(annotation, type) or not getattr(annotation, "__is_page__", False):
+        return None
+    return annotation.__pydantic_generic_metadata__["origin"] or annotation  # type: ignore[attr-defined]  # pydantic's
+
+
+def page_item(annotation: Any) -> Any:
+    """Return what the pages of ``Page[T]`` hold; None for any other annotation."""
+    if page_kind(annotation) is None:
+        return None
+    arguments = annotation.__pydantic_generic_metadata__["args"]
+    return arguments[0] if arguments else Any

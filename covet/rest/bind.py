@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
@@ -24,7 +24,7 @@ from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import duplicate_key_refused
 from covet.http.request import Request
 from covet.http.response import JSON_TYPE, JSONResponse, Response
-from covet.loading import late_function
+from covet.loading import late_function, late_module
 from covet.problems import ProblemError
 from covet.rest.annotations import file_kind
 from covet.rest.bodies import (
@@ -38,13 +38,17 @@ from covet.rest.bodies import (
     struct_errors,
 )
 from covet.rest.body_forms import form_lines
-from covet.rest.errors import body_errors, invalid, missing, parameter_errors
-from covet.rest.formats.base import JSON, Formats
-from covet.rest.formats.negotiate import PLAIN_ACCEPTS, accept_json
+from covet.rest.formats.base import JSON, PLAIN_ACCEPTS, Formats
+from covet.rest.formats.choice import accept_json
 from covet.rest.render import UNWRITTEN, Plan, encode_any, write_odd
 from covet.rest.shared import as_context, enter, is_generator, shared_value
 from covet.rest.signature import Argument, Call, Group, Parameter, Signature
 from covet.schema.structs import StructError, StructReader, is_struct
+
+if TYPE_CHECKING:
+    from covet.rest import errors as failures
+else:
+    failures = late_module(__name__, "covet.rest.errors", "failures")
 
 __all__ = ["Binding", "compile_binding"]
 
@@ -194,8 +198,7 @@ class _Writer:
         self.trusted = trusted
         self.formats = formats
         self.patches: Callable[..., Any] | None = None
-        own = [call for call in signature.dependencies if call.scope != "app"]
-        generators = [call for call in own if is_generator(call.function)]
+        generators = [call for call in signature.dependencies if call.scope != "app" and is_generator(call.function)]
         self.is_stacked = any(call.scope == "request" for call in generators)
         self.has_own_stack = any(call.scope == "function" for call in generators)
         self.lines: list[str] = []
@@ -205,17 +208,14 @@ class _Writer:
         self.body, self.embedded = body_schema(signature)
         self.scope: dict[str, Any] = {
             "PydanticError": PydanticError,
-            "body_errors": body_errors,
             "accept_json": accept_json,
             "check_form": check_form,
             "copy": copy.copy,
             "files_of": files_of,
-            "invalid": invalid,
-            "missing": missing,
-            "parameter_errors": parameter_errors,
             "to_thread": to_thread,
             "AsyncExitStack": AsyncExitStack,
             "enter": enter,
+            "failures": failures,
             "shared_value": shared_value,
         }
 
@@ -254,7 +254,7 @@ class _Writer:
         self._body()
         if checks:
             self.add(1, "if errors:")
-            self.add(2, "raise invalid(errors)")
+            self.add(2, "raise failures.invalid(errors)")
         self._calls()
 
     def add(self, level: int, text: str) -> None:
@@ -324,7 +324,7 @@ class _Writer:
         self._by_comma(parameter, 1)
         self.add(1, "if raw is None:")
         if parameter.is_required:
-            self.add(2, f"errors.append(missing({source!r}, {wire!r}))")
+            self.add(2, f"errors.append(failures.missing({source!r}, {wire!r}))")
         else:
             self.add(2, f"{local} = {self._default(parameter)}")
         self.add(1, "else:")
@@ -337,7 +337,7 @@ class _Writer:
         self.add(2, "try:")
         self.add(3, f"{local} = {validate}(raw)")
         self.add(2, "except PydanticError as error:")
-        self.add(3, f"parameter_errors(errors, error, {source!r}, {wire!r})")
+        self.add(3, f"failures.parameter_errors(errors, error, {source!r}, {wire!r})")
 
     def _by_comma(self, parameter: Parameter, level: int) -> None:
         if parameter.by_comma:
@@ -373,7 +373,7 @@ class _Writer:
             self.add(2, "try:")
             self.add(3, f"{values}[{key!r}] = {validate}(raw)")
             self.add(2, "except PydanticError as error:")
-            self.add(3, f"parameter_errors(errors, error, {group.source!r}, {parameter.wire!r})")
+            self.add(3, f"failures.parameter_errors(errors, error, {group.source!r}, {parameter.wire!r})")
         make = self.constant("m", group.make)
         if group.shape is None:
             self.add(1, f"if len(errors) == {broken}:")
@@ -383,7 +383,7 @@ class _Writer:
         self.add(1, "try:")
         self.add(2, f"{local} = {make}({values})")
         self.add(1, "except GROUP_ERRORS as error:")
-        self.add(2, f"parameter_errors(errors, error, {group.source!r}, '', {self.constant('n', names)})")
+        self.add(2, f"failures.parameter_errors(errors, error, {group.source!r}, '', {self.constant('n', names)})")
 
     @staticmethod
     def _group_key(group: Group, parameter: Parameter) -> str:
@@ -444,7 +444,7 @@ class _Writer:
         self.add(3, f"{target} = {self.constant('v', adapter.validator.validate_json)}(raw)")
         self._refuse_duplicates()
         self.add(2, "except PydanticError as error:")
-        self.add(3, f"body_errors(errors, error, {self.constant('s', self.body)}, raw)")
+        self.add(3, f"failures.body_errors(errors, error, {self.constant('s', self.body)}, raw)")
 
     def _refuse_duplicates(self) -> None:
         self.scope["duplicate_key"], self.scope["refused"] = duplicate_key, duplicate_key_refused

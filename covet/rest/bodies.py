@@ -15,14 +15,15 @@ from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.loading import late_module
 from covet.problems import ProblemError, json_pointer
-from covet.rest.errors import MOST_ERRORS
 from covet.rest.signature import Signature, describe
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
 from covet.text import suggest
 
 if TYPE_CHECKING:
+    from covet.rest import errors as failures
     from covet.schema import messages
 else:
+    failures = late_module(__name__, "covet.rest.errors", "failures")
     messages = late_module(__name__, "covet.schema.messages")
 
 __all__ = [
@@ -171,7 +172,7 @@ def files_of(form: Any, name: str, many: bool) -> Any:
 def only_fields(errors: list[ProblemError], form: Any, known: Collection[str]) -> None:
     """Add an error for each field of a form that is not known; the token against forgery is no field."""
     unknown = [name for name in dict.fromkeys(form) if name not in known and name != "csrfmiddlewaretoken"]
-    for name in unknown[: MOST_ERRORS + 1]:
+    for name in unknown[: failures.MOST_ERRORS + 1]:
         near = suggest(name, known)
         hint = f"Did you mean {near!r}?" if near else f"It takes: {', '.join(sorted(known))}."
         text = f"Unknown field {name!r}. {hint}"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
+from covet.loading import late_module
 from covet.rest.annotations import split
 from covet.rest.bodies import PATCH_KINDS, check_json, check_kind
 from covet.rest.formats.base import JSON, Formats
-from covet.rest.formats.negotiate import read_body
+
+if TYPE_CHECKING:
+    from covet.rest.formats import negotiate
+else:
+    negotiate = late_module(__name__, "covet.rest.formats.negotiate")
 
 __all__ = ["form_lines"]
 
@@ -31,7 +36,7 @@ def form_lines(
     is_list = get_origin(split(body)[0]) is list
     if any(one.read is not None and one is not JSON for one in formats):
         line, names = "raw, loose = read_body(request, raw)", {}
-        names["read_body"] = functools.partial(read_body, formats, is_list)
+        names["read_body"] = functools.partial(negotiate.read_body, formats, is_list)
     else:
         check = functools.partial(check_json, is_list=True) if is_list else check_json
         line, names = "check_json(request)", {"check_json": check}

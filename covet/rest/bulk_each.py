@@ -17,7 +17,8 @@ from covet.http.errors import NotFound
 from covet.http.response import JSONResponse
 from covet.problems import PROBLEM_MARK, Problem, ProblemError, json_pointer
 from covet.rest.bulk import check_count
-from covet.rest.errors import EXPECTED, body_errors, invalid, problem_of
+from covet.rest.endpoint import EXPECTED
+from covet.rest.errors import body_errors, invalid, problem_of
 from covet.rest.nested import placed
 from covet.rest.render import UNSET, plan_response
 from covet.schema import Schema

@@ -18,42 +18,44 @@ from pydantic import Field
 from covet import access
 from covet.apps import apps
 from covet.conf import settings
-from covet.exceptions import ImproperlyConfigured
-from covet.http.errors import UnsupportedMediaType
+from covet.db.errors import DataError, IntegrityError
+from covet.db.models.conflicts import VersionConflict
+from covet.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
+from covet.http.errors import HTTPException, UnsupportedMediaType
 from covet.http.exception_handlers import Handlers, find_handler, handled, project_handlers
 from covet.http.request import Request
 from covet.http.response import JSONResponse, Response
 from covet.loading import late_module
-from covet.rest.annotations import makes_pairs
+from covet.rest.annotations import is_stream, makes_pairs
 from covet.rest.bind import Binding, compile_binding
 from covet.rest.bodies import JSON_PATCH, MERGE_PATCH
-from covet.rest.errors import EXPECTED, answer, broken_rule, roll_back
 from covet.rest.formats.base import JSON, Formats
-from covet.rest.formats.choice import formats_of
-from covet.rest.formats.negotiate import FORMAT_PARAMETER, Negotiation
-from covet.rest.pagination import (
-    AnyRequest,
-    has_link_header,
-)
+from covet.rest.formats.choice import formats_of, negotiates
 from covet.rest.params import Depends, Header, Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter, Signature, describe, read_signature
-from covet.rest.streams import negotiates, stream_of
-from covet.rest.throttle import effective_throttles, throttled
 from covet.urls.endpoint import peeled
 
 if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
     from covet.rest import conditional as etags
-    from covet.rest import cursor, fieldchoice, kept, overrides, paged, unknown, unmeant
+    from covet.rest import cursor, fieldchoice, kept, overrides, paged, pagination, streams, throttle, unknown, unmeant
     from covet.rest import decorated as layers
     from covet.rest import deprecation as deprecations
+    from covet.rest import errors as failures
     from covet.rest.expand import Expansion
+    from covet.rest.formats import negotiate
+    from covet.rest.pagination import AnyRequest
     from covet.rest.versioning import VersionNote
     from covet.urls.flatten import FlatRoute
 else:
     cursor = late_module(__name__, "covet.rest.cursor")
+    failures = late_module(__name__, "covet.rest.errors", "failures")
+    pagination = late_module(__name__, "covet.rest.pagination")
+    negotiate = late_module(__name__, "covet.rest.formats.negotiate")
+    streams = late_module(__name__, "covet.rest.streams")
+    throttle = late_module(__name__, "covet.rest.throttle")
     paged = late_module(__name__, "covet.rest.paged")
     fieldchoice = late_module(__name__, "covet.rest.fieldchoice")
     kept = late_module(__name__, "covet.rest.kept")
@@ -67,6 +69,9 @@ else:
 __all__ = ["READS", "Compiled", "Endpoint", "Run"]
 
 Run = Callable[[Request, dict[str, Any]], Awaitable[Response]]
+
+EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError, VersionConflict)
+"""The errors that are the client's: they are answered by ``covet.rest.errors`` and never logged as faults."""
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 READS: Final = frozenset(
@@ -234,7 +239,8 @@ class Compiled:
             replaced=replaced,
             dependencies=endpoint.dependencies,
         )
-        self.stream = stream_of(endpoint.response, self.signature.returns, where)
+        shown = self.signature.returns if endpoint.response is UNSET else endpoint.response
+        self.stream = streams.stream_of(shown, where) if is_stream(shown) else None
         self.plan: Plan = (
             plan_response(endpoint.response, self.signature.returns, where, endpoint.omit)
             if self.stream is None
@@ -275,7 +281,9 @@ class Compiled:
             negotiates=self.negotiates,
             patches=endpoint.patches,
         )
-        self.throttles = effective_throttles(endpoint.throttles, where=f"{where}: throttles")
+        self.throttles: tuple[throttle.Throttle, ...] = ()
+        if endpoint.throttles is not None or settings.DEFAULT_THROTTLES:
+            self.throttles = throttle.effective_throttles(endpoint.throttles, where=f"{where}: throttles")
         self.version: VersionNote | None = None
         self.deprecation = None if isinstance(endpoint.deprecated, bool) else endpoint.deprecated
         self.fields = fieldchoice.FieldChoice.of(self.plan) if endpoint.select_fields else None
@@ -346,7 +354,9 @@ class Compiled:
         if len(self.formats) > 1 and self.negotiates:
             names = Literal[tuple(one.name for one in self.formats)]  # type: ignore[valid-type]  # known at run time
             text = "The form of the answer, in place of the Accept header."
-            told.append(Parameter(FORMAT_PARAMETER, FORMAT_PARAMETER, Query(description=text), names, None))
+            told.append(
+                Parameter(negotiate.FORMAT_PARAMETER, negotiate.FORMAT_PARAMETER, Query(description=text), names, None)
+            )
         if self.endpoint.idempotent and self.endpoint.is_write:
             from covet.rest.idempotency import KEY_PATTERN  # few endpoints ask for it
 
@@ -381,10 +391,10 @@ class Compiled:
     def _wrapped(self, run: Run) -> Run:
         """Put round a run what this endpoint has and others have not; the outermost last."""
         endpoint = self.endpoint
-        if self.plan.page is not None and has_link_header(self.plan.page):
+        if self.plan.page is not None and pagination.has_link_header(self.plan.page):
             run = paged.with_link_header(run)
         if self.negotiates and (len(self.formats) > 1 or self.formats[0] is not JSON):
-            run = Negotiation(self, self.formats).around(run)
+            run = negotiate.Negotiation(self, self.formats).around(run)
         if endpoint.conditional and not endpoint.is_write:
             run = etags.conditional(run)
         if endpoint.idempotent and endpoint.is_write:
@@ -396,7 +406,7 @@ class Compiled:
         if settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query"):
             run = unknown.known_only(run, self._query_names())
         if self.throttles:
-            run = throttled(run, self.throttles)
+            run = throttle.throttled(run, self.throttles)
         if self.deprecation is not None:
             run = self.deprecation.around(run)
         return run
@@ -444,7 +454,7 @@ def _explaining_commits(call: Any, model: Any) -> Any:
     """Return ``call`` for requests in one transaction: a rule that only its commit finds broken is told like any other."""
 
     async def explained(request: Request, params: dict[str, Any], notes: list[Any], *stack: Any) -> Any:
-        request.state.commit_failed = lambda error: broken_rule(error, notes, model, request)
+        request.state.commit_failed = lambda error: failures.broken_rule(error, notes, model, request)
         return await call(request, params, notes, *stack)
 
     return explained
@@ -468,9 +478,9 @@ class _Errors:
             error.headers.setdefault("Accept-Patch", self._accept_patch)
         handler = find_handler(self._handlers, error)
         if handler is not None:
-            roll_back()
+            failures.roll_back()
             return await handled(handler, request, error)
-        return await answer(error, notes, self._model, request)
+        return await failures.answer(error, notes, self._model, request)
 
 
 def _run_wrapped(call: Any, plan: Plan, status: int, errors: _Errors) -> Run:

@@ -25,7 +25,7 @@ from covet.db.errors import (
 )
 from covet.db.models.conflicts import VersionConflict
 from covet.db.models.relations.rules import ProtectedError, RestrictedError
-from covet.exceptions import CovetError, PermissionDenied, ValidationError
+from covet.exceptions import CovetError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
 from covet.loading import late_module
@@ -45,7 +45,6 @@ else:
     rules = late_module(__name__, "covet.schema.rules")
 
 __all__ = [
-    "EXPECTED",
     "MOST_ERRORS",
     "answer",
     "body_errors",
@@ -56,9 +55,6 @@ __all__ = [
     "reject",
     "roll_back",
 ]
-
-EXPECTED: Final = (HTTPException, ValidationError, PermissionDenied, IntegrityError, DataError, VersionConflict)
-"""The errors that are the client's: they are answered here and never logged as faults."""
 
 MOST_ERRORS: Final = 100
 """How many wrong values an answer tells of. Whoever collects them may stop at one more: looking for what a name was meant to be
@@ -198,7 +194,7 @@ async def answer(
     """Return the answer to an expected error; what the request wrote is undone where it runs in one transaction.
 
     Args:
-        error: One of ``EXPECTED``.
+        error: One of ``endpoint.EXPECTED``.
         data: What the body was read into; a broken rule of the database is pointed at in it.
         model: The model that the endpoint is about.
         request: The request, whose id the answer tells.

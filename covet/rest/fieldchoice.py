@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field, create_model
 from covet import json
 from covet.http.request import Request
 from covet.problems import ProblemError
+from covet.rest.annotations import page_item, page_kind
 from covet.rest.errors import MOST_ERRORS, invalid
-from covet.rest.pagination import page_item, page_kind
 from covet.rest.params import Query
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.signature import Parameter

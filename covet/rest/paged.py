@@ -18,6 +18,7 @@ from covet.db.models.query.queryset import QuerySet
 from covet.db.models.query.run import fetch_rows, read_database
 from covet.exceptions import ImproperlyConfigured
 from covet.problems import ProblemError
+from covet.rest.annotations import page_kind
 from covet.rest.cursor import MAX_LENGTH, Cursor, Place, keys_of
 from covet.rest.errors import invalid, parameter_errors
 from covet.rest.pagination import (
@@ -30,7 +31,6 @@ from covet.rest.pagination import (
     has_link_header,
     link_bytes,
     page_bytes,
-    page_kind,
 )
 from covet.rest.params import Query
 from covet.rest.signature import Parameter

@@ -19,11 +19,12 @@ from covet.middleware.csrf import get_token, header_name
 from covet.problems import KINDS
 from covet.rest.part import RestPart
 from covet.text import escape
-from covet.urls.reverse import reverse
 
 if TYPE_CHECKING:
     from covet.http import streaming
+    from covet.urls import addresses
 else:
+    addresses = late_module(__name__, "covet.urls.addresses")
     streaming = late_module(__name__, "covet.http.streaming")
 
 __all__ = ["asset", "docs", "openapi_json", "redoc", "scalar"]
@@ -130,14 +131,14 @@ async def asset(request: Request, name: str) -> Response:
 
 
 def _url(name: str) -> str:
-    return escape(reverse("openapi-asset", kwargs={"name": name}))
+    return escape(addresses.reverse("openapi-asset", kwargs={"name": name}))
 
 
 def _data(request: Request) -> str:
     """What the pages' scripts need to know, as attributes: an inline script would need a weaker policy."""
     asked = {name: request.query[name] for name in ("document", "version") if name in request.query}
     values = {
-        "url": reverse("openapi", query=asked),
+        "url": addresses.reverse("openapi", query=asked),
         "csrf-cookie": settings.CSRF_COOKIE_NAME,
         "csrf-header": header_name(),
     }
@@ -175,7 +176,7 @@ def _plain_page() -> Response:
         f"<main><h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>"
         "<p class=note>This is the plain page: Swagger UI, ReDoc and Scalar are not part of this installation, because npm was "
         "not at hand when it was built. Run <code>python scripts/fetch_assets.py</code> in a checkout, or install the "
-        f'wheel.</p><p>The whole document: <a href="{escape(reverse("openapi"))}">openapi.json</a></p>'
+        f'wheel.</p><p>The whole document: <a href="{escape(addresses.reverse("openapi"))}">openapi.json</a></p>'
         f"<table>{listed}</table></main>"
     )
     return _page(f'<link rel="stylesheet" href="{_url("docs.css")}">', body)

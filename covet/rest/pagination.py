@@ -49,8 +49,6 @@ __all__ = [
     "UncountedPage",
     "has_link_header",
     "page_bytes",
-    "page_item",
-    "page_kind",
 ]
 
 
@@ -228,6 +226,7 @@ class Paged(Schema, defer_build=True):  # a project uses few of the kinds, and p
     offset_query_param: ClassVar[str] = "offset"
     cursor_query_param: ClassVar[str] = "cursor"
     asked_by: ClassVar[type[Any]]
+    __is_page__ = True  # by which ``annotations`` know one without loading this module
 
     @classmethod
     def __class_getitem__(cls, item: Any) -> Any:
@@ -260,21 +259,6 @@ def page_bytes(
     """Return a part of a list round items that are JSON already."""
     forward, back = map(link_bytes, links)
     return b'{"items":%b,%b,"next":%b,"previous":%b}' % (items, wanted.numbers(total), forward, back)
-
-
-def page_kind(annotation: Any) -> Any:
-    """Return the page class of one of its schemas, ``Page`` of ``Page[ArticleOut]``; None for any other annotation."""
-    if not isinstance(annotation, type) or not issubclass(annotation, Paged):
-        return None
-    return annotation.__pydantic_generic_metadata__["origin"] or annotation
-
-
-def page_item(annotation: Any) -> Any:
-    """Return what the pages of ``Page[T]`` hold; None for any other annotation."""
-    if page_kind(annotation) is None:
-        return None
-    arguments = annotation.__pydantic_generic_metadata__["args"]
-    return arguments[0] if arguments else Any
 
 
 if not TYPE_CHECKING:

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from inspect import isfunction, unwrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from covet import json
+from covet import checks, json
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error, Warning
 from covet.rest.endpoint import READS, Compiled
 from covet.rest.found import compiled_endpoints
 from covet.rest.shared import shared_of
@@ -128,7 +127,7 @@ class RestPart(AppPart):
         notes = [one.version for _, one in self.endpoints if one.version is not None]
         return list(dict.fromkeys(name for note in notes for name in note.names))
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report two operation ids of one name, names that nothing takes or has, and decorators and slashes without effect."""
         glued: set[str] = set()
         for _, compiled in self._all:
@@ -152,7 +151,7 @@ class RestPart(AppPart):
                 f"Two endpoints have the operation id {wanted!r}: {describe(first.endpoint.handler)} and "
                 f"{describe(endpoint.handler)}; clients that are generated see the second as {given!r}."
             )
-            kind = Error if endpoint.operation_id else Warning
+            kind = checks.Error if endpoint.operation_id else checks.Warning
             yield kind(
                 message,
                 hint="Name one of the functions anew, or give it operation_id=….",
@@ -160,11 +159,11 @@ class RestPart(AppPart):
                 id="rest.E001" if endpoint.operation_id else "rest.W001",
             )
 
-    def check_deploy(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check_deploy(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """List the writes that anyone may do."""
         for _, compiled in self._all:
             if compiled.endpoint.is_write and compiled.is_open:
-                yield Warning(
+                yield checks.Warning(
                     f"Anyone may {compiled.endpoint.method} {compiled.path} ({describe(compiled.endpoint.handler)}).",
                     hint="If that is not meant, take its permissions away, so that DEFAULT_PERMISSIONS hold, or name stricter ones.",
                     obj=compiled.path,
@@ -172,13 +171,13 @@ class RestPart(AppPart):
                 )
 
 
-def _unused_names(compiled: Compiled) -> Iterable[CheckMessage]:
+def _unused_names(compiled: Compiled) -> Iterable[checks.CheckMessage]:
     """Report a name of the path that nothing takes, while something else must come from the query: a misspelling, mostly."""
     signature = compiled.signature
     unused = compiled.converters.keys() - {one.wire for one in signature.of("path")}
     asked = [one.name for one in signature.of("query") if one.is_required]
     if unused and asked:
-        yield Warning(
+        yield checks.Warning(
             f"{describe(compiled.endpoint.handler)} does not take {', '.join(map(repr, sorted(unused)))} of its path, and "
             f"{', '.join(map(repr, asked))} must come from the query.",
             hint="Give the argument the name that stands in the path, if that is what is meant.",
@@ -187,14 +186,14 @@ def _unused_names(compiled: Compiled) -> Iterable[CheckMessage]:
         )
 
 
-def _glued(compiled: Compiled, told: set[str]) -> Iterable[CheckMessage]:
+def _glued(compiled: Compiled, told: set[str]) -> Iterable[checks.CheckMessage]:
     """Report, once for each prefix, an address such as ``/apiusers``: of ``path("api", include(api))`` and ``"/users"``."""
     written = compiled.endpoint.path
     prefix = compiled.flat.text.removesuffix(written.lstrip("/"))
     if not written.strip("/") or written[0] != "/" or prefix.endswith("/") or prefix in told | {"", compiled.flat.text}:
         return
     told.add(prefix)
-    yield Warning(
+    yield checks.Warning(
         f"The route {written!r} is at {compiled.path!r}, since the prefix {prefix!r} does not end with a slash.",
         hint=f"Write path({prefix + '/'!r}, include(…)): the first slash of a router's paths is left away.",
         obj=compiled.path,
@@ -202,14 +201,14 @@ def _glued(compiled: Compiled, told: set[str]) -> Iterable[CheckMessage]:
     )
 
 
-def _decorated_above(compiled: Compiled) -> Iterable[CheckMessage]:
+def _decorated_above(compiled: Compiled) -> Iterable[checks.CheckMessage]:
     """Report a handler that its module holds decorated further: the router has kept the function as it was below."""
     handler = compiled.endpoint.handler
     if not isfunction(handler) or "." in handler.__qualname__:
         return
     held = getattr(sys.modules.get(handler.__module__), handler.__name__, None)
     if isfunction(held) and held is not handler and unwrap(held, stop=lambda one: one is handler) is handler:
-        yield Error(
+        yield checks.Error(
             f"A decorator stands above the router's at {describe(handler)}, where requests do not pass it.",
             hint="Put it below: the router's decorator is the first line.",
             obj=compiled.path,

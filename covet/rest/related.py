@@ -20,7 +20,7 @@ from covet.http.errors import HTTPException
 from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
 from covet.schema.markers import Related
-from covet.urls.reverse import NoReverseMatch, resolve, reverse, script_prefix
+from covet.urls.addresses import NoReverseMatch, resolve, reverse, script_prefix
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue

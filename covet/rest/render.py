@@ -30,20 +30,22 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.loading import late_module
 from covet.problems import Problem
-from covet.rest.errors import ResponseMismatch
-from covet.rest.pagination import AnyRequest, page_item, page_kind
+from covet.rest.annotations import page_item, page_kind
 from covet.rest.structs import StructList, struct_writer
 from covet.schema import OUTPUT, Needs, Projection, Schema, Writer, needs, projection
 from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
     from covet.db.models.query import prefetch
+    from covet.rest import errors as failures
     from covet.rest import paged, unmeant
     from covet.rest import rows as row_texts
+    from covet.rest.pagination import AnyRequest
     from covet.schema import loading
 else:
     prefetch = late_module(__name__, "covet.db.models.query.prefetch")
     loading = late_module(__name__, "covet.schema.loading")
+    failures = late_module(__name__, "covet.rest.errors", "failures")
     paged = late_module(__name__, "covet.rest.paged")
     unmeant = late_module(__name__, "covet.rest.unmeant")
     row_texts = late_module(__name__, "covet.rest.rows", "row_texts")
@@ -276,7 +278,7 @@ def write_odd(value: Any, refused: Exception) -> bytes:
         with contextlib.suppress(PydanticSerializationError):
             return to_json(value, bytes_mode="base64", by_alias=True)
     unmeant.refuse_inside(value)
-    raise ResponseMismatch(
+    raise failures.ResponseMismatch(
         f"The handler returned {type(value).__name__}, which cannot be written as JSON: {refused}. Say by response=… "
         "which schema the answer has."
     ) from refused
@@ -304,14 +306,14 @@ def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
     return write
 
 
-def _mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
+def _mismatch(schema: Any, error: PydanticError) -> failures.ResponseMismatch:
     item = get_args(schema)[0] if get_origin(schema) is list else None
     name = getattr(schema, "__name__", str(schema)) if item is None else f"list[{getattr(item, '__name__', item)}]"
     wrong = "; ".join(
         f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg'].removesuffix('.')}"
         for one in error.errors(include_url=False, include_context=False, include_input=False)
     )
-    return ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")
+    return failures.ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")
 
 
 _NO_ROWS: Final = (QuerySet, BaseManager, BaseException, Problem, type)
@@ -473,7 +475,7 @@ class _Many:
             return written
         if not hasattr(value, "__iter__"):
             unmeant.refuse(value)
-            raise ResponseMismatch(
+            raise failures.ResponseMismatch(
                 f"The handler returned {type(value).__name__}, and the answer is a list. Return a list or a queryset, or write "
                 "response= without list[…]."
             )

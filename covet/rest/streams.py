@@ -7,7 +7,7 @@ by the schema of ``T`` as any other answer is.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
-from covet.http.response import HTMLResponse, JSONResponse, ProblemResponse, RedirectResponse, Response
+from covet.http.response import JSONResponse, RedirectResponse, Response
 from covet.loading import late_module
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.schema import Schema, needs
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 else:
     streaming = late_module(__name__, "covet.http.streaming")
 
-__all__ = ["NDJSON", "Stream", "media_types", "negotiates", "stream_of"]
+__all__ = ["NDJSON", "Stream", "media_types", "stream_of"]
 
 NDJSON: Final = "application/x-ndjson"
-_STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Generator)
-_OWN_KIND: Final = (HTMLResponse, ProblemResponse, RedirectResponse)
 
 
 class Stream(Struct, frozen=True):
@@ -122,20 +120,16 @@ class _Lines:
             await close()
 
 
-def stream_of(response: Any, returns: Any, where: str) -> Stream | None:
-    """Return what an endpoint streams; None where its answer is a whole.
+def stream_of(annotation: Any, where: str) -> Stream:
+    """Return what an endpoint streams.
 
     Args:
-        response: What ``response=`` says, or ``UNSET``.
-        returns: The handler's return annotation.
+        annotation: An iterator of something, of those that ``annotations.is_stream`` knows.
         where: The handler's name, for messages.
 
     Raises:
         ImproperlyConfigured: Nothing says how each value is written.
     """
-    annotation = returns if response is UNSET else response
-    if (get_origin(annotation) or annotation) not in _STREAMS:
-        return None
     item = (get_args(annotation) or (Any,))[0]
     if item is streaming.ServerEvent:
         return Stream(None, Plan(UNSET, None))
@@ -162,11 +156,3 @@ def media_types(returns: Any) -> list[str] | None:
     told = getattr(kind, "media_type", None)
     # A slot of the class itself is no name.
     return [str(told).partition(";")[0]] if isinstance(told, str) else ["*/*"]
-
-
-def negotiates(returns: Any) -> bool:
-    """Return whether an answer may have one of several forms; a response of a kind of its own has not."""
-    kind = get_origin(returns) or returns
-    if not inspect.isclass(kind) or not issubclass(kind, Response):
-        return True
-    return not (kind is Response or kind.is_streaming or issubclass(kind, _OWN_KIND))

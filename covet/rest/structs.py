@@ -10,15 +10,16 @@ from covet.db.models.base import Model
 from covet.db.models.manager import BaseManager
 from covet.db.models.query.queryset import QuerySet
 from covet.loading import late_module
-from covet.rest.errors import ResponseMismatch
 from covet.schema.structs import StructError, StructReader, struct_projection, struct_type
 
 if TYPE_CHECKING:
     from covet.http.request import Request
+    from covet.rest import errors as failures
     from covet.rest import rows as row_texts
     from covet.rest.pagination import AnyRequest
     from covet.schema import Projection
 else:
+    failures = late_module(__name__, "covet.rest.errors", "failures")
     row_texts = late_module(__name__, "covet.rest.rows", "row_texts")
 
 __all__ = ["StructList", "struct_writer"]
@@ -65,7 +66,9 @@ def _read(reader: StructReader, value: Any) -> Any:
         return reader.convert(value, from_attributes=True)
     except (StructError, TypeError) as error:
         name = getattr(reader.annotation, "__name__", reader.annotation)
-        raise ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {error}.") from error
+        raise failures.ResponseMismatch(
+            f"The handler's value does not fit the answer's schema {name}: {error}."
+        ) from error
 
 
 class StructList:

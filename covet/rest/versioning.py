@@ -19,8 +19,8 @@ from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.errors import answer
 from covet.rest.strategies import STRATEGIES, PathReading, Reading
 from covet.text import suggest
+from covet.urls.addresses import KeptVersion, kept_version
 from covet.urls.patterns import Include, Included, Route, include, path, re_path
-from covet.urls.reverse import KeptVersion, kept_version
 
 if TYPE_CHECKING:
     from covet.http.request import Request

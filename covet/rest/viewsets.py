@@ -28,6 +28,7 @@ from covet.http.errors import Conflict, PreconditionFailed
 from covet.http.request import Request
 from covet.rest import bulk, write
 from covet.rest.actions import BULK, STANDARD, Standard
+from covet.rest.annotations import page_kind
 from covet.rest.bulk_each import MULTI_STATUS, ItemResult, create_each, delete_each, each_item, update_each
 from covet.rest.conditional import PreconditionRequired, is_guarded, require
 from covet.rest.default_schemas import default_input, default_output, patch_schema
@@ -35,7 +36,7 @@ from covet.rest.endpoint import Compiled, Endpoint
 from covet.rest.filters import FilterBy, Filters, FilterSet
 from covet.rest.foreign import check_pagination
 from covet.rest.formats.base import Formats
-from covet.rest.pagination import Page, page_kind
+from covet.rest.pagination import Page
 from covet.rest.params import Query
 from covet.rest.related import resolve_related
 from covet.rest.render import UNSET, Plan, plan_response

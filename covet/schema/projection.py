@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pydantic import BaseModel
 
 from covet.accel import RowPlan, encode_rows
-from covet.accel.twins.rows import Convert, Kind
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
 from covet.schema.field_types import python_type
@@ -21,6 +20,7 @@ from covet.schema.field_types import python_type
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+    from covet.accel.plans import Convert, Kind
     from covet.db.models.base import Model
 
 __all__ = ["Projection", "is_left_out", "projection", "spells_plainly", "writes_plainly"]

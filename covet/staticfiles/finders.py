@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from covet import checks
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error
 from covet.conf import settings
 from covet.loading import import_string
 
@@ -146,23 +146,23 @@ class StaticFilesPart(AppPart):
 
         manifest.remember(None)
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report folders that are not there, and STATIC_ROOT among the sources."""
         for prefix, path in _named():
             if not path.is_dir():
-                yield Error(
+                yield checks.Error(
                     f"STATICFILES_DIRS names {str(path)!r}, which is no folder.",
                     hint="Make the folder, or take the entry out.",
                     id="staticfiles.E001",
                 )
             elif settings.STATIC_ROOT is not None and path.resolve() == Path(settings.STATIC_ROOT).resolve():
-                yield Error(
+                yield checks.Error(
                     "STATICFILES_DIRS holds STATIC_ROOT, which is where collectstatic writes.",
                     hint="Name another folder as STATIC_ROOT.",
                     id="staticfiles.E002",
                 )
             if prefix == "/":
-                yield Error(
+                yield checks.Error(
                     f"STATICFILES_DIRS has an empty prefix for {str(path)!r}.",
                     hint="Write the folder alone, or ('prefix', folder).",
                     id="staticfiles.E003",

@@ -8,7 +8,7 @@ from covet.conf import settings
 from covet.exceptions import CovetError
 from covet.staticfiles import manifest
 from covet.text import suggest
-from covet.urls.reverse import script_prefix
+from covet.urls.addresses import script_prefix
 
 __all__ = ["MissingStaticFile", "static"]
 

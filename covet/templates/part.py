@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from covet import checks
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import late_module
@@ -27,7 +27,7 @@ __all__ = ["TemplatesPart"]
 
 # Given by rooms above this one, so they stand here by name.
 _GLOBALS = {
-    "url": "covet.urls.reverse.url_for_template",
+    "url": "covet.urls.addresses.url_for_template",
     "static": "covet.staticfiles.links.static",
     "get_language_info": "covet.i18n.info.get_language_info",
 }
@@ -90,11 +90,11 @@ class TemplatesPart(AppPart):
             )
         return self._engine
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report folders that are not there, and keys that nothing reads."""
         for folder in map(Path, settings.TEMPLATES.get("DIRS", ())):
             if not folder.is_dir():
-                yield Error(
+                yield checks.Error(
                     f"TEMPLATES['DIRS'] names {str(folder)!r}, which is no folder.",
                     hint="Make the folder, or take the entry out.",
                     id="templates.E001",
@@ -105,7 +105,7 @@ class TemplatesPart(AppPart):
                 for name in names:
                     other = known.setdefault((kind, name), app)
                     if other != app:
-                        yield Warning(
+                        yield checks.Warning(
                             f"Both {other}.jinja and {app}.jinja have a {kind} {name!r}; templates get the first.",
                             hint="Name one of them anew.",
                             obj=f"{app}.jinja",
@@ -113,7 +113,7 @@ class TemplatesPart(AppPart):
                         )
         for key in settings.TEMPLATES:
             if key not in _KNOWN:
-                yield Error(
+                yield checks.Error(
                     f"TEMPLATES has a key {key!r} that nothing reads.",
                     hint=f"Known keys: {', '.join(_KNOWN)}.",
                     id="templates.E002",

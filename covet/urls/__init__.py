@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 from covet.loading import late_names
 from covet.urls.converters import register_converter
 from covet.urls.patterns import autodiscover, host, include, path, re_path
-from covet.urls.reverse import (
-    NoReverseMatch,
-    ResolverMatch,
-    get_urlconf,
-    resolve,
-    reverse,
-    reverse_lazy,
-    set_urlconf,
-)
 
 if TYPE_CHECKING:
+    from covet.urls.addresses import (
+        NoReverseMatch,
+        ResolverMatch,
+        get_urlconf,
+        resolve,
+        reverse,
+        reverse_lazy,
+        set_urlconf,
+    )
     from covet.urls.localized import i18n_patterns, translate_url
 
 __all__ = [
@@ -37,4 +37,18 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__, __dir__ = late_names(__name__, {"covet.urls.localized": ("i18n_patterns", "translate_url")})
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "covet.urls.localized": ("i18n_patterns", "translate_url"),
+            "covet.urls.addresses": (
+                "NoReverseMatch",
+                "ResolverMatch",
+                "get_urlconf",
+                "resolve",
+                "reverse",
+                "reverse_lazy",
+                "set_urlconf",
+            ),
+        },
+    )

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from covet.checks.messages import CheckMessage, Error
+from covet import checks
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
 
@@ -42,14 +42,14 @@ def arguments(status: int, request: Any, error: Any) -> tuple[Any, ...]:
     return (request,) if status == 500 else (request, error)
 
 
-def check_error_views(views: ErrorViews) -> Iterable[CheckMessage]:
+def check_error_views(views: ErrorViews) -> Iterable[checks.CheckMessage]:
     """Report views that take other arguments, before the first error finds out."""
     for status, view in views.items():
         wanted = "request" if status == 500 else "request, exception"
         try:
             inspect.signature(view).bind(*arguments(status, None, None))
         except TypeError:
-            yield Error(
+            yield checks.Error(
                 f"The view of handler{status} does not take the arguments ({wanted}).",
                 hint=f"async def {getattr(view, '__name__', 'view')}({wanted}): ...",
                 obj=f"handler{status}",

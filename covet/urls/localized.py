@@ -7,9 +7,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from covet.http.errors import HTTPException
 from covet.i18n.language import override
+from covet.urls.addresses import resolve, reverse
 from covet.urls.names import NoReverseMatch
 from covet.urls.patterns import LocalePatterns
-from covet.urls.reverse import resolve, reverse
 
 __all__ = ["i18n_patterns", "translate_url"]
 

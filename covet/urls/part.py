@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from covet import checks
 from covet.apps.part import AppPart
-from covet.checks.messages import CheckMessage, Error, Warning
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
@@ -150,7 +150,7 @@ class UrlsPart(AppPart):
                 found.extend(patterns)
         return found
 
-    def check(self, apps: Apps) -> Iterable[CheckMessage]:
+    def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report routes that can never be reached, names that two routes share, and views that do not take what their path gives."""
         others = [views for resolver, views in self.urlconfs.values() if resolver is not self.resolver]
         for views in (self.error_views, *others):
@@ -159,7 +159,7 @@ class UrlsPart(AppPart):
             yield from _check_routes(resolver)
 
 
-def _check_routes(resolver: Resolver) -> Iterable[CheckMessage]:
+def _check_routes(resolver: Resolver) -> Iterable[checks.CheckMessage]:
     by_shape: dict[Any, FlatRoute] = {}
     by_name: dict[str, FlatRoute] = {}
     for flat in resolver.flat:
@@ -168,21 +168,21 @@ def _check_routes(resolver: Resolver) -> Iterable[CheckMessage]:
         if earlier is not flat and (
             earlier.route.methods is None or (flat.route.methods and flat.route.methods <= earlier.route.methods)
         ):
-            yield Error(
+            yield checks.Error(
                 f"The route {flat.text!r} can never be reached: {earlier.text!r} takes the same paths before it.",
                 hint="Remove one of them, change its path, or give each the methods it answers to.",
                 obj=flat.text,
                 id="urls.E001",
             )
         if flat.text.startswith("/") and not flat.route.is_regex:
-            yield Warning(
+            yield checks.Warning(
                 f"The route {flat.text!r} starts with a slash, so that its address has two.",
                 hint="Take the first slash away.",
                 obj=flat.text,
                 id="urls.W001",
             )
         if not flat.route.is_regex and ("(?P<" in flat.text or flat.text[:1] == "^" or flat.text[-1:] == "$"):
-            yield Warning(
+            yield checks.Warning(
                 f"The route {flat.text!r} looks like a regular expression, and path() takes it word for word.",
                 hint="Write <int:pk> and its like, or use re_path().",
                 obj=flat.text,
@@ -199,7 +199,7 @@ def _check_routes(resolver: Resolver) -> Iterable[CheckMessage]:
         if other is not flat and params == {p.name for p in other.pieces if p.converter is not None}:
             if other.text == flat.text:
                 continue
-            yield Warning(
+            yield checks.Warning(
                 f"Two routes are named {name!r}: {other.text!r} and {flat.text!r}; reverse() gives the second.",
                 hint="Name one of them anew, or set app_name in the module that holds it.",
                 obj=flat.text,
@@ -207,7 +207,7 @@ def _check_routes(resolver: Resolver) -> Iterable[CheckMessage]:
             )
 
 
-def _check_arguments(flat: FlatRoute) -> Iterable[CheckMessage]:
+def _check_arguments(flat: FlatRoute) -> Iterable[checks.CheckMessage]:
     """Report a function that would fail at each request, because it takes something else than its path gives."""
     view = flat.route.view
     if flat.regex is not None or flat.host is not None or not inspect.isfunction(view):
@@ -219,7 +219,7 @@ def _check_arguments(flat: FlatRoute) -> Iterable[CheckMessage]:
         takes.bind(None, **given)
     except TypeError as error:
         shown = ", ".join(["request", *given])
-        yield Warning(
+        yield checks.Warning(
             f"{view.__module__}.{view.__qualname__} is called with ({shown}): {error}.",
             hint="Give the view these arguments, or change the path.",
             obj=flat.text,

@@ -11,7 +11,7 @@ from covet.http.errors import MethodNotAllowed
 from covet.http.request import Request
 from covet.http.response import RedirectResponse, Response
 from covet.templates.response import TemplateResponse
-from covet.urls.reverse import reverse
+from covet.urls.addresses import reverse
 
 __all__ = ["RedirectView", "TemplateResponseMixin", "TemplateView", "View"]
 

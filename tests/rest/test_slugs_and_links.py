@@ -16,8 +16,8 @@ from covet.rest.default_schemas import default_input
 from covet.rest.openapi import build_document
 from covet.rest.related import resolve_related
 from covet.urls import include, path
+from covet.urls.addresses import script_prefix
 from covet.urls.resolver import Resolver
-from covet.urls.reverse import script_prefix
 from tests.rest.library import Article, Author, Tag
 
 

@@ -12,7 +12,7 @@ from covet.staticfiles.finders import StaticFilesPart, inside
 from covet.staticfiles.links import static
 from covet.staticfiles.urls import routes
 from covet.urls import include, path
-from covet.urls.reverse import script_prefix
+from covet.urls.addresses import script_prefix
 from tests.handlers.sites import Site
 
 ROUTES = [path("", include("covet.staticfiles.urls"))]

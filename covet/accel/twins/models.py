@@ -7,32 +7,16 @@ pydantic knows what to do with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["ModelShape", "ModelWriter"]
+from covet.accel.plans import ModelShape
+
+__all__ = ["ModelWriter"]
 
 # From here on msgspec and pydantic write a float's exponent differently.
 _HUGE: Final = 1e16
-
-
-class ModelShape(NamedTuple):
-    """One class and its fields, in the order in which its values hold them.
-
-    Attributes:
-        kind: The class; a subclass is another.
-        names: The attributes.
-        fragments: The text before each value: ``{"id":``, ``,"title":``.
-        floats: The attributes that hold floats; Rust looks at the values instead.
-        is_renamed: Whether a name in JSON is not the attribute's; the twin leaves such classes to pydantic.
-    """
-
-    kind: type[Any]
-    names: tuple[str, ...]
-    fragments: tuple[bytes, ...]
-    floats: tuple[str, ...] = ()
-    is_renamed: bool = False
 
 
 class ModelWriter:

@@ -13,51 +13,19 @@ import decimal
 import enum
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["Kind", "RowPlan", "encode_rows"]
+from covet.accel.plans import RowPlan
 
-Convert: TypeAlias = Callable[[Any], Any]
-Kind: TypeAlias = Literal["plain", "float", "any"]
+__all__ = ["encode_rows"]
 
 MAX_DEPTH: Final = 200
 """How deep a JSON value may nest; the Rust half has the same limit."""
 
 _encode = msgspec.json.Encoder().encode
 _MICROS_A_DAY: Final = 86_400_000_000
-
-
-class RowPlan:
-    """How rows become JSON objects: one key, one converter and one kind per column, in the rows' order.
-
-    Args:
-        keys: The names in JSON.
-        converters: What turns a driver's value into Python's, or None; never called with None.
-        kinds: What the converted values are. ``plain``: str, int, bool, Decimal, UUID, date, time, or a datetime whose
-            offset is of whole minutes. ``float``: a float. ``any``: anything with a spelling in JSON. Rust looks at the
-            values instead; the twin is faster when it knows.
-    """
-
-    __slots__ = ("converters", "fragments", "keys", "kinds", "shape")
-
-    def __init__(
-        self,
-        keys: Sequence[str],
-        converters: Sequence[Convert | None] | None = None,
-        kinds: Sequence[Kind] | None = None,
-    ) -> None:
-        self.keys = tuple(keys)
-        self.converters = tuple(converters) if converters is not None else (None,) * len(self.keys)
-        self.kinds: tuple[Kind, ...] = tuple(kinds if kinds is not None else ["any" for _ in self.keys])
-        if not len(self.keys) == len(self.converters) == len(self.kinds):
-            raise ValueError("a row plan needs as many converters and kinds as keys")
-        self.fragments = tuple((b"," if index else b"{") + _encode(key) + b":" for index, key in enumerate(self.keys))
-        self.shape: Callable[[Iterable[Sequence[Any]]], list[Any]] | None = None
-
-    def __repr__(self) -> str:
-        return f"RowPlan({', '.join(self.keys)})"
 
 
 def encode_rows(rows: Iterable[Sequence[Any]], plan: RowPlan) -> bytes:

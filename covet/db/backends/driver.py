@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from msgspec import Struct
 
 from covet.db.backends.features import Features
-from covet.db.backends.uncancelled import uncancelled
 from covet.db.errors import DatabaseError
 from covet.db.sql.dialect import Dialect
+from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
+    from covet.db.backends import uncancelled as cancelling
+else:
+    cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
 
 __all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Make", "Outcome", "Row", "Rows", "Unmade"]
 
@@ -86,10 +89,6 @@ class Connection(ABC):
     def fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows."""
 
-    @abstractmethod
-    def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
-        """Run a statement and return how many rows it changed."""
-
     def begin_fetch(self, sql: str, args: Sequence[Any]) -> Awaitable[Rows]:
         """Run a statement and return its rows; for who asks ``forget_changed`` when it fails, which ``fetch`` does by itself."""
         return self.fetch(sql, args)
@@ -97,6 +96,10 @@ class Connection(ABC):
     async def forget_changed(self, error: BaseException) -> bool:
         """After a failure: forget what was prepared for tables that have changed since, and tell whether the statement can run again."""
         return False
+
+    @abstractmethod
+    def execute(self, sql: str, args: Sequence[Any]) -> Awaitable[int]:
+        """Run a statement and return how many rows it changed."""
 
     @abstractmethod
     def insert(self, sql: str, args: Sequence[Any]) -> Awaitable[Inserted]:
@@ -138,7 +141,7 @@ class Connection(ABC):
 
     def commit_uncancelled(self) -> Awaitable[None]:
         """Commit; a cancellation meanwhile is raised when that is done, and ends a commit by force that takes too long."""
-        return uncancelled(self.commit(), self.terminate)
+        return cancelling.uncancelled(self.commit(), self.terminate)
 
     async def rollback(self) -> None:
         """Roll the transaction back, if the server still has one."""

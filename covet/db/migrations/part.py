@@ -1,18 +1,17 @@
-"""MigrationsPart: finds the apps' migrations packages and checks that they fit together."""
+"""MigrationsPart: checks that the apps' migrations fit together, and what those that are to be applied would do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from covet import checks
-from covet.apps import AppConfig, AppPart
+from covet.apps.part import AppPart
 from covet.db.models.part import ModelsPart
 from covet.loading import late_module
 
 if TYPE_CHECKING:
-    from covet.apps import Apps
+    from covet.apps.registry import Apps
     from covet.db.migrations import errors
 else:
     errors = late_module(__name__, "covet.db.migrations.errors")
@@ -20,51 +19,11 @@ else:
 __all__ = ["MigrationsPart"]
 
 
-@checks.register("migrations", deploy=True)
-async def unsafe_migrations(apps: Apps) -> list[checks.CheckMessage]:
-    """Report what is to be applied to the databases and would hurt one in use; a database that is down is passed over."""
-    from covet.db.connections import connections
-    from covet.db.errors import DatabaseError
-    from covet.db.migrations.execute import Executor
-    from covet.db.migrations.loader import Loader
-    from covet.db.migrations.safety import examine_all, findings_of
-
-    found: list[checks.CheckMessage] = []
-    for alias in connections:
-        try:
-            executor = Executor(connections[alias], Loader.from_apps(apps))
-            steps = executor.plan(await executor.applied())
-        except (DatabaseError, errors.MigrationError):
-            # Others report these.
-            continue
-        keys = [step.migration.key for step in steps]
-        for item in findings_of(await examine_all(executor.database, executor.loader, keys, one_run=True)):
-            if item.is_error:
-                hint = " ".join(item.safe) or None
-                text = f"{item.operation}: {item.message} ({item.code})"
-                found.append(checks.Error(text, hint=hint, obj=item.migration, id="migrations.E003"))
-    return found
-
-
 class MigrationsPart(AppPart):
-    """Which apps have migrations.
+    """Collects nothing: migrations are read by ``loader``, when a command needs them, and no server does."""
 
-    Attributes:
-        packages: The migrations packages by app label; files in them are read by ``loader``, when a command needs them.
-    """
-
-    module = "migrations"
     after = (ModelsPart,)
-    reads: ClassVar[frozenset[str]] = frozenset({"MIGRATION_MODULES"})
     tags = ("migrations", "database")
-
-    def __init__(self) -> None:
-        self.packages: dict[str, ModuleType] = {}
-
-    def collect(self, app: AppConfig, module: ModuleType | None) -> None:
-        """Take the migrations package of an app."""
-        if module is not None:
-            self.packages[app.label] = module
 
     def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:
         """Report migrations that cannot be read, wait for each other, or branch."""
@@ -81,3 +40,27 @@ class MigrationsPart(AppPart):
                 hint="Join them with: manage.py makemigrations --merge",
                 id="migrations.E002",
             )
+
+    async def check_deploy(self, apps: Apps) -> Iterable[checks.CheckMessage]:
+        """Report what is to be applied to the databases and would hurt one in use; one that is down is passed over."""
+        from covet.db.connections import connections
+        from covet.db.errors import DatabaseError
+        from covet.db.migrations.execute import Executor
+        from covet.db.migrations.loader import Loader
+        from covet.db.migrations.safety import examine_all, findings_of
+
+        found: list[checks.CheckMessage] = []
+        for alias in connections:
+            try:
+                executor = Executor(connections[alias], Loader.from_apps(apps))
+                steps = executor.plan(await executor.applied())
+            except (DatabaseError, errors.MigrationError):
+                # Others report these.
+                continue
+            keys = [step.migration.key for step in steps]
+            for item in findings_of(await examine_all(executor.database, executor.loader, keys, one_run=True)):
+                if item.is_error:
+                    hint = " ".join(item.safe) or None
+                    text = f"{item.operation}: {item.message} ({item.code})"
+                    found.append(checks.Error(text, hint=hint, obj=item.migration, id="migrations.E003"))
+        return found

@@ -26,7 +26,9 @@ def unfit_rows(operation: Operation, error: IntegrityError) -> str:
     if not isinstance(operation, TableOperation):
         return ""
     # MySQL tells no table of a statement that changes it.
-    table = (error.table or "").removeprefix(REBUILT) or str(getattr(operation, "model_name", ""))
+    table = (error.table or "").removeprefix(REBUILT)
+    if not table or table.startswith("#sql"):
+        table = str(getattr(operation, "model_name", None) or getattr(operation, "name", ""))
     rows = f"Rows of '{table}'"
     todo = "change them first, such as by RunPython in a migration before this one"
     columns = " and ".join(f"'{name}'" for name in error.columns)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet import checks
-from covet.db.models.expressions.base import Expression, OrderBy
 from covet.db.models.expressions.q import Q, hashable
 from covet.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from covet.i18n.texts import gettext
@@ -16,8 +15,9 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from covet.db.models import rules
     from covet.db.models.base import Model
-    from covet.db.models.expressions import functions, refs
+    from covet.db.models.expressions import base, functions, refs
 else:
+    base = late_module(__name__, "covet.db.models.expressions.base")
     functions = late_module(__name__, "covet.db.models.expressions.functions")
     rules = late_module(__name__, "covet.db.models.rules")
     refs = late_module(__name__, "covet.db.models.expressions.refs")
@@ -237,7 +237,9 @@ class UniqueConstraint(BaseConstraint):
             violation_error_code=violation_error_code,
             violation_error_message=violation_error_message,
         )
-        self.expressions: tuple[Expression[Any], ...] = tuple(functions.parse(expression) for expression in expressions)
+        self.expressions: tuple[base.Expression[Any], ...] = tuple(
+            functions.parse(expression) for expression in expressions
+        )
         self.fields = tuple(fields)
         self.condition = condition
         self.deferrable = deferrable
@@ -287,7 +289,7 @@ class UniqueConstraint(BaseConstraint):
         if self.condition is not None and not await instance._holds(self.condition, using):
             return
         if self.expressions:
-            plain = [part.expression if isinstance(part, OrderBy) else part for part in self.expressions]
+            plain = [part.expression if isinstance(part, base.OrderBy) else part for part in self.expressions]
             for index, value in enumerate(await instance._evaluate(plain, using)):
                 if value is None and self.nulls_distinct is not False:
                     return

@@ -8,12 +8,17 @@ rewritten: what such a comparison says is known without asking the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.db.sql.expressions import Bind
 from covet.db.sql.nodes import Adapt, Binary, In, IsNull, Limits, Node, Or, Param
 from covet.db.sql.statements import Statement
-from covet.db.sql.walk import rewrite, walk
+from covet.loading import late_module
+
+if TYPE_CHECKING:
+    from covet.db.sql import walk
+else:
+    walk = late_module(__name__, "covet.db.sql.walk")
 
 __all__ = ["Beyond", "OutOfLimits", "adapter_of"]
 
@@ -68,11 +73,15 @@ class Beyond:
         self._statement = statement
         self._compile = compile
         self._kept: dict[tuple[tuple[int, int], ...], Binder] = {}
-        limited = (node for node in walk(statement) if isinstance(node, Param) and node.limits is not None)
-        self._params = tuple(dict.fromkeys(limited))
+        self._params: tuple[Param, ...] | None = None
 
     def __call__(self, values: Sequence[Any]) -> tuple[str, list[Any]]:
         """Return text and arguments of a statement that says the same without those values."""
+        if self._params is None:
+            limited = (
+                node for node in walk.walk(self._statement) if isinstance(node, Param) and node.limits is not None
+            )
+            self._params = tuple(dict.fromkeys(limited))
         signs: dict[int, int] = {}
         given = list(values)
         for param in self._params:
@@ -126,7 +135,7 @@ def _rewritten(statement: Statement, signs: dict[int, int]) -> Statement:
         # In a condition of the project's own nobody knows what the value decides: there the driver has its say.
         return Param(node.slot, node.adapt, node.type, node.many, node.each) if sign_of(node) else node  # type: ignore[attr-defined]  # only a Param has a sign
 
-    return rewrite(rewrite(statement, decide), leave)  # type: ignore[no-any-return]  # a statement stays a statement
+    return walk.rewrite(walk.rewrite(statement, decide), leave)  # type: ignore[no-any-return]  # a statement stays a statement
 
 
 def _none_of(node: In) -> Node:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
 from covet import json
 from covet.exceptions import CovetError
 
-__all__ = ["JSON", "Format", "FormatError", "Formats"]
+__all__ = ["JSON", "PLAIN_ACCEPTS", "Format", "FormatError", "Formats"]
 
 
 class FormatError(CovetError, ValueError):
@@ -40,5 +40,8 @@ class Format(Struct, frozen=True, eq=False):
 
 
 Formats: TypeAlias = tuple[Format, ...]
+
+PLAIN_ACCEPTS: Final = frozenset({b"*/*", b"application/json", b"application/json, text/plain, */*"})
+"""``Accept`` headers that JSON fits, so that most requests are not parsed for it."""
 
 JSON = Format("json", ("application/json",), json.dumps, json.loads)

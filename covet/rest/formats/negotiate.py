@@ -12,38 +12,21 @@ from covet.http.response import ProblemResponse, Response
 from covet.loading import late_module
 from covet.problems import PROBLEM_JSON, ProblemError
 from covet.rest.bodies import is_json
-from covet.rest.errors import answer, invalid
 from covet.rest.formats.base import JSON, Format, FormatError, Formats
+from covet.rest.formats.choice import takes_variant
 from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.http import negotiation
+    from covet.rest import errors as failures
     from covet.rest.endpoint import Compiled
 else:
+    failures = late_module(__name__, "covet.rest.errors", "failures")
     negotiation = late_module(__name__, "covet.http.negotiation")
 
-__all__ = ["FORMAT_PARAMETER", "PLAIN_ACCEPTS", "Negotiation", "accept_json", "read_body"]
+__all__ = ["FORMAT_PARAMETER", "Negotiation", "read_body"]
 
 FORMAT_PARAMETER: Final = "format"
-
-PLAIN_ACCEPTS: Final = frozenset({b"*/*", b"application/json", b"application/json, text/plain, */*"})
-"""``Accept`` headers that JSON fits, so that most requests are not parsed for it."""
-
-
-def accept_json(accept: bytes) -> None:
-    """Refuse a request that takes no JSON, where JSON is all there is.
-
-    Raises:
-        NotAcceptable: It does not.
-    """
-    header = accept.decode("latin-1")
-    if negotiation.best_match(header, ["application/json"]) is None and not _takes_variant(header):
-        raise NotAcceptable("This endpoint gives application/json only.")
-
-
-def _takes_variant(header: str) -> bool:
-    """Whether a client names a kind of JSON, such as ``application/vnd.api.v2+json``, or is a browser, which shows it."""
-    return "+json" in header or "text/html" in header
 
 
 class Negotiation:
@@ -73,12 +56,12 @@ class Negotiation:
             if name is not None:
                 found = self._by_name.get(name)
                 if found is None:
-                    raise invalid([self._unknown(name)])
+                    raise failures.invalid([self._unknown(name)])
                 return found
         header = request.headers.get("accept", "")
         kind = negotiation.best_match(header, self._by_type)
         if kind is None:
-            if _takes_variant(header) and "json" in self._by_name:
+            if takes_variant(header) and "json" in self._by_name:
                 return JSON
             raise NotAcceptable(f"This endpoint gives {', '.join(one.media_types[0] for one in self._formats)}.")
         return self._by_type[kind]
@@ -97,7 +80,7 @@ class Negotiation:
             try:
                 chosen = self.choose(request)
             except HTTPException as error:
-                return await answer(error, request=request)
+                return await failures.answer(error, request=request)
             response = await run(request, params)
             if chosen.page and not response.is_streaming:
                 from covet.rest.formats.page import browse

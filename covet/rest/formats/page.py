@@ -21,7 +21,7 @@ from covet.problems import phrase
 from covet.rest.formats.base import Format, Formats
 from covet.rest.formats.drafts import draft
 from covet.text import escape
-from covet.urls.reverse import reverse
+from covet.urls.addresses import reverse
 
 if TYPE_CHECKING:
     from covet.rest.endpoint import Compiled

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from covet.rest.annotations import page_kind
 from covet.rest.endpoint import Compiled
 from covet.rest.fieldchoice import item_schema, wires_of
-from covet.rest.pagination import page_kind
 from covet.rest.render import UNSET
 from covet.rest.resources import ViewSet
 

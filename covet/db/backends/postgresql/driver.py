@@ -18,13 +18,14 @@ from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
 from covet.db.backends.traces import outlives_transaction
-from covet.db.backends.uncancelled import SETTLE_S, uncancelled
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.backends import uncancelled as cancelling
     from covet.db.backends.postgresql import failures
 else:
+    cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
     failures = late_module(__name__, "covet.db.backends.postgresql.failures")
 
 try:
@@ -257,7 +258,7 @@ class PostgreSQLConnection(Connection):
             return
         if self._is_cancelling():
             # asyncpg waits for the end of the statement before by futures of its own.
-            await uncancelled(self.commit(), self.terminate)
+            await cancelling.uncancelled(self.commit(), self.terminate)
             return
         gate = self._gate
         gate.hold(self._hurry)
@@ -281,7 +282,7 @@ class PostgreSQLConnection(Connection):
 
     def _hurry(self) -> None:
         if self._hurrying is None:
-            self._hurrying = self._gate.loop.call_later(SETTLE_S, self.terminate)
+            self._hurrying = self._gate.loop.call_later(cancelling.SETTLE_S, self.terminate)
 
     async def rollback(self) -> None:
         """Roll the transaction back, if it has begun."""

@@ -12,7 +12,7 @@ from covet.db.models.expressions.own_sql import Compiler, own_sql, writes_sql
 from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
-from covet.db.models.fields.composite import CompositePrimaryKey
+from covet.db.models.fields.base import Field
 from covet.db.sql import nodes
 from covet.exceptions import FieldError
 
@@ -217,7 +217,7 @@ class Count(Aggregate):
     def resolve(self, scope: Scope) -> Resolved:
         """Return the call; of a key of several parts the first is counted."""
         source: Any = self.sources[0]
-        countable = getattr(scope, "countable", None) if CompositePrimaryKey.in_use and source.__class__ is F else None
+        countable = getattr(scope, "countable", None) if Field.any_is_composite and source.__class__ is F else None
         if countable is not None:
             counted = countable(source.name)
             if counted != source.name:

@@ -179,6 +179,8 @@ class Field(TakesLookups, Generic[T]):
     one_to_many: bool = False
     is_version: bool = False
     is_composite: bool = False
+    #: Whether any model has a key of several columns, or a relation by several: queries look for them only then.
+    any_is_composite: ClassVar[bool] = False
     #: Saving calls ``prepare_save`` while ``cache_name`` holds something ``Pending``.
     needs_preparing: bool = False
     one_to_one: bool = False
@@ -529,11 +531,12 @@ class Field(TakesLookups, Generic[T]):
         options.add_field(self, private=private_only)
         if self.column_type() is not None:
             self._install_descriptor(cls)
-        display = f"get_{self.name}_display"
-        there = next((vars(base)[display] for base in cls.__mro__ if display in vars(base)), None)
-        # One that a base wrote itself stays; one made for the base's own field does not.
-        if self._choices is not None and (there is None or isinstance(there, partialmethod)):
-            setattr(cls, display, partialmethod(cast(Any, cls)._get_field_display, field=self))
+        if self._choices is not None:
+            display = f"get_{self.name}_display"
+            there = next((vars(base)[display] for base in cls.__mro__ if display in vars(base)), None)
+            # One that a base wrote itself stays; one made for the base's own field does not.
+            if there is None or isinstance(there, partialmethod):
+                setattr(cls, display, partialmethod(cast(Any, cls)._get_field_display, field=self))
 
     def _install_descriptor(self, cls: type[Model]) -> None:
         """Put a descriptor on the class where the plain way cannot work.
@@ -543,7 +546,7 @@ class Field(TakesLookups, Generic[T]):
         """
         if self.descriptor_class is not None:
             setattr(cls, self.attname, self.descriptor_class(self))
-        elif any(self.attname in vars(base) for base in cls.__mro__):
+        elif any([self.attname in vars(base) for base in cls.__mro__]):
             setattr(cls, self.attname, FieldDescriptor(self))
 
     def set_attributes_from_name(self, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from covet import checks
 from covet.db.models.fields.base import Field
@@ -33,8 +33,6 @@ class CompositePrimaryKey(Field[tuple[Any, ...]]):
     """
 
     is_composite = True
-    #: Whether any model has such a key: queries look for it only then.
-    in_use: ClassVar[bool] = False
 
     def __init__(self, *field_names: str, **options: Any) -> None:
         if len(field_names) < 2 or len(set(field_names)) != len(field_names):
@@ -56,7 +54,7 @@ class CompositePrimaryKey(Field[tuple[Any, ...]]):
         super().contribute_to_class(cls, name, private_only=True)
         cls._meta.pk = self
         if not cls._meta.abstract:
-            CompositePrimaryKey.in_use = True
+            Field.any_is_composite = True
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Return what migrations write."""

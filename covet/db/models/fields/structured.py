@@ -218,7 +218,9 @@ class BinaryField(Field[T]):
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Add: the default is bytes."""
         found = super().check(**kwargs)
-        fits = self.default is None or callable(self.default) or isinstance(self.default, (bytes, bytearray, memoryview))
+        fits = (
+            self.default is None or callable(self.default) or isinstance(self.default, (bytes, bytearray, memoryview))
+        )
         if self.has_default() and not fits:
             found.append(self._error("E170", "The default of a BinaryField is bytes.", "Write default=b'…'."))
         return found

@@ -17,7 +17,7 @@ from msgspec.structs import force_setattr, replace
 
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import Q, check_depth
-from covet.db.models.fields.composite import CompositePrimaryKey
+from covet.db.models.fields.base import Field
 from covet.db.models.query import lookups
 from covet.db.models.query.paths import Path, is_object, resolve_path, unknown_name
 from covet.exceptions import FieldError
@@ -65,7 +65,7 @@ class Annotation(Struct, frozen=True):
     @property
     def is_key(self) -> bool:
         """Whether the name stands for a key of several columns, and not for one value."""
-        return CompositePrimaryKey.in_use and isinstance(self.expression, composite.Key)
+        return Field.any_is_composite and isinstance(self.expression, composite.Key)
 
     @property
     def key(self) -> Hashable:
@@ -304,7 +304,7 @@ class Query(Struct, eq=False):
         condition = Q.create((*args, *kwargs.items()))
         check_depth(condition, where)
         condition = _settled(condition)
-        if CompositePrimaryKey.in_use:
+        if Field.any_is_composite:
             condition = composite.split_keys(condition, self)
         if negate:
             condition = ~condition
@@ -391,15 +391,15 @@ class Query(Struct, eq=False):
 
     def parted(self, expression: Any) -> Any:
         """Return an expression in which conditions on composite keys are conditions on their fields."""
-        return composite.split_in(expression, self) if CompositePrimaryKey.in_use else expression
+        return composite.split_in(expression, self) if Field.any_is_composite else expression
 
     def parts(self, name: str) -> list[str]:
         """Return the names of the parts of a key of several columns that a name stands for; none if it is another value."""
-        return composite.part_names(self, name) or [] if CompositePrimaryKey.in_use else []
+        return composite.part_names(self, name) or [] if Field.any_is_composite else []
 
     def key_called(self, name: str, expression: Any) -> composite.Key | None:
         """Return the key of several columns that an annotation of that name stands for; ``None`` if it is another value."""
-        return composite.named_key(self, expression, name) if CompositePrimaryKey.in_use else None
+        return composite.named_key(self, expression, name) if Field.any_is_composite else None
 
     def reading(self, name: str, *, after: int) -> Query:
         """Return a copy in which an annotation reads the rows that are joined after so many conditions."""

@@ -14,7 +14,6 @@ from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
 from covet.db.models.query.related import single_relation
-from covet.db.models.query.result_cache import Caching
 from covet.exceptions import FieldError
 from covet.loading import late_module
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from covet.db.models.expressions import refs
     from covet.db.models.expressions.base import Expression
     from covet.db.models.query import filtered as filtered_links
+    from covet.db.models.query import result_cache
 else:
+    result_cache = late_module(__name__, "covet.db.models.query.result_cache")
     refs = late_module(__name__, "covet.db.models.expressions.refs")
     filtered_relation = late_module(__name__, "covet.db.models.expressions.filtered", "filtered_relation")
     filtered_links = late_module(__name__, "covet.db.models.query.filtered", "filtered_links")
@@ -182,7 +183,7 @@ class Refine(Chain[M, R]):
         names = tuple(tags)
         if isinstance(tags, str) or not all(isinstance(tag, str) for tag in names):
             raise TypeError(f"cache(tags=…) takes several texts, as in tags=['front'], not {tags!r}.")
-        new._manner = new._manner.but(caching=Caching(timeout_s, tuple(sorted(set(names)))))
+        new._manner = new._manner.but(caching=result_cache.Caching(timeout_s, tuple(sorted(set(names)))))
         return new
 
     # ── annotations

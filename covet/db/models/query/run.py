@@ -6,6 +6,7 @@ Hot: ``fetch`` and ``get_one`` are what every read runs. Everything else happens
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -19,8 +20,8 @@ from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.fields.registration import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, is_plain, records, single
+from covet.db.models.query.names import optimizer
 from covet.db.models.query.plan import NO_EXTRAS, Query
-from covet.db.models.query.result_cache import Caching, cached_rows, tables_read
 from covet.db.models.signals import post_init
 from covet.db.routers import router
 from covet.db.sql import nodes as n
@@ -31,7 +32,11 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from covet.db import stores
     from covet.db.database import Database
+    from covet.db.models.query import optimize, result_cache
+    from covet.db.models.query.result_cache import Caching
 else:
+    optimize = late_module(__name__, "covet.db.models.query.optimize")
+    result_cache = late_module(__name__, "covet.db.models.query.result_cache")
     stores = late_module(__name__, "covet.db.stores")
 
 __all__ = [
@@ -58,37 +63,11 @@ _GET_LIMIT = 21
 _OWN_TEXTS = 16
 
 
-class _Optimizer:
-    """Tells whether reads are optimized, which is a part of their shape, for less than the settings' look-up of a name.
-
-    Attributes:
-        is_on: What ``QUERY_OPTIMIZER`` says; ``None`` until somebody looks, and after a change.
-    """
-
-    __slots__ = ("is_on",)
-
-    def __init__(self) -> None:
-        self.is_on: bool | None = None
-        settings.watchers.append(self._settings_changed)
-
-    def _settings_changed(self, names: frozenset[str], _begins: bool) -> None:
-        if "QUERY_OPTIMIZER" in names:
-            self.is_on = None
-
-    def look(self) -> bool:
-        """Read the setting."""
-        self.is_on = found = settings.QUERY_OPTIMIZER
-        return found
-
-
-_optimizer = _Optimizer()
-
-
 class RowsPlan:
     """A compiled read.
 
     ``bind`` gives text and arguments, ``make`` turns rows into results, which ``makes_apart`` lets the database do where it reads
-    them; ``tables`` are what it reads.
+    them; ``tables()`` are what it reads.
     """
 
     __slots__ = ("bind", "empty", "make", "makes_apart", "one", "tables")
@@ -100,8 +79,13 @@ class RowsPlan:
         self.make = make
         self.makes_apart = makes_apart
         self.one = one
-        self.tables = tables_read(statement)
+        self.tables = _tables_of(statement)
         self.empty = empty
+
+
+def _tables_of(statement: Select | Compound) -> Callable[[], tuple[str, ...] | None]:
+    """Return what looks for a statement's tables once, when its rows are first cached: those of most never are."""
+    return cache(lambda: result_cache.tables_read(statement))
 
 
 def read_database(queryset: Any) -> Database:
@@ -143,9 +127,9 @@ def _hinted(hints: dict[str, Any]) -> str:
 
 def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None = None) -> RowsPlan:
     """Return the compiled read of a query, from the database's cache or made now."""
-    is_optimized = _optimizer.is_on
+    is_optimized = optimizer.is_on
     if is_optimized is None:
-        is_optimized = _optimizer.look()
+        is_optimized = optimizer.look()
     key = (kind, limit, query.key(), is_optimized)
     plan: Any = database.statements.get(key)
     if plan.__class__ is dict:
@@ -188,7 +172,7 @@ def _with_limit(statement: Select | Compound, size: int | None) -> Select | Comp
 def _compile_rows(query: Query, kind: str, database: Database, limit: int | None, size: int | None = None) -> RowsPlan:
     dialect = database.dialect
     ordered = limit is None or query.is_sliced
-    if limit is not None and settings.QUERY_OPTIMIZER and _names_one_row(query):
+    if limit is not None and settings.QUERY_OPTIMIZER and optimize.names_one_row(query):
         limit = None
     rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
     if limit is not None and query.high is None:
@@ -211,31 +195,11 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
     return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty, makes_apart=apart)
 
 
-def _names_one_row(query: Query) -> bool:
-    """Whether the conditions name the model's key, and beside it nothing but columns of the row itself.
-
-    Then a limit stops nothing, and PostgreSQL would carry out a step more for it: a twentieth of what it does for a row by key.
-    """
-    meta = query.model._meta
-    if query.extras is not NO_EXTRAS or query.is_sliced or not meta.managed:
-        return False
-    found = set()
-    for names in query.where:
-        if names.__class__ is not tuple:
-            return False
-        for name in names:
-            field = meta.pk if name == "pk" else meta.fields_map.get(name)
-            if field is None or not field.concrete or field.many_to_many:
-                return False
-            found.add(field)
-    return meta.pk in found
-
-
 async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
     """Return the rows of a compiled read, by way of the result cache where the queryset asks for it."""
     if caching is None:
         return await database.fetch(sql, args)
-    return await cached_rows(database, sql, args, plan.tables, caching)
+    return await result_cache.cached_rows(database, sql, args, plan.tables(), caching)
 
 
 def fetch(
@@ -317,9 +281,9 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> Rows
         if value.__class__ not in SCALARS:
             return None
     names = tuple(kwargs)
-    is_optimized = _optimizer.is_on
+    is_optimized = optimizer.is_on
     if is_optimized is None:
-        is_optimized = _optimizer.look()
+        is_optimized = optimizer.look()
     key = ("get", query.model, query.where, names, is_optimized)
     plan: RowsPlan | None = database.statements.get(key)
     if plan is None:
@@ -351,7 +315,7 @@ class Counted:
 
     def __init__(self, bind: Any, statement: Select | Compound, *, empty: bool) -> None:
         self.bind = bind
-        self.tables = tables_read(statement)
+        self.tables = _tables_of(statement)
         self.empty = empty
 
 
@@ -464,7 +428,7 @@ async def fetch_rows(queryset: Any, names: Sequence[str]) -> RowResult:
     sql, args = bind(query.all_values())
     caching = queryset._manner.caching
     if caching is not None:
-        rows = await cached_rows(database, sql, args, tables, caching)
+        rows = await result_cache.cached_rows(database, sql, args, tables(), caching)
     else:
         rows = await database.fetch(sql, args)
     if width > visible:
@@ -493,7 +457,7 @@ def _compile_columns(query: Query, database: Database, size: int | None) -> tupl
         fields,
         tuple(converters(rows.columns, database.dialect)),
         rows.empty,
-        tables_read(rows.statement),
+        _tables_of(rows.statement),
         len(rows.columns) + rows.hidden,
     )
 

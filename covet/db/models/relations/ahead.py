@@ -104,7 +104,7 @@ async def _read(
     if query.with_extras(select_related=()).extras != NO_EXTRAS:
         # Annotations, distinct(), only() and the like: not surely the same rows for many instances as for one.
         return None
-    tables = rows_plan(queryset.query, "model", database).tables
+    tables = rows_plan(queryset.query, "model", database).tables()
     if tables is None:
         return None
     peers = {manager.key_of(row): row for row in siblings(manager.instance) if _asks_alike(row, manager)}

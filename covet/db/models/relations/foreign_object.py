@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from typing_extensions import TypeVar
 
-from covet.db.models.fields.composite import CompositePrimaryKey
+from covet.db.models.fields.base import Field
 from covet.db.models.query.composite import among
 from covet.db.models.query.hydrate import MISSING
 from covet.db.models.query.paths import Hop
@@ -127,7 +127,7 @@ class ForeignObject(RelationField[T]):
         setattr(cls, self.cache_name, None)
         if not cls._meta.abstract:
             # Conditions on keys of several columns are looked for from now on.
-            CompositePrimaryKey.in_use = True
+            Field.any_is_composite = True
             link(self, cls)
 
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
