@@ -60,7 +60,8 @@ def said_by(meta: Any, model: str) -> dict[str, Any]:
         near = suggest(unknown, META_NAMES)
         hint = f"Did you mean '{near}'?" if near else f"Options are: {', '.join(META_NAMES)}."
         raise TypeError(f"class Meta of {model} has no option '{unknown}'. {_OTHER_WORDS.get(unknown, hint)}")
-    return {option: getattr(meta, option) for option in META_NAMES if hasattr(meta, option)}
+    said = {name for base in meta.__mro__ for name in vars(base)}
+    return {option: getattr(meta, option) for option in META_NAMES if option in said}
 
 
 def together(value: Any) -> tuple[tuple[tuple[str, ...], ...], bool]:

@@ -143,7 +143,7 @@ def writes_constructor(cls: Any) -> bool:
 
 
 def _contributes(value: Any) -> bool:
-    return not inspect.isclass(value) and hasattr(value, "contribute_to_class")
+    return not isinstance(value, type) and hasattr(value, "contribute_to_class")
 
 
 def _app_label(cls: type[Any], meta: Any, abstract: bool) -> str | None:
@@ -225,6 +225,8 @@ def _inherit_fields(cls: Any, parents: list[Any]) -> None:
         options.concrete_model = target._meta.concrete_model
     else:
         options.concrete_model = cls
+    if not any("_meta" in vars(parent) for parent in parents):
+        return
     links = _declared_links(cls, parents)
     taken: set[str] = set()
     for base in cls.__mro__:
@@ -389,8 +391,9 @@ def _name_attributes(cls: Any, options: Options) -> None:
     cached = [field.cache_name for field in options.concrete_fields if field.is_relation]
     # One late name always finds a place: so rows whose relations nobody looks at need none for them.
     names = ["_row_state", *[field.attname for field in options.concrete_fields], *cached[1:]]
+    classes = [vars(base) for base in cls.__mro__]
     for name in names:
-        if not any(hasattr(type(vars(base).get(name)), "__set__") for base in cls.__mro__):
+        if not any([hasattr(type(held[name]), "__set__") for held in classes if name in held]):
             object.__setattr__(first, name, None)
 
 

@@ -35,20 +35,22 @@ __all__ = ["Options"]
 
 C = TypeVar("C")
 
-_EXPIRING = (
-    "fields",
-    "concrete_fields",
-    "local_concrete_fields",
-    "many_to_many",
-    "related_objects",
-    "fields_map",
-    "_forward_map",
-    "attnames",
-    "all_parents",
-    "total_unique_constraints",
-    "db_returning_fields",
-    "pk_fields",
-    "all_related_objects",
+_EXPIRING = frozenset(
+    (
+        "fields",
+        "concrete_fields",
+        "local_concrete_fields",
+        "many_to_many",
+        "related_objects",
+        "fields_map",
+        "_forward_map",
+        "attnames",
+        "all_parents",
+        "total_unique_constraints",
+        "db_returning_fields",
+        "pk_fields",
+        "all_related_objects",
+    )
 )
 
 
@@ -209,8 +211,8 @@ class Options:
 
     def expire(self) -> None:
         """Forget everything that was worked out from fields and relations, here and in the subclasses."""
-        for name in _EXPIRING:
-            self.__dict__.pop(name, None)
+        for name in _EXPIRING.intersection(self.__dict__):
+            del self.__dict__[name]
         self.plans.clear()
         model = self.__dict__.get("model")
         if model is None:
