@@ -43,7 +43,33 @@ else:
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
     filtered_links = late_module(__name__, "covet.db.models.query.filtered", "filtered_links")
 
-__all__ = ["Condition", "Names", "NodeExpression"]
+__all__ = ["Condition", "Names", "NodeExpression", "Optimizer", "optimizer"]
+
+
+class Optimizer:
+    """Tells whether reads are optimized, which is a part of their shape, for less than the settings' look-up of a name.
+
+    Attributes:
+        is_on: What ``QUERY_OPTIMIZER`` says; ``None`` until somebody looks, and after a change.
+    """
+
+    __slots__ = ("is_on",)
+
+    def __init__(self) -> None:
+        self.is_on: bool | None = None
+        settings.watchers.append(self._settings_changed)
+
+    def _settings_changed(self, names: frozenset[str], _begins: bool) -> None:
+        if "QUERY_OPTIMIZER" in names:
+            self.is_on = None
+
+    def look(self) -> bool:
+        """Read the setting."""
+        self.is_on = found = settings.QUERY_OPTIMIZER
+        return found
+
+
+optimizer = Optimizer()
 
 
 class Condition(Struct, frozen=True):

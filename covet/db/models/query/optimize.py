@@ -8,7 +8,8 @@ What is rewritten, where, and when a shape is refused:
 * a join that only leads to a key stops at the column that refers to it (``paths``);
 * ``distinct()`` over filters on many related rows becomes ``EXISTS`` (``semi_joins``): only where nothing else reads the
   joined rows, and what is selected is no window, no random value and no raw SQL;
-* ``count()`` and ``exists()`` leave out columns, order, joins and annotations that cannot change their answer.
+* ``count()`` and ``exists()`` leave out columns, order, joins and annotations that cannot change their answer;
+* ``get()`` by key has no limit, which has nothing to cut off.
 
 Pure: statements in, statements out. It runs once per shape.
 """
@@ -22,14 +23,26 @@ from msgspec.structs import replace
 
 from covet.db.models.query.joins import Joins, Source, join_condition
 from covet.db.models.query.logic import all_of
+from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select, TableRef
 from covet.db.sql.walk import walk
 
 if TYPE_CHECKING:
     from covet.db.models.query.assemble import Assembler
+    from covet.db.models.query.plan import Query
 
-__all__ = ["aliases_in", "is_steady", "lean_count", "lean_distinct", "lean_exists", "lean_slice", "prune", "semi_joins"]
+__all__ = [
+    "aliases_in",
+    "is_steady",
+    "lean_count",
+    "lean_distinct",
+    "lean_exists",
+    "lean_slice",
+    "names_one_row",
+    "prune",
+    "semi_joins",
+]
 
 _ONE = n.Keyword("1")
 #: Functions that give the same for the same row, however often a join repeats it.
@@ -281,3 +294,23 @@ def lean_exists(build: Assembler) -> Select | None:
         return None
     prune(build.joins, aliases_in([where]))
     return build.select_of([Output(_ONE)], where)
+
+
+def names_one_row(query: Query) -> bool:
+    """Whether the conditions name the model's key, and beside it nothing but columns of the row itself.
+
+    Then a limit stops nothing, and PostgreSQL would carry out a step more for it: a twentieth of what it does for a row by key.
+    """
+    meta = query.model._meta
+    if query.extras is not NO_EXTRAS or query.is_sliced or not meta.managed:
+        return False
+    found = set()
+    for names in query.where:
+        if names.__class__ is not tuple:
+            return False
+        for name in names:
+            field = meta.pk if name == "pk" else meta.fields_map.get(name)
+            if field is None or not field.concrete or field.many_to_many:
+                return False
+            found.add(field)
+    return meta.pk in found
