@@ -189,7 +189,7 @@ async def test_a_commit_that_was_cancelled_before_it_left_leaves_all_the_same(da
 async def test_a_cancelled_commit_that_takes_too_long_is_ended_by_force(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("covet.db.backends.postgresql.driver.SETTLE_S", 0.02)
+    monkeypatch.setattr("covet.db.backends.uncancelled.SETTLE_S", 0.02)
     async with slow_commit(database) as (connection, gate):
         commit = asyncio.ensure_future(connection.commit_uncancelled())
         await gate.reached()
