@@ -254,7 +254,7 @@ class Compiled:
             )
         self.negotiates = self.stream is None and negotiates(self.signature.returns)
         self.status = endpoint.status or (204 if self.plan.schema is None else 200)
-        if self.status in _BARE and self.plan.schema not in (None, UNSET, Any):
+        if self.status in _BARE and self.plan.schema not in (None, type(None), UNSET, Any):
             raise ImproperlyConfigured(
                 f"{where}: an answer of {self.status} has no body, and {getattr(shown, '__name__', shown)} would be one. Write "
                 "-> None, or take another status."

@@ -819,7 +819,9 @@ async def test_a_status_without_a_body_and_a_body_is_refused_at_the_start(site: 
         await serve(site, api)
 
 
-@pytest.mark.parametrize("returns", [None, Response, Any], ids=["None", "Response", "Any"])
+@pytest.mark.parametrize(
+    "returns", [None, Response, Response | None, Any], ids=["None", "Response", "Response or None", "Any"]
+)
 async def test_a_status_without_a_body_takes_what_has_none(site: Any, returns: Any) -> None:
     api = Router(permissions=[permissions.AllowAny])
 
