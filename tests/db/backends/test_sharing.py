@@ -253,6 +253,31 @@ async def test_what_wakes_the_loop_is_closed_with_its_connection(db: Database) -
         os.fstat(wakes)
 
 
+async def test_what_wakes_the_loop_is_closed_before_the_end_is_told(db: Database) -> None:
+    """Who waited for the end may close the loop at once, and nothing would be closed in it any more."""
+    loop = asyncio.new_event_loop()
+    told: list[Any] = []
+    loop.call_soon_threadsafe = lambda function, *_args, **_context: told.append(function)  # type: ignore[method-assign,assignment]
+    queue: SimpleQueue[object] = SimpleQueue()
+    worker = Worker(queue, loop)
+    queue.put((loop.create_future(), lambda: aiosqlite.core._STOP_RUNNING_SENTINEL))
+    worker.run()
+
+    assert told == [worker._close, aiosqlite.core.set_result]
+    assert worker._wakes is not None
+    worker._close(worker._wakes)
+    loop.close()
+
+
+async def test_a_loop_inside_the_loop_may_take_the_answers_first(db: Database) -> None:
+    """As in notebooks: what the outer one was woken for is gone when its turn comes."""
+    assert db._readers is not None
+    worker = db._readers.kept[0].worker  # type: ignore[attr-defined]  # a connection of SQLite
+    worker.hand_over(worker._wakes)
+
+    assert (await db.fetch("SELECT 1"))[0][0] == 1
+
+
 async def test_loops_that_have_nothing_of_their_own_are_woken_in_the_usual_way(
     db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,9 +96,12 @@ class Worker:
                 error = found
             if future.__class__ is not direct.Prompt:
                 # aiosqlite's own: the connection is opened or closed.
-                self._answer(future, result, error)
-                if result is _STOP_RUNNING_SENTINEL:
+                is_end = result is _STOP_RUNNING_SENTINEL
+                if is_end:
+                    # First this: who hears that the connection is closed, and closes the loop, leaves nothing open.
                     self._end()
+                self._answer(future, result, error)
+                if is_end:
                     return
                 del future, function, result, error
                 continue
@@ -166,7 +169,11 @@ class Worker:
             wakes: What has woken the loop for it.
         """
         if wakes is not None:
-            os.eventfd_read(wakes)
+            try:
+                os.eventfd_read(wakes)
+            except BlockingIOError:
+                # A loop that was run inside this one, as notebooks do, has been here already.
+                return
         # First this: an answer that comes now is taken here or told anew.
         self._is_told = False
         done = self._done
