@@ -242,8 +242,17 @@ def test_the_missing_length_says_what_to_write() -> None:
     assert "CharField(max_length=100)" in found.hint
 
 
+class Pair(fields.CharField):
+    """A field of a project's own, which reads fewer texts than it is given."""
+
+    def to_python(self, value: Any) -> Any:
+        first, second = value.split(",")
+        return first, second
+
+
 def test_right_declarations_have_nothing_to_say() -> None:
     for field in (
+        Pair(max_length=3, default="no pair"),
         fields.CharField(max_length=3, choices=[("a", "A")]),
         fields.DecimalField(max_digits=3, decimal_places=1),
         fields.DateTimeField(default=timezone.now),
