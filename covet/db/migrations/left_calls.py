@@ -48,6 +48,9 @@ def refuse_left_calls(function: str) -> Iterator[None]:
             if not left:
                 raise
             raise QueryNotAwaited(f"{_told(function, left)} {type(error).__name__}: {error}") from error
+        finally:
+            # Where filters belong to a context (Python 3.14 without the GIL), this is not put back by itself.
+            warnings.showwarning = show
     if left:
         raise QueryNotAwaited(_told(function, left))
 

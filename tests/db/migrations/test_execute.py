@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
@@ -13,6 +13,7 @@ from covet.db import migrations, models
 from covet.db.errors import DatabaseError, IntegrityError
 from covet.db.migrations.errors import InconsistentHistory, InvalidPlan, Irreversible, MigrationFailed, TablesDoNotFit
 from covet.db.migrations.execute import Executor, migration_sql
+from covet.db.migrations.left_calls import refuse_left_calls
 from covet.db.migrations.recorder import Recorder
 
 
@@ -337,6 +338,16 @@ async def test_calls_without_await_fail_the_migration(database, make_loader, fun
         await executor.migrate()
 
     assert await executor.applied() == {("blog", "0001")}
+
+
+def test_warnings_are_shown_as_before_after_a_function(monkeypatch):
+    """Where filters belong to a context, ``catch_warnings`` puts nothing else back."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+        monkeypatch.setattr(warnings, "catch_warnings", nullcontext)
+        with refuse_left_calls("fill"):
+            assert warnings.showwarning is not shown
+        assert warnings.showwarning is shown
 
 
 async def test_warnings_of_a_function_stay_warnings(database, make_loader):
