@@ -101,8 +101,8 @@ class ReadOnlyModelViewSet(ViewSet):
         check_pagination(cls.__name__, cls.pagination)
         cls.filter_set = FilterSet(cls.model, filters=cls.filters, search=cls.search, ordering=cls.ordering)
 
-    # Of any type, since what overrides it may be async.
-    def get_queryset(self, request: Request) -> Any:
+    # Or of any type, since what overrides it may be async.
+    def get_queryset(self, request: Request) -> QuerySet[Any, Any] | Any:
         """Return the rows that this viewset is about: ``queryset``, or all; override it to narrow them by the request.
 
         What overrides it may be async, as for ``await request.user``.

@@ -13,7 +13,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, assert_type
 
 from covet.db import models
+from covet.http import Request
 from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range, VectorField
+from covet.rest import ModelViewSet
 from covet.test.factories import Factory
 
 
@@ -310,3 +312,17 @@ async def rows_made_for_tests() -> None:
     assert_type(await AuthorFactory.create(), Author)
     assert_type(await AuthorFactory.create_batch(2), list[Author])
     assert_type(AuthorFactory.build(), Author)
+
+
+class Articles(ModelViewSet):
+    model = Article
+
+    def get_queryset(self, request: Request) -> models.QuerySet[Article]:
+        return super().get_queryset(request).filter(title="x")
+
+
+class OwnArticles(ModelViewSet):
+    model = Article
+
+    async def get_queryset(self, request: Request) -> models.QuerySet[Article]:
+        return super().get_queryset(request).filter(author=await request.user)
