@@ -199,7 +199,7 @@ class Database:
                 try:
                     rows = await connection.begin_fetch(sql, args)
                 except BaseException as error:
-                    if not await self._may_repeat(pool, connection, error):
+                    if not await self._may_repeat(pool, connection, error, sql):
                         found = await self._failed(pool, connection, error, sql)
                         if found is error:
                             raise
@@ -397,7 +397,7 @@ class Database:
             return error
         return self.driver.translate(error, sql) or error
 
-    async def _may_repeat(self, pool: Pool, connection: Connection, error: BaseException) -> bool:
+    async def _may_repeat(self, pool: Pool, connection: Connection, error: BaseException, sql: str) -> bool:
         """Tell whether a statement that failed has not run, and can do so the long way; its connection is given back then."""
         if self.driver.was_not_sent(error):
             connection.terminate()
@@ -407,7 +407,7 @@ class Database:
             may_repeat = await connection.forget_changed(error)
         except BaseException as failure:
             pool.release_after(connection, failure)
-            raise
+            raise self.explain(failure, sql) from error
         if may_repeat:
             pool.release(connection)
         return may_repeat

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from covet.conf.service_url import parse_database
@@ -86,6 +87,28 @@ async def test_a_composite_type_that_has_changed_fails_once_and_is_learnt_anew(k
         await kept.fetch("SELECT pair FROM kept")
     for _ in range(2):
         assert tuple((await kept.fetch("SELECT pair FROM kept"))[0][0]) == (1, None)
+
+
+async def test_a_failure_while_types_are_learnt_anew_gives_the_connection_back(
+    kept: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reload_schema_state(self: Any) -> None:
+        raise asyncpg.InterfaceError("The types cannot be read.")
+
+    await kept.execute("CREATE TYPE kept_pair AS (a integer)")
+    await kept.execute("ALTER TABLE kept ADD pair kept_pair")
+    await kept.execute("UPDATE kept SET pair.a = 1")
+    for _ in range(2):
+        await kept.fetch("SELECT pair FROM kept")
+    await kept.execute("ALTER TYPE kept_pair ADD ATTRIBUTE b integer")
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "reload_schema_state", reload_schema_state)
+        with pytest.raises(InterfaceError, match=r"The types cannot be read\.") as caught:
+            await kept.fetch("SELECT pair FROM kept")
+
+    assert caught.value.sql == "SELECT pair FROM kept"
+    # The pool has this one connection.
+    assert len(await kept.fetch(ROW, (1,))) == 1
 
 
 async def test_a_statement_that_asyncpg_has_closed_is_prepared_again(url: str) -> None:
