@@ -93,7 +93,7 @@ async def test_a_failure_while_types_are_learnt_anew_gives_the_connection_back(
     kept: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def reload_schema_state(self: Any) -> None:
-        raise asyncpg.InterfaceError("The types cannot be read.")
+        raise asyncpg.exceptions.InterfaceError("The types cannot be read.")
 
     await kept.execute("CREATE TYPE kept_pair AS (a integer)")
     await kept.execute("ALTER TABLE kept ADD pair kept_pair")
