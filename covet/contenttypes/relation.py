@@ -28,8 +28,6 @@ __all__ = ["GenericRelation"]
 
 M = TypeVar("M", bound="Model", default=Any)
 
-_TEXTS = frozenset({"char", "varchar", "text"})
-
 
 class GenericRelation(RelationField[M]):
     """The reverse side of a ``GenericForeignKey``: the rows that refer to an instance of this model.
@@ -176,7 +174,7 @@ class GenericRelation(RelationField[M]):
         key, held = self.model._meta.pk, self.object_id_field
         kind, held_type = key.column_type().kind, held.column_type()
         value: nodes.Node = nodes.Column(owner, key.column)
-        if held_type.kind in _TEXTS and kind not in _TEXTS:
+        if held_type.kind in nodes.TEXT_KINDS and kind not in nodes.TEXT_KINDS:
             # Compared as they are, numbers and texts are an error on PostgreSQL, and the digits of a UUID are none
             # of its texts elsewhere. Not the other way round: texts of other models need not be keys of this one.
             value = nodes.Func("UUID_TEXT", (value,)) if kind == "uuid" else nodes.Cast(value, held_type)

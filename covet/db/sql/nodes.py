@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PATTERNS",
+    "TEXT_KINDS",
     "And",
     "Binary",
     "Bound",
@@ -66,6 +67,10 @@ class ColumnType(Struct, frozen=True):
     collation: str | None = None
     sql: str | None = None
     spell: Callable[[Any], str] | None = None
+
+
+TEXT_KINDS: Final = frozenset({"char", "varchar", "text"})
+"""The kinds of ``ColumnType`` that hold texts."""
 
 
 class Limits(Struct, frozen=True):

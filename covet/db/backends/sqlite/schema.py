@@ -16,10 +16,10 @@ from covet.db.backends.table_changes import Changes, compare
 from covet.db.errors import DataError, ForeignKeyViolation, NotSupportedError
 from covet.db.sql.ddl import ColumnDef, IndexDef, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
+from covet.db.sql.nodes import TEXT_KINDS
 
 __all__ = ["Editor"]
 
-_TEXTS = frozenset({"char", "varchar", "text"})
 _NUMBERS = frozenset({"smallint", "integer", "bigint", "float", "decimal", "boolean"})
 
 
@@ -165,7 +165,7 @@ class Editor(SchemaEditor):
         back = {after: before for before, after in changes.renamed.items()}
         before = {column.name: column.type.kind for column in old.columns}
         for column in new.columns:
-            if before.get(back.get(column.name, column.name)) not in _TEXTS or column.type.kind not in _NUMBERS:
+            if before.get(back.get(column.name, column.name)) not in TEXT_KINDS or column.type.kind not in _NUMBERS:
                 continue
             name, table = self.writer.name(column.name), self.writer.name(filled)
             rows = await self.database.fetch(f"SELECT COUNT(*) FROM {table} WHERE TYPEOF({name}) = 'text'")

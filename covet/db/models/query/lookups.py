@@ -49,7 +49,6 @@ __all__ = [
 
 _TEXT = n.ColumnType("text")
 _INTEGER = n.ColumnType("integer")
-_TEXTUAL = frozenset({"char", "varchar", "text"})
 _DATE_PARTS = frozenset({"year", "iso_year", "quarter", "month", "week", "day", "week_day", "iso_week_day"})
 _TIME_PARTS = frozenset({"hour", "minute", "second"})
 _OF_POSTGRES = frozenset(
@@ -140,7 +139,7 @@ def _checked_regex(value: Any) -> str:
 def _as_text(left: Operand) -> n.Node:
     if isinstance(left.node, n.JSONPath):
         return n.JSONPath(left.node.operand, left.node.path, True)
-    return left.node if left.kind in _TEXTUAL or left.field is None else n.Cast(left.node, _TEXT)
+    return left.node if left.kind in n.TEXT_KINDS or left.field is None else n.Cast(left.node, _TEXT)
 
 
 LOOKUPS: dict[str, Lookup] = {

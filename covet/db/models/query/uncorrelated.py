@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Apart", "part", "unsliced"]
 
 _WHOLE = frozenset({"smallint", "integer", "bigint"})
-_TEXTS = frozenset({"char", "varchar", "text"})
 
 
 class Apart(Struct, frozen=True):
@@ -224,7 +223,7 @@ def _kind(column: n.Column, metas: dict[str, Any]) -> tuple[str, str | None] | N
     type = None if field is None else field.column_type()
     if type is None:
         return None
-    for kinds in (_WHOLE, _TEXTS):
+    for kinds in (_WHOLE, n.TEXT_KINDS):
         if type.kind in kinds:
             return min(kinds), type.collation
     return type.kind, type.collation
