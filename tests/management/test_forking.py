@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,16 @@ def test_what_fails_and_what_is_killed_is_told(tmp_path):
 
 
 def test_what_does_not_end_is_ended(tmp_path):
-    with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(subprocess.TimeoutExpired) as told:
         run("-c", "import time; time.sleep(600)", cwd=tmp_path, env=bare(), timeout=0.1)
+
+    pid = int(told.value.cmd.removeprefix("process "))
+    # It is killed, and gone when the one that waits for it has seen so; by itself it would be there for ten minutes.
+    for _ in range(3000):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.01)
+    pytest.fail(f"process {pid} goes on")
 
 
 def test_another_interpreter_is_started(tmp_path):

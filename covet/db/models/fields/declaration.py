@@ -105,7 +105,8 @@ def _check_default(field: Field[Any]) -> Iterator[checks.CheckMessage]:
             "Write a default that the field takes.",
         )
     except Exception:
-        # A field of the project's own may read other values than those it is given, and says so in words of its own.
+        # An instance takes a default as it is. Where a field of the project's own is asked (values are cleaned, a ModelSchema is
+        # made), what it raises is raised there; this check cannot say whose fault it is.
         return
 
 
