@@ -8,6 +8,9 @@ from pathlib import Path
 import coverage.config
 
 _COVERAGE = "COVERAGE_"
+# Python takes the bytecode of a module for its source's as long as the second of the last change and the size are the same: a
+# test that writes a module anew within a second would run the old one.
+_NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 _SHARED = "COVERAGE_PROCESS_CONFIG"  # of coverage's own making: what it measures in other processes
 
 
@@ -30,9 +33,10 @@ def bare(*, measured: bool = True, **more: str) -> dict[str, str]:
     that would be time for nothing.
     """
     kept = {name: value for name, value in os.environ.items() if measured and name.startswith(_COVERAGE)}
-    return {"PATH": os.environ["PATH"], **kept, **more}
+    return {"PATH": os.environ["PATH"], **_NO_BYTECODE, **kept, **more}
 
 
 def unmeasured(*but: str, **more: str) -> dict[str, str]:
     """Return our own environment without coverage and without the names that begin with one of ``but``, and ``more``."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith((_COVERAGE, *but))}, **more}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith((_COVERAGE, *but))}
+    return {**kept, **_NO_BYTECODE, **more}

@@ -227,7 +227,7 @@ def _become(folder: str, number: str, *words: str) -> None:
     os.environ.clear()
     os.environ.update(word.split("=", 1) for word in environment)
     time.tzset()
-    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    sys.dont_write_bytecode = True  # see _environ.py
     while arguments[0] == "-W":
         action, category = arguments[1].split("::")
         warnings.simplefilter(action, getattr(builtins, category))

@@ -38,6 +38,21 @@ def test_its_own_code_comes_first(tmp_path, kind):
     assert (done.returncode, done.stdout) == (0, "__main__ ['x'] here\n"), done.stderr
 
 
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_module_written_anew_within_a_second_is_what_runs(tmp_path, forked):
+    outputs = []
+    for name in ("depth", "level"):
+        (tmp_path / "mine.py").write_text(f"NAME = {name!r}\n")
+        os.utime(tmp_path / "mine.py", (10**9, 10**9))
+        if forked:
+            outputs.append(run("-c", "import mine; print(mine.NAME)", cwd=tmp_path, env=bare()).stdout)
+        else:
+            command = [sys.executable, "-c", "import mine; print(mine.NAME)"]
+            outputs.append(subprocess.run(command, cwd=tmp_path, env=bare(), capture_output=True, text=True).stdout)
+
+    assert outputs == ["depth\n", "level\n"]
+
+
 def test_two_share_nothing(tmp_path):
     code = "import builtins, covet; print(hasattr(builtins, 'seen'), hasattr(covet, 'seen')); builtins.seen = covet.seen = 1"
 
