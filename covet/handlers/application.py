@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any
 
 from covet.accel import with_length
@@ -16,7 +14,7 @@ from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
-from covet.http.response import JSON_TYPE, JSONResponse
+from covet.http.response import JSON_TYPE, JSONResponse, Response
 from covet.http.status import BODILESS, STATUSES, no_status
 from covet.loading import late_module
 from covet.types import ASGIApp, Receive, Scope, Send
@@ -28,14 +26,6 @@ if TYPE_CHECKING:
 else:
     proxies = late_module(__name__, "covet.handlers.proxies")
     addresses = late_module(__name__, "covet.urls.addresses")
-
-if sys.version_info >= (3, 12):
-    from asyncio import current_task
-else:
-    # There it is written in Python, and takes longer than to make the request.
-    from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]  # that version will not change any more
-
-    current_task = _current_tasks.get
 
 __all__ = ["Application", "application_of"]
 
@@ -106,8 +96,7 @@ class Application:
 
 def _serving(application: Application) -> ASGIApp:
     """Return what serves: CPython calls a function without the detour that it takes for an object."""
-    apps, watch = application.apps, application.disconnects
-    watched, watchers = watch.running, watch.watchers
+    apps, watched = application.apps, application.disconnects.watched
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope; ``application.serve``."""
@@ -141,29 +130,19 @@ def _serving(application: Application) -> ASGIApp:
             # The server gives each request a context of its own, so nothing is to be put back.
             addresses.script_prefix.set(root.rstrip("/"))
             request._mounted(root)
-        handle = handler.handle
-        loop = get_running_loop()
-        task = current_task(loop)
-        if task is None:
-            response = await handle(request)
+        # The first step by hand: most views are over with it, and need nobody who finds that their client has left.
+        answering: Any = handler.handle(request)
+        try:
+            waited = answering.send(None)
+        except StopIteration as ended:
+            response: Response | None = ended.value
+        except asyncio.CancelledError:
+            await request.abandon()
+            raise
         else:
-            watched[task] = request
-            if watch.loop is not loop:
-                watch.start(loop)
-            try:
-                response = await handle(request)
-            except asyncio.CancelledError:
-                await request.abandon()
-                if not watch.has_left(task):
-                    raise
-                return
-            finally:
-                del watched[task]
-            if watchers and await watch.stop(task):
-                # Its client has left meanwhile.
-                await response.close()
-                await request.abandon()
-                return
+            response = await watched(request, answering, waited)
+        if response is None:
+            return  # to whom
         status = response.status
         if status != 200 and status not in STATUSES:
             response = await handler.errors(request, no_status(status))

@@ -2,15 +2,19 @@
 
 ASGI tells that a client left to whoever waits for the next message, so somebody would have to wait beside each view. Most
 views are over before that pays: one sweep per second looks for requests that are older than it, and only these get a
-watcher. A request whose body has not been read yet gets none until it has: the message is the view's own.
+watcher. A request whose body has not been read yet gets none until it has: the message is the view's own. A view that waits
+for nothing at all is not even noted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import types
+from collections.abc import Coroutine, Generator
 from typing import Any
 
 from covet.http.request import Request
+from covet.http.response import Response
 from covet.types import Message, Receive
 
 __all__ = ["Disconnects"]
@@ -24,7 +28,7 @@ class Disconnects:
     """The requests that an application works for.
 
     Attributes:
-        running: The request of each task; the application writes it.
+        running: The request of each task whose view waits.
         loop: The loop on which the sweep runs; ``None`` while it does not.
         watchers: The watcher of each task that has one.
     """
@@ -35,6 +39,39 @@ class Disconnects:
         self.watchers: dict[Task, asyncio.Task[None]] = {}
         self._left: set[Task] = set()
         self._seen: set[Task] = set()
+
+    async def watched(self, request: Request, answering: Coroutine[Any, Any, Response], waited: Any) -> Response | None:
+        """Go on with a view whose first step is over.
+
+        Args:
+            request: What it answers.
+            answering: Its coroutine.
+            waited: What it waits for.
+
+        Returns:
+            Its response; ``None`` if its client left meanwhile.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            return await _resumed(answering, waited)
+        self.running[task] = request
+        loop = task.get_loop()
+        if self.loop is not loop:
+            self.start(loop)
+        try:
+            response = await _resumed(answering, waited)
+        except asyncio.CancelledError:
+            await request.abandon()
+            if not self.has_left(task):
+                raise
+            return None
+        finally:
+            self.running.pop(task, None)
+        if self.watchers and await self.stop(task):
+            await response.close()
+            await request.abandon()
+            return None
+        return response
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sweep from now on, until a sweep finds nothing to do."""
@@ -89,6 +126,25 @@ class Disconnects:
         self._left.discard(task)
         task.uncancel()
         return True
+
+
+@types.coroutine
+def _resumed(coroutine: Coroutine[Any, Any, Response], waited: Any) -> Generator[Any, Any, Response]:
+    """Await a coroutine that was begun by hand and waits for ``waited``."""
+    response: Response
+    try:
+        yield waited
+    except BaseException as error:
+        # What it waited for has failed, or its task is cancelled: ``yield from`` tells it so from the second step on.
+        try:
+            waited = coroutine.throw(error)
+        except StopIteration as ended:
+            response = ended.value
+        else:
+            response = yield from _resumed(coroutine, waited)
+    else:
+        response = yield from coroutine
+    return response
 
 
 def can_watch(request: Request) -> bool:

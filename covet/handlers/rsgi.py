@@ -79,23 +79,17 @@ class RsgiApplication:
         if not exchange.is_read:
             request._body = None
         # As for ASGI: whose client leaves is cancelled, found by one sweep for all.
-        watch, task = application.disconnects, asyncio.current_task()
-        if task is not None:
-            watch.running[task] = request
-            if watch.loop is not task.get_loop():
-                watch.start(task.get_loop())
+        answering: Any = handler.handle(request)
         try:
-            response = await handler.handle(request)
+            waited = answering.send(None)
+        except StopIteration as ended:
+            response: Response | None = ended.value
         except asyncio.CancelledError:
             await request.abandon()
-            if task is None or not watch.has_left(task):
-                raise
-            return
-        finally:
-            watch.running.pop(task, None)  # type: ignore[arg-type]  # None is in no dict of tasks
-        if watch.watchers and task is not None and await watch.stop(task):
-            await response.close()
-            await request.abandon()
+            raise
+        else:
+            response = await application.disconnects.watched(request, answering, waited)
+        if response is None:
             return
         if response.status not in STATUSES:
             response = await handler.errors(request, no_status(response.status))

@@ -5,6 +5,7 @@ Where covet-rust does not run, its twins' calls are counted beside ours.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from covet.accel import active
@@ -13,6 +14,7 @@ from covet.http import Request
 from covet.rest import Router, Schema, permissions
 from covet.urls import include
 from covet.urls import path as route
+from tests._calls import profiled
 from tests._perf.test_statement_calls import calls_of
 from tests.handlers.sites import make_application
 
@@ -47,6 +49,26 @@ async def test_a_small_answer_makes_few_calls() -> None:
     assert calls == ["serve", "answer"]
 
 
+async def test_a_small_answer_asks_for_neither_loop_nor_task() -> None:
+    """Up to CPython 3.11 that is a system call, in the middle of what else is only Python: a twentieth of a bare request."""
+    asked: list[str] = []
+
+    def look(_: Any, event: str, function: Any) -> None:
+        if event == "c_call":
+            asked.append(function.__name__)
+
+    async def count(ask: Callable[[], Awaitable[None]]) -> list[str]:
+        asked.clear()
+        with profiled(look):
+            await ask()
+        return asked
+
+    called, _ = await _calls_of_request("GET", path="/small", count=count)
+
+    assert "send" in called  # the view's first step
+    assert not {"get_running_loop", "_get_running_loop", "current_task"}.intersection(called)
+
+
 async def test_a_typed_body_and_its_answer_make_few_calls() -> None:
     body = b'{"name":"INSIDE","count":1}'
     calls, sent = await _calls_of_request("POST", (b"content-length", b"%d" % len(body)), body=body)
@@ -78,7 +100,11 @@ def without_rust(name: str, *calls: str) -> tuple[str, ...]:
 
 
 async def _calls_of_request(
-    method: str, *headers: tuple[bytes, bytes], path: str = "/items", body: bytes = b""
+    method: str,
+    *headers: tuple[bytes, bytes],
+    path: str = "/items",
+    body: bytes = b"",
+    count: Callable[[Callable[[], Awaitable[None]]], Awaitable[list[str]]] = calls_of,
 ) -> tuple[list[str], bytes]:
     """Return the calls of a request in files, and its answer's body."""
     with override(ALLOWED_HOSTS=["x"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
@@ -103,7 +129,7 @@ async def _calls_of_request(
 
         await ask()
         assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-        calls = await calls_of(ask)
+        calls = await count(ask)
         if active()["ModelWriter"] != "rust":
             # The twins' comprehensions are calls up to Python 3.11 only.
             calls = [name for name in calls if name not in {"<listcomp>", "<setcomp>"}]

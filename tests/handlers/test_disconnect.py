@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable, Coroutine, Generator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -123,6 +124,103 @@ async def test_a_cancellation_by_the_server_itself_goes_on() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert not application.disconnects.running
+
+
+def waiting_for(first: asyncio.Future[str]) -> tuple[Callable[[], Coroutine[Any, Any, None]], list[Any], list[str]]:
+    """Return what serves a view that waits for ``first`` and then once more, what is sent, and what the view has seen."""
+    sent: list[Any] = []
+    seen: list[str] = []
+
+    async def view(request: Request) -> Response:
+        try:
+            try:
+                seen.append(await first)
+            except ValueError as error:
+                seen.append(str(error))
+            await asyncio.sleep(0)
+            return Response(",".join(seen))
+        finally:
+            seen.append("over")
+
+    async def receive() -> Any:
+        raise AssertionError("nobody asked for a body")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"x")]}
+    application = make_application([path("", view)])
+    return lambda: application(scope, receive, send), sent, seen
+
+
+async def test_what_a_view_waits_for_first_gives_it_a_value_or_an_error() -> None:
+    for result in ("value", ValueError("failed")):
+        first: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+            serve_one, sent, seen = waiting_for(first)
+            task = asyncio.create_task(serve_one())
+            await asyncio.sleep(0)
+            if isinstance(result, str):
+                first.set_result(result)
+            else:
+                first.set_exception(result)
+            await task
+
+        assert sent[1]["body"] == str(result).encode()
+        assert seen == [str(result), "over"]
+
+
+async def test_a_view_that_ends_by_the_error_of_its_first_wait_is_answered() -> None:
+    first: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def view(request: Request) -> Response:
+        try:
+            return Response(await first)
+        except ValueError as error:
+            return Response(str(error))
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("nobody asked for a body")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        application = make_application([path("", view)])
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"x")]}
+        task = asyncio.create_task(application(scope, receive, send))
+        await asyncio.sleep(0)
+        first.set_exception(ValueError("failed"))
+        await task
+
+    assert sent[1]["body"] == b"failed"
+    assert not application.disconnects.running
+
+
+def test_a_server_that_drops_its_call_ends_the_view() -> None:
+    """As a loop does that is closed while a request waits."""
+
+    class Never:
+        def __await__(self) -> Generator[None, None, str]:
+            yield
+            return ""
+
+    with override(ALLOWED_HOSTS=["*"], DATABASES={}, INSTALLED_APPS=[], MIDDLEWARE=[]):
+        serve_one, sent, seen = waiting_for(cast(Any, Never()))
+
+        async def start() -> Coroutine[Any, Any, None]:
+            dropped = serve_one()
+            dropped.send(None)
+            return dropped
+
+        dropped = asyncio.run(start())
+        assert seen == []
+        dropped.close()
+
+    assert seen == ["over"]
+    assert sent == []
 
 
 async def test_a_body_that_announces_no_length_is_left_to_the_view_that_streams_it() -> None:
