@@ -41,7 +41,7 @@ from covet.rest.body_forms import form_lines
 from covet.rest.formats.base import JSON, PLAIN_ACCEPTS, Formats
 from covet.rest.formats.choice import accept_json
 from covet.rest.render import UNWRITTEN, Plan, encode_any, write_odd
-from covet.rest.shared import as_context, enter, is_generator, shared_value
+from covet.rest.shared import as_context, enter, is_generator, shared_value, yields
 from covet.rest.signature import Argument, Call, Group, Parameter, Signature
 from covet.schema.structs import StructError, StructReader, is_struct
 
@@ -198,7 +198,7 @@ class _Writer:
         self.trusted = trusted
         self.formats = formats
         self.patches: Callable[..., Any] | None = None
-        generators = [call for call in signature.dependencies if call.scope != "app" and is_generator(call.function)]
+        generators = [call for call in signature.dependencies if call.scope != "app" and yields(call.function)]
         self.is_stacked = any(call.scope == "request" for call in generators)
         self.has_own_stack = any(call.scope == "function" for call in generators)
         self.lines: list[str] = []
@@ -473,7 +473,7 @@ class _Writer:
         arguments = ", ".join(written(argument) for argument in call.arguments)
         if call.scope == "app":
             return f"await shared_value({', '.join(filter(None, (function, arguments)))})"
-        if is_generator(call.function):
+        if yields(call.function):
             manager = self.constant("w", as_context(call.function))
             stack = "own_stack" if call.scope == "function" else "stack"
             return f"await enter({stack}, {manager}({arguments}))"

@@ -212,7 +212,8 @@ class Depends:
 
     The function's own arguments are found as a handler's are, ``Depends`` among them. It may be sync (run in a thread),
     async, or a generator, sync or async, that yields the value once: what follows the ``yield`` runs when the answer has
-    been made (a streamed one: sent). An error of the handler or of the answer's making is raised at the ``yield``.
+    been made (a streamed one: sent). An error of the handler or of the answer's making is raised at the ``yield``. One that
+    ``asynccontextmanager`` or ``contextmanager`` decorates is entered in the same way.
 
     Args:
         function: The function, or a class; the argument's own class when left out: ``Annotated[Paging, Depends()]``.

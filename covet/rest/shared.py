@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from covet.apps import apps
 from covet.apps.registry import Apps
 from covet.concurrency import is_async, to_thread
+from covet.exceptions import ImproperlyConfigured
 
-__all__ = ["Shared", "as_context", "enter", "is_generator", "shared_of", "shared_value"]
+__all__ = ["Shared", "as_context", "enter", "gives_manager", "is_generator", "shared_of", "shared_value", "yields"]
 
 
 def is_generator(function: Any) -> bool:
@@ -21,30 +24,119 @@ def is_generator(function: Any) -> bool:
     return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
+def yields(function: Any) -> bool:
+    """Return whether a dependency yields: a generator function, decorated or not, or an object whose ``__call__`` is one.
+
+    ``contextmanager`` and ``asynccontextmanager`` are among the decorators: what they made is entered as it is.
+    """
+    if is_generator(function):
+        return True
+    called = _bare(function)
+    if not (inspect.isroutine(called) or inspect.isclass(called)):
+        called = getattr(called, "__call__", called)  # noqa: B004  the method itself is wanted
+    return not is_async(called) and is_generator(inspect.unwrap(called))
+
+
+def gives_manager(function: Any) -> bool:
+    """Return whether a function was made by ``contextmanager`` or ``asynccontextmanager``."""
+    # Whatever either makes has one code.
+    made = contextmanager(cast("Any", yields)), asynccontextmanager(cast("Any", yields))
+    return getattr(_bare(function), "__code__", None) in [one.__code__ for one in made]
+
+
 def as_context(function: Any) -> Callable[..., Any]:
-    """Return a function that yields once as a context manager."""
+    """Return a function that yields once as a context manager, or as what ``enter`` makes one of."""
     if inspect.isasyncgenfunction(function):
         return asynccontextmanager(function)
-    return contextmanager(function)
+    if inspect.isgeneratorfunction(function):
+        return contextmanager(function)
+    # A decorated one gives a generator, or a manager: calling it tells.
+    return cast("Callable[..., Any]", function)
 
 
 async def enter(stack: AsyncExitStack, manager: Any) -> Any:
-    """Enter a dependency that yields; a sync one runs in a thread, before and after."""
-    if hasattr(manager, "__aenter__"):
-        return await stack.enter_async_context(manager)
+    """Enter a dependency that yields; a sync one runs in a thread, before and after.
 
-    @asynccontextmanager
-    async def in_thread() -> Any:
-        value = await to_thread(manager.__enter__)
+    Raises:
+        ImproperlyConfigured: It yields no value, or more than one.
+    """
+    if not hasattr(manager, "__aenter__"):
+        manager = _made(manager)
+    try:
+        value = await manager.__aenter__()
+    except RuntimeError as error:
+        if (told := _named(error, manager)) is None:
+            raise
+        raise told from error
+    # What ``enter_async_context`` does, by a call less: that one goes to naming what does not end.
+    stack.push_async_exit(_Entered(manager))
+    return value
+
+
+class _Entered(AbstractAsyncContextManager[Any, "bool | None"]):
+    """A dependency that was entered."""
+
+    __slots__ = ("_manager",)
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
         try:
-            yield value
-        except BaseException as error:
-            if not await to_thread(manager.__exit__, type(error), error, error.__traceback__):
+            left: bool | None = await self._manager.__aexit__(*raised)
+        except RuntimeError as error:
+            if (told := _named(error, self._manager)) is None:
                 raise
-        else:
-            await to_thread(manager.__exit__, None, None, None)
+            raise told from error
+        return left
 
-    return await stack.enter_async_context(in_thread())
+
+class _InThread:
+    """A sync context manager that is entered and left in a thread."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self.gen = getattr(manager, "gen", None)
+
+    async def __aenter__(self) -> Any:
+        return await to_thread(self._manager.__enter__)
+
+    async def __aexit__(self, *raised: Any) -> bool | None:
+        return await to_thread(self._manager.__exit__, *raised)
+
+
+def _made(made: Any) -> Any:
+    """Return what a dependency gave when it was called as an async context manager."""
+    if inspect.isasyncgen(made):
+        return asynccontextmanager(lambda: made)()
+    return _InThread(contextmanager(lambda: made)() if inspect.isgenerator(made) else made)
+
+
+def _bare(function: Any) -> Any:
+    """Return the function below what ``partial`` gave it."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def _named(error: RuntimeError, manager: Any) -> ImproperlyConfigured | None:
+    """Return what to raise for contextlib's own error, which says neither of which dependency it is nor what to do."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    generator = getattr(manager, "gen", None)
+    if generator is None or trace is None or trace.tb_frame.f_code.co_filename != contextlib.__file__:
+        return None
+    code = generator.ag_code if inspect.isasyncgen(generator) else generator.gi_code
+    which = f"The dependency {generator.__qualname__} ({code.co_filename}, line {code.co_firstlineno})"
+    if trace.tb_frame.f_code.co_name in ("__enter__", "__aenter__"):
+        return ImproperlyConfigured(
+            f"{which} ended without a yield, so there is no value. Yield one on every way through it, or raise an error."
+        )
+    return ImproperlyConfigured(
+        f"{which} yields more than once. Yield its value once: what follows the yield runs when the answer has been made. "
+        "To give several values, yield a list; end an except block with raise or return, not with another yield."
+    )
 
 
 class Shared:
@@ -67,7 +159,7 @@ class Shared:
             return self._values[function]
 
     async def _make(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        if is_generator(function):
+        if yields(function):
             return await enter(self._stack, as_context(function)(**arguments))
         if is_async(function):
             return await function(**arguments)

@@ -6,6 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_origin
 
 from msgspec import Struct, field
@@ -21,6 +22,7 @@ from covet.http.response import Response
 from covet.loading import late_module
 from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, split, unwrap
 from covet.rest.params import REQUIRED, Body, Depends, File, Gathering, Marker, Path, Query
+from covet.rest.shared import gives_manager, yields
 
 if TYPE_CHECKING:
     from covet.rest import decorated
@@ -33,6 +35,7 @@ else:
 __all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MANAGERS: Final = (AbstractAsyncContextManager, AbstractContextManager)
 
 
 class Parameter(Struct, eq=False):
@@ -263,7 +266,9 @@ class _Reader:
         if isinstance(marker, Depends):
             if marker.function is None:
                 marker = _of_its_class(marker, bare, f"{describe(function)}: the argument '{name}'")
-            return self.depend(marker, (*above, function))
+            call = self.depend(marker, (*above, function))
+            _check_entered(call, bare, f"{describe(function)}: the argument '{name}'")
+            return call
         if isinstance(marker, Gathering):
             return self._filters(cast("FilterSet", marker))
         if (isinstance(bare, type) and issubclass(bare, self.connection)) or (
@@ -431,6 +436,20 @@ def _check_file(annotation: Any, where: str) -> None:
         raise ImproperlyConfigured(f"{where} comes from a file, so its type is UploadedFile, or bytes for the content.")
 
 
+def _check_entered(call: Call, kind: Any, where: str) -> None:
+    """Refuse an argument that wants the manager itself of a function that ``contextmanager`` made, since it is entered.
+
+    Raises:
+        ImproperlyConfigured: It does.
+    """
+    if (get_origin(kind) or kind) in _MANAGERS and gives_manager(call.function):
+        given = getattr(call.function, "__qualname__", "function")
+        raise ImproperlyConfigured(
+            f"{where} wants a context manager, and Depends({given}) enters it and gives what it yields. Annotate it with that; "
+            f"for the manager itself write Depends(lambda: {given}())."
+        )
+
+
 def _of_its_class(marker: Depends, kind: Any, where: str) -> Depends:
     """Return ``Depends()`` as the class of its argument.
 
@@ -455,7 +474,7 @@ def _check_shared(call: Call) -> None:
                 f"{describe(call.function)} is shared by all requests (scope='app'), so its argument '{argument.name}' can "
                 "only be a dependency of the same scope."
             )
-    if _yields(call.function) and apps.current().apps_ready and not apps.current().is_installed("covet.rest"):
+    if yields(call.function) and apps.current().apps_ready and not apps.current().is_installed("covet.rest"):
         raise ImproperlyConfigured(
             f"{describe(call.function)} is torn down by 'covet.rest' when the server stops: add it to INSTALLED_APPS."
         )
@@ -467,19 +486,15 @@ def _check_scopes(call: Call) -> None:
     Raises:
         ImproperlyConfigured: It does.
     """
-    if not _yields(call.function):
+    if not yields(call.function):
         return
     for argument in call.arguments:
         inner = argument.value
-        if isinstance(inner, Call) and inner.scope == "function" and _yields(inner.function):
+        if isinstance(inner, Call) and inner.scope == "function" and yields(inner.function):
             raise ImproperlyConfigured(
                 f"{describe(call.function)} lives until the answer has been made and depends on "
                 f"{describe(inner.function)}, which ends with the handler. Give both scope='function', or neither."
             )
-
-
-def _yields(function: Any) -> bool:
-    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

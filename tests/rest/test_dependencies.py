@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
 import pytest
@@ -377,3 +380,255 @@ def test_what_is_shared_is_made_once_in_each_loop_that_an_application_runs_in() 
 
     assert asyncio.run(work()) == ["pool 1"] * 3
     assert asyncio.run(work()) == ["pool 2"] * 3
+
+
+class Session:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+@asynccontextmanager
+async def session(name: Annotated[str, Query()] = "main") -> AsyncIterator[Session]:
+    told.append(f"{name} opens")
+    try:
+        yield Session(name)
+    except Conflict:
+        told.append(f"{name} sees Conflict")
+        raise
+    finally:
+        told.append(f"{name} closes")
+
+
+@contextmanager
+def sync_session() -> Iterator[Session]:
+    told.append("sync opens")
+    yield Session("sync")
+    told.append("sync closes")
+
+
+class Sessions:
+    """Both its method and the object itself are dependencies."""
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Session]:
+        yield Session("method")
+        told.append("method closes")
+
+    async def __call__(self) -> AsyncIterator[Session]:
+        yield Session("object")
+        told.append("object closes")
+
+
+class SyncSessions:
+    def __call__(self) -> Iterator[Session]:
+        yield Session("sync object")
+        told.append("sync object closes")
+
+
+def logged(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        told.append("called")
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+@logged
+async def wrapped() -> AsyncIterator[Session]:
+    yield Session("wrapped")
+    told.append("wrapped closes")
+
+
+@logged
+def wrapped_sync() -> Iterator[Session]:
+    yield Session("wrapped sync")
+    told.append("wrapped sync closes")
+
+
+@logged
+@asynccontextmanager
+async def wrapped_manager() -> AsyncIterator[Session]:
+    yield Session("wrapped manager")
+    told.append("wrapped manager closes")
+
+
+@pytest.mark.parametrize("scope", ["request", "function"])
+@pytest.mark.parametrize(
+    ("function", "name", "events"),
+    [
+        (session, "main", ["main opens", "handler", "main closes"]),
+        (functools.partial(session, name="partial"), "partial", ["partial opens", "handler", "partial closes"]),
+        (sync_session, "sync", ["sync opens", "handler", "sync closes"]),
+        (Sessions().one, "method", ["handler", "method closes"]),
+        (Sessions(), "object", ["handler", "object closes"]),
+        (SyncSessions(), "sync object", ["handler", "sync object closes"]),
+        (wrapped, "wrapped", ["called", "handler", "wrapped closes"]),
+        (wrapped_sync, "wrapped sync", ["called", "handler", "wrapped sync closes"]),
+        (wrapped_manager, "wrapped manager", ["called", "handler", "wrapped manager closes"]),
+    ],
+    ids=[
+        "asynccontextmanager",
+        "partial",
+        "contextmanager",
+        "method",
+        "object",
+        "sync-object",
+        "wrapped",
+        "sync",
+        "both",
+    ],
+)
+async def test_whatever_yields_is_entered_and_left(
+    site: Any, function: Any, name: str, events: list[str], scope: Any
+) -> None:
+    made = Router(permissions=OPEN)
+
+    wanted: Any = Depends(function, scope=scope)
+
+    @made.get("/")
+    async def handler(session: Any = wanted) -> str:
+        told.append("handler")
+        return f"{session.name}"
+
+    client = await site([path("", include(made))])
+
+    assert (await client.get("/")).json() == name
+    assert told == events
+
+
+async def test_a_context_manager_sees_the_handlers_error_and_its_parameters(site: Any) -> None:
+    made = Router(permissions=OPEN)
+
+    @made.get("/")
+    async def handler(session: Annotated[Session, Depends(session)]) -> None:
+        raise Conflict("No.")
+
+    client = await site([path("", include(made))])
+
+    assert (await client.get("/?name=other")).status_code == 409
+    assert told == ["other opens", "other sees Conflict", "other closes"]
+
+
+async def test_a_context_manager_is_shared_by_the_application(site: Any) -> None:
+    made = Router(permissions=OPEN)
+
+    @made.get("/")
+    async def handler(session: Annotated[Session, Depends(sync_session, scope="app")]) -> str:
+        return session.name
+
+    client = await site([path("", include(made))], installed=["covet.rest"])
+    await client.application.apps.startup()
+
+    assert [(await client.get("/")).json() for _ in range(2)] == ["sync", "sync"]
+    assert told == ["sync opens"]
+
+    await client.application.apps.shutdown()
+
+    assert told == ["sync opens", "sync closes"]
+
+
+async def test_an_argument_that_wants_the_manager_itself_is_told_what_to_write(site: Any) -> None:
+    made = Router(permissions=OPEN)
+
+    @made.get("/")
+    async def handler(session: Annotated[AbstractAsyncContextManager[Session], Depends(session)]) -> None: ...
+
+    with pytest.raises(ImproperlyConfigured, match=r"'session' wants .* enters it .* Depends\(lambda: session\(\)\)"):
+        await site([path("", include(made))])
+
+
+async def test_a_function_may_give_the_manager_itself(site: Any) -> None:
+    made = Router(permissions=OPEN)
+
+    @made.get("/")
+    async def handler(session: Annotated[AbstractAsyncContextManager[Session], Depends(lambda: session())]) -> str:
+        async with session as entered:
+            return entered.name
+
+    client = await site([path("", include(made))])
+
+    assert (await client.get("/")).json() == "main"
+
+
+async def twice() -> AsyncIterator[int]:
+    yield 1
+    yield 2
+
+
+def sync_twice() -> Iterator[int]:
+    yield 1
+    yield 2
+
+
+async def again() -> AsyncIterator[int]:
+    try:
+        yield 1
+    except Conflict:
+        yield 2
+
+
+@asynccontextmanager
+async def managed_twice() -> AsyncIterator[int]:
+    yield 1
+    yield 2
+
+
+async def never() -> AsyncIterator[int]:
+    numbers: list[int] = []
+    for number in numbers:
+        yield number
+
+
+@contextmanager
+def sync_never() -> Iterator[int]:
+    yield from ()
+
+
+async def own_error() -> AsyncIterator[int]:
+    yield 1
+    raise RuntimeError("of the program")
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (twice, "yields more than once"),
+        (sync_twice, "yields more than once"),
+        (again, "yields more than once"),
+        (managed_twice, "yields more than once"),
+        (never, "ended without a yield"),
+        (sync_never, "ended without a yield"),
+    ],
+)
+@pytest.mark.parametrize("scope", ["request", "function"])
+async def test_a_dependency_that_does_not_yield_once_is_named(
+    site: Any, caplog: Any, function: Any, said: str, scope: Any
+) -> None:
+    made = Router(permissions=OPEN)
+
+    wanted: Any = Depends(function, scope=scope)
+
+    @made.get("/")
+    async def handler(value: Any = wanted) -> None:
+        if function is again:
+            raise Conflict("No.")
+
+    client = await site([path("", include(made))])
+
+    line = inspect.unwrap(function).__code__.co_firstlineno
+    assert (await client.get("/")).status_code == 500
+    assert f"ImproperlyConfigured: The dependency {function.__name__} ({__file__}, line {line}) {said}" in caplog.text
+
+
+async def test_a_dependencys_own_error_stays_what_it_is(site: Any, caplog: Any) -> None:
+    made = Router(permissions=OPEN)
+
+    @made.get("/")
+    async def handler(value: Annotated[int, Depends(own_error)]) -> None: ...
+
+    client = await site([path("", include(made))])
+
+    assert (await client.get("/")).status_code == 500
+    assert "RuntimeError: of the program" in caplog.text
+    assert "ImproperlyConfigured" not in caplog.text
