@@ -7,6 +7,7 @@ A throttle is asked before permissions and the body, so that guessing is slowed 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import ipaddress
 import logging
@@ -37,6 +38,8 @@ log = logging.getLogger("covet.rest")
 By: TypeAlias = "Literal['user', 'ip', 'route'] | Callable[[Request], str | Awaitable[str | None] | None]"
 Run: TypeAlias = "Callable[[Request, dict[str, Any]], Awaitable[Response]]"
 
+# What a key says in clear is no longer than this: a path that no route matches may have thousands of characters.
+_LONGEST: Final = 100
 _EXCEEDED: Final = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
@@ -50,7 +53,7 @@ class Throttle:
         rate: How many in what time: ``"100/minute"``, ``"5/10s"``, ``"1000/day"``.
         by: For whom it counts: ``"user"`` (who is logged in, else the address), ``"ip"`` (of IPv6 the network of 64 bits),
             ``"route"`` (each endpoint alone), a function of the request, or several of them. A function that gives None
-            lets the request pass uncounted.
+            lets the request pass uncounted; what else it gives may be a secret, such as an API key, since stores get a hash.
         algorithm: ``"gcra"``, ``"token-bucket"``, ``"leaky-bucket"``, ``"fixed-window"``, ``"sliding-log"`` or
             ``"sliding-counter"``.
         burst: How many at once, where the algorithm knows bursts; the rate's number when left out.
@@ -115,7 +118,7 @@ class Throttle:
             return None
         parts = [self._key]
         for by in self.by:
-            part = await _identity(by, request)
+            part = await _part(by, request)
             if part is None:
                 return None
             parts.append(part)
@@ -125,7 +128,7 @@ class Throttle:
             else stores.store_of(self._store)
         )
         try:
-            return await store.hit(self.algorithm, ":".join(parts), cost)
+            return await store.hit(self.algorithm, "|".join(parts), cost)
         except RedisUnavailable as error:
             if not self.fail_open:
                 raise ServiceUnavailable("Requests cannot be counted at the moment.") from error
@@ -134,6 +137,19 @@ class Throttle:
 
     def __repr__(self) -> str:
         return f"<Throttle {self.name!r} {self.algorithm!r}>"
+
+
+async def _part(by: By, request: Request) -> str | None:
+    """Return what one ``by`` adds to the key: no two of them read alike, however they are put together."""
+    found = await _identity(by, request)
+    if found is None:
+        return None
+    if callable(by) or len(found) > _LONGEST:
+        # Of what a function gives nothing is known: it may be an API key, which is not for whoever may look into the store.
+        secret = settings.SECRET_KEY.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+        text = f"{found}".encode("utf-8", "surrogatepass")
+        return f"#{hashlib.blake2b(text, digest_size=16, key=secret).hexdigest()}"
+    return found.replace("%", "%25").replace("|", "%7C")
 
 
 async def _identity(by: By, request: Request) -> str | None:

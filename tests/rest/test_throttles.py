@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.limits import MemoryStore
@@ -132,6 +133,82 @@ async def test_a_function_says_for_whom_it_counts_or_that_it_does_not(site: Any)
     assert (a, b) == ([200, 429], 200)
     assert [one.status_code for one in uncounted] == [200] * 3
     assert "ratelimit" not in uncounted[0].headers
+
+
+class Noting(MemoryStore):
+    """Remembers its keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[str] = []
+
+    async def hit(self, algorithm: Any, key: str, cost: int = 1) -> Any:
+        self.keys.append(key)
+        return await super().hit(algorithm, key, cost)
+
+
+def of_header(name: str) -> Any:
+    def by(request: Request) -> str | None:
+        return request.headers.get(name)
+
+    return by
+
+
+def numbered(request: Request) -> Any:
+    return int(request.headers["x-tenant"])
+
+
+def noting(by: Any) -> tuple[Noting, Router]:
+    store = Noting()
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.get("/", throttles=[Throttle("1/hour", by=by, store=store)])
+    async def handler() -> int:
+        return 1
+
+    return store, api
+
+
+@pytest.mark.parametrize("mark", [":", "|", "%7C", "#"])
+async def test_values_that_hold_the_mark_between_them_never_meet(site: Any, mark: str) -> None:
+    store, api = noting((of_header("x-a"), of_header("x-b"), "user"))
+    client = await site([path("", include(api))], middleware=[f"{__name__}.PkFromHeader"])
+    values = [
+        (f"a{mark}b", "c", "d"),
+        ("a", f"b{mark}c", "d"),
+        ("a", "b", f"c{mark}d"),
+        ("a", "b", "c%7Cd"),
+        ("a", "b", "c|d"),
+    ]
+    asked = dict.fromkeys(values)
+
+    answers = [await client.get("/", headers={"X-A": a, "X-B": b, "X-Pk": pk}) for a, b, pk in asked]
+
+    assert [one.status_code for one in answers] == [200] * len(asked)
+    assert len({*store.keys}) == len(asked)
+
+
+async def test_a_store_sees_neither_secrets_nor_long_keys(site: Any) -> None:
+    store, api = noting((of_header("x-key"), "user"))
+    client = await site([path("", include(api))], middleware=[f"{__name__}.PkFromHeader"])
+    headers = {"X-Key": "very-secret" * 200, "X-Pk": "pk" * 200}
+
+    answers = [await client.get("/", headers=headers) for _ in range(2)]
+    with override(SECRET_KEY="another" * 10):
+        await client.get("/", headers=headers)
+
+    assert [one.status_code for one in answers] == [200, 429]
+    assert "secret" not in store.keys[0]
+    assert "pkpk" not in store.keys[0]
+    assert max(map(len, store.keys)) < 150
+    assert store.keys[2] != store.keys[1] == store.keys[0]
+
+
+async def test_a_function_may_count_by_a_number(site: Any) -> None:
+    _, api = noting(("ip", numbered))
+    client = await site([path("", include(api))])
+
+    assert [(await client.get("/", headers={"X-Tenant": one})).status_code for one in "112"] == [200, 429, 200]
 
 
 async def test_a_shared_limit_counts_both_endpoints_and_an_own_one_each(site: Any) -> None:
