@@ -314,7 +314,7 @@ class Database:
         elif args_list:
             await self._run("execute_many", sql, args_list)
 
-    async def stream(self, sql: str, args: Sequence[Any] = (), chunk_size: int = 2000) -> AsyncIterator[Rows]:
+    async def stream(self, sql: str, args: Sequence[Any] = (), chunk_size: int = 2000) -> AsyncGenerator[Rows, None]:
         """Run a statement and give its rows in chunks, without holding them all; the connection is held until the end.
 
         Inside a transaction other statements of the block may run between two chunks; on MySQL and MariaDB the rest of the
@@ -370,6 +370,9 @@ class Database:
         try:
             async for chunk in chunks:
                 yield chunk
+        except GeneratorExit:
+            # Left between two chunks: no statement runs, and once its cursor is closed the session is as good as new.
+            raise
         except BaseException as error:
             failure = error
             found = self.explain(error, sql)

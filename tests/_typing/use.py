@@ -9,6 +9,7 @@ from __future__ import annotations
 import decimal
 import enum
 import uuid
+from contextlib import aclosing
 from datetime import date, datetime, time, timedelta
 from typing import Any, assert_type
 
@@ -298,6 +299,9 @@ async def rows_one_by_one_and_by_key() -> None:
         assert_type(row, Article)
     async for pair in rows.values_list("pk", "title").iterator():
         assert_type(pair, tuple[Any, Any])
+    async with aclosing(Article.objects.iterator()) as articles:
+        async for row in articles:
+            assert_type(row, Article)
     assert_type(await rows.union(rows).order_by("title"), list[Article])
     assert_type(await rows.values("title").union(rows.values("title")), list[dict[str, Any]])
     assert_type(await rows.contains(await rows.get()), bool)

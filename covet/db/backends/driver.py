@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 else:
     cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
 
-__all__ = ["CONNECT_TIMEOUT_S", "Connection", "Driver", "Inserted", "Make", "Outcome", "Row", "Rows", "Unmade"]
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "Connection",
+    "Driver",
+    "Inserted",
+    "Make",
+    "Outcome",
+    "Row",
+    "Rows",
+    "StreamOver",
+    "Unmade",
+]
 
 # Any: what a column holds is known to the caller only.
 Row: TypeAlias = Sequence[Any]
@@ -61,6 +72,10 @@ class Unmade(Struct, frozen=True):
     """
 
     error: BaseException
+
+
+class StreamOver(BaseException):
+    """Thrown into a stream whose transaction is over: the server has closed its cursor, and others use the connection."""
 
 
 class Connection(ABC):
@@ -119,7 +134,10 @@ class Connection(ABC):
 
     @abstractmethod
     def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
-        """Run a statement and give its rows in chunks, by a cursor of the server where there is one."""
+        """Run a statement and give its rows in chunks, by a cursor of the server where there is one.
+
+        A ``StreamOver`` comes at a ``yield``: nothing may be sent or read on its account then.
+        """
 
     @property
     @abstractmethod

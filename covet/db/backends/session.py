@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from covet.db.backends.driver import Connection, Driver, Rows
+from covet.db.backends.driver import Connection, Driver, Rows, StreamOver
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
 from covet.db.backends.waits import blocked, refuse_endless
@@ -316,13 +317,19 @@ class Transaction:
                     self.end_turn()
                 yield chunk
         finally:
-            # Once the block is over its connection is somebody else's, and the cursor has gone with the transaction.
-            if not frame.ended:
+            # A loop that is left half-way leaves its generator to the event loop, which comes to it later: the block, or the
+            # whole transaction, may be over by then, or end while this waits for its turn.
+            if self.top is not None:
                 await self.wait_until_idle()
                 try:
-                    await self.whole(chunks.aclose(), SETTLE_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
+                    if self.top is not None:
+                        await self.whole(chunks.aclose(), SETTLE_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
                 finally:
                     self.end_turn()
+            if self.top is None:
+                # The cursor has gone with the transaction, and the connection is somebody else's.
+                with suppress(StreamOver, StopAsyncIteration):
+                    await chunks.athrow(StreamOver())  # type: ignore[attr-defined]  # as above
 
     # Blocks
 

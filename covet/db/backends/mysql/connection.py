@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from covet.db import errors as e
-from covet.db.backends.driver import Connection, Inserted, Outcome, Rows
+from covet.db.backends.driver import Connection, Inserted, Outcome, Rows, StreamOver
 from covet.db.backends.mysql.literals import literal
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class MySQLConnection(Connection):
             raw.close()
             raise self._driver.library.error(0, NOT_CONNECTED)
         if self._streaming is not None:
-            await self._streaming.read_ahead()
+            await self._make_way(self._streaming)
         await raw._execute_command(_QUERY, self._text(sql, args))
         await self._read_answer()
         result = raw._result
@@ -63,7 +63,7 @@ class MySQLConnection(Connection):
             raw.close()
             raise self._driver.library.error(0, NOT_CONNECTED)
         if self._streaming is not None:
-            await self._streaming.read_ahead()
+            await self._make_way(self._streaming)
         await raw._execute_command(_QUERY, self._text(sql, args))
         raw._result = None
 
@@ -148,7 +148,7 @@ class MySQLConnection(Connection):
         """Read the rows as the server sends them. Another statement meanwhile makes the rest wait in memory."""
         raw = self.raw
         if self._streaming is not None:
-            await self._streaming.read_ahead()
+            await self._make_way(self._streaming)
         await raw._execute_command(_QUERY, self._text(sql, args))
         raw._result = None
         rows = RowStream(self._driver.library.result(self.raw))
@@ -157,15 +157,26 @@ class MySQLConnection(Connection):
             await rows.result.init_unbuffered_query()
             while chunk := await rows.take(chunk_size):
                 yield chunk
+        except StreamOver:
+            # What ends the transaction reads what is left out of its way: two must not read at once.
+            rows.drop()
+            raise
         finally:
-            if self._streaming is rows:
-                self._streaming = None
-            if rows.result.unbuffered_active and not self.is_closed:
-                if self.in_transaction:
-                    await rows.result._finish_unbuffered_query()
-                else:
-                    # MySQL cannot stop sending; a new connection is cheaper than the rest of a long answer.
-                    raw.close()
+            if rows.is_wanted:
+                if self._streaming is rows:
+                    self._streaming = None
+                if rows.result.unbuffered_active and not self.is_closed:
+                    if self.in_transaction:
+                        await rows.result._finish_unbuffered_query()
+                    else:
+                        # MySQL cannot stop sending; a new connection is cheaper than the rest of a long answer.
+                        raw.close()
+
+    async def _make_way(self, rows: RowStream) -> None:
+        """Read what is left of an answer, so that another statement can be sent."""
+        await rows.read_ahead()
+        if not rows.is_wanted and self._streaming is rows:
+            self._streaming = None
 
     @property
     def is_closed(self) -> bool:
@@ -226,11 +237,17 @@ class MySQLConnection(Connection):
 class RowStream:
     """The rows of one unbuffered answer; what another statement needs out of its way waits in ``ahead``."""
 
-    __slots__ = ("ahead", "result")
+    __slots__ = ("ahead", "is_wanted", "result")
 
     def __init__(self, result: Any) -> None:
         self.result = result
         self.ahead: list[Any] = []
+        self.is_wanted = True
+
+    def drop(self) -> None:
+        """Keep no rows any more: nobody will take them."""
+        self.is_wanted = False
+        self.ahead = []
 
     async def take(self, count: int) -> list[Any]:
         """Return the next rows, at most ``count``."""
@@ -246,5 +263,5 @@ class RowStream:
 
     async def _read_one(self) -> None:
         row = await self.result._read_rowdata_packet_unbuffered()
-        if row is not None:
+        if row is not None and self.is_wanted:
             self.ahead.append(row)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from covet.db import errors as e
 from covet.db.backends.direct import Gate, loop_for
-from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows, StreamOver
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.postgresql.arrays import use_native_arrays
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
@@ -219,10 +219,13 @@ class PostgreSQLConnection(Connection):
                 yield chunk
                 has_answered = False
             has_answered = True
+        except StreamOver:
+            has_answered = False
+            raise
         finally:
             if own and self._is_connected():
                 await self.raw.execute("ROLLBACK")
-            elif has_answered and self._is_connected():
+            elif has_answered and self._is_connected() and self.raw.is_in_transaction():
                 # As long as it is open, the transaction can change no table that it reads.
                 await cursor._close_portal(None)
 

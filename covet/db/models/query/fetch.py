@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from covet.concurrency import verdict
@@ -390,8 +391,10 @@ class Fetch(Chain[M, R]):
 
     # ── streams and plans
 
-    async def iterator(self, chunk_size: int = _CHUNK) -> AsyncIterator[R]:
+    async def iterator(self, chunk_size: int = _CHUNK) -> AsyncGenerator[R, None]:
         """Stream the rows by a server-side cursor; nothing is cached, and the connection is held until the end.
+
+        A loop that is left half-way gives the connection back a little later; ``contextlib.aclosing`` around it, at once.
 
         Args:
             chunk_size: How many rows are in memory at once, and how many are prefetched for together.
@@ -407,14 +410,15 @@ class Fetch(Chain[M, R]):
         if plan.empty or self.query.is_empty:
             return
         sql, args = plan.bind(self.query.all_values())
-        async for chunk in database.stream(sql, args, chunk_size=chunk_size):
-            rows = plan.make(chunk, database.alias, manner.mode)
-            if manner.known is not None:
-                self._set_known(rows)
-            if manner.prefetch and manner.kind == "model":
-                await prefetch.prefetch_rows(rows, manner.prefetch, self._db)
-            for row in rows:
-                yield row
+        async with aclosing(database.stream(sql, args, chunk_size=chunk_size)) as chunks:
+            async for chunk in chunks:
+                rows = plan.make(chunk, database.alias, manner.mode)
+                if manner.known is not None:
+                    self._set_known(rows)
+                if manner.prefetch and manner.kind == "model":
+                    await prefetch.prefetch_rows(rows, manner.prefetch, self._db)
+                for row in rows:
+                    yield row
 
     async def explain(self, *, format: str | None = None, **options: bool) -> str:
         """Return the database's plan for reading these rows.

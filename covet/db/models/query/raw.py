@@ -6,7 +6,7 @@ driver takes, and ``%%`` is one percent sign.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 from covet.db.models.query import run
@@ -120,7 +120,7 @@ class RawQuerySet(Generic[M]):
         for row in await self._fetch():
             yield row
 
-    async def iterator(self) -> AsyncIterator[M]:
+    async def iterator(self) -> AsyncGenerator[M, None]:
         """Give the rows without keeping them."""
         for row in await self._copy()._fetch():
             yield row
