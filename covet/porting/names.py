@@ -141,6 +141,7 @@ NAMES: Final = {
     "django.test.signals.setting_changed": "covet.signals.setting_changed",
     "django.test.utils.CaptureQueriesContext": "covet.test.CaptureQueriesContext",
     "django.test.utils.override_settings": "covet.test.override_settings",
+    "django.test.utils.register_lookup": "covet.test.register_lookup",
     "django.urls.Resolver404": "covet.http.Http404",
     "django.utils.crypto.constant_time_compare": "covet.security.constant_time_compare",
     "django.utils.crypto.get_random_string": "covet.security.get_random_string",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from covet.test.commits import capture_on_commit_callbacks
     from covet.test.factories import Factory
     from covet.test.live import LiveServer
+    from covet.test.lookups import register_lookup
     from covet.test.requests import RequestFactory
     from covet.test.settings import override_settings
 
@@ -48,6 +49,7 @@ __all__ = [
     "assert_url_equal",
     "capture_on_commit_callbacks",
     "override_settings",
+    "register_lookup",
 ]
 
 _HOMES = {
@@ -72,6 +74,7 @@ _HOMES = {
     "assert_url_equal": "covet.test.answers",
     "capture_on_commit_callbacks": "covet.test.commits",
     "override_settings": "covet.test.settings",
+    "register_lookup": "covet.test.lookups",
 }
 
 

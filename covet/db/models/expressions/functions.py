@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from covet.db.models.expressions.base import Expression, as_expression
 from covet.db.models.expressions.own_sql import Compiler, own_shape, own_sql, writes_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.refs import F
 from covet.db.models.expressions.scope import Resolved, Scope
+from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql import nodes
 from covet.exceptions import FieldError
 
@@ -146,8 +147,11 @@ class Func(Expression[Any]):
         return self.result if self.result is not None else super()._infer(fields)
 
 
-class Transform(Func):
+class Transform(TakesLookups, Func):
     """A function of one value that may stand in names, once registered: ``CharField.register_lookup(Length)``.
+
+    What may follow it is what was registered on the transform itself, ``Length.register_lookup(AtMost)``, and what its
+    ``output_field`` knows.
 
     Attributes:
         lookup_name: What it is called in names: ``filter(title__length__gt=10)``.
@@ -164,6 +168,22 @@ class Transform(Func):
     def lhs(self) -> Any:
         """What is transformed."""
         return self.sources[0]
+
+    def get_lookup(self, name: str) -> Any:
+        """Return the look-up that was registered under that name on the transform, or on the field of its result."""
+        found = super().get_lookup(name)
+        return found if found is not None or self.output_field is None else self.output_field.get_lookup(name)
+
+    def get_transform(self, name: str) -> Any:
+        """Return the transform that was registered under that name on this one, or on the field of its result."""
+        found = super().get_transform(name)
+        return found if found is not None or self.output_field is None else self.output_field.get_transform(name)
+
+    def over(self, lhs: Any) -> Self:
+        """Return the same transform of something else."""
+        other = self.copy()
+        other.sources = (lhs,)
+        return other
 
 
 class Cast(Func):

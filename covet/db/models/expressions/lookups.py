@@ -78,6 +78,10 @@ class Lookup(Expression[Any]):
     def shape(self, values: list[Any]) -> Hashable:
         """Return both sides; a value is part of the shape, since the look-up may write it any way it wants."""
         rhs = None if _is_expression(self.rhs) else hashable(self.rhs)
+        if getattr(self.lhs, "is_transform", False):
+            # as_sql() may compile what is transformed, self.lhs.lhs, whose values are constants of the statement then.
+            inner: list[Any] = []
+            rhs = (rhs, self.lhs.shape(inner), hashable(tuple(inner)))
         return (self.__class__, rhs, own_state(self, _SIDES), *[source.shape(values) for source in self.sources])
 
     def resolve(self, scope: Scope) -> Resolved:

@@ -1,4 +1,4 @@
-"""Look-ups and transforms of a project's own: registered on a class of field, or on one field."""
+"""Look-ups and transforms of a project's own: registered on a class of field or of transform, or on one field."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ lookup_watchers: list[Callable[[], None]] = []
 
 
 def add_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> Any:
-    """Add a look-up or transform to a field class, or to one field, and return it."""
+    """Add a look-up or transform to a class of field or of transform, or to one field, and return it."""
     own = owner.__dict__.get("class_lookups")
     if own is None:
         own = owner.class_lookups = {}
@@ -43,9 +43,9 @@ def remove_lookup(owner: Any, lookup: Any, lookup_name: str | None = None) -> No
 
 
 class TakesLookups:
-    """What a field has to register look-ups, and to find them."""
+    """What a field or a transform has to register look-ups, and to find them."""
 
-    #: Adds a look-up or transform of the project's own to a field class, or to one field; usable as a decorator.
+    #: Adds a look-up or transform of the project's own to the class, or to one field; usable as a decorator.
     register_lookup = ClassOrInstance(add_lookup)
     #: Takes back ``register_lookup``.
     unregister_lookup = ClassOrInstance(remove_lookup)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from covet.db.models.expressions import lookups as expression_lookups
     from covet.db.models.expressions import refs, subqueries
     from covet.db.models.expressions import scope as scopes
-    from covet.db.models.fields.base import Field
     from covet.db.models.query import uncorrelated
     from covet.db.models.query.paths import Hop
 else:
@@ -141,9 +140,8 @@ class Conditions(Names):
         kind = "" if isinstance(shape, str) else shape[1]
         annotation, tail = self.plan.named(name)
         if annotation is not None:
-            operand = Operand(*self.annotation(annotation))
             return self._annotated_leaf(
-                operand, name, tuple(tail.split("__")) if tail else (), value, kind, first, negated
+                self.annotated(annotation), name, tuple(tail.split("__")) if tail else (), value, kind, first, negated
             )
         path = self._path(name, f"filter({name}=…)")
         check_rest(path, f"filter({name}=…)")
@@ -153,7 +151,8 @@ class Conditions(Names):
         if path.many and negated and not self._in_relation:
             return self._none_of(path, transforms, lookup, value, kind, first)
         operand, source = self.operand(path, self._used)
-        node = self._compare(self._transformed(operand, transforms), lookup, value, kind, first, path)
+        left = self._transformed(operand, transforms)
+        node = self._compare(left, lookup, value, kind, first, path)
         wants_null = kind == leaves.NULL or (kind == leaves.TRUTH and value is True)
         if node in (TRUE, FALSE):
             return Condition(node, frozenset())
@@ -163,7 +162,7 @@ class Conditions(Names):
             node = n.And((node, n.IsNull(operand.node, negated=True)))
         if negated and kind == leaves.EXPRESSION:
             node = self._with_value(node, value)
-        if wants_null or negated or _may_hold_for_null(path.field, (*transforms, lookup)):
+        if wants_null or negated or left.may_hold_for_null(lookup):
             return Condition(node, frozenset())
         return Condition(node, frozenset({source}))
 
@@ -171,7 +170,7 @@ class Conditions(Names):
         self, operand: Operand, name: str, rest: tuple[str, ...], value: Any, kind: str, first: int, negated: bool
     ) -> Condition:
         try:
-            transforms, lookup = split_rest(operand.field, rest)
+            transforms, lookup = split_rest(operand.field, rest, operand.made)
         except LookupError:
             known = [annotation.name for annotation in self.plan.extras.annotations]
             raise unknown_name(self.meta, name, "", known) from None
@@ -216,8 +215,11 @@ class Conditions(Names):
             return FALSE
         if kind == leaves.QUERY:
             return self._compare_query(left, lookup, value, path)
-        if left.bilateral and kind in {leaves.MANY, leaves.OBJECTS, leaves.ITEMS, leaves.RANGE}:
-            raise NotSupportedError("A bilateral transform takes one value: in and range have several.")
+        if left.bilateral and kind in {leaves.MANY, leaves.OBJECTS, leaves.ITEMS}:
+            raise NotSupportedError(
+                "A bilateral transform is applied to each value, and 'in' sends its list as one: write Q(…) | Q(…), a "
+                "condition for each value."
+            )
         unwrap: Convert | None = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap, left.node).value(many=True)
@@ -230,17 +232,17 @@ class Conditions(Names):
             items = tuple([self._item(item, left) for item in value if item is not None])
             return json_among(left.node, items, self.dialect) if left.kind == "json" else n.In(left.node, items)
         if kind == leaves.RANGE:
-            low, high = [self._item(item, left) for item in value]
+            low, high = [self._both(left, self._item(item, left)) for item in value]
             if left.kind == "json":
                 return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
         node = None
-        custom = None if left.field is None else left.field.get_lookup(lookup)
+        custom = left.get_lookup(lookup)
         takes = getattr(custom, "value_field", None)
         if kind == leaves.EXPRESSION and custom is not None and takes is not None and not left.bilateral:
             if value.contains_aggregate:
                 self.saw_aggregate = True
-            return custom(self.wrap(left.node, left.field), value).resolve(self).node  # type: ignore[no-any-return]
+            return custom(left.side(self), value).resolve(self).node  # type: ignore[no-any-return]
         if kind == leaves.EXPRESSION:
             node = value.resolve(self).node
             if value.contains_aggregate:
@@ -248,13 +250,10 @@ class Conditions(Names):
             if lookup == "in":
                 return n.In(left.node, node.query if isinstance(node, n.Subquery) else (node,))
         if left.bilateral:
-            given: Any = self.wrap(Right((first,), node, self.dialect, left.field, unwrap).value(), left.field)
-            for transform in left.bilateral:
-                given = transform(given)
-            node = given.resolve(self).node
+            node = self._both(left, Right((first,), node, self.dialect, left.field, unwrap).value())
         held = left.field if takes is None else takes(left.field)
         if custom is not None:
-            here = self.wrap(left.node, left.field)
+            here = left.side(self)
             # A look-up of a project need not be one of our classes: what builds a node will do.
             prepares = getattr(custom, "prepares", None)
             prepare = None if prepares is None or node is not None else prepares(here)
@@ -268,6 +267,13 @@ class Conditions(Names):
             raise ValueError(f"The look-up '{lookup}' takes {_TAKES[lookup]}.")
         return function(left, right, self)
 
+    def _both(self, left: Operand, node: n.Node) -> n.Node:
+        """Return a value with the bilateral transforms of the left-hand side."""
+        given: Any = self.wrap(node, left.field)
+        for transform in left.bilateral:
+            given = transform(given)
+        return given.resolve(self).node  # type: ignore[no-any-return]  # a node
+
     def _item(self, item: Any, left: Operand) -> n.Node:
         if hasattr(item, "resolve") and hasattr(item, "shape"):
             return item.resolve(self).node  # type: ignore[no-any-return]
@@ -277,10 +283,10 @@ class Conditions(Names):
         if hasattr(queryset, "get_queryset"):
             queryset = queryset.get_queryset()
         self._check_database(queryset)
-        custom: Any = None if left.field is None else left.field.get_lookup(lookup)
+        custom = left.get_lookup(lookup)
         if hasattr(custom, "from_query"):
             # It says itself what a queryset on its right side stands for.
-            return custom(self.wrap(left.node, left.field), custom.from_query(queryset)).resolve(self).node  # type: ignore[no-any-return]
+            return custom(left.side(self), custom.from_query(queryset)).resolve(self).node  # type: ignore[no-any-return]
         query = queryset.query
         if query.extras.outputs is None and not query.extras.combined:
             field = query.model._meta.pk
@@ -316,7 +322,7 @@ class Conditions(Names):
             leaf = self._compare(left, lookup, value, kind, first, path)
         if leaf in (TRUE, FALSE):
             return Condition(leaf, frozenset())
-        if not absent and (kind == leaves.TRUTH or not _may_hold_for_null(path.field, (*transforms, lookup))):
+        if not absent and (kind == leaves.TRUTH or not left.may_hold_for_null(lookup)):
             source.require()
         can_be_null = bool(path.field.null or transforms or any(one.null for one in path.hops[index + 1 :]))
         same = None if absent else self._same_row(here, hop)
@@ -378,8 +384,3 @@ def _without_unknown(node: n.Node) -> n.Node:
     if isinstance(node, n.Func) and node.name in {"JSON_HAS_KEY", "JSON_HAS_KEYS", "JSON_HAS_ANY_KEYS"}:
         return n.Func("COALESCE", (node, n.Keyword("FALSE")))
     return node
-
-
-def _may_hold_for_null(field: Field[Any], names: Iterable[str]) -> bool:
-    """Whether one of the look-ups and transforms is a class of its own: nobody knows what it makes of NULL."""
-    return any(field.get_lookup(name) is not None or field.get_transform(name) is not None for name in names)

@@ -17,7 +17,7 @@ from covet.db.models.expressions.q import Q
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.numbers import IntegerField
 from covet.db.models.query.json_lookups import JSON_LOOKUPS
-from covet.db.models.query.operands import Build, Lookup, Operand, Right, chained
+from covet.db.models.query.operands import Build, Lookup, Operand, Right, chained, registered
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
 from covet.exceptions import FieldError
@@ -181,8 +181,8 @@ def reads_zone(item: Any) -> bool:
     return any(reads_zone(part) for name, part in vars(item).items() if name != "_constructed")
 
 
-def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Return the transforms and the look-up in the names that follow a field.
+def split_rest(field: Field[Any] | None, rest: tuple[str, ...], made: Any = None) -> tuple[tuple[str, ...], str]:
+    """Return the transforms and the look-up in the names that follow a field, or what a transform ``made``.
 
     Raises:
         LookupError: A name is neither; its argument is that name.
@@ -190,28 +190,26 @@ def split_rest(field: Field[Any] | None, rest: tuple[str, ...]) -> tuple[tuple[s
     transforms: list[str] = []
     kind = _kind(field)
     for position, name in enumerate(rest):
-        if kind == "json" and not (position == len(rest) - 1 and is_lookup(field, name)):
+        if kind == "json" and not (position == len(rest) - 1 and is_lookup(field, name, made)):
             transforms.append(name)
             continue
-        if _is_transform(field, kind, name):
+        if name in _transforms_of(kind) or registered(made, field, "get_transform", name) is not None:
             transforms.append(name)
-            field = _transformed(field, name)
+            field, made = _transformed(field, name, made)
             kind = _kind(field)
             continue
         last = position == len(rest) - 1
-        if last and is_lookup(field, name):
+        if last and is_lookup(field, name, made):
             return tuple(transforms), name
         raise LookupError(name)
     return tuple(transforms), "exact"
 
 
-def is_lookup(field: Field[Any] | None, name: str) -> bool:
-    """Whether a name is a look-up of this field."""
-    if name in LOOKUPS or name in _SHAPED:
+def is_lookup(field: Field[Any] | None, name: str, made: Any = None) -> bool:
+    """Whether a name is a look-up of this field, or of the transform that ``made`` it."""
+    if name in LOOKUPS or name in _SHAPED or registered(made, field, "get_lookup", name) is not None:
         return True
-    if field is None:
-        return False
-    return field.get_lookup(name) is not None or (_kind(field) == "json" and name in JSON_LOOKUPS)
+    return _kind(field) == "json" and name in JSON_LOOKUPS
 
 
 def lookup_of(left: Operand, name: str) -> Lookup | None:
@@ -281,19 +279,23 @@ def _registered(field: Field[Any]) -> set[str]:
 def apply_transform(operand: Operand, name: str, build: Build) -> Operand:
     """Return what a transform makes of the left-hand side."""
     field, kind = operand.field, operand.kind
-    custom = None if field is None else field.get_transform(name)
+    custom = operand.get_transform(name)
     if custom is not None:
-        resolved = custom(build.wrap(operand.node, field)).resolve(build)
+        made = custom(operand.side(build))
+        resolved = made.resolve(build)
+        if getattr(made, "output_field", None) is None:
+            made.output_field = resolved.field  # what the look-ups that follow may ask it for
         both = (*operand.bilateral, custom) if getattr(custom, "bilateral", False) else operand.bilateral
-        return Operand(resolved.node, resolved.field, bilateral=both)
+        return Operand(resolved.node, resolved.field, bilateral=both, made=made, is_own=True)
     if kind == "json":
-        return Operand(json_paths.json_step(operand.node, name), field)
-    target = _transformed(field, name)
+        return Operand(json_paths.json_step(operand.node, name), field, is_own=operand.is_own)
+    target, _made = _transformed(field, name, None)
     zone = (n.Bound(str(build.zone), _TEXT),) if kind == "datetime" else ()
     if name in {"date", "time"}:
-        return Operand(n.Func(f"TRUNC_{name.upper()}", (operand.node, *zone), type=n.ColumnType(name)), target)
+        node = n.Func(f"TRUNC_{name.upper()}", (operand.node, *zone), type=n.ColumnType(name))
+        return Operand(node, target, is_own=operand.is_own)
     node = n.Func(f"EXTRACT_{name.upper()}", (operand.node, *zone), type=_INTEGER)
-    return Operand(node, target, part=name, source=operand)
+    return Operand(node, target, part=name, source=operand, is_own=operand.is_own)
 
 
 def _kind(field: Field[Any] | None) -> str:
@@ -309,21 +311,15 @@ def _transforms_of(kind: str) -> frozenset[str]:
     return _TIME_PARTS if kind == "time" else frozenset()
 
 
-def _is_transform(field: Field[Any] | None, kind: str, name: str) -> bool:
-    return name in _transforms_of(kind) or (field is not None and field.get_transform(name) is not None)
-
-
-def _transformed(field: Field[Any] | None, name: str) -> Field[Any] | None:
-    """Return the field that describes a transform's result."""
-    if field is not None:
-        custom = field.get_transform(name)
-        if custom is not None:
-            made = getattr(custom, "result", None) or getattr(custom, "output_field", None)
-            if made is not None and not isinstance(made, Field):
-                # A property, which may look at what is transformed.
-                made = custom(names.NodeExpression(n.Keyword("NULL"), field)).output_field
-            return made if isinstance(made, Field) else field
-    return inference.DATE if name == "date" else inference.TIME if name == "time" else inference.INTEGER
+def _transformed(field: Field[Any] | None, name: str, before: Any) -> tuple[Field[Any] | None, Any]:
+    """Return the field that describes a transform's result, and the transform, if it is one of a project."""
+    custom = registered(before, field, "get_transform", name)
+    if custom is None:
+        return inference.DATE if name == "date" else inference.TIME if name == "time" else inference.INTEGER, None
+    made = custom(names.NodeExpression(n.Keyword("NULL"), field))
+    # What it holds may be said by a property, which may look at what is transformed.
+    found = getattr(made, "result", None) or getattr(made, "output_field", None)
+    return found if isinstance(found, Field) else field, made
 
 
 class KeyOf:

@@ -141,6 +141,7 @@ class Names:
         self._constants = False
         self._used: set[str] | None = None
         self._resolved: dict[str, tuple[scopes.Resolved, bool, bool]] = {}
+        self._made: dict[str, Any] = {}  # transforms that stand in annotations, of what is resolved already
         self._offsets: dict[str, int] = {}
         self._links: dict[str, filtered_links.FilteredLink] = {}
         # What names of values() stand for, with the number of conditions before each.
@@ -195,7 +196,7 @@ class Names:
         """Return what a name stands for: an annotation, or a column at the end of a path, transformed."""
         annotation, rest = self.plan.named(name)
         if annotation is not None and annotation.name not in self._resolving:
-            operand = Operand(*self.annotation(annotation))
+            operand = self.annotated(annotation)
             names: tuple[str, ...] = tuple(rest.split("__")) if rest else ()
         else:
             path = self._path(name, f"F({name!r})")
@@ -372,15 +373,27 @@ class Names:
             self.saw_aggregate = self.saw_window = False
             self._used = None
             self._resolving.append(annotation.name)  # its own name means a field there
+            if getattr(expression, "is_transform", False) and len(expression.sources) == 1:
+                expression = self._made[annotation.name] = expression.over(
+                    self.wrap(*expression.sources[0].resolve(self))
+                )
             resolved = expression.resolve(self)
             self._resolving.pop()
-            aggregate = self.saw_aggregate or expression.contains_aggregate
-            found = (resolved, aggregate, self.saw_window or expression.contains_over)
+            aggregate = self.saw_aggregate or annotation.expression.contains_aggregate
+            found = (resolved, aggregate, self.saw_window or annotation.expression.contains_over)
             self._resolved[annotation.name] = found
             self.cursor, self.saw_aggregate, self.saw_window, self._used = before
         self.saw_aggregate |= found[1]
         self.saw_window |= found[2]
         return found[0]
+
+    def annotated(self, annotation: Annotation) -> Operand:
+        """Return an annotation as the left-hand side of what follows its name."""
+        resolved = self.annotation(annotation)
+        made = self._made.get(annotation.name)
+        if made is not None and made.output_field is None:
+            made.output_field = resolved.field
+        return Operand(*resolved, made=made)
 
     def is_aggregate(self, annotation: Annotation) -> bool:
         """Whether an annotation holds an aggregate, of its own or behind a name."""
@@ -391,7 +404,7 @@ class Names:
 
     def _transform(self, operand: Operand, part: str, name: str) -> Operand:
         try:
-            split_rest(operand.field, (part, "exact"))
+            split_rest(operand.field, (part, "exact"), operand.made)
         except LookupError:
             known = [annotation.name for annotation in self.plan.extras.annotations]
             raise unknown_name(self.meta, name, "", known) from None

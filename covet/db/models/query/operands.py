@@ -15,7 +15,7 @@ from covet.db.sql.dialect import Dialect, escape_like
 if TYPE_CHECKING:
     from covet.db.models.fields.base import Field
 
-__all__ = ["Build", "Convert", "Lookup", "Operand", "Right", "chained"]
+__all__ = ["Build", "Convert", "Lookup", "Operand", "Right", "chained", "registered"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
@@ -32,6 +32,8 @@ class Operand(Struct, frozen=True):
     part: str = ""  # the date part that was taken, for bounds instead of functions
     source: Operand | None = None  # what it was taken of
     bilateral: tuple[Any, ...] = ()  # transforms that the other side takes as well
+    made: Any = None  # the transform of a project that made it, which may have look-ups of its own
+    is_own: bool = False  # a transform of a project stands somewhere in it
 
     @property
     def type(self) -> n.ColumnType | None:
@@ -43,6 +45,22 @@ class Operand(Struct, frozen=True):
         """The kind of ``type``, or nothing."""
         found = self.type
         return "" if found is None else found.kind
+
+    def may_hold_for_null(self, lookup: str) -> bool:
+        """Whether a transform or the look-up is a class of its own: nobody knows what it makes of NULL."""
+        return self.is_own or self.get_lookup(lookup) is not None
+
+    def side(self, build: Build) -> Any:
+        """Return it as an expression, for what a project's look-ups and transforms find on their left."""
+        return build.wrap(self.node, self.field) if self.made is None else self.made
+
+    def get_lookup(self, name: str) -> Any:
+        """Return the look-up of that name that was registered for this, or ``None``."""
+        return registered(self.made, self.field, "get_lookup", name)
+
+    def get_transform(self, name: str) -> Any:
+        """Return the transform of that name that was registered for this, or ``None``."""
+        return registered(self.made, self.field, "get_transform", name)
 
 
 class Right:
@@ -141,6 +159,13 @@ class _Pattern:
             # PostgreSQL knows no such text, and SQLite would read the pattern up to there alone.
             raise UnfitValue(f"A text that is looked for cannot hold a NUL character: {text[:40]!r}.")
         return f"{self.before}{escape_like(text)}{self.after}"
+
+
+def registered(made: Any, field: Field[Any] | None, way: str, name: str) -> Any:
+    """Return what the transform that made something, or else its field, has under a name; ``way`` is the method to ask."""
+    own = None if made is None else getattr(made, way, None)
+    found = None if own is None else own(name)
+    return found if found is not None or field is None else getattr(field, way)(name)
 
 
 def chained(first: Convert, second: Convert | None) -> Convert:
