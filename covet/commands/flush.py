@@ -6,7 +6,7 @@ import click
 
 from covet.apps.registry import apps
 from covet.commands.migrate import database_of
-from covet.db.fixtures.flush import left_behind, own_tables
+from covet.db.fixtures.flush import empty, left_behind, own_tables
 from covet.db.migrations.execute import Executor
 from covet.db.migrations.loader import Loader
 from covet.db.migrations.part import MigrationsPart
@@ -33,7 +33,7 @@ async def flush(*, database: str, noinput: bool) -> int:
             f"Rows of {', '.join(left)} refer to rows that would go, and flush does not empty these tables. If models were "
             "renamed, migrate first; else empty the tables by hand. Nothing was deleted."
         )
-    await opened.truncate(tables)
+    await empty(opened, tables)
     await Executor(opened, Loader.from_apps(apps)).announce()
     out.done(f"{len(tables)} tables are empty.")
     return 0
