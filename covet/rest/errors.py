@@ -7,7 +7,7 @@ the server and goes on to ``covet.handlers.errors``, which logs it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
@@ -50,6 +50,7 @@ __all__ = [
     "body_errors",
     "broken_rule",
     "invalid",
+    "mismatch",
     "parameter_errors",
     "problem_of",
     "reject",
@@ -288,3 +289,14 @@ async def _dangling(names: Sequence[str], data: Sequence[Any], place: rules.Plac
 
 class ResponseMismatch(CovetError):
     """What a handler returned does not fit the schema of its answer: a fault of the server, so a 500."""
+
+
+def mismatch(schema: Any, error: PydanticError) -> ResponseMismatch:
+    """Return the error for what a handler returned and its answer's schema does not take."""
+    item = get_args(schema)[0] if get_origin(schema) is list else None
+    name = getattr(schema, "__name__", str(schema)) if item is None else f"list[{getattr(item, '__name__', item)}]"
+    wrong = "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg'].removesuffix('.')}"
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    return ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")

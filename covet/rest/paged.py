@@ -75,6 +75,9 @@ class Items(Protocol):
     def shown(self, model: type[Model]) -> Projection | None:
         """Return how rows of a model go to JSON directly, where the schema allows it."""
 
+    def check(self, rows: QuerySet[Any, Any]) -> None:
+        """Refuse rows without something that the schema shows."""
+
     def joined(self, rows: QuerySet[Any, Any], *, beside: Iterable[str] = ()) -> QuerySet[Any, Any]:
         """Return the rows with what the schema reads joined, and ``beside`` read as well."""
 
@@ -144,6 +147,7 @@ class _Estimated(_Written):
     async def cut(self, request: Request, value: Any, page: PageRequest | OffsetRequest) -> bytes:
         about: int | None = None
         if isinstance(value, QuerySet):
+            self._many.check(value)
             if not value.ordered:
                 value = value.order_by("pk")
             if self._schema.count == "estimate":

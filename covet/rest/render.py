@@ -294,26 +294,19 @@ def _write_any(value: Any) -> bytes:
 def _typed(annotation: Any, omit: Mapping[str, Any]) -> Callable[[Any], bytes]:
     """Return what writes values of any other type, such as a dataclass: checked against it, then written by it."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    item = next(iter(get_args(annotation)), None)
 
     def write(value: Any) -> bytes:
+        if isinstance(value, QuerySet) and not value.gives_instances:  # one that was read: it is a list by then
+            unmeant.refuse_left_out(value, item, omit)
         try:
             checked = adapter.validate_python(value, from_attributes=True, context=OUTPUT)
         except PydanticError as error:
             unmeant.refuse(value)
-            raise _mismatch(annotation, error) from error
+            raise failures.mismatch(annotation, error) from error
         return adapter.dump_json(checked, by_alias=True, **omit)
 
     return write
-
-
-def _mismatch(schema: Any, error: PydanticError) -> failures.ResponseMismatch:
-    item = get_args(schema)[0] if get_origin(schema) is list else None
-    name = getattr(schema, "__name__", str(schema)) if item is None else f"list[{getattr(item, '__name__', item)}]"
-    wrong = "; ".join(
-        f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg'].removesuffix('.')}"
-        for one in error.errors(include_url=False, include_context=False, include_input=False)
-    )
-    return failures.ResponseMismatch(f"The handler's value does not fit the answer's schema {name}: {wrong}.")
 
 
 _NO_ROWS: Final = (QuerySet, BaseManager, BaseException, Problem, type)
@@ -375,7 +368,7 @@ class _Source:
             return self.schema.model_validate(value, from_attributes=True, context=OUTPUT, extra="ignore")
         except PydanticError as error:
             unmeant.refuse(value)
-            raise _mismatch(self.schema, error) from error
+            raise failures.mismatch(self.schema, error) from error
 
     def read_all(self, values: list[Any]) -> list[BaseModel]:
         """Return all values as the schema; see ``read``."""
@@ -387,7 +380,7 @@ class _Source:
                 values, from_attributes=True, context=OUTPUT, extra="ignore"
             )
         except PydanticError as error:
-            raise _mismatch(list[schema], error) from error  # type: ignore[valid-type]
+            raise failures.mismatch(list[schema], error) from error  # type: ignore[valid-type]
         return read
 
 
@@ -419,6 +412,7 @@ class _Many:
 
     def __init__(self, schema: Any, omit: Mapping[str, Any]) -> None:
         self._adapter: TypeAdapter[Any] | None = None
+        self._schema = schema
         self._omit = omit
         self.is_partial = bool(omit)
         self._source: _Source | None = None
@@ -446,6 +440,11 @@ class _Many:
         """
         return rows if self._source is None else loading.joined(rows, self._source.of(rows.model)[1], beside=beside)
 
+    def check(self, rows: QuerySet[Any, Any]) -> None:
+        """Refuse rows without something that the schema shows."""
+        if not rows.gives_instances:
+            unmeant.refuse_left_out(rows, self._schema, self._omit)
+
     async def page(self, value: Any) -> bytes:
         """Return a page that a handler made, members of its items left out."""
         whole = value.model_dump(mode="json", by_alias=True, exclude={"items"})
@@ -456,10 +455,15 @@ class _Many:
         if isinstance(value, BaseManager):
             value = value.all()
         source = self._source
+        if isinstance(value, QuerySet):
+            self.check(value)
         if source is None:
             assert self._adapter is not None
             items = await value if isinstance(value, QuerySet) else list(value)
-            checked = self._adapter.validate_python(items)
+            try:
+                checked = self._adapter.validate_python(items)
+            except PydanticError as error:
+                raise failures.mismatch(list[self._schema], error) from error  # type: ignore[name-defined]  # a type at run time
             dumped: bytes = self._adapter.dump_json(checked, by_alias=True, **self._omit)
             return dumped
         if isinstance(value, QuerySet):

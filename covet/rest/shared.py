@@ -6,9 +6,15 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from functools import partial
-from typing import Any, cast
+from typing import Any, cast, get_origin
 from weakref import WeakKeyDictionary
 
 from covet.apps import apps
@@ -16,7 +22,7 @@ from covet.apps.registry import Apps
 from covet.concurrency import is_async, to_thread
 from covet.exceptions import ImproperlyConfigured
 
-__all__ = ["Shared", "as_context", "enter", "gives_manager", "is_generator", "shared_of", "shared_value", "yields"]
+__all__ = ["Shared", "as_context", "check_entered", "enter", "is_generator", "shared_of", "shared_value", "yields"]
 
 
 def is_generator(function: Any) -> bool:
@@ -37,11 +43,27 @@ def yields(function: Any) -> bool:
     return not is_async(called) and is_generator(inspect.unwrap(called))
 
 
-def gives_manager(function: Any) -> bool:
-    """Return whether a function was made by ``contextmanager`` or ``asynccontextmanager``."""
+def check_entered(function: Any, kind: Any, where: str) -> None:
+    """Refuse an argument that wants the manager itself of what ``contextmanager`` made, since that is entered.
+
+    Args:
+        function: The dependency.
+        kind: The argument's type.
+        where: The argument, for messages.
+
+    Raises:
+        ImproperlyConfigured: It does.
+    """
+    if (get_origin(kind) or kind) not in (AbstractAsyncContextManager, AbstractContextManager):
+        return
     # Whatever either makes has one code.
     made = contextmanager(cast("Any", yields)), asynccontextmanager(cast("Any", yields))
-    return getattr(_bare(function), "__code__", None) in [one.__code__ for one in made]
+    if getattr(_bare(function), "__code__", None) in [one.__code__ for one in made]:
+        given = getattr(function, "__qualname__", "function")
+        raise ImproperlyConfigured(
+            f"{where} wants a context manager, and Depends({given}) enters it and gives what it yields. Annotate it with that; "
+            f"for the manager itself write Depends(lambda: {given}())."
+        )
 
 
 def as_context(function: Any) -> Callable[..., Any]:

@@ -6,7 +6,6 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_origin
 
 from msgspec import Struct, field
@@ -22,7 +21,7 @@ from covet.http.response import Response
 from covet.loading import late_module
 from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, split, unwrap
 from covet.rest.params import REQUIRED, Body, Depends, File, Gathering, Marker, Path, Query
-from covet.rest.shared import gives_manager, yields
+from covet.rest.shared import check_entered, yields
 
 if TYPE_CHECKING:
     from covet.rest import decorated
@@ -35,7 +34,6 @@ else:
 __all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_MANAGERS: Final = (AbstractAsyncContextManager, AbstractContextManager)
 
 
 class Parameter(Struct, eq=False):
@@ -267,7 +265,7 @@ class _Reader:
             if marker.function is None:
                 marker = _of_its_class(marker, bare, f"{describe(function)}: the argument '{name}'")
             call = self.depend(marker, (*above, function))
-            _check_entered(call, bare, f"{describe(function)}: the argument '{name}'")
+            check_entered(call.function, bare, f"{describe(function)}: the argument '{name}'")
             return call
         if isinstance(marker, Gathering):
             return self._filters(cast("FilterSet", marker))
@@ -434,20 +432,6 @@ def _check_file(annotation: Any, where: str) -> None:
     kind = file_kind(annotation)
     if kind is not Any and kind is not bytes and not (isinstance(kind, type) and issubclass(kind, UploadedFile)):
         raise ImproperlyConfigured(f"{where} comes from a file, so its type is UploadedFile, or bytes for the content.")
-
-
-def _check_entered(call: Call, kind: Any, where: str) -> None:
-    """Refuse an argument that wants the manager itself of a function that ``contextmanager`` made, since it is entered.
-
-    Raises:
-        ImproperlyConfigured: It does.
-    """
-    if (get_origin(kind) or kind) in _MANAGERS and gives_manager(call.function):
-        given = getattr(call.function, "__qualname__", "function")
-        raise ImproperlyConfigured(
-            f"{where} wants a context manager, and Depends({given}) enters it and gives what it yields. Annotate it with that; "
-            f"for the manager itself write Depends(lambda: {given}())."
-        )
 
 
 def _of_its_class(marker: Depends, kind: Any, where: str) -> Depends:

@@ -23,8 +23,10 @@ from covet.schema import Schema, needs
 
 if TYPE_CHECKING:
     from covet.http import streaming
+    from covet.rest import unmeant
 else:
     streaming = late_module(__name__, "covet.http.streaming")
+    unmeant = late_module(__name__, "covet.rest.unmeant")
 
 __all__ = ["NDJSON", "Stream", "media_types", "stream_of"]
 
@@ -68,7 +70,9 @@ class Stream(Struct, frozen=True):
             value = value.all()
         if not isinstance(value, QuerySet):
             return streaming.iterate(value)
-        if value.gives_instances and isinstance(self.item, type) and issubclass(self.item, Schema):
+        if not value.gives_instances:
+            unmeant.refuse_left_out(value, self.item, {})
+        elif isinstance(self.item, type) and issubclass(self.item, Schema):
             needed = needs(self.item, value.model)
             if needed.select and not value.query.is_sliced:
                 value = value.select_related(*needed.select)

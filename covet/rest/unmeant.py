@@ -1,13 +1,17 @@
-"""What a handler returned and cannot have meant: nothing, what it did not await, an error, an iterator at its end."""
+"""What a handler returned and cannot have meant: nothing, what it did not await, an error, an iterator at its end, too few columns."""
 
 from __future__ import annotations
 
+import dataclasses
 import dis
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
+
+import msgspec
+from pydantic import BaseModel
 
 from covet.concurrency import unawaited
 from covet.db.models.manager import BaseManager
@@ -15,7 +19,7 @@ from covet.db.models.query.queryset import QuerySet
 from covet.problems import Problem
 from covet.rest.errors import ResponseMismatch
 
-__all__ = ["refuse", "refuse_as_one", "refuse_inside", "refuse_spent", "refusing_pairs"]
+__all__ = ["refuse", "refuse_as_one", "refuse_inside", "refuse_left_out", "refuse_spent", "refusing_pairs"]
 
 
 def refuse(value: Any) -> None:
@@ -61,6 +65,54 @@ def refuse_as_one(value: Any) -> None:
         raise ResponseMismatch(
             f"The handler returned {value!r}, and the answer is one row. Write return await ….get(…), or response=list[…] for all."
         )
+
+
+def refuse_left_out(rows: QuerySet[Any, Any], schema: Any, omit: Mapping[str, bool]) -> None:
+    """Refuse rows of ``values()`` without something that the model has and the schema has a default for.
+
+    The default would be written as if the row had it: ``"id": null``, of a row with a key.
+
+    Args:
+        rows: What a handler returned.
+        schema: What one row is shown as.
+        omit: What the answer leaves out: ``{"exclude_unset": True}``.
+
+    Raises:
+        ResponseMismatch: They leave out such a thing.
+    """
+    outputs = rows.query.extras.outputs
+    if outputs is None:
+        return
+    left = [
+        names[0]
+        for names in _defaulted(schema, omit)
+        if not any(name in outputs for name in names) and any(hasattr(rows.model, name) for name in names)
+    ]
+    if left:
+        listed = ", ".join(map(repr, left))
+        raise ResponseMismatch(
+            f"The handler returned {rows.model.__name__}.objects.values(…) without {listed}, of which {schema.__name__} would "
+            "show the default and not the row's. Add it to values(…), or return the queryset without values(): the schema's "
+            "columns are read, and no others."
+        )
+
+
+def _defaulted(schema: Any, omit: Mapping[str, bool]) -> Iterator[list[str]]:
+    """Yield the names of each field of which the default is written: its own, and what else it is read by."""
+    if omit.get("exclude_unset") or omit.get("exclude_defaults") or not isinstance(schema, type):
+        return
+    if issubclass(schema, BaseModel):
+        for name, field in schema.model_fields.items():
+            if not (field.is_required() or (omit.get("exclude_none") and field.get_default() is None)):
+                yield [name, *(one for one in (field.alias, field.validation_alias) if isinstance(one, str))]
+    elif issubclass(schema, msgspec.Struct):
+        if not schema.__struct_config__.omit_defaults:
+            yield from ([one.name, one.encode_name] for one in msgspec.structs.fields(schema) if not one.required)
+    elif dataclasses.is_dataclass(schema):
+        missing = dataclasses.MISSING
+        for one in dataclasses.fields(schema):
+            if one.init and not (one.default is missing and one.default_factory is missing):
+                yield [one.name]
 
 
 def refusing_pairs(write: Callable[[Any], bytes], handler: Any) -> Callable[[Any], bytes]:
