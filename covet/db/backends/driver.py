@@ -6,8 +6,11 @@ and the driver's own coroutine.
 
 from __future__ import annotations
 
+import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from msgspec import Struct
@@ -15,6 +18,7 @@ from msgspec import Struct
 from covet.db.backends.features import Features
 from covet.db.errors import DatabaseError
 from covet.db.sql.dialect import Dialect
+from covet.exceptions import ImproperlyConfigured
 from covet.loading import late_module
 
 if TYPE_CHECKING:
@@ -34,6 +38,9 @@ __all__ = [
     "Rows",
     "StreamOver",
     "Unmade",
+    "drop_stream",
+    "seconds",
+    "why_unreachable",
 ]
 
 # Any: what a column holds is known to the caller only.
@@ -267,3 +274,54 @@ class Driver(ABC):
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether the statement failed before it left: the connection had died while it was kept."""
         return False
+
+
+async def drop_stream(chunks: Any) -> None:
+    """End a connection's stream whose cursor has gone with its transaction, without a word on the wire."""
+    with suppress(StreamOver, StopAsyncIteration):
+        await chunks.athrow(StreamOver())
+
+
+def seconds(alias: str, name: str, value: Any) -> float:
+    """Return an option that is a number of seconds.
+
+    Raises:
+        ImproperlyConfigured: It is none, or less than nothing.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not number >= 0:
+        raise ImproperlyConfigured(
+            f"DATABASES['{alias}']: the option {name} is a number of seconds, such as 5 or 0.5, not '{value}'."
+        )
+    return number
+
+
+def why_unreachable(error: BaseException, server: str, where: str, mode: str) -> str:
+    """Return what an ``OSError`` at the connecting means, and what to do.
+
+    Args:
+        error: What was raised.
+        server: What should listen there.
+        where: Host and port, or the socket's path.
+        mode: The option that asks for TLS; empty where it is not a must.
+    """
+    if isinstance(error, socket.gaierror):
+        return f"The host of {where} cannot be looked up: {error.strerror}. Is its name right in DATABASES?"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of {server} on {where} is not trusted: {error.verify_message} Check which authority, and which "
+            f"name, {mode} is to hold it to."
+        )
+    if mode and ("WRONG_VERSION_NUMBER" in str(error) or "rejected SSL upgrade" in str(error)):
+        return (
+            f"{server[0].upper()}{server[1:]} on {where} speaks no TLS, and {mode} asks for it. Turn TLS on at the server; where nobody can listen "
+            f"in between, leave {mode} out."
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"TLS with {server} on {where} failed: {error}"
+    if isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError):
+        return f"What listens at {where} hung up, or speaks another protocol ({error}). Are host and port in DATABASES right?"
+    return f"Nothing answers at {where}. Is {server} running, and are host and port in DATABASES right?"

@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from covet.db.backends.driver import Connection, Driver, Rows, StreamOver
+from covet.db.backends.driver import Connection, Driver, Rows, drop_stream
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
 from covet.db.backends.waits import blocked, refuse_endless
@@ -300,7 +299,7 @@ class Transaction:
 
     async def stream(self, frame: Frame, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Give the rows of a statement in chunks; other statements of the block may run between two chunks."""
-        chunks = self.connection.stream(sql, args, chunk_size)
+        chunks: Any = self.connection.stream(sql, args, chunk_size)
         try:
             while True:
                 await self.take_turn(frame, sql)
@@ -317,19 +316,16 @@ class Transaction:
                     self.end_turn()
                 yield chunk
         finally:
-            # A loop that is left half-way leaves its generator to the event loop, which comes to it later: the block, or the
-            # whole transaction, may be over by then, or end while this waits for its turn.
+            # The event loop closes a loop that was left, and does so late: the transaction may be over, or end as this waits.
             if self.top is not None:
                 await self.wait_until_idle()
                 try:
                     if self.top is not None:
-                        await self.whole(chunks.aclose(), SETTLE_S)  # type: ignore[attr-defined]  # each driver's stream is a generator
+                        await self.whole(chunks.aclose(), SETTLE_S)
                 finally:
                     self.end_turn()
             if self.top is None:
-                # The cursor has gone with the transaction, and the connection is somebody else's.
-                with suppress(StreamOver, StopAsyncIteration):
-                    await chunks.athrow(StreamOver())  # type: ignore[attr-defined]  # as above
+                await drop_stream(chunks)
 
     # Blocks
 

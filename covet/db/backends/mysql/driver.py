@@ -10,15 +10,17 @@ from typing import Any, ClassVar
 
 from covet.concurrency import to_thread
 from covet.db import errors as e
-from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, seconds, why_unreachable
 from covet.db.backends.features import Features, require_version, version_tuple
 from covet.db.backends.mysql.connection import CANCELLED, NOT_CONNECTED, MySQLConnection
 from covet.db.backends.mysql.dialect import MySQLDialect
 from covet.db.backends.mysql.libraries import choose_library
+from covet.exceptions import ImproperlyConfigured
 
 __all__ = ["MySQLDriver"]
 
 _SQL_MODE = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "READ UNCOMMITTED")
 # The capability that makes an update tell how many rows it has matched.
 _FOUND_ROWS = 0x02
 _KEY_COLUMNS = """
@@ -44,10 +46,14 @@ class MySQLDriver(Driver):
         self.features = Features(server="MySQL", rolls_back_ddl=False, defers_foreign_keys=False)
         options = config.options
         mode = _simple(options.get("sql_mode", _SQL_MODE), "sql_mode")
-        level = _simple(str(options.get("isolation_level", "READ COMMITTED")).replace("-", " "), "isolation_level")
+        level = re.sub("[-_]", " ", str(options.get("isolation_level", "READ COMMITTED"))).upper()
+        if level not in _LEVELS:
+            raise ImproperlyConfigured(
+                f"DATABASES['{alias}']: there is no isolation_level '{level.lower()}'; there are {', '.join(_LEVELS).lower()}."
+            )
         self._set_up = f"SET time_zone = '+00:00', sql_mode = '{mode}', autocommit = 1"
         self._isolation = f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"
-        self._timeout = float(options.get("connect_timeout", CONNECT_TIMEOUT_S))
+        self._timeout = seconds(alias, "connect_timeout", options.get("connect_timeout", CONNECT_TIMEOUT_S))
         # How many bytes a statement may have with its values; the first connection asks.
         self.longest = sys.maxsize
 
@@ -62,20 +68,13 @@ class MySQLDriver(Driver):
         set_up = f"{self._set_up}; {self._isolation}"
         if options.get("init_command"):
             set_up = f"{set_up}; {options['init_command']}"
-        raw = self.library.connection(
-            host=config.host or "localhost",
-            port=config.port or 3306,
-            user=config.user or None,
-            password=config.password,
-            **{self.library.database: config.name},
-            unix_socket=options.get("unix_socket") or options.get("socket"),
-            charset=str(options.get("charset", "utf8mb4")),
-            # An update counts the rows it found, as everywhere else, not only those that it changed.
-            client_flag=_FOUND_ROWS,
-            ssl=await to_thread(_ssl_context, options) if _wants_ssl(options) else None,
-            autocommit=None,
-            connect_timeout=self._timeout,
-        )
+        context = await self._tls()
+        charset = str(options.get("charset", "utf8mb4"))
+        try:
+            raw = self._make(charset, context)
+        except AttributeError:
+            # Both libraries look a name up, and take what is not there for one that is.
+            raise ImproperlyConfigured(f"DATABASES['{self.alias}']: there is no charset '{charset}'.") from None
         try:
             async with asyncio.timeout(self._timeout):
                 await self.library.connect(raw)
@@ -95,6 +94,37 @@ class MySQLDriver(Driver):
             raw.close()
             raise
         return connection
+
+    async def _tls(self) -> ssl.SSLContext | None:
+        if not _wants_ssl(self.config.options):
+            return None
+        try:
+            return await to_thread(_ssl_context, self.config.options)
+        except OSError as error:
+            raise e.ConnectionFailed(
+                f"What ssl_ca, ssl_cert and ssl_key name cannot be read: {error}.", alias=self.alias
+            ) from error
+
+    def _make(self, charset: str, context: ssl.SSLContext | None) -> Any:
+        """Return a connection that is not connected yet."""
+        config = self.config
+        options = config.options
+        raw = self.library.connection(
+            host=config.host or "localhost",
+            port=config.port or 3306,
+            user=config.user or None,
+            password=config.password,
+            **{self.library.database: config.name},
+            unix_socket=options.get("unix_socket") or options.get("socket"),
+            charset=charset,
+            # An update counts the rows it found, as everywhere else, not only those that it changed.
+            client_flag=_FOUND_ROWS,
+            ssl=context,
+            autocommit=None,
+            connect_timeout=self._timeout,
+        )
+        raw.needs_tls = context is not None and _ssl_mode(options) not in ("preferred", "prefer")
+        return raw
 
     def too_long(self, size: int) -> e.StatementTooLong:
         """Return the error for a statement of so many bytes."""
@@ -132,8 +162,8 @@ class MySQLDriver(Driver):
             )
         elif isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
             what = f"The server on {where} did not answer in {self._timeout:g} s. Check host, port and firewall."
-        elif code == 2003 or isinstance(error, OSError):
-            what = f"Nothing answers at {where}. Is the server running, and are host and port in DATABASES right?"
+        elif code in (2003, 2026) or isinstance(error, OSError):
+            what = why_unreachable(error.__cause__ or error, "the server", where, "ssl_mode")
         else:
             what = (
                 f"The server on {where} could not be reached (error {code}): {error.args[-1] if error.args else error}"
@@ -292,8 +322,12 @@ def _simple(value: Any, option: str) -> str:
     return text
 
 
+def _ssl_mode(options: dict[str, Any]) -> str:
+    return str(options.get("ssl_mode", options.get("sslmode", ""))).lower().replace("-", "_")
+
+
 def _wants_ssl(options: dict[str, Any]) -> bool:
-    mode = str(options.get("ssl_mode", options.get("sslmode", ""))).lower().replace("-", "_")
+    mode = _ssl_mode(options)
     if mode in ("disabled", "disable"):
         return False
     return bool(mode or options.get("ssl") or options.get("ssl_ca") or options.get("ssl_cert"))
@@ -303,7 +337,7 @@ def _ssl_context(options: dict[str, Any]) -> ssl.SSLContext:
     given = options.get("ssl")
     if isinstance(given, ssl.SSLContext):
         return given
-    mode = str(options.get("ssl_mode", options.get("sslmode", ""))).lower().replace("-", "_")
+    mode = _ssl_mode(options)
     authority = options.get("ssl_ca")
     context = ssl.create_default_context(cafile=authority)
     if mode in ("verify_ca", "required", "require", "preferred", "prefer") or not mode:

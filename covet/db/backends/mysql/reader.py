@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import pymysql.err
 from aiomysql.connection import Connection, MySQLResult
-from pymysql.constants import FIELD_TYPE
+from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.converters import convert_timedelta
 from pymysql.protocol import FieldDescriptorPacket, MysqlPacket, OKPacketWrapper
 
@@ -26,6 +26,7 @@ _BINARY_CHARSET = 63
 _KEPT_LAYOUTS = 500
 _FULL_PACKET = 0xFFFFFF
 _SERVER_LOST = 2013
+_NO_TLS = 2026
 _HAS_NEXT = 8
 
 _Connection: Any = Connection
@@ -49,7 +50,21 @@ class Answer:
 
 
 class FastConnection(_Connection):  # type: ignore[misc]  # Any, since aiomysql is not typed
-    """A connection whose buffered answers are read by ``read_answer``."""
+    """A connection whose buffered answers are read by ``read_answer``.
+
+    Attributes:
+        needs_tls: Nothing may be sent to a server that does not offer TLS.
+    """
+
+    needs_tls = False
+    # For its ``__del__``, where ``__init__`` did not come so far.
+    _writer: Any = None
+
+    async def _request_authentication(self) -> None:
+        if self.needs_tls and not self.server_capabilities & CLIENT.SSL:
+            # aiomysql would go on without a word, and send user, password and rows as anybody can read them.
+            raise pymysql.err.OperationalError(_NO_TLS, "rejected SSL upgrade")
+        await super()._request_authentication()
 
     @property
     def _stream_broken(self) -> bool:

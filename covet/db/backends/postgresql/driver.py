@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from covet.db import errors as e
 from covet.db.backends.direct import Gate, loop_for
-from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows, StreamOver
+from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows, StreamOver, seconds
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.postgresql.arrays import use_native_arrays
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
@@ -401,9 +401,10 @@ class PostgreSQLDriver(Driver):
         arguments: dict[str, Any] = {name: int(options.pop(name)) for name in _INTEGER_OPTIONS if name in options}
         if self.pools_transactions:
             arguments["statement_cache_size"] = 0
-        arguments["timeout"] = float(options.pop("connect_timeout", options.pop("timeout", CONNECT_TIMEOUT_S)))
+        timeout = options.pop("timeout", CONNECT_TIMEOUT_S)
+        arguments["timeout"] = seconds(self.alias, "connect_timeout", options.pop("connect_timeout", timeout))
         if "command_timeout" in options:
-            arguments["command_timeout"] = float(options.pop("command_timeout"))
+            arguments["command_timeout"] = seconds(self.alias, "command_timeout", options.pop("command_timeout"))
         settings = {"timezone": "UTC", "application_name": "covet", **own, **options.pop("server_settings", {})}
         for name in ("ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib", "direct_tls"):
             if name in options:

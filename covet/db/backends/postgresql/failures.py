@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from typing import TYPE_CHECKING
 
 from asyncpg import exceptions as pg
 
 from covet.db import errors as e
+from covet.db.backends.driver import why_unreachable
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
 
 __all__ = ["not_connected", "translate"]
 
+# The options that name files.
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _DETAIL_KEY = re.compile(r"Key \((.+?)\)=")
 
 # SQLSTATE, or its class (the first two characters), to the error and what to say.
@@ -58,6 +62,7 @@ _STATES: dict[str, type[e.DatabaseError]] = {
 def not_connected(error: BaseException, config: DatabaseConfig, alias: str, timeout_s: float) -> e.ConnectionFailed:
     """Return the error for a connection that could not be opened: what is the matter, and what to do."""
     where = f"{config.host or 'localhost'}:{config.port or 5432}"
+    missing = [name for name in _FILES if not os.path.exists(str(config.options.get(name, os.curdir)))]
     if isinstance(error, pg.InvalidCatalogNameError):
         what = f"There is no database '{config.name}' on {where}. Create it: createdb {config.name}"
     elif isinstance(error, pg.InvalidAuthorizationSpecificationError):
@@ -66,8 +71,11 @@ def not_connected(error: BaseException, config: DatabaseConfig, alias: str, time
         what = f"PostgreSQL on {where} takes no more connections. Lower pool.max_size, or raise its max_connections."
     elif isinstance(error, TimeoutError):
         what = f"PostgreSQL on {where} did not answer in {timeout_s:g} s. Check host, port and firewall."
+    elif isinstance(error, FileNotFoundError) and missing:
+        what = f"There is no file '{config.options[missing[0]]}', which the option {missing[0]} names."
     elif isinstance(error, OSError):
-        what = f"Nothing answers at {where}. Is PostgreSQL running, and are host and port in DATABASES right?"
+        is_must = str(config.options.get("sslmode", "")).startswith(("require", "verify"))
+        what = why_unreachable(error, "PostgreSQL", where, "sslmode" if is_must else "")
     elif isinstance(error, pg.CannotConnectNowError):
         what = f"PostgreSQL on {where} is starting up or shutting down. Try again in a moment."
     else:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import aiosqlite
 
 from covet.db import errors as e
-from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows, Unmade
+from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows, Unmade, seconds
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.backends.sqlite.functions import register_functions
@@ -42,6 +42,10 @@ __all__ = [
 
 _BUSY_TIMEOUT_S = 5.0
 _URI_OPTIONS = ("mode", "cache", "immutable", "vfs", "nolock", "psow")
+_PRAGMAS = {
+    "journal_mode": ("WAL", "DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"),
+    "synchronous": ("NORMAL", "FULL", "EXTRA", "OFF", "0", "1", "2", "3"),
+}
 _BEGIN = {"IMMEDIATE": "BEGIN IMMEDIATE", "DEFERRED": "BEGIN", "EXCLUSIVE": "BEGIN EXCLUSIVE"}
 
 
@@ -277,6 +281,15 @@ class SQLiteDriver(Driver):
                 f"DATABASES['{alias}']: there is no transaction_mode '{mode}'; there are {', '.join(_BEGIN)}."
             )
         self._begin = _BEGIN[mode]
+        timeout = config.options.get("busy_timeout", config.options.get("timeout", _BUSY_TIMEOUT_S))
+        self._busy_timeout = seconds(alias, "busy_timeout", timeout)
+        for pragma, words in _PRAGMAS.items():
+            # SQLite passes over a word that it does not know, and goes on as it was.
+            given = config.options.get(pragma)
+            if given is not None and str(given).upper() not in words:
+                raise ImproperlyConfigured(
+                    f"DATABASES['{alias}']: there is no {pragma} '{given}'; there are {', '.join(words)}."
+                )
 
     def make_dialect(self) -> SQLiteDialect:
         """Return the dialect."""
@@ -287,9 +300,13 @@ class SQLiteDriver(Driver):
         require_version(self.features.server, self.features.version, self.minimum, self.alias)
         options = dict(self.config.options)
         target, uri = self._target(options)
-        timeout = float(options.get("busy_timeout", options.get("timeout", _BUSY_TIMEOUT_S)))
         thread: Any = aiosqlite.connect(
-            target, uri=uri, timeout=timeout, isolation_level=None, cached_statements=512, check_same_thread=False
+            target,
+            uri=uri,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            cached_statements=512,
+            check_same_thread=False,
         )
         worker = Worker(thread._tx, asyncio.get_running_loop())
         # A script that forgets to close its connections ends all the same; what was not committed is rolled back.
@@ -330,9 +347,9 @@ class SQLiteDriver(Driver):
         self.dialect.max_params = raw.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         register_functions(raw)
         if not self.is_memory and not read_only and options.get("mode") != "ro":
-            raw.execute(f"PRAGMA journal_mode = {_word(options.get('journal_mode', 'WAL'))}").fetchall()
+            raw.execute(f"PRAGMA journal_mode = {options.get('journal_mode', 'WAL')}").fetchall()
         # NORMAL is safe in WAL: a power cut may lose the last commits, never the file.
-        raw.execute(f"PRAGMA synchronous = {_word(options.get('synchronous', 'NORMAL'))}")
+        raw.execute(f"PRAGMA synchronous = {options.get('synchronous', 'NORMAL')}")
         raw.execute("PRAGMA foreign_keys = ON")
         if "cache_size" in options:
             raw.execute(f"PRAGMA cache_size = {int(options['cache_size'])}")
@@ -434,11 +451,3 @@ _TABLE = re.compile(r'\s*(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?((?<=")[^"]+
 def _table_of(sql: str) -> str | None:
     found = _TABLE.match(sql)
     return found[1] if found else None
-
-
-def _word(value: Any) -> str:
-    """Return a pragma's value if it is one word: it cannot be bound."""
-    text = str(value)
-    if not text.isalnum():
-        raise e.ConnectionFailed(f"'{text}' cannot be the value of a PRAGMA in DATABASES.")
-    return text
