@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -497,6 +498,89 @@ async def test_queries_compare_keys_of_any_kind_with_texts(m):
         )
     assert await m.Label.objects.filter(poster=posters[0]).count() == 2
     assert await m.Label.objects.filter(poster__pk__in=[row.pk for row in posters], name="a").count() == 1
+
+
+async def test_texts_that_are_no_keys_are_in_nobodys_way(m):
+    """Whatever stands in a text of another model, or of this one: it is read as a key only where it spells one."""
+    painting = await m.Painting.objects.create(id=2**63 - 1, title="x")
+    small = await m.Painting.objects.create(id=-7, title="small")
+    poster = await m.Poster.objects.create(id=uuid.UUID("e052a64a-990c-47ef-803c-051fd51c4d18"))
+    kinds = [await types().get_for_model(model) for model in (m.Painting, m.Poster)]
+    broken = [
+        "no number",
+        "",
+        "-",
+        "9223372036854775808",
+        "9" * 20,
+        "1.5",
+        "12 monkeys",
+        "0",
+        " 7",
+        poster.id.hex,
+        "%s",
+    ]
+    await m.Label.objects.bulk_create([m.Label(name="broken", kind=kind, key=key) for kind in kinds for key in broken])
+    for thing in (painting, small, poster):
+        await m.Label.objects.create(name="good", thing=thing)
+
+    for label, name, found in (("painting", "title", {"x", "small"}), ("poster", "pk", {poster.pk})):
+        path = f"{label}__{name}"
+        rows = m.Label.objects.filter(**{f"{label}__isnull": False})
+        assert {row[path] for row in await rows.values(path)} == found
+        assert {row[path] for row in await m.Label.objects.values(path)} == {*found, None}
+        assert await m.Label.objects.filter(**{f"{label}__isnull": True}).count() == 2 * len(broken) + 3 - len(found)
+    assert await m.Label.objects.filter(painting=painting).update(name="changed") == 1
+    assert await m.Label.objects.filter(poster__pk=poster.pk).update(name="changed") == 1
+    assert (await m.Label.objects.filter(painting__title="small").delete())[0] == 1
+    assert await m.Label.objects.filter(name="broken").count() == 2 * len(broken)
+
+
+async def test_indexes_find_rows_and_owners_where_keys_are_texts(m):
+    """Neither the index on the row's two columns nor that of the owner's key is lost to a cast; both ways, for both keys."""
+    from covet.db import connections
+
+    database = connections["default"]
+    quote = database.dialect.quote
+    table, columns = m.Label._meta.db_table, f"{quote('kind_id')}, {quote('key')}"
+    await database.execute(f"CREATE INDEX label_of ON {quote(table)} ({columns})")
+    paintings = await m.Painting.objects.bulk_create([m.Painting(title=f"{number}") for number in range(1500)])
+    posters = await m.Poster.objects.bulk_create([m.Poster(id=uuid.uuid4()) for _ in range(1500)])
+    owners = ((m.Painting, paintings), (m.Poster, posters))
+    for model, things in owners:
+        kind = await types().get_for_model(model)
+        await m.Label.objects.bulk_create(
+            [m.Label(name=str(one.pk)[:20], kind=kind, key=str(one.pk)) for one in things]
+        )
+    for model in (m.Label, m.Painting, m.Poster):
+        name = quote(model._meta.db_table)
+        await database.fetch(f"ANALYZE TABLE {name}" if database.vendor == "mysql" else f"ANALYZE {name}")
+
+    for model, things in owners:
+        name, one = model._meta.model_name, things[700]
+        row = await m.Label.objects.get(key=str(one.pk))
+        to_rows = [
+            model.objects.filter(pk=one.pk, labels__name="x"),
+            model.objects.filter(pk=one.pk).exclude(labels__name="x"),
+            m.Label.objects.filter(**{name: one}),
+            one.labels.all(),
+        ]
+        for queryset in to_rows:
+            assert uses_index(database.vendor, await queryset.explain(), table, "label_of")
+        to_owners = m.Label.objects.filter(pk=row.pk, **{f"{name}__isnull": False})
+        assert uses_index(database.vendor, await to_owners.explain(), model._meta.db_table, "")
+        assert await to_owners == [row] and await to_rows[2] == [row]
+
+
+def uses_index(vendor: str, plan: str, table: str, index: str) -> bool:
+    """Whether a table is read by an index (of that name, else any) that finds single rows, and nowhere as a whole."""
+    lines = [line for line in plan.splitlines() if table in line]
+    if vendor == "postgresql":
+        return any(f"using {index}" in line for line in lines) and not any("Seq Scan on" in line for line in lines)
+    if vendor == "sqlite":
+        return all("SEARCH" in line and (index in line) for line in lines) and bool(lines)
+    return all(re.search(rf" {table} (const|ref|eq_ref) \S+ {index or 'PRIMARY'} ", line) for line in lines) and bool(
+        lines
+    )
 
 
 async def test_copies_keep_the_object(m):

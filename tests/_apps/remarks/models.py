@@ -39,7 +39,7 @@ class Painter(models.Model):
 class Painting(Remarkable):
     title = models.CharField(max_length=50)
     painter = models.ForeignKey(Painter, on_delete=models.CASCADE, null=True)
-    labels = GenericRelation(Label, "kind", "key", for_concrete_model=False)
+    labels = GenericRelation(Label, "kind", "key", for_concrete_model=False, related_query_name="painting")
 
     class Meta:
         ordering = ["pk"]

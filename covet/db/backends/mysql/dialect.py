@@ -65,6 +65,25 @@ def _uuid_text_of(func: Func, write: Write) -> str:
     return text
 
 
+def _uuid_of(func: Func, write: Write) -> str:
+    """Return the digits of the UUID that a text spells as ``str(uuid)`` does, else NULL: a uuid column takes no other text."""
+    text = write(func.args[0])
+    return f"CASE WHEN {text} REGEXP '^[0-9a-f]{{8}}-([0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}} *$' THEN REPLACE({text}, '-', '') END"
+
+
+def _integer_of(func: Func, write: Write) -> str:
+    """Return the whole number that a text spells, else NULL: a CAST of others is an error inside an UPDATE or DELETE.
+
+    Spaces at the end count as little as where collations pad texts.
+    """
+    text = write(func.args[0])
+    fits = f"CAST({text} AS DECIMAL(20)) BETWEEN -9223372036854775808 AND 9223372036854775807"
+    return (
+        f"CASE WHEN {text} REGEXP '^-?[0-9]{{1,18}} *$' THEN CAST({text} AS SIGNED) WHEN {text} REGEXP '^-?[0-9]{{19}} *$' "
+        f"THEN CASE WHEN {fits} THEN CAST({text} AS SIGNED) END END"
+    )
+
+
 def _bits(name: str) -> FunctionSpelling:
     # For no rows these give all bits or none, and for all the greatest unsigned number.
     def spell(func: Func, write: Write) -> str:
@@ -180,6 +199,8 @@ class MySQLDialect(Dialect):
         "BIT_XOR": _bits("BIT_XOR"),
         "UUID4": lambda func, write: f"LOWER(CONCAT(HEX(RANDOM_BYTES(6)), '4', {_RANDOM_END}))",
         "UUID7": _uuid7,
+        "UUID_OF": _uuid_of,
+        "INTEGER_OF": _integer_of,
         "UUID_TEXT": _uuid_text_of,
         **JSON_FUNCTIONS,
         "SHA224": _sha2(224),

@@ -118,6 +118,19 @@ _CLOCK = frozenset(("hour", "minute", "second"))
 _UNITS = frozenset(("year", "quarter", "month", "week", "day")) | _CLOCK
 
 
+def _uuid_of(func: Func, write: Write) -> str:
+    """Return the UUID that a text spells as ``str(uuid)`` does, else NULL."""
+    text = write(func.args[0])
+    return f"CASE WHEN {text} ~ '^[0-9a-f]{{8}}-([0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}$' THEN {text}::uuid END"
+
+
+def _integer_of(func: Func, write: Write) -> str:
+    """Return the whole number that a text spells, else NULL; each test is made before what would fail without it."""
+    text = write(func.args[0])
+    fits = f"CASE WHEN {text}::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN {text}::bigint END"
+    return f"CASE WHEN {text} ~ '^-?[0-9]{{1,18}}$' THEN {text}::bigint WHEN {text} ~ '^-?[0-9]{{19}}$' THEN {fits} END"
+
+
 class PostgreSQLDialect(Dialect):
     """PostgreSQL 13 and later, through asyncpg."""
 
@@ -168,6 +181,8 @@ class PostgreSQLDialect(Dialect):
         "ANY_VALUE": _any_value,
         "UUID4": "GEN_RANDOM_UUID",
         "UUID7": _uuid7,
+        "UUID_OF": _uuid_of,
+        "INTEGER_OF": _integer_of,
         "UUID_TEXT": lambda func, write: f"{write(func.args[0])}::text",
         "RANDOM": "RANDOM",
         "CHR": lambda func, write: f"CHR(({write(func.args[0])})::integer)",

@@ -144,6 +144,8 @@ class SQLiteDialect(Dialect):
         "ANY_VALUE": "MIN",
         "UUID4": "COVET_UUID4",
         "UUID7": "COVET_UUID7",
+        "UUID_OF": lambda func, write: f"REPLACE({write(func.args[0])}, '-', '')",
+        "INTEGER_OF": lambda func, write: f"CAST({write(func.args[0])} AS integer)",
         "UUID_TEXT": _uuid_text_of,
         **JSON_FUNCTIONS,
         **{
