@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
+import uuid
 import warnings
 from contextlib import closing, nullcontext
+from decimal import Decimal
 
 import pytest
 
@@ -419,6 +422,110 @@ async def test_texts_that_are_no_numbers_are_in_the_way_of_a_number(database, ma
     await Executor(database, loader).migrate([("blog", None)])
     await Executor(database, loader).migrate()
     assert await values(database, loader, "blog", "author", "name") == [(12,), (-3,)]
+
+
+DIGITS = "e052a64a990c47ef803c051fd51c4d18"
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad", "found"),
+    [
+        (models.DateField(), "2024-02-29", "2023-02-29", dt.date(2024, 2, 29)),
+        (models.DateField(), "2024-02-29", "some day", dt.date(2024, 2, 29)),
+        (
+            models.DateTimeField(),
+            "2024-02-29 12:30:01.5",
+            "2024-02-29 25:00:00",
+            dt.datetime(2024, 2, 29, 12, 30, 1, 500000, dt.UTC),
+        ),
+        (models.TimeField(), "12:30", "12:61", dt.time(12, 30)),
+        (models.UUIDField(), DIGITS.upper(), "no uuid", uuid.UUID(DIGITS)),
+        (models.UUIDField(), str(uuid.UUID(DIGITS)), "1", uuid.UUID(DIGITS)),
+        (models.DecimalField(max_digits=6, decimal_places=2), "12.5", "12,5", Decimal("12.50")),
+        (models.IntegerField(), "12", "much", 12),
+        (models.JSONField(), '{"a": [1]}', "{a}", {"a": [1]}),
+    ],
+    ids=lambda value: value.get_internal_type() if isinstance(value, models.Field) else None,
+)
+async def test_texts_that_spell_no_such_value_are_in_the_way_of_another_type(
+    database, make_loader, field, good, bad, found
+):
+    """On every database, and before anything changes; those that do are found afterwards by what they spell."""
+
+    def history(*names):
+        async def fill(apps, schema_editor):
+            for name in names:
+                await apps.get_model("blog", "Author").objects.create(name=name)
+
+        return make_loader(
+            ("blog.0001", [create_author(), migrations.RunPython(fill, migrations.RunPython.noop)]),
+            ("blog.0002", [migrations.AlterField("author", "name", field)], ["blog.0001"]),
+        )
+
+    with pytest.raises(MigrationFailed, match=r"blog\.0002 failed at 'Alter field name on author'") as caught:
+        await Executor(database, history(good, bad)).migrate()
+    if database.vendor == "sqlite":
+        assert "1 rows of 'blog_author' hold texts in 'name' that are no " in str(caught.value)
+    kept = [row[0] for row in await database.fetch("SELECT name FROM blog_author ORDER BY id")]
+    assert kept == [good, bad]
+
+    loader = history(good)
+    await Executor(database, loader).migrate([("blog", None)])
+    await Executor(database, loader).migrate()
+    assert await values(database, loader, "blog", "author", "name") == [(found,)]
+    author = loader.state().apps.get_model("blog", "author")
+    assert await author.objects.using(database.alias).filter(name=found).count() == 1
+
+
+@pytest.mark.vendors("sqlite")
+@pytest.mark.parametrize(
+    ("field", "bad", "told"),
+    [
+        (models.IntegerField(), "1.5", "no whole numbers"),
+        (models.FloatField(), "x", "no numbers"),
+        (models.DurationField(), "1 day", "no durations"),
+        (models.JSONField(), "{", "no JSON documents"),
+        (models.DateTimeField(), "yesterday", "no dates with a time"),
+    ],
+    ids=lambda value: value.get_internal_type() if isinstance(value, models.Field) else None,
+)
+async def test_sqlite_says_what_texts_are_not(database, make_loader, field, bad, told):
+    async def fill(apps, schema_editor):
+        await apps.get_model("blog", "Author").objects.create(name=bad)
+
+    loader = make_loader(
+        ("blog.0001", [create_author(), migrations.RunPython(fill)]),
+        ("blog.0002", [migrations.AlterField("author", "name", field)], ["blog.0001"]),
+    )
+    with pytest.raises(MigrationFailed, match=f"1 rows of 'blog_author' hold texts in 'name' that are {told}"):
+        await Executor(database, loader).migrate()
+
+
+@pytest.mark.vendors("sqlite")
+async def test_moments_with_a_zone_become_those_of_utc_when_texts_become_moments(database, make_loader):
+    async def fill(apps, schema_editor):
+        for name in ("2024-01-01T12:00:00+02:00", "2024-01-01", ""):
+            await apps.get_model("blog", "Author").objects.create(name=name)
+
+    async def empty(apps, schema_editor):
+        await apps.get_model("blog", "Author").objects.filter(name="").update(name=None)
+
+    loader = make_loader(
+        ("blog.0001", [create_author(), migrations.RunPython(fill)]),
+        (
+            "blog.0002",
+            [migrations.AlterField("author", "name", models.CharField(max_length=50, null=True))],
+            ["blog.0001"],
+        ),
+        ("blog.0003", [migrations.RunPython(empty)], ["blog.0002"]),
+        ("blog.0004", [migrations.AlterField("author", "name", models.DateTimeField(null=True))], ["blog.0003"]),
+    )
+    await Executor(database, loader).migrate()
+    assert [row[0] for row in await database.fetch("SELECT name FROM blog_author ORDER BY id")] == [
+        "2024-01-01 10:00:00.000000",
+        "2024-01-01 00:00:00.000000",
+        None,
+    ]
 
 
 async def test_a_new_column_without_null_and_default_says_what_it_needs(database, make_loader):

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from covet.db.backends.schema import SchemaEditor
 from covet.db.backends.table_changes import Changes
+from covet.db.errors import DataError
 from covet.db.sql.ddl import CheckDef, ColumnDef, ForeignKeyDef, IndexDef, IndexPart, TableDef, UniqueDef
 from covet.db.sql.ddl_compiler import DDLWriter, primary_key_of
+from covet.db.sql.nodes import TEXT_KINDS
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -153,6 +155,8 @@ class Editor(SchemaEditor):
             await self.fill(table.name, new)
         key = primary_key_of(table) == (new.name,)
         if replace(old, unique=False, backfill=None) != replace(new, unique=False, backfill=None):
+            if old.type.kind in TEXT_KINDS and new.type.kind == "uuid":
+                await self._write_digits(table.name, old)
             # The column has its key already, and a second mention of it would be a second key.
             text = writer.column(new, primary_key=False, with_unique=False)
             if key and new.identity:
@@ -160,6 +164,20 @@ class Editor(SchemaEditor):
             await self._without_checks(f"ALTER TABLE {name} MODIFY COLUMN {text}")
         if new.unique and not old.unique and not key:
             await self.run(f"ALTER TABLE {name} ADD UNIQUE ({writer.name(new.name)})")
+
+    async def _write_digits(self, table: str, column: ColumnDef) -> None:
+        """Write UUIDs as digits alone, and raise where a text is none: for the database it is a text as before."""
+        name, digits = self.writer.name(table), f"LOWER(REPLACE({self.writer.name(column.name)}, '-', ''))"
+        if not self.collect:
+            rows = await self.database.fetch(
+                f"SELECT COUNT(*) FROM {name} WHERE {digits} NOT REGEXP '^[0-9a-f]{{32}}$'"
+            )
+            if rows[0][0]:
+                raise DataError(
+                    f"{rows[0][0]} rows of '{table}' hold texts in '{column.name}' that are no UUIDs: change them first.",
+                    alias=self.alias,
+                )
+        await self.run(f"UPDATE {name} SET {self.writer.name(column.name)} = {digits}")
 
     async def unique_name(self, table: str, column: str) -> str:
         """Return the name of the rule that a column's ``unique=True`` made; by itself it is the column's."""

@@ -20,7 +20,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from covet.db.backends.sqlite.json_functions import JSON_CALLS
-from covet.db.sql.dialect import UTC
+from covet.db.sql.dialect import UTC, naive_utc
 
 __all__ = ["register_functions"]
 
@@ -130,6 +130,17 @@ def _difference(later: Any, earlier: Any) -> int:
     return (_parse(later) - _parse(earlier)) // dt.timedelta(microseconds=1)
 
 
+def _stored(kind: str, value: Any) -> str:
+    """Return a text as the dialect stores what it spells: a day, a moment, a time of day or a UUID."""
+    text = str(value).strip()
+    if kind == "uuid":
+        return uuid.UUID(text).hex
+    if kind == "time":
+        return dt.time.fromisoformat(text).replace(tzinfo=None).isoformat("microseconds")
+    moment = dt.datetime.fromisoformat(text)
+    return moment.date().isoformat() if kind == "date" else naive_utc(moment).isoformat(" ", "microseconds")
+
+
 def _pad(text: Any, length: int, fill: str, *, left: bool) -> str:
     value = str(text)
     if len(value) >= length:
@@ -178,6 +189,7 @@ _FUNCTIONS: list[tuple[str, int, Callable[..., Any]]] = [
         ("COVET_EXTRACT", 3, _extract),
         ("COVET_MOVE", 2, _move),
         ("COVET_DIFF", 2, _difference),
+        ("COVET_STORED", 2, _stored),
         ("COVET_TRUNC", 3, _truncate),
         ("COVET_TRUNC", 4, _truncate),
         ("COVET_LPAD", 3, lambda text, length, fill: _pad(text, length, fill, left=True)),

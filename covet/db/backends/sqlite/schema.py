@@ -21,6 +21,9 @@ from covet.db.sql.nodes import TEXT_KINDS
 __all__ = ["Editor"]
 
 _NUMBERS = frozenset({"smallint", "integer", "bigint", "float", "decimal", "boolean"})
+_WHOLE = frozenset({"smallint", "integer", "bigint", "boolean"})
+# Kinds that SQLite keeps as texts which only one way of writing means, and what values of them are called.
+_WRITTEN = {"date": "dates", "datetime": "dates with a time", "time": "times of day", "uuid": "UUIDs"}
 
 
 class _Writer(DDLWriter):
@@ -136,6 +139,7 @@ class Editor(SchemaEditor):
         number = await self._sequence(new.name)
         if not self.collect:
             await self._refuse_inside_transaction(new.name)
+        await self._refuse_written(changes, old, new)
         temporary = f"covet_new_{new.name}"
         await self.run(writer.create_table(new, temporary, foreign_keys=True))
         targets, sources = self._copied(changes, old, new)
@@ -158,22 +162,55 @@ class Editor(SchemaEditor):
         for sql in kept:
             await self.run(sql)
 
+    async def _refuse_written(self, changes: Changes, old: TableDef, new: TableDef) -> None:
+        """Raise where a text becomes a date or the like and some are none: SQLite would keep them, the others refuse them."""
+        if self.collect:
+            return
+        table = self.writer.name(new.name)
+        for source, column in self._once_texts(changes, old, new):
+            kind, name = column.type.kind, self.writer.name(source.name)
+            if kind in _WRITTEN:
+                found = f"{name} IS NOT NULL AND COVET_STORED('{kind}', {name}) IS NULL"
+            elif kind == "json":
+                found = f"NOT JSON_VALID({name})"
+            else:
+                continue
+            what = _WRITTEN.get(kind, "JSON documents")
+            await self._refuse_rows(f"SELECT COUNT(*) FROM {table} WHERE {found}", new.name, column.name, what)
+
     async def _refuse_texts(self, changes: Changes, old: TableDef, new: TableDef, filled: str) -> None:
         """Raise where a text became a number and some are none: SQLite keeps them as texts, the others refuse them."""
         if self.collect:
             return
+        for _, column in self._once_texts(changes, old, new):
+            name, table, kind = self.writer.name(column.name), self.writer.name(filled), column.type.kind
+            if kind in _NUMBERS or kind == "interval":
+                wrong = "('real', 'text')" if kind in _WHOLE else "('text')"
+                what = "durations" if kind == "interval" else "whole numbers" if kind in _WHOLE else "numbers"
+                count = f"SELECT COUNT(*) FROM {table} WHERE TYPEOF({name}) IN {wrong}"
+                await self._refuse_rows(count, new.name, column.name, what)
+
+    async def _refuse_rows(self, count: str, table: str, column: str, what: str) -> None:
+        rows = await self.database.fetch(count)
+        if rows[0][0]:
+            raise DataError(
+                f"{rows[0][0]} rows of '{table}' hold texts in '{column}' that are no {what}: change them first.",
+                alias=self.alias,
+            )
+
+    def _once_texts(self, changes: Changes, old: TableDef, new: TableDef) -> list[tuple[ColumnDef, ColumnDef]]:
+        """Return the columns that held texts, as they were and as they become, where what they hold becomes something else."""
         back = {after: before for before, after in changes.renamed.items()}
-        before = {column.name: column.type.kind for column in old.columns}
-        for column in new.columns:
-            if before.get(back.get(column.name, column.name)) not in TEXT_KINDS or column.type.kind not in _NUMBERS:
-                continue
-            name, table = self.writer.name(column.name), self.writer.name(filled)
-            rows = await self.database.fetch(f"SELECT COUNT(*) FROM {table} WHERE TYPEOF({name}) = 'text'")
-            if rows[0][0]:
-                raise DataError(
-                    f"{rows[0][0]} rows of '{new.name}' hold texts in '{column.name}' that are no numbers: change them first.",
-                    alias=self.alias,
-                )
+        before = {column.name: column for column in old.columns}
+        pairs = [(before.get(back.get(column.name, column.name)), column) for column in new.columns]
+        return [
+            (source, column)
+            for source, column in pairs
+            if source is not None
+            and source.type.kind in TEXT_KINDS
+            and column.type.kind not in TEXT_KINDS
+            and column.generated is None
+        ]
 
     def _copied(self, changes: Changes, old: TableDef, new: TableDef) -> tuple[list[str], list[str]]:
         """Return the columns to fill and what fills them."""
@@ -188,6 +225,9 @@ class Editor(SchemaEditor):
             source = before.get(back.get(column.name, column.name))
             if source is not None:
                 text = writer.name(source.name)
+                if not self.collect and source.type.kind in TEXT_KINDS and column.type.kind in _WRITTEN:
+                    # As it would have been written, for comparisons are those of texts. A printed script has no such function.
+                    text = f"COVET_STORED('{column.type.kind}', {text})"
                 if source.null and not column.null and column.backfill is not None:
                     text = f"COALESCE({text}, {writer.expression(column.backfill)})"
             elif column.backfill is not None:
