@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from covet.db.backends.access import Access, AccessBlock, Isolation
-from covet.db.backends.blocks import ASKED, Atomic, captured
+from covet.db.backends.blocks import ASKED, Atomic, captured, log
 from covet.db.backends.manual import autocommit_off, autocommit_on, commit_by_hand, manual_of
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.session import Frame
@@ -161,18 +161,25 @@ def retry(
 class CommitHook:
     """What ``on_commit`` returns. Awaiting it does what is left to do at once; inside a transaction that is nothing."""
 
-    __slots__ = ("_function", "_is_waiting", "_place")
+    __slots__ = ("_function", "_is_waiting", "_place", "_robust")
 
-    def __init__(self, function: Callable[[], Any] | None, place: str = "") -> None:
+    def __init__(self, function: Callable[[], Any] | None, place: str = "", robust: bool = False) -> None:
         self._function = function
         self._place = place
+        self._robust = robust
         self._is_waiting = function is not None
 
     def __await__(self) -> Generator[Any, None, None]:
         self._is_waiting = False
         function, self._function = self._function, None
-        if function is not None:
+        if function is None:
+            return
+        try:
             yield from function().__await__()
+        except Exception:
+            if not self._robust:
+                raise
+            log.exception("An on_commit function failed")
 
     def __del__(self) -> None:
         if self._is_waiting:
@@ -197,7 +204,7 @@ def on_commit(
     Args:
         function: Takes nothing; sync or async.
         using: The database's alias.
-        robust: An error of the function is logged instead of raised, and the next ones run.
+        robust: An error of the function is logged instead of raised, with or without a transaction, and the next ones run.
     """
     if not callable(function):
         raise TypeError("on_commit() takes a function; write on_commit(partial(fn, 1)) or on_commit(lambda: fn(1)).")
@@ -208,8 +215,14 @@ def on_commit(
         return CommitHook(None)
     if frame is None:
         if _is_async(function):
-            return CommitHook(function, place_of_caller(2))
-        left = function()
+            return CommitHook(function, place_of_caller(2), robust)
+        try:
+            left = function()
+        except Exception:
+            if not robust:
+                raise
+            log.exception("An on_commit function failed")
+            return CommitHook(None)
         if not inspect.iscoroutine(left):
             return CommitHook(None)
 
@@ -218,7 +231,7 @@ def on_commit(
         def rest() -> Coroutine[Any, Any, Any]:
             return left
 
-        return CommitHook(rest, place_of_caller(2))
+        return CommitHook(rest, place_of_caller(2), robust)
     if frame.ended:
         raise TransactionManagementError(
             f"on_commit() at {place_of_caller(2)} came after the atomic block opened at {frame.place} had ended.",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -134,6 +135,35 @@ async def test_a_failing_function_is_told_after_the_commit_unless_it_is_robust(
     assert ran == ["next"]
     assert "An on_commit function failed" in caplog.text
     assert (await database.fetch("SELECT COUNT(*) FROM things"))[0][0] == 2
+
+
+@pytest.mark.row("transactions.on_commit")
+async def test_outside_a_transaction_too_an_error_of_a_robust_function_is_logged(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async def fail_later() -> None:
+        raise ZeroDivisionError
+
+    ways: list[Callable[[], Any]] = [fail, fail_later, lambda: fail_later()]
+    for number, function in enumerate(ways, 1):
+        await transaction.on_commit(function, robust=True)
+        assert [record.message for record in caplog.records] == ["An on_commit function failed"] * number
+        assert caplog.records[-1].exc_info is not None and caplog.records[-1].exc_info[0] is ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            await transaction.on_commit(function)
+    transaction.on_commit(fail, robust=True)
+    assert len(caplog.records) == 4
+
+
+async def test_a_robust_function_lets_cancellation_pass(database: Database) -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await transaction.on_commit(cancelled, robust=True)
 
 
 async def test_a_function_may_open_a_transaction_of_its_own(database: Database) -> None:
