@@ -175,10 +175,16 @@ class WebSocket:
 
         Raises:
             WebSocketDisconnect: The client has gone already.
-            WebSocketError: It was accepted or closed before.
+            WebSocketError: It was accepted or closed before, or the client does not offer the subprotocol.
         """
         if self._phase is not _Phase.CONNECTING:
             raise WebSocketError(f"accept() was called on a WebSocket that is {self._phase.value} already.")
+        if subprotocol is not None and subprotocol not in self.subprotocols:
+            # RFC 6455, 4.2.2: a client must break the connection off, and of what a server does each has another idea.
+            offered = ", ".join(map(repr, self.subprotocols)) or "none"
+            raise WebSocketError(
+                f"accept(subprotocol={subprotocol!r}): the client offers {offered}. Choose one of ws.subprotocols, or leave it out."
+            )
         await self._see_connect()
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         raw = [(raw_name(name), raw_value(value)) for name, value in pairs]
@@ -356,7 +362,8 @@ class WebSocket:
             raise WebSocketDisconnect(ABNORMAL, "the peer has gone") from error
 
     def _gone(self, message: Message) -> WebSocketDisconnect:
-        self._end(message.get("code") or NORMAL, message.get("reason") or "")
+        # An enum of the server's, at times; its name would stand in texts and logs.
+        self._end(int(message.get("code") or NORMAL), message.get("reason") or "")
         assert self.close_code is not None
         return WebSocketDisconnect(self.close_code, self.close_reason)
 
