@@ -14,6 +14,7 @@ import os
 import time
 import warnings
 import weakref
+from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -193,7 +194,7 @@ class Database:
             if frame is not None:
                 return await frame.transaction.run(frame, "fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
-            if pool is not None:
+            if pool is not None and pool.loop is get_running_loop():
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
@@ -223,7 +224,7 @@ class Database:
         """
         shared = self._shared
         is_short = self._routes.get(sql) is shared is not None and self._scope.get() is None
-        if is_short and not freshness.active and not watch.get():
+        if is_short and not freshness.active and not watch.get() and shared.loop is get_running_loop():
             try:
                 made = await shared.fetch_made(sql, (args, make, self.alias, mode))
             except BaseException as error:
@@ -246,7 +247,7 @@ class Database:
             if frame is not None:
                 return await frame.transaction.run(frame, "insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
-            if pool is not None:
+            if pool is not None and pool.loop is get_running_loop():
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
@@ -273,7 +274,7 @@ class Database:
             if frame is not None:
                 return await frame.transaction.run(frame, "execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
-            if pool is not None:
+            if pool is not None and pool.loop is get_running_loop():
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
@@ -556,6 +557,8 @@ class Database:
                     alias=self.alias,
                 )
             # The loop it belonged to is gone, and its connections with it.
+            for pool in filter(None, (writer, self._readers)):
+                pool.abandon()
             self._writer = self._readers = self._opening = self._shared = None
             self._routes.clear()
         if self._opening is None:

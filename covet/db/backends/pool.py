@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
@@ -259,6 +260,9 @@ class Pool:
             self._let_open()
 
     def _drop(self, connection: Connection) -> None:
+        if connection.is_closed:
+            # The other end has: our half of the socket is open until it is told.
+            connection.terminate()
         self._all.discard(connection)
         if self._closed and not self.in_use:
             self._idle.set()
@@ -350,6 +354,12 @@ class Pool:
         finally:
             for connection in opened:
                 self.release(connection)
+
+    def abandon(self) -> None:
+        """Cut the connections of an event loop that is closed; most sockets cannot even be told any more."""
+        for connection in self._all:
+            with suppress(Exception):
+                connection.terminate()
 
     async def close(self, grace_s: float) -> None:
         """Close all connections: idle ones at once, lent ones when they come back, in ``grace_s`` at most."""

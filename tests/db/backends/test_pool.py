@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,6 @@ async def test_a_full_pool_waits_and_then_names_the_setting(scratch: Any, vendor
     try:
         async with transaction.atomic(db):
             # Outside of this context, so it cannot join the block.
-            import contextvars
-
             async def write() -> None:
                 async with transaction.atomic(db):
                     pass
@@ -455,5 +454,25 @@ async def test_a_read_only_sqlite_file_reads_and_refuses_to_write(tmp_path: Path
             assert await db.fetch("WITH t AS (SELECT * FROM things) SELECT * FROM t") == []
         with pytest.raises(DatabaseError):
             await db.execute("INSERT INTO things VALUES (1)")
+    finally:
+        await db.close()
+
+
+@pytest.mark.vendors("mysql")
+@pytest.mark.row("connections.pool")
+async def test_our_half_of_a_socket_is_closed_when_the_server_has_closed_its_own(scratch: Any, vendor: str) -> None:
+    """A server that restarts says good-bye to all connections; those that nobody tries are forgotten with the first."""
+    db = await limited(scratch, vendor, max_size=4)
+    try:
+        await asyncio.gather(*[db.fetch("SELECT SLEEP(0.05)") for _ in range(3)])
+        pool = db.writer_pool
+        raws = [connection.raw for connection in pool.kept]  # type: ignore[attr-defined]  # aiomysql's
+        assert len(raws) == 3
+        for raw in raws:
+            # What the server does.
+            raw._reader.feed_eof()
+
+        assert await db.fetch("SELECT 1") == [(1,)]
+        assert [raw for raw in raws if raw._writer is not None] == []
     finally:
         await db.close()

@@ -60,6 +60,11 @@ class FastConnection(_Connection):  # type: ignore[misc]  # Any, since aiomysql 
     # For its ``__del__``, where ``__init__`` did not come so far.
     _writer: Any = None
 
+    def __del__(self) -> None:
+        # Of a loop that is closed nothing can be asked any more; aiomysql would print a traceback for each connection.
+        if self._writer is not None and not self._loop.is_closed():
+            super().__del__()
+
     async def _request_authentication(self) -> None:
         if self.needs_tls and not self.server_capabilities & CLIENT.SSL:
             # aiomysql would go on without a word, and send user, password and rows as anybody can read them.

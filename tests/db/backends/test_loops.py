@@ -1,0 +1,69 @@
+"""One database and several event loops: a script that calls ``asyncio.run`` again and again, a thread beside the server."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+SCRIPT = """
+import asyncio, sys, threading
+from covet.conf import settings
+
+settings.configure(DATABASES={"default": sys.argv[1]}, INSTALLED_APPS=[])
+from covet.db import connections
+from covet.db.errors import InterfaceError
+
+db = connections["default"]
+insert = f"INSERT INTO things (id) VALUES ({db.dialect.placeholder(1)})"
+count = "SELECT count(*) FROM things"
+
+
+def numbers(rows, alias, mode):
+    return [row[0] for row in rows]
+
+
+async def work(number):
+    await db.insert(insert, (number,))
+    await db.execute(insert, (-number,))
+    (made,) = await db.fetch_made(count, (), numbers, None)
+    assert made == (await db.fetch(count))[0][0]
+    return made
+
+
+# Each asyncio.run() has a loop of its own, and none of them closes anything.
+asyncio.run(db.execute("CREATE TABLE things (id integer)"))
+print([asyncio.run(work(number)) for number in (1, 2, 3)])
+
+
+async def beside():
+    print(await work(4))
+    refused = []
+
+    def run(statement):
+        try:
+            asyncio.run(statement)
+        except InterfaceError as error:
+            refused.append("is open in another event loop" in str(error))
+
+    for statement in (db.fetch(count), db.insert(insert, (5,)), db.execute(insert, (5,)), db.fetch_made(count, (), numbers, None)):
+        thread = threading.Thread(target=run, args=(statement,))
+        thread.start()
+        await asyncio.to_thread(thread.join)
+    print(refused, (await db.fetch(count))[0][0])
+    await db.close()
+
+
+asyncio.run(beside())
+"""
+
+
+@pytest.mark.row("connections.pool")
+async def test_known_statements_meet_the_connections_of_no_other_loop(vendor: str, scratch: Any) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, await scratch(vendor)]
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (ended.stdout, ended.stderr) == ("[2, 4, 6]\n8\n[True, True, True, True] 8\n", "")
