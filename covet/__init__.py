@@ -5,9 +5,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from covet import importing
+
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "run", "run_sync", "setup"]
+
+# Before any other module of ours is imported.
+importing.install(__spec__)
 
 if TYPE_CHECKING:
     from covet.apps.lifecycle import run, setup

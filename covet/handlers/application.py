@@ -17,11 +17,11 @@ from covet.http.request import Request
 from covet.http.response import JSON_TYPE, JSONResponse, Response
 from covet.http.status import BODILESS, STATUSES, no_status
 from covet.loading import late_module
-from covet.types import ASGIApp, Receive, Scope, Send
 from covet.urls.mount import REST, Mount
 
 if TYPE_CHECKING:
     from covet.handlers import proxies
+    from covet.types import ASGIApp, Receive, Scope, Send
     from covet.urls import addresses
 else:
     proxies = late_module(__name__, "covet.handlers.proxies")

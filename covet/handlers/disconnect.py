@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Coroutine, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.types import Message, Receive
+
+if TYPE_CHECKING:
+    from covet.types import Message, Receive
 
 __all__ = ["Disconnects"]
 

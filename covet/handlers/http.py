@@ -20,7 +20,6 @@ from covet.middleware.base import SAFE, GetResponse
 from covet.middleware.chain import Hooks, fold
 from covet.middleware.skipping import by_route, choosing
 from covet.signals import got_request_exception
-from covet.types import Message, Receive, Scope, Send
 from covet.urls.endpoint import not_a_response
 from covet.urls.error_views import ErrorViews
 from covet.urls.resolver import CompiledRoute, Resolver
@@ -28,6 +27,7 @@ from covet.urls.resolver import CompiledRoute, Resolver
 if TYPE_CHECKING:
     from covet.handlers import proxies as believing
     from covet.http.proxies import TrustedProxies
+    from covet.types import Message, Receive, Scope, Send
 else:
     believing = late_module(__name__, "covet.handlers.proxies", "believing")
 

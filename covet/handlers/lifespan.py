@@ -12,10 +12,10 @@ from covet.apps.lifecycle import started
 from covet.conf import settings
 from covet.handlers.stopping import Stopping
 from covet.http.background import running
-from covet.types import Receive, Send
 
 if TYPE_CHECKING:
     from covet.handlers.application import Application
+    from covet.types import Receive, Send
 
 __all__ = ["handle_lifespan"]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.types import Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from covet.handlers.http import HttpHandler
+    from covet.types import Message, Receive, Scope, Send
 
 __all__ = ["Unread", "stream_to_reader"]
 

@@ -22,13 +22,13 @@ from covet.http.headers import Headers, RawHeaders, raw_value
 from covet.http.hosts import is_allowed_host
 from covet.http.policy import DEFAULT_POLICY, RequestPolicy
 from covet.loading import late_module
-from covet.types import Message, Receive, Scope
 
 if TYPE_CHECKING:
     from covet.http import body as bodies
     from covet.http import forms, negotiation, proxies
     from covet.http import query as query_strings
     from covet.http.uploads import UploadHandler
+    from covet.types import Message, Receive, Scope
     from covet.urls.resolver import CompiledRoute
 else:
     forms = late_module(__name__, "covet.http.forms")

@@ -6,7 +6,7 @@ Middleware may change status, headers and body until it is sent; nothing is writ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from covet import json
@@ -14,7 +14,9 @@ from covet.http.cookies import SameSite, build_cookie, signed_cookie_salt
 from covet.http.headers import MutableHeaders, RawHeaders, raw_name, raw_value
 from covet.http.status import BODILESS, STATUSES, no_status
 from covet.problems import PROBLEM_JSON, Problem
-from covet.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from covet.types import Receive, Scope, Send
 
 __all__ = ["HTMLResponse", "JSONResponse", "ProblemResponse", "RedirectResponse", "Response"]
 

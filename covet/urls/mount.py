@@ -10,11 +10,13 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from covet.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Lifespan", "Mount", "MountedResponse", "is_asgi_app"]
 

@@ -20,6 +20,7 @@ HELP = {
     "covet.conf.errors",
     "covet.conf.holder",
     "covet.exceptions",
+    "covet.importing",
     "covet.loading",
     "covet.management",
     "covet.management.entry",
