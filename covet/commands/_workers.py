@@ -97,7 +97,7 @@ class _Supervisor(Struct):
                 return 1
             time.sleep(POLL_S)
         if not self.stopping:
-            out.line(self.started)
+            out.done(self.started)
         last_start = time.monotonic()
         while not self.stopping:
             time.sleep(POLL_S)

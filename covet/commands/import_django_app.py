@@ -45,9 +45,11 @@ def import_django_app(*, path: Path, output: Path | None, dry_run: bool, as_json
     if as_json:
         out.json({"changed": sorted(changed), "findings": [asdict(finding) for finding in findings]})
         return
+    # What would be changed is what somebody asked for; what was changed can be left out.
+    say = out.line if dry_run else out.done
     for name in sorted(changed):
-        out.line(f"  {'would change' if dry_run else 'changed'} {name}")
-    out.line(style(f"{pluralize(len(changed), 'file')} of {path.name} rewritten.", bold=True))
+        say(f"  {'would change' if dry_run else 'changed'} {name}")
+    say(style(f"{pluralize(len(changed), 'file')} of {path.name} rewritten.", bold=True))
     for finding in findings:
         note(f"  {finding.path}:{finding.line}: {finding.text}")
     if findings:

@@ -127,7 +127,7 @@ async def makemigrations(
     if as_json:
         out.json([{k: v for k, v in result.items() if k != "source" or verbose} for result in results])
     else:
-        _print(results, app_labels, verbose=verbose, merge=merge, say=note if scriptable else out.line)
+        _print(results, app_labels, verbose=verbose, merge=merge, say=note if scriptable else out.done)
         print_new(effects)
     if scriptable and not as_json:
         for result in results:

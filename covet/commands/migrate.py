@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,9 +115,9 @@ async def migrate(
             "--backwards, --format, --baseline, --write-baseline, --app and --since go with --lint.", exit_code=2
         )
     if rollback_partial:
-        return await _roll_back_partial(executor, as_json=as_json)
+        return await _roll_back_partial(executor, say=out.line if verbosity else _say_nothing, as_json=as_json)
     if prune:
-        return await _prune(executor, app_label, as_json=as_json)
+        return await _prune(executor, app_label, say=out.line if verbosity else _say_nothing, as_json=as_json)
     if plan_only or check_only:
         steps = executor.plan(await executor.applied(), _targets(loader, app_label, migration_name))
         await _print_plan(executor, steps, with_effects=plan_only, as_json=as_json)
@@ -141,7 +141,8 @@ async def migrate(
         return 0
     if not steps and verbosity:
         out.line("No migrations to apply.")
-    _note_missing(loader, executor.latest or loader.state())
+    if verbosity:
+        _note_missing(loader, executor.latest or loader.state())
     return 0
 
 
@@ -187,21 +188,25 @@ def _where_it_stopped(executor: Executor) -> str:
     )
 
 
-async def _roll_back_partial(executor: Executor, *, as_json: bool) -> int:
+def _say_nothing(text: str) -> None:
+    """Take a line, and leave it out: ``--verbosity 0``."""
+
+
+async def _roll_back_partial(executor: Executor, *, say: Callable[[str], None], as_json: bool) -> int:
     found = await executor.roll_back_partial()
     if as_json:
         out.json(None if found is None else {"app": found[0][0], "name": found[0][1], "taken_back": found[1]})
     elif found is None:
-        out.line("No migration was left half-way.")
+        say("No migration was left half-way.")
     else:
         (app_label, name), undone = found
-        out.line(f"  Took back {app_label}.{name}")
+        say(f"  Took back {app_label}.{name}")
         for text in undone:
-            out.line(f"    - {text}")
+            say(f"    - {text}")
     return 0
 
 
-async def _prune(executor: Executor, app_label: str | None, *, as_json: bool) -> int:
+async def _prune(executor: Executor, app_label: str | None, *, say: Callable[[str], None], as_json: bool) -> int:
     if app_label is None:
         raise CommandError("--prune needs the app: manage.py migrate blog --prune", exit_code=2)
     executor.loader.require_app(app_label)
@@ -209,10 +214,10 @@ async def _prune(executor: Executor, app_label: str | None, *, as_json: bool) ->
     if as_json:
         out.json([list(key) for key in gone])
     elif not gone:
-        out.line("No migrations to prune.")
+        say("No migrations to prune.")
     else:
         for _, name in gone:
-            out.line(f"  Pruned {app_label}.{name}")
+            say(f"  Pruned {app_label}.{name}")
     return 0
 
 

@@ -31,9 +31,9 @@ async def optimizemigration(*, app_label: str, migration_name: str, check_only: 
     migration = loader.graph.nodes[loader.find(app_label, migration_name)]
     new = optimized(migration)
     if new is None:
-        out.line(f"Nothing to join in {migration}.")
+        out.done(f"Nothing to join in {migration}.")
         return 0
-    out.line(f"{migration}: {len(migration.operations)} operations become {len(new.operations)}.")
+    out.done(f"{migration}: {len(migration.operations)} operations become {len(new.operations)}.")
     if check_only:
         return 1
     functions = own_functions(new.operations)
@@ -42,7 +42,7 @@ async def optimizemigration(*, app_label: str, migration_name: str, check_only: 
         new.replaces = [migration.key]
         new.name = f"{migration.name}_optimized"
     path, _ = write_migration(new, loader.migrated[app_label], swappable_models(apps))
-    out.line(f"  {shown_path(path)}")
+    out.done(f"  {shown_path(path)}")
     if functions:
         note(
             style(

@@ -150,7 +150,7 @@ def _banner(where: Address, *, watching: bool) -> None:
         database.label if database is not None else "no database",
         "uvicorn",
     ]
-    out.line(" · ".join(parts))
+    out.done(" · ".join(parts))
     pages = [("", "your site")]
     if apps.is_installed("covet.rest"):
         pages.append(("docs", "REST API (OpenAPI 3.1)"))
@@ -158,8 +158,8 @@ def _banner(where: Address, *, watching: bool) -> None:
         pages.append(("graphql", "GraphQL (GraphiQL)"))
     width = max(len(where.url + path) for path, _ in pages) + 5
     for path, what in pages:
-        out.line(f"  {where.url + path:<{width}}{what}")
-    out.line("Watching for changes. Ctrl-C stops." if watching else "Ctrl-C stops.")
+        out.done(f"  {where.url + path:<{width}}{what}")
+    out.done("Watching for changes. Ctrl-C stops." if watching else "Ctrl-C stops.")
 
 
 def _can_watch() -> bool:

@@ -91,7 +91,7 @@ def _serve(
         if READY in os.environ:
             os.write(int(os.environ[READY]), b"%d\n" % os.getpid())
         elif started:
-            out.line(started)
+            out.done(started)
 
     app = served_application()
     if prefix:

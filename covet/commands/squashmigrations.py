@@ -70,11 +70,11 @@ async def squashmigrations(
             }
         )
         return
-    out.line(style(f"Squashed {len(made.squashed)} migrations of '{app_label}':", bold=True))
+    out.done(style(f"Squashed {len(made.squashed)} migrations of '{app_label}':", bold=True))
     for _, name in made.squashed:
-        out.line(f"    {name}")
-    out.line(f"  {shown_path(path)}")
-    out.line(f"    {made.before} operations became {count}.")
+        out.done(f"    {name}")
+    out.done(f"  {shown_path(path)}")
+    out.done(f"    {made.before} operations became {count}.")
     for text in made.notes:
         note(style(f"Note: {text}", "yellow"))
     if not dry_run:

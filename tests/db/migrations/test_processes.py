@@ -71,6 +71,33 @@ def project(tmp_path):
     return Project(tmp_path, f"sqlite:///{tmp_path / 'db.sqlite3'}")
 
 
+async def test_verbosity_0_says_nothing_that_nobody_asked_for(project):
+    """What is wanted of a command is there: exit codes, ``--json``, the paths of ``--scriptable``, a plan."""
+    quiet = ("-v", "0")
+
+    assert await project.run("makemigrations", "--check", *quiet) == (1, "", "")
+    assert await project.run("makemigrations", "--dry-run", "--verbosity", "0") == (0, "", "")
+    assert await project.run("makemigrations", *quiet) == (0, "", "")
+    assert (project.folder / "blog" / "migrations" / "0001_initial.py").exists()
+    assert await project.run("makemigrations", *quiet) == (0, "", "")
+    code, out, _ = await project.run("migrate", "--plan", *quiet)
+    assert code == 0 and "blog.0001_initial" in out
+    assert await project.run("migrate", *quiet) == (0, "", "")
+    assert await project.run("migrate", *quiet) == (0, "", "")
+    assert await project.run("migrate", "blog", "--prune", *quiet) == (0, "", "")
+    assert await project.run("migrate", "--rollback-partial", *quiet) == (0, "", "")
+
+    path = "blog/migrations/0002_custom.py"
+    code, out, _ = await project.run("makemigrations", "blog", "--empty", "--scriptable", *quiet)
+    assert (code, out) == (0, f"{path}\n")
+    assert await project.run("optimizemigration", "blog", "0002", *quiet) == (0, "", "")
+    assert await project.run("squashmigrations", "blog", "0002", "--noinput", *quiet) == (0, "", "")
+    # Nor that the models have changed, which is no error.
+    project.models(f"{MODELS}\n\nclass Other(models.Model):\n    pass\n")
+    assert await project.run("migrate", *quiet) == (0, "", "")
+    assert "makemigrations" in (await project.run("migrate"))[2]
+
+
 async def test_the_first_ten_minutes(project):
     code, out, err = await project.run("makemigrations")
     assert (code, err) == (0, "")

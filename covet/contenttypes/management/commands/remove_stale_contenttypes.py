@@ -33,8 +33,9 @@ async def remove_stale_contenttypes(*, database: str, include_stale_apps: bool, 
     if not stale:
         out.done("Each content type has its model.")
         return 0
+    say = out.done if noinput else out.line  # who is asked must see of what
     for row in stale:
-        out.line(f"{row.app_label}.{row.model}")
+        say(f"{row.app_label}.{row.model}")
     if not noinput and not confirm("Delete these content types, and all rows that refer to them and cascade?"):
         out.done("Nothing was deleted.")
         return 1
