@@ -26,6 +26,16 @@ class _LazyToken:
     def __html__(self) -> str:
         return str(self)
 
+    def __len__(self) -> int:
+        return len(str(self))
+
+    def __bool__(self) -> bool:
+        return True  # asked without being shown, so that no cookie is set for it
+
+    def __call__(self) -> _LazyToken:
+        """Return itself: ``{{ csrf_token() }}`` is how Flask's users have always written it."""
+        return self
+
 
 class _LazyInput(_LazyToken):
     """The hidden field with the token."""

@@ -23,7 +23,7 @@ from covet.http.request import Request
 from covet.i18n.texts import gettext, ngettext, npgettext, pgettext
 from covet.loading import import_string
 from covet.templates.errors import TemplateDoesNotExist
-from covet.templates.filters import FILTERS
+from covet.templates.filters import FILTERS, json_text
 from covet.templates.foreign import ForeignTags, explain
 from covet.templates.library import Library, for_plain, for_waiting
 from covet.text import suggest
@@ -150,6 +150,7 @@ class Engine:
         environments: tuple[jinja2.Environment, ...] = (self.plain, self.waiting)
         for environment in environments:
             environment.filters.update(FILTERS)
+            environment.policies["json.dumps_function"] = json_text
             environment.install_gettext_callables(  # type: ignore[attr-defined]  # the i18n extension adds it
                 gettext, ngettext, newstyle=True, pgettext=pgettext, npgettext=npgettext
             )

@@ -16,7 +16,7 @@ from covet.json import dumps
 from covet.templates.dates import DATE_FORMAT, DATETIME_FORMAT, TIME_FORMAT, Moment, format_moment, time_between
 from covet.text import slugify, truncate
 
-__all__ = ["FILTERS"]
+__all__ = ["FILTERS", "json_text"]
 
 _ELLIPSIS: Final = "…"
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
@@ -147,6 +147,15 @@ def json_script(value: Any, element_id: str | None = None) -> Markup:
     text = json.dumps(json.loads(dumps(value))).translate(_UNSAFE_IN_SCRIPTS)
     attribute = Markup(' id="{}"').format(element_id) if element_id else Markup("")
     return Markup('<script{} type="application/json">{}</script>').format(attribute, Markup(text))  # noqa: S704
+
+
+def json_text(value: Any, **options: Any) -> str:
+    """Return a value as JSON, for Jinja2's ``tojson``: of all that an answer may hold too, and of texts that are made late."""
+    return json.dumps(value, default=_plain, **options)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if hasattr(value, "__html__") else json.loads(dumps(value))
 
 
 def divisibleby(value: Any, by: int) -> bool:

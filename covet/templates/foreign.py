@@ -25,6 +25,10 @@ _INSTEAD: Final = {
     "debug": "the debug panel shows the context",
     "empty": "a for loop without a row has {% else %}",
     "firstof": "write {{ a or b }}",
+    "get_available_languages": "name covet.templates.processors.i18n in CONTEXT_PROCESSORS, and write {{ LANGUAGES }}",
+    "get_current_language": "name covet.templates.processors.i18n in CONTEXT_PROCESSORS, and write {{ LANGUAGE_CODE }}",
+    "get_media_prefix": "name covet.templates.processors.media in CONTEXT_PROCESSORS, and write {{ MEDIA_URL }}",
+    "get_static_prefix": "name covet.templates.processors.static in CONTEXT_PROCESSORS, and write {{ STATIC_URL }}",
     "ifchanged": "write {% if loop.changed(value) %}…{% endif %}",
     "ifequal": "write {% if a == b %}…{% endif %}",
     "ifnotequal": "write {% if a != b %}…{% endif %}",
@@ -108,6 +112,8 @@ def explain(error: BaseException, environment: jinja2.Environment) -> None:
         error.args = (f"{error.message}. Arguments of a filter stand in brackets: {{{{ moment|date('Y') }}}}",)
     elif isinstance(error, jinja2.UndefinedError) and text == "'forloop' is undefined":
         error.args = (f"{text}. Here it is 'loop': loop.index, loop.index0, loop.first, loop.last",)
+    elif isinstance(error, jinja2.UndefinedError) and text == "'perms' is undefined":
+        error.args = (f"{text}. Ask the user: {{% if user.has_perm('shop.add_order') %}}",)
     elif isinstance(error, jinja2.UndefinedError) and text == "'block' is undefined":
         error.args = (f"{text}. The content of the block that is extended is {{{{ super() }}}}",)
     elif (

@@ -133,12 +133,17 @@ class NameTable(Struct):
             if path is not None:
                 return path
         if not templates:
-            near = suggest(name, list(self.templates)) if isinstance(name, str) else None
+            near = self._nearest(name) if isinstance(name, str) else None
             hint = f" Did you mean {near!r}?" if near else " `manage.py routes` lists the names."
             raise NoReverseMatch(f"There is no route named {name!r}.{hint}")
         given = ", ".join([*(repr(value) for value in args), *(f"{key}={value!r}" for key, value in kwargs.items())])
         tried = ", ".join(repr(template.text) for template in templates)
         raise NoReverseMatch(f"The route {name!r} does not fit the arguments ({given}). Tried: {tried}.")
+
+    def _nearest(self, name: str) -> str | None:
+        """Return the name that was meant: the same one of a namespace that was left out, if it is one alone, or one like it."""
+        of_spaces = [one for one in self.templates if one.rpartition(":")[2] == name]
+        return of_spaces[0] if len(of_spaces) == 1 else suggest(name, list(self.templates))
 
     def parameters(self, name: str) -> list[tuple[str, ...]]:
         """Return what parameters the routes of that name have, each way once; nothing where there is no such route."""

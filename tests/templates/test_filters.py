@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import json
+import uuid
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from covet import timezone
 from covet.apps.registry import Apps
 from covet.concurrency import verdict
+from covet.i18n import gettext_lazy
 from covet.i18n import override as language
 from covet.i18n.catalog import I18nPart
 from covet.templates.dates import _LETTER, _OF_BOTH, _OF_DATES, _OF_TIMES, format_moment
@@ -193,6 +196,9 @@ def test_json_needs_no_id() -> None:
     [
         ("{% url 'polls:detail' question.id %}", "{{ url('name', argument, key=value) }}"),
         ("<form>\n{% csrf_token %}", "{{ csrf_input }}"),
+        ("{% get_static_prefix %}", "write {{ STATIC_URL }}"),
+        ("{% get_media_prefix as media %}", "write {{ MEDIA_URL }}"),
+        ("{% get_current_language as code %}", "write {{ LANGUAGE_CODE }}"),
         ("{% load static %}", "take the line out"),
         ("{% for a in b %}{% empty %}{% endfor %}", "a for loop without a row has {% else %}"),
         ("{% comment %}x{% endcomment %}", "{# … #}"),
@@ -206,11 +212,23 @@ async def test_a_tag_of_django_is_answered_with_jinjas(source: str, says: str) -
     assert caught.value.lineno == source.count("\n") + 1
 
 
+async def test_tojson_writes_what_an_answer_may_hold() -> None:
+    values = {"at": dt.date(2026, 1, 2), "price": decimal.Decimal("1.50"), "key": uuid.UUID(int=1), "tag": "</script>"}
+
+    assert await shown("{{ values|tojson }}", values=values) == (
+        '{"at": "2026-01-02", "key": "00000000-0000-0000-0000-000000000001", "price": "1.50", '
+        '"tag": "\\u003c/script\\u003e"}'
+    )
+    assert await shown("{{ [text]|tojson }}", text=gettext_lazy("Hi")) == '["Hi"]'
+
+
 async def test_a_method_without_its_brackets_is_told() -> None:
     with pytest.raises(TypeError, match=r"Methods are called with brackets in a template: article\.tags\.all\(\)"):
         await shown("{% for a in b.items %}{% endfor %}", b={})
     with pytest.raises(jinja2.UndefinedError, match=r"Here it is 'loop': loop\.index"):
         await shown("{% for a in b %}{{ forloop.counter }}{% endfor %}", b=[1])
+    with pytest.raises(jinja2.UndefinedError, match=r"'perms' is undefined. Ask the user: \{% if user\.has_perm\("):
+        await shown("{% if perms.shop.add_order %}{% endif %}")
     with pytest.raises(jinja2.UndefinedError, match=r"'url_for' is undefined. Write url\('name', key=value\)"):
         await shown("{{ url_for('read', id=1) }}")
     with pytest.raises(TypeError, match=r"^'int' object is not iterable$"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,26 @@ async def test_templates_translate(engine: Engine) -> None:
     source = "{{ _('Hello') }} {% trans n=2 %}one{% pluralize %}{{ n }} many{% endtrans %}"
 
     assert await engine.render_source(source) == "Hello 2 many"
+
+
+async def test_a_script_gets_the_token_as_json(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("{{ {'t': csrf_token}|tojson }} {{ csrf_token() }} {{ csrf_token|length }}")
+    (tmp_path / "asked.html").write_text("{% if csrf_token %}yes{% endif %}")
+
+    async def page(request: Request, name: str) -> Response:
+        return await render(request, f"{name}.html")
+
+    client = await site(
+        [path("<str:name>/", page)], middleware=["covet.middleware.csrf.CsrfMiddleware"], templates=tmp_path
+    )
+
+    asked = await client.get("/asked/")
+    response = await client.get("/page/")
+
+    assert re.fullmatch(r'\{"t": "(\w{80})"\} \w{80} 80', response.text)
+    assert "csrftoken=" in response.headers["set-cookie"]
+    assert asked.text == "yes"
+    assert "set-cookie" not in asked.headers
 
 
 async def test_a_page_knows_urls_static_files_token_and_nonce(site: Site, tmp_path: Path) -> None:

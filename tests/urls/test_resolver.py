@@ -194,6 +194,17 @@ def test_namespaces_choose_the_instance() -> None:
     assert resolver.names.reverse("polls:index", (), {}, current_app="author") == "/a/"
 
 
+def test_a_name_without_its_namespace_is_told() -> None:
+    app = ([path("", view, name="index")], "polls")
+    one = Resolver([path("a/", include(app))])
+    two = Resolver([path("a/", include(app, namespace="author")), path("b/", include(app, namespace="publisher"))])
+
+    with pytest.raises(NoReverseMatch, match=r"no route named 'index'. Did you mean 'polls:index'\?"):
+        one.names.reverse("index", (), {})
+    with pytest.raises(NoReverseMatch, match=r"no route named 'index'. `manage.py routes` lists"):
+        two.names.reverse("index", (), {})
+
+
 def test_a_name_that_is_not_there_is_told_with_a_near_one() -> None:
     resolver = Resolver([path("a/<int:pk>/", view, name="article")])
 
