@@ -195,14 +195,14 @@ def test_namespaces_choose_the_instance() -> None:
 
 
 def test_a_name_without_its_namespace_is_told() -> None:
-    app = ([path("", view, name="index")], "polls")
+    app = ([path("", view, name="list")], "publications")
     one = Resolver([path("a/", include(app))])
     two = Resolver([path("a/", include(app, namespace="author")), path("b/", include(app, namespace="publisher"))])
 
-    with pytest.raises(NoReverseMatch, match=r"no route named 'index'. Did you mean 'polls:index'\?"):
-        one.names.reverse("index", (), {})
-    with pytest.raises(NoReverseMatch, match=r"no route named 'index'. `manage.py routes` lists"):
-        two.names.reverse("index", (), {})
+    with pytest.raises(NoReverseMatch, match=r"no route named 'list'. Did you mean 'publications:list'\?"):
+        one.names.reverse("list", (), {})
+    with pytest.raises(NoReverseMatch, match=r"no route named 'list'. `manage.py routes` lists"):
+        two.names.reverse("list", (), {})
 
 
 def test_a_name_that_is_not_there_is_told_with_a_near_one() -> None:
