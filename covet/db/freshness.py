@@ -187,6 +187,7 @@ class Freshness:
         self._targets: dict[str, tuple[str, ...]] = {}
         self._owed: set[str] = set()
         self._is_down = False
+        self._asking = 0
         settings.watchers.append(self._settings_changed)
 
     def _settings_changed(self, names: frozenset[str], begins: bool) -> None:
@@ -338,24 +339,38 @@ class Freshness:
         return is_kept
 
     async def _ask(self, call: Callable[[], Awaitable[T]], otherwise: T, told: Collection[str] = ()) -> T:
+        if self._is_down and self._asking:
+            # A server that hangs costs each who asks it seconds: one finds out whether it works again.
+            self._owe(told)
+            return otherwise
+        self._asking += 1
         try:
             if self._owed:
                 await self._pay()
             result = await call()
+            if self._is_down:
+                self._is_down = False
+                if self._owed:
+                    await self._pay()
         except (CovetError, OSError) as error:
             if isinstance(error, ImproperlyConfigured):
                 raise
-            self.counts.failures += 1
-            self._owed.update(told)
-            if len(self._owed) > _TEXTS:
-                # Tags may be made of anything, and a store may be down for long.
-                self._owed = {stores.EVERYTHING}
+            self._owe(told)
             if not self._is_down:
                 self._is_down = True
                 log.warning("The store of cached results does not answer; queries ask the database. %s", error)
             return otherwise
-        self._is_down = False
+        finally:
+            self._asking -= 1
         return result
+
+    def _owe(self, told: Collection[str]) -> None:
+        """Count a call without an answer, and keep the names that it should have told."""
+        self.counts.failures += 1
+        self._owed.update(told)
+        if len(self._owed) > _TEXTS:
+            # Tags may be made of anything, and a store may be down for long.
+            self._owed = {stores.EVERYTHING}
 
     async def _pay(self) -> None:
         """Tell the store of the writes that it has missed."""

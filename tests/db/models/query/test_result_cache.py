@@ -640,3 +640,57 @@ def test_tables_that_the_database_writes_by_itself_end_too() -> None:
         assert set(freshness.targets(f"DELETE FROM {quoted(owner)}")) == {owner, thing, part}
         assert set(freshness.targets(f"DELETE FROM {quoted(thing)}")) == {thing, part}
         assert freshness.targets(f"DELETE FROM {quoted(part)}") == (part,)
+
+
+class HangingStore(MemoryStore):
+    """A store that answers once it is let, or fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = True
+        self.asked = 0
+        self.may_answer = asyncio.Event()
+
+    async def get(self, key: str, names: Any) -> Found:
+        await self._wait()
+        return await super().get(key, names)
+
+    async def begin(self, names: Any) -> str:
+        await self._wait()
+        return await super().begin(names)
+
+    async def _wait(self) -> None:
+        self.asked += 1
+        await self.may_answer.wait()
+        if self.fails:
+            raise OSError("It hangs.")
+
+
+@pytest.mark.row("cache.stores")
+async def test_one_query_at_a_time_waits_for_a_store_that_hangs(blog: Database) -> None:
+    store = HangingStore()
+    with override(QUERY_CACHE="memory://"):
+        query_cache.use(store)
+        count = Author.objects.cache(timeout=60).count
+        store.may_answer.set()
+        assert await count() == 0
+        store.may_answer.clear()
+        before = store.asked
+
+        waits = asyncio.create_task(count())
+        await asyncio.sleep(0)
+        assert store.asked == before + 1
+        # Reads and writes beside it do not ask; what they should have told is kept.
+        assert await asyncio.gather(*[count() for _ in range(5)]) == [0] * 5
+        await Author.objects.create(name="Ann")
+        assert await count() == 1
+        assert store.asked == before + 1
+
+        store.fails = False
+        store.may_answer.set()
+        assert await waits in (0, 1)
+        # The first answer brings what was missed, before anything is kept.
+        assert not freshness._owed
+        assert await count() == 1
+        await Author.objects.create(name="Bob")
+        assert await count() == 2
