@@ -312,8 +312,8 @@ def why_unreachable(error: BaseException, server: str, where: str, mode: str) ->
         return f"The host of {where} cannot be looked up: {error.strerror}. Is its name right in DATABASES?"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"The certificate of {server} on {where} is not trusted: {error.verify_message} Check which authority, and which "
-            f"name, {mode} is to hold it to."
+            f"The certificate of {server} on {where} is not trusted: {error.verify_message.rstrip('.')}. Check which authority, and "
+            f"which name, {mode} is to hold it to."
         )
     if mode and ("WRONG_VERSION_NUMBER" in str(error) or "rejected SSL upgrade" in str(error)):
         return (

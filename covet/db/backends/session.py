@@ -170,8 +170,8 @@ class Transaction:
             )
         if frame.broken:
             raise TransactionManagementError(
-                f"Nothing more can run in the atomic block opened at {frame.place}: {frame.broken}. Let the error leave the "
-                "block, so that it rolls back, and catch it outside; or put the statement that may fail into an atomic() "
+                f"Nothing more can run in the atomic block opened at {frame.place}: {frame.broken}. Let the block end, so "
+                "that it rolls back, and catch an error outside of it; or put a statement that may fail into an atomic() "
                 "block of its own.",
                 alias=self.alias,
                 sql=sql,
@@ -270,18 +270,17 @@ class Transaction:
             return error
         if not isinstance(error, Exception) or isinstance(error, TimeoutError):
             self._break(frame, f"its statement was stopped half-way ({type(error).__name__})")
-        found = self.driver.translate(error, sql)
+        found, features = self.driver.translate(error, sql), self.driver.features
         if isinstance(found, ConnectionLost):
             self.connection.terminate()
         if self.connection.is_closed:
             self._break(frame, "its connection was lost", everything=True)
-        elif isinstance(found, DeadlockDetected) and not self.driver.features.error_breaks_transaction:
+        elif isinstance(found, DeadlockDetected) and not features.error_breaks_transaction:
             # InnoDB has undone all of it, and does not say so: further statements would commit one by one.
             self._break(frame, "it was the victim of a deadlock, and is rolled back", everything=True)
-        elif not frame.is_base and (
-            self.driver.features.error_breaks_transaction or not self.connection.in_transaction
-        ):
-            self._break(frame, f"an earlier statement failed ({found or error})".partition("\n")[0])
+        elif not frame.is_base and (features.error_breaks_transaction or not self.connection.in_transaction):
+            told = (found.message if isinstance(found, DatabaseError) else str(error)).partition("\n")[0]
+            self._break(frame, f"an earlier statement failed ({told.rstrip('.')})")
         return found or error
 
     def _break(self, frame: Frame, why: str, *, everything: bool = False) -> None:
@@ -394,7 +393,7 @@ class Transaction:
             await self.whole(self._roll_back_all(bool(frame.broken)))
             return
         if not frame.savepoint:
-            self._break(parent, f"a block inside it failed ({why}) that has no savepoint")
+            self._break(parent, f"a block inside it that has no savepoint failed ({why})")
             self.wake()
             return
         if not self.connection.is_closed:

@@ -126,6 +126,8 @@ def test_reasons_that_only_a_resolver_or_a_certificate_gives() -> None:
     refused = ssl.SSLCertVerificationError("certificate verify failed")
     refused.verify_message = "Hostname mismatch."
     assert "not trusted: Hostname mismatch. Check" in why_unreachable(refused, "the server", "db:3306", "ssl_mode")
+    refused.verify_message = "self-signed certificate"
+    assert "not trusted: self-signed certificate. Check" in why_unreachable(refused, "it", "db:3306", "ssl_mode")
 
     other = why_unreachable(ssl.SSLError(1, "no protocols available"), "the server", "db:3306", "ssl_mode")
     assert other.startswith("TLS with the server on db:3306 failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -164,6 +165,39 @@ async def test_an_error_caught_inside_the_block_is_told_at_its_end_on_postgresql
     else:
         await work()
         assert await numbers(db) == [1, 2]
+
+
+async def test_what_stopped_a_block_is_told_in_whole_sentences(db: Database) -> None:
+    async def told() -> str:
+        with pytest.raises(TransactionManagementError) as caught:
+            await numbers(db)
+        # Its alias stands once, at the end, and brackets that are opened are closed.
+        text = caught.value.message
+        assert text.count("(") == text.count(")") and "default" not in text and ".." not in text and ".)" not in text
+        return text.partition(": ")[2]
+
+    with suppress(UniqueViolation):
+        async with transaction.atomic():
+            await add(db, 1)
+            with pytest.raises(UniqueViolation) as unique:
+                await add(db, 1)
+            if db.vendor == "postgresql":
+                reason = unique.value.message.rstrip(".")
+                assert (await told()).startswith(f"an earlier statement failed ({reason}). Let the block end,")
+            raise unique.value
+    async with transaction.atomic():
+        transaction.set_rollback(True)
+        assert (await told()).startswith("set_rollback(True) was called. Let the block end, so that it rolls back,")
+        transaction.set_rollback(False)
+        assert await numbers(db) == []
+    with suppress(ZeroDivisionError):
+        async with transaction.atomic():
+            with pytest.raises(ZeroDivisionError) as inner:
+                async with transaction.atomic(savepoint=False):
+                    raise ZeroDivisionError
+            reason = "a block inside it that has no savepoint failed (it was rolled back after ZeroDivisionError). Let"
+            assert (await told()).startswith(reason)
+            raise inner.value
 
 
 async def test_a_foreign_key_is_checked_at_the_commit_where_the_database_can(db: Database) -> None:
