@@ -17,6 +17,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.metrics.names import method_label
 from covet.middleware.base import GetResponse
+from covet.signals import got_request_exception
 
 try:
     from opentelemetry import metrics, propagate, trace
@@ -51,6 +52,7 @@ class TracingMiddleware:
             "covet.cache.calls", unit="{call}", description="Calls of the store of cached results."
         )
         self.with_queries = settings.TRACE_QUERIES
+        got_request_exception.connect(_note_exception)  # once, however many sites there are
 
     async def __call__(self, request: Request) -> Response:
         """Answer inside a span whose parent the client may have named (W3C Trace Context)."""
@@ -77,9 +79,15 @@ class TracingMiddleware:
                 span.update_name(f"{method} /{route.lstrip('/')}")
                 span.set_attribute("http.route", f"/{route.lstrip('/')}")
             span.set_attribute("http.response.status_code", response.status)
+            measured: dict[str, Any] = {
+                "http.request.method": method,
+                "url.scheme": request.scheme,
+                "http.response.status_code": response.status,
+            }
             if response.status >= _SERVER_ERROR:
                 span.set_status(StatusCode.ERROR)
-        measured: dict[str, Any] = {"http.request.method": method, "http.response.status_code": response.status}
+                measured["error.type"] = str(response.status)
+                span.set_attribute("error.type", measured["error.type"])
         if route is not None:
             measured["http.route"] = f"/{route.lstrip('/')}"
         self.duration.record(time.perf_counter() - started, measured)
@@ -97,6 +105,7 @@ class TracingMiddleware:
         if record.error is not None:
             measured["error.type"] = type(record.error).__name__
         self.query_duration.record(record.duration_s, measured)
+        file, _, line = record.where.rpartition(":")
         span = self.tracer.start_span(
             f"{operation} {record.alias}",
             kind=SpanKind.CLIENT,
@@ -106,7 +115,7 @@ class TracingMiddleware:
                 "db.namespace": record.alias,
                 "db.operation.name": operation,
                 "db.query.text": record.sql,
-                "code.file.path": record.where,
+                **({"code.file.path": file, "code.line.number": int(line)} if line.isdecimal() else {}),
             },
         )
         if record.error is not None:
@@ -125,6 +134,11 @@ class TracingMiddleware:
             attributes={"covet.cache.outcome": call.outcome, "covet.cache.names": call.names},
         )
         span.end(end_time=ended)
+
+
+async def _note_exception(sender: Any, *, exception: BaseException, **named: Any) -> None:
+    """Record what a view raised in the span of its request: the answer that is made of it does not tell."""
+    trace.get_current_span().record_exception(exception)
 
 
 def _has_sdk() -> bool:

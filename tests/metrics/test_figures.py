@@ -171,6 +171,7 @@ async def test_requests_statements_and_cache_calls_are_measured(
     }
     assert {
         "http.request.method": "GET",
+        "url.scheme": "http",
         "http.response.status_code": 200,
         "http.route": "/read",
     } in found["http.server.request.duration"]
@@ -217,6 +218,34 @@ async def test_a_request_is_a_span_under_the_clients(site: Site, exporter: InMem
     assert lost.name == "GET" and "http.route" not in (lost.attributes or {})
 
 
+async def test_what_a_view_raised_stands_in_its_span(
+    site: Site, exporter: InMemorySpanExporter, reader: InMemoryMetricReader
+) -> None:
+    await site(ROUTES, middleware=TRACING)
+    client = await site(ROUTES, middleware=TRACING)
+    exporter.clear()
+    await client.get("/article/500")
+    await client.get("/nothing")
+
+    bad, lost = exporter.get_finished_spans()
+    assert [event.name for event in bad.events] == ["exception"]
+    assert bad.events[0].attributes["exception.type"] == "RuntimeError"  # type: ignore[index]
+    assert "no" in str(bad.events[0].attributes["exception.message"])  # type: ignore[index]
+    assert bad.attributes["error.type"] == "500"  # type: ignore[index]
+    assert not lost.events and "error.type" not in (lost.attributes or {})
+    data = reader.get_metrics_data()
+    assert data is not None
+    measured = [
+        point.attributes or {}
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "http.server.request.duration"
+        for point in metric.data.data_points
+    ]
+    assert {one.get("error.type") for one in measured if one["http.response.status_code"] == 500} == {"500"}
+
+
 async def test_statements_are_spans_without_their_values(database: Database, exporter: InMemorySpanExporter) -> None:
     layer = TracingMiddleware(lambda request: None)  # type: ignore[arg-type, return-value]  # never called
     exporter.clear()
@@ -230,6 +259,8 @@ async def test_statements_are_spans_without_their_values(database: Database, exp
     assert (first.name, first.kind) == ("SELECT default", SpanKind.CLIENT)
     assert first.attributes["db.system.name"] == database.vendor  # type: ignore[index]
     assert "secret" not in str(first.attributes)
+    assert first.attributes["code.file.path"] == __file__  # type: ignore[index]
+    assert type(first.attributes["code.line.number"]) is int  # type: ignore[index]
     assert second.status.status_code is StatusCode.ERROR
     assert first.start_time <= first.end_time  # type: ignore[operator]
 
