@@ -28,7 +28,8 @@ _PACKAGE = "covet."
 # What bytecode begins with that is checked against the time and the size of its source, and not by a hash.
 _HEAD = MAGIC_NUMBER + bytes(4)
 _FITTING = Struct("<8sII").pack
-_EXTENSIONS = tuple(EXTENSION_SUFFIXES)
+# How the line of a compiled module's file ends.
+_EXTENSIONS = tuple(f"{suffix}\n" for suffix in EXTENSION_SUFFIXES)
 
 
 def install(package: ModuleSpec | None) -> None:
@@ -55,6 +56,12 @@ class OwnLoader(SourceFileLoader):
     def __init__(self, name: str, path: str, bytecode: str) -> None:
         # What the base class does, without a call of it.
         self.name, self.path, self.bytecode = name, path, bytecode
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module, with these two names set: Python looks for them in vain, and then sets them."""
+        module = ModuleType(spec.name)
+        vars(module).update(__file__=spec.origin, __cached__=self.bytecode)
+        return module
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the module's code; what is unusual in any way (old bytecode, none, a hash in it) is the base class's."""
@@ -131,7 +138,8 @@ class OwnModules:
             pass  # no folder, or a Python that keeps no bytecode
         else:
             # Python takes a compiled module before the source beside it.
-            if folder == os.path.abspath(folder) and not any(name.endswith(_EXTENSIONS) for name in names):
+            text = "\n".join([*names, ""])
+            if folder == os.path.abspath(folder) and not any(extension in text for extension in _EXTENSIONS):
                 found = frozenset(names), before, after
         self._folders[folder, sys.pycache_prefix] = found
         return found

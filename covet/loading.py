@@ -226,11 +226,16 @@ def submodules(package: ModuleType) -> frozenset[str]:
             if dot:
                 if stem and suffix.rpartition(".")[2] in _SUFFIXES:
                     names.add(stem)
-            elif (
-                stem.isidentifier() and entry.is_dir() and any(name.endswith(".py") for name in os.listdir(entry.path))
-            ):
+            elif stem.isidentifier() and stem != "__pycache__" and _is_package(entry):
                 names.add(stem)
     return frozenset(names - {"__init__", "__main__"})
+
+
+def _is_package(entry: os.DirEntry[str]) -> bool:
+    # To look for the one file is less than to list the folder.
+    return os.path.exists(f"{entry.path}{os.sep}__init__.py") or (
+        entry.is_dir() and any(name.endswith(".py") for name in os.listdir(entry.path))
+    )
 
 
 def module_folder(name: str) -> Path | None:

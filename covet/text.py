@@ -31,9 +31,13 @@ def _dashes() -> re.Pattern[str]:
     return re.compile(r"[-\s]+")
 
 
+@cache
+def _humps() -> re.Pattern[str]:
+    return re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
 _LONGEST = 200
 _METHODS = (FunctionType, MethodType)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def escape(text: str) -> str:
@@ -62,7 +66,7 @@ def slugify(value: object, *, allow_unicode: bool = False) -> str:
 
 def camel_to_words(name: str) -> str:
     """Return ``"blog post"`` for ``"BlogPost"`` and ``"http request"`` for ``"HTTPRequest"``."""
-    return " ".join(_CAMEL.split(name)).lower()
+    return " ".join(_humps().split(name)).lower()
 
 
 def pluralize(count: int, singular: str, plural: str | None = None) -> str:

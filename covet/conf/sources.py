@@ -50,6 +50,8 @@ PLAIN = {
 ALIASED = frozenset({"DATABASES", "CACHES", "CHANNELS"})
 NEAR = 2
 _UNCHECKED: Final = object()
+# The types of most settings as they are written: to work one out takes as long as to compile a line of Python.
+_PLAIN_HINTS: Final[dict[str | None, Any]] = {"str": str, "bool": bool, "int": int, "list[str]": list[str]}
 
 
 class Loaded(Struct):
@@ -248,9 +250,10 @@ def _extra(draft: _Draft) -> tuple[str, ...]:
 @cache
 def _hint(name: str) -> Any:
     """Return the type of a setting, None of an unknown one. Each by itself: all two hundred take several milliseconds."""
-    if name not in Defaults.__annotations__:
-        return None
-    one = SimpleNamespace(__annotations__={name: Defaults.__annotations__[name]})
+    written = Defaults.__annotations__.get(name)
+    if written is None or written in _PLAIN_HINTS:
+        return _PLAIN_HINTS.get(written)
+    one = SimpleNamespace(__annotations__={name: written})
     return typing.get_type_hints(one, globalns=vars(sys.modules[Defaults.__module__]))[name]
 
 

@@ -34,7 +34,6 @@ __all__ = [
 
 View: TypeAlias = Any
 
-_BRACES = re.compile(r"\{([a-zA-Z_]\w*)(?::\w+)?\}")  # a parameter of other frameworks
 _PARAMETER = re.compile(r"<([^<>]*)>")
 
 
@@ -373,7 +372,8 @@ def parse_path(route: str) -> tuple[Piece, ...]:
 
 
 def _literal(route: str, text: str) -> str:
-    braces = _BRACES.search(text)
+    # A parameter of other frameworks; few routes have a brace, and the pattern takes as long to compile as many routes.
+    braces = re.search(r"\{([a-zA-Z_]\w*)(?::\w+)?\}", text) if "{" in text else None
     if braces is not None:
         raise ImproperlyConfigured(
             f"The path {route!r} has {braces[0]!r}, which stands for itself here: write <{braces[1]}> or <int:{braces[1]}>."
