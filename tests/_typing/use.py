@@ -164,6 +164,10 @@ async def main() -> None:
     a.nick = None
     p.views = models.F("views") + 1
     await p.tags.add(a)  # E
+    await p.tags.add(1, await Tag.objects.get(), uuid.uuid4())
+    await p.tags.set([1, 2])
+    await p.tags.remove("x")
+    await p.tags.set([1.5])  # E
     a.objects  # E
     Article.nonsense  # E pyright
 

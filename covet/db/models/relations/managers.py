@@ -22,10 +22,15 @@ from covet.db.models.signals import m2m_changed
 from covet.db.routers import router
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+    from uuid import UUID
+
     from covet.db.database import Database
     from covet.db.models.base import Model
 
-__all__ = ["BoundManager", "RelatedManager", "many_manager_class", "reverse_manager_class"]
+    Key: TypeAlias = int | str | UUID
+
+__all__ = ["BoundManager", "ManyRelatedManager", "RelatedManager", "many_manager_class", "reverse_manager_class"]
 
 M = TypeVar("M", bound="Model", default=Any)
 
@@ -41,6 +46,25 @@ class RelatedManager(Manager[M]):
         async def set(
             self,
             objs: Iterable[M],
+            *,
+            bulk: bool = True,
+            clear: bool = False,
+            through_defaults: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
+
+class ManyRelatedManager(RelatedManager[M]):
+    """What checkers know of the managers of many-to-many fields, which take keys in place of instances."""
+
+    if TYPE_CHECKING:
+
+        async def add(
+            self, *objs: M | Key, bulk: bool = True, through_defaults: Mapping[str, Any] | None = None
+        ) -> None: ...
+        async def remove(self, *objs: M | Key, bulk: bool = True) -> None: ...
+        async def set(
+            self,
+            objs: Iterable[M | Key],
             *,
             bulk: bool = True,
             clear: bool = False,

@@ -21,7 +21,7 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.relations import peers, prefetching
-    from covet.db.models.relations.managers import RelatedManager
+    from covet.db.models.relations.managers import ManyRelatedManager
     from covet.db.sql.nodes import ColumnType
 else:
     peers = late_module(__name__, "covet.db.models.relations.peers")
@@ -59,8 +59,8 @@ class ManyToManyField(RelationField[M]):
         @overload  # type: ignore[override]  # a manager, not a value
         def __get__(self, instance: None, owner: type[Any]) -> Self: ...
         @overload
-        def __get__(self, instance: Model, owner: type[Any]) -> RelatedManager[M]: ...
-        def __get__(self, instance: Model | None, owner: type[Any]) -> Self | RelatedManager[M]: ...
+        def __get__(self, instance: Model, owner: type[Any]) -> ManyRelatedManager[M]: ...
+        def __get__(self, instance: Model | None, owner: type[Any]) -> Self | ManyRelatedManager[M]: ...
 
         through: Any
 
