@@ -279,6 +279,26 @@ def test_nothing_is_collected_while_the_class_of_connections_is_loaded() -> None
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
+def test_the_first_row_by_its_key_loads_nothing_that_only_other_queries_need() -> None:
+    source = (
+        "import asyncio, sys\n"
+        "from covet.conf import settings\n"
+        "settings.configure(SECRET_KEY='s' * 50, INSTALLED_APPS=['covet.contenttypes'], DATABASES={'default': 'sqlite://:memory:'})\n"
+        "import covet; covet.setup()\n"
+        "from covet.contenttypes.models import ContentType\n"
+        "from covet.db import DatabaseError\n"
+        "async def main():\n"
+        "    try:\n        await ContentType.objects.get(pk=1)\n"
+        "    except DatabaseError as error:\n        print('no such table' in str(error).lower())\n"
+        "asyncio.run(main())\n"
+        "print(sorted({'covet.db.models.query.optimize', 'covet.db.models.query.write', 'covet.db.sql.walk'} & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", source], env=bare(), capture_output=True, text=True)
+
+    assert done.stdout.split() == ["True", "[]"], done.stderr
+
+
 def test_what_a_test_process_loads_of_a_server_is_not_frozen(tmp_path: Path) -> None:
     """Garbage that is about when a program is frozen is never collected; only a server that has started does so."""
     (tmp_path / "site_settings.py").write_text(f"SECRET_KEY = {'s' * 50!r}\nDATABASES = {{}}\nINSTALLED_APPS = []\n")

@@ -23,14 +23,12 @@ from msgspec.structs import replace
 
 from covet.db.models.query.joins import Joins, Source, join_condition
 from covet.db.models.query.logic import all_of
-from covet.db.models.query.plan import NO_EXTRAS
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select, TableRef
 from covet.db.sql.walk import walk
 
 if TYPE_CHECKING:
     from covet.db.models.query.assemble import Assembler
-    from covet.db.models.query.plan import Query
 
 __all__ = [
     "aliases_in",
@@ -39,7 +37,6 @@ __all__ = [
     "lean_distinct",
     "lean_exists",
     "lean_slice",
-    "names_one_row",
     "prune",
     "semi_joins",
 ]
@@ -294,23 +291,3 @@ def lean_exists(build: Assembler) -> Select | None:
         return None
     prune(build.joins, aliases_in([where]))
     return build.select_of([Output(_ONE)], where)
-
-
-def names_one_row(query: Query) -> bool:
-    """Whether the conditions name the model's key, and beside it nothing but columns of the row itself.
-
-    Then a limit stops nothing, and PostgreSQL would carry out a step more for it: a twentieth of what it does for a row by key.
-    """
-    meta = query.model._meta
-    if query.extras is not NO_EXTRAS or query.is_sliced or not meta.managed:
-        return False
-    found = set()
-    for names in query.where:
-        if names.__class__ is not tuple:
-            return False
-        for name in names:
-            field = meta.pk if name == "pk" else meta.fields_map.get(name)
-            if field is None or not field.concrete or field.many_to_many:
-                return False
-            found.add(field)
-    return meta.pk in found

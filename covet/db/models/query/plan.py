@@ -254,6 +254,26 @@ class Query(Struct, eq=False):
         return self.high is not None or self.low != 0
 
     @property
+    def names_one_row(self) -> bool:
+        """Whether the conditions name the model's key, and beside it nothing but columns of the row itself.
+
+        Then a limit stops nothing, and PostgreSQL would carry out a step more for it: a twentieth of what it does for a row by key.
+        """
+        meta = self.model._meta
+        if self.extras is not NO_EXTRAS or self.is_sliced or not meta.managed:
+            return False
+        found = set()
+        for names in self.where:
+            if names.__class__ is not tuple:
+                return False
+            for name in names:
+                field = meta.pk if name == "pk" else meta.fields_map.get(name)
+                if field is None or not field.concrete or field.many_to_many:
+                    return False
+                found.add(field)
+        return meta.pk in found
+
+    @property
     def is_empty(self) -> bool:
         """Whether no row can match, so that no statement is needed."""
         return self.extras.empty or (self.high is not None and self.high <= self.low)

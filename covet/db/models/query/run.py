@@ -32,10 +32,9 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from covet.db import stores
     from covet.db.database import Database
-    from covet.db.models.query import optimize, result_cache
+    from covet.db.models.query import result_cache
     from covet.db.models.query.result_cache import Caching
 else:
-    optimize = late_module(__name__, "covet.db.models.query.optimize")
     result_cache = late_module(__name__, "covet.db.models.query.result_cache")
     stores = late_module(__name__, "covet.db.stores")
 
@@ -172,7 +171,7 @@ def _with_limit(statement: Select | Compound, size: int | None) -> Select | Comp
 def _compile_rows(query: Query, kind: str, database: Database, limit: int | None, size: int | None = None) -> RowsPlan:
     dialect = database.dialect
     ordered = limit is None or query.is_sliced
-    if limit is not None and settings.QUERY_OPTIMIZER and optimize.names_one_row(query):
+    if limit is not None and settings.QUERY_OPTIMIZER and query.names_one_row:
         limit = None
     rows = Assembler(query, dialect, alias=database.alias).rows(ordered=ordered, limit=limit)
     if limit is not None and query.high is None:
