@@ -6,10 +6,11 @@ import posixpath
 import re
 import secrets
 from functools import cache
+from typing import Final
 
 from covet.exceptions import SuspiciousOperation
 
-__all__ = ["SuspiciousFileOperation", "available", "check_name", "valid_name"]
+__all__ = ["SuspiciousFileOperation", "available", "check_name", "kind_of", "valid_name"]
 
 
 @cache
@@ -79,3 +80,33 @@ def available(name: str, max_length: int | None, attempt: int) -> str:
             )
         stem = stem[:room]
     return posixpath.join(folder, f"{stem}{tail}{extension}")
+
+
+# What sites are made of, and what Python knows by the machine alone: by ``/etc/mime.types``, which containers seldom have, or by
+# the registry of Windows, where a script may be ``text/plain``, which no browser runs.
+_KINDS: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".m4a": "audio/mp4",
+    ".map": "application/json",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".avif": "image/avif",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}
+
+
+def kind_of(name: str) -> tuple[str | None, str | None]:
+    """Return the media type of a file by its name, and how it is packed; the same on every machine for what sites are made of."""
+    import mimetypes  # a table that only files need
+
+    known = _KINDS.get(posixpath.splitext(name)[1].lower())
+    return (known, None) if known is not None else mimetypes.guess_type(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import datetime
 import io
-import mimetypes
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from urllib.parse import quote
 
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 from covet.files.file import CHUNK, File, chunks_of
-from covet.files.names import check_name
+from covet.files.names import check_name, kind_of
 from covet.files.storage import BaseStorage
 
 __all__ = ["S3File", "S3Storage"]
@@ -159,7 +158,7 @@ class S3Storage(BaseStorage):
 
     def attributes_of(self, name: str) -> dict[str, str]:
         """Return what the bucket tells of a file to whoever reads it: its kind, and how long it may be kept."""
-        kind, encoding = mimetypes.guess_type(name)
+        kind, encoding = kind_of(name)
         if kind is None or encoding is not None:
             kind = "application/octet-stream"
         elif kind.startswith("text/") or kind == "application/javascript":

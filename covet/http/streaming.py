@@ -14,7 +14,7 @@ import stat
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from os import PathLike
-from typing import Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -26,7 +26,13 @@ from covet.http.conditional import http_date, outcome, parse_http_date
 from covet.http.errors import NotFound
 from covet.http.headers import Headers
 from covet.http.response import Response
+from covet.loading import late_module
 from covet.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from covet.files import names
+else:
+    names = late_module(__name__, "covet.files.names")
 
 __all__ = ["EventStream", "FileResponse", "ServerEvent", "StreamingResponse", "parse_ranges"]
 
@@ -394,9 +400,7 @@ async def _send_head(send: Send, status: int, headers: Headers) -> None:
 
 def guess_media_type(name: str) -> str:
     """Return the media type of a file by its name, with UTF-8 for texts."""
-    import mimetypes  # a table that only files need
-
-    kind, encoding = mimetypes.guess_type(name)
+    kind, encoding = names.kind_of(name)
     if encoding is not None:
         return {"gzip": "application/gzip", "br": "application/x-brotli"}.get(encoding, "application/octet-stream")
     if kind is None:

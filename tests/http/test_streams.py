@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from covet.http import EventStream, FileResponse, Request, Response, StreamingResponse
-from covet.http.streaming import ServerEvent
+from covet.http.streaming import ServerEvent, guess_media_type
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -87,6 +88,29 @@ async def test_a_file_is_sent_whole_with_its_kind(site: Site, file: Path) -> Non
     assert response.headers["content-length"] == str(len(CONTENT))
     assert response.headers["content-type"] == "application/octet-stream"
     assert response.headers["accept-ranges"] == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("app.MJS", "text/javascript; charset=utf-8"),
+        ("app.js.map", "application/json"),
+        ("picture.webp", "image/webp"),
+        ("font.woff2", "font/woff2"),
+        ("notes.md", "text/markdown; charset=utf-8"),
+        ("a.b/data.json", "application/json"),
+        ("page.html.gz", "application/gzip"),
+        ("unknown.zzz", "application/octet-stream"),
+        ("none", "application/octet-stream"),
+    ],
+)
+def test_the_kind_of_a_file_does_not_hang_on_the_machine(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = mimetypes.MimeTypes()  # what Python knows by itself: a container has no /etc/mime.types
+    bare.add_type("text/plain", ".js")  # as registries of Windows have it
+    monkeypatch.setattr(mimetypes, "guess_type", bare.guess_type)
+
+    assert guess_media_type(name) == kind
 
 
 async def test_a_file_is_not_sent_again_to_who_has_it(site: Site, file: Path) -> None:
