@@ -112,6 +112,17 @@ def _no_method(value: Any) -> Any:
     return value
 
 
+def _place(error: BaseException) -> str | None:
+    """Return the file and line of the innermost template that an error came through, by the frames that Jinja2 makes of them."""
+    place = None
+    trace = error.__traceback__
+    while trace is not None:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            place = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno},"
+        trace = trace.tb_next
+    return place
+
+
 class Engine:
     """Finds and renders templates.
 
@@ -229,9 +240,8 @@ class Engine:
         except jinja2.TemplateNotFound as error:
             missing = [str(error.name)] if error.name and error.name not in names else names
             known = await to_thread(self.plain.list_templates)
-            raise TemplateDoesNotExist(
-                missing, self.folders, suggest(missing[0], known) if missing else None
-            ) from error
+            near = suggest(missing[0], known) if missing else None
+            raise TemplateDoesNotExist(missing, self.folders, near, _place(error)) from error
 
     async def context(self, context: Mapping[str, Any], request: Request | None) -> dict[str, Any]:
         """Return the whole context: the processors' values, then the caller's, awaited where they must be."""

@@ -100,6 +100,29 @@ async def test_templates_translate(engine: Engine) -> None:
     assert await engine.render_source(source) == "Hello 2 many"
 
 
+@pytest.mark.parametrize("waits", ["", "{{ wait() }}"])
+@pytest.mark.parametrize(
+    "tag", ["{% extends 'gone.html' %}", "{% include 'gone.html' %}", "{% from 'gone.html' import x %}"]
+)
+async def test_a_missing_template_is_told_with_the_one_that_asks_for_it(tmp_path: Path, tag: str, waits: str) -> None:
+    async def wait() -> str:
+        return ""
+
+    (tmp_path / "page.html").write_text(f"{waits}\n{tag}")
+    (tmp_path / "outer.html").write_text("{% include 'page.html' %}")
+    engine = Engine([str(tmp_path)])
+
+    for name in ("page.html", "outer.html"):
+        with pytest.raises(TemplateDoesNotExist) as caught:
+            await engine.render(name, {"wait": wait})
+        place = f"{tmp_path / 'page.html'}, line 2,"
+        assert caught.value.place == place
+        assert f"There is no template 'gone.html', which {place} asks for." in str(caught.value)
+    with pytest.raises(TemplateDoesNotExist, match=r"There is no template 'gone\.html'\. ") as caught:
+        await engine.render("gone.html")
+    assert caught.value.place is None
+
+
 async def test_a_script_gets_the_token_as_json(site: Site, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("{{ {'t': csrf_token}|tojson }} {{ csrf_token() }} {{ csrf_token|length }}")
     (tmp_path / "asked.html").write_text("{% if csrf_token %}yes{% endif %}")
