@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -73,4 +73,7 @@ def _task_place(frame: FrameType) -> str:
         task = None
     if task is None:
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    return f"task '{task.get_name()}' ({getattr(task.get_coro(), '__qualname__', task.get_coro())})"
+    coroutine: Any = task.get_coro()
+    # What must not be taken for a yes, such as ``exists()``, has its coroutine inside.
+    coroutine = getattr(coroutine, "_coroutine", coroutine)
+    return f"task '{task.get_name()}' ({getattr(coroutine, '__qualname__', coroutine)})"

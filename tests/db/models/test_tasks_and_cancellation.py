@@ -267,7 +267,9 @@ async def test_a_task_that_is_only_a_query_is_named_in_messages(blog: Database) 
     async with transaction.atomic():
         with record_queries() as queries:
             await asyncio.create_task(Author.objects.create(name="x"), name="the import")
+            await asyncio.create_task(Author.objects.filter(name="x").exists(), name="the question")
     assert queries[0].where.startswith("task 'the import' (")
+    assert queries[1].where == "task 'the question' (Fetch.exists)"
 
 
 @pytest.mark.row("relations.batches")
