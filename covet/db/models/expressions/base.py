@@ -289,6 +289,12 @@ class Expression(Combinable, Generic[T]):
         return found
 
 
+def _signed(side: scopes.Resolved) -> nodes.Node:
+    """Return a number that may become negative: with one unsigned side MySQL refuses a result below zero, even in between."""
+    kind = _type(side.field)
+    return nodes.Cast(side.node, nodes.ColumnType("bigint")) if kind is not None and kind.unsigned else side.node
+
+
 _DECIMAL = nodes.ColumnType("decimal")
 
 
@@ -378,6 +384,8 @@ class CombinedExpression(Expression[Any]):
             return nodes.Func("TIMESTAMP_DIFF", (left.node, right.node), type=nodes.ColumnType("interval"))
         if operator == ">>" and vendor == "mysql":
             return nodes.Func("SHIFT_RIGHT", (left.node, right.node))
+        if operator in "+-*%" and vendor == "mysql":
+            return nodes.Binary(operator, _signed(left), _signed(right))
         return nodes.Binary(operator, left.node, right.node)
 
     def __repr__(self) -> str:
