@@ -40,6 +40,16 @@ with apps.isolate():
             self.name = self.name.title()
             return super().save(**options)
 
+    class Forgetful(Keeper):
+        """Says nothing to the ``save()`` that it overrides."""
+
+        class Meta:
+            app_label = "hooks"
+            proxy = True
+
+        async def save(self, **options: Any) -> None:  # type: ignore[override]  # as somebody might write it
+            self.name = self.name.title()
+
 
 @pytest.fixture
 async def zoo(database: Database) -> Database:
@@ -63,6 +73,14 @@ async def test_from_db_sees_every_row_that_is_read(zoo: Database) -> None:
         for row in await Animal.objects.all():
             assert row.keeper is None or (await row.keeper).read  # type: ignore[union-attr]
     assert len(queries) == 2
+
+
+async def test_create_returns_what_a_save_without_super_has_not_stored(zoo: Database) -> None:
+    """As in Django, where such a save() may be on purpose."""
+    made = await Forgetful.objects.create(name="kim")
+
+    assert (made.name, made.pk) == ("Kim", None)
+    assert await Keeper.objects.count() == 0
 
 
 async def test_post_init_is_sent_for_rows_that_are_read(zoo: Database) -> None:
