@@ -3,9 +3,9 @@
 //!
 //! No borrow of a waiter or a gate is held while Python runs: a callback may ask either of them for anything.
 
-use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyBaseException, PyOSError, PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTraceback, PyTuple, PyType};
+use pyo3::types::{PyDict, PySlice, PyTraceback, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit, import_exception, intern};
 
 import_exception!(asyncio, CancelledError);
@@ -335,6 +335,8 @@ pub struct Gate {
     #[pyo3(get, name = "loop")]
     event_loop: Py<PyAny>,
     receive: Option<Py<PyAny>>,
+    // Where the driver writes, its own ``write``, and ``send`` of its socket.
+    way: Option<(Py<PyAny>, Py<PyAny>, Py<PyAny>)>,
     // The driver is at work on what was read.
     #[pyo3(get)]
     is_open: bool,
@@ -352,6 +354,7 @@ impl Gate {
         Self {
             event_loop,
             receive: None,
+            way: None,
             is_open: false,
             ready: Vec::new(),
             tell: None,
@@ -362,6 +365,53 @@ impl Gate {
     /// Take what `data_received` gives to the driver, by this function of the driver's.
     fn pass_to(&mut self, receive: Py<PyAny>) {
         self.receive = Some(receive);
+    }
+
+    /// Let `write` stand before the one of an asyncio transport.
+    fn write_by(&mut self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = transport.py();
+        let own = transport.getattr(intern!(py, "write"))?;
+        let send = transport
+            .getattr(intern!(py, "_sock"))?
+            .getattr(intern!(py, "send"))?;
+        self.way = Some((transport.clone().unbind(), own.unbind(), send.unbind()));
+        Ok(())
+    }
+
+    /// Give the socket what it takes at once; a rest, a failure, or a connection that is lost is the transport's own business.
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let me = slf.try_borrow()?;
+        let Some((transport, own, send)) = &me.way else {
+            return Err(PyRuntimeError::new_err("the gate stands before nothing"));
+        };
+        let transport = transport.bind(py).clone();
+        let own = own.bind(py).clone();
+        let send = send.bind(py).clone();
+        drop(me);
+        if transport.getattr(intern!(py, "_buffer"))?.is_truthy()?
+            || transport.getattr(intern!(py, "_conn_lost"))?.is_truthy()?
+        {
+            return own.call1((data,)).map(drop);
+        }
+        match send.call1((data,)) {
+            Ok(sent) => {
+                let sent: usize = sent.extract()?;
+                let length = data.len()?;
+                if sent != length {
+                    own.call1((data.get_item(PySlice::new(
+                        py,
+                        sent as isize,
+                        length as isize,
+                        1,
+                    ))?,))?;
+                }
+                Ok(())
+            }
+            // Nothing has left: there it waits, or fails again and the connection with it.
+            Err(error) if error.is_instance_of::<PyOSError>(py) => own.call1((data,)).map(drop),
+            Err(error) => Err(error),
+        }
     }
 
     /// From now on none of the waiters is cancelled: a cancellation is told of, and its task gets it when the answer is there.
@@ -401,6 +451,11 @@ impl Gate {
             visit.call(waiter)?;
         }
         visit.call(&self.receive)?;
+        if let Some((transport, own, send)) = &self.way {
+            visit.call(transport)?;
+            visit.call(own)?;
+            visit.call(send)?;
+        }
         visit.call(&self.tell)?;
         visit.call(&self.held)?;
         visit.call(&self.event_loop)
@@ -409,6 +464,7 @@ impl Gate {
     fn __clear__(&mut self) {
         self.ready.clear();
         self.receive = None;
+        self.way = None;
         self.tell = None;
         self.held = None;
     }

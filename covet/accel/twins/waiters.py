@@ -192,10 +192,38 @@ class Gate:
         self.tell: Callable[[], object] | None = None
         self.held: Waiter | None = None
         self._receive: Callable[[Any], object] | None = None
+        self._transport: Any = None
 
     def pass_to(self, receive: Callable[[Any], object]) -> None:
         """Take what ``data_received`` gives to the driver, by this function of the driver's."""
         self._receive = receive
+
+    def write_by(self, transport: Any) -> None:
+        """Let ``write`` stand before the one of an asyncio transport."""
+        self._transport = transport
+        self._write = transport.write
+        self._send = transport._sock.send
+
+    def write(self, data: Any) -> None:
+        """Give the socket what it takes at once; a rest, a failure, or a connection that is lost is the transport's own business.
+
+        Raises:
+            RuntimeError: The gate stands before no transport.
+        """
+        transport = self._transport
+        if transport is None:
+            raise RuntimeError("the gate stands before nothing")
+        if transport._buffer or transport._conn_lost:
+            self._write(data)
+            return
+        try:
+            sent = self._send(data)
+        except OSError:
+            # Nothing has left: there it waits, or fails again and the connection with it.
+            self._write(data)
+            return
+        if sent != len(data):
+            self._write(data[sent:])
 
     def hold(self, tell: Callable[[], object]) -> None:
         """From now on cancel none of the waiters: a cancellation is told of, and its task gets it when the answer is there."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import socket
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from covet.accel.twins import waiters as twin
 from covet.db.backends import direct
+from tests._calls import profiled
 
 # The fixture ``half`` sets them: what was chosen, and the plain classes.
 Gate: Any = direct.Gate
@@ -381,3 +383,88 @@ async def test_a_gate_that_stands_before_nothing_takes_what_comes(half: str) -> 
     gate = Gate(asyncio.get_running_loop())
     gate.data_received(b"x")
     assert not gate.is_open
+
+
+class Talks(asyncio.Protocol):
+    """A driver's protocol on a real transport."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.told.append("lost" if error is None else type(error).__name__)
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+
+@pytest.fixture
+async def line(gate: Any) -> AsyncIterator[tuple[Any, Talks, socket.socket]]:
+    """A transport of asyncio's that the gate stands behind, the driver's protocol, and the other end."""
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    transport, talks = await asyncio.get_running_loop().create_connection(Talks, sock=near)
+    gate.stand_before(talks, transport)
+    yield transport, talks, far
+    transport.abort()
+    far.close()
+
+
+async def test_what_fits_goes_to_the_socket_past_the_transport(line: tuple[Any, Talks, socket.socket]) -> None:
+    transport, _, far = line
+    entered: list[str] = []
+
+    def look(frame: Any, event: str, _: Any) -> None:
+        if event == "call":
+            entered.append(frame.f_code.co_qualname)
+
+    with profiled(look):
+        transport.write(memoryview(b"small"))
+    assert far.recv(100) == b"small"
+    assert [name for name in entered if name.startswith("_SelectorSocketTransport")] == []
+
+
+async def test_what_does_not_fit_follows_in_order(line: tuple[Any, Talks, socket.socket]) -> None:
+    transport, talks, far = line
+    parts = [bytes([number]) * 300_000 for number in range(12)]
+    for part in parts:
+        transport.write(memoryview(part))
+    assert talks.told == ["pause"]
+    transport.write(b"last")
+    whole = b"".join(parts) + b"last"
+    found = bytearray()
+    while len(found) < len(whole):
+        found += await asyncio.get_running_loop().sock_recv(far, 1 << 20)
+    assert found == whole
+    assert talks.told == ["pause", "resume"]
+    transport.write(b"again")
+    assert far.recv(100) == b"again"
+
+
+async def test_what_cannot_leave_ends_the_connection(line: tuple[Any, Talks, socket.socket]) -> None:
+    transport, talks, far = line
+    far.close()
+    transport.write(b"to nobody")
+    assert transport.is_closing()
+    transport.write(b"once more")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert talks.told == ["BrokenPipeError"]
+
+
+async def test_nothing_leaves_after_an_abort(line: tuple[Any, Talks, socket.socket]) -> None:
+    transport, talks, far = line
+    transport.abort()
+    transport.write(b"too late")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert talks.told == ["lost"]
+    assert far.recv(100) == b""
+
+
+async def test_a_gate_that_stands_before_nothing_writes_nowhere(half: str) -> None:
+    with pytest.raises(RuntimeError, match="before nothing"):
+        Gate(asyncio.get_running_loop()).write(b"x")

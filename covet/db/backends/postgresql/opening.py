@@ -29,10 +29,11 @@ class Opening:
             itself be watched (uvloop's, which sends what is written in one turn of the loop together anyway).
     """
 
-    __slots__ = ("_transport", "is_unseen", "waits")
+    __slots__ = ("_own", "_transport", "is_unseen", "waits")
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
+        self._own = transport.write
         self.waits = False
         self.is_unseen = False
 
@@ -54,16 +55,18 @@ class Opening:
         if not self.waits:
             return False
         self.waits = False
-        # What was put on the instance goes, and the transport's own methods are there again.
-        del self._transport.write, self._transport.writelines
+        # What was put on the instance goes, and what was there before is there again.
+        self._transport.write = self._own
+        del self._transport.writelines
         return True
 
     def _write(self, data: Any) -> None:
         # As ``drop`` does: each transaction comes by here.
         transport = self._transport
-        del transport.write, transport.writelines
+        transport.write = own = self._own
+        del transport.writelines
         self.waits = False
-        transport.write(BEGIN + data)
+        own(BEGIN + data)
 
     def _write_lines(self, lines: Sequence[Any]) -> None:
         self.drop()
