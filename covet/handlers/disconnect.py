@@ -133,20 +133,23 @@ class Disconnects:
 @types.coroutine
 def _resumed(coroutine: Coroutine[Any, Any, Response], waited: Any) -> Generator[Any, Any, Response]:
     """Await a coroutine that was begun by hand and waits for ``waited``."""
-    response: Response
-    try:
-        yield waited
-    except BaseException as error:
-        # What it waited for has failed, or its task is cancelled: ``yield from`` tells it so from the second step on.
+    while True:
         try:
-            waited = coroutine.throw(error)
+            yield waited
+        except BaseException as error:
+            failure = error
+        else:
+            response: Response = yield from coroutine
+            return response
+        # What it waited for has failed, or its task is cancelled: once a wait has not, ``yield from`` tells it so. Told outside
+        # of the ``except``, or whatever the view raises later would have come "during the handling" of this.
+        try:
+            waited = coroutine.throw(failure)
         except StopIteration as ended:
             response = ended.value
-        else:
-            response = yield from _resumed(coroutine, waited)
-    else:
-        response = yield from coroutine
-    return response
+            return response
+        finally:
+            del failure
 
 
 def can_watch(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable, Coroutine, Generator
 from types import SimpleNamespace
@@ -273,3 +274,41 @@ async def test_a_request_whose_unwanted_body_is_awaited_is_over_when_it_is_cance
             await task
 
     assert over.is_set()
+
+
+async def test_a_view_that_begins_with_waits_that_fail_goes_on_as_any_other() -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+
+    async def view() -> Response:
+        for _ in range(5):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0):
+                    await asyncio.Event().wait()
+        await asyncio.sleep(0)
+        raise ValueError("an error of its own")
+
+    answering = view()
+    waited = answering.send(None)
+    with pytest.raises(ValueError, match="of its own") as caught:
+        await disconnect.Disconnects().watched(request, answering, waited)
+
+    assert [entry.name for entry in caught.traceback].count("_resumed") == 1
+    assert caught.value.__context__ is None
+
+
+async def test_a_view_may_answer_when_what_it_waits_for_fails() -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+
+    async def view() -> Response:
+        try:
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return Response("too late")
+        raise AssertionError
+
+    answering = view()
+    waited = answering.send(None)
+    response = await disconnect.Disconnects().watched(request, answering, waited)
+    assert response is not None
+    assert response.body == b"too late"
