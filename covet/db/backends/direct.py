@@ -19,6 +19,8 @@ __all__ = ["Gate", "Prompt", "Waiter", "loop_for"]
 
 # The one transport whose insides ``Gate.write`` knows; on other loops, and under TLS, drivers write as ever.
 _PLAIN = getattr(selector_events, "_SelectorSocketTransport", None)
+# What it reads there, and sets a ``write`` in. None of it is promised: a Python where one is missing has drivers write as ever.
+_INSIDES = ("_sock", "_buffer", "_conn_lost", "__dict__")
 
 
 class Gate(Wakes, asyncio.Protocol):
@@ -34,7 +36,7 @@ class Gate(Wakes, asyncio.Protocol):
         for name in ("eof_received", "connection_lost", "pause_writing", "resume_writing"):
             setattr(self, name, getattr(protocol, name))
         transport.set_protocol(self)
-        if type(transport) is _PLAIN:
+        if type(transport) is _PLAIN and all(hasattr(transport, name) for name in _INSIDES):
             # Nearly all statements fit: what asyncio looks at before and after is a thirtieth of a row by its key.
             self.write_by(transport)
             transport.write = self.write

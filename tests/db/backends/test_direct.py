@@ -469,3 +469,48 @@ async def test_nothing_leaves_after_an_abort(line: tuple[Any, Talks, socket.sock
 async def test_a_gate_that_stands_before_nothing_writes_nowhere(half: str) -> None:
     with pytest.raises(RuntimeError, match="before nothing"):
         Gate(asyncio.get_running_loop()).write(b"x")
+
+
+class Like:
+    """A transport of the one kind whose insides are known, on a Python where one of them is missing."""
+
+    def __init__(self, missing: str) -> None:
+        for name in {"_sock", "_buffer", "_conn_lost"} - {missing}:
+            setattr(self, name, self)
+
+    def set_protocol(self, protocol: Any) -> None: ...
+
+    def send(self, data: bytes) -> None: ...
+
+    write = send
+
+
+class Shut:
+    """The same, where nothing can be set."""
+
+    __slots__ = ("_buffer", "_conn_lost", "_sock")
+    set_protocol, send, write = Like.set_protocol, Like.send, Like.write
+
+    def __init__(self, missing: str) -> None:
+        self._sock = self._buffer = self._conn_lost = self
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "is_own"),
+    [
+        (Like, "_sock", True),
+        (Like, "_buffer", True),
+        (Like, "_conn_lost", True),
+        (Shut, "__dict__", True),
+        (Like, "nothing", False),
+    ],
+)
+async def test_a_transport_that_is_made_otherwise_keeps_its_own_write(
+    gate: Any, kind: Any, missing: str, is_own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "_PLAIN", kind)
+    transport = kind(missing)
+
+    gate.stand_before(Wire(), transport)
+
+    assert (transport.write == kind.write.__get__(transport)) is is_own
