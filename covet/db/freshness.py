@@ -185,7 +185,9 @@ class Freshness:
         self._changed: dict[str, int] = {}
         self._store: stores.ResultStore | None = None
         self._targets: dict[str, tuple[str, ...]] = {}
-        self._owed: set[str] = set()
+        # What the store has not been told, each name with the number of the call that should have.
+        self._owed: dict[str, int] = {}
+        self._calls_owed = 0
         self._is_down = False
         self._asking = 0
         settings.watchers.append(self._settings_changed)
@@ -326,7 +328,7 @@ class Freshness:
     async def _get(self, key: str, names: Collection[str]) -> stores.Found:
         if self._owed:
             await self._ask(_nothing, None)
-            if stores.EVERYTHING in self._owed or not self._owed.isdisjoint(names):
+            if stores.EVERYTHING in self._owed or not self._owed.keys().isdisjoint(names):
                 return stores.Found()
         return await self._ask(lambda: self.store.get(key, names), stores.Found())
 
@@ -367,16 +369,19 @@ class Freshness:
     def _owe(self, told: Collection[str]) -> None:
         """Count a call without an answer, and keep the names that it should have told."""
         self.counts.failures += 1
-        self._owed.update(told)
+        self._calls_owed += 1
+        self._owed.update(dict.fromkeys(told, self._calls_owed))
         if len(self._owed) > _TEXTS:
             # Tags may be made of anything, and a store may be down for long.
-            self._owed = {stores.EVERYTHING}
+            self._owed = {stores.EVERYTHING: self._calls_owed}
 
     async def _pay(self) -> None:
         """Tell the store of the writes that it has missed."""
-        owed = set(self._owed)
-        await self.store.end(owed, await self.store.begin(owed))
-        self._owed -= owed
+        owed = self._owed.copy()
+        names = set(owed)
+        await self.store.end(names, await self.store.begin(names))
+        # Written again while this one waited, it is owed again.
+        self._owed = {name: number for name, number in self._owed.items() if owed.get(name) != number}
 
 
 async def _nothing() -> None:

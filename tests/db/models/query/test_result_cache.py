@@ -694,3 +694,43 @@ async def test_one_query_at_a_time_waits_for_a_store_that_hangs(blog: Database) 
         assert await count() == 1
         await Author.objects.create(name="Bob")
         assert await count() == 2
+
+
+class LateStore(MemoryStore):
+    """A store that fails, and later does what it is told, but says so late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = True
+        self.ended: list[set[str]] = []
+        self.may_answer = asyncio.Event()
+
+    async def begin(self, names: Any) -> str:
+        if self.fails:
+            raise OSError("It is down.")
+        return await super().begin(names)
+
+    async def end(self, names: Any, writer: str) -> None:
+        await super().end(names, writer)
+        self.ended.append(set(names))
+        await self.may_answer.wait()
+
+
+@pytest.mark.row("cache.stores")
+async def test_a_store_is_told_of_a_write_that_comes_while_it_is_told_of_an_earlier_one() -> None:
+    store = LateStore()
+    with override(QUERY_CACHE="memory://"):
+        query_cache.use(store)
+        await freshness.begin({"tag"})
+        store.fails = False
+        tells = asyncio.create_task(freshness.get("key", {"other"}))
+        await asyncio.sleep(0)
+        assert store.ended == [{"tag"}]
+
+        # It has taken the first one in, and knows nothing of this.
+        await freshness.drop({"tag"})
+        store.may_answer.set()
+        await tells
+
+        assert store.ended == [{"tag"}, {"tag"}]
+        assert not freshness._owed
