@@ -83,6 +83,8 @@ async def enter(stack: AsyncExitStack, manager: Any) -> Any:
         ImproperlyConfigured: It yields no value, or more than one.
     """
     if not hasattr(manager, "__aenter__"):
+        if not (hasattr(manager, "__enter__") or inspect.isgenerator(manager) or inspect.isasyncgen(manager)):
+            return manager  # what decorates the generator function has taken its values, and made this of them
         manager = _made(manager)
     try:
         value = await manager.__aenter__()

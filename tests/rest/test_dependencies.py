@@ -497,6 +497,34 @@ async def test_whatever_yields_is_entered_and_left(
     assert told == events
 
 
+def collected(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper() -> list[Any]:
+        return list(function())
+
+    return wrapper
+
+
+@collected
+def names() -> Iterator[str]:
+    yield "one"
+    yield "two"
+
+
+@pytest.mark.parametrize("scope", ["request", "function", "app"])
+async def test_a_decorator_that_takes_what_is_yielded_gives_the_value_itself(site: Any, scope: Any) -> None:
+    made = Router(permissions=OPEN)
+    wanted: Any = Depends(names, scope=scope)
+
+    @made.get("/")
+    async def handler(found: Any = wanted) -> list[str]:
+        return found  # type: ignore[no-any-return]  # as the decorator made it
+
+    client = await site([path("", include(made))], installed=["covet.rest"])
+
+    assert (await client.get("/")).json() == ["one", "two"]
+
+
 async def test_a_context_manager_sees_the_handlers_error_and_its_parameters(site: Any) -> None:
     made = Router(permissions=OPEN)
 
