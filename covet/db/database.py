@@ -640,7 +640,9 @@ class Database:
             self._opening = None
         self._routes.clear()
         for pool in pools:
-            if not pool.loop.is_closed():
+            if pool.loop.is_closed():
+                pool.abandon()
+            else:
                 await pool.close(grace_s)
 
     # Transactions: covet.db.transaction is their public face

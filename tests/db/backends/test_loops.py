@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from covet.conf.service_url import parse_database
+from covet.db.database import Database
 
 SCRIPT = """
 import asyncio, sys, threading
@@ -67,3 +71,22 @@ async def test_known_statements_meet_the_connections_of_no_other_loop(vendor: st
     ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
 
     assert (ended.stdout, ended.stderr) == ("[2, 4, 6]\n8\n[True, True, True, True] 8\n", "")
+
+
+@pytest.mark.parametrize("behind", ["close", "open"])
+def test_connections_of_a_loop_that_is_closed_are_cut_by_whoever_comes_next(behind: str, tmp_path: Path) -> None:
+    """SQLite's have a thread each, which would run on for ever."""
+    database = Database("main", parse_database(f"sqlite:///{tmp_path}/x.sqlite3"))
+
+    async def work() -> list[Any]:
+        await database.execute("CREATE TABLE things (id integer)")
+        await database.fetch("SELECT 1")
+        pools = filter(None, (database.writer_pool, database.spare_pool))
+        return [connection for pool in pools for connection in pool.kept]
+
+    left = asyncio.run(work())
+    asyncio.run(getattr(database, behind)())
+
+    assert len(left) == 2
+    assert [connection.is_closed for connection in left] == [True, True]
+    asyncio.run(database.close())
