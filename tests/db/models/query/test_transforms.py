@@ -319,8 +319,20 @@ async def test_look_ups_of_a_block_are_taken_back(rows: Database) -> None:
     def inside() -> None:
         assert IntegerField().get_transform("size") is AbsoluteValue
 
-    inside()
+    @register_lookup(IntegerField, AbsoluteValue, lookup_name="size")
+    async def awaited() -> None:
+        assert await titles(views__size=27) == ["alpha", "gamma"]
+
+    for _ in range(2):
+        inside()
+        await awaited()
     assert IntegerField().get_transform("size") is None
+
+
+def test_a_block_that_cannot_register_all_takes_back_what_it_has() -> None:
+    with pytest.raises(AttributeError, match="lookup_name"), register_lookup(IntegerField, AbsoluteValue, object):
+        pass
+    assert IntegerField().get_transform("abs") is None
 
 
 @pytest.mark.row("lookups.custom")
