@@ -11,7 +11,8 @@ from types import CodeType
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel
+from pydantic.fields import FieldInfo
 
 from covet.concurrency import unawaited
 from covet.db.models.manager import BaseManager
@@ -104,7 +105,7 @@ def _defaulted(schema: Any, omit: Mapping[str, bool]) -> Iterator[list[str]]:
     if issubclass(schema, BaseModel):
         for name, field in schema.model_fields.items():
             if not (field.is_required() or (omit.get("exclude_none") and field.get_default() is None)):
-                yield [name, *(one for one in (field.alias, field.validation_alias) if isinstance(one, str))]
+                yield [name, *_aliases(field)]
     elif issubclass(schema, msgspec.Struct):
         if not schema.__struct_config__.omit_defaults:
             yield from ([one.name, one.encode_name] for one in msgspec.structs.fields(schema) if not one.required)
@@ -113,6 +114,14 @@ def _defaulted(schema: Any, omit: Mapping[str, bool]) -> Iterator[list[str]]:
         for one in dataclasses.fields(schema):
             if one.init and not (one.default is missing and one.default_factory is missing):
                 yield [one.name]
+
+
+def _aliases(field: FieldInfo) -> Iterator[str]:
+    for alias in (field.alias, field.validation_alias):
+        for one in alias.choices if isinstance(alias, AliasChoices) else (alias,):
+            name = one.path[0] if isinstance(one, AliasPath) else one
+            if isinstance(name, str):
+                yield name
 
 
 def refusing_pairs(write: Callable[[Any], bytes], handler: Any) -> Callable[[Any], bytes]:

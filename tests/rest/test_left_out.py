@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from covet.rest import EstimatedPage, ModelSchema, OffsetPage, Page, Router, Schema, UncountedPage, permissions
 from tests.rest.library import Article, Author
@@ -25,6 +25,11 @@ class Shown(Schema):
 class Plain(BaseModel):
     title: str
     id: int | None = None
+
+
+class Chosen(Schema):
+    title: str = Field("", validation_alias=AliasPath("title"))
+    id: int | None = Field(None, validation_alias=AliasChoices("key", AliasPath("pk")))
 
 
 class Columns(ModelSchema, model=Article, fields=["id", "title"]): ...
@@ -89,6 +94,7 @@ REFUSED: dict[str, tuple[Any, Any]] = {
     "read": (read, list[Shown]),
     "pydantic": (titles, list[Plain]),
     "model": (titles, list[Columns]),
+    "choices": (titles, list[Chosen]),
     "related": (titles, list[Related]),
     "struct": (titles, list[Struct]),
     "dataclass": (titles, Page[Data]),
@@ -102,6 +108,7 @@ SHOWN: dict[str, tuple[Any, Any, Any]] = {
     "all": (lambda: Article.objects.values("id", "title"), list[Shown], {"note": "of no model"}),
     "struct": (lambda: Article.objects.values("id", "title"), list[Struct], {}),
     "rows": (lambda: Article.objects.only("title"), list[Columns], {}),
+    "choices": (lambda: Article.objects.values("pk", "title"), list[Chosen], {}),
 }
 
 
