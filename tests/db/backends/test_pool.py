@@ -464,7 +464,7 @@ async def test_our_half_of_a_socket_is_closed_when_the_server_has_closed_its_own
     """A server that restarts says good-bye to all connections; those that nobody tries are forgotten with the first."""
     db = await limited(scratch, vendor, max_size=4)
     try:
-        await asyncio.gather(*[db.fetch("SELECT SLEEP(0.05)") for _ in range(3)])
+        await asyncio.gather(*[db.fetch("SELECT SLEEP(0.5)") for _ in range(3)])
         pool = db.writer_pool
         raws = [connection.raw for connection in pool.kept]  # type: ignore[attr-defined]  # aiomysql's
         assert len(raws) == 3
