@@ -50,7 +50,7 @@ async def test_a_small_answer_makes_few_calls() -> None:
 
 
 async def test_a_small_answer_asks_for_neither_loop_nor_task() -> None:
-    """Up to CPython 3.11 that is a system call, in the middle of what else is only Python: a twentieth of a bare request."""
+    """Up to CPython 3.11 that is a system call, in the middle of what else is only Python."""
     asked: list[str] = []
 
     def look(_: Any, event: str, function: Any) -> None:
