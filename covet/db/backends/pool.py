@@ -27,7 +27,7 @@ else:
 
 __all__ = ["Pool"]
 
-log = logging.getLogger("covet.db")
+log = logging.getLogger("covet.db.backends")
 
 # How long a connection may take to stop a cancelled statement, to roll back, to be reset or to say good-bye.
 _SETTLE_S = 5.0

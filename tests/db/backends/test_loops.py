@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from covet.conf.service_url import parse_database
+from covet.db.backends.sqlite.driver import SQLiteConnection
 from covet.db.database import Database
 
 SCRIPT = """
@@ -90,3 +92,27 @@ def test_connections_of_a_loop_that_is_closed_are_cut_by_whoever_comes_next(behi
     assert len(left) == 2
     assert [connection.is_closed for connection in left] == [True, True]
     asyncio.run(database.close())
+
+
+def test_a_connection_that_cannot_even_be_cut_is_told_and_hinders_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database("main", parse_database(f"sqlite:///{tmp_path}/x.sqlite3"))
+    cut = SQLiteConnection.terminate
+
+    def fails(connection: SQLiteConnection) -> None:
+        cut(connection)
+        raise RuntimeError("Event loop is closed")
+
+    async def come_next() -> None:
+        with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "covet.db.backends"):
+            patch.setattr(SQLiteConnection, "terminate", fails)
+            await database.open()
+        assert (await database.fetch("SELECT 1"))[0][0] == 1
+        await database.close()
+
+    asyncio.run(database.execute("CREATE TABLE things (id integer)"))
+    asyncio.run(come_next())
+
+    (told,) = [record for record in caplog.records if "closed event loop" in record.getMessage()]
+    assert told.exc_info is not None and "Event loop is closed" in str(told.exc_info[1])
