@@ -81,8 +81,9 @@ def test_more_than_may_wait_are_dropped_and_that_is_told() -> None:
     handler.close()
 
     kept = [line for line in gate.lines if line.startswith("line")]
-    (told,) = [line for line in gate.lines if "were lost" in line]
-    assert int(told.split()[0]) == 10 - len(kept)
+    # Once where the thread is slow to begin; where it holds the first line by then, a second time with what comes later.
+    told = [int(line.split()[0]) for line in gate.lines if "were lost" in line]
+    assert sum(told) == 10 - len(kept) and 0 not in told
     assert kept == sorted(kept) and len(kept) in (2, 3)
 
 
