@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import jinja2
 import jinja2.async_utils
 import jinja2.runtime
+from jinja2.utils import internalcode
 
 from covet.concurrency import is_async, maybe_await, to_thread, unawaited
 from covet.exceptions import QueryNotAwaited
@@ -31,7 +32,7 @@ from covet.text import suggest
 __all__ = ["Engine"]
 
 
-# Where the test client notes what is rendered for its request; nothing else sets it.
+# Where the test client notes what is rendered for its request; nothing but a rendering that is noted sets it besides, for its own templates.
 rendered: ContextVar[list[tuple[str, dict[str, Any]]] | None] = ContextVar("covet_rendered", default=None)
 
 
@@ -51,13 +52,45 @@ class _PlainContext(jinja2.runtime.Context):
 
 
 class _Environment(jinja2.Environment):
-    """Says errors so that one who knows Django's templates understands them."""
+    """Says errors so that one who knows Django's templates understands them; notes for tests what a template asks for."""
+
+    def choose(self, names: Sequence[str]) -> jinja2.Template:
+        """Return the first of these templates that there is; what it extends, includes and imports comes by the two below."""
+        return super().select_template(names)
+
+    @internalcode
+    def get_template(
+        self,
+        name: str | jinja2.Template,
+        parent: str | None = None,
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> jinja2.Template:
+        return _note(super().get_template(name, parent, globals))
+
+    @internalcode
+    def select_template(
+        self,
+        names: Iterable[str | jinja2.Template],
+        parent: str | None = None,
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> jinja2.Template:
+        return _note(super().select_template(names, parent, globals))
 
     def handle_exception(self, source: str | None = None) -> NoReturn:
         error = sys.exc_info()[1]
         if error is not None:
             explain(error, self)
         super().handle_exception(source)
+
+
+def _note(template: jinja2.Template) -> jinja2.Template:
+    """Note for a test that a template was asked for by another one; return it."""
+    seen = rendered.get()
+    if seen:
+        seen.append((template.name or "", seen[0][1]))
+        # Jinja keeps what an imported template gave: it would not ask again for what that one imports or includes.
+        template._module = None
+    return template
 
 
 class _PlainEnvironment(_Environment):
@@ -198,13 +231,17 @@ class Engine:
         """
         names, block = [name] if isinstance(name, str) else list(name), ""
         values = await self.context(context or {}, request)
-        seen = rendered.get()
-        if seen is not None:
-            seen.append((names[0] if names else "", values))
         if len(names) == 1 and "#" in names[0]:
             whole, _, block = names[0].partition("#")
             names = [whole]
-        return await self._render(lambda environment: environment.select_template(names), names, values, block)
+
+        def find(environment: _Environment) -> jinja2.Template:
+            template = environment.choose(names)
+            if noted := rendered.get():
+                noted[0] = (f"{template.name}#{block}" if block else str(template.name), values)
+            return template
+
+        return await self._render(find, names, values, block)
 
     async def render_source(
         self, source: str, context: Mapping[str, Any] | None = None, request: Request | None = None
@@ -215,10 +252,25 @@ class Engine:
 
     async def _render(
         self,
-        find: Callable[[jinja2.Environment], jinja2.Template],
+        find: Callable[[_Environment], jinja2.Template],
         names: list[str],
         values: dict[str, Any],
         block: str = "",
+    ) -> str:
+        seen = rendered.get()
+        if seen is None:
+            return await self._render_either(find, names, values, block)
+        # Its own list, of which a second attempt can forget what the first one noted, whatever is rendered beside it.
+        noted = [("", values)]
+        mark = rendered.set(noted)
+        try:
+            return await self._render_either(find, names, values, block)
+        finally:
+            rendered.reset(mark)
+            seen.extend(one for one in noted if one[0])
+
+    async def _render_either(
+        self, find: Callable[[_Environment], jinja2.Template], names: list[str], values: dict[str, Any], block: str
     ) -> str:
         key = f"{names[0]}#{block}" if names else ""
         try:
@@ -229,6 +281,8 @@ class Engine:
                 except (_MustWait, QueryNotAwaited):
                     if key:
                         self._waits.add(key)
+                    if noted := rendered.get():
+                        del noted[1:]
             template = await to_thread(find, self.waiting)
             if not block:
                 return await template.render_async(values)
@@ -259,8 +313,8 @@ class Engine:
 
 
 def _render_plain(
-    find: Callable[[jinja2.Environment], jinja2.Template],
-    environment: jinja2.Environment,
+    find: Callable[[_Environment], jinja2.Template],
+    environment: _Environment,
     block: str,
     values: dict[str, Any],
 ) -> str:

@@ -105,11 +105,11 @@ def _parts(url: str) -> tuple[Any, ...]:
 
 
 def assert_template_used(response: Any, name: str, count: int | None = None) -> None:
-    """Assert that a template was rendered for an answer of ``AsyncClient``.
+    """Assert that a template was rendered for an answer of ``AsyncClient``, or extended, included or imported by one that was.
 
     Args:
         response: The answer.
-        name: The template, as it was given to ``render()``.
+        name: The template, as ``render()`` or the other template names it; of several, the one that there was.
         count: How often; any number of times but none when left out.
     """
     used: list[str] = response.templates

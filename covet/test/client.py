@@ -185,7 +185,8 @@ class TestResponse(httpx.Response):
     """What ``AsyncClient`` gives: httpx's response, and how it was made.
 
     Attributes:
-        rendered: Each template's name with its context, in the order of rendering.
+        rendered: Each template's name with the context of its page, in the order of rendering: after a page what it extends, includes
+            and imports.
         route: The route that answered; ``None`` where there is none.
         path_params: What the route took from the path.
         exceptions: What views raised where it became this 500, for clients with ``raise_request_exception=False``.
@@ -205,7 +206,7 @@ class TestResponse(httpx.Response):
 
     @property
     def templates(self) -> list[str]:
-        """The names of the templates that were rendered."""
+        """The names of the templates that were rendered, with those that they extend, include and import."""
         return [name for name, _ in self.rendered]
 
     @property

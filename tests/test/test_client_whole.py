@@ -14,6 +14,7 @@ from covet.auth.signals import user_logged_out
 from covet.conf import override
 from covet.http import JSONResponse, RedirectResponse, Request, Response, StreamingResponse
 from covet.shortcuts import render
+from covet.templates import TemplateDoesNotExist
 from covet.test import (
     assert_contains,
     assert_html_equal,
@@ -239,6 +240,54 @@ async def test_an_application_that_ends_or_fails_without_an_answer_is_told() -> 
     async with AsyncClient(failing) as client:
         with pytest.raises(OSError, match="no disk"):
             await client.get("/")
+
+
+PAGES = {
+    "root.html": "{% block x %}{% endblock %}",
+    "base.html": "{% extends 'root.html' %}{% block x %}{% block y %}{% endblock %}{% endblock %}",
+    "words.html": "{% macro word() %}word{% endmacro %}",
+    "macros.html": "{% from 'words.html' import word %}{% macro say() %}{{ word() }}{% endmacro %}",
+    "row.html": "{% if late %}{{ late() }}{% endif %}{{ row }}",
+    "whole.html": (
+        "{% extends 'base.html' %}{% import 'macros.html' as macros %}{% block y %}"
+        "{% for row in rows %}{% include ['none.html', 'row.html'] %}{% endfor %}{{ macros.say() }}{% endblock %}"
+    ),
+}
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_templates_that_a_template_asks_for_are_used_too(tmp_path: Path, waits: bool) -> None:
+    """As in Django: what is extended, included or imported; and each of them once where a page is rendered anew, to wait."""
+    for name, source in PAGES.items():
+        (tmp_path / name).write_text(source)
+
+    async def late() -> str:
+        return "-"
+
+    async def whole(request: Request, name: str) -> Response:
+        return await render(request, [f"no_{name}", name], {"rows": [1, 2], "late": late if waits else None})
+
+    async def part(request: Request) -> Response:
+        return await render(request, "base.html#y")
+
+    changes: dict[str, Any] = {"ALLOWED_HOSTS": ["testserver"], "DATABASES": {}, "INSTALLED_APPS": [], "MIDDLEWARE": []}
+    with override(**changes, TEMPLATES={"DIRS": [str(tmp_path)]}), apps.use():
+        async with AsyncClient(make_application([path("part", part), path("<str:name>", whole)])) as client:
+            # The second time Jinja has the templates in its cache, and the waiting environment is taken at once.
+            answers = [await client.get("/whole.html") for _ in range(3)]
+            piece = await client.get("/part")
+            with pytest.raises(TemplateDoesNotExist):
+                await client.get("/nothing.html")
+
+    for answer in answers:
+        assert answer.text == ("-1-2word" if waits else "12word")
+        assert sorted(answer.templates) == sorted([*PAGES, "row.html"])
+        assert answer.templates[0] == "whole.html"
+        assert all(context is answer.context for _, context in answer.rendered)
+        assert_template_used(answer, "root.html", 1)
+        assert_template_used(answer, "row.html", 2)
+        assert_template_not_used(answer, "no_whole.html")
+    assert piece.templates == ["base.html#y"]
 
 
 async def test_answers_are_compared_by_what_they_say(application: Any) -> None:
