@@ -151,8 +151,8 @@ class UserManager(BaseUserManager[U]):
             await user.set_password(password)
         else:
             user.password = await make_password(password)
-        # A project's save() may be a plain function.
-        saved: Any = user.save(using=self.db, force_insert=True)
+        # Not self.db, which reads go to: a router may read from a replica. A project's save() may be a plain function.
+        saved: Any = user.save(using=self._db, force_insert=True)
         await maybe_await(saved)
         return user
 

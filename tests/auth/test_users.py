@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from covet.conf import override
+from covet.conf import override, settings
 from covet.db.errors import UniqueViolation
 from covet.exceptions import CommandError, ImproperlyConfigured, ValidationError
 from covet.management import call_command
@@ -70,6 +70,29 @@ async def test_migrations_make_users_by_their_managers(site: str) -> None:
     assert (ann.username, ann.email) == ("Ann", "ann@example.com") and await ann.check_password(PASSWORD)
     assert chief.is_superuser and not (await User.objects.get(pk=chief.pk)).has_usable_password()
     assert await Group.objects.filter(pk=editors.pk, permissions__codename="add_user").exists()
+
+
+class ReadsElsewhere:
+    """Reads go to a replica, which has no tables yet."""
+
+    def db_for_read(self, model: type[Any], **hints: Any) -> str:
+        return "replica"
+
+    def db_for_write(self, model: type[Any], **hints: Any) -> str:
+        return "default"
+
+
+async def test_users_are_made_where_the_routers_write(site: str) -> None:
+    """Not where they read: a replica takes no rows."""
+    from covet.auth.models import User
+
+    both = {"default": settings.DATABASES["default"], "replica": "sqlite://:memory:"}
+    async with override(DATABASES=both, DATABASE_ROUTERS=[ReadsElsewhere()]):
+        made = [await User.objects.create_user("ann"), await User.objects.create_superuser("chief")]
+        assert [user._state.db for user in made] == ["default", "default"]
+        assert await User.objects.using("default").count() == 2
+        chosen = await User.objects.db_manager("default").create_user("bob")
+        assert chosen._state.db == "default"
 
 
 async def test_a_name_is_unique_and_normalised(site: str) -> None:
