@@ -56,9 +56,26 @@ def _render_model(model: ModelState, apps: StateApps) -> None:
     bases = tuple(apps.get_model(base, require_ready=False) if isinstance(base, str) else base for base in model.bases)
     body: dict[str, Any] = {name: field.clone() for name, field in model.fields.items()}
     body.update({name: _copy_manager(manager) for name, manager in model.managers})
+    body.update({name: _plain_manager() for name in _left_out(model) if name not in body})
     body.update({"Meta": meta, "__module__": _MODULE, "__qualname__": model.name})
     metaclass: Any = type(next(base for base in bases if hasattr(base, "add_to_class")))
     metaclass(model.name, bases, body)
+
+
+def _left_out(model: ModelState) -> Iterator[str]:
+    """Yield the managers that the class has in code, and the history does not keep: plain ones stand for them.
+
+    Meta may name one, which must be there; beside any that is declared, the class makes no ``objects`` by itself.
+    """
+    named = [name for option in ("default_manager_name", "base_manager_name") if (name := model.options.get(option))]
+    if named or model.managers:
+        yield from ("objects", *named)
+
+
+def _plain_manager() -> Any:
+    from covet.db.models.manager import Manager
+
+    return Manager()
 
 
 def _copy_manager(manager: Any) -> Any:

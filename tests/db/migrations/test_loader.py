@@ -276,3 +276,57 @@ def test_historical_models_carry_managers_and_mixins(packages):
     assert type(lion.objects).__name__ == "Alive" and lion.objects.flag is False
     assert [manager.name for manager in lion._meta.managers] == ["objects"]
     assert lion(name="leo").shout() == "LEO"
+
+
+@pytest.mark.row("managers.migrations")
+def test_managers_that_meta_names_are_plain_ones_in_the_history(packages):
+    """As in Django: theirs are not kept, the names are, and ``objects`` is there beside them."""
+    packages(
+        "ldr_ward",
+        models="""
+        from covet.db import models
+
+        class Own(models.Manager):
+            def get_queryset(self):
+                return super().get_queryset().none()
+
+        class Kept(models.Manager):
+            use_in_migrations = True
+
+        class Owned(models.Model):
+            objects = Own()
+            everywhere = models.Manager()
+            class Meta:
+                abstract = True
+                base_manager_name = "everywhere"
+
+        class Bed(Owned):
+            class Meta(Owned.Meta):
+                default_manager_name = "everywhere"
+
+        class Room(Owned):
+            kept = Kept()
+
+        class Seat(models.Model):
+            objects = models.IntegerField()
+            kept = Kept()
+        """,
+    )
+    from covet.db.migrations.state import ProjectState
+    from covet.db.models import Manager
+
+    apps = Apps()
+    with apps.use():
+        apps.setup(["ldr_ward"], ["covet.db.models.part.ModelsPart"])
+
+    history = ProjectState.from_apps(apps).apps
+    bed, room, seat = (history.get_model("ldr_ward", name) for name in ("Bed", "Room", "Seat"))
+
+    assert [(manager.name, type(manager)) for manager in bed._meta.managers] == [
+        ("objects", Manager),
+        ("everywhere", Manager),
+    ]
+    assert bed._meta.base_manager.name == bed._meta.default_manager.name == "everywhere"
+    assert [manager.name for manager in room._meta.managers] == ["kept", "objects", "everywhere"]
+    assert room._meta.base_manager.name == "everywhere" and room._meta.default_manager.name == "kept"
+    assert [manager.name for manager in seat._meta.managers] == ["kept"] and seat(objects=3).objects == 3
