@@ -11,10 +11,19 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["JSONDecodeError", "dumps", "encode", "encode_other", "loads", "register_encoder"]
+__all__ = ["JSONDecodeError", "NestsTooDeeply", "dumps", "encode", "encode_other", "loads", "register_encoder"]
 
 JSONDecodeError = msgspec.DecodeError
 """What ``loads`` raises for text that is not JSON; a ``ValueError``."""
+
+
+class NestsTooDeeply(JSONDecodeError, RecursionError):
+    """Arrays and objects stand inside each other more often than Python may follow them, a thousand times or so.
+
+    It is no JSON that we can read, so whoever is ready for text that is none is ready for this too: it takes a thousand
+    brackets to send it.
+    """
+
 
 _encoders: dict[type, Callable[[Any], Any]] = {}
 
@@ -66,6 +75,9 @@ def loads(data: bytes | bytearray | memoryview | str) -> Any:
     """Return the value that the JSON text holds.
 
     Raises:
-        JSONDecodeError: The text is not JSON.
+        JSONDecodeError: The text is not JSON, or nests too deeply to be read (``NestsTooDeeply``).
     """
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except RecursionError as error:
+        raise NestsTooDeeply("the JSON nests too deeply") from error

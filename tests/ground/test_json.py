@@ -74,5 +74,12 @@ def test_a_value_without_a_form_is_named():
         json.loads(b"{")
 
 
+def test_text_that_nests_too_deeply_is_no_json_that_can_be_read():
+    with pytest.raises(json.JSONDecodeError, match="nests too deeply") as raised:
+        json.loads("[" * 100_000)
+
+    assert isinstance(raised.value, json.NestsTooDeeply)
+
+
 def test_indented_output_is_for_people():
     assert json.dumps({"a": 1}, indent=2) == b'{\n  "a": 1\n}'

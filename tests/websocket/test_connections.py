@@ -233,6 +233,7 @@ async def test_using_a_socket_out_of_order_is_an_error_that_says_what_to_write()
     ("method", "sent", "code"),
     [
         ("receive_json", "{not json", 1007),
+        ("receive_json", "[" * 100_000, 1007),
         ("receive_json", b"\xff\xfe", 1007),
         ("receive_text", b"binary", 1003),
         ("receive_bytes", "text", 1003),

@@ -82,9 +82,10 @@ async def test_hooks_change_messages_and_hold_them_back() -> None:
         assert await ws.receive_json() == {"from": "ann", "text": "hello", "seen": True}
 
 
-async def test_a_message_that_is_no_json_closes_with_1007() -> None:
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["half", "deep"])
+async def test_a_message_that_is_no_json_closes_with_1007(text: str) -> None:
     async with connect("/", app=room(MemoryBroker())) as ws:
-        await ws.send("{")
+        await ws.send(text)
 
         assert await ws.receive_close() == 1007
 
