@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
@@ -67,20 +68,24 @@ async def in_a_nested_block(how: str) -> None:
 @pytest.mark.parametrize("how", ["break", "error", "cancel"])
 @pytest.mark.parametrize("read", [leave, in_a_block, in_a_nested_block])
 async def test_a_stream_that_is_left_leaves_others_in_peace(profiles: Database, read: Any, how: str) -> None:
+    gc.collect()  # what other tests have left is no failure of these
     failures: list[Any] = []
-    loop = asyncio.get_running_loop()
+    loop, others = asyncio.get_running_loop(), asyncio.all_tasks()
     loop.set_exception_handler(lambda loop, context: failures.append(context.get("exception") or context["message"]))
-    for _ in range(3):
-        reading = asyncio.create_task(read(how))
-        counting = [asyncio.create_task(Author.objects.count()) for _ in range(3)]
-        found = await asyncio.gather(reading, *counting, return_exceptions=True)
-        assert found[0] is None or isinstance(found[0], (ZeroDivisionError, asyncio.CancelledError))
-        assert found[1:] == [ROWS] * 3
-        assert await Author.objects.count() == ROWS
-    # What the event loop was left with runs in tasks of their own, which nobody awaits.
-    while behind := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.wait(behind)
-    await asyncio.sleep(0)
+    try:
+        for _ in range(3):
+            reading = asyncio.create_task(read(how))
+            counting = [asyncio.create_task(Author.objects.count()) for _ in range(3)]
+            found = await asyncio.gather(reading, *counting, return_exceptions=True)
+            assert found[0] is None or isinstance(found[0], (ZeroDivisionError, asyncio.CancelledError))
+            assert found[1:] == [ROWS] * 3
+            assert await Author.objects.count() == ROWS
+        # What the event loop was left with runs in tasks of their own, which nobody awaits.
+        while behind := asyncio.all_tasks() - others:
+            await asyncio.wait(behind)
+        await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(None)
     assert failures == []
     assert await Author.objects.count() == ROWS
 
