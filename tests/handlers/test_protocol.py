@@ -312,7 +312,7 @@ async def test_shutdown_waits_for_the_answer_of_a_running_view() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
         await started.wait()
-        (connection,) = connections()
+        (connection,) = connections(server)
         closing = asyncio.create_task(stack.aclose())
         async with asyncio.timeout(30):
             while not connection.is_last:
