@@ -77,9 +77,11 @@ async def examine_new(
         return []
     state = _state_before(loader, migrations)
     found = []
+    # They are applied one after another: tables that an earlier one makes are nobody's yet in a later one.
+    new_tables: set[str] = set()
     try:
         for migration in migrations:
-            found.append((migration, await examine(connections[DEFAULT_ALIAS], migration, state)))
+            found.append((migration, await examine(connections[DEFAULT_ALIAS], migration, state, new_tables)))
             state = migration.mutate_state(state)
     except StateError:
         # Models whose errors are silenced, or an --update of several apps: migrate says what does not fit.

@@ -13,6 +13,17 @@ from covet.db.migrations.statements import effect_of
 from covet.exceptions import ImproperlyConfigured
 from tests.db.migrations.test_processes import MODELS, Project
 
+SHOP = """
+from covet.db import models
+
+class Shelf(models.Model):
+    items = models.ManyToManyField("blog.Item", through="shop.Place")
+
+class Place(models.Model):
+    shelf = models.ForeignKey(Shelf, on_delete=models.CASCADE)
+    item = models.ForeignKey("blog.Item", on_delete=models.CASCADE)
+"""
+
 
 def noop(apps, schema_editor):
     pass
@@ -115,6 +126,38 @@ async def test_tables_of_the_same_run_are_nobodys_yet(database, make_loader):
 
     assert findings_of(examined) == []
     assert not any(effect.matters for items in examined.values() for item in items for effect in item.effects)
+
+
+async def test_a_key_of_a_new_table_has_no_rows_to_check(database, make_loader, vendor):
+    """Whichever operation the statement comes with: the table that it refers to is locked for a moment, and that is all."""
+    author = migrations.CreateModel("Writer", [("id", models.BigAutoField(primary_key=True))])
+    many = migrations.CreateModel(
+        "Byline",
+        [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("writer", models.ForeignKey("blog.Writer", on_delete=models.CASCADE)),
+            ("item", models.ForeignKey("blog.Item", on_delete=models.CASCADE)),
+        ],
+    )
+    loader = make_loader(
+        base(),
+        (
+            "blog.0002",
+            [
+                author,
+                many,
+                migrations.AddField("writer", "items", models.ManyToManyField("blog.Item", through="blog.Byline")),
+            ],
+            ["blog.0001"],
+        ),
+    )
+
+    examined = await examine_all(database, loader, [("blog", "0002")])
+
+    assert findings_of(examined) == []
+    effects = [effect for item in examined["blog", "0002"] for effect in item.effects if effect.matters]
+    assert not any(effect.is_long for effect in effects)
+    assert {effect.table for effect in effects} == ({"blog_item"} if vendor != "sqlite" else set())
 
 
 async def test_data_beside_schema_holds_locks_and_no_way_back_is_a_warning(database, make_loader, vendor):
@@ -227,6 +270,21 @@ async def project(scratch, tmp_path):
     await made.run("migrate")
     made.models(MODELS.replace("max_length=200", "max_length=200, db_index=True"))
     return made
+
+
+async def test_a_first_release_is_nobodys_yet(scratch, tmp_path):
+    """Not a word, though one app's tables refer to those of another that are made in the same run."""
+    made = Project(tmp_path, await scratch("postgresql"))
+    (tmp_path / "shop" / "migrations").mkdir(parents=True)
+    for name in ("shop/__init__.py", "shop/migrations/__init__.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "shop" / "models.py").write_text(SHOP)
+    with (tmp_path / "site_settings.py").open("a") as file:
+        file.write('\nINSTALLED_APPS += ["shop"]\n')
+
+    code, _, err = await made.run("makemigrations")
+
+    assert code == 0 and "On a database in use" not in err
 
 
 async def test_it_is_printed_reported_and_enforced(project):
