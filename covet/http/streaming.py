@@ -11,6 +11,7 @@ import itertools
 import os
 import secrets
 import stat
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from os import PathLike
@@ -81,13 +82,13 @@ class StreamingResponse(Response):
                         await send({"type": "http.response.body", "body": data, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
             finally:
-                await _close(chunks)
+                await close_content(chunks)
 
         await until_disconnect(send_all, receive)
 
     async def close(self) -> None:
         """Close the iterable without sending it."""
-        await _close(self.content)
+        await close_content(self.content)
 
 
 def iterate(content: AsyncIterable[bytes | str] | Iterable[bytes | str]) -> AsyncIterator[bytes | str]:
@@ -99,17 +100,28 @@ def iterate(content: AsyncIterable[bytes | str] | Iterable[bytes | str]) -> Asyn
 
 async def _in_thread(iterator: Iterator[bytes | str]) -> AsyncIterator[bytes | str]:
     end = object()
+    # Held by the thread that is in the iterator. A client that goes ends the waiting for that thread, and not the thread: a
+    # generator that still runs cannot be closed.
+    busy = threading.Lock()
+
+    def following() -> Any:
+        with busy:
+            return next(iterator, end)
+
+    def close() -> None:
+        with busy:
+            iterator.close()  # type: ignore[attr-defined]  # called where it has one
+
     try:
-        while True:
-            chunk = await to_thread(next, iterator, end)
-            if chunk is end:
-                return
-            yield chunk  # type: ignore[misc]  # not the end marker
+        while (chunk := await to_thread(following)) is not end:
+            yield chunk
     finally:
-        await _close(iterator)
+        if hasattr(iterator, "close"):
+            await to_thread(close)
 
 
-async def _close(content: Any) -> None:
+async def close_content(content: Any) -> None:
+    """Close what a stream is made from, where it can be closed; a plain one may wait for that, and does it in a thread."""
     if hasattr(content, "aclose"):
         await content.aclose()
     elif hasattr(content, "close"):
@@ -209,6 +221,11 @@ class EventStream(StreamingResponse):
                     await send({"type": "http.response.body", "body": _retry()})
             raise
 
+    async def close(self) -> None:
+        """Close the iterable without sending it."""
+        await super().close()
+        await close_content(self.events)
+
     async def _encode(self) -> AsyncIterator[bytes]:
         events = aiter(self.events)
         following: asyncio.Future[Any] | None = None
@@ -234,7 +251,7 @@ class EventStream(StreamingResponse):
             if following is not None:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
-            await _close(events)
+            await close_content(events)
 
 
 def _retry() -> bytes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import gzip
 import secrets
 import zlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from typing import Protocol
 
 from covet.concurrency import to_thread
 from covet.conf import settings
@@ -18,7 +18,7 @@ from covet.exceptions import ImproperlyConfigured, MissingDependency
 from covet.http.negotiation import parse_accept
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.http.streaming import StreamingResponse, iterate
+from covet.http.streaming import StreamingResponse, close_content, iterate
 from covet.middleware.base import GetResponse
 
 __all__ = ["CompressionMiddleware"]
@@ -130,7 +130,7 @@ class CompressionMiddleware:
         if encoding is None or (not response.is_streaming and len(response.body) < self.min_size):
             return response
         if isinstance(response, StreamingResponse):
-            self._pack_stream(response, encoding)
+            response.content = _Packed(response.content, _STREAMS[encoding]())
         elif response.is_streaming:
             return response
         else:
@@ -168,24 +168,29 @@ class CompressionMiddleware:
             return False
         return kind.startswith(_PACKABLE) or kind.endswith(_ENDINGS)
 
-    def _pack_stream(self, response: StreamingResponse, encoding: str) -> None:
-        content, packer = response.content, _STREAMS[encoding]()
 
-        async def packed() -> AsyncIterator[bytes | str]:
-            source: Any = iterate(content)
-            try:
-                async for chunk in source:
-                    data = chunk.encode() if isinstance(chunk, str) else chunk
-                    # Each piece is sent when it is there: a stream that waits for a full block would stand still.
-                    piece = packer.compress(data) + packer.flush_part()
-                    if piece:
-                        yield piece
-                yield packer.finish()
-            finally:
-                if hasattr(source, "aclose"):
-                    await source.aclose()
+class _Packed:
+    """A stream that is packed on its way; to close it closes what it is made from, also where nothing was read of it."""
 
-        response.content = packed()
+    def __init__(self, content: AsyncIterable[bytes | str] | Iterable[bytes | str], packer: _Packer) -> None:
+        self.content = content
+        self.packer = packer
+
+    async def __aiter__(self) -> AsyncIterator[bytes | str]:
+        source, packer = iterate(self.content), self.packer
+        try:
+            async for chunk in source:
+                data = chunk.encode() if isinstance(chunk, str) else chunk
+                # Each piece is sent when it is there: a stream that waits for a full block would stand still.
+                piece = packer.compress(data) + packer.flush_part()
+                if piece:
+                    yield piece
+            yield packer.finish()
+        finally:
+            await close_content(source)
+
+    async def aclose(self) -> None:
+        await close_content(self.content)
 
 
 def _check(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,65 @@ async def test_a_plain_iterator_runs_in_a_thread_and_is_closed(site: Site) -> No
 
     assert (await client.get("/s")).text == "0;1;2;"
     assert closed == [True]
+
+
+async def test_a_plain_generator_is_closed_when_its_thread_is_out_of_it() -> None:
+    inside, go_on, closed = threading.Event(), threading.Event(), []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield b"one"
+            inside.set()
+            go_on.wait()
+            yield b"two"
+        finally:
+            closed.append(True)
+
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body"))
+
+    async def receive() -> dict[str, str]:
+        await asyncio.to_thread(inside.wait)
+        # Some time after the client has gone.
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        return {"type": "http.disconnect"}
+
+    await StreamingResponse(pieces()).send({"type": "http", "method": "GET"}, receive, send)
+
+    assert sent == [None, b"one"]
+    assert closed == [True]
+
+
+class Source:
+    """What can be read, and closed without that."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[str]:
+        yield "x"
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("kind", [StreamingResponse, EventStream])
+async def test_a_stream_of_which_nothing_is_sent_closes_what_it_is_made_from(site: Site, kind: Any) -> None:
+    source = Source()
+
+    async def stream(request: Request) -> Response:
+        media_type = {} if kind is EventStream else {"media_type": "text/plain"}
+        return kind(source, **media_type)  # type: ignore[no-any-return]
+
+    client = await site([path("s", stream)], middleware=["covet.middleware.compression.CompressionMiddleware"])
+
+    assert (await client.head("/s")).content == b""
+    assert source.closed == 1
 
 
 async def test_head_of_a_stream_sends_no_body(site: Site) -> None:
