@@ -21,6 +21,13 @@ sys.exit(3)
 """
 
 
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """No variable of our own that would ask for another interpreter, such as PYTHONHASHSEED."""
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        monkeypatch.delenv(name)
+
+
 def test_it_has_its_own_arguments_folder_environment_input_and_exit_code(tmp_path):
     done = run("-c", SAYS, "one", "", cwd=tmp_path, env=bare(X_ONE="1=2\n"), given="said\n")
 
