@@ -364,7 +364,8 @@ def test_rules_of_the_table_cannot_name_it_nor_a_composite_key() -> None:
             pk = models.CompositePrimaryKey("shop", "code")
             shop = models.IntegerField()
             code = models.CharField(max_length=20)
-            item = models.ForeignObject(Item, models.CASCADE, ["shop", "code"], ["shop", "code"], related_name="+")
+            # Item knows of it in the other tests too, whose deletions would look for its table.
+            item = models.ForeignObject(Item, models.DO_NOTHING, ["shop", "code"], ["shop", "code"], related_name="+")
 
             class Meta:
                 app_label = "stock"
@@ -398,7 +399,8 @@ async def test_it_is_inherited(database: Database) -> None:
         class Located(models.Model):
             shop = models.IntegerField()
             code = models.CharField(max_length=20)
-            item = models.ForeignObject(Item, models.CASCADE, ["shop", "code"], ["shop", "code"], related_name="+")
+            # Item knows of it in the other tests too, whose deletions would look for its table.
+            item = models.ForeignObject(Item, models.DO_NOTHING, ["shop", "code"], ["shop", "code"], related_name="+")
 
             class Meta:
                 app_label = "stock"
