@@ -56,9 +56,7 @@ def check_entered(function: Any, kind: Any, where: str) -> None:
     """
     if (get_origin(kind) or kind) not in (AbstractAsyncContextManager, AbstractContextManager):
         return
-    # Whatever either makes has one code.
-    made = contextmanager(cast("Any", yields)), asynccontextmanager(cast("Any", yields))
-    if getattr(_bare(function), "__code__", None) in [one.__code__ for one in made]:
+    if _makes_manager(function):
         given = getattr(function, "__qualname__", "function")
         raise ImproperlyConfigured(
             f"{where} wants a context manager, and Depends({given}) enters it and gives what it yields. Annotate it with that; "
@@ -72,8 +70,26 @@ def as_context(function: Any) -> Callable[..., Any]:
         return asynccontextmanager(function)
     if inspect.isgeneratorfunction(function):
         return contextmanager(function)
-    # A decorated one gives a generator, or a manager: calling it tells.
-    return cast("Callable[..., Any]", function)
+    if _makes_manager(function) or is_generator(getattr(_bare(function), "__call__", None)):  # noqa: B004
+        return cast("Callable[..., Any]", function)
+    # A decorated one gives a generator, or a manager: calling it tells. What decorates it may run it there and then.
+    return partial(_Uncalled, function)
+
+
+class _Uncalled:
+    """A sync function that decorates one which yields: like each sync function it is called in a thread."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, function: Any, /, *given: Any, **named: Any) -> None:
+        self.call = partial(function, *given, **named)
+
+
+def _makes_manager(function: Any) -> bool:
+    """Return whether ``contextmanager`` or ``asynccontextmanager`` made a function."""
+    # Whatever either makes has one code.
+    made = contextmanager(cast("Any", yields)), asynccontextmanager(cast("Any", yields))
+    return getattr(_bare(function), "__code__", None) in [one.__code__ for one in made]
 
 
 async def enter(stack: AsyncExitStack, manager: Any) -> Any:
@@ -82,6 +98,8 @@ async def enter(stack: AsyncExitStack, manager: Any) -> Any:
     Raises:
         ImproperlyConfigured: It yields no value, or more than one.
     """
+    if type(manager) is _Uncalled:
+        manager = await to_thread(manager.call)
     if not hasattr(manager, "__aenter__"):
         if not (hasattr(manager, "__enter__") or inspect.isgenerator(manager) or inspect.isasyncgen(manager)):
             return manager  # what decorates the generator function has taken its values, and made this of them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Annotated, Any
@@ -499,8 +500,8 @@ async def test_whatever_yields_is_entered_and_left(
 
 def collected(function: Any) -> Any:
     @functools.wraps(function)
-    def wrapper() -> list[Any]:
-        return list(function())
+    def wrapper(*args: Any, **kwargs: Any) -> list[Any]:
+        return list(function(*args, **kwargs))
 
     return wrapper
 
@@ -523,6 +524,57 @@ async def test_a_decorator_that_takes_what_is_yielded_gives_the_value_itself(sit
     client = await site([path("", include(made))], installed=["covet.rest"])
 
     assert (await client.get("/")).json() == ["one", "two"]
+
+
+def here() -> str:
+    return threading.current_thread().name
+
+
+@collected
+def body() -> Iterator[str]:
+    yield here()
+
+
+class Bodies:
+    @collected
+    def __call__(self) -> Iterator[str]:
+        yield here()
+
+
+@logged
+def wrapped_body() -> Iterator[list[str]]:
+    yield [here()]
+
+
+@logged
+@contextmanager
+def wrapped_manager_body() -> Iterator[list[str]]:
+    yield [here()]
+
+
+class Objects:
+    def __call__(self) -> Iterator[list[str]]:
+        yield [here()]
+
+
+@pytest.mark.parametrize("scope", ["request", "function", "app"])
+@pytest.mark.parametrize(
+    "function",
+    [body, functools.partial(body), Bodies(), wrapped_body, wrapped_manager_body, Objects()],
+    ids=["collected", "partial", "collected-object", "wrapped", "wrapped-manager", "object"],
+)
+async def test_no_sync_body_runs_on_the_loop_whatever_decorates_it(site: Any, function: Any, scope: Any) -> None:
+    made = Router(permissions=OPEN)
+    wanted: Any = Depends(function, scope=scope)
+
+    @made.get("/")
+    async def handler(found: Any = wanted) -> list[str]:
+        return found  # type: ignore[no-any-return]  # as the decorator made it
+
+    client = await site([path("", include(made))], installed=["covet.rest"])
+    (name,) = (await client.get("/")).json()
+
+    assert name != here()
 
 
 async def test_a_context_manager_sees_the_handlers_error_and_its_parameters(site: Any) -> None:
