@@ -177,11 +177,17 @@ class Process:
                 env=bare(HOME=os.environ.get("HOME", "/"), PYTHONUNBUFFERED="1", **environ),
             )
         self.url = f"http://127.0.0.1:{port}"
+        self.heard = "nothing"
 
     def answers(self) -> bool:
         """Whether it serves by now."""
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(self.url, timeout=60).status_code == 200
+        try:
+            answer = httpx.get(self.url, timeout=60)
+        except httpx.TransportError as error:
+            self.heard = repr(error)
+        else:
+            self.heard = f"{answer.status_code} {answer.text}"
+            return answer.status_code == 200
         assert self.process.poll() is None, self.output()
         return False
 
@@ -217,7 +223,8 @@ def children_of(pid: int) -> list[int]:
 def wait_until(condition: Callable[[], object], server: Process) -> None:
     deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, f"it did not happen in time; the server said: {server.output()}"
+        said = f"it answered: {server.heard}; it wrote: {server.output()}"
+        assert time.monotonic() < deadline, f"it did not happen in time; {said}"
         time.sleep(0.01)
 
 
