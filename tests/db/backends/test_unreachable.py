@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from covet.conf.service_url import parse_database
 from covet.db.backends.driver import why_unreachable
+from covet.db.backends.mysql.driver import MySQLDriver
 from covet.db.database import Database
 from covet.db.errors import ConnectionFailed
 from covet.exceptions import ImproperlyConfigured
@@ -163,8 +165,22 @@ def test_an_option_that_means_nothing_is_refused_by_its_name(url: str, text: str
 
 
 @pytest.mark.row("connections.errors")
-async def test_a_charset_that_is_none_is_refused_by_its_name() -> None:
-    database = Database("main", parse_database("mysql://ann@127.0.0.1:1/shop?driver=aiomysql&charset=utf99"))
+@pytest.mark.parametrize("library", ["aiomysql", "asyncmy"])
+async def test_a_charset_that_is_none_is_refused_by_its_name(library: str) -> None:
+    database = Database("main", parse_database(f"mysql://ann@127.0.0.1:1/shop?driver={library}&charset=utf99"))
 
     with pytest.raises(ImproperlyConfigured, match="no charset 'utf99'"):
         await database.open()
+
+
+@pytest.mark.row("connections.errors")
+@pytest.mark.parametrize("library", ["aiomysql", "asyncmy"])
+async def test_another_mistake_of_the_library_is_not_told_as_a_charset(library: str) -> None:
+    def mistaken(**options: object) -> None:
+        raise AttributeError("module 'ssl' has no attribute 'wrap_socket'")
+
+    driver = MySQLDriver(parse_database(f"mysql://ann@127.0.0.1:1/shop?driver={library}"), "main")
+    driver.library = replace(driver.library, connection=mistaken)
+
+    with pytest.raises(AttributeError, match="wrap_socket"):
+        await driver.connect()

@@ -73,7 +73,9 @@ class MySQLDriver(Driver):
         try:
             raw = self._make(charset, context)
         except AttributeError:
-            # Both libraries look a name up, and take what is not there for one that is.
+            # Both libraries look a name up, and take what is not there for one that is. Another one is their own mistake.
+            if self.library.charset(charset) is not None:
+                raise
             raise ImproperlyConfigured(f"DATABASES['{self.alias}']: there is no charset '{charset}'.") from None
         try:
             async with asyncio.timeout(self._timeout):

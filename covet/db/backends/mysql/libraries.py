@@ -22,6 +22,7 @@ class Library(Struct, frozen=True):
         result: Reads an unbuffered answer of a connection.
         error: The root of its errors.
         database: The name of the argument that takes the database.
+        charset: Gives what it knows of a charset; ``None`` of one that there is not.
         read: Reads a buffered answer into ``_result`` of a connection; ``None`` where the connection's own way is ours.
     """
 
@@ -31,6 +32,7 @@ class Library(Struct, frozen=True):
     result: Any
     error: type[Exception]
     database: str
+    charset: Callable[[str], Any]
     read: Any = None
 
 
@@ -57,16 +59,22 @@ def choose_library(wanted: str | None) -> Library:
 
 def _asyncmy() -> Library:
     from asyncmy import errors
+    from asyncmy.charset import charset_by_name
     from asyncmy.connection import Connection, MySQLResult
 
     from covet.db.backends.mysql.asyncmy_reader import connect, read_answer
 
-    return Library("asyncmy", Connection, connect, MySQLResult, errors.MySQLError, "database", read_answer)
+    return Library(
+        "asyncmy", Connection, connect, MySQLResult, errors.MySQLError, "database", charset_by_name, read_answer
+    )
 
 
 def _aiomysql() -> Library:
     import pymysql.err
+    from pymysql.charset import charset_by_name
 
     from covet.db.backends.mysql.reader import FastConnection, MySQLResult
 
-    return Library("aiomysql", FastConnection, FastConnection._connect, MySQLResult, pymysql.err.MySQLError, "db")
+    return Library(
+        "aiomysql", FastConnection, FastConnection._connect, MySQLResult, pymysql.err.MySQLError, "db", charset_by_name
+    )
