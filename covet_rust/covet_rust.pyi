@@ -1,16 +1,17 @@
 """What the native extension offers; ``covet.accel`` is the only module that imports it."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextvars import Context
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar, final
 
 __all__ = [
     "Gate",
     "ModelWriter",
     "Prompt",
     "Waiter",
+    "Waiting",
     "__version__",
     "decode_integers",
     "decode_moment",
@@ -18,12 +19,15 @@ __all__ = [
     "encode_integers",
     "encode_moment",
     "encode_rows",
+    "first_step",
     "in_utc",
     "read_moment",
     "read_request",
     "with_length",
     "write_answer",
 ]
+
+_Result = TypeVar("_Result")
 
 __version__: str
 
@@ -40,6 +44,7 @@ def in_utc(value: object, /) -> datetime: ...
 def read_moment(value: object, /) -> datetime: ...
 def encode_integers(values: object, width: int, /) -> bytes | None: ...
 def duplicate_key(data: bytes) -> str | None: ...
+def first_step(awaitable: Awaitable[_Result], /) -> _Result | Waiting[_Result]: ...
 def read_request(data: bytes, believes: bool, /) -> tuple[str, str, bytes, list[tuple[bytes, bytes]], bytes] | None: ...
 def with_length(headers: list[tuple[bytes, bytes]], size: int, /) -> list[tuple[bytes, bytes]]: ...
 def write_answer(
@@ -90,3 +95,7 @@ class Gate:
     def hold(self, tell: Callable[[], object]) -> None: ...
     def let_go(self) -> Waiter | None: ...
     def data_received(self, data: bytes) -> None: ...
+
+@final
+class Waiting(Generic[_Result]):
+    def __await__(self) -> Generator[Any, Any, _Result]: ...

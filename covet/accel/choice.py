@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from covet.accel.plans import RowPlan
     from covet.accel.twins.heads import PlainRequest
     from covet.accel.twins.models import ModelWriter
+    from covet.accel.twins.steps import Waiting, first_step
     from covet.accel.twins.waiters import Gate, Prompt, Waiter
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ModelWriter",
     "Prompt",
     "Waiter",
+    "Waiting",
     "active",
     "decode_integers",
     "decode_moment",
@@ -27,6 +29,7 @@ __all__ = [
     "encode_integers",
     "encode_moment",
     "encode_rows",
+    "first_step",
     "in_utc",
     "read_moment",
     "read_request",
@@ -81,18 +84,22 @@ if not TYPE_CHECKING:
     Gate = _pick("Gate", "waiters")
     Prompt = _pick("Prompt", "waiters")
     Waiter = _pick("Waiter", "waiters")
+    Waiting = _pick("Waiting", "steps")
+    first_step = _pick("first_step", "steps")
 
 _NAMES = (
     "Gate",
     "ModelWriter",
     "Prompt",
     "Waiter",
+    "Waiting",
     "decode_integers",
     "decode_moment",
     "duplicate_key",
     "encode_integers",
     "encode_moment",
     "encode_rows",
+    "first_step",
     "in_utc",
     "read_moment",
     "read_request",

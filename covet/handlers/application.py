@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from covet.accel import with_length
+from covet.accel import Waiting, first_step, with_length
 from covet.apps.registry import Apps
 from covet.handlers.disconnect import Disconnects
 from covet.handlers.http import HttpHandler
@@ -14,7 +14,7 @@ from covet.handlers.readers import stream_to_reader
 from covet.http.background import running
 from covet.http.errors import DisallowedHost, HTTPException
 from covet.http.request import Request
-from covet.http.response import JSON_TYPE, JSONResponse, Response
+from covet.http.response import JSON_TYPE, JSONResponse
 from covet.http.status import BODILESS, STATUSES, no_status
 from covet.loading import late_module
 from covet.urls.mount import REST, Mount
@@ -131,16 +131,13 @@ def _serving(application: Application) -> ASGIApp:
             addresses.script_prefix.set(root.rstrip("/"))
             request._mounted(root)
         # The first step by hand: most views are over with it, and need nobody who finds that their client has left.
-        answering: Any = handler.handle(request)
         try:
-            waited = answering.send(None)
-        except StopIteration as ended:
-            response: Response | None = ended.value
+            response = first_step(handler.handle(request))
         except asyncio.CancelledError:
             await request.abandon()
             raise
-        else:
-            response = await watched(request, answering, waited)
+        if type(response) is Waiting:
+            response = await watched(request, response)
         if response is None:
             return  # to whom
         status = response.status

@@ -9,14 +9,13 @@ for nothing at all is not even noted.
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from covet.http.request import Request
-from covet.http.response import Response
 
 if TYPE_CHECKING:
+    from covet.accel import Waiting
+    from covet.http.response import Response
     from covet.types import Message, Receive
 
 __all__ = ["Disconnects"]
@@ -42,26 +41,25 @@ class Disconnects:
         self._left: set[Task] = set()
         self._seen: set[Task] = set()
 
-    async def watched(self, request: Request, answering: Coroutine[Any, Any, Response], waited: Any) -> Response | None:
+    async def watched(self, request: Request, waiting: Waiting[Response]) -> Response | None:
         """Go on with a view whose first step is over.
 
         Args:
             request: What it answers.
-            answering: Its coroutine.
-            waited: What it waits for.
+            waiting: What is left of it.
 
         Returns:
             Its response; ``None`` if its client left meanwhile.
         """
         task = asyncio.current_task()
         if task is None:
-            return await _resumed(answering, waited)
+            return await waiting
         self.running[task] = request
         loop = task.get_loop()
         if self.loop is not loop:
             self.start(loop)
         try:
-            response = await _resumed(answering, waited)
+            response = await waiting
         except asyncio.CancelledError:
             await request.abandon()
             if not self.has_left(task):
@@ -128,28 +126,6 @@ class Disconnects:
         self._left.discard(task)
         task.uncancel()
         return True
-
-
-@types.coroutine
-def _resumed(coroutine: Coroutine[Any, Any, Response], waited: Any) -> Generator[Any, Any, Response]:
-    """Await a coroutine that was begun by hand and waits for ``waited``."""
-    while True:
-        try:
-            yield waited
-        except BaseException as error:
-            failure = error
-        else:
-            response: Response = yield from coroutine
-            return response
-        # What it waited for has failed, or its task is cancelled: once a wait has not, ``yield from`` tells it so. Told outside
-        # of the ``except``, or whatever the view raises later would have come "during the handling" of this.
-        try:
-            waited = coroutine.throw(failure)
-        except StopIteration as ended:
-            response = ended.value
-            return response
-        finally:
-            del failure
 
 
 def can_watch(request: Request) -> bool:

@@ -17,6 +17,7 @@ import contextlib
 from typing import Any
 from urllib.parse import quote
 
+from covet.accel import Waiting, first_step
 from covet.handlers.application import Application, application_of
 from covet.handlers.part import HandlersPart
 from covet.http.background import running
@@ -79,16 +80,12 @@ class RsgiApplication:
         if not exchange.is_read:
             request._body = None
         # As for ASGI: whose client leaves is cancelled, found by one sweep for all.
-        answering: Any = handler.handle(request)
         try:
-            waited = answering.send(None)
-        except StopIteration as ended:
-            response: Response | None = ended.value
+            begun = first_step(handler.handle(request))
         except asyncio.CancelledError:
             await request.abandon()
             raise
-        else:
-            response = await application.disconnects.watched(request, answering, waited)
+        response = await application.disconnects.watched(request, begun) if isinstance(begun, Waiting) else begun
         if response is None:
             return
         if response.status not in STATUSES:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from typing import Any
 
+from covet.accel import Waiting, first_step
 from covet.http.errors import BadRequest, ClientDisconnected, PayloadTooLarge, RequestTimeout
 from covet.http.headers import RawHeaders
 from covet.http.policy import RequestPolicy
 from covet.types import Message, Receive
 
-__all__ = ["check_length", "read_body", "resumed", "stream_body", "too_large"]
+__all__ = ["check_length", "read_body", "stream_body", "too_large"]
 
 
 def too_large(limit: int) -> PayloadTooLarge:
@@ -52,18 +52,13 @@ async def read_body(receive: Receive, policy: RequestPolicy, *, limit: int) -> b
     """
     # Most bodies have arrived with their headers. Then nothing waits, and no deadline is set and taken back for it, which
     # took longer than all the rest of a small request.
-    begun: Any = receive()
+    begun: Any = first_step(receive())
     first = b""
-    if type(begun) is types.CoroutineType:  # granian has an awaitable of its own
-        try:
-            waited = begun.send(None)
-        except StopIteration as ended:
-            first = _checked(ended.value, limit)
-            if not ended.value.get("more_body", False):
-                return first
-            begun = None
-        else:
-            begun = resumed(begun, waited)
+    if type(begun) is not Waiting:
+        first = _checked(begun, limit)
+        if not begun.get("more_body", False):
+            return first
+        begun = None
     try:
         async with asyncio.timeout(policy.body_timeout_s):
             if begun is not None:
@@ -90,21 +85,6 @@ def _checked(message: Message, limit: int) -> bytes:
     if len(body) > limit:
         raise too_large(limit)
     return body
-
-
-@types.coroutine
-def resumed(steps: Any, waited: Any) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine that has been started by hand and waits."""
-    try:
-        while True:
-            try:
-                sent = yield waited
-            except BaseException as error:
-                waited = steps.throw(error)
-            else:
-                waited = steps.send(sent)
-    except StopIteration as ended:
-        return ended.value
 
 
 async def stream_body(receive: Receive, policy: RequestPolicy, *, limit: int) -> AsyncIterator[bytes]:

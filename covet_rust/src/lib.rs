@@ -12,6 +12,7 @@ mod models;
 mod moments;
 mod output;
 mod rows;
+mod steps;
 mod waiters;
 
 /// The Python module `covet_rust`.
@@ -20,6 +21,7 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(keys::duplicate_key, module)?)?;
     module.add_class::<models::ModelWriter>()?;
+    module.add_class::<steps::Waiting>()?;
     module.add_class::<waiters::Gate>()?;
     module.add_class::<waiters::Prompt>()?;
     module.add_class::<waiters::Waiter>()?;
@@ -35,5 +37,6 @@ fn covet_rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(heads::with_length, module)?)?;
     module.add_function(wrap_pyfunction!(heads::write_answer, module)?)?;
     module.add_function(wrap_pyfunction!(rows::encode_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(steps::first_step, module)?)?;
     Ok(())
 }

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from covet.accel import Waiting, first_step
 from covet.conf import override
 from covet.handlers import disconnect
 from covet.handlers.rsgi import RsgiApplication
@@ -287,12 +288,12 @@ async def test_a_view_that_begins_with_waits_that_fail_goes_on_as_any_other() ->
         await asyncio.sleep(0)
         raise ValueError("an error of its own")
 
-    answering = view()
-    waited = answering.send(None)
+    waiting = first_step(view())
+    assert type(waiting) is Waiting
     with pytest.raises(ValueError, match="of its own") as caught:
-        await disconnect.Disconnects().watched(request, answering, waited)
+        await disconnect.Disconnects().watched(request, waiting)
 
-    assert [entry.name for entry in caught.traceback].count("_resumed") == 1
+    assert [entry.name for entry in caught.traceback].count("__await__") <= 1
     assert caught.value.__context__ is None
 
 
@@ -307,8 +308,8 @@ async def test_a_view_may_answer_when_what_it_waits_for_fails() -> None:
             return Response("too late")
         raise AssertionError
 
-    answering = view()
-    waited = answering.send(None)
-    response = await disconnect.Disconnects().watched(request, answering, waited)
+    waiting = first_step(view())
+    assert type(waiting) is Waiting
+    response = await disconnect.Disconnects().watched(request, waiting)
     assert response is not None
     assert response.body == b"too late"
