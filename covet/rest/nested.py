@@ -178,11 +178,29 @@ async def _many(writes: Writes, parent: Model, plan: Plan, items: Sequence[Any])
     if order is not None:
         _check_order(plan, order)
         kept = [pk for pk in wanted if pk is not None]
-        if [pk for pk in sorted(kept, key=lambda pk: getattr(known[pk], order))] != kept:
+        if not _only_moves_up(wanted, {pk: getattr(known[pk], order) for pk in kept}):
             await manager.filter(pk__in=kept).update(**{order: F(order) + _SHIFT})
     for index, item in enumerate(items):
         place = {} if order is None else {order: index}
         await _save(writes, plan, item, (plan.name, index), known, **{back: parent}, **place)
+
+
+def _only_moves_up(wanted: Sequence[Any], places: dict[Any, Any]) -> bool:
+    """Whether items that are written one after another never meet a place which one of the rest has still.
+
+    Args:
+        wanted: The keys of the list, ``None`` for a new item.
+        places: Where the known ones stand, in the order of the list.
+    """
+    before = -1
+    for index, pk in enumerate(wanted):
+        if pk is None:
+            continue
+        place = places[pk]
+        if place is None or place < index or place <= before:
+            return False
+        before = place
+    return True
 
 
 async def _pool(writes: Writes, parent: Model, plan: Plan, items: Sequence[Any]) -> None:

@@ -106,6 +106,19 @@ async def test_items_are_changed_added_reordered_and_deleted_at_both_levels(libr
     assert [chapter["id"] for chapter in answer.json()["chapters"]][1:] == [two["id"], one["id"]]
 
 
+async def test_a_new_item_between_two_takes_a_place_that_one_of_them_has_still(library: Any) -> None:
+    client, book = await make(library)
+    one, two = book["chapters"]
+
+    between = await client.patch(f"/api/books/{book['id']}/", json={"chapters": [one, {"title": "new"}, two]})
+    first = await client.patch(
+        f"/api/books/{book['id']}/", json={"chapters": [{"title": "zero"}, *between.json()["chapters"]]}
+    )
+
+    assert (between.status_code, first.status_code) == (200, 200), between.text + first.text
+    assert await titles(book["id"]) == [("zero", 0), ("one", 1), ("new", 2), ("two", 3)]
+
+
 async def test_the_list_leaves_out_what_is_to_go_and_a_patch_without_it_leaves_it(library: Any) -> None:
     client, book = await make(library)
     one, _ = book["chapters"]
