@@ -6,13 +6,14 @@ last tab is. A process renews its members; those of a process that died are gone
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from covet.exceptions import NotLoaded
+from covet.exceptions import CovetError, NotLoaded
 from covet.json import dumps, loads
 from covet.pubsub.base import Broker, ChannelError, Inbox, leave_notice, presence_topic
 
@@ -60,7 +61,13 @@ class Presence:
         payload = dumps({"key": key, "reference": reference, "meta": meta})
         await self._broker.enter(self._topic, reference, payload)
         self._entered[reference] = payload
-        await self._broker.publish(presence_topic(self._topic), b'{"joins":[' + payload + b'],"leaves":[]}')
+        try:
+            await self._broker.publish(presence_topic(self._topic), b'{"joins":[' + payload + b'],"leaves":[]}')
+        except BaseException:
+            # Nobody hears of the reference to leave with: the member would be present for as long as this process lives.
+            with contextlib.suppress(CovetError):
+                await self.leave(reference)
+            raise
         return reference
 
     async def leave(self, reference: str) -> None:

@@ -82,7 +82,8 @@ class RedisBroker:
         self._fan_out = FanOut()
         self._members: dict[str, dict[str, bytes]] = {}
         self._pubsub: PubSub | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._reader: asyncio.Task[None] | None = None
+        self._renewer: asyncio.Task[None] | None = None
         self._confirmed: dict[bytes, asyncio.Future[None]] = {}
         # Guards the connection's life and its SUBSCRIBE/UNSUBSCRIBE commands: their order is the order of listeners.
         self._lock = asyncio.Lock()
@@ -95,16 +96,16 @@ class RedisBroker:
     async def close(self) -> None:
         """Tell Redis that our members are gone, stop the reader, end every listener."""
         members, self._members = self._members, {}
+        # First of all: who is renewed after leaving would be present until the time to live is over.
+        await _end(self._renewer)
         with contextlib.suppress(RedisUnavailable):
             for topic, payloads in members.items():
                 for reference in payloads:
                     await self._script(_LEAVE, topic, reference)
                 await self.publish(presence_topic(topic), leave_notice(payloads.values()))
         async with self._lock:
-            tasks, self._tasks = self._tasks, []
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(self._reader)
+            self._renewer = self._reader = None
             self._fan_out.clear()
             pubsub, self._pubsub = self._pubsub, None
             if pubsub is not None:
@@ -133,16 +134,14 @@ class RedisBroker:
                 await self._subscribe(topic)
             except BaseException:
                 self._fan_out.discard(topic, inbox)
+                await self._unsubscribe(topic)
                 raise
 
     async def unsubscribe(self, topic: str, inbox: Inbox) -> None:
         """Deliver no more to ``inbox``; the last one of a topic ends its subscription."""
         async with self._lock:
-            if not self._fan_out.discard(topic, inbox) or self._pubsub is None:
-                return
-            # A connection that is down has no subscriptions either: when it comes back, this topic is not asked for.
-            with contextlib.suppress(RedisUnavailable), redis_errors(self._url):
-                await self._pubsub.unsubscribe(self._key(topic))
+            if self._fan_out.discard(topic, inbox):
+                await self._unsubscribe(topic)
 
     async def enter(self, topic: str, reference: str, payload: bytes) -> None:
         """Note a member, and renew it until it leaves."""
@@ -180,13 +179,16 @@ class RedisBroker:
             return
         # A topic of our own keeps the connection in subscribed state, so that the reader always has what to wait for.
         pubsub = self._client.pubsub()
-        with redis_errors(self._url):
-            await pubsub.subscribe(self._key(" control"))
+        try:
+            with redis_errors(self._url):
+                await pubsub.subscribe(self._key(" control"))
+        except BaseException:
+            # Gives back the connection that it may have taken from the pool.
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            raise
         self._pubsub = pubsub
-        self._tasks = [
-            asyncio.create_task(self._read(pubsub), name=f"covet pubsub reader {self._prefix}"),
-            asyncio.create_task(self._renew(), name=f"covet pubsub presence {self._prefix}"),
-        ]
+        self._reader = asyncio.create_task(self._read(pubsub), name=f"covet pubsub reader {self._prefix}")
+        self._renewer = asyncio.create_task(self._renew(), name=f"covet pubsub presence {self._prefix}")
 
     async def _subscribe(self, topic: str) -> None:
         assert self._pubsub is not None
@@ -198,6 +200,14 @@ class RedisBroker:
                 await asyncio.wait_for(confirmed, CONFIRM_TIMEOUT_S)
         finally:
             self._confirmed.pop(key, None)
+
+    async def _unsubscribe(self, topic: str) -> None:
+        """Tell Redis to send a topic no more; the caller holds the lock."""
+        if self._pubsub is None:
+            return
+        # A connection that is down has no subscriptions either: when it comes back, this topic is not asked for.
+        with contextlib.suppress(RedisUnavailable), redis_errors(self._url):
+            await self._pubsub.unsubscribe(self._key(topic))
 
     async def _read(self, pubsub: PubSub) -> None:
         """Deliver what comes in, for as long as the broker is open; reconnect when the connection is lost."""
@@ -232,9 +242,13 @@ class RedisBroker:
         while True:
             await asyncio.sleep(self._ttl_s / 3)
             for topic, members in list(self._members.items()):
-                pairs = [item for pair in members.items() for item in pair]
+                renewed = dict(members)
+                pairs = [item for pair in renewed.items() for item in pair]
                 try:
                     await self._script(_ENTER, topic, self._ttl_ms, *pairs)
+                    # Who left while the script was on its way may have been put back by it.
+                    for reference in renewed.keys() - self._members.get(topic, {}).keys():
+                        await self._script(_LEAVE, topic, reference)
                     roll = await self.roll(topic)
                     if roll.expired:
                         await self.publish(presence_topic(topic), leave_notice(roll.expired.values()))
@@ -246,6 +260,13 @@ class RedisBroker:
         keys = (f"{self._prefix}:presence:{{{topic}}}:who", f"{self._prefix}:presence:{{{topic}}}:until")
         with redis_errors(self._url):
             return await self._client.execute_command("EVAL", source, 2, *keys, *args)  # type: ignore[no-untyped-call]
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and wait until it has ended."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _pairs(flat: list[bytes]) -> dict[str, bytes]:

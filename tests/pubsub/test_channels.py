@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from covet.pubsub import ChannelError, MessageTooLarge, SlowReader, channel
 from covet.pubsub.base import Broker, FanOut, Inbox, check_topic
 from covet.pubsub.memory import MemoryBroker
+from covet.pubsub.redis import RedisBroker
+from covet.redis import RedisPools
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -85,6 +88,30 @@ async def test_a_cancelled_listener_is_forgotten_by_the_broker() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
     assert broker._fan_out.topics == ()
+
+
+async def test_who_gave_up_before_it_listened_leaves_no_subscription(pools: RedisPools) -> None:
+    class Unconfirmed(RedisBroker):
+        def _take(self, message: dict[str, Any], start: int) -> None:
+            """Hear of no confirmation."""
+
+    broker = Unconfirmed(pools, "default", prefix=f"covet-test-{secrets.token_hex(6)}")
+    topic = broker._key("news")
+    subscribing = asyncio.create_task(broker.subscribe("news", Inbox("news", 1, "drop_oldest")))
+    async with asyncio.timeout(60):
+        while await _listeners(broker, topic) == 0:
+            await asyncio.sleep(0.005)
+
+        subscribing.cancel()
+
+        while await _listeners(broker, topic) != 0:
+            await asyncio.sleep(0.005)
+    await broker.close()
+
+
+async def _listeners(broker: RedisBroker, topic: bytes) -> int:
+    ((_, count),) = await broker._client.pubsub_numsub(topic)
+    return int(count)
 
 
 async def test_closing_the_broker_ends_its_listeners(broker: Broker) -> None:

@@ -10,8 +10,9 @@ import pytest
 from covet.exceptions import NotLoaded
 from covet.pubsub import ChannelError, PresenceChange, channel
 from covet.pubsub.base import Broker
-from covet.pubsub.redis import RedisBroker
-from covet.redis import RedisPools
+from covet.pubsub.memory import MemoryBroker
+from covet.pubsub.redis import _ENTER, _LEAVE, RedisBroker
+from covet.redis import RedisPools, RedisUnavailable
 
 
 class Somebody:
@@ -96,7 +97,11 @@ async def test_members_of_a_dead_process_are_gone_after_their_time(
 ) -> None:
     dead = RedisBroker(pools, "default", prefix=redis_broker._prefix)
     await dead.enter("room", "reference", b'{"key":"ann","reference":"reference","meta":{}}')
-    for task in dead._tasks:  # what dying looks like from outside: nothing is renewed, nothing is said
+    for task in (
+        dead._reader,
+        dead._renewer,
+    ):  # what dying looks like from outside: nothing is renewed, nothing is said
+        assert task is not None
         task.cancel()
     watcher = channel("room", broker=redis_broker)
     changes = watcher.presence.changes()
@@ -128,6 +133,81 @@ async def test_living_members_are_renewed_beyond_their_time(redis_broker: RedisB
 
     assert later.keys() == first.keys()
     assert all(later[reference] > first[reference] for reference in first)
+
+
+class Unheard(MemoryBroker):
+    """Carries nothing."""
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        raise RedisUnavailable("redis://nowhere", "it is gone")
+
+
+async def test_who_could_not_be_announced_is_not_present() -> None:
+    broker = Unheard()
+
+    with pytest.raises(RedisUnavailable):
+        async with channel("room", presence="ann", broker=broker):
+            pass
+
+    assert (await broker.roll("room")).present == {}
+
+
+class Overtaken(RedisBroker):
+    """Whose renewal of a member is on its way while the member leaves."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.is_renewing = False
+        self.was_put_back = asyncio.Event()
+
+    async def _script(self, source: str, topic: str, *args: str | bytes | int) -> Any:
+        if source == _ENTER and self.is_renewing:
+            self.is_renewing = False
+            await self.leave(topic, str(args[1]))
+            found = await super()._script(source, topic, *args)
+            self.was_put_back.set()
+            return found
+        return await super()._script(source, topic, *args)
+
+
+async def test_who_leaves_while_being_renewed_has_left(redis_broker: RedisBroker, pools: RedisPools) -> None:
+    broker = Overtaken(pools, "default", prefix=redis_broker._prefix, ttl_s=0.3)
+    await broker.enter("room", "reference", b'{"key":"ann","reference":"reference","meta":{}}')
+    broker.is_renewing = True
+
+    async with asyncio.timeout(60):
+        await broker.was_put_back.wait()
+        # Not because the time of who was put back is over.
+        members = f"{broker._prefix}:presence:{{room}}:who"
+        await redis_broker._client.persist(members)
+        while await redis_broker._client.exists(members):
+            await asyncio.sleep(0.005)
+    await broker.close()
+
+
+async def test_the_end_of_a_broker_renews_nobody_who_has_left(redis_broker: RedisBroker, pools: RedisPools) -> None:
+    order: list[str] = []
+    is_renewing = asyncio.Event()
+
+    class Slow(RedisBroker):
+        async def _script(self, source: str, topic: str, *args: str | bytes | int) -> Any:
+            if source == _ENTER and self._members:
+                is_renewing.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    order.append("renewed no more")
+            if source == _LEAVE:
+                order.append("left")
+            return await super()._script(source, topic, *args)
+
+    broker = Slow(pools, "default", prefix=redis_broker._prefix, ttl_s=0.03)
+    await broker.enter("room", "reference", b'{"key":"ann","reference":"reference","meta":{}}')
+    await is_renewing.wait()
+
+    await broker.close()
+
+    assert order == ["renewed no more", "left"]
 
 
 async def _deadlines(broker: RedisBroker) -> dict[bytes, dict[bytes, float]]:
