@@ -105,7 +105,7 @@ class NotLoaded(CovetError):
 
 
 class QueryNotAwaited(CovetError, TypeError):
-    """A queryset was iterated, measured or tested before it was awaited."""
+    """A queryset was iterated, measured or tested before it was awaited, or a manager was taken for its rows."""
 
 
 class PermissionDenied(CovetError):

@@ -62,6 +62,11 @@ def _of_item() -> re.Pattern[str]:
     return re.compile(r"'\w*Response' object does not support item assignment")
 
 
+@cache
+def _is_manager() -> re.Pattern[str]:
+    return re.compile(r"object \w*Manager\w* can't be used in 'await' expression")
+
+
 def explain(error: BaseException) -> None:
     """Add to an error what to write instead: an argument by another name, an import, an ``await`` too few."""
     from covet.porting.twins import explain_twin  # only a mistake needs it
@@ -88,6 +93,10 @@ def _explain_use(error: BaseException) -> None:
     if "'coroutine'" in text:
         name = getattr(getattr(error, "obj", None), "__qualname__", None)
         error.add_note(f"{f'{name}()' if name else 'A call'} was not awaited: write await before it.")
+    elif _is_manager().fullmatch(text):
+        error.add_note(
+            "A manager is not awaited by itself: write await Article.objects.all(), or another of its methods."
+        )
     elif text.endswith("can't be used in 'await' expression"):
         error.add_note("What stands behind await is a value already: take the await away.")
     elif text == "'bool' object is not callable":

@@ -193,7 +193,9 @@ class TestResponse(httpx.Response):
     """
 
     __test__ = False
+    body = Absent("body", "response.content, or response.text", "An answer")
     data = Absent("data", "response.json()", "An answer")
+    status = Absent("status", "response.status_code", "An answer")
     rendered: list[tuple[str, dict[str, Any]]]
     exceptions: list[Exception]
     route: CompiledRoute | None = None

@@ -107,3 +107,7 @@ async def test_words_of_rest_frameworks_client_are_told_what_to_write(applicatio
             client.credentials(HTTP_AUTHORIZATION="Bearer x")
         with pytest.raises(AttributeError, match=r"An answer has no attribute 'data'. Write response\.json\(\)\."):
             answer.data
+        with pytest.raises(AttributeError, match=r"An answer has no attribute 'status'. Write response\.status_code\."):
+            answer.status
+        with pytest.raises(AttributeError, match=r"Write response\.content, or response\.text\."):
+            answer.body

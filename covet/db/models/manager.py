@@ -18,6 +18,7 @@ from typing_extensions import TypeVar
 
 from covet.db.models.query.plan import Query
 from covet.db.models.query.queryset import QuerySet
+from covet.exceptions import QueryNotAwaited
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -139,6 +140,37 @@ class BaseManager(Generic[M]):
     def check(self, **kwargs: Any) -> list[Any]:
         """Return what is wrong with the manager; override it to add checks."""
         return []
+
+    if not TYPE_CHECKING:
+        # Checkers refuse these anyway. A manager is always true, as in Django: ``manager or Article.objects`` chooses one.
+
+        def __iter__(self):
+            raise self._unfit("iterated", "'for row in await {0}.all()' or 'async for row in {0}.all()'")
+
+        def __aiter__(self):
+            raise self._unfit("iterated", "'async for row in {0}.all()'")
+
+        def __len__(self):
+            raise self._unfit("measured", "'await {0}.count()', or 'len(await {0}.all())' if the rows are needed too")
+
+        def __contains__(self, item):
+            raise self._unfit("searched", "'await {0}.contains(row)'")
+
+        def __getitem__(self, item):
+            if isinstance(item, slice):
+                raise self._unfit("sliced", "'await {0}.all()[2:7]', in an order of order_by(…)")
+            raise self._unfit("indexed", "'await {0}.all()[3]', in an order of order_by(…), or 'await {0}.get(pk=…)'")
+
+        def __bool__(self):
+            return True
+
+    def _spoken(self) -> str:
+        """Return how code writes this manager."""
+        return self.name or "objects" if self.model is None else f"{self.model.__name__}.{self.name}"
+
+    def _unfit(self, what: str, instead: str) -> QueryNotAwaited:
+        name = self._spoken()
+        return QueryNotAwaited(f"{name} is a manager, which cannot be {what}. Write {instead.format(name)}.")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and self.__dict__ == other.__dict__

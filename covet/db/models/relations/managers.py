@@ -97,6 +97,9 @@ class BoundManager:
         if cache is not None:
             cache.pop(self.accessor, None)
 
+    def _spoken(self) -> str:
+        return f"{self.instance._meta.model_name}.{self.accessor}"
+
     def _write_alias(self) -> str:
         return self._db or router.db_for_write(self.model, instance=self.instance)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import pickle
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from covet.db.database import Database
 from covet.db.models import Count, F, Q
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError, QueryNotAwaited
+from covet.http.foreign import explain
 from tests._apps.blog.models import Article, Author, Comment, Tag
 
 pytestmark = pytest.mark.usefixtures("blog")
@@ -275,6 +277,42 @@ async def test_an_unawaited_queryset_says_what_to_write() -> None:
     with pytest.raises(QueryNotAwaited, match="pickle"):
         pickle.dumps(rows)
     assert repr(rows) == "<ArticleQuerySet Article (not evaluated)>"
+
+
+async def _walk(rows: Any) -> None:
+    async for _ in rows:
+        pass
+
+
+@pytest.mark.row("contract.not_awaited")
+async def test_a_manager_that_is_taken_for_its_rows_says_what_to_write(blog: Any) -> None:
+    ann = await Author.objects.create(name="Ann")
+    managers: list[tuple[Any, str]] = [(Article.objects, "Article.objects"), (ann.articles, "author.articles")]
+
+    for manager, name in managers:
+        start = f"^{re.escape(name)} is a manager, which cannot be "
+        one = re.escape(name)
+        with pytest.raises(
+            QueryNotAwaited, match=rf"{start}iterated\. Write 'for row in await {one}\.all\(\)' or 'async for"
+        ):
+            list(manager)
+        with pytest.raises(QueryNotAwaited, match=rf"{start}iterated\. Write 'async for row in {one}\.all\(\)'\.$"):
+            await _walk(manager)
+        with pytest.raises(QueryNotAwaited, match=rf"{start}measured\. Write 'await {one}\.count\(\)', or 'len\(await"):
+            len(manager)
+        with pytest.raises(QueryNotAwaited, match=rf"{start}searched\. Write 'await {one}\.contains\(row\)'"):
+            ann in manager  # noqa: B015 - the operator is what is tested
+        with pytest.raises(QueryNotAwaited, match=rf"{start}indexed\. Write 'await {one}\.all\(\)\[3\]'"):
+            manager[0]
+        with pytest.raises(QueryNotAwaited, match=rf"{start}sliced\. Write 'await {one}\.all\(\)\[2:7\]'"):
+            manager[:5]
+        assert manager, "As in Django, a manager is always true: 'manager or Article.objects' chooses one."
+        with pytest.raises(TypeError) as caught:
+            await manager
+        explain(caught.value)
+        assert caught.value.__notes__ == [
+            "A manager is not awaited by itself: write await Article.objects.all(), or another of its methods."
+        ]
 
 
 @pytest.mark.row("contract.index")
