@@ -28,7 +28,16 @@ async def ask_by_its_own_budget(request: Request, count: int) -> Response:
     return await ask(request, count)
 
 
-ROUTES = [path("ask/<int:count>", ask), path("own/<int:count>", ask_by_its_own_budget)]
+async def ask_at_once(request: Request, count: int) -> Response:
+    await asyncio.gather(*(connections["default"].fetch("SELECT 1") for _ in range(count)))
+    return Response("ok")
+
+
+ROUTES = [
+    path("at-once/<int:count>", ask_at_once),
+    path("ask/<int:count>", ask),
+    path("own/<int:count>", ask_by_its_own_budget),
+]
 
 
 @pytest.fixture
@@ -56,6 +65,13 @@ async def test_a_request_over_its_budget_is_told_with_the_line_that_asks(
     line = ask.__code__.co_firstlineno + 2
     assert "GET /ask/3 ran 3 statements, and its budget is 2" in record.getMessage()
     assert f"3 at {__file__}:{line}" in record.getMessage()
+
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "covet.db.budget"):
+        assert (await client.get("/at-once/3")).text == "ok"
+    (record,) = told()
+    line = ask_at_once.__code__.co_firstlineno + 1
+    assert f"3 at {__file__}:{line} (" in record.getMessage()
 
 
 @pytest.mark.row("guards.budget")

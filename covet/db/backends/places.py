@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import re
 import sys
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +42,9 @@ def _kind(filename: str) -> str:
 def place_of_caller(depth: int = 1) -> str:
     """Return ``file:line`` of the nearest caller outside of ``covet``: what an error names as the place.
 
-    Where only other rooms of ours are on the way, such as a middleware that loads a session, the nearest of them is named. A task that runs nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, is named instead.
+    Where only other rooms of ours are on the way, such as a middleware that loads a session, the nearest of them is named. Of a task that runs
+    nothing but a call of ours, as ``gather(Article.objects.count())`` makes them, it is the line that waits for it, with the call, and the task's
+    name where it was given one; the task alone where nobody waits yet.
     """
     frame = sys._getframe(depth)
     file = frame.f_code.co_filename
@@ -76,4 +81,64 @@ def _task_place(frame: FrameType) -> str:
     coroutine: Any = task.get_coro()
     # What must not be taken for a yes, such as ``exists()``, has its coroutine inside.
     coroutine = getattr(coroutine, "_coroutine", coroutine)
-    return f"task '{task.get_name()}' ({getattr(coroutine, '__qualname__', coroutine)})"
+    call = getattr(coroutine, "__qualname__", coroutine)
+    name = f"task '{task.get_name()}' ({call})"
+    place = _awaited_at(task)
+    if place is None:
+        return name
+    # Tasks that nobody named are counted together, by the line.
+    return f"{place} ({call})" if _numbered().fullmatch(task.get_name()) else f"{name}, awaited at {place}"
+
+
+@cache
+def _numbered() -> re.Pattern[str]:
+    return re.compile(r"Task-\d+")
+
+
+def _awaited_at(future: Any, depth: int = 8) -> str | None:
+    """Return the line of the project that waits for a future, through ``gather()``, a ``TaskGroup`` and their like."""
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        for waiter in _waiters(callback):
+            place = _suspended_at(waiter.get_coro()) if isinstance(waiter, asyncio.Task) else None
+            if place is None and depth:
+                place = _awaited_at(waiter, depth - 1)
+            if place is not None:
+                return place
+    return None
+
+
+def _waiters(callback: Any) -> Iterator[Any]:
+    """Yield the futures that a callback of another one is for: asyncio has them as its object, its arguments, or in its closure."""
+    held = [getattr(callback, "__self__", None), *(callback.args if isinstance(callback, partial) else ())]
+    for cell in getattr(callback, "__closure__", None) or ():
+        held.append(cell.cell_contents)
+    for one in held:
+        if isinstance(one, asyncio.Future):
+            yield one
+        elif isinstance(one, asyncio.TaskGroup):
+            yield getattr(one, "_parent_task", None)
+        elif isinstance(one, asyncio.Queue):
+            yield from getattr(one, "_getters", ())
+
+
+def _suspended_at(link: Any) -> str | None:
+    """Return the innermost line of the project at which a coroutine stands still."""
+    place = None
+    for _ in range(200):
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(link, f"{kind}_frame")), None)
+        frame = None if kind is None else getattr(link, f"{kind}_frame")
+        inner = None
+        if frame is not None:
+            inner = getattr(link, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+            if _kind(frame.f_code.co_filename) == "project":
+                place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                if inner is None:
+                    break
+        if inner is None:
+            # What ``__await__`` gives, and what of ours goes on after a first step, does not tell what it goes through.
+            held = [one for one in gc.get_referents(link) if not isinstance(one, type)]
+            inner = next((one for one in held if hasattr(one, "send") or hasattr(one, "ag_frame")), None)
+        link = inner
+        if link is None:
+            break
+    return place

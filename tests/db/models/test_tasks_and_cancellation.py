@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import re
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
 
+from covet.accel import first_step
 from covet.db import transaction
+from covet.db.backends.places import _awaited_at
 from covet.db.database import Database
 from covet.db.errors import IntegrityError, TransactionError, TransactionManagementError
 from covet.db.models import F, signals
@@ -268,8 +273,94 @@ async def test_a_task_that_is_only_a_query_is_named_in_messages(blog: Database) 
         with record_queries() as queries:
             await asyncio.create_task(Author.objects.create(name="x"), name="the import")
             await asyncio.create_task(Author.objects.filter(name="x").exists(), name="the question")
+            line = sys._getframe().f_lineno - 1
+            ahead = asyncio.create_task(Author.objects.filter(name="x").exists(), name="ahead")
+            done = asyncio.Event()
+            ahead.add_done_callback(lambda _: done.set())
+            await done.wait()
     assert queries[0].where.startswith("task 'the import' (")
-    assert queries[1].where == "task 'the question' (Fetch.exists)"
+    assert queries[1].where == f"task 'the question' (Fetch.exists), awaited at {__file__}:{line}"
+    assert queries[2].where == "task 'ahead' (Fetch.exists)"
+
+
+async def _in_one() -> Any:
+    return await asyncio.gather(Author.objects.count(), Author.objects.filter(name="x").exists())
+
+
+async def _in_a_wait() -> Any:
+    async with asyncio.timeout(30):
+        return await asyncio.wait_for(asyncio.gather(Author.objects.count(), asyncio.shield(_first_of_all())), 30)
+
+
+async def _first_of_all() -> Any:
+    return await asyncio.gather(Author.objects.count())
+
+
+async def _in_a_group() -> Any:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Author.objects.count())
+
+
+async def _as_they_end() -> Any:
+    for one in asyncio.as_completed([Author.objects.count()]):
+        await one
+
+
+async def _rows() -> Any:
+    yield await asyncio.gather(Author.objects.count())
+
+
+class _Wrapped:
+    def __await__(self) -> Any:
+        return _in_one().__await__()
+
+
+async def _in_an_object() -> Any:
+    await _Wrapped()
+
+
+async def _in_a_generator() -> Any:
+    async for _ in _rows():
+        pass
+
+
+async def _after_a_first_step() -> Any:
+    """As a view is run that waits."""
+    await first_step(_in_one())
+
+
+@pytest.mark.parametrize(
+    ("ask", "functions"),
+    [
+        (_in_one, [_in_one]),
+        (_in_a_wait, [_in_a_wait, _first_of_all]),
+        (_in_a_group, [_in_a_group]),
+        (_as_they_end, [_as_they_end]),
+        (_in_an_object, [_in_one]),
+        (_in_a_generator, [_rows]),
+        (_after_a_first_step, [_in_one]),
+    ],
+)
+async def test_the_line_that_waits_for_bare_queries_is_named(blog: Database, ask: Any, functions: list[Any]) -> None:
+    lines = {number for one in functions for _, _, number in one.__code__.co_lines() if number is not None}
+    with record_queries() as queries:
+        await ask()
+
+    for query in queries:
+        place, _, call = query.where.partition(" ")
+        file, _, line = place.rpartition(":")
+        assert file == __file__ and int(line) in lines and re.fullmatch(r"\(.*(count|exists)\)", call)
+    assert len({query.where.partition(" ")[0] for query in queries}) == len(functions)
+
+
+async def test_tasks_that_wait_for_each_other_are_named_by_themselves() -> None:
+    """Where a callback leads round in a circle, or to nothing, there is no line."""
+    one, other = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
+    one.add_done_callback(functools.partial(other.set_result))
+    one.add_done_callback(other.cancel)
+    other.add_done_callback(one.cancel)
+
+    assert _awaited_at(one) is None
 
 
 @pytest.mark.row("relations.batches")
