@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import secrets
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from covet.concurrency import to_thread
 from covet.conf import settings
@@ -23,6 +26,15 @@ __all__ = ["FileSystemStorage"]
 _OF_SETTINGS = -1
 
 
+class _Writing(Struct):
+    """A file that is being written: its name, where it will be, and where it is until it is whole."""
+
+    name: str
+    path: str
+    written: str
+    file: IO[bytes]
+
+
 class FileSystemStorage(BaseStorage):
     """Keeps files in a folder, by default ``MEDIA_ROOT``.
 
@@ -30,7 +42,7 @@ class FileSystemStorage(BaseStorage):
         location: The folder.
         base_url: The address of the folder for browsers, by default ``MEDIA_URL``.
         file_permissions: The mode of new files, by default ``FILE_UPLOAD_PERMISSIONS``; ``None`` leaves it to the system.
-        allow_overwrite: Replace a file of the same name, in place of taking another name.
+        allow_overwrite: Replace a file of the same name, as soon as the new one is whole, in place of taking another name.
         directory_permissions: The mode of new folders, by default ``FILE_UPLOAD_DIRECTORY_PERMISSIONS``.
     """
 
@@ -123,34 +135,36 @@ class FileSystemStorage(BaseStorage):
     async def save(self, name: str, content: Any, max_length: int | None = None) -> str:
         """Keep the content and return its name; one that is taken gets a random part.
 
-        A file that could not be written to its end is removed again.
+        A file that could not be written to its end is removed again; one that it was to replace stays as it was. Whoever reads
+        meanwhile finds the old content or the new one, never a part.
         """
         name = self.generate_filename(name)
-        taken, file = await to_thread(self._create, name, max_length)
+        writing = await to_thread(self._begin, name, max_length)
         is_whole = False
         try:
             async for chunk in chunks_of(content):
-                await to_thread(file.write, chunk)
+                await to_thread(writing.file.write, chunk)
             is_whole = True
         finally:
-            await asyncio.shield(to_thread(self._finish, file, self.path(taken), is_whole))
-        return taken
+            await asyncio.shield(to_thread(self._finish, writing, is_whole))
+        return writing.name
 
-    def _create(self, name: str, max_length: int | None) -> tuple[str, IO[bytes]]:
+    def _begin(self, name: str, max_length: int | None) -> _Writing:
         attempt = 0
         while True:
             tried = self.get_available_name(name, max_length, attempt)
-            path = self.path(tried)
+            path = written = self.path(tried)
             self._make_folders(os.path.dirname(path))
+            if self.allow_overwrite:
+                written = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.part")
             # O_EXCL: of two that save the same name at once, one gets another name.
-            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-            flags |= os.O_TRUNC if self.allow_overwrite else os.O_EXCL
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
             try:
-                descriptor = os.open(path, flags, 0o666)
+                descriptor = os.open(written, flags, 0o666)
             except FileExistsError:
                 attempt += 1
                 continue
-            return tried, os.fdopen(descriptor, "wb")
+            return _Writing(tried, path, written, os.fdopen(descriptor, "wb"))
 
     def _make_folders(self, folder: str) -> None:
         if os.path.isdir(folder):
@@ -164,12 +178,20 @@ class FileSystemStorage(BaseStorage):
         if self.directory_permissions is not None:
             os.chmod(folder, self.directory_permissions)
 
-    def _finish(self, file: IO[bytes], path: str, is_whole: bool) -> None:
-        file.close()
-        if not is_whole:
-            os.unlink(path)
-        elif self.file_permissions is not None:
-            os.chmod(path, self.file_permissions)
+    def _finish(self, writing: _Writing, is_whole: bool) -> None:
+        is_kept = False
+        try:
+            # Where the disk is full, a small file is told so only here.
+            writing.file.close()
+            if is_whole:
+                if self.file_permissions is not None:
+                    os.chmod(writing.written, self.file_permissions)
+                if writing.written != writing.path:
+                    os.replace(writing.written, writing.path)
+                is_kept = True
+        finally:
+            if not is_kept:
+                os.unlink(writing.written)
 
     async def open(self, name: str, mode: str = "rb") -> File:
         """Return the file, open.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from covet import timezone
@@ -13,6 +13,8 @@ from covet.files.names import check_name
 from covet.files.storage import BaseStorage
 
 __all__ = ["InMemoryStorage"]
+
+T = TypeVar("T")
 
 
 class InMemoryStorage(BaseStorage):
@@ -55,22 +57,24 @@ class InMemoryStorage(BaseStorage):
         """
         if mode != "rb":
             raise ValueError(f"InMemoryStorage opens files with mode 'rb' alone, not {mode!r}: save() writes them.")
-        try:
-            return File(io.BytesIO(self.files[check_name(name)]), name)
-        except KeyError:
-            raise FileNotFoundError(f"There is no file '{name}' in this storage.") from None
+        return File(io.BytesIO(self._of(self.files, name)), name)
 
     async def delete(self, name: str) -> None:
         """Remove the file; nothing happens when there is none."""
         self.files.pop(check_name(name), None)
+        self._saved.pop(check_name(name), None)
 
     async def exists(self, name: str) -> bool:
         """Return whether there is such a file."""
         return check_name(name) in self.files
 
     async def size(self, name: str) -> int:
-        """Return the file's length in bytes."""
-        return len(self.files[check_name(name)])
+        """Return the file's length in bytes.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        return len(self._of(self.files, name))
 
     async def listdir(self, path: str = "") -> tuple[list[str], list[str]]:
         """Return the names of the folders and files in a folder of the storage."""
@@ -80,5 +84,16 @@ class InMemoryStorage(BaseStorage):
         return sorted(folders), sorted(name for name in below if "/" not in name)
 
     async def get_modified_time(self, name: str) -> datetime.datetime:
-        """Return when the file was saved."""
-        return self._saved[check_name(name)]
+        """Return when the file was saved.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        return self._of(self._saved, name)
+
+    @staticmethod
+    def _of(kept: dict[str, T], name: str) -> T:
+        try:
+            return kept[check_name(name)]
+        except KeyError:
+            raise FileNotFoundError(f"There is no file '{name}' in this storage.") from None

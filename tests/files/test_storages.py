@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +160,62 @@ async def test_a_folder_is_listed_and_files_replaced_where_wanted(tmp_path):
     assert await storage.listdir() == (["d"], [])
     assert await storage.listdir("d") == ([], ["a.txt"])
     assert (await storage.get_modified_time("d/a.txt")).tzinfo is not None
+
+
+class Broken:
+    """A file that cannot be read to its end."""
+
+    name = "a.txt"
+
+    def __init__(self) -> None:
+        self.left = [b"new"]
+
+    def read(self, size: int = -1) -> bytes:
+        if not self.left:
+            raise OSError("the client has gone")
+        return self.left.pop()
+
+
+async def test_what_could_not_be_written_whole_replaces_nothing(tmp_path):
+    storage = FileSystemStorage(tmp_path, allow_overwrite=True, file_permissions=0o600)
+    await storage.save("a.txt", b"old")
+
+    with pytest.raises(OSError, match="the client has gone"):
+        await storage.save("a.txt", Broken())
+
+    assert await content_of(storage, "a.txt") == b"old"
+    assert await storage.listdir() == ([], ["a.txt"])
+
+
+FULL = """
+import asyncio, os, resource, sys
+from covet.files import FileSystemStorage
+
+# A disk that takes a byte: what is written waits in the file's buffer, and is refused when it is closed.
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+try:
+    asyncio.run(FileSystemStorage(sys.argv[1], file_permissions=0o600, directory_permissions=None).save("a.txt", b"long"))
+except OSError as error:
+    print(error.strerror, os.listdir(sys.argv[1]))
+finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+"""
+
+
+def test_a_disk_that_is_full_when_the_file_is_closed_keeps_nothing(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert done.stdout == f"{os.strerror(errno.EFBIG)} []\n"
+
+
+async def test_a_file_that_is_not_there_is_told_by_each_storage(tmp_path):
+    for storage in (FileSystemStorage(tmp_path), InMemoryStorage()):
+        await storage.save("a.txt", b"x")
+        await storage.delete("a.txt")
+        for ask in (storage.open, storage.size, storage.get_modified_time):
+            with pytest.raises(FileNotFoundError):
+                await ask("a.txt")
 
 
 async def test_the_settings_name_the_storages(tmp_path):
