@@ -95,6 +95,8 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         connection, self._connection = self._connection, None
+        # Whoever waits for a message, in another task, is told that there will be none.
+        self._wake.set()
         connection.raw.remove_termination_listener(self._lost)
         if connection.is_closed:
             return

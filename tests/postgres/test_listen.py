@@ -9,7 +9,7 @@ import pytest
 
 from covet.db import transaction
 from covet.db.errors import ConnectionLost, NotSupportedError, OperationalError
-from covet.postgres.listen import listen, notify
+from covet.postgres.listen import Listener, listen, notify
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -37,6 +37,19 @@ async def test_messages_arrive_with_the_commit(pg: Database) -> None:
     ]
     assert [note async for note in notes] == []
     assert await pg.fetch(LISTENERS) == []
+
+
+@pytest.mark.row("postgres.listen", on="postgresql")
+async def test_who_waits_in_another_task_is_done_at_the_end_of_the_block(pg: Database) -> None:
+    async def read(notes: Listener) -> list[str]:
+        return [note.payload async for note in notes]
+
+    async with listen("orders") as notes:
+        reading = asyncio.create_task(read(notes))
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(60):
+        assert await reading == []
 
 
 @pytest.mark.row("postgres.listen", on="postgresql")
