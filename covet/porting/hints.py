@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _FOREIGN: Final = frozenset(
     {
         "asgiref",
         "django",
+        "factory",
         "fastapi",
         "litestar",
         "ninja",
@@ -46,6 +48,7 @@ _ROOMS: Final = (
     "covet.shortcuts",
     "covet.exceptions",
 )
+_INSTALLED: Final = f"{os.sep}site-packages{os.sep}"
 _LONGEST_IMPORT: Final = 40  # lines
 
 _OTHER_WORDS: Final = {
@@ -204,6 +207,7 @@ _OTHER_WORDS: Final = {
     "django.views.generic.UpdateView": "a view with await request.form(), and a covet.rest.Schema that checks it",
     "django.views.i18n": "covet.views.i18n.set_language, and no catalogue for scripts yet",
     "django.views.static.serve": "covet.http.FileResponse",
+    "factory.django": "covet.test.factories.Factory, whose rows are awaited",
     "pytz": "zoneinfo.ZoneInfo, and covet.timezone",
     **API_WORDS,
     **MODEL_WORDS,
@@ -269,7 +273,7 @@ def use_hint(error: BaseException) -> str:
     """Return the same for a name that a module of Covet has not, ``models.NullBooleanField``, or an argument by another name."""
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and isinstance(error.name, str):
         module = error.obj.__name__
-        return path_hint(f"{module}.{error.name}") if module.partition(".")[0] == "covet" else ""
+        return path_hint(f"{module}.{error.name}") if module.partition(".")[0] in ("covet", "factory") else ""
     if isinstance(error, AttributeError) and isinstance(error.obj, type) and error.name == "as_view":
         is_ours = any(base.__module__.startswith("covet.rest.") for base in error.obj.__mro__)
         return " A router mounts it: api.register('articles', Articles)." if is_ours else ""
@@ -403,16 +407,19 @@ def _is_here(path: str) -> bool:
 
 
 def _wanted(error: ImportError) -> Iterator[str]:
-    """The dotted names that the failed statement of the project's own code asks for."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename.startswith((_ROOT, "<")) or "importlib" in frame.filename or frame.lineno is None:
-            continue
-        statement = _statement(frame.filename, frame.lineno)
+    """The dotted names that the failed statement asks for: that of the project's own code, then one of an installed package."""
+    places = [
+        (frame.filename, frame.lineno)
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+        if not frame.filename.startswith((_ROOT, "<")) and "importlib" not in frame.filename
+    ]
+    for installed in (False, True):
+        found = next((one for one in places if (_INSTALLED in one[0]) is installed and one[1] is not None), None)
+        statement = _statement(found[0], found[1] or 0) if found else None
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom) and statement.level == 0 and statement.module:
             yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
-        return
 
 
 def _statement(file: str, number: int) -> ast.stmt | None:

@@ -75,8 +75,24 @@ class _PlanBuilder(builder.StepBuilder):
         return _PlanBuilder(factory_meta, extras, self.strategy, self.plan)
 
 
+_ELSEWHERE = {
+    "database": "Write using = '…'.",
+    "django_get_or_create": "Write get_or_create = ('name', …).",
+    "skip_postgeneration_save": "Leave it out: no row is saved again after its hooks.",
+    "sqlalchemy_get_or_create": "Write get_or_create = ('name', …).",
+}
+"""Options that the factories of other frameworks have."""
+
+
 class _Options(FactoryOptions):
     """``class Meta`` of a factory: factory-boy's options, ``using`` and ``get_or_create``."""
+
+    def _fill_from_meta(self, meta: Any, base_meta: Any) -> None:
+        factory: Any = self.factory
+        for name, words in _ELSEWHERE.items():
+            if name in vars(meta or object):
+                raise TypeError(f"'class Meta' of {factory.__qualname__} has no option '{name}'. {words}")
+        super()._fill_from_meta(meta, base_meta)
 
     def _build_default_options(self) -> list[Any]:
         return [

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import factory
 import pytest
 
 import covet
@@ -224,6 +225,27 @@ def test_arguments_of_djangos_client_are_told(use: Callable[[AsyncClient], Any],
         use(AsyncClient(None))
 
     assert use_hint(caught.value) == says
+
+
+def test_factory_boys_factory_for_django_is_told_and_not_what_it_imports_itself(tmp_path: Path) -> None:
+    says = " Instead of factory.django there is: covet.test.factories.Factory, whose rows are awaited."
+
+    assert import_hint(failure("from factory.django import DjangoModelFactory", tmp_path)) == says
+    with pytest.raises(AttributeError) as caught:
+        factory.django.DjangoModelFactory
+    assert use_hint(caught.value) == says
+
+
+def test_what_an_installed_package_wants_of_django_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the line of the project itself says nothing."""
+    package = tmp_path / "site-packages" / "hinted_package.py"
+    package.parent.mkdir()
+    package.write_text("from django.db import models\n")
+    monkeypatch.syspath_prepend(package.parent)
+
+    told = import_hint(failure("import hinted_package", tmp_path))
+
+    assert told == " What Django has as django.db.models is here: from covet.db import models"
 
 
 def test_other_errors_have_no_hint() -> None:

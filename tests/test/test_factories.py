@@ -252,3 +252,22 @@ async def test_rows_are_written_in_the_transaction_that_is_open(site: str) -> No
             raise LookupError
     assert (await Group.objects.count(), await Permission.objects.count()) == (0, before)
     assert await ContentType.objects.count() == kinds
+
+
+@pytest.mark.row("factories")
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("django_get_or_create", ("name",), r"Write get_or_create = \('name', …\)\."),
+        ("sqlalchemy_get_or_create", ("name",), r"Write get_or_create = \('name', …\)\."),
+        ("database", "other", r"Write using = '…'\."),
+        ("skip_postgeneration_save", True, r"Leave it out: no row is saved again after its hooks\."),
+    ],
+)
+def test_options_of_other_frameworks_factories_are_told_what_to_write(name: str, value: Any, says: str) -> None:
+    from covet.test.factories import Factory
+
+    with pytest.raises(TypeError, match=rf"'class Meta' of GroupFactory has no option '{name}'\. {says}"):
+        type("GroupFactory", (Factory,), {"Meta": type("Meta", (), {"model": dict, name: value})})
+    with pytest.raises(TypeError, match="unknown attribute"):
+        type("GroupFactory", (Factory,), {"Meta": type("Meta", (), {"model": dict, "misspelt": value})})
