@@ -213,13 +213,19 @@ def time_between(earlier: dt.datetime, later: dt.datetime, *, parts: int = 2) ->
 
     The years and months are those of the calendar. A moment that is not earlier gives ``"0 minutes"``.
     """
-    if later <= earlier:
+    # As UTC: two moments of one zone are compared by what its clock shows, and that shows an hour twice a year.
+    passed = later.astimezone(dt.UTC) - earlier.astimezone(dt.UTC)
+    if passed <= dt.timedelta():
         return _count("minute", 0)
     later = later.astimezone(earlier.tzinfo)
     months = (later.year - earlier.year) * 12 + later.month - earlier.month
     if (later.day, later.time()) < (earlier.day, earlier.time()):
         months -= 1
-    rest = later - _months_after(earlier, months)
+    if months < 0:
+        # The clock was put back in between, and shows an earlier time.
+        months, rest = 0, passed
+    else:
+        rest = later - _months_after(earlier, months)
     years, months = divmod(months, 12)
     weeks, days = divmod(rest.days, 7)
     hours, seconds = divmod(rest.seconds, 3600)

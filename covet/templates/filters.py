@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Sized
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, Final
 
 from markupsafe import Markup, escape
@@ -21,6 +21,7 @@ __all__ = ["FILTERS", "json_text"]
 _ELLIPSIS: Final = "…"
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 _BLANK_LINES: Final = re.compile(r"\n{2,}")
+_LONGEST_NUMBER: Final = 200
 _UNSAFE_IN_SCRIPTS: Final = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 
 
@@ -120,16 +121,26 @@ def truncatewords(value: Any, count: int) -> str:
 
 
 def floatformat(value: Any, places: int = -1) -> str:
-    """Return a number rounded to ``places`` after the point; with a negative count, whole numbers get none."""
+    """Return a number rounded to ``places`` after the point; with a negative count, whole numbers get none.
+
+    What is no number is nothing. A number of more than 200 digits is returned as it is: ``"1e9999999"`` is short, and written out
+    it would fill the page and the memory.
+    """
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return ""
     if not number.is_finite():
         return str(value)
+    _, digits, exponent = number.as_tuple()
+    length = len(digits) + abs(int(exponent))
+    if length > _LONGEST_NUMBER:
+        return str(value)
     if places < 0 and number == number.to_integral_value():
         return f"{number:.0f}"
-    rounded = number.quantize(Decimal(1).scaleb(-abs(places)), ROUND_HALF_UP)
+    rounded = number.quantize(
+        Decimal(1).scaleb(-abs(places)), ROUND_HALF_UP, context=Context(prec=length + abs(places) + 1)
+    )
     return f"{rounded if rounded else abs(rounded):f}"  # no "-0"
 
 

@@ -62,6 +62,9 @@ async def shown(source: str, **context: Any) -> str:
         ("{{ -0.2|floatformat(0) }}", "0"),
         ("{{ 'x'|floatformat }}", ""),
         ("{{ 1e400|floatformat }}", "inf"),
+        ("{{ '12345678901234567890123456789.555'|floatformat(2) }}", "12345678901234567890123456789.56"),
+        ("{{ '12345678901234567890123456789012'|floatformat }}", "12345678901234567890123456789012"),
+        ("{{ '1e9999999'|floatformat }}{{ '-1e-9999999'|floatformat(2) }}", "1e9999999-1e-9999999"),
         ("{{ 1234567.5|intcomma }}", "1,234,567.5"),
         ("{{ 'x'|intcomma }}", "x"),
         ("{{ 21|divisibleby(7) }}", "True"),
@@ -166,6 +169,16 @@ async def _in_other_languages() -> None:
 def test_how_long_ago(earlier: dt.timedelta, text: str) -> None:
     assert timesince(MOMENT - earlier, MOMENT) == text
     assert timeuntil(MOMENT, MOMENT - earlier) == text
+
+
+def test_the_hour_that_a_clock_shows_twice_passes_like_any_other():
+    zone = ZoneInfo("Europe/Berlin")
+    before = dt.datetime(2026, 10, 25, 2, 30, tzinfo=zone)
+    after = dt.datetime(2026, 10, 25, 2, 15, fold=1, tzinfo=zone)
+
+    assert timesince(before, after) == timesince(before.astimezone(dt.UTC), after) == "45 minutes"
+    assert timesince(before, after.astimezone(dt.UTC)) == "45 minutes"
+    assert timesince(after, before) == "0 minutes"
 
 
 def test_how_long_ago_takes_dates_and_naive_times() -> None:
