@@ -133,7 +133,10 @@ class _Adapted(Converter):
 def may_span_segments(regex: str) -> bool:
     """Return whether a regex might match a slash; when in doubt it might, which is slower and never wrong."""
     plain = regex.replace("[^/]", "").replace(r"\.", "").replace(r"\w", "").replace(r"\d", "").replace(r"\-", "")
-    return any(sign in plain for sign in (".", "/", "[^", "\\"))
+    if any(sign in plain for sign in (".", "/", "[^", "\\")):
+        return True
+    # A range may have it between its ends, as in "[!-~]".
+    return any(first <= "/" <= last for first, last in re.findall("(?=(.)-(.))", plain))
 
 
 def register_converter(converter: type[Any], type_name: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from covet.exceptions import ImproperlyConfigured
 from covet.http import Http404, MethodNotAllowed, Request, Response
 from covet.urls import NoReverseMatch, autodiscover, include, path, re_path, register_converter
+from covet.urls.converters import may_span_segments
 from covet.urls.flatten import flatten, regex_of
 from covet.urls.resolver import Resolver
 from tests._calls import profiled
@@ -265,18 +266,27 @@ def test_own_converters_are_asked() -> None:
         register_converter(Hex, "int")
 
 
-def test_a_converter_that_may_span_segments_does() -> None:
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [("testpair", "[a-z]+/[a-z]+"), ("testvisible", "[!-~]+"), ("testsigns", "[a-z+-9]+"), ("testany", ".+")],
+)
+def test_a_converter_that_may_span_segments_does(name: str, expression: str) -> None:
     class Pair:
-        regex = "[a-z]+/[a-z]+"
+        regex = expression
         to_python = staticmethod(str)
         to_url = staticmethod(str)
 
-    register_converter(Pair, "testpair")
+    register_converter(Pair, name)
 
-    assert resolved([path("p/<testpair:names>/end", view)], "/p/a/b/end") == (
-        "p/<testpair:names>/end",
+    assert resolved([path(f"p/<{name}:names>/end", view)], "/p/a/b/end") == (
+        f"p/<{name}:names>/end",
         {"names": "a/b"},
     )
+
+
+def test_a_usual_expression_spans_no_segments() -> None:
+    for regex in ("[0-9]{4}", "[-a-zA-Z0-9_]+", r"[\w-]+", r"\d{4}-\d{2}", "[^/]+", "(?:de|en)-[a-z]+", r"v\d\.[0-9]+"):
+        assert not may_span_segments(regex), regex
 
 
 @pytest.mark.parametrize(
