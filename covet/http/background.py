@@ -10,11 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet.concurrency import is_async, maybe_await, to_thread
+from covet.loading import late_module
 
-__all__ = ["BackgroundTask", "BackgroundTasks", "running"]
+if TYPE_CHECKING:
+    from covet.http import visitor
+else:
+    visitor = late_module(__name__, "covet.http.visitor")
+
+__all__ = ["BackgroundTask", "BackgroundTasks", "running", "task_of"]
 
 logger = logging.getLogger("covet.background")
 
@@ -22,13 +28,15 @@ logger = logging.getLogger("covet.background")
 class BackgroundTask:
     """A function and its arguments, called after the answer; a plain function runs in a thread.
 
+    It runs in the language and the time zone that hold where the task is made, such as in the view.
+
     Args:
         function: Sync or async.
         args: Its arguments.
         kwargs: Its arguments by name.
     """
 
-    __slots__ = ("args", "function", "kwargs")
+    __slots__ = ("args", "function", "kwargs", "visitor")
 
     def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         if not callable(function):
@@ -36,13 +44,15 @@ class BackgroundTask:
         self.function = function
         self.args = args
         self.kwargs = kwargs
+        self.visitor = visitor.Visitor()
 
     async def __call__(self) -> None:
         """Call the function."""
-        if is_async(self.function):
-            await self.function(*self.args, **self.kwargs)
-        else:
-            await maybe_await(await to_thread(self.function, *self.args, **self.kwargs))
+        with self.visitor.speaking():
+            if is_async(self.function):
+                await self.function(*self.args, **self.kwargs)
+            else:
+                await maybe_await(await to_thread(self.function, *self.args, **self.kwargs))
 
     def __repr__(self) -> str:
         return f"BackgroundTask({getattr(self.function, '__qualname__', self.function)!s})"
@@ -69,9 +79,14 @@ class BackgroundTasks:
             await _logged(task)
 
 
+def task_of(task: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a function that was given bare as a task, so that it runs for the visitor for whom it was given."""
+    return task if isinstance(task, (BackgroundTask, BackgroundTasks)) else BackgroundTask(task)
+
+
 async def _logged(task: Callable[[], Any]) -> None:
     try:
-        await (task if isinstance(task, (BackgroundTask, BackgroundTasks)) else BackgroundTask(task))()
+        await task_of(task)()
     except Exception:
         # The answer has gone: a log is the only place left to tell it.
         logger.exception("The background task %r failed", task)

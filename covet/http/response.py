@@ -13,10 +13,14 @@ from covet import json
 from covet.http.cookies import SameSite, build_cookie, signed_cookie_salt
 from covet.http.headers import MutableHeaders, RawHeaders, raw_name, raw_value
 from covet.http.status import BODILESS, STATUSES, no_status
+from covet.loading import late_module
 from covet.problems import PROBLEM_JSON, Problem
 
 if TYPE_CHECKING:
+    from covet.http import background as tasks
     from covet.types import Receive, Scope, Send
+else:
+    tasks = late_module(__name__, "covet.http.background")
 
 __all__ = ["HTMLResponse", "JSONResponse", "ProblemResponse", "RedirectResponse", "Response"]
 
@@ -73,7 +77,7 @@ class Response:
         if status not in STATUSES:
             raise no_status(status)
         self.status = status
-        self.background = background
+        self.background = background if background is None else tasks.task_of(background)
         if media_type is None:
             media_type = self.media_type
         if isinstance(body, str):
@@ -217,7 +221,7 @@ class JSONResponse(Response):
         if status not in STATUSES:
             raise no_status(status)
         self.status = status
-        self.background = background
+        self.background = background if background is None else tasks.task_of(background)
         self.body = json.dumps(value)
         self._headers = None
         self.raw_headers = [JSON_TYPE if media_type is None else (b"content-type", raw_value(media_type))]

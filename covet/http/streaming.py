@@ -32,7 +32,9 @@ from covet.types import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from covet.files import names
+    from covet.http import visitor
 else:
+    visitor = late_module(__name__, "covet.http.visitor")
     names = late_module(__name__, "covet.files.names")
 
 __all__ = ["EventStream", "FileResponse", "ServerEvent", "StreamingResponse", "parse_ranges"]
@@ -45,6 +47,8 @@ LAST_WORDS_S = 1.0
 class StreamingResponse(Response):
     """An answer that is made while it is sent.
 
+    Its pieces are made in the language and the time zone that hold where it is made itself, such as in the view.
+
     Args:
         content: An async or a plain iterable of bytes or texts; a plain one runs in a thread.
         status: The HTTP status.
@@ -52,7 +56,7 @@ class StreamingResponse(Response):
         media_type: The ``Content-Type``.
     """
 
-    __slots__ = ("content",)
+    __slots__ = ("content", "visitor")
     is_streaming: ClassVar[bool] = True
 
     def __init__(
@@ -64,9 +68,15 @@ class StreamingResponse(Response):
     ) -> None:
         super().__init__(b"", status, headers, media_type)
         self.content = content
+        self.visitor = visitor.Visitor()
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send piece by piece, as fast as the client takes them."""
+        # The tasks and threads that make the pieces are begun inside, and copy what holds.
+        with self.visitor.speaking():
+            await self._send(scope, receive, send)
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self.raw_headers})
         if scope["method"] == "HEAD":
             await self.close()

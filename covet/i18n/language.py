@@ -9,7 +9,15 @@ from functools import lru_cache
 
 from covet.conf import settings
 
-__all__ = ["activate", "deactivate", "get_language", "get_supported_language", "override", "parse_accept_language"]
+__all__ = [
+    "activate",
+    "deactivate",
+    "get_chosen_language",
+    "get_language",
+    "get_supported_language",
+    "override",
+    "parse_accept_language",
+]
 
 _language: contextvars.ContextVar[str | None] = contextvars.ContextVar("covet_language", default=None)
 
@@ -17,6 +25,11 @@ _language: contextvars.ContextVar[str | None] = contextvars.ContextVar("covet_la
 def get_language() -> str:
     """Return the code of the current language, such as ``"de"``; LANGUAGE_CODE where none was activated."""
     return _language.get() or settings.LANGUAGE_CODE
+
+
+def get_chosen_language() -> str | None:
+    """Return the code of the language that was activated here; ``None`` where none was."""
+    return _language.get()
 
 
 def activate(language: str) -> None:

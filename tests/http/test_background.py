@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from covet import timezone
 from covet.http import (
     BackgroundTask,
     BackgroundTasks,
@@ -20,6 +21,7 @@ from covet.http import (
     StreamingResponse,
 )
 from covet.http.background import running
+from covet.i18n import language
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -30,6 +32,44 @@ async def finished(done: list[Any] | None = None, count: int = 0) -> None:
         while len(done or ()) < count:
             await asyncio.sleep(0.001)
         await running.drain()
+
+
+def chosen(get_response: Any) -> Any:
+    """A layer that chooses language and time zone for its ``with`` block."""
+
+    async def layer(request: Request) -> Response:
+        with language.override("de"), timezone.override("Asia/Tokyo"):
+            return await get_response(request)  # type: ignore[no-any-return]
+
+    return layer
+
+
+async def test_tasks_run_in_the_language_and_zone_of_the_view(site: Site) -> None:
+    """Async ones and those in threads, however they were given."""
+    done: list[str] = []
+
+    async def note() -> None:
+        done.append(f"{language.get_language()} {timezone.get_current_timezone_name()}")
+
+    def in_thread() -> None:
+        done.append(f"{language.get_language()} {timezone.get_current_timezone_name()}")
+
+    async def view(request: Request) -> Response:
+        request.run_after(note)
+        request.run_after(in_thread)
+        return JSONResponse({}, background=note)
+
+    async def plain(request: Request) -> Response:
+        return Response(b"a", background=in_thread)
+
+    client = await site([path("", view), path("plain", plain)], middleware=[f"{__name__}.chosen"])
+
+    await client.get("/")
+    await finished(done, 3)
+    await client.get("/plain")
+    await finished(done, 4)
+
+    assert done == 4 * ["de Asia/Tokyo"]
 
 
 @pytest.mark.parametrize("kind", ["bytes", "json", "html", "stream"])

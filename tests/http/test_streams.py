@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from covet import timezone
 from covet.http import EventStream, FileResponse, Request, Response, StreamingResponse
 from covet.http.streaming import ServerEvent, guess_media_type
+from covet.i18n import language
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -50,6 +52,44 @@ async def test_an_async_stream_arrives_in_order(site: Site) -> None:
 
     assert response.text == "one,zwei,three"
     assert "content-length" not in response.headers
+
+
+def chosen(get_response: Any) -> Any:
+    """A layer that chooses language and time zone for its ``with`` block."""
+
+    async def layer(request: Request) -> Response:
+        with language.override("de"), timezone.override("Asia/Tokyo"):
+            return await get_response(request)  # type: ignore[no-any-return]
+
+    return layer
+
+
+def held() -> str:
+    """What holds now."""
+    return f"{language.get_language()} {timezone.get_current_timezone_name()};"
+
+
+@pytest.mark.parametrize("kind", ["async", "thread", "events"])
+async def test_pieces_are_made_in_the_language_and_zone_of_the_view(site: Site, kind: str) -> None:
+    """Though the layer that chose them has returned when they are made; each visitor has their own."""
+
+    async def later() -> AsyncIterator[str]:
+        yield held()
+        await asyncio.sleep(0)
+        yield held()
+
+    async def stream(request: Request) -> Response:
+        if kind == "events":
+            return EventStream(later())
+        return StreamingResponse(later() if kind == "async" else (held() for _ in range(2)))
+
+    client = await site([path("s", stream)], middleware=[f"{__name__}.chosen"])
+
+    text = (await client.get("/s")).text
+
+    found = [line.removeprefix("data: ") for line in text.replace("\n\n", "\n").split("\n") if line]
+    assert "".join(found) == 2 * "de Asia/Tokyo;"
+    assert held() == "en UTC;"
 
 
 async def test_a_plain_iterator_runs_in_a_thread_and_is_closed(site: Site) -> None:
