@@ -170,7 +170,10 @@ class CsrfMiddleware:
         referer = request.headers.get("referer")
         if not referer:
             return "there is neither an Origin nor a Referer header."
-        parts = urlsplit(referer)
+        try:
+            parts = urlsplit(referer)
+        except ValueError:
+            return "the Referer header is no address."
         if parts.scheme == "https" and (parts.netloc == request.host or self._is_trusted(f"https://{parts.netloc}")):
             return ""
         return "the Referer header names another site."

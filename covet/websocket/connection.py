@@ -94,7 +94,11 @@ class WebSocket:
         """The path below the application's root, percent-decoded."""
         path: str = self.scope["path"]
         root: str = self.scope.get("root_path", "")
-        return path[len(root) :] if root and path.startswith(root) else path
+        end = len(root)
+        # As of a request: "/app" is not the root of "/apple".
+        if root and path.startswith(root) and path[end : end + 1] in ("", "/"):
+            return path[end:] or "/"
+        return path
 
     @property
     def scheme(self) -> str:

@@ -51,7 +51,10 @@ def is_origin_allowed(origin: str | None, host: str, scheme: str, trusted: Itera
     """
     if origin is None:
         return True
-    parts = urlsplit(origin.lower())
+    try:
+        parts = urlsplit(origin.lower())
+    except ValueError:
+        return False
     if not parts.netloc or parts.scheme not in ("http", "https"):
         return False
     if _with_port(parts.netloc, parts.scheme) == _with_port(host.lower(), scheme):

@@ -506,9 +506,10 @@ async def test_https_without_an_origin_needs_a_referer(site: Site) -> None:
 
     none = await client.post("/save", headers=headers)
     other = await client.post("/save", headers={**headers, "referer": "https://evil.example/"})
+    broken = await client.post("/save", headers={**headers, "referer": "https://[evil.example/"})
     own = await client.post("/save", headers={**headers, "referer": f"https://{host}/form"})
 
-    assert [none.status_code, other.status_code, own.status_code] == [403, 403, 200]
+    assert [none.status_code, other.status_code, broken.status_code, own.status_code] == [403, 403, 403, 200]
 
 
 async def test_an_exempt_view_takes_anything(site: Site) -> None:

@@ -410,9 +410,28 @@ async def test_sending_to_a_client_that_vanished_raises_disconnect(serve: Any) -
         ("null", False),
         ("", False),
         ("javascript:alert(1)", False),
+        ("https://[trusted.test", False),
     ],
 )
 def test_only_this_host_and_trusted_origins_may_open_a_socket(origin: str | None, allowed: bool) -> None:
     trusted = ["https://*.trusted.test", "https://partner.test:8443"]
 
     assert is_origin_allowed(origin, "site.test", "ws", trusted) is allowed
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "below"),
+    [
+        ("", "/chat", "/chat"),
+        ("/app", "/app/chat", "/chat"),
+        ("/app", "/chat", "/chat"),
+        ("/app", "/apple/chat", "/apple/chat"),
+        ("/app", "/app", "/"),
+    ],
+)
+def test_the_path_of_a_socket_begins_below_its_root(root: str, path: str, below: str) -> None:
+    async def nothing(*_: Any) -> Any: ...
+
+    assert (
+        WebSocket({"type": "websocket", "path": path, "root_path": root, "headers": []}, nothing, nothing).path == below
+    )
