@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from covet.limits.algorithms import Algorithm, State, Verdict
 from covet.redis import RedisPools, StoresByUrl, redis_errors
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["MemoryStore", "RedisStore", "Store", "store_of"]
 

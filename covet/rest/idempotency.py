@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -24,9 +24,6 @@ from covet.http.response import Response
 from covet.problems import ProblemError
 from covet.redis import RedisPools, RedisUnavailable, StoresByUrl, redis_errors
 from covet.rest.errors import answer
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["KEY_PATTERN", "IdempotencyStore", "MemoryStore", "RedisStore", "idempotent", "store_of"]
 
@@ -255,13 +252,17 @@ async def _claim(request: Request, given: str, path: str) -> _Claim | Response:
     body = await request.body()
     fingerprint = _hash(request.path, request.query.urlencode(), request.content_type, body)
     pending = _encode(Entry(fingerprint, secrets.token_hex(8)))
-    store = store_of()
+    claim = _Claim(store_of(), key, fingerprint, pending)
     try:
-        known = await store.begin(key, pending, _LOCK_S)
+        known = await claim.store.begin(key, pending, _LOCK_S)
     except RedisUnavailable as error:
         raise ServiceUnavailable("The request cannot be made safe to repeat right now.") from error
+    except asyncio.CancelledError:
+        # The client has gone, and the store may have taken the key all the same: who asks again is not to wait for nobody.
+        await asyncio.shield(claim.release())
+        raise
     if known is None:
-        return _Claim(store, key, fingerprint, pending)
+        return claim
     entry = _decode(known)
     if entry.fingerprint != fingerprint:
         raise UnprocessableContent(

@@ -12,8 +12,10 @@ import pytest
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import Conflict, ServiceUnavailable
+from covet.http.request import Request
+from covet.http.response import Response
 from covet.redis import RedisPools
-from covet.rest import Router, Schema, permissions
+from covet.rest import Router, Schema, idempotency, permissions
 from covet.rest.idempotency import IdempotencyStore, MemoryStore, RedisStore, store_of
 from covet.urls import include, path
 from tests.rest.conftest import KNOWN
@@ -170,6 +172,48 @@ async def test_a_client_that_goes_away_gives_the_key_back(site: Any) -> None:
         again = await client.post("/pay", json={"amount": 99}, headers=key("a"))
 
         assert again.status_code == 201
+
+
+class Slow(MemoryStore):
+    """Takes a key, and is long in saying so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_taken = asyncio.Event()
+
+    async def begin(self, key: str, entry: bytes, seconds: float) -> bytes | None:
+        known = await super().begin(key, entry, seconds)
+        self.was_taken.set()
+        await asyncio.Event().wait()
+        return known
+
+
+async def test_a_client_that_goes_away_while_its_key_is_taken_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Slow()
+    monkeypatch.setattr(idempotency, "store_of", lambda: store)
+
+    async def run(request: Request, params: dict[str, Any]) -> Response:
+        raise AssertionError("the key is not taken yet")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/pay",
+        "query_string": b"",
+        "headers": [(b"idempotency-key", b"a")],
+    }
+    asking = asyncio.ensure_future(idempotency.idempotent(run, "/pay")(Request(scope, receive), {}))
+    await store.was_taken.wait()
+    assert len(store) == 1
+
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    assert len(store) == 0
 
 
 @pytest.fixture
