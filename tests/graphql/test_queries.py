@@ -262,7 +262,8 @@ async def test_an_unexpected_error_is_masked_and_logged_once(ask: Any, caplog: p
 
     assert answer["errors"][0]["message"] == "Something went wrong."
     assert answer["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
-    assert [record.name for record in caplog.records] == ["covet.graphql"]
+    # What the collector finds of other tests is told by asyncio, whenever it finds it.
+    assert [record.name for record in caplog.records if record.name != "asyncio"] == ["covet.graphql"]
 
 
 async def test_an_expected_error_keeps_its_words_and_gets_its_code(ask: Any) -> None:

@@ -134,7 +134,8 @@ async def test_an_unexpected_error_closes_with_1011_is_logged_once_and_not_told(
 
     assert caught.value.code == 1011
     assert "secret" not in caught.value.reason
-    assert [record.exc_info is not None for record in caplog.records] == [True]
+    told = [record for record in caplog.records if record.name == "covet.websocket"]
+    assert [record.exc_info is not None for record in told] == [True]
 
 
 async def test_a_handler_that_returns_closes_with_1000(app: Application) -> None:
