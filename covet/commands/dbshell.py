@@ -46,13 +46,18 @@ def shell_command(config: DatabaseConfig) -> tuple[list[str], list[str], dict[st
     """
     if config.backend == "sqlite":
         return ["sqlite3"], [config.name], {}
+    hosts, ports = config.host, str(config.port or "")
+    if servers := config.servers:
+        hosts, ports = (",".join(map(str, each)) for each in zip(*servers, strict=True))
     where = [
-        *(["-h", config.host] if config.host else []),
-        *(["-p" if config.backend == "postgresql" else "-P", str(config.port)] if config.port else []),
+        *(["-h", hosts] if hosts else []),
+        *(["-p" if config.backend == "postgresql" else "-P", ports] if ports else []),
     ]
     if config.backend == "postgresql":
         user = ["-U", config.user] if config.user else []
-        return ["psql"], [*where, *user, config.name], {"PGPASSWORD": config.password} if config.password else {}
+        wanted = str(config.options.get("target_session_attrs", ""))
+        told = {"PGPASSWORD": config.password, "PGTARGETSESSIONATTRS": wanted}
+        return ["psql"], [*where, *user, config.name], {name: value for name, value in told.items() if value}
     if config.backend == "mysql":
         user = ["-u", config.user] if config.user else []
         environment = {"MYSQL_PWD": config.password} if config.password else {}

@@ -120,6 +120,7 @@ class DatabaseConfig(Struct, frozen=True):
     Attributes:
         backend: ``"postgresql"``, ``"mysql"``, ``"sqlite"``, or the dotted path of another backend.
         name: The database; for SQLite a file or ``":memory:"``.
+        host: The server; several of PostgreSQL as ``"one:5432,other:5432"``, each with its port, and ``port`` is None.
         options: What is handed to the driver.
         test: The database that tests use.
     """
@@ -142,6 +143,16 @@ class DatabaseConfig(Struct, frozen=True):
     def test_name(self) -> str | None:
         """The name of the database that tests use, where one is given."""
         return self.test.name
+
+    @property
+    def servers(self) -> list[tuple[str, int]]:
+        """Each server with its port, where a PostgreSQL database has several; none where it has one."""
+        pairs = (
+            (one.rpartition(":") for one in self.host.split(","))
+            if self.backend == "postgresql" and "," in self.host
+            else ()
+        )
+        return [(host.strip("[]"), int(port)) for host, _, port in pairs]
 
     @property
     def settings_dict(self) -> dict[str, Any]:
@@ -237,7 +248,9 @@ def parse_database(entry: Any) -> DatabaseConfig:
     for key in [key for key in given if key.startswith("pool_")]:
         pool[key.removeprefix("pool_")] = given.pop(key)
     values |= given
-    if values.get("port") in ("", None):
+    if "," in str(values.get("host", "")) and values["backend"] in PORTS:
+        values["host"], values["port"] = _several(values["backend"], str(values["host"]), values.get("port")), None
+    elif values.get("port") in ("", None):
         values["port"] = PORTS.get(str(values["backend"])) if values.get("host") else None
     config = _build(
         DatabaseConfig,
@@ -307,18 +320,40 @@ def _database_url(url: str) -> dict[str, Any]:
         return {**values, "name": path or ":memory:"}
     try:
         parts = urlsplit(url)
-        port = parts.port
+        where = parts.netloc.rpartition("@")[2]
+        port = None if "," in where else parts.port
     except ValueError as error:
         raise ValueError(f"its URL cannot be read: {error}") from None
-    host = query.pop("host", None) or unquote(parts.hostname or "")
+    host = query.pop("host", None) or unquote(where if "," in where else parts.hostname or "")
     return {
         **values,
         "name": unquote(parts.path[1:]),
         "user": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
         "host": host,
-        "port": port,
+        "port": query.pop("port", None) or port,
     }
+
+
+def _several(backend: str, host: str, ports: Any) -> str:
+    """Return a list of servers, each with its port; a list of ports may stand beside that of the hosts, as libpq has it."""
+    if backend != "postgresql":
+        raise ValueError(f"it names several hosts, '{host}', which PostgreSQL alone may have; write one")
+    hosts = [one.strip() for one in host.split(",")]
+    beside = ["" if ports is None else one.strip() for one in str(ports).split(",")]
+    if len(beside) not in (1, len(hosts)):
+        raise ValueError(
+            f"it names {len(hosts)} hosts and {len(beside)} ports; write one port for all, or one for each"
+        )
+    found = []
+    for number, one in enumerate(hosts):
+        name, colon, port = one.rpartition(":")
+        if not colon or one.endswith("]"):
+            name, port = one, beside[number % len(beside)] or str(PORTS[backend])
+        if not name or not port.isdecimal() or (":" in name and not name.endswith("]")):
+            raise ValueError(f"'{one}' in '{host}' is no host; write 'name', 'name:5432' or '[::1]:5432'")
+        found.append(f"{name}:{port}")
+    return ",".join(found)
 
 
 def _split(url: str, schemes: Mapping[str, str], kind: str) -> tuple[str, str, dict[str, Any]]:

@@ -1,5 +1,7 @@
 """URLs of services to typed entries."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,3 +184,47 @@ def test_djangos_keys_are_all_there() -> None:
         "OPTIONS": {"sslmode": "require"},
     }
     assert found["TEST"]["NAME"] is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "host"),
+    [
+        ("postgres://ann:pw@one,two:5433/shop", "one:5432,two:5433"),
+        ("postgres://one:1,[::1]:2/shop?port=7", "one:1,[::1]:2"),
+        ("postgres:///shop?host=one,two&port=5433", "one:5433,two:5433"),
+        ("postgres:///shop?host=one,/var/run&port=1,", "one:1,/var/run:5432"),
+        ({"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "HOST": "one, two", "PORT": "1,2"}, "one:1,two:2"),
+        ({"url": "postgres://one/shop", "host": "two,[::1]", "port": 7}, "two:7,[::1]:7"),
+    ],
+)
+def test_a_postgresql_database_may_have_several_hosts(entry, host):
+    config = parse_database(entry)
+
+    assert (config.host, config.port, config.name) == (host, None, "shop")
+    assert parse_database(config.settings_dict) == config
+    assert config.label == f"postgresql shop@{host}"
+    assert [f"{name}:{port}" for name, port in config.servers] == host.replace("[", "").replace("]", "").split(",")
+
+
+def test_one_host_is_no_list():
+    assert parse_database("postgres:///shop?host=/tmp&port=5433").port == 5433
+    assert parse_database("postgres://one/shop").servers == []
+    assert parse_database("mysql://one/shop").servers == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("mysql://one,two/shop", "it names several hosts, 'one,two', which PostgreSQL alone may have"),
+        ("postgres://one,two:x/shop", "'two:x' in 'one,two:x' is no host; write 'name', 'name:5432'"),
+        ("postgres://one,,two/shop", "'' in 'one,,two' is no host"),
+        ("postgres:///shop?host=one,::1", "'::1' in 'one,::1' is no host"),
+        (
+            "postgres:///shop?host=one,two&port=1,2,3",
+            "it names 2 hosts and 3 ports; write one port for all, or one for each",
+        ),
+    ],
+)
+def test_a_list_of_hosts_that_cannot_be_read_says_what_is_wrong(entry, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        parse_database(entry)

@@ -23,10 +23,11 @@ from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.backends import uncancelled as cancelling
-    from covet.db.backends.postgresql import failures
+    from covet.db.backends.postgresql import failures, hosts
 else:
     cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
     failures = late_module(__name__, "covet.db.backends.postgresql.failures")
+    hosts = late_module(__name__, "covet.db.backends.postgresql.hosts")
 
 try:
     import asyncpg
@@ -349,15 +350,14 @@ class PostgreSQLConnection(Connection):
 
 
 def _rolled_back() -> e.TransactionManagementError:
-    return e.TransactionManagementError(
-        "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the block."
-    )
+    what = "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the block."
+    return e.TransactionManagementError(what)
 
 
 class PostgreSQLDriver(Driver):
     """Connects by asyncpg.
 
-    Options of the URL: what libpq's URLs may hold (``sslmode``, ``sslrootcert``, ``application_name``, …), ``connect_timeout``,
+    Options of the URL: what libpq's URLs may hold (``sslmode``, ``sslrootcert``, ``target_session_attrs``, …), ``connect_timeout``,
     ``command_timeout``, ``statement_cache_size``, ``server_settings``, ``role``, ``isolation_level``, and ``pgbouncer``: a pooler in
     transaction mode stands before the server, so nothing may be left in a session.
     """
@@ -406,9 +406,11 @@ class PostgreSQLDriver(Driver):
         if "command_timeout" in options:
             arguments["command_timeout"] = seconds(self.alias, "command_timeout", options.pop("command_timeout"))
         settings = {"timezone": "UTC", "application_name": "covet", **own, **options.pop("server_settings", {})}
-        for name in ("ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib", "direct_tls"):
+        for name in ("ssl", "passfile", "krbsrvname", "gsslib", "direct_tls"):
             if name in options:
                 arguments[name] = options.pop(name)
+        if (wanted := options.pop("target_session_attrs", None)) is not None:
+            arguments["target_session_attrs"] = hosts.checked(wanted, self.alias)
         # What else a libpq URL may hold (sslmode, sslrootcert, application_name, …) asyncpg reads from a URL only.
         texts = {name: str(value) for name, value in options.items()}
         if "application_name" in texts:
@@ -443,16 +445,17 @@ class PostgreSQLDriver(Driver):
                 )
 
     async def connect(self, *, read_only: bool = False) -> PostgreSQLConnection:
-        """Open a connection.
+        """Open a connection; a server that is older than PostgreSQL 15 raises ``NotSupportedError``."""
+        if self.config.servers:
+            return await hosts.first_server(self._reach, self.config, self._arguments, self.alias)
+        return await self._reach(self.config, self._arguments)
 
-        Raises:
-            NotSupportedError: The server is older than PostgreSQL 15.
-        """
+    async def _reach(self, config: Any, arguments: dict[str, Any]) -> PostgreSQLConnection:
         gate = Gate(asyncio.get_running_loop())
         try:
-            raw = await asyncpg.connect(loop=loop_for(gate), **self._arguments)
-        except (pg.PostgresError, pg.InterfaceError, OSError, ValueError, TimeoutError) as error:
-            raise failures.not_connected(error, self.config, self.alias, self._arguments["timeout"]) from error
+            raw = await asyncpg.connect(loop=loop_for(gate), **arguments)
+        except (pg.PostgresError, pg.InterfaceError, pg.InternalClientError, OSError, ValueError) as error:
+            raise failures.not_connected(error, config, self.alias, arguments["timeout"]) from error
         try:
             return self._set_up(raw, gate)
         except BaseException:

@@ -76,6 +76,9 @@ def not_connected(error: BaseException, config: DatabaseConfig, alias: str, time
     elif isinstance(error, OSError):
         is_must = str(config.options.get("sslmode", "")).startswith(("require", "verify"))
         what = why_unreachable(error, "PostgreSQL", where, "sslmode" if is_must else "")
+    elif isinstance(error, pg.TargetServerAttributeNotMatched):
+        wanted = config.options.get("target_session_attrs")
+        what = f"PostgreSQL on {where} is not what target_session_attrs asks for: {wanted}."
     elif isinstance(error, pg.CannotConnectNowError):
         what = f"PostgreSQL on {where} is starting up or shutting down. Try again in a moment."
     else:
