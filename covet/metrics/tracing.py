@@ -6,6 +6,7 @@ OpenTelemetry's semantic conventions for HTTP servers and database clients. Valu
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -96,7 +97,7 @@ class TracingMiddleware:
     def note_query(self, record: QueryRecord) -> None:
         """Record a statement that has just ended: its duration, and a span of its own."""
         ended = time.time_ns()
-        operation = record.sql.lstrip("( \n").partition(" ")[0].upper()
+        operation = _operation(record.sql)
         measured = {
             "db.system.name": _system(record.alias),
             "db.namespace": record.alias,
@@ -139,6 +140,12 @@ class TracingMiddleware:
 async def _note_exception(sender: Any, *, exception: BaseException, **named: Any) -> None:
     """Record what a view raised in the span of its request: the answer that is made of it does not tell."""
     trace.get_current_span().record_exception(exception)
+
+
+def _operation(sql: str) -> str:
+    """Return the first word of a statement, of the few that there are: each is a series of its own where figures are kept."""
+    found = re.match(r"(?:[(\s]|--[^\n]*|/\*.*?\*/)*+([A-Za-z]+)", sql, re.DOTALL)
+    return "" if found is None else found[1].upper()
 
 
 def _has_sdk() -> bool:

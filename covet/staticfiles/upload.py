@@ -138,8 +138,9 @@ async def _each(work: Any, paths: Iterable[str]) -> None:
             for path in paths:
                 group.create_task(one(path))
     except BaseExceptionGroup as errors:
-        # One is enough to be told of; the others are mostly the same.
-        raise errors.exceptions[0] from None
+        # One is enough to be told of, with its own cause; the others are mostly the same.
+        first = errors.exceptions[0]
+        raise first from first.__cause__
 
 
 def _paths(root: Path) -> list[str]:

@@ -117,10 +117,12 @@ async def _to_socket(
                 if value is SKIP:
                     continue
                 text = dumps(value).decode()
-            async with asyncio.timeout(send_timeout_s):
-                await ws.send(text)
-    except TimeoutError:
-        await ws.close(TRY_AGAIN_LATER, "the client takes no messages")
+            try:
+                async with asyncio.timeout(send_timeout_s):
+                    await ws.send(text)
+            except TimeoutError:
+                await ws.close(TRY_AGAIN_LATER, "the client takes no messages")
+                return
     except SlowReader as error:
         await ws.close(TRY_AGAIN_LATER, str(error))
     else:

@@ -27,7 +27,7 @@ from covet.db.observe import observe_cache, observe_queries
 from covet.http import Request, Response
 from covet.metrics.figures import figures
 from covet.metrics.middleware import MetricsMiddleware
-from covet.metrics.tracing import TracingMiddleware
+from covet.metrics.tracing import TracingMiddleware, _operation
 from covet.urls import include, path
 from tests._environ import bare
 from tests.handlers.sites import Site
@@ -263,6 +263,22 @@ async def test_statements_are_spans_without_their_values(database: Database, exp
     assert type(first.attributes["code.line.number"]) is int  # type: ignore[index]
     assert second.status.status_code is StatusCode.ERROR
     assert first.start_time <= first.end_time  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("sql", "operation"),
+    [
+        ("SELECT 1", "SELECT"),
+        ("select\n  id\nfrom t", "SELECT"),
+        ("((SELECT 1) UNION (SELECT 2))", "SELECT"),
+        ("-- of the report\n/* daily */ /* long */\tWITH x AS (SELECT 1) SELECT 2", "WITH"),
+        ("COMMIT", "COMMIT"),
+        ("/* nothing */", ""),
+        ("", ""),
+    ],
+)
+def test_a_statement_is_counted_by_its_first_word(sql: str, operation: str) -> None:
+    assert _operation(sql) == operation
 
 
 async def test_a_traced_request_traces_its_statements(site: Site, exporter: InMemorySpanExporter) -> None:

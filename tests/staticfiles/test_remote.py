@@ -188,6 +188,19 @@ async def test_a_manifest_that_says_something_else_is_brought_however_young_the_
         assert await file.read() == other
 
 
+async def test_what_a_storage_refused_keeps_its_cause(tmp_path: Path) -> None:
+    class Refusing(InMemoryStorage):
+        async def save(self, name: str, content: Any, max_length: int | None = None) -> str:
+            raise CommandError("the bucket is closed") from PermissionError("expired key")
+
+    (tmp_path / "a.css").write_text("x")
+
+    with pytest.raises(CommandError, match="closed") as raised:
+        await upload(tmp_path, Refusing())
+
+    assert isinstance(raised.value.__cause__, PermissionError)
+
+
 async def test_a_storage_that_renames_or_cannot_list_is_refused(tmp_path: Path) -> None:
     class Mute:
         pass

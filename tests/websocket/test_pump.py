@@ -11,7 +11,7 @@ import websockets
 
 from covet.pubsub import channel
 from covet.pubsub.memory import MemoryBroker
-from covet.test.websocket import connect
+from covet.test.websocket import WebSocketClosed, connect
 from covet.types import ASGIApp, Receive, Scope, Send
 from covet.websocket import WebSocket, pump
 from covet.websocket.pump import SKIP
@@ -114,6 +114,27 @@ async def test_a_failing_hook_ends_the_pump_with_its_error() -> None:
         async with connect("/", app=room(MemoryBroker(), incoming=incoming)) as ws:
             await ws.send_json(1)
             await ws.receive()
+
+
+async def test_a_hook_that_gives_up_is_not_taken_for_a_client_that_reads_nothing() -> None:
+    def outgoing(value: Any) -> Any:
+        raise TimeoutError("the database does not answer")
+
+    inner, raised = room(MemoryBroker(), outgoing=outgoing), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await inner(scope, receive, send)
+        except TimeoutError as error:
+            raised.append(str(error))
+
+    async with connect("/", app=app) as ws:
+        await ws.send_json(1)
+        with pytest.raises(WebSocketClosed) as closed:
+            await ws.receive()
+
+    assert raised == ["the database does not answer"]
+    assert closed.value.code != 1013
 
 
 async def test_a_client_that_takes_nothing_is_closed_with_1013() -> None:
