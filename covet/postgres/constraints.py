@@ -101,6 +101,15 @@ class ExclusionConstraint(BaseConstraint):
             names |= referenced_names(self.condition)
         return frozenset(names)
 
+    @property
+    def compared_fields(self) -> tuple[str, ...]:
+        """Names of the fields in the expressions, in their order."""
+        return tuple(
+            dict.fromkeys(
+                name for given, _operator in self.expressions for name in sorted(referenced_names(parse(given)))
+            )
+        )
+
     def unique_def(self, model: type[Model]) -> UniqueDef:
         """Return the constraint as the database has it."""
         meta = model._meta

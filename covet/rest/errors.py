@@ -18,6 +18,7 @@ from covet.db import connections
 from covet.db.errors import (
     CheckViolation,
     DataError,
+    ExclusionViolation,
     ForeignKeyViolation,
     IntegrityError,
     NotNullViolation,
@@ -248,14 +249,20 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
     place: rules.Place = ()
     if at is not None:
         place, data, model = at.place, (at.data,), at.model
-    names = rules.broken_fields(error, (*(found for one in data for found in rules.models_in(one)), model))
+    models = (*(found for one in data for found in rules.models_in(one)), model)
+    names = rules.broken_fields(error, models)
+    # What the constraint itself says of a row that breaks it.
+    rule = rules.broken_constraint(error, models, names)
+    said = rule.get_violation_error_message() if rule is not None and rule.has_own_message else ""
+    code = (rule.violation_error_code or "") if rule is not None else ""
     if isinstance(error, UniqueViolation):
-        text = f"This {names[0]} is taken already." if len(names) == 1 else ""
+        taken = "Something with these values exists already."
+        text = said or (f"This {names[0]} is taken already." if len(names) == 1 else "")
         text = text or f"This combination of {' and '.join(names)} is taken already."
-        errors = [ProblemError(text, pointer=json_pointer(*place, name), code="unique") for name in names]
+        errors = [ProblemError(text, pointer=json_pointer(*place, name), code=code or "unique") for name in names]
         if not errors and place:
-            errors = [ProblemError("Something with these values exists already.", json_pointer(*place), code="unique")]
-        return Problem(409, detail="Something with these values exists already.", errors=errors, type="#unique")
+            errors = [ProblemError(said or taken, json_pointer(*place), code=code or "unique")]
+        return Problem(409, detail=said or taken, errors=errors, type="#unique")
     if isinstance(error, ForeignKeyViolation):
         return await _dangling(names, data, place)
     if isinstance(error, NotNullViolation):
@@ -264,16 +271,20 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         ]
         return Problem(422, detail=_DETAIL, errors=errors, type="#invalid-values")
     if isinstance(error, CheckViolation):
-        errors = [
-            ProblemError("This value breaks a rule of the database.", pointer=json_pointer(*place, name), code="check")
-            for name in names
-        ]
+        text = said or "This value breaks a rule of the database."
+        errors = [ProblemError(text, json_pointer(*place, name), code=code or "check") for name in names]
         shown = f" '{error.constraint}'" if error.constraint else ""
-        return Problem(422, detail=f"The values break the rule{shown}.", errors=errors, type="#invalid-values")
+        detail = said or f"The values break the rule{shown}."
+        return Problem(422, detail=detail, errors=errors, type="#invalid-values")
     if isinstance(error, (ProtectedError, RestrictedError)):
         return Problem(409, detail="Other rows still point at this one, so it stays.", type="#protected")
     # Rules that only one database has.
-    return Problem(409, detail="This does not fit with what is there.", type="#conflict")
+    detail = said or "This does not fit with what is there."
+    errors = []
+    if isinstance(error, ExclusionViolation):
+        compared = getattr(rule, "compared_fields", ())
+        errors = [ProblemError(detail, json_pointer(*place, name), code=code or "exclusion") for name in compared]
+    return Problem(409, detail=detail, errors=errors, type="#conflict")
 
 
 async def _dangling(names: Sequence[str], data: Sequence[Any], place: rules.Place) -> Problem:

@@ -16,11 +16,13 @@ from covet.db.errors import DatabaseError, IntegrityError
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
+    from covet.db.models.constraints import BaseConstraint
 
 __all__ = [
     "Dangling",
     "Located",
     "Place",
+    "broken_constraint",
     "broken_fields",
     "changed_columns",
     "dangling",
@@ -115,6 +117,25 @@ def broken_fields(error: IntegrityError, models: Iterable[type[Model] | None]) -
         if names:
             return names
     return []
+
+
+def broken_constraint(
+    error: IntegrityError, models: Iterable[type[Model] | None], names: Sequence[str] = ()
+) -> BaseConstraint | None:
+    """Return the constraint of one of the models that was broken: by the name that the database tells, else by the fields.
+
+    Args:
+        error: The database's error.
+        models: Whose constraint it may be.
+        names: What ``broken_fields`` says; SQLite names no constraint for a unique rule, and its columns.
+    """
+    for model in models:
+        for constraint in () if model is None else model._meta.constraints:
+            if error.constraint == constraint.name:
+                return constraint
+            if not error.constraint and names and tuple(getattr(constraint, "fields", ())) == tuple(names):
+                return constraint
+    return None
 
 
 def members_of(data: Any) -> Mapping[str, Any]:

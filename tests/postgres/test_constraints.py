@@ -244,3 +244,28 @@ async def test_other_databases_refuse_an_exclusion_and_leave_indexes_out(databas
     with pytest.raises(NotSupportedError, match="exclusion constraint 'apart'"):
         async with database.schema_editor() as editor:
             await editor.create_table(table_of(Apart))
+
+
+async def test_an_api_tells_of_an_exclusion_by_the_fields_that_it_compares(
+    pg: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in its own words, where it has some."""
+    from covet.rest.errors import problem_of
+
+    hours = Range(NOON, NOON + HOUR)
+    await Booking.objects.create(hours=hours)
+    with pytest.raises(ExclusionViolation) as caught:
+        await Booking.objects.create(hours=hours)
+
+    problem = await problem_of(caught.value, (), Booking)
+
+    assert (problem.status, problem.detail) == (409, "This does not fit with what is there.")
+    assert [(one.pointer, one.code) for one in problem.errors] == [("/hours", "exclusion"), ("/room", "exclusion")]
+    (rule,) = Booking._meta.constraints
+    monkeypatch.setattr(rule, "violation_error_message", "The room is taken then.")
+    monkeypatch.setattr(rule, "violation_error_code", "taken")
+
+    problem = await problem_of(caught.value, (), Booking)
+
+    assert problem.detail == "The room is taken then."
+    assert {(one.detail, one.code) for one in problem.errors} == {("The room is taken then.", "taken")}

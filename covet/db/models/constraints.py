@@ -75,6 +75,11 @@ class BaseConstraint:
         """
         raise TypeError(f"{type(self).__name__} does not say how it is validated: define validate().")
 
+    @property
+    def has_own_message(self) -> bool:
+        """Whether ``violation_error_message`` was given."""
+        return bool(self.violation_error_message != self.default_violation_error_message)
+
     def get_violation_error_message(self) -> str:
         """Return the text for a row that breaks the constraint."""
         return gettext(str(self.violation_error_message)) % {"name": self.name}
@@ -92,7 +97,7 @@ class BaseConstraint:
         kwargs: dict[str, Any] = {"name": self.name}
         if self.violation_error_code is not None:
             kwargs["violation_error_code"] = self.violation_error_code
-        if self.violation_error_message != self.default_violation_error_message:
+        if self.has_own_message:
             kwargs["violation_error_message"] = self.violation_error_message
         cls = type(self)
         module = "covet.db.models" if cls.__module__.startswith("covet.db.models.") else cls.__module__
@@ -304,8 +309,7 @@ class UniqueConstraint(BaseConstraint):
             raise self._taken(model, instance)
 
     def _taken(self, model: type[Model], instance: Model) -> ValidationError:
-        is_default = self.violation_error_message == self.default_violation_error_message
-        if not is_default or not self.fields or self.condition is not None:
+        if self.has_own_message or not self.fields or self.condition is not None:
             return self.violation()
         error = instance.unique_error_message(model, self.fields)
         if self.violation_error_code is not None:

@@ -1,0 +1,82 @@
+"""What a client is told of a constraint that its values break: the words and the code of the constraint, where it has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from covet.apps import apps
+from covet.db import connections, models
+from covet.db.models.table import table_of
+from covet.i18n import gettext_lazy
+from covet.rest import ModelViewSet, Router, permissions
+
+with apps.isolate():
+
+    class Seat(models.Model):
+        row = models.CharField(max_length=5)
+        number = models.IntegerField()
+        code = models.CharField(max_length=10)
+        price = models.IntegerField(default=1)
+        reduced = models.IntegerField(default=0)
+
+        class Meta:
+            app_label = "theatre"
+            constraints = [
+                models.UniqueConstraint(
+                    fields=["row", "number"],
+                    name="theatre_seat_once",
+                    violation_error_message=gettext_lazy("There is such a seat."),
+                    violation_error_code="seat_taken",
+                ),
+                models.UniqueConstraint(fields=["code"], name="theatre_seat_code"),
+                models.CheckConstraint(
+                    condition=models.Q(reduced__lt=models.F("price")),
+                    name="theatre_seat_reduced",
+                    violation_error_message="%(name)s: less than the price, please.",
+                ),
+                models.CheckConstraint(condition=models.Q(number__gt=0), name="theatre_seat_number"),
+            ]
+
+
+class Seats(ModelViewSet, model=Seat):
+    permissions = [permissions.AllowAny]
+    bulk = True
+
+
+@pytest.fixture
+async def client(library: Callable[..., Any]) -> Any:
+    api = Router()
+    api.register("seats", Seats)
+    client = await library(api)
+    async with connections["default"].schema_editor() as editor:
+        await editor.create_table(table_of(Seat))
+    return client
+
+
+async def test_a_unique_rule_says_its_own_words(client: Any) -> None:
+    first = {"row": "A", "number": 1, "code": "x"}
+    assert (await client.post("/api/seats/", json=first)).status_code == 201
+
+    taken = await client.post("/api/seats/", json={**first, "code": "y"})
+    coded = await client.post("/api/seats/", json={**first, "number": 2})
+    listed = await client.post("/api/seats/bulk/", json=[{**first, "number": 3, "code": "z"}, {**first, "code": "y"}])
+
+    assert (taken.status_code, taken.json()["detail"]) == (409, "There is such a seat.")
+    assert taken.json()["errors"] == [
+        {"detail": "There is such a seat.", "pointer": f"/{name}", "code": "seat_taken"} for name in ("row", "number")
+    ]
+    assert coded.json()["errors"] == [{"detail": "This code is taken already.", "pointer": "/code", "code": "unique"}]
+    assert listed.status_code == 409 and listed.json()["detail"] == "There is such a seat."
+
+
+async def test_a_check_says_its_own_words(client: Any) -> None:
+    seat = {"row": "A", "number": 1, "code": "x"}
+
+    own = await client.post("/api/seats/", json={**seat, "price": 3, "reduced": 3})
+    plain = await client.post("/api/seats/", json={**seat, "number": 0})
+
+    assert (own.status_code, own.json()["detail"]) == (422, "theatre_seat_reduced: less than the price, please.")
+    assert (plain.status_code, plain.json()["detail"]) == (422, "The values break the rule 'theatre_seat_number'.")
