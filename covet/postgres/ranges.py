@@ -54,7 +54,7 @@ class Range(Generic[T]):
         if bounds not in _BOUNDS:
             raise ValueError(f"The bounds of a range are '[]', '[)', '(]' or '()', not {bounds!r}.")
         if not empty and lower is not None and upper is not None and lower > upper:  # type: ignore[operator]  # ordered by nature
-            raise ValueError(f"The lower end of a range lies beyond its upper end: {lower!r}, {upper!r}.")
+            raise ValueError(f"The lower end of a range lies beyond its upper end: {lower}, {upper}.")
         one_point = lower is not None and lower == upper
         empty = empty or (one_point and bounds != "[]")
         # An end that is missing never counts.

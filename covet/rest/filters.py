@@ -5,6 +5,7 @@ Only what is declared can be asked for, so no client reaches a column or relatio
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import operator
 from collections.abc import Callable, Sequence
@@ -183,6 +184,11 @@ class FilterSet(Gathering):
         return self._parameters
 
     def _own(self, one: FilterBy) -> FilterParameter:
+        if one.type is not None:
+            # Whatever the look-ups take, the value is what it says.
+            for lookup in one.lookups:
+                _follow(self.model, lookup)
+            return one.parameter(None)
         found = [self._filter(lookup) for lookup in one.lookups]
         return one.parameter(found[0] if found else None)
 
@@ -197,8 +203,8 @@ class FilterSet(Gathering):
             annotation, is_list = _own_filter(own(lookups, python_type), self.model, name)
         elif lookup in _TEXT:
             annotation = str
-        elif any(part in _NUMBERS for part in lookups):
-            annotation = list[int] if is_list else int
+        elif (part := _part_of_moment(field, lookups)) is not None:
+            annotation = list[part] if is_list else part  # type: ignore[valid-type]  # a type at run time
         elif lookup in _SAME or lookup == "exact":
             base = _key_type(field)
             annotation = list[base] if is_list else base  # type: ignore[valid-type]  # a type at run time
@@ -345,6 +351,15 @@ def _own_filter(found: tuple[Any, bool] | None, model: type[Model], name: str) -
             "Declare a parameter of the endpoint, and filter by it."
         )
     return found
+
+
+def _part_of_moment(field: Any, lookups: list[str]) -> Any:
+    """Return the type of what the last look-up of a moment's part gives, such as a day; ``None`` where there is none."""
+    parts: dict[str, Any] = dict.fromkeys(_NUMBERS, int)
+    if field.get_internal_type() == "DateTimeField":
+        # A member of a JSONField may have these names.
+        parts.update(date=dt.date, time=dt.time)
+    return next((parts[name] for name in reversed(lookups) if name in parts), None)
 
 
 def _key_type(field: Any) -> Any:

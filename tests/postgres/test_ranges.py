@@ -198,3 +198,26 @@ async def test_other_databases_have_no_ranges(database: Database) -> None:
         await Booking.objects.filter(span__contains=3)
     with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
         await Booking.objects.filter(room__contained_by=Range(2, 4))
+
+
+async def test_a_filter_with_a_type_may_have_look_ups_that_no_parameter_says(pg: Database) -> None:
+    """``hours__startswith__date`` has no type of its own, and the filter has."""
+    from covet.rest import FilterBy
+    from covet.rest.filters import FilterSet
+
+    await Booking.objects.create(room=1, hours=Range(NOON, NOON + dt.timedelta(hours=1)))
+    await Booking.objects.create(room=2, hours=Range(NOON + dt.timedelta(days=1), None))
+    asked = FilterSet(Booking, filters=[FilterBy("on", "hours__startswith__date", type=dt.date)])
+
+    (parameter,) = asked.parameters()
+    found = await asked.bind({"on": NOON.date()}).apply(Booking.objects.all())
+
+    assert (parameter.name, parameter.annotation, parameter.is_list) == ("on", dt.date, False)
+    assert [booking.room for booking in found] == [1]
+
+
+def test_ends_in_the_wrong_order_are_told_as_people_write_them() -> None:
+    with pytest.raises(
+        ValueError, match=r"beyond its upper end: 2024-05-01 12:00:00\+00:00, 2024-04-30 12:00:00\+00:00\."
+    ):
+        Range(NOON, NOON - dt.timedelta(days=1))

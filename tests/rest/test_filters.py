@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from covet.exceptions import ImproperlyConfigured
-from covet.rest import FilterBy, Filters, ModelViewSet, Query, Router, action, permissions
+from covet.rest import FilterBy, Filters, FilterSet, ModelViewSet, Query, Router, action, permissions
 from covet.rest.openapi import get_openapi
 from covet.urls import include, path
 from tests.rest.library import Article, Author, Tag
@@ -28,6 +29,20 @@ class Articles(ModelViewSet, model=Article):
         FilterBy("without_tag", "tags__name", exclude=True),
         FilterBy("any_tag", "tags__name__in", "author__name__in"),
         FilterBy("popular", by=popular, type=bool),
+    ]
+    ordering = ["title"]
+
+
+class ByDay(ModelViewSet, model=Article):
+    permissions = OPEN
+    filters = [
+        "published_at__date",
+        "published_at__date__gte",
+        "published_at__date__in",
+        "published_at__date__year",
+        "published_at__time__lt",
+        FilterBy("month_of", "published_at__date__month", type=int),
+        FilterBy("on", "published_at__date", type=dt.date),
     ]
     ordering = ["title"]
 
@@ -98,6 +113,49 @@ async def test_own_filters_are_typed_and_told(shelf: Any) -> None:
     assert (told["any_tag"]["schema"]["type"], told["any_tag"]["explode"]) == ("array", False)
     wrong = await shelf.get("/api/articles/?popular=maybe")
     assert (wrong.status_code, wrong.json()["errors"][0]["parameter"]) == (422, "popular")
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("published_at__date=2026-03-01", ["march"]),
+        ("published_at__date__gte=2026-03-01", ["march", "may"]),
+        ("published_at__date__in=2026-02-28&published_at__date__in=2026-05-02", ["may", "winter"]),
+        ("published_at__date__year=2026", ["march", "may", "winter"]),
+        ("published_at__time__lt=09:30", ["winter"]),
+        ("month_of=5", ["may"]),
+        ("on=2026-02-28", ["winter"]),
+    ],
+)
+async def test_days_and_times_of_moments_are_asked_for_as_such(library: Any, query: str, titles: list[str]) -> None:
+    api = Router(permissions=OPEN)
+    api.register("days", ByDay)
+    client = await library(api)
+    ann = await Author.objects.create(name="Ann", email="a@example.org")
+    for title, month, day, hour in (("winter", 2, 28, 8), ("march", 3, 1, 12), ("may", 5, 2, 23)):
+        at = dt.datetime(2026, month, day, hour, tzinfo=dt.UTC)
+        await Article.objects.create(title=title, author=ann, published_at=at)
+
+    answer = await client.get(f"/api/days/?ordering=title&{query}")
+
+    assert [row["title"] for row in answer.json()["items"]] == titles
+
+
+@pytest.mark.parametrize("name", ["published_at__date", "published_at__date__gte", "published_at__time__lt", "on"])
+async def test_what_is_no_day_is_told_by_the_parameter(library: Any, name: str) -> None:
+    api = Router(permissions=OPEN)
+    api.register("days", ByDay)
+    client = await library(api)
+
+    answer = await client.get(f"/api/days/?{name}=soon")
+
+    assert answer.status_code == 422
+    assert [error["parameter"] for error in answer.json()["errors"]] == [name]
+
+
+def test_the_look_ups_of_a_filter_with_a_type_are_of_the_model() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"there is no field 'titel'\. Did you mean 'title'\?"):
+        FilterSet(Article, filters=[FilterBy("q", "titel__icontains", type=str)]).parameters()
 
 
 def test_a_filter_that_says_too_little_is_refused() -> None:
