@@ -487,6 +487,7 @@ def test_values_come_back_as_they_went(value: Any) -> None:
         (CSV, b"a,a\n1,2\n"),
         (CSV, b"a,b\n1\n"),
         (CSV, b"a,a.b\n1,2\n"),
+        (CSV, b"a.b,a\n1,2\n"),
         (CSV, b'a\n"x'),
         (CSV, b"\xff"),
     ],

@@ -95,6 +95,8 @@ def _nested(names: list[str], line: list[str]) -> dict[str, Any]:
             if not isinstance(below, dict):
                 raise FormatError(f"The columns {part!r} and {name!r} cannot stand together.")
             place = below
+        if last in place:
+            raise FormatError(f"The column {name!r} and those below it cannot stand together.")
         place[last] = _parsed(cell)
     return row
 
