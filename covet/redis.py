@@ -90,7 +90,8 @@ class RedisPools:
         Raises:
             RedisUnavailable: One does not answer.
         """
-        for url, client in self._clients.items():
+        # A copy: others may ask for further clients while these answer.
+        for url, client in list(self._clients.items()):
             with redis_errors(url):
                 ping = client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis is half typed
                 await asyncio.wait_for(ping, CONNECT_TIMEOUT_S)

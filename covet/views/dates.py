@@ -112,7 +112,8 @@ class DatedView:
         """Return a day as what the field is compared with: of moments, its first one in the current time zone."""
         if not self.is_of_moments(rows):
             return day
-        return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+        # East of Greenwich the year 1 begins before the first moment that there is.
+        return max(timezone.make_aware(dt.datetime.combine(day, dt.time.min)), dt.datetime.min.replace(tzinfo=dt.UTC))
 
     def until_now(self, rows: Any) -> Any:
         """Return the rows without those that are dated later than now, where these are not to be seen."""
@@ -143,7 +144,10 @@ class DatedView:
         ``None`` where there is none, or it is later than today and that is not to be seen.
         """
         if allow_empty:
-            found = until if later else start_of(kind, since - dt.timedelta(days=1), self.week_format)
+            try:
+                found = until if later else start_of(kind, since - dt.timedelta(days=1), self.week_format)
+            except OverflowError:  # it would begin before the year 1
+                return None
         else:
             field = self.get_date_field()
             look_up = {f"{field}__gte": self.bound(rows, until)} if later else {f"{field}__lt": self.bound(rows, since)}

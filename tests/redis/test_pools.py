@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -50,6 +51,17 @@ async def test_opening_finds_a_server_that_does_not_answer_and_hides_the_passwor
     await pools.close()
 
     assert "topsecret" not in str(caught.value)
+
+
+async def test_a_client_may_be_asked_for_while_the_others_are_pinged() -> None:
+    pools = RedisPools({"default": URL})
+    pools.client()
+
+    opening = asyncio.ensure_future(pools.open())
+    await asyncio.sleep(0)
+    pools.client(f"{URL}?client_name=another")
+    await opening
+    await pools.close()
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ def views(field: str) -> list[Any]:
         path("<int:year>/<str:month>/<int:day>/", DayArchiveView.as_view(**shared)),
         path("today", TodayArchiveView.as_view(**shared)),
         path("query", DayArchiveView.as_view(**numbers)),
+        path("empty/query", DayArchiveView.as_view(**numbers, allow_empty=True)),
         path(
             "of/<int:year>/<int:month>/<int:day>/<int:pk>/",
             DateDetailView.as_view(**numbers | {"template_name": "one.html"}),
@@ -157,6 +158,17 @@ async def test_what_is_no_date_or_still_to_come_is_404(clients: dict[str, AsyncC
         assert (await client.get(address)).status_code == 404, address
     assert "f" not in (await client.get("/")).text.partition("|")[0]
     assert (await client.get(f"/future/{later.year}/")).status_code == 200
+
+
+@FIELDS
+async def test_the_first_day_that_there_is_has_none_before_it(clients: dict[str, AsyncClient], field: str) -> None:
+    query = "year=0001&month=01&day=01"
+
+    empty = await clients[field].get(f"/empty/query?{query}")
+    nothing = await clients[field].get(f"/query?{query}", headers={"X-Zone": "Asia/Tokyo"})
+
+    assert (empty.status_code, nothing.status_code) == (200, 404)
+    assert empty.text.split("|")[2:4] == ["None", "0001-02-01"]
 
 
 async def test_days_are_those_of_the_visitors_time_zone(clients: dict[str, AsyncClient]) -> None:
