@@ -29,6 +29,7 @@ from covet.db.models.relations.rules import ProtectedError, RestrictedError
 from covet.exceptions import CovetError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
+from covet.i18n.texts import gettext
 from covet.loading import late_module
 from covet.problems import Problem, ProblemError, json_pointer, problem_for
 from covet.schema.relations import schemas_in
@@ -257,8 +258,7 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
     code = (rule.violation_error_code or "") if rule is not None else ""
     if isinstance(error, UniqueViolation):
         taken = "Something with these values exists already."
-        text = said or (f"This {names[0]} is taken already." if len(names) == 1 else "")
-        text = text or f"This combination of {' and '.join(names)} is taken already."
+        text = said or _taken(names)
         errors = [ProblemError(text, pointer=json_pointer(*place, name), code=code or "unique") for name in names]
         if not errors and place:
             errors = [ProblemError(said or taken, json_pointer(*place), code=code or "unique")]
@@ -273,8 +273,8 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
     if isinstance(error, CheckViolation):
         text = said or "This value breaks a rule of the database."
         errors = [ProblemError(text, json_pointer(*place, name), code=code or "check") for name in names]
-        shown = f" '{error.constraint}'" if error.constraint else ""
-        detail = said or f"The values break the rule{shown}."
+        named = gettext("The values break the rule '%(name)s'.") % {"name": error.constraint}
+        detail = said or (named if error.constraint else "The values break the rule.")
         return Problem(422, detail=detail, errors=errors, type="#invalid-values")
     if isinstance(error, (ProtectedError, RestrictedError)):
         return Problem(409, detail="Other rows still point at this one, so it stays.", type="#protected")
@@ -285,6 +285,16 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         compared = getattr(rule, "compared_fields", ())
         errors = [ProblemError(detail, json_pointer(*place, name), code=code or "exclusion") for name in compared]
     return Problem(409, detail=detail, errors=errors, type="#conflict")
+
+
+def _taken(names: Sequence[str]) -> str:
+    """Say of which fields the values are taken, in the visitor's language."""
+    if len(names) == 1:
+        return gettext("This %(name)s is taken already.") % {"name": names[0]}
+    listed = names[0] if names else ""
+    for name in names[1:]:
+        listed = gettext("%(first)s and %(last)s") % {"first": listed, "last": name}
+    return gettext("This combination of %(names)s is taken already.") % {"names": listed}
 
 
 async def _dangling(names: Sequence[str], data: Sequence[Any], place: rules.Place) -> Problem:

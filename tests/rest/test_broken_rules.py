@@ -40,6 +40,18 @@ with apps.isolate():
                 models.CheckConstraint(condition=models.Q(number__gt=0), name="theatre_seat_number"),
             ]
 
+    class Pair(models.Model):
+        first = models.IntegerField()
+        second = models.IntegerField()
+
+        class Meta:
+            app_label = "theatre"
+            unique_together = [("first", "second")]
+
+
+class Pairs(ModelViewSet, model=Pair):
+    permissions = [permissions.AllowAny]
+
 
 class Seats(ModelViewSet, model=Seat):
     permissions = [permissions.AllowAny]
@@ -53,6 +65,22 @@ async def client(library: Callable[..., Any]) -> Any:
     client = await library(api)
     async with connections["default"].schema_editor() as editor:
         await editor.create_table(table_of(Seat))
+    return client
+
+
+@pytest.fixture
+async def translated(library: Callable[..., Any]) -> Any:
+    api = Router()
+    api.register("seats", Seats)
+    api.register("pairs", Pairs)
+    client = await library(
+        api,
+        middleware=["covet.middleware.locale.LocaleMiddleware", "tests.rest.conftest.UserFromHeader"],
+        LANGUAGES=[("en", "English"), ("de", "German"), ("fr", "French")],
+    )
+    async with connections["default"].schema_editor() as editor:
+        for model in (Seat, Pair):
+            await editor.create_table(table_of(model))
     return client
 
 
@@ -80,3 +108,21 @@ async def test_a_check_says_its_own_words(client: Any) -> None:
 
     assert (own.status_code, own.json()["detail"]) == (422, "theatre_seat_reduced: less than the price, please.")
     assert (plain.status_code, plain.json()["detail"]) == (422, "The values break the rule 'theatre_seat_number'.")
+
+
+async def test_rules_are_told_in_the_visitors_language(translated: Any) -> None:
+    client, seat = translated, {"row": "A", "number": 1, "code": "x"}
+    german, french = {"Accept-Language": "de"}, {"Accept-Language": "fr"}
+    assert (await client.post("/api/seats/", json=seat)).status_code == 201
+
+    coded = await client.post("/api/seats/", json={**seat, "number": 2}, headers=german)
+    paired = await client.post("/api/pairs/", json={"first": 1, "second": 2}, headers=german)
+    again = await client.post("/api/pairs/", json={"first": 1, "second": 2}, headers=french)
+    checked = await client.post("/api/seats/", json={**seat, "code": "y", "number": 0}, headers=german)
+
+    assert [error["detail"] for error in coded.json()["errors"]] == ["code ist schon vergeben."]
+    assert paired.status_code == 201
+    assert {error["detail"] for error in again.json()["errors"]} == {
+        "Cette combinaison de first et second est déjà prise."
+    }
+    assert checked.json()["detail"] == "Die Werte verletzen die Regel „theatre_seat_number“."
