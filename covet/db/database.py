@@ -14,9 +14,9 @@ import os
 import time
 import warnings
 import weakref
-from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Inserted, Make, Outcome, Rows, Unmade
@@ -194,7 +194,7 @@ class Database:
             if frame is not None:
                 return await frame.transaction.run(frame, "fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
-            if pool is not None and pool.loop is get_running_loop():
+            if pool is not None and pool.here._thread_id == get_ident():
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
@@ -210,6 +210,24 @@ class Database:
                     return rows
         return await self._run("fetch", sql, args)  # type: ignore[no-any-return]  # by the method's name
 
+    def pool_to_read(self, sql: str) -> Pool | None:
+        """Return the pool that keeps a connection on which a statement that only reads can run now; ``None`` sends it to ``fetch``.
+
+        For who can do without a coroutine of ours round the driver's; it asks what ``fetch`` asks.
+        """
+        if watch.get() or self._scope.get() is not None:
+            return None
+        pool = self._routes.get(sql)
+        return pool if pool is not None and pool.kept and pool.here._thread_id == get_ident() else None
+
+    async def settle_failure(self, pool: Pool, connection: Connection, error: BaseException, sql: str) -> None:
+        """Give the connection of a statement that failed back, and raise, unless it has not run and can do so by ``fetch``."""
+        if not await self._may_repeat(pool, connection, error, sql):
+            found = await self._failed(pool, connection, error, sql)
+            if found is error:
+                raise error
+            raise found from error
+
     async def fetch_made(self, sql: str, args: Sequence[Any], make: Make, mode: Any) -> list[Any]:
         """Return what ``make`` makes of the rows of a statement, ``[]`` of none.
 
@@ -224,7 +242,7 @@ class Database:
         """
         shared = self._shared
         is_short = self._routes.get(sql) is shared is not None and self._scope.get() is None
-        if is_short and not freshness.active and not watch.get() and shared.loop is get_running_loop():
+        if is_short and not freshness.active and not watch.get() and shared.here._thread_id == get_ident():
             try:
                 made = await shared.fetch_made(sql, (args, make, self.alias, mode))
             except BaseException as error:
@@ -247,7 +265,7 @@ class Database:
             if frame is not None:
                 return await frame.transaction.run(frame, "insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
-            if pool is not None and pool.loop is get_running_loop():
+            if pool is not None and pool.here._thread_id == get_ident():
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
@@ -274,7 +292,7 @@ class Database:
             if frame is not None:
                 return await frame.transaction.run(frame, "execute", sql, args)  # type: ignore[no-any-return]  # by the method's name
             pool = self._routes.get(sql)
-            if pool is not None and pool.loop is get_running_loop():
+            if pool is not None and pool.here._thread_id == get_ident():
                 kept = pool.kept
                 connection = kept.pop() if kept else await pool.acquire()
                 try:
@@ -658,9 +676,8 @@ class Database:
             only_reads: It need not be a connection that may write.
             is_second: The connection that was tried first had died in the pool.
         """
-        loop = asyncio.get_running_loop()
         pool = self._writer
-        if pool is None or pool.loop is not loop:
+        if pool is None or pool.here._thread_id != get_ident():
             await self.open()
             pool = self._writer
             assert pool is not None
@@ -687,7 +704,7 @@ class Database:
             pool.drop_closed()
         else:
             transaction = session.Transaction(connection, pool, self)
-            transaction.top = frame = session.Frame(transaction, None, "", place, asyncio.current_task(loop))
+            transaction.top = frame = session.Frame(transaction, None, "", place, asyncio.current_task(pool.loop))
             return frame
         return await self.begin(place, before, only_reads, is_second=True)
 

@@ -91,9 +91,9 @@ async def _driver_rows(database: Database, count: int, model: Any = Article) -> 
 async def test_get_by_key_calls_few_functions(rows: Database, answers: _Answers) -> None:
     answers.rows = await _driver_rows(rows, 1)
     # SQLite needs converters for dates, decimals and truth values: five of the eleven columns.
-    assert await _calls(lambda: Article.objects.get(pk=1)) <= 13
+    assert await _calls(lambda: Article.objects.get(pk=1)) <= 11
     answers.rows = await _driver_rows(rows, 1, Author)
-    assert await _calls(lambda: Author.objects.get(pk=1)) <= 10
+    assert await _calls(lambda: Author.objects.get(pk=1)) <= 8
 
 
 async def test_a_row_costs_no_call_of_its_own(rows: Database, answers: _Answers) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import _get_running_loop
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from covet.conf import settings
@@ -36,6 +38,19 @@ _TICK_S = 15.0
 _KNOWN_S = 1.0
 
 
+class _Whereabouts:
+    """Tells of a loop that is not asyncio's own in which thread it runs, by the name that asyncio's own do it by."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    @property
+    def _thread_id(self) -> int | None:
+        return get_ident() if _get_running_loop() is self._loop else None
+
+
 class Pool:
     """The connections of one database (on SQLite: its readers, or its one writer).
 
@@ -48,6 +63,10 @@ class Pool:
         keeps_forever: The data lives in the connection: never close it.
         busy: What to say and to do when no connection becomes free, in place of the usual words.
         introduce: Tells who listens of a connection whose session is new again.
+
+    Attributes:
+        here: ``here._thread_id == get_ident()`` is whether the pool's loop runs in this very thread, as ``loop is
+            get_running_loop()`` is: up to Python 3.11 that asks the system for the number of the process each time.
     """
 
     def __init__(
@@ -84,6 +103,7 @@ class Pool:
         self._closed = False
         self._holders: tuple[float, str] = (float("-inf"), "")
         self.loop = asyncio.get_running_loop()
+        self.here: Any = self.loop if hasattr(self.loop, "_thread_id") else _Whereabouts(self.loop)
 
     @property
     def size(self) -> int:

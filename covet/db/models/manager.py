@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, overloa
 from typing_extensions import TypeVar
 
 from covet.db.models.query.plan import Query
-from covet.db.models.query.queryset import QuerySet
+from covet.db.models.query.queryset import QuerySet, QuickGet
 from covet.exceptions import QueryNotAwaited
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class BaseManager(Generic[M]):
         self._db: str | None = None
         self._hints: dict[str, Any] = {}
         self._start: QuerySet[Any, Any] | None = None
-        self._bound: dict[str, Any] | None = None
+        self._bound: dict[str, Any] = {}
+        self._get: Any = None
         self.creation_counter = BaseManager._next_counter
         BaseManager._next_counter += 1
 
@@ -75,7 +76,7 @@ class BaseManager(Generic[M]):
         """Bind the manager to a model under a name."""
         self.name = self.name or name
         self.model = cls
-        self._start = self._bound = None
+        self._forget()
         setattr(cls, name, ManagerDescriptor(self))
         cls._meta.add_manager(self)
 
@@ -112,11 +113,19 @@ class BaseManager(Generic[M]):
     def _copy(self) -> Self:
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
-        new._start = new._bound = None
+        new._forget()
         return new
+
+    def _forget(self) -> None:
+        """Forget the queryset that all calls start from, and its methods."""
+        self._start = self._get = None
+        self._bound = {}
 
     def __copy__(self) -> Self:
         return self._copy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._copy().__dict__
 
     def deconstruct(self) -> tuple[bool, str | None, str | None, tuple[Any, ...] | None, dict[str, Any] | None]:
         """Return how a migration makes the manager anew: whether by ``as_manager``, the paths, and the arguments.
@@ -224,20 +233,35 @@ class _Passed:
         # Somebody may have put something else in the method's place, as tests do.
         if start is None or getattr(start.__class__, self._name) is not self._method:
             return MethodType(self._call, manager)
-        bound = manager._bound
-        if bound is None:
-            bound = manager._bound = {}
-        found = bound.get(self._name)
+        found = manager._bound.get(self._name)
         if found is None:
-            found = bound[self._name] = MethodType(_named(self._method, _label(manager, self._name)), start)
+            found = manager._bound[self._name] = MethodType(_named(self._method, _label(manager, self._name)), start)
         return found
 
 
-def _named(method: FunctionType, label: str) -> FunctionType:
-    """Return a copy of a function whose coroutines have another name."""
+class _PassedGet(_Passed):
+    """``get`` of querysets on their managers: that of ``QuickGet`` where it can be, for which nothing is looked at here."""
+
+    __slots__ = ()
+
+    def __get__(self, manager: Any, owner: Any = None) -> Any:
+        if manager is None:
+            return self._call
+        found = manager._get
+        if found is None:
+            found = super().__get__(manager, owner)
+            start = manager._start
+            if found.__self__ is start and QuickGet.suits(start):
+                get = _named(vars(QuickGet)["get"], _label(manager, self._name), self._method)
+                found = manager._get = MethodType(get, QuickGet(start))
+        return found
+
+
+def _named(method: FunctionType, label: str, seen: FunctionType | None = None) -> FunctionType:
+    """Return a copy of a function whose coroutines have another name; who inspects it sees ``seen``."""
     copy = FunctionType(method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__)
     copy.__kwdefaults__ = method.__kwdefaults__
-    update_wrapper(copy, method)
+    update_wrapper(copy, seen or method)
     copy.__qualname__ = label
     return copy
 
@@ -265,6 +289,8 @@ def _passed_on(name: str, method: Callable[..., Any]) -> Any:
     call.__name__ = name
     call.__qualname__ = f"Manager.{name}"
     call.__doc__ = method.__doc__
+    if method is QuerySet.get:
+        return _PassedGet(name, method, call)
     return _Passed(name, method, call) if is_async else call
 
 

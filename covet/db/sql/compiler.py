@@ -83,6 +83,21 @@ class Compiled:
         """Return the driver's arguments; where the text ``expands``, use ``bind``, which returns the text as well."""
         return self.bind(values)[1]
 
+    def taken_as_is(self) -> tuple[type[Any] | None, int | None, int | None]:
+        """Return which values the one place of the statement takes as they are: their class, and the least and the greatest number.
+
+        No class where there are none, or where it has more places than one.
+        """
+        if len(self.binds) != 1 or self.expands:
+            return None, None, None
+        (bind,) = self.binds
+        if bind.slot is None or bind.many:
+            return None, None, None
+        if bind.limits is not None:
+            return (int, bind.limits.low, bind.limits.high) if bind.limits.as_is else (None, None, None)
+        method = getattr(bind.adapt, "__func__", None)
+        return (None if method is None else AS_IS.get(method)), None, None
+
     def __repr__(self) -> str:
         return f"Compiled({self.sql!r})"
 

@@ -65,6 +65,7 @@ class SharedReader:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.loop = pool.loop
+        self.here = pool.here
         self._gate = Gate(pool.loop)
         self._lead: _Lead | None = None
         # Done when the task that looks for a lead has one, or has failed.

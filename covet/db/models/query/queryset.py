@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 from typing_extensions import TypeVar
 
+from covet.db.connections import DEFAULT_ALIAS, connections
+from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.expressions.q import check_depth
-from covet.db.models.query.chain import M, R
+from covet.db.models.query import run
+from covet.db.models.query.chain import PLAIN, M, R
 from covet.db.models.query.fetch import Fetch
 from covet.db.models.query.mutate import Mutate
+from covet.db.models.query.names import optimizer
 from covet.db.models.query.paths import unknown_name
-from covet.db.models.query.plan import Query
+from covet.db.models.query.plan import NO_EXTRAS, Query
 from covet.db.models.query.refine import Refine
+from covet.db.routers import router
 from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.backends.driver import Rows
+    from covet.db.database import Database
     from covet.db.models.expressions import refs
     from covet.db.models.expressions.base import Expression
     from covet.db.models.manager import Manager
@@ -29,7 +36,7 @@ else:
     dates = late_module(__name__, "covet.db.models.query.dates")
     extra = late_module(__name__, "covet.db.models.query.extra")
 
-__all__ = ["QuerySet"]
+__all__ = ["QuerySet", "QuickGet"]
 
 T = TypeVar("T", default=Any)
 
@@ -302,3 +309,103 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
         return manager  # type: ignore[return-value]  # typed as what it behaves like
 
     as_manager.queryset_only = True  # type: ignore[attr-defined]  # managers do not copy it
+
+
+class _OneValue:
+    """The statement of a ``get`` by one field, for the values that travel as they are: a text is bound without a call of ours.
+
+    Attributes:
+        kind: The class of these values; ``None`` where there are none.
+        low: The least of them, for whole numbers.
+        high: The greatest.
+    """
+
+    __slots__ = ("high", "is_optimized", "kind", "low", "one", "sql")
+
+    def __init__(self, plan: run.RowsPlan) -> None:
+        self.is_optimized = optimizer.is_on
+        self.sql, self.one = plan.compiled.sql, plan.one
+        kind, self.low, self.high = plan.compiled.taken_as_is()
+        # Truth values are none: they may be a condition by themselves.
+        self.kind = kind if kind in SCALARS else None
+
+
+class QuickGet:
+    """``get`` of a manager whose calls all start from all rows of its model.
+
+    ``get(pk=…)`` is the most frequent query of all, so what is the same for one and the next is worked out once, and nothing of ours
+    is awaited round the driver. What is no look-up by plain values goes to the queryset's own ``get``; rows and errors are the same.
+
+    Args:
+        start: What all calls start from.
+    """
+
+    __slots__ = ("_alias", "_kind", "_start")
+
+    def __init__(self, start: QuerySet[Any, Any]) -> None:
+        self._start = start
+        self._kind = start.__class__
+        self._alias = start._db or DEFAULT_ALIAS
+
+    @staticmethod
+    def suits(start: QuerySet[Any, Any]) -> bool:
+        """Whether a queryset is all rows of its model and nothing besides, as the one of a plain manager is."""
+        query = start.query
+        is_whole = not query.where and query.extras is NO_EXTRAS and query.high is None and not query.low
+        return is_whole and start._manner is PLAIN and not start._hints
+
+    async def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the only row that matches, as ``QuerySet.get`` does."""
+        one = None
+        # Somebody may have put something else in the method's place, as tests do.
+        if kwargs and not args and self._kind.get is _GET:
+            database = connections[self._alias] if router.is_mute else run.read_database(self._start)
+            if len(kwargs) == 1:
+                [(name, value)] = kwargs.items()
+                plan: _OneValue | None = database.statements.get(self, _NO_PLANS).get(name)
+                if (
+                    plan is not None
+                    and value.__class__ is plan.kind
+                    and (plan.low is None or plan.low <= value <= plan.high)
+                    and plan.is_optimized is optimizer.is_on
+                ):
+                    sql, arguments, one = plan.sql, [value], plan.one
+            if one is None:
+                sql, arguments, one = self._prepared(database, kwargs)
+        if one is None:
+            return await self._start.get(*args, **kwargs)
+        rows: Rows | None = None
+        pool = database.pool_to_read(sql)
+        if pool is not None:
+            # What ``fetch`` does, without its coroutine.
+            connection = pool.kept.pop()
+            try:
+                rows = await connection.begin_fetch(sql, arguments)
+            except BaseException as error:
+                await database.settle_failure(pool, connection, error, sql)
+            else:
+                pool.release(connection)
+        if rows is None:
+            rows = await database.fetch(sql, arguments)
+        if len(rows) == 1:
+            return one(rows[0], database.alias)
+        raise self._start._not_one(len(rows))
+
+    def _prepared(self, database: Database, kwargs: dict[str, Any]) -> tuple[str, list[Any], Any]:
+        """Return text, arguments and what makes the instance, this last ``None`` where it is no look-up by plain values."""
+        plan = run.simple_get(self._start.query, kwargs, database)
+        if plan is None:
+            return "", [], None
+        if len(kwargs) == 1:
+            (name,) = kwargs
+            # Names of fields: of those with look-ups there is no end, and they may come from outside.
+            if "__" not in name:
+                known = database.statements.get(self)
+                if known is None:
+                    known = database.statements[self] = {}
+                known[name] = _OneValue(plan)
+        return *plan.bind(tuple(kwargs.values())), plan.one
+
+
+_GET: Any = QuerySet.get
+_NO_PLANS: dict[str, _OneValue] = {}

@@ -25,7 +25,7 @@ from covet.db.models.query.plan import NO_EXTRAS, Query
 from covet.db.models.signals import post_init
 from covet.db.routers import router
 from covet.db.sql import nodes as n
-from covet.db.sql.compiler import compile_statement
+from covet.db.sql.compiler import Compiled, compile_statement
 from covet.db.sql.statements import Compound, Select
 from covet.loading import late_module
 
@@ -69,12 +69,20 @@ class RowsPlan:
     them; ``tables()`` are what it reads.
     """
 
-    __slots__ = ("bind", "empty", "make", "makes_apart", "one", "tables")
+    __slots__ = ("bind", "compiled", "empty", "make", "makes_apart", "one", "tables")
 
     def __init__(
-        self, bind: Any, make: Any, one: Any, statement: Select | Compound, *, empty: bool, makes_apart: bool = False
+        self,
+        compiled: Compiled,
+        make: Any,
+        one: Any,
+        statement: Select | Compound,
+        *,
+        empty: bool,
+        makes_apart: bool = False,
     ) -> None:
-        self.bind = bind
+        self.compiled = compiled
+        self.bind = compiled.bind
         self.make = make
         self.makes_apart = makes_apart
         self.one = one
@@ -191,7 +199,7 @@ def _compile_rows(query: Query, kind: str, database: Database, limit: int | None
         make = records(kind, rows.columns, dialect, rows.hidden)
     # On SQLite the rows are read in a thread: there they are made too, in place of under the feet of the next statement.
     apart = dialect.vendor == "sqlite" and is_plain(rows.root if kind == "model" else None, rows.columns, dialect)
-    return RowsPlan(compiled.bind, make, one, rows.statement, empty=rows.empty or query.is_empty, makes_apart=apart)
+    return RowsPlan(compiled, make, one, rows.statement, empty=rows.empty or query.is_empty, makes_apart=apart)
 
 
 async def _rows_of(database: Database, sql: str, args: Any, plan: Any, caching: Caching | None) -> Any:
@@ -374,7 +382,7 @@ async def aggregate(
         rows = Assembler(query, database.dialect, alias=database.alias).aggregate(aggregates, start)
         compiled = compile_statement(rows.statement, database.dialect)
         make = records("dict", rows.columns, database.dialect)
-        plan = RowsPlan(compiled.bind, make, None, rows.statement, empty=rows.empty)
+        plan = RowsPlan(compiled, make, None, rows.statement, empty=rows.empty)
         database.statements[key] = plan
     sql, args = plan.bind(values)
     rows_read = await _rows_of(database, sql, args, plan, caching)
