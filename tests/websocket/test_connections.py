@@ -316,6 +316,7 @@ async def test_a_denied_handshake_is_no_error_to_the_server(
 ) -> None:
     monkeypatch.setattr(connection, "DENIED_S", 60.0)  # a machine with much to do takes longer than a visitor may
     gc.collect()  # what other tests have left complains now, and not below
+    caplog.clear()
     ended: list[str] = []
 
     async def deny(ws: WebSocket) -> None:
