@@ -22,10 +22,11 @@ from pydantic import ValidationError as PydanticError
 from covet import json
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.refs import F
-from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from covet.exceptions import ImproperlyConfigured
 from covet.problems import ProblemError
 from covet.rest.errors import invalid
 from covet.schema.field_types import python_type
+from covet.schema.relations import named_field
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -201,7 +202,7 @@ def _keys(model: type[Model], name: str, descending: bool, nulls_last: bool | No
     nullable = False
     above: list[str] = []
     for index, part in enumerate(parts):
-        field = _field(current, part)
+        field = named_field(current, part)
         if field is None or field.many_to_many or field.one_to_many or not hasattr(field, "column"):
             raise _unfit(name)
         nullable = nullable or field.null
@@ -222,18 +223,6 @@ def _keys(model: type[Model], name: str, descending: bool, nulls_last: bool | No
     # PostgreSQL's own place for nulls, so that its indexes serve: as if they were greater than all else.
     place = nulls_last if nulls_last is not None else not descending
     return [Key(path, descending, place if nullable else None, adapter)]
-
-
-def _field(model: type[Model], name: str) -> Any:
-    if name == "pk":
-        return model._meta.pk
-    for field in model._meta.concrete_fields:
-        if field.attname == name:
-            return field
-    try:
-        return model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return None
 
 
 def _unfit(item: str) -> ImproperlyConfigured:

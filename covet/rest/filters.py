@@ -18,9 +18,10 @@ from pydantic_core import PydanticCustomError
 from covet.db.connections import connections
 from covet.db.models.expressions.q import Q
 from covet.db.routers import router
-from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from covet.exceptions import ImproperlyConfigured
 from covet.rest.params import Gathering
 from covet.schema.field_types import python_type
+from covet.schema.relations import named_field
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -316,7 +317,7 @@ def _follow(model: type[Model], name: str) -> tuple[Any, list[str]]:
     for index, part in enumerate(parts):
         if current is None:
             return field, parts[index:]
-        found = _field(current, part)
+        found = named_field(current, part)
         if found is None:
             if field is not None:
                 return field, parts[index:]
@@ -329,18 +330,6 @@ def _follow(model: type[Model], name: str) -> tuple[Any, list[str]]:
         field = found
         current = found.related_model if found.is_relation else None
     return field, []
-
-
-def _field(model: type[Model], name: str) -> Any:
-    if name == "pk":
-        return model._meta.pk
-    for field in model._meta.concrete_fields:
-        if field.attname == name:
-            return field
-    try:
-        return model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return None
 
 
 def _own_filter(found: tuple[Any, bool] | None, model: type[Model], name: str) -> tuple[Any, bool]:
@@ -371,7 +360,7 @@ def _key_type(field: Any) -> Any:
 def _is_many(model: type[Model], path: str) -> bool:
     current: type[Model] | None = model
     for part in path.split("__"):
-        field = None if current is None else _field(current, part)
+        field = None if current is None else named_field(current, part)
         if field is None or not field.is_relation:
             return False
         if field.many_to_many or field.one_to_many:

@@ -16,7 +16,7 @@ from covet.schema.markers import marker_of
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Needs", "needs", "relation_of", "schemas_in"]
+__all__ = ["Needs", "named_field", "needs", "relation_of", "schemas_in"]
 
 _MAX_DEPTH = 6
 _BEFORE = (BeforeValidator, PlainValidator, WrapValidator)
@@ -235,6 +235,16 @@ def relation_of(model: type[Model], name: str) -> Any:
                 return relation
         return None
     return field if field.is_relation and field.name == name else None
+
+
+def named_field(model: type[Model], name: str) -> Any:
+    """Return the field or reverse relation that one part of a path names, ``pk`` and ``author_id`` too; None without one."""
+    if name == "pk":
+        return model._meta.pk
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
 
 
 def schemas_in(annotation: Any) -> list[type[Schema]]:
