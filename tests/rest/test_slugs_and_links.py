@@ -349,3 +349,31 @@ async def test_addresses_are_those_below_a_mount_point(library: Any) -> None:
         assert marker.sought("/api/authors/5/") is None
     finally:
         script_prefix.reset(mounted)
+
+
+async def test_keys_may_be_held_to_the_rows_that_a_client_may_name(library: Any) -> None:
+    """As REST framework's ``PrimaryKeyRelatedField`` does: a bare key is any row's, this one of those that are given."""
+
+    class Held(ModelSchema, model=Article, fields=["title"]):
+        author: Annotated[int, Slug("pk", queryset=lambda: Author.objects.filter(name="ours"))]
+        editor: Annotated[int | None, Slug("pk")] = None
+
+    class HeldArticles(ModelViewSet, model=Article):
+        permissions = [permissions.AllowAny]
+        input = Held
+
+    api = Router()
+    api.register("held", HeldArticles)
+    client = await library(api)
+    ours, theirs = [
+        await Author.objects.create(name=name, email=f"{name}@example.org") for name in ("ours", "theirs")
+    ]
+
+    kept = await client.post("/api/held/", json={"title": "a", "author": ours.pk, "editor": theirs.pk})
+    refused = await client.post("/api/held/", json={"title": "b", "author": theirs.pk, "editor": 999})
+    moved = await client.patch(f"/api/held/{kept.json()['id']}/", json={"author": theirs.pk})
+
+    assert (kept.status_code, kept.json()["author"], kept.json()["editor"]) == (201, ours.pk, theirs.pk)
+    assert refused.status_code == moved.status_code == 422
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/author", "/editor"]
+    assert moved.json()["errors"][0]["detail"] == f"There is no author {theirs.pk}."
