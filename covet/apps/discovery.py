@@ -226,7 +226,7 @@ def _why(name: str, label: str, error: Exception, apps: Sequence[str]) -> str:
 def _hint(error: Exception) -> str:
     from covet.porting.hints import import_hint, use_hint  # only a mistake needs them, and they read syntax trees
 
-    hint = import_hint(error) or use_hint(error) or _near(error)
+    hint = import_hint(error) or use_hint(error) or _near(error) or _hidden(error)
     return f".{hint}" if hint else ""
 
 
@@ -236,6 +236,16 @@ def _near(error: Exception) -> str:
         return ""
     near = suggest(error.name, sorted(name for name in vars(error.obj) if not name.startswith("_")))
     return f" Did you mean '{near}'?" if near else ""
+
+
+def _hidden(error: Exception) -> str:
+    """What to do about a module that a name of the class body hides, as ``permissions = [permissions.AllowAny]`` does below it."""
+    if not (isinstance(error, AttributeError) and isinstance(error.obj, (list, tuple)) and error.name[:1].isupper()):
+        return ""
+    return (
+        f" If a module was meant, such as permissions: a name of the class body hides it there, below 'permissions = […]'. "
+        f"Import {error.name} by its own name."
+    )
 
 
 def _place(error: Exception) -> str:

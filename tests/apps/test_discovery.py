@@ -172,6 +172,17 @@ def test_the_nearest_name_of_a_module_is_told(package):
         Apps().setup([broken], [ModelsLike])
 
 
+def test_a_module_that_a_class_body_hides_is_told(package):
+    """``permissions = [permissions.AllowAny]`` is how viewsets say who may; below it the name is that list."""
+    source = "from covet.rest import permissions\nclass View:\n    permissions = [permissions.AllowAny]\n"
+    broken = package("broken", {"models.py": source + "    more = [permissions.IsAuthenticated]\n"})
+
+    with pytest.raises(
+        AppError, match=r"no attribute 'IsAuthenticated'\. If a module was meant, .* Import IsAuthenticated by"
+    ):
+        Apps().setup([broken], [ModelsLike])
+
+
 def test_a_syntax_error_is_shown_with_its_line(package):
     broken = package("broken", {"models.py": "x = 1\ny =\n"})
 
