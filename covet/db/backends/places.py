@@ -8,8 +8,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
+
+from covet.db.backends import waits
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -97,22 +99,18 @@ def _numbered() -> re.Pattern[str]:
 
 def _awaited_at(future: Any, depth: int = 8) -> str | None:
     """Return the line of the project that waits for a future, through ``gather()``, a ``TaskGroup`` and their like."""
-    for callback, _ in getattr(future, "_callbacks", None) or ():
-        for waiter in _waiters(callback):
-            place = _suspended_at(waiter.get_coro()) if isinstance(waiter, asyncio.Task) else None
-            if place is None and depth:
-                place = _awaited_at(waiter, depth - 1)
-            if place is not None:
-                return place
+    for waiter in (found for callback in waits.callbacks_of(future) for found in _waiters(callback)):
+        place = _suspended_at(waiter.get_coro()) if isinstance(waiter, asyncio.Task) else None
+        if place is None and depth:
+            place = _awaited_at(waiter, depth - 1)
+        if place is not None:
+            return place
     return None
 
 
 def _waiters(callback: Any) -> Iterator[Any]:
-    """Yield the futures that a callback of another one is for: asyncio has them as its object, its arguments, or in its closure."""
-    held = [getattr(callback, "__self__", None), *(callback.args if isinstance(callback, partial) else ())]
-    for cell in getattr(callback, "__closure__", None) or ():
-        held.append(cell.cell_contents)
-    for one in held:
+    """Yield the futures and tasks that a callback of another one is for, whether they wait for it alone or not."""
+    for one in waits.held_by(callback):
         if isinstance(one, asyncio.Future):
             yield one
         elif isinstance(one, asyncio.TaskGroup):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -18,13 +19,12 @@ from msgspec import Struct
 from covet.db.backends.driver import Connection, Driver, Rows, drop_stream
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
-from covet.db.backends.waits import blocked, refuse_endless
+from covet.db.backends.waits import blocked, cannot_run, refuse_endless
 from covet.db.errors import (
     ConnectionLost,
     DatabaseError,
     DeadlockDetected,
     IntegrityError,
-    TransactionManagementError,
 )
 
 if TYPE_CHECKING:
@@ -160,22 +160,9 @@ class Transaction:
             raise
 
     def check(self, frame: Frame, sql: str) -> None:
-        """Raise if nothing can run in a block any more: it has ended, or is to be rolled back."""
-        if frame.ended:
-            raise TransactionManagementError(
-                f"The atomic block opened at {frame.place} has ended ({frame.ended}), but {place_of_caller(3)} still runs "
-                "a statement in it. Await the tasks that you start inside a block before the block ends.",
-                alias=self.alias,
-                sql=sql,
-            )
-        if frame.broken:
-            raise TransactionManagementError(
-                f"Nothing more can run in the atomic block opened at {frame.place}: {frame.broken}. Let the block end, so "
-                "that it rolls back, and catch an error outside of it; or put a statement that may fail into an atomic() "
-                "block of its own.",
-                alias=self.alias,
-                sql=sql,
-            )
+        """Raise if nothing can run in a block: it has ended, is to be rolled back, or belongs to another event loop."""
+        if frame.ended or frame.broken or self.pool.here._thread_id != get_ident():
+            raise cannot_run(self, frame, place_of_caller(3), sql)
 
     async def _wait_for_turn(self, frame: Frame, sql: str, nests: bool) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -237,7 +224,7 @@ class Transaction:
     async def run(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
         """Run a statement by the connection's ``fetch``, ``execute``, ``insert`` or ``execute_many``."""
         # A block that has ended is no longer the innermost one.
-        if self.top is not frame or self.busy or frame.broken:
+        if self.top is not frame or self.busy or frame.broken or self.pool.here._thread_id != get_ident():
             await self.take_turn(frame, sql)
         else:
             # An open block that nobody else works in: the same as take_turn, without a coroutine of its own.
@@ -298,6 +285,7 @@ class Transaction:
 
     async def stream(self, frame: Frame, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Give the rows of a statement in chunks; other statements of the block may run between two chunks."""
+        self.check(frame, sql)
         chunks: Any = self.connection.stream(sql, args, chunk_size)
         try:
             while True:

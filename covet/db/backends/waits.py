@@ -1,4 +1,4 @@
-"""Whether a wait for a nested block can end: whether one task waits for another, as far as asyncio can tell.
+"""Whether a wait for a nested block can end: whether one task waits for another, as far as asyncio can tell. And what cannot run at all.
 
 Seen are ``await task``, ``gather``, ``wait``, ``shield``, ``wait_for`` and ``TaskGroup``, and a wait for the nested block of
 another task, in whichever database; a wait through an Event or a Queue leaves no trace.
@@ -10,15 +10,37 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from covet.db.errors import TransactionError
+from covet.db.errors import TransactionError, TransactionManagementError
 
 if TYPE_CHECKING:
     from covet.db.backends.session import Frame, Transaction
 
-__all__ = ["blocked", "refuse_endless", "waits_for"]
+__all__ = ["blocked", "callbacks_of", "cannot_run", "held_by", "refuse_endless", "waits_for"]
 
 blocked: dict[asyncio.Task[Any], Transaction] = {}
 """Tasks that wait until a nested block closes, and the transaction whose innermost block it is."""
+
+
+def cannot_run(transaction: Transaction, frame: Frame, place: str, sql: str) -> TransactionManagementError:
+    """Return why nothing can run in a block: it has ended, is to be rolled back, or belongs to another event loop."""
+    if frame.ended:
+        text = (
+            f"The atomic block opened at {frame.place} has ended ({frame.ended}), but {place} still runs "
+            "a statement in it. Await the tasks that you start inside a block before the block ends."
+        )
+    elif frame.broken:
+        text = (
+            f"Nothing more can run in the atomic block opened at {frame.place}: {frame.broken}. Let the block end, so "
+            "that it rolls back, and catch an error outside of it; or put a statement that may fail into an atomic() "
+            "block of its own."
+        )
+    else:
+        text = (
+            f"The atomic block opened at {frame.place} belongs to another event loop than the one in which {place} runs a statement. "
+            "A connection works in the loop that opened it: await the coroutine in the block itself, or, from a thread, by run_sync() "
+            "of covet.concurrency in place of asyncio.run()."
+        )
+    return TransactionManagementError(text, alias=transaction.alias, sql=sql)
 
 
 def refuse_endless(transaction: Transaction, frame: Frame, place: str, sql: str, waited_s: float) -> None:
@@ -75,7 +97,7 @@ def waits_for(waiter: asyncio.Task[Any], awaited: asyncio.Future[Any]) -> bool:
                 if task is waiter:
                     return True
                 todo.append(task)
-        for callback in _callbacks(future):
+        for callback in callbacks_of(future):
             for found in _behind(callback):
                 if found is waiter:
                     return True
@@ -83,26 +105,28 @@ def waits_for(waiter: asyncio.Task[Any], awaited: asyncio.Future[Any]) -> bool:
     return False
 
 
-def _callbacks(future: asyncio.Future[Any]) -> list[Any]:
+def callbacks_of(future: asyncio.Future[Any]) -> list[Any]:
+    """Return what is called when a future is done."""
     return [entry[0] for entry in (getattr(future, "_callbacks", None) or ())]
+
+
+def held_by(callback: Any) -> Iterator[Any]:
+    """Give what a done-callback holds: its object, its arguments, and what stands in its closure."""
+    yield getattr(callback, "__self__", None)
+    yield from getattr(callback, "args", ()) or ()
+    for cell in getattr(getattr(callback, "__wrapped__", callback), "__closure__", None) or ():
+        yield _content(cell)
 
 
 def _behind(callback: Any) -> Iterator[asyncio.Future[Any]]:
     """Give the futures and tasks that a done-callback will wake."""
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Future):
-        yield owner
-    elif isinstance(owner, asyncio.TaskGroup):
-        parent = getattr(owner, "_parent_task", None)
-        if parent is not None and getattr(owner, "_exiting", False):
-            yield parent
-    for value in getattr(callback, "args", ()) or ():
-        if isinstance(value, asyncio.Future):
-            yield value
-    for cell in getattr(getattr(callback, "__wrapped__", callback), "__closure__", None) or ():
-        value = _content(cell)
-        if isinstance(value, asyncio.Future):
-            yield value
+    for held in held_by(callback):
+        if isinstance(held, asyncio.Future):
+            yield held
+        elif isinstance(held, asyncio.TaskGroup):
+            parent = getattr(held, "_parent_task", None)
+            if parent is not None and getattr(held, "_exiting", False):
+                yield parent
 
 
 def _content(cell: Any) -> Any:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from covet.conf.service_url import parse_database
+from covet.db import transaction
 from covet.db.backends.sqlite.driver import SQLiteConnection
 from covet.db.database import Database
+from covet.db.errors import TransactionManagementError
 
 SCRIPT = """
 import asyncio, sys, threading
@@ -73,6 +77,47 @@ async def test_known_statements_meet_the_connections_of_no_other_loop(vendor: st
     ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
 
     assert (ended.stdout, ended.stderr) == ("[2, 4, 6]\n8\n[True, True, True, True] 8\n", "")
+
+
+async def in_a_block(database: Database) -> Any:
+    async with transaction.atomic(using=database):
+        return await database.fetch("SELECT 1")
+
+
+async def in_chunks(database: Database) -> Any:
+    return [chunk async for chunk in database.stream("SELECT 1")]
+
+
+WORK: list[Callable[[Database], Coroutine[Any, Any, Any]]] = [
+    lambda database: database.fetch("SELECT 1"),
+    lambda database: database.execute("INSERT INTO things (id) VALUES (8)"),
+    in_a_block,
+    in_chunks,
+]
+
+
+@pytest.mark.row("transactions.atomic")
+@pytest.mark.parametrize("work", WORK, ids=["fetch", "execute", "atomic", "stream"])
+@pytest.mark.parametrize("is_pinned", [False, True])
+async def test_a_block_is_of_no_use_to_another_loop(vendor: str, scratch: Any, work: Any, is_pinned: bool) -> None:
+    """``to_thread(asyncio.run, …)`` takes the block along, whose connection would give one loop the answers of the other."""
+    database = Database("main", parse_database(await scratch(vendor)))
+    await database.execute("CREATE TABLE things (id integer)")
+
+    def run() -> Any:
+        return asyncio.run(work(database))
+
+    async with transaction.atomic(using=database) if not is_pinned else database.pinned():
+        await database.execute("INSERT INTO things (id) VALUES (7)")
+        with pytest.raises(
+            TransactionManagementError, match=r"belongs to another event loop.*await the coroutine"
+        ) as caught:
+            await asyncio.to_thread(run)
+        assert re.match(r"The atomic block opened at \S+:\d+ belongs .* in which .* runs a statement", str(caught.value))
+        assert [tuple(row) for row in await database.fetch("SELECT id + 0 FROM things")] == [(7,)]
+
+    assert [tuple(row) for row in await database.fetch("SELECT id FROM things")] == ([] if is_pinned else [(7,)])
+    await database.close()
 
 
 @pytest.mark.parametrize("behind", ["close", "open"])
