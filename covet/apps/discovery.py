@@ -240,7 +240,9 @@ def _near(error: Exception) -> str:
 
 def _hidden(error: Exception) -> str:
     """What to do about a module that a name of the class body hides, as ``permissions = [permissions.AllowAny]`` does below it."""
-    if not (isinstance(error, AttributeError) and isinstance(error.obj, (list, tuple)) and error.name[:1].isupper()):
+    if not (isinstance(error, AttributeError) and isinstance(error.obj, (list, tuple)) and isinstance(error.name, str)):
+        return ""
+    if not error.name[:1].isupper():
         return ""
     return (
         f" If a module was meant, such as permissions: a name of the class body hides it there, below 'permissions = […]'. "
