@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import struct
+import zlib
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -17,7 +19,7 @@ from covet.db.database import Database
 from covet.db.migrations.model_state import ModelState
 from covet.db.models.table import table_of
 from covet.exceptions import NotLoaded, ValidationError
-from covet.files import ContentFile, FileSystemStorage, InMemoryStorage, SuspiciousFileOperation
+from covet.files import ContentFile, File, FileSystemStorage, InMemoryStorage, SuspiciousFileOperation
 
 other = InMemoryStorage("/other/")
 
@@ -223,6 +225,42 @@ async def test_what_is_no_image_is_refused_and_not_kept(archive):
 
     assert archive.files == {}
     assert await Picture.objects.count() == 0
+
+
+@pytest.mark.row("fields.files")
+async def test_an_image_that_pillow_stumbles_over_is_none(archive):
+    head = b"IHDR" + struct.pack(">II", 3, 2)
+    cut = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 8) + head + struct.pack(">I", zlib.crc32(head))
+
+    with pytest.raises(ValidationError, match="valid image"):
+        await Picture.objects.create(image=ContentFile(cut, name="p.png"))
+
+    assert archive.files == {}
+
+
+class Remote(File):
+    """A file that lies elsewhere, and is fetched when it is read."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO())
+        self.content = content
+
+    async def read(self, size: int = -1) -> bytes:
+        return self.content
+
+
+class Elsewhere(InMemoryStorage):
+    async def open(self, name: str, mode: str = "rb") -> File:
+        return Remote(self.files[name])
+
+
+async def test_an_image_of_a_storage_elsewhere_tells_its_size():
+    picture = Picture()
+    with override(STORAGES={"default": f"{__name__}.Elsewhere"}):
+        await picture.image.save("p.png", png(3, 2), save=False)
+
+        assert (picture.width, picture.height) == (3, 2)
+        assert await picture.image.dimensions() == (3, 2)
 
 
 async def test_files_lie_on_the_disk_by_default(tmp_path):

@@ -11,11 +11,23 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
+from PIL import Image
 
+from covet.apps import apps
 from covet.conf import override
+from covet.db import models
 from covet.exceptions import ImproperlyConfigured
 from covet.files import Storage, SuspiciousFileOperation, s3, storages
 from covet.files.s3 import S3Storage
+
+with apps.isolate():
+
+    class Picture(models.Model):
+        image = models.ImageField()
+
+        class Meta:
+            app_label = "gallery"
+
 
 BIG = bytes(range(256)) * 4096 * 9  # 9 MiB: more than one piece
 
@@ -88,6 +100,17 @@ async def test_a_name_that_is_taken_gets_a_random_part(
     replacing = S3Storage(**options, allow_overwrite=True)  # type: ignore[arg-type]
     assert await replacing.save("a.bin", b"new" + content) == "a.bin"
     assert await storage.size("a.bin") == len(content) + 3
+
+
+async def test_an_image_in_a_bucket_tells_its_size(options: dict[str, str]) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(data, "png")
+    picture = Picture()
+
+    with override(STORAGES={"default": {"BACKEND": "covet.files.s3.S3Storage", "OPTIONS": options}}):
+        await picture.image.save("p.png", data.getvalue(), save=False)
+
+        assert await picture.image.dimensions() == (3, 2)
 
 
 async def test_folders_are_listed(storage: S3Storage) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import io
 import posixpath
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -14,13 +16,13 @@ from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.state import Pending
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ImproperlyConfigured, ValidationError
-from covet.files import default_storage
+from covet.files import File, default_storage
 from covet.files.names import check_name
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
     from covet.db.models.fields.base import Text
-    from covet.files import File, Storage
+    from covet.files import Storage
 
 __all__ = ["FieldFile", "FileField", "ImageField", "ImageFieldFile"]
 
@@ -125,9 +127,15 @@ class ImageFieldFile(FieldFile):
     __slots__ = ()
 
     async def dimensions(self) -> tuple[int, int]:
-        """Return width and height in pixels, read from the file."""
+        """Return width and height in pixels, read from the file.
+
+        Raises:
+            ValidationError: It is no image, or a damaged one.
+        """
         async with await self.open() as file:
-            return await to_thread(_dimensions, file.file)
+            # A file that reads by itself, such as one of a bucket, has nothing behind it for Pillow to open.
+            source = file.file if type(file).read is File.read else io.BytesIO(await file.read())
+            return await to_thread(_dimensions, source)
 
 
 class FileDescriptor:
@@ -367,16 +375,17 @@ class ImageField(FileField):
         """Store an image, and put name and size on the instance.
 
         Raises:
-            ValidationError: The stored content is no image; it is removed again.
+            ValidationError: The content is no image. What was stored is removed again, as after any other error.
         """
         before = instance.__dict__.get(self.attname)
         await super().store(instance, name, content)
         stored = self.attr_class(instance, self, instance.__dict__[self.attname])
         try:
             width, height = await stored.dimensions()
-        except ValidationError:
-            await self.storage.delete(stored.name)
+        except BaseException:
+            # Also where nobody could look at it: no row will name this file.
             instance.__dict__[self.attname] = before
+            await asyncio.shield(self.storage.delete(stored.name))
             raise
         for field, value in ((self.width_field, width), (self.height_field, height)):
             if field:
@@ -391,14 +400,14 @@ class ImageField(FileField):
 def _dimensions(file: Any) -> tuple[int, int]:
     """Return the size of an image, reading no more than its head, and check that it is one."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError as error:
         raise ImproperlyConfigured("ImageField needs Pillow: pip install covet[images].") from error
     try:
         with Image.open(file) as image:
             size: tuple[int, int] = image.size
             image.verify()
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # each of Pillow's readers has errors of its own for bytes that it cannot read
         raise ValidationError(
             "Upload a valid image. The file is no image, or a damaged one.", code="invalid_image"
         ) from error
