@@ -66,7 +66,8 @@ async def handle_websocket(application: Application, scope: Scope, receive: Rece
             await ws.close(SERVICE_RESTART, "shutting down")
         raise
     except Exception as error:
-        await _fail(ws, error)
+        if not _is_disconnect(error):
+            await _fail(ws, error)
     finally:
         part.open.discard(ws)
     await _finish(ws)
@@ -111,6 +112,11 @@ async def _finish(ws: WebSocket) -> None:
             await ws.deny(403, b"The handshake was not accepted.")
         else:
             await ws.close(NORMAL)
+
+
+def _is_disconnect(error: Exception) -> bool:
+    """Whether the tasks of a handler ended because the client has gone: a group of nothing else."""
+    return isinstance(error, ExceptionGroup) and error.split(WebSocketDisconnect)[1] is None
 
 
 async def _fail(ws: WebSocket, error: Exception) -> None:

@@ -138,6 +138,20 @@ async def test_an_unexpected_error_closes_with_1011_is_logged_once_and_not_told(
     assert [record.exc_info is not None for record in told] == [True]
 
 
+async def test_a_client_that_leaves_the_tasks_of_a_handler_is_no_error(
+    app: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, logger="covet.websocket"):
+        async with connect("/ws/grouped/", app=app) as ws:
+            await ws.close()
+        left = list(caplog.records)
+        async with connect("/ws/grouped/broken/", app=app) as ws:
+            assert await ws.receive_close() == 1011
+
+    assert left == []
+    assert [record.name for record in caplog.records] == ["covet.websocket"]
+
+
 async def test_a_handler_that_returns_closes_with_1000(app: Application) -> None:
     async with connect("/ws/leave/", app=app) as ws:
         assert await ws.receive_close() == 1000

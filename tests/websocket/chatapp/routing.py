@@ -56,6 +56,18 @@ async def forever(ws: WebSocket) -> None:
     await asyncio.Event().wait()
 
 
+async def grouped(ws: WebSocket, error: str = "") -> None:
+    await ws.accept()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ws.receive())
+        if error:
+            group.create_task(_broken())
+
+
+async def _broken() -> None:
+    raise RuntimeError("a secret")
+
+
 class Echo(Consumer):
     async def receive(self, data: str | bytes) -> None:
         await self.send(data)
@@ -86,6 +98,8 @@ websocket_urlpatterns = [
     path("ws/members/", members),
     path("ws/anybody/", anybody),
     path("ws/forever/", forever),
+    path("ws/grouped/", grouped),
+    path("ws/grouped/<str:error>/", grouped),
     path("ws/echo/<str:name>/", Echo),
     path("ws/consumers/members/", Members),
     path("ws/consumers/refusing/", Refusing),
