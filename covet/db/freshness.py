@@ -7,7 +7,8 @@ tables that their text names. Not seen is what the text does not say: triggers, 
 and whatever reaches the database by another way. Inside a transaction the tables are gathered, and told at its commit.
 
 A failing store never fails a statement. It is logged once until it works again, and counted; names that it could not be told
-are told with the next call, and until then this process takes nothing from the cache for them.
+are told with the next call, and until then this process takes nothing from the cache for them. One that hung is left alone for some
+seconds while there is nothing to tell it, so that not each read waits for it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ T = TypeVar("T")
 
 _MEMORY: Final = "memory://"
 _TEXTS: Final = 4096
+# What lets each read wait for two seconds is asked five times a minute.
+_REST_S: Final = 10.0
 _NAME: Final = r'(?:(?:"[^"]+"|`[^`]+`|[\w$]+)\s*\.\s*)*(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[\w$]+)'
 
 
@@ -190,6 +193,9 @@ class Freshness:
         self._calls_owed = 0
         self._is_down = False
         self._asking = 0
+        # A store that hung is left alone until then by who has nothing to tell.
+        self._rests_until = 0.0
+        self._now: Callable[[], float] = time.monotonic
         settings.watchers.append(self._settings_changed)
 
     def _settings_changed(self, names: frozenset[str], begins: bool) -> None:
@@ -341,8 +347,8 @@ class Freshness:
         return is_kept
 
     async def _ask(self, call: Callable[[], Awaitable[T]], otherwise: T, told: Collection[str] = ()) -> T:
-        if self._is_down and self._asking:
-            # A server that hangs costs each who asks it seconds: one finds out whether it works again.
+        if self._is_down and (self._asking or self._may_rest(told)):
+            # A server that hangs costs each who asks it seconds: one finds out whether it works again, and not all the time.
             self._owe(told)
             return otherwise
         self._asking += 1
@@ -358,6 +364,8 @@ class Freshness:
             if isinstance(error, ImproperlyConfigured):
                 raise
             self._owe(told)
+            if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
+                self._rests_until = self._now() + _REST_S
             if not self._is_down:
                 self._is_down = True
                 log.warning("The store of cached results does not answer; queries ask the database. %s", error)
@@ -365,6 +373,10 @@ class Freshness:
         finally:
             self._asking -= 1
         return result
+
+    def _may_rest(self, told: Collection[str]) -> bool:
+        """Whether a store that hung need not be asked yet: what it has missed it is told as soon as it can be."""
+        return not told and not self._owed and self._now() < self._rests_until
 
     def _owe(self, told: Collection[str]) -> None:
         """Count a call without an answer, and keep the names that it should have told."""

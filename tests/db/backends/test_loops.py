@@ -113,7 +113,9 @@ async def test_a_block_is_of_no_use_to_another_loop(vendor: str, scratch: Any, w
             TransactionManagementError, match=r"belongs to another event loop.*await the coroutine"
         ) as caught:
             await asyncio.to_thread(run)
-        assert re.match(r"The atomic block opened at \S+:\d+ belongs .* in which .* runs a statement", str(caught.value))
+        assert re.match(
+            r"The atomic block opened at \S+:\d+ belongs .* in which .* runs a statement", str(caught.value)
+        )
         assert [tuple(row) for row in await database.fetch("SELECT id + 0 FROM things")] == [(7,)]
 
     assert [tuple(row) for row in await database.fetch("SELECT id FROM things")] == ([] if is_pinned else [(7,)])

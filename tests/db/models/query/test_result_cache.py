@@ -698,6 +698,51 @@ async def test_one_query_at_a_time_waits_for_a_store_that_hangs(blog: Database) 
         assert await count() == 2
 
 
+class SilentStore(HangingStore):
+    """A store that says nothing for longer than anybody waits for it."""
+
+    async def _wait(self) -> None:
+        self.asked += 1
+        if self.fails:
+            raise RedisUnavailable("redis://127.0.0.1:1/0", "no answer") from TimeoutError()
+
+
+@pytest.mark.row("cache.stores")
+async def test_a_store_that_hung_is_left_alone_for_a_while_by_a_lone_reader(
+    blog: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(freshness, "_now", lambda: now)
+    store = SilentStore()
+    with override(QUERY_CACHE="memory://"):
+        query_cache.use(store)
+        count = Author.objects.cache(timeout=60).count
+
+        assert [await count() for _ in range(4)] == [0] * 4
+        assert store.asked == 1
+        now += 9.9
+        await count()
+        assert store.asked == 1
+        now += 0.2
+        await count()
+        assert store.asked == 2, "Ten seconds later one asks again."
+        await count()
+        assert store.asked == 2
+
+        # What it must be told, it is told as soon as it can be: each asks until then.
+        await Author.objects.create(name="Ann")
+        asked = store.asked
+        assert await count() == 1
+        assert store.asked == asked + 1
+
+        store.fails = False
+        assert await count() == 1
+        assert not freshness._owed
+        asked = store.asked
+        assert await count() == 1
+        assert store.asked == asked + 1, "It works: each read asks it."
+
+
 class LateStore(MemoryStore):
     """A store that fails, and later does what it is told, but says so late."""
 
