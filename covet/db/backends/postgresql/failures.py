@@ -86,6 +86,9 @@ def not_connected(error: BaseException, config: DatabaseConfig, alias: str, time
     return e.ConnectionFailed(what, alias=alias, code=getattr(error, "sqlstate", None))
 
 
+_NULLABLE_SIDE = "cannot be applied to the nullable side of an outer join"
+
+
 def translate(error: BaseException, sql: str, alias: str) -> e.DatabaseError | None:
     """Return our error for an SQLSTATE, or for asyncpg's own complaints."""
     if isinstance(error, pg.DataError) and "query argument" in str(error):
@@ -113,6 +116,11 @@ def _server_error(error: pg.PostgresError, sql: str, alias: str) -> e.DatabaseEr
     kind = _STATES.get(state) or _STATES.get(state[:2]) or e.DatabaseError
     message = str(error.args[0]) if error.args else type(error).__name__
     hint = getattr(error, "hint", None)
+    if message.endswith(_NULLABLE_SIDE):
+        hint = (
+            "Lock the rows themselves, select_for_update(of=('self',)), or leave the relation that may be NULL out of "
+            "select_related()."
+        )
     text = f"{message[:1].upper()}{message[1:]}." + (f" {hint}" if hint else "")
     if not issubclass(kind, e.IntegrityError):
         return kind(text, alias=alias, sql=sql, code=state)

@@ -212,6 +212,13 @@ async def test_locks_and_their_options(blog: Database) -> None:
             with record_queries() as log:
                 assert len(await rows) == 3
             assert "FOR NO KEY UPDATE OF" in log[0].sql
+        # A joined row that may be missing cannot be locked: what to write instead is told.
+        joined = Article.objects.select_related("editor")
+        async with transaction.atomic():
+            with pytest.raises(NotSupportedError, match=r"select_for_update\(of=\('self',\)\)"):
+                async with transaction.atomic():
+                    await joined.select_for_update()
+            assert len(await joined.select_for_update(of=("self",))) == 3
     if blog.vendor == "mysql":
         async with transaction.atomic():
             with pytest.raises(NotSupportedError, match="NO KEY"):
