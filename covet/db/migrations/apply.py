@@ -228,23 +228,26 @@ def _needed(state: ProjectState, model: ModelState) -> tuple[ModelState, ...]:
 def _affected(old: ProjectState, new: ProjectState, moves: Moves) -> list[ModelKey]:
     """Return the models to compare, by their keys in the new state."""
     keys = dict.fromkeys(moves.models)
-    if moves.with_referrers:
-        queue = list(moves.models)
-        while queue:
-            key = queue.pop()
-            for state, there in ((old, moves.before(key)), (new, key)):
-                for model, name in state.referrers(there):
-                    other = (
-                        moves.renamed_model[1]
-                        if moves.renamed_model and model.key == moves.renamed_model[0]
-                        else model.key
-                    )
-                    if other not in keys and _matters(state, there, model, name, moves):
-                        keys[other] = None
-                        # A key that is a reference itself carries the change on to what refers to it.
-                        if model.fields[name].primary_key:
-                            queue.append(other)
+    queue = list(moves.models) if moves.with_referrers else []
+    while queue:
+        for other, is_key in _referring(queue.pop(), old, new, moves):
+            if other in keys:
+                continue
+            keys[other] = None
+            # A key that is a reference itself carries the change on to what refers to it.
+            if is_key:
+                queue.append(other)
     return list(keys)
+
+
+def _referring(key: ModelKey, old: ProjectState, new: ProjectState, moves: Moves) -> Iterator[tuple[ModelKey, bool]]:
+    """Yield the models whose references to this one may look different, and whether the reference is their key."""
+    for state, there in ((old, moves.before(key)), (new, key)):
+        for model, name in state.referrers(there):
+            if _matters(state, there, model, name, moves):
+                renamed = moves.renamed_model
+                other = renamed[1] if renamed is not None and model.key == renamed[0] else model.key
+                yield other, model.fields[name].primary_key
 
 
 def _matters(state: ProjectState, key: ModelKey, model: ModelState, name: str, moves: Moves) -> bool:

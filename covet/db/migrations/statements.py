@@ -112,8 +112,24 @@ def effect_of(sql: str, vendor: str, *, online: bool = False) -> Effect:
 
 
 def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
+    if upper.startswith(("ALTER TABLE", "DROP TABLE")):
+        return _postgresql_rule(bare, upper, text) or _postgresql_column(bare, upper, text)
     exclusive = replace(bare, lock="ACCESS EXCLUSIVE", blocks=_ALL)
-    name = re.search(rf"CONSTRAINT ({_QUOTED})", text, re.IGNORECASE)
+    if upper.startswith(("UPDATE", "DELETE FROM")):
+        return _changes_rows(bare, upper, "ROW EXCLUSIVE", "the transaction")
+    if upper.startswith(("COMMENT ON TABLE", "COMMENT ON COLUMN")):
+        named = re.match(rf"COMMENT ON \w+ ({_QUOTED})", text, re.IGNORECASE)
+        table = _bare(named[1]) if named else bare.table
+        return replace(bare, table=table, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table")
+    if upper.startswith(("CREATE TRIGGER", "DROP TRIGGER")):
+        on = re.search(rf" ON ({_QUOTED})", text, re.IGNORECASE)
+        there = replace(exclusive, table=_bare(on[1]) if on else bare.table)
+        return there if upper.startswith("DROP") else replace(there, lock="SHARE ROW EXCLUSIVE", blocks="all writes")
+    return _postgresql_index(bare, upper, text)
+
+
+def _postgresql_index(bare: Effect, upper: str, text: str) -> Effect:
+    """Return what a statement about an index does; what is about none does nothing that is known."""
     if upper.startswith("CREATE") and " INDEX " in upper[:40]:
         if "CONCURRENTLY" in upper:
             return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", scans=True)
@@ -128,9 +144,7 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
     if upper.startswith("DROP INDEX"):
         if "CONCURRENTLY" in upper:
             return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", table="the index")
-        return replace(exclusive, table="the index's table")
-    if upper.startswith(("UPDATE", "DELETE FROM")):
-        return _changes_rows(bare, upper, "ROW EXCLUSIVE", "the transaction")
+        return replace(bare, table="the index's table", lock="ACCESS EXCLUSIVE", blocks=_ALL)
     if upper.startswith("REINDEX"):
         if "CONCURRENTLY" in upper:
             return replace(bare, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table", scans=True)
@@ -146,18 +160,15 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
             why=why,
             safe=(f"In a migration with atomic = False: RunSQL({again!r})",),
         )
-    if upper.startswith(("COMMENT ON TABLE", "COMMENT ON COLUMN")):
-        named = re.match(rf"COMMENT ON \w+ ({_QUOTED})", text, re.IGNORECASE)
-        table = _bare(named[1]) if named else bare.table
-        return replace(bare, table=table, lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the table")
     if upper.startswith("ALTER INDEX") and " RENAME TO " in upper:
         return replace(bare, table="the index", lock="SHARE UPDATE EXCLUSIVE", blocks="other changes of the index")
-    if upper.startswith(("CREATE TRIGGER", "DROP TRIGGER")):
-        on = re.search(rf" ON ({_QUOTED})", text, re.IGNORECASE)
-        there = replace(exclusive, table=_bare(on[1]) if on else bare.table)
-        return there if upper.startswith("DROP") else replace(there, lock="SHARE ROW EXCLUSIVE", blocks="all writes")
-    if not upper.startswith(("ALTER TABLE", "DROP TABLE")):
-        return bare
+    return bare
+
+
+def _postgresql_rule(bare: Effect, upper: str, text: str) -> Effect | None:
+    """Return what a change of a table does that is about a rule of it: a key, a check, a constraint; None for any other one."""
+    exclusive = replace(bare, lock="ACCESS EXCLUSIVE", blocks=_ALL)
+    name = re.search(rf"CONSTRAINT ({_QUOTED})", text, re.IGNORECASE)
     if "NOT VALID" in upper:
         return (
             replace(exclusive, lock="SHARE ROW EXCLUSIVE", blocks="all writes") if "FOREIGN KEY" in upper else exclusive
@@ -221,6 +232,12 @@ def _postgresql(bare: Effect, upper: str, text: str) -> Effect:
                 "with the operation in its state_operations.",
             ),
         )
+    return None
+
+
+def _postgresql_column(bare: Effect, upper: str, text: str) -> Effect:
+    """Return what a change of a table does that is about its columns, or about the table as a whole."""
+    exclusive = replace(bare, lock="ACCESS EXCLUSIVE", blocks=_ALL)
     if " SET NOT NULL" in upper:
         column = re.search(rf"ALTER COLUMN ({_QUOTED})", text, re.IGNORECASE)
         what = column[1] if column else "…"
