@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from covet.apps.registry import apps
 from covet.conf import settings
@@ -75,7 +76,7 @@ def makemessages(
             for language in wished
         ]
     if as_json:
-        out.json([{**vars(one), "path": str(one.path)} for one in done])
+        out.json([{**structs.asdict(one), "path": str(one.path)} for one in done])
     for one in done if not as_json else ():
         state = "" if one.changed else ", unchanged"
         out.done(

@@ -49,6 +49,7 @@ _KEYWORDS: dict[str, Any] = {
 }
 _OPTIONS = {"jinja2": {"trimmed": "true", "silent": "false"}}
 _SKIPPED = ("node_modules", "__pycache__", "locale", "migrations", "static_root")
+_PLACES = re.compile(rb"^#: .*\n", re.MULTILINE)
 _STAMP = re.compile(rb'^"(?:POT-Creation-Date|PO-Revision-Date): .*\n', re.MULTILINE)
 
 
@@ -76,7 +77,7 @@ class Updated(Struct):
         messages: How many texts it has.
         untranslated: How many of them lack a translation.
         fuzzy: How many translations were guessed from a text that was like it.
-        changed: Whether the file was written.
+        changed: Whether the file was written; where it is not to be, whether its texts are others.
     """
 
     path: Path
@@ -167,7 +168,10 @@ def update(
     write_po(written, catalog, width=100, ignore_obsolete=not obsolete, no_location=not locations, sort_output=True)
     after = written.getvalue()
     changed = _STAMP.sub(b"", after) != _STAMP.sub(b"", before)
-    if changed and write:
+    if changed and not write:
+        # Each line that is added somewhere in the code moves places, and nobody has to translate anything for that.
+        changed = _PLACES.sub(b"", _STAMP.sub(b"", after)) != _PLACES.sub(b"", _STAMP.sub(b"", before))
+    elif changed:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(after)
     entries = [message for message in catalog if message.id]

@@ -88,6 +88,20 @@ def test_translations_stay_when_texts_change(project: Path) -> None:
     assert manage(project, "makemessages", "--all", "--no-location", "--check").returncode == 0
 
 
+def test_texts_that_have_moved_are_up_to_date(project: Path) -> None:
+    """``--check`` is about texts: a line more in the code is no work for a translator. Written again, the places follow."""
+    manage(project, "makemessages", "-l", "de")
+    before = po(project).read_text()
+    (project / "shop/views.py").write_text("# A line more.\n" + VIEWS)
+
+    check = manage(project, "makemessages", "--all", "--check", "--json")
+
+    assert (check.returncode, po(project).read_text()) == (0, before)
+    assert [one["changed"] for one in json.loads(check.stdout)] == [False, False]
+    manage(project, "makemessages", "--all")
+    assert po(project).read_text() != before
+
+
 def test_texts_that_are_gone_are_kept_aside_or_dropped(project: Path) -> None:
     manage(project, "makemessages", "-l", "de")
     po(project).write_text(
