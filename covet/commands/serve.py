@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 
 import click
@@ -43,6 +44,9 @@ def serve(*, address: str, workers: int, server: str, access_log: bool, root_pat
         )
     if workers > 1 and os.name != "posix":
         raise CommandError("Several workers need a socket that processes inherit, which this system lacks.")
+    if workers > 1:
+        # Until there are workers to replace, which will read the newest code anyway: the signal would end the process.
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
     with open_socket(where, shares_port=shares_port) as listening:
         where = Address(where.host, listening.getsockname()[1])
         trouble = _look()

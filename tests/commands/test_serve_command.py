@@ -4,6 +4,8 @@ import importlib.util
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import httpx
@@ -173,6 +175,28 @@ def test_a_hangup_replaces_all_workers_while_requests_are_answered(serve):
     # The last of the old ones may still take a connection while it hears of its end.
     wait_until(lambda: len(serving.pids(2) - before) == 2)
     assert serving.stop() == 0
+
+
+HANGUP_WHILE_IT_LOOKS = """
+import os, signal, sys
+from covet.commands import serve as module
+
+def look():
+    os.kill(os.getpid(), signal.SIGHUP)
+    return None
+
+module._look = look
+print(module.serve.callback(address="0", workers=2, server="uvicorn", access_log=False, root_path="", ipv6=False))
+"""
+
+
+def test_a_hangup_while_it_looks_at_the_project_ends_nothing():
+    """There are no workers yet that would have to be replaced."""
+    done = subprocess.run(
+        [sys.executable, "-c", HANGUP_WHILE_IT_LOOKS], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_workers_that_cannot_start_are_told_once(project, manage):
