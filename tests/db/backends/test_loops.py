@@ -96,7 +96,6 @@ WORK: list[Callable[[Database], Coroutine[Any, Any, Any]]] = [
 ]
 
 
-@pytest.mark.row("transactions.atomic")
 @pytest.mark.parametrize("work", WORK, ids=["fetch", "execute", "atomic", "stream"])
 @pytest.mark.parametrize("is_pinned", [False, True])
 async def test_a_block_is_of_no_use_to_another_loop(vendor: str, scratch: Any, work: Any, is_pinned: bool) -> None:

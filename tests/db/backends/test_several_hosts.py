@@ -54,7 +54,6 @@ async def failure(url: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.row("connections.errors")
 @pytest.mark.parametrize("wanted", ["any", "primary", "read-write", "prefer-standby", ""])
 async def test_a_server_that_does_not_answer_is_passed_over(dead: str, wanted: str) -> None:
     """The server of the tests is no standby: with prefer-standby it is taken because there is none."""
@@ -63,7 +62,6 @@ async def test_a_server_that_does_not_answer_is_passed_over(dead: str, wanted: s
     assert await answer(live(dead, **options)) is False
 
 
-@pytest.mark.row("connections.errors")
 async def test_hosts_of_an_entry_in_djangos_spelling_are_passed_over_too(dead: str) -> None:
     config = parse_database(LIVE)
     host, port = dead.split(":")
@@ -80,7 +78,6 @@ async def test_hosts_of_an_entry_in_djangos_spelling_are_passed_over_too(dead: s
     assert await answer(entry) is False
 
 
-@pytest.mark.row("connections.errors")
 async def test_servers_none_of_which_can_be_used_are_told_one_by_one(dead: str) -> None:
     text = await failure(live(dead, target_session_attrs="standby"))
 
@@ -90,20 +87,17 @@ async def test_servers_none_of_which_can_be_used_are_told_one_by_one(dead: str) 
     assert f"PostgreSQL on {config.host}:{config.port} is not what target_session_attrs asks for: standby." in text
 
 
-@pytest.mark.row("connections.errors")
 async def test_one_server_that_is_not_what_is_asked_for_is_told() -> None:
     text = await failure(live(target_session_attrs="standby"))
 
     assert "is not what target_session_attrs asks for: standby." in text
 
 
-@pytest.mark.row("connections.errors")
 async def test_a_target_that_there_is_not_is_refused_by_its_name() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"no target_session_attrs 'master'; there are any, primary"):
         Database("main", parse_database("postgres://one,two/shop?target_session_attrs=master"))
 
 
-@pytest.mark.row("connections.errors")
 async def test_each_server_has_the_whole_time_out_and_one_that_refuses_the_user_ends_the_search() -> None:
     config = parse_database("postgres://one,two:7,three/shop")
     asked: list[Any] = []
