@@ -21,6 +21,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 __all__ = [
     "THREADS",
     "Verdict",
+    "hands_over",
     "is_async",
     "maybe_await",
     "run_sync",
@@ -33,6 +34,7 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Called = TypeVar("Called", bound=Callable[..., Any])
 
 THREADS = min(32, (os.cpu_count() or 1) + 4)
 """How many threads a pool has at most."""
@@ -202,6 +204,16 @@ def is_async(function: Any) -> bool:
     """Tell whether calling ``function`` gives a coroutine: async functions, partials and objects with async ``__call__``."""
     while hasattr(function, "func") and not inspect.isfunction(function) and not inspect.ismethod(function):
         function = function.func
-    return inspect.iscoroutinefunction(function) or (
-        not inspect.isclass(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    return _gives_coroutine(function) or (
+        not inspect.isclass(function) and _gives_coroutine(getattr(function, "__call__", None))  # noqa: B004
     )
+
+
+def hands_over(function: Called) -> Called:
+    """Mark a function that is not async and returns the coroutine of another: as good as async, and a coroutine less."""
+    function.hands_over = True  # type: ignore[attr-defined]  # a mark on the function
+    return function
+
+
+def _gives_coroutine(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or getattr(function, "hands_over", False) is True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from covet.auth.anonymous import AnonymousUser
 from covet.auth.user_model import SESSION_KEY
+from covet.concurrency import hands_over
 from covet.http.errors import Unauthorized
 from covet.loading import late_module
 
@@ -33,7 +34,8 @@ class AuthenticationMiddleware:
     def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
         self.get_response = get_response
 
-    async def __call__(self, request: Request) -> Response:
+    @hands_over
+    def __call__(self, request: Request) -> Awaitable[Response]:
         """Set the claim and let the request pass."""
         if SESSION_KEY in request.session._data:
             request.user = authentication.claim(request)
@@ -41,7 +43,7 @@ class AuthenticationMiddleware:
             # Nobody in particular, mostly: that needs no call to find out.
             request.user = user = AnonymousUser()
             user._session = request.session
-        return await self.get_response(request)
+        return self.get_response(request)
 
     async def process_websocket(self, ws: Any) -> None:
         """Set the claim of a WebSocket's handshake."""
@@ -59,9 +61,10 @@ class LoginRequiredMiddleware:
     def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
         self.get_response = get_response
 
-    async def __call__(self, request: Request) -> Response:
+    @hands_over
+    def __call__(self, request: Request) -> Awaitable[Response]:
         """Let the request pass; ``process_view`` has looked at it."""
-        return await self.get_response(request)
+        return self.get_response(request)
 
     async def process_view(
         self, request: Request, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -66,7 +66,8 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
 
     A ``process_view`` with a true attribute ``unsafe_only`` is not called for GET, HEAD, OPTIONS and TRACE. A layer with a true
     attribute ``raises_nothing`` is called without the wrapper that turns what it raises into a
-    response: it says that all that comes out of it is an answer of what it was given to call.
+    response: it says that all that comes out of it is an answer of what it was given to call. So is one of ours with an attribute
+    ``on_error``, which gets the function for it.
 
     Args:
         names: Dotted names or factories, outermost first.
@@ -106,7 +107,12 @@ def fold(names: Sequence[Any], innermost: Callable[[Hooks], GetResponse], on_err
             first = instance
         layers.insert(0, shown)
         guarded = not getattr(instance, "raises_nothing", False)
-        current = guard(layer, on_error) if guarded else layer
+        if _is_own(instance) and hasattr(instance, "on_error"):
+            # It answers for itself, which saves a coroutine for each request.
+            instance.on_error = on_error
+            current = layer
+        else:
+            current = guard(layer, on_error) if guarded else layer
     safe_hooks = [hook for hook in view_hooks if not getattr(hook, "unsafe_only", False)]
     step = innermost(Hooks(tuple(view_hooks), tuple(safe_hooks), tuple(exception_hooks), tuple(template_hooks)))
     if not layers:
@@ -172,7 +178,7 @@ def _make(factory: Any, following: GetResponse, shown: str) -> tuple[GetResponse
         _check_call(factory, shown, "get_response")
     bridge = _Bridge(following)
     is_class = inspect.isclass(factory)
-    in_thread = is_class and not inspect.iscoroutinefunction(factory.__call__)
+    in_thread = is_class and not is_async(factory.__call__)
     instance = factory(bridge.from_thread if in_thread else (following if is_class else bridge.from_anywhere))
     if instance is None:
         raise ImproperlyConfigured(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 
 from covet.conf import settings
 from covet.http.errors import DisallowedHost
@@ -21,6 +22,9 @@ _FRAMES = b"x-frame-options"
 
 class SecurityMiddleware:
     """The first layer of a project: whatever answers below it, errors too, carries its headers."""
+
+    # What answers for a host that is refused, so that outer layers see an answer; the chain gives it.
+    on_error: Callable[[Request, Exception], Awaitable[Response]] | None = None
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -41,31 +45,36 @@ class SecurityMiddleware:
 
     async def __call__(self, request: Request) -> Response:
         """Check, answer, add headers."""
-        for name, value in request.raw_headers:
-            if name == b"host":
-                # Seen before, mostly; written out here because a call takes longer than the look.
-                if value not in self.known_hosts or request.policy.use_forwarded_host:
-                    self.check_host(request)
-                break
-        else:
-            self.check_host(request)
-        if self.redirect and not request.is_secure and not self._is_exempt(request.path):
-            host = settings.SECURE_SSL_HOST or request.get_host()
-            response: Response = RedirectResponse(
-                f"https://{host}{request.get_full_path()}", permanent=True, preserve_method=True
-            )
-        else:
-            response = await self.get_response(request)
-        raw = response.raw_headers
-        names = self.names
-        for name, _ in raw:
-            if name in names:
-                self._add_missing(raw, request)
-                return response
-        raw += self.headers
-        if self.hsts is not None and request.is_secure:
-            raw.append(self.hsts)
-        return response
+        try:
+            for name, value in request.raw_headers:
+                if name == b"host":
+                    # Seen before, mostly; written out here because a call takes longer than the look.
+                    if value not in self.known_hosts or request.policy.use_forwarded_host:
+                        self.check_host(request)
+                    break
+            else:
+                self.check_host(request)
+            if self.redirect and not request.is_secure and not self._is_exempt(request.path):
+                host = settings.SECURE_SSL_HOST or request.get_host()
+                response: Response = RedirectResponse(
+                    f"https://{host}{request.get_full_path()}", permanent=True, preserve_method=True
+                )
+            else:
+                response = await self.get_response(request)
+            raw = response.raw_headers
+            names = self.names
+            for name, _ in raw:
+                if name in names:
+                    self._add_missing(raw, request)
+                    return response
+            raw += self.headers
+            if self.hsts is not None and request.is_secure:
+                raw.append(self.hsts)
+            return response
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            return await self.on_error(request, error)
 
     def _add_missing(self, raw: RawHeaders, request: Request) -> None:
         """Add what a view has not set itself."""

@@ -22,6 +22,9 @@ class SessionMiddleware:
     nothing. A session that was emptied has its cookie deleted.
     """
 
+    # What answers for an error of the store, so that outer layers see an answer; the chain gives it.
+    on_error: Callable[[Request, Exception], Awaitable[Response]] | None = None
+
     def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
         self.get_response = get_response
         self.store: SessionStore = session_store()
@@ -29,19 +32,28 @@ class SessionMiddleware:
 
     async def __call__(self, request: Request) -> Response:
         """Load, let the request pass, save."""
-        key = request.cookies.get(self.cookie_name)
-        # Most requests of programs have no cookie, and need no coroutine to find that out.
-        session = request.session = Session(self.store) if key is None else await self.open(request)
-        response = await self.get_response(request)
-        if session.accessed:
-            response.headers.add_vary("Cookie")
-        if session.key is None and not session._data:
-            if key is not None and (session.accessed or session.modified):
-                self._delete_cookie(response)
-        elif (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status < 500:
-            await session.save()
-            self._set_cookie(session, response)
-        return response
+        try:
+            key = None
+            for name, _ in request.raw_headers:
+                if name == b"cookie":
+                    key = request.cookies.get(self.cookie_name)
+                    break
+            # Most requests of programs have no cookie, and need no coroutine to find that out.
+            session = request.session = Session(self.store) if key is None else await self.open(request)
+            response = await self.get_response(request)
+            if session.accessed:
+                response.headers.add_vary("Cookie")
+            if session.key is None and not session._data:
+                if key is not None and (session.accessed or session.modified):
+                    self._delete_cookie(response)
+            elif (session.modified or settings.SESSION_SAVE_EVERY_REQUEST) and response.status < 500:
+                await session.save()
+                self._set_cookie(session, response)
+            return response
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            return await self.on_error(request, error)
 
     async def process_websocket(self, ws: Any) -> None:
         """Load the session of a WebSocket's handshake."""

@@ -39,7 +39,7 @@ async def cost(middleware: list[str], view: Any = view, **settings: Any) -> list
 # These have models: what they cost is measured by the benchmarks.
 STORED = {"covet.sessions.middleware.SessionMiddleware", "covet.auth.middleware.AuthenticationMiddleware"}
 # Counted on 3.11; fewer is fine.
-LIMIT = 5
+LIMIT = 2
 
 OFF: list[tuple[str, dict[str, Any]]] = [
     ("covet.debug.middleware.DebugPanelMiddleware", {"DEBUG": False, "INTERNAL_IPS": ["127.0.0.1"]}),

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from covet.concurrency import THREADS, is_async, maybe_await, run_sync, serving_loop, to_thread
+from covet.concurrency import THREADS, hands_over, is_async, maybe_await, run_sync, serving_loop, to_thread
 
 current = contextvars.ContextVar("current", default="none")
 
@@ -110,6 +110,15 @@ def test_is_async_sees_through_partials_and_callables():
 
     assert is_async(read)
     assert is_async(functools.partial(read))
+
+    class HandsOver:
+        @hands_over
+        def __call__(self):
+            return read()
+
     assert is_async(Call())
+    assert is_async(HandsOver())
+    assert is_async(HandsOver().__call__)
     assert not is_async(Call)
+    assert not is_async(HandsOver)
     assert not is_async(len)

@@ -6,21 +6,25 @@ import asyncio
 import re
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from covet.auth.middleware import AuthenticationMiddleware
 from covet.concurrency import run_sync
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured
 from covet.http import HTMLResponse, JSONResponse, Request, Response, StreamingResponse
-from covet.http.errors import Forbidden
+from covet.http.errors import DisallowedHost, Forbidden
+from covet.http.policy import RequestPolicy
 from covet.middleware import GetResponse, Middleware, MiddlewareNotUsed
 from covet.middleware.chain import fold
 from covet.middleware.common import CommonMiddleware
 from covet.middleware.csp import NONCE, build_policy
 from covet.middleware.csrf import CsrfMiddleware, csrf_exempt, get_token, header_name
 from covet.rest.openapi.security import csrf_token
+from covet.sessions.base import new_key
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -218,6 +222,65 @@ async def test_a_subclass_of_a_layer_that_raises_nothing_may_raise(site: Site) -
 
     assert response.status_code == 500
     assert response.headers["x-trace"] == "outer"
+
+
+@pytest.mark.parametrize(
+    "layer", ["covet.middleware.security.SecurityMiddleware", "covet.sessions.middleware.SessionMiddleware"]
+)
+@pytest.mark.parametrize("outer", [[], [f"{HERE}.Outer"]], ids=["alone", "inside"])
+async def test_what_a_layer_raises_that_answers_for_itself_reaches_the_outer_ones_as_an_answer(
+    layer: str, outer: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        async def load(self, key: str) -> Any:
+            raise OSError("the store is gone")
+
+    monkeypatch.setattr("covet.sessions.middleware.session_store", Broken)
+    seen: list[Exception] = []
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        seen.append(error)
+        return Response("told", 503)
+
+    async def view(request: Request) -> Response:
+        return Response("served")
+
+    headers = [(b"cookie", b"sessionid=" + new_key().encode()), (b"host", b"not.listed.example")]
+    with override(ALLOWED_HOSTS=["x"], SECRET_KEY="k" * 50):
+        chain = fold([*outer, layer], lambda hooks: view, on_error)
+        policy = RequestPolicy(allowed_hosts=("x",))
+        answer = await chain.call(Request.from_parts("GET", "/", raw_headers=headers, policy=policy))
+
+    assert (answer.status, [type(error) for error in seen]) in [(503, [OSError]), (503, [DisallowedHost])]
+    assert answer.headers.get("x-trace") == ("outer" if outer else None)
+
+
+class Named(AuthenticationMiddleware):
+    """Lets requests pass as the layer it stands on does, and notes where."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        def noting(request: Request) -> Any:
+            request.state.thread = threading.current_thread()
+            return get_response(request)
+
+        super().__init__(noting)
+
+
+async def test_a_subclass_of_a_layer_that_hands_over_runs_on_the_loop() -> None:
+    """It is not async itself, and must not be taken for one that blocks."""
+
+    async def step(request: Request) -> Response:
+        return Response("served")
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        raise error
+
+    request = Request.from_parts("GET", "/")
+    request.session = SimpleNamespace(_data={})
+
+    assert (await fold([Named], lambda hooks: step, on_error).call(request)).body == b"served"
+    assert request.state.thread is threading.current_thread()
+    assert not request.user.is_authenticated
 
 
 async def test_an_agent_that_is_not_served_is_answered_inside_the_outer_layers(site: Site) -> None:
