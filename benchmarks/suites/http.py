@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -47,6 +48,7 @@ AIMS = {
 TYPED = ("small JSON", "POST pydantic", "100 pydantic")
 STRUCTS = ("small JSON", "POST struct", "100 structs")
 STORED = ("row by key", "100 rows")
+TURN_S = 0.08
 
 
 @dataclass
@@ -109,24 +111,25 @@ class Contender:
         """Whether an answer is the floor's."""
         return answer == floor or (not self.is_exact and json.loads(answer) == json.loads(floor))
 
-    def measure(self, name: str, seconds: float, script: Path) -> None:
-        """One round: CPU seconds of the server per request that wrk saw answered."""
-        assert self.process is not None
+    def asked(self, name: str, seconds: int, script: Path) -> subprocess.Popen[str]:
+        """Have wrk ask for so long, from another core."""
         method, path = REQUESTS[name]
-        before = self._cpu_s()
         cores = sorted(os.sched_getaffinity(0))
         command = ["wrk", "-t1", "-c16", f"-d{seconds}s", f"http://127.0.0.1:{self.port}{path}"]
         if method == "POST":
             command[1:1] = ["-s", str(script)]
-        out = subprocess.run(
-            command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {cores[-1]})
-        ).stdout
-        if "Non-2xx" in out:
-            raise RuntimeError(f"{self.name}: {path} answered errors:\n{out}")
-        requests = int(out.split(" requests in ")[0].split()[-1])
-        self.costs.setdefault(name, []).append((self._cpu_s() - before) / requests)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {cores[-1]})
+        )
 
-    def _cpu_s(self) -> float:
+    def count(self, name: str, cpu_s: float, out: str) -> None:
+        """Keep what a request of a round cost: CPU seconds by the requests that wrk saw answered."""
+        if "Non-2xx" in out:
+            raise RuntimeError(f"{self.name}: {REQUESTS[name][1]} answered errors:\n{out}")
+        requests = int(out.split(" requests in ")[0].split()[-1])
+        self.costs.setdefault(name, []).append(cpu_s / requests)
+
+    def cpu_s(self) -> float:
         """CPU seconds of the server so far, with those of its own processes."""
         assert self.process is not None
         first = psutil.Process(self.process.pid)
@@ -150,6 +153,28 @@ class Contender:
         except subprocess.TimeoutExpired:  # one of the peers takes no notice
             self.process.kill()
             self.process.wait()
+
+
+def _round(name: str, contenders: list[Contender], seconds: int, script: Path) -> None:
+    """Ask all contenders for a row, in turns too short for the machine's moods: each wrk but one is stopped."""
+    before = [contender.cpu_s() for contender in contenders]
+    asking = [contender.asked(name, seconds * len(contenders), script) for contender in contenders]
+    end = time.monotonic() + seconds * len(contenders)
+    try:
+        for wrk in asking:
+            wrk.send_signal(signal.SIGSTOP)
+        while time.monotonic() < end:
+            for wrk in asking:
+                wrk.send_signal(signal.SIGCONT)
+                time.sleep(TURN_S)
+                wrk.send_signal(signal.SIGSTOP)
+    finally:
+        # Their time is over, so they end at once.
+        for wrk in asking:
+            wrk.send_signal(signal.SIGCONT)
+    outs = [wrk.communicate()[0] for wrk in asking]
+    for contender, out, cpu_s in zip(contenders, outs, before, strict=True):
+        contender.count(name, contender.cpu_s() - cpu_s, out)
 
 
 def floor_and_covet() -> list[Contender]:
@@ -204,7 +229,7 @@ def _peers(python: str) -> list[Contender]:
     return found
 
 
-def run(rounds: int, seconds: float, peers: bool, peers_python: str = sys.executable) -> str:
+def run(rounds: int, seconds: int, peers: bool, peers_python: str = sys.executable) -> str:
     """Return the table of ratios: the bare function's CPU per request, divided by the contender's."""
     if shutil.which("wrk") is None:
         raise SystemExit("The HTTP suite needs wrk (apt-get install wrk).")
@@ -230,9 +255,7 @@ def run(rounds: int, seconds: float, peers: bool, peers_python: str = sys.execut
                         )
             for _ in range(rounds):
                 for name in REQUESTS:
-                    for contender in contenders:
-                        if name in contender.rows:
-                            contender.measure(name, seconds, script)
+                    _round(name, [contender for contender in contenders if name in contender.rows], seconds, script)
         finally:
             for contender in contenders:
                 contender.stop()
