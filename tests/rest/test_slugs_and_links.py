@@ -365,9 +365,7 @@ async def test_keys_may_be_held_to_the_rows_that_a_client_may_name(library: Any)
     api = Router()
     api.register("held", HeldArticles)
     client = await library(api)
-    ours, theirs = [
-        await Author.objects.create(name=name, email=f"{name}@example.org") for name in ("ours", "theirs")
-    ]
+    ours, theirs = [await Author.objects.create(name=name, email=f"{name}@example.org") for name in ("ours", "theirs")]
 
     kept = await client.post("/api/held/", json={"title": "a", "author": ours.pk, "editor": theirs.pk})
     refused = await client.post("/api/held/", json={"title": "b", "author": theirs.pk, "editor": 999})
