@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 OURS = str(Path(covet.__file__).parent)
+TWINS = str(Path(covet.__file__).parent / "accel" / "twins")
 
 
 async def calls_of(work: Callable[[], Awaitable[Any]]) -> list[str]:
-    """The functions of ``covet`` that are entered while ``work`` runs; a resumed coroutine counts again."""
+    """The functions of ``covet`` that are entered while ``work`` runs; a resumed coroutine counts again.
+
+    What is native where it can be makes no calls of Python there, and those of its twin are left out.
+    """
     entered: list[str] = []
 
     def look(frame: Any, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+        file = frame.f_code.co_filename
+        if event == "call" and file.startswith(OURS) and not file.startswith(TWINS):
             entered.append(frame.f_code.co_name)
 
     with profiled(look):
