@@ -56,6 +56,7 @@ CACHE_SCHEMES = {
 }
 CHANNEL_SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis"}
 PORTS = {"postgresql": 5432, "mysql": 3306}
+_LAST_PORT = 65535
 # Keys of DATABASES that other frameworks have, and what to write for them.
 _PORTED = {
     "conn_max_age": "Connections are pooled: write 'pool': {'max_lifetime_s': 600, 'max_idle_s': 60}.",
@@ -258,6 +259,8 @@ def parse_database(entry: Any) -> DatabaseConfig:
     )
     if not config.name:
         raise ValueError("it names no database: the path of the URL (or 'NAME') is empty")
+    if not 0 <= (config.port or 0) <= _LAST_PORT:
+        raise ValueError(f"its 'port' must be a number up to {_LAST_PORT}, not {config.port}")
     return config
 
 
@@ -318,13 +321,17 @@ def _database_url(url: str) -> dict[str, Any]:
         path = unquote(rest.partition("?")[0])
         path = path[1:] if path.startswith("/") else path
         return {**values, "name": path or ":memory:"}
+    authority = rest.partition("/")[0].partition("#")[0]
+    where = authority.rpartition("@")[2]
+    # Several hosts are not for urlsplit, which has one port, and in newer Pythons nothing before "[".
+    several = where if "," in where else ""
+    start, end = len(authority) - len(several), len(authority)
     try:
-        parts = urlsplit(url)
-        where = parts.netloc.rpartition("@")[2]
-        port = None if "," in where else parts.port
+        parts = urlsplit(f"{scheme}://{rest[:start]}{rest[end:]}")
+        port = parts.port
     except ValueError as error:
         raise ValueError(f"its URL cannot be read: {error}") from None
-    host = query.pop("host", None) or unquote(where if "," in where else parts.hostname or "")
+    host = query.pop("host", None) or unquote(several or parts.hostname or "")
     return {
         **values,
         "name": unquote(parts.path[1:]),
@@ -350,7 +357,7 @@ def _several(backend: str, host: str, ports: Any) -> str:
         name, colon, port = one.rpartition(":")
         if not colon or one.endswith("]"):
             name, port = one, beside[number % len(beside)] or str(PORTS[backend])
-        if not name or not port.isdecimal() or (":" in name and not name.endswith("]")):
+        if not name or not port.isdecimal() or int(port) > _LAST_PORT or (":" in name and not name.endswith("]")):
             raise ValueError(f"'{one}' in '{host}' is no host; write 'name', 'name:5432' or '[::1]:5432'")
         found.append(f"{name}:{port}")
     return ",".join(found)

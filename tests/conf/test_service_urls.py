@@ -1,11 +1,13 @@
 """URLs of services to typed entries."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from covet.conf import service_url
 from covet.conf.errors import MASK
 from covet.conf.service_url import CacheConfig, PoolConfig, parse_cache, parse_channel, parse_database, with_name
 
@@ -191,6 +193,7 @@ def test_djangos_keys_are_all_there() -> None:
     [
         ("postgres://ann:pw@one,two:5433/shop", "one:5432,two:5433"),
         ("postgres://one:1,[::1]:2/shop?port=7", "one:1,[::1]:2"),
+        ("postgres://one,two:one,two@one,two/shop", "one:5432,two:5432"),
         ("postgres:///shop?host=one,two&port=5433", "one:5433,two:5433"),
         ("postgres:///shop?host=one,/var/run&port=1,", "one:1,/var/run:5432"),
         ({"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "HOST": "one, two", "PORT": "1,2"}, "one:1,two:2"),
@@ -206,6 +209,39 @@ def test_a_postgresql_database_may_have_several_hosts(entry, host):
     assert [f"{name}:{port}" for name, port in config.servers] == host.replace("[", "").replace("]", "").split(",")
 
 
+def test_hosts_of_which_a_later_one_has_brackets_are_no_matter_for_urlsplit(monkeypatch):
+    """Since 3.11.12, 3.12.9 and 3.13.2 it refuses what stands before and behind brackets."""
+
+    def strict(url):
+        before, opens, behind = urlsplit(url).netloc.rpartition("@")[2].partition("[")
+        after = behind.partition("]")[2]
+        if opens and (before or (after and after[0] != ":")):
+            raise ValueError("Invalid IPv6 URL")
+        return urlsplit(url)
+
+    monkeypatch.setattr(service_url, "urlsplit", strict)
+
+    for hosts in ("one:5432,[::1]:5433", "[::1]:5432,two:5433", "[::1],two:5433"):
+        config = parse_database(f"postgres://ann:p%40w@{hosts}/shop?sslmode=require")
+        assert config.host == hosts.replace("],", "]:5432,")
+        assert (config.user, config.password, config.name) == ("ann", "p@w", "shop")
+        assert config.options == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "postgres://one/shop?port=65536",
+        "mysql://one/shop?port=65536",
+        {"url": "postgres://one/shop", "port": 65536},
+        {"url": "postgres://one/shop", "port": -1},
+    ],
+)
+def test_a_port_that_there_is_not_is_refused_at_start_up(entry):
+    with pytest.raises(ValueError, match="its 'port' must be a number up to 65535, not "):
+        parse_database(entry)
+
+
 def test_one_host_is_no_list():
     assert parse_database("postgres:///shop?host=/tmp&port=5433").port == 5433
     assert parse_database("postgres://one/shop").servers == []
@@ -217,6 +253,7 @@ def test_one_host_is_no_list():
     [
         ("mysql://one,two/shop", "it names several hosts, 'one,two', which PostgreSQL alone may have"),
         ("postgres://one,two:x/shop", "'two:x' in 'one,two:x' is no host; write 'name', 'name:5432'"),
+        ("postgres://one,two:65536/shop", "'two:65536' in 'one,two:65536' is no host"),
         ("postgres://one,,two/shop", "'' in 'one,,two' is no host"),
         ("postgres:///shop?host=one,::1", "'::1' in 'one,::1' is no host"),
         (
