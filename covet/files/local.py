@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,8 @@ __all__ = ["FileSystemStorage"]
 
 # No mode that there is.
 _OF_SETTINGS = -1
+# What is written to take another file's place.
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 class _Writing(Struct):
@@ -214,12 +217,12 @@ class FileSystemStorage(BaseStorage):
         return await to_thread(os.path.getsize, self.path(name))
 
     async def listdir(self, path: str = "") -> tuple[list[str], list[str]]:
-        """Return the names of the folders and files in a folder of the storage."""
+        """Return the names of the folders and files in a folder of the storage, without what is still written."""
         return await to_thread(self._listdir, self.path(path) if path else str(self.location))
 
     def _listdir(self, path: str) -> tuple[list[str], list[str]]:
         with os.scandir(path) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            found = sorted((one for one in entries if not _PART.fullmatch(one.name)), key=lambda entry: entry.name)
             return [one.name for one in found if one.is_dir()], [one.name for one in found if not one.is_dir()]
 
     async def get_accessed_time(self, name: str) -> datetime.datetime:

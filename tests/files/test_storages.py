@@ -187,6 +187,23 @@ async def test_what_could_not_be_written_whole_replaces_nothing(tmp_path):
     assert await storage.listdir() == ([], ["a.txt"])
 
 
+async def test_what_is_still_written_is_in_no_list(tmp_path):
+    storage = FileSystemStorage(tmp_path, allow_overwrite=True)
+    await storage.save(".part", b"named so")
+    listed = []
+    left = [b"", b"new"]
+
+    class Content:
+        async def read(self, size):
+            listed.append(await storage.listdir())
+            return left.pop()
+
+    await storage.save("a.txt", Content())
+
+    assert listed == [([], [".part"])] * 2
+    assert await storage.listdir() == ([], [".part", "a.txt"])
+
+
 FULL = """
 import asyncio, os, resource, sys
 from covet.files import FileSystemStorage
