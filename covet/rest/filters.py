@@ -345,7 +345,7 @@ def _own_filter(found: tuple[Any, bool] | None, model: type[Model], name: str) -
 def _part_of_moment(field: Any, lookups: list[str]) -> Any:
     """Return the type of what the last look-up of a moment's part gives, such as a day; ``None`` where there is none."""
     parts: dict[str, Any] = dict.fromkeys(_NUMBERS, int)
-    if field.get_internal_type() == "DateTimeField":
+    if not field.is_relation and field.get_internal_type() == "DateTimeField":
         # A member of a JSONField may have these names.
         parts.update(date=dt.date, time=dt.time)
     return next((parts[name] for name in reversed(lookups) if name in parts), None)

@@ -153,6 +153,12 @@ async def test_what_is_no_day_is_told_by_the_parameter(library: Any, name: str) 
     assert [error["parameter"] for error in answer.json()["errors"]] == [name]
 
 
+def test_a_reverse_relation_is_asked_for_by_keys() -> None:
+    filters = FilterSet(Author, filters=["articles", "articles__in", FilterBy("by", "articles")])
+
+    assert [one.annotation for one in filters.parameters()] == [int, list[int], int]
+
+
 def test_the_look_ups_of_a_filter_with_a_type_are_of_the_model() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"there is no field 'titel'\. Did you mean 'title'\?"):
         FilterSet(Article, filters=[FilterBy("q", "titel__icontains", type=str)]).parameters()
