@@ -213,11 +213,15 @@ def time_between(earlier: dt.datetime, later: dt.datetime, *, parts: int = 2) ->
 
     The years and months are those of the calendar. A moment that is not earlier gives ``"0 minutes"``.
     """
-    # As UTC: two moments of one zone are compared by what its clock shows, and that shows an hour twice a year.
-    passed = later.astimezone(dt.UTC) - earlier.astimezone(dt.UTC)
+    # Python compares two moments of one zone by what its clock shows, which shows an hour twice a year. Nor are they made UTC: the
+    # last moment that there is, as which "never" is kept, has none west of Greenwich.
+    passed = later.replace(tzinfo=None) - earlier.replace(tzinfo=None) - (_ahead(later) - _ahead(earlier))
     if passed <= dt.timedelta():
         return _count("minute", 0)
-    later = later.astimezone(earlier.tzinfo)
+    try:
+        later = later.astimezone(earlier.tzinfo)
+    except OverflowError:
+        earlier = earlier.astimezone(later.tzinfo)
     months = (later.year - earlier.year) * 12 + later.month - earlier.month
     if (later.day, later.time()) < (earlier.day, earlier.time()):
         months -= 1
@@ -240,6 +244,10 @@ def time_between(earlier: dt.datetime, later: dt.datetime, *, parts: int = 2) ->
             break
         shown.append(_count(unit, number))
     return ", ".join(shown)
+
+
+def _ahead(moment: dt.datetime) -> dt.timedelta:
+    return moment.utcoffset() or dt.timedelta()
 
 
 def _months_after(moment: dt.datetime, months: int) -> dt.datetime:

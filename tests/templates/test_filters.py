@@ -181,6 +181,16 @@ def test_the_hour_that_a_clock_shows_twice_passes_like_any_other():
     assert timesince(after, before) == "0 minutes"
 
 
+def test_never_is_a_long_way_off_in_each_zone():
+    """Its moment in UTC, or in another zone, may be one that there is not."""
+    for zone in (ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")):
+        never, now = dt.datetime.max.replace(tzinfo=zone), dt.datetime(2024, 1, 1, 12, tzinfo=zone)
+        assert timeuntil(never, now) == timeuntil(never, now.astimezone(dt.UTC)) == "7975 years, 11 months"
+        assert timeuntil(dt.datetime.max.replace(tzinfo=dt.UTC), now) == "7975 years, 11 months"
+        assert timesince(never, now) == "0 minutes"
+        assert timesince(dt.datetime.min.replace(tzinfo=zone), now) == "2023 years"
+
+
 def test_how_long_ago_takes_dates_and_naive_times() -> None:
     assert timesince(dt.date(2026, 11, 4), dt.date(2026, 11, 5)) == "1 day"
     assert timeuntil(dt.datetime(2026, 11, 5, 2), dt.date(2026, 11, 5)) == "2 hours"
