@@ -39,7 +39,7 @@ _KNOWN_S = 1.0
 
 
 class _Whereabouts:
-    """Tells of a loop that is not asyncio's own in which thread it runs, by the name that asyncio's own do it by."""
+    """Tells of a loop that does not itself in which thread it runs, by the name that asyncio's own do it by."""
 
     __slots__ = ("_loop",)
 
@@ -103,7 +103,8 @@ class Pool:
         self._closed = False
         self._holders: tuple[float, str] = (float("-inf"), "")
         self.loop = asyncio.get_running_loop()
-        self.here: Any = self.loop if hasattr(self.loop, "_thread_id") else _Whereabouts(self.loop)
+        tells = getattr(self.loop, "_thread_id", None) == get_ident()
+        self.here: Any = self.loop if tells else _Whereabouts(self.loop)
 
     @property
     def size(self) -> int:

@@ -121,6 +121,30 @@ async def test_a_block_is_of_no_use_to_another_loop(vendor: str, scratch: Any, w
     await database.close()
 
 
+class Guest(asyncio.SelectorEventLoop):
+    """A loop that runs inside another program's, and keeps no note of its thread as asyncio's own do."""
+
+    _thread_id = property(lambda self: None, lambda self, number: None)
+
+
+def test_a_loop_that_does_not_say_in_which_thread_it_runs_keeps_its_connections(tmp_path: Path) -> None:
+    database = Database("main", parse_database(f"sqlite:///{tmp_path}/x.sqlite3"))
+
+    async def work() -> None:
+        await database.execute("CREATE TABLE things (id integer)")
+        pool = database.writer_pool
+        async with transaction.atomic(using=database):
+            await database.execute("INSERT INTO things (id) VALUES (7)")
+            assert len(await database.fetch("SELECT id FROM things")) == 1
+        assert len(await database.fetch("SELECT id FROM things")) == 1
+        assert database.writer_pool is pool
+        await database.close()
+
+    loop = Guest()
+    loop.run_until_complete(work())
+    loop.close()
+
+
 @pytest.mark.parametrize("behind", ["close", "open"])
 def test_connections_of_a_loop_that_is_closed_are_cut_by_whoever_comes_next(behind: str, tmp_path: Path) -> None:
     """SQLite's have a thread each, which would run on for ever."""
