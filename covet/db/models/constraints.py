@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -81,8 +82,9 @@ class BaseConstraint:
         return bool(self.violation_error_message != self.default_violation_error_message)
 
     def get_violation_error_message(self) -> str:
-        """Return the text for a row that breaks the constraint."""
-        return gettext(str(self.violation_error_message)) % {"name": self.name}
+        """Return the text for a row that breaks the constraint; a percent sign in it that begins no ``%(name)s`` is one."""
+        text = gettext(str(self.violation_error_message))
+        return re.sub(r"%%|%\(name\)s", lambda found: "%" if found[0] == "%%" else self.name, text)
 
     def violation(self) -> ValidationError:
         """Return the error for a row that breaks the constraint."""

@@ -253,6 +253,22 @@ def test_rules_are_values(rule: Any) -> None:
     assert type(rule)(*rule.deconstruct()[1], **kwargs) != rule
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("No more than 100%", "No more than 100%"),
+        ("100% sure: %(name)s, %(other)s", "100% sure: c, %(other)s"),
+        ("100%% of %%(name)s", "100% of %(name)s"),
+        ("", ""),
+    ],
+)
+def test_a_percent_sign_in_the_words_of_a_constraint_is_one(message: str, told: str) -> None:
+    """They are looked at when somebody breaks the constraint, who is not to get an error of the server for them."""
+    rule = models.CheckConstraint(condition=models.Q(a__gt=1), name="c", violation_error_message=message)
+
+    assert rule.get_violation_error_message() == told
+
+
 def _parts(node: Any) -> list[Any]:
     from msgspec import Struct
 
