@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -44,7 +46,8 @@ class FileSystemStorage(BaseStorage):
     Args:
         location: The folder.
         base_url: The address of the folder for browsers, by default ``MEDIA_URL``.
-        file_permissions: The mode of new files, by default ``FILE_UPLOAD_PERMISSIONS``; ``None`` leaves it to the system.
+        file_permissions: The mode of new files, by default ``FILE_UPLOAD_PERMISSIONS``; ``None`` leaves it to the system, or to the
+            file that is replaced.
         allow_overwrite: Replace a file of the same name, as soon as the new one is whole, in place of taking another name.
         directory_permissions: The mode of new folders, by default ``FILE_UPLOAD_DIRECTORY_PERMISSIONS``.
     """
@@ -159,6 +162,8 @@ class FileSystemStorage(BaseStorage):
             path = written = self.path(tried)
             self._make_folders(os.path.dirname(path))
             if self.allow_overwrite:
+                # Where a link leads: the file is replaced, and not the link.
+                path = os.path.realpath(path)
                 written = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.part")
             # O_EXCL: of two that save the same name at once, one gets another name.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -189,6 +194,8 @@ class FileSystemStorage(BaseStorage):
             if is_whole:
                 if self.file_permissions is not None:
                     os.chmod(writing.written, self.file_permissions)
+                elif writing.written != writing.path:
+                    _keep_mode(writing)
                 if writing.written != writing.path:
                     os.replace(writing.written, writing.path)
                 is_kept = True
@@ -236,3 +243,9 @@ class FileSystemStorage(BaseStorage):
     async def get_modified_time(self, name: str) -> datetime.datetime:
         """Return when the file was changed last."""
         return self.aware(await to_thread(os.path.getmtime, self.path(name)))
+
+
+def _keep_mode(writing: _Writing) -> None:
+    """Give a file the mode of the one that it replaces, where there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.chmod(writing.written, stat.S_IMODE(os.stat(writing.path).st_mode))

@@ -187,6 +187,20 @@ async def test_what_could_not_be_written_whole_replaces_nothing(tmp_path):
     assert await storage.listdir() == ([], ["a.txt"])
 
 
+async def test_a_file_is_replaced_where_it_lies_and_stays_as_private_as_it_was(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.txt").write_bytes(b"old")
+    (tmp_path / "elsewhere" / "b.txt").chmod(0o600)
+    (tmp_path / "a.txt").symlink_to(tmp_path / "elsewhere" / "b.txt")
+    storage = FileSystemStorage(tmp_path, allow_overwrite=True, file_permissions=None)
+
+    assert await storage.save("a.txt", b"new") == "a.txt"
+
+    assert (tmp_path / "a.txt").is_symlink()
+    assert (tmp_path / "elsewhere" / "b.txt").read_bytes() == b"new"
+    assert (tmp_path / "elsewhere" / "b.txt").stat().st_mode & 0o777 == 0o600
+
+
 async def test_what_is_still_written_is_in_no_list(tmp_path):
     storage = FileSystemStorage(tmp_path, allow_overwrite=True)
     await storage.save(".part", b"named so")
