@@ -108,6 +108,10 @@ def _awaited_at(future: Any, depth: int = 8) -> str | None:
     return None
 
 
+# What ``as_completed()`` gives since Python 3.13, with its queue inside; before, its callback had the queue itself.
+_AS_COMPLETED: tuple[type[Any], ...] = tuple(filter(None, [getattr(asyncio.tasks, "_AsCompletedIterator", None)]))
+
+
 def _waiters(callback: Any) -> Iterator[Any]:
     """Yield the futures and tasks that a callback of another one is for, whether they wait for it alone or not."""
     for one in waits.held_by(callback):
@@ -117,6 +121,8 @@ def _waiters(callback: Any) -> Iterator[Any]:
             yield getattr(one, "_parent_task", None)
         elif isinstance(one, asyncio.Queue):
             yield from getattr(one, "_getters", ())
+        elif isinstance(one, _AS_COMPLETED):
+            yield from getattr(getattr(one, "_done", None), "_getters", ())
 
 
 def _suspended_at(link: Any) -> str | None:

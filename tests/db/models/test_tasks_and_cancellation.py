@@ -13,6 +13,7 @@ import pytest
 
 from covet.accel import first_step
 from covet.db import transaction
+from covet.db.backends import places
 from covet.db.backends.places import _awaited_at
 from covet.db.database import Database
 from covet.db.errors import IntegrityError, TransactionError, TransactionManagementError
@@ -351,6 +352,33 @@ async def test_the_line_that_waits_for_bare_queries_is_named(blog: Database, ask
         file, _, line = place.rpartition(":")
         assert file == __file__ and int(line) in lines and re.fullmatch(r"\(.*(count|exists)\)", call)
     assert len({query.where.partition(" ")[0] for query in queries}) == len(functions)
+
+
+class AsCompleted:
+    """What ``asyncio.as_completed()`` gives since Python 3.13."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._done: asyncio.Queue[Any] = asyncio.Queue()
+        task.add_done_callback(self._handle_completion)
+
+    def _handle_completion(self, task: asyncio.Task[Any]) -> None:
+        self._done.put_nowait(task)
+
+
+async def test_the_line_that_waits_for_whatever_ends_next_is_named_in_newer_pythons_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(places, "_AS_COMPLETED", (AsCompleted,))
+    found: list[Any] = []
+
+    async def look() -> None:
+        await asyncio.sleep(0)
+        found.append(_awaited_at(asyncio.current_task()))
+
+    await AsCompleted(asyncio.create_task(look()))._done.get()
+    line = sys._getframe().f_lineno - 1
+
+    assert found == [f"{__file__}:{line}"]
 
 
 async def test_tasks_that_wait_for_each_other_are_named_by_themselves() -> None:
