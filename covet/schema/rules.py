@@ -127,15 +127,19 @@ def broken_constraint(
     Args:
         error: The database's error.
         models: Whose constraint it may be.
-        names: What ``broken_fields`` says; SQLite names no constraint for a unique rule, and its columns.
+        names: What ``broken_fields`` says; SQLite names no constraint for a unique rule, and its columns. Where two rules are for
+            the same ones, it may be either, and none is returned.
     """
-    for model in models:
-        for constraint in () if model is None else model._meta.constraints:
+    alike: list[BaseConstraint] = []
+    for model in filter(None, models):
+        is_there = not error.table or error.table == model._meta.db_table
+        for constraint in model._meta.constraints:
             if error.constraint == constraint.name:
                 return constraint
-            if not error.constraint and names and tuple(getattr(constraint, "fields", ())) == tuple(names):
-                return constraint
-    return None
+            is_alike = is_there and names and tuple(getattr(constraint, "fields", ())) == tuple(names)
+            if is_alike and constraint not in alike:
+                alike.append(constraint)
+    return alike[0] if len(alike) == 1 and not error.constraint else None
 
 
 def members_of(data: Any) -> Mapping[str, Any]:

@@ -9,9 +9,13 @@ import pytest
 
 from covet.apps import apps
 from covet.db import connections, models
+from covet.db.database import Database
+from covet.db.errors import UniqueViolation
 from covet.db.models.table import table_of
 from covet.i18n import gettext_lazy
 from covet.rest import ModelViewSet, Router, permissions
+from covet.rest.errors import problem_of
+from covet.schema.rules import broken_constraint
 
 with apps.isolate():
 
@@ -47,6 +51,22 @@ with apps.isolate():
         class Meta:
             app_label = "theatre"
             unique_together = [("first", "second")]
+
+    class Place(models.Model):
+        name = models.CharField(max_length=5)
+        is_closed = models.BooleanField(default=False)
+
+        class Meta:
+            app_label = "theatre"
+            constraints = [
+                models.UniqueConstraint(
+                    fields=["name"],
+                    name=f"theatre_place_{word}",
+                    condition=models.Q(is_closed=word == "closed"),
+                    violation_error_message=f"There is such a place, {word}.",
+                )
+                for word in ("closed", "open")
+            ]
 
 
 class Pairs(ModelViewSet, model=Pair):
@@ -126,3 +146,32 @@ async def test_rules_are_told_in_the_visitors_language(translated: Any) -> None:
         "Cette combinaison de first et second est déjà prise."
     }
     assert checked.json()["detail"] == "Die Werte verletzen die Regel „theatre_seat_number“."
+
+
+# MySQL has no rules with a condition.
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+async def test_of_two_rules_for_the_same_fields_the_broken_one_speaks_or_none(database: Database) -> None:
+    """SQLite names the fields alone: better no words than those of a rule that is kept."""
+    async with database.schema_editor() as editor:
+        await editor.create_table(table_of(Place))
+    places = Place.objects.using(database.alias)
+    await places.create(name="a")
+
+    with pytest.raises(UniqueViolation) as caught:
+        await places.create(name="a")
+    problem = await problem_of(caught.value, (), Place)
+
+    own, common = "There is such a place, open.", "Something with these values exists already."
+    assert problem.detail == (common if database.vendor == "sqlite" else own)
+    assert [one.pointer for one in problem.errors] == ["/name"]
+
+
+def test_a_rule_of_another_table_says_nothing() -> None:
+    """Though it is for fields of the same names, and the body is for both."""
+    broken = UniqueViolation("UNIQUE constraint failed: theatre_hall.row, theatre_hall.number")
+    broken.table, broken.columns = "theatre_hall", ("row", "number")
+    other = UniqueViolation("UNIQUE constraint failed: theatre_seat.row, theatre_seat.number")
+    other.table, other.columns = "theatre_seat", ("row", "number")
+
+    assert broken_constraint(broken, (Seat, Pair), ["row", "number"]) is None
+    assert broken_constraint(other, (Seat, Seat, Pair), ["row", "number"]) == Seat._meta.constraints[0]
