@@ -64,7 +64,7 @@ class BackgroundTasks:
     __slots__ = ("tasks",)
 
     def __init__(self, tasks: Sequence[Callable[[], Any]] = ()) -> None:
-        self.tasks: list[Callable[[], Any]] = list(tasks)
+        self.tasks: list[Callable[[], Any]] = [task_of(task) for task in tasks]
 
     def add(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Append a function and its arguments."""

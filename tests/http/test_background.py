@@ -62,14 +62,20 @@ async def test_tasks_run_in_the_language_and_zone_of_the_view(site: Site) -> Non
     async def plain(request: Request) -> Response:
         return Response(b"a", background=in_thread)
 
-    client = await site([path("", view), path("plain", plain)], middleware=[f"{__name__}.chosen"])
+    async def several(request: Request) -> Response:
+        return Response(b"a", background=BackgroundTasks([note, BackgroundTask(in_thread), BackgroundTasks([note])]))
+
+    routes = [path("", view), path("plain", plain), path("several", several)]
+    client = await site(routes, middleware=[f"{__name__}.chosen"])
 
     await client.get("/")
     await finished(done, 3)
     await client.get("/plain")
     await finished(done, 4)
+    await client.get("/several")
+    await finished(done, 7)
 
-    assert done == 4 * ["de Asia/Tokyo"]
+    assert done == 7 * ["de Asia/Tokyo"]
 
 
 @pytest.mark.parametrize("kind", ["bytes", "json", "html", "stream"])
