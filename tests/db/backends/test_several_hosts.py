@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -60,6 +61,19 @@ async def test_a_server_that_does_not_answer_is_passed_over(dead: str, wanted: s
     options = {"target_session_attrs": wanted} if wanted else {}
 
     assert await answer(live(dead, **options)) is False
+
+
+@pytest.mark.parametrize("mode", ["disable", "prefer"])
+async def test_a_server_that_hangs_up_is_passed_over(mode: str) -> None:
+    """As a proxy does that has nobody behind it."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        assert await answer(live(f"127.0.0.1:{port}", sslmode=mode)) is False
 
 
 async def test_hosts_of_an_entry_in_djangos_spelling_are_passed_over_too(dead: str) -> None:

@@ -22,8 +22,9 @@ __all__ = ["checked", "first_server"]
 T = TypeVar("T")
 
 _WANTED = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
-# As libpq does: a server that refuses the user is not passed over, for it is there.
-_NEXT = (OSError, pg.CannotConnectNowError, pg.TargetServerAttributeNotMatched)
+# As libpq does: a server that refuses the user ends the search, for it is there. One that hangs up is passed over, as a proxy with
+# nobody behind it.
+_NEXT = (OSError, pg.CannotConnectNowError, pg.ConnectionDoesNotExistError, pg.TargetServerAttributeNotMatched)
 
 
 def checked(wanted: Any, alias: str) -> Any:
