@@ -261,7 +261,7 @@ async def _claim(request: Request, given: str, path: str) -> _Claim | Response:
         # The client has gone, and the store may have taken the key all the same: who asks again is not to wait for nobody.
         await asyncio.shield(claim.release())
         raise
-    if known is None:
+    if known in (None, pending):  # its own: the client of a store asks again where an answer was lost
         return claim
     entry = _decode(known)
     if entry.fingerprint != fingerprint:

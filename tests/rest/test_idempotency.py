@@ -216,6 +216,34 @@ async def test_a_client_that_goes_away_while_its_key_is_taken_gives_it_back(monk
     assert len(store) == 0
 
 
+class Asks(MemoryStore):
+    """Asks twice, as Redis's client does where the answer of the first time was lost, and finds what it has put there itself."""
+
+    async def begin(self, key: str, entry: bytes, seconds: float) -> bytes | None:
+        await super().begin(key, entry, seconds)
+        return await super().begin(key, entry, seconds)
+
+
+async def test_a_key_that_was_taken_by_a_request_itself_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Asks()
+    monkeypatch.setattr(idempotency, "store_of", lambda: store)
+    ran = []
+
+    async def run(request: Request, params: dict[str, Any]) -> Response:
+        ran.append(True)
+        return Response(b"paid", 201)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    headers = [(b"idempotency-key", b"a")]
+    scope = {"type": "http", "method": "POST", "path": "/pay", "query_string": b"", "headers": headers}
+    answers = [await idempotency.idempotent(run, "/pay")(Request(scope, receive), {}) for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [201, 201]
+    assert ran == [True]
+
+
 @pytest.fixture
 async def pools() -> AsyncIterator[RedisPools]:
     made = RedisPools({"default": os.environ["COVET_TEST_REDIS_URL"]})
