@@ -141,7 +141,8 @@ def _suspended_at(link: Any) -> str | None:
         if inner is None:
             # What ``__await__`` gives, and what of ours goes on after a first step, does not tell what it goes through.
             held = [one for one in gc.get_referents(link) if not isinstance(one, type)]
-            inner = next((one for one in held if hasattr(one, "send") or hasattr(one, "ag_frame")), None)
+            # The class is asked: what a function holds may do something when it is.
+            inner = next((one for one in held if hasattr(type(one), "send") or hasattr(type(one), "ag_frame")), None)
         link = inner
         if link is None:
             break

@@ -381,6 +381,34 @@ async def test_the_line_that_waits_for_whatever_ends_next_is_named_in_newer_pyth
     assert found == [f"{__file__}:{line}"]
 
 
+class Touchy:
+    """What does something when it is asked for anything, as lazy objects do."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"asked for {name}")
+
+
+async def test_what_a_waiting_function_holds_is_asked_for_nothing() -> None:
+    names: dict[str, Any] = {}
+    # In a file that is none of the project's, and does not tell what it goes through.
+    source = "def wait(held, task):\n    task._asyncio_future_blocking = True\n    yield task\n"
+    exec(compile(source, places.__file__, "exec"), names)
+    found: list[Any] = []
+
+    async def look() -> None:
+        await asyncio.sleep(0)
+        found.append(_awaited_at(asyncio.current_task()))
+
+    class Waits:
+        def __await__(self) -> Any:
+            return names["wait"](Touchy(), asyncio.ensure_future(look()))
+
+    await Waits()
+    line = sys._getframe().f_lineno - 1
+
+    assert found == [f"{__file__}:{line}"]
+
+
 async def test_tasks_that_wait_for_each_other_are_named_by_themselves() -> None:
     """Where a callback leads round in a circle, or to nothing, there is no line."""
     one, other = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
