@@ -238,6 +238,48 @@ async def test_an_image_that_pillow_stumbles_over_is_none(archive):
     assert archive.files == {}
 
 
+class Stubborn(InMemoryStorage):
+    """Keeps what it has."""
+
+    async def delete(self, name: str) -> None:
+        raise OSError("read-only")
+
+
+async def test_why_an_image_was_refused_is_told_where_it_cannot_be_removed(caplog: pytest.LogCaptureFixture):
+    picture = Picture()
+    with (
+        override(STORAGES={"default": f"{__name__}.Stubborn"}),
+        pytest.raises(ValidationError, match="valid image") as refused,
+    ):
+        await picture.image.save("p.png", b"GIF89a no image", save=False)
+
+    assert refused.value.code == "invalid_image"
+    assert not picture.image
+    (line,) = caplog.records
+    assert (line.name, line.getMessage()) == (
+        "covet.files",
+        "The refused image 'p.png' could not be removed from its storage",
+    )
+    assert line.exc_info is not None
+    assert str(line.exc_info[1]) == "read-only"
+
+
+class Greedy(io.BytesIO):
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise MemoryError
+
+
+class Crowded(InMemoryStorage):
+    async def open(self, name: str, mode: str = "rb") -> File:
+        return File(Greedy())
+
+
+async def test_an_image_for_which_there_is_no_memory_is_not_refused_as_none():
+    picture = Picture()
+    with override(STORAGES={"default": f"{__name__}.Crowded"}), pytest.raises(MemoryError):
+        await picture.image.save("p.png", png(), save=False)
+
+
 class Remote(File):
     """A file that lies elsewhere, and is fetched when it is read."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import io
+import logging
 import posixpath
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from covet.files import Storage
 
 __all__ = ["FieldFile", "FileField", "ImageField", "ImageFieldFile"]
+
+log = logging.getLogger("covet.files")
 
 
 class FieldFile:
@@ -375,7 +378,8 @@ class ImageField(FileField):
         """Store an image, and put name and size on the instance.
 
         Raises:
-            ValidationError: The content is no image. What was stored is removed again, as after any other error.
+            ValidationError: The content is no image. What was stored is removed again, as after any other error; where
+                that fails, ``covet.files`` logs it.
         """
         before = instance.__dict__.get(self.attname)
         await super().store(instance, name, content)
@@ -385,7 +389,10 @@ class ImageField(FileField):
         except BaseException:
             # Also where nobody could look at it: no row will name this file.
             instance.__dict__[self.attname] = before
-            await asyncio.shield(self.storage.delete(stored.name))
+            try:
+                await asyncio.shield(self.storage.delete(stored.name))
+            except Exception:  # whatever a storage raises: why the image was refused is what the caller has to know
+                log.exception("The refused image %r could not be removed from its storage", stored.name)
             raise
         for field, value in ((self.width_field, width), (self.height_field, height)):
             if field:
@@ -407,6 +414,8 @@ def _dimensions(file: Any) -> tuple[int, int]:
         with Image.open(file) as image:
             size: tuple[int, int] = image.size
             image.verify()
+    except MemoryError:
+        raise  # which says nothing about the image
     except Exception as error:  # each of Pillow's readers has errors of its own for bytes that it cannot read
         raise ValidationError(
             "Upload a valid image. The file is no image, or a damaged one.", code="invalid_image"
