@@ -2,7 +2,7 @@
 //!
 //! No borrow of a `Waiting` is held while Python runs: what goes on may ask for it again.
 
-use pyo3::exceptions::PyStopIteration;
+use pyo3::exceptions::{PyAttributeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::iterator::PySendResult;
 use pyo3::types::{PyIterator, PyTuple};
@@ -103,9 +103,11 @@ impl Waiting {
 #[pyo3(signature = (awaitable, /))]
 pub fn first_step<'py>(awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = awaitable.py();
-    let steps = awaitable
-        .call_method0(intern!(py, "__await__"))?
-        .cast_into::<PyIterator>()?;
+    let steps = match awaitable.call_method0(intern!(py, "__await__")) {
+        Ok(steps) => steps,
+        Err(error) => steps_of_generator(awaitable, error)?,
+    }
+    .cast_into::<PyIterator>()?;
     match steps.send(py.None().bind(py))? {
         PySendResult::Return(result) => Ok(result),
         PySendResult::Next(waited) => {
@@ -116,4 +118,27 @@ pub fn first_step<'py>(awaitable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyA
             Ok(Bound::new(py, waiting)?.into_any())
         }
     }
+}
+
+/// Return a generator that `types.coroutine` made awaitable, which has no `__await__`; else raise what is wrong.
+#[cold]
+fn steps_of_generator<'py>(
+    awaitable: &Bound<'py, PyAny>,
+    error: PyErr,
+) -> PyResult<Bound<'py, PyAny>> {
+    const CO_ITERABLE_COROUTINE: u32 = 0x100;
+    let py = awaitable.py();
+    let kind = awaitable.get_type();
+    if !error.is_instance_of::<PyAttributeError>(py) || kind.hasattr(intern!(py, "__await__"))? {
+        return Err(error); // its own `__await__` failed
+    }
+    if let Some(code) = awaitable.getattr_opt(intern!(py, "gi_code"))?
+        && code.getattr(intern!(py, "co_flags"))?.extract::<u32>()? & CO_ITERABLE_COROUTINE != 0
+    {
+        return Ok(awaitable.clone());
+    }
+    Err(PyTypeError::new_err(format!(
+        "object {} can't be used in 'await' expression",
+        kind.name()?
+    )))
 }

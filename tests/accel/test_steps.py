@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import types
 import weakref
 from collections.abc import Generator
 from typing import Any
@@ -182,6 +183,47 @@ def test_what_nobody_awaits_is_closed_and_freed(first_step: Any, waiting: Any) -
 
 
 @both
-def test_only_what_can_be_awaited_has_steps(first_step: Any, waiting: Any) -> None:
-    with pytest.raises(AttributeError, match="__await__"):
-        first_step(3)
+async def test_generators_that_types_coroutine_made_awaitable_are_taken(first_step: Any, waiting: Any) -> None:
+    @types.coroutine
+    def at_once() -> Generator[Any, Any, str]:
+        return "there"
+        yield
+
+    @types.coroutine
+    def later() -> Generator[Any, Any, str]:
+        yield
+        return "later"
+
+    assert first_step(at_once()) == "there"
+    begun = first_step(later())
+    assert type(begun) is waiting
+    assert await begun == "later"
+
+
+def plain() -> Generator[Any, Any, None]:
+    yield
+
+
+@both
+@pytest.mark.parametrize("value", [3, plain()], ids=["number", "generator"])
+def test_only_what_can_be_awaited_has_steps(first_step: Any, waiting: Any, value: Any) -> None:
+    async def awaits() -> None:
+        await value
+
+    with pytest.raises(TypeError) as own:
+        awaits().send(None)
+    with pytest.raises(TypeError) as ours:
+        first_step(value)
+
+    assert str(ours.value) == str(own.value)
+
+
+class Broken:
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise AttributeError("of its own")
+
+
+@both
+def test_the_failure_of_an_await_of_its_own_is_told_as_it_is(first_step: Any, waiting: Any) -> None:
+    with pytest.raises(AttributeError, match="of its own"):
+        first_step(Broken())

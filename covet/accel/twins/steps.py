@@ -10,7 +10,9 @@ every request, though most views and bodies are there without a wait. So these a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Generator
+from types import GeneratorType
 from typing import Any, Generic, TypeVar, final
 
 __all__ = ["Waiting", "first_step"]
@@ -51,11 +53,27 @@ class Waiting(Generic[Result]):
 
 
 def first_step(awaitable: Awaitable[Result], /) -> Result | Waiting[Result]:
-    """Take the first step of an awaitable: return its result, or a ``Waiting`` that is awaited for the rest."""
-    steps = awaitable.__await__()
+    """Take the first step of an awaitable: return its result, or a ``Waiting`` that is awaited for the rest.
+
+    Raises:
+        TypeError: ``await`` does not take it either.
+    """
+    try:
+        steps = awaitable.__await__()
+    except AttributeError as error:
+        steps = _steps_of_generator(awaitable, error)
     try:
         waited = next(steps)
     except StopIteration as ended:
         result: Result = ended.value
         return result
     return Waiting(steps, waited)
+
+
+def _steps_of_generator(awaitable: Any, error: AttributeError) -> Generator[Any, Any, Any]:
+    """Return a generator that ``types.coroutine`` made awaitable, which has no ``__await__``; else raise what is wrong."""
+    if isinstance(awaitable, GeneratorType) and awaitable.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        return awaitable
+    if hasattr(type(awaitable), "__await__"):
+        raise error  # its own ``__await__`` failed
+    raise TypeError(f"object {type(awaitable).__name__} can't be used in 'await' expression") from None
