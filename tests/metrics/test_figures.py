@@ -273,7 +273,9 @@ async def test_statements_are_spans_without_their_values(database: Database, exp
         ("((SELECT 1) UNION (SELECT 2))", "SELECT"),
         ("-- of the report\n/* daily */ /* long */\tWITH x AS (SELECT 1) SELECT 2", "WITH"),
         ("COMMIT", "COMMIT"),
+        ("/* one\n * line after the other */ SELECT 1 /* at the end */", "SELECT"),
         ("/* nothing */", ""),
+        ("-- nothing", ""),
         ("", ""),
     ],
 )

@@ -131,6 +131,20 @@ async def test_each_server_has_the_whole_time_out_and_one_that_refuses_the_user_
     ]
 
 
+async def test_a_standby_is_looked_for_everywhere_before_any_server_is_taken() -> None:
+    config = parse_database("postgres://one,two/shop")
+    asked: list[Any] = []
+
+    async def reach(one: Any, arguments: dict[str, Any]) -> str:
+        asked.append((one.host, arguments["target_session_attrs"]))
+        raise ConnectionFailed(f"{one.host} starts.") from pg.CannotConnectNowError("the database system is starting up")
+
+    with pytest.raises(ConnectionFailed, match=r"^None of 2 servers can be used\. one starts\. two starts\.$"):
+        await first_server(reach, config, {"target_session_attrs": "prefer-standby"}, "main")
+
+    assert asked == [("one", "standby"), ("two", "standby"), ("one", "any"), ("two", "any")]
+
+
 def test_psql_is_given_all_of_them() -> None:
     config = parse_database("postgres://ann@one,[::1]:7/shop?target_session_attrs=standby")
 
