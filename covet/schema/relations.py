@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from msgspec import Struct, field
-from pydantic import AliasPath, BeforeValidator, PlainValidator, WrapValidator
+from pydantic import AliasChoices, AliasPath, BeforeValidator, PlainValidator, WrapValidator
 
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
 from covet.schema.markers import marker_of
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from covet.db.models.base import Model
 
 __all__ = ["Needs", "named_field", "needs", "relation_of", "schemas_in"]
@@ -47,6 +49,24 @@ def needs(schema: type[Schema], model: type[Model]) -> Needs:
     return Needs(tuple(reading.select), tuple(reading.prefetch), columns)
 
 
+class _Ended(Struct, frozen=True):
+    """The relation at which the path of a field ends, and the rows that have it.
+
+    Attributes:
+        relation: The relation, one of theirs or one that others have to them.
+        name: Its attribute.
+        prefix: Their path.
+        many: Whether they are read beside lists.
+        is_far: Whether other rows stand between them and the schema's.
+    """
+
+    relation: Any
+    name: str
+    prefix: str
+    many: bool
+    is_far: bool
+
+
 class _Reading:
     """What is read, gathered along the relations."""
 
@@ -76,45 +96,60 @@ class _Reading:
         if depth > _MAX_DEPTH:  # a schema that holds itself: what lies deeper is loaded when it is awaited
             return
         for name, info in schema.model_fields.items():
-            relation = relation_of(model, name)
-            if relation is None:
-                continue
-            path = prefix + name
-            is_many = bool(relation.many_to_many or relation.one_to_many)
-            inner = schemas_in(info.annotation)
-            marker = marker_of(info)
-            if not inner and not is_many and (marker is None or not marker.reads):
-                continue  # a bare key stands in the row itself
-            below = many or is_many
-            (self.prefetch if below else self.select).append(path)
-            is_list_of_keys = not inner and (marker is not None or name in getattr(schema, "__covet_fields__", {}))
-            is_whole = whole or _is_handed_over(schema, name) or len(inner) > 1 or (not inner and not is_list_of_keys)
-            self.columns[path] = None if is_whole else {}
-            self._match(here, path, relation)
-            if inner:
-                self.collect(
-                    inner[0],
-                    relation.related_model,
-                    f"{path}__",
-                    many=below,
-                    whole=is_whole,
-                    depth=depth + 1,
-                    came_by=relation,
-                )
-            else:
-                self._add(path, (relation.related_model._meta.pk.name, *(() if marker is None else marker.reads)))
-            if came_by is not None and getattr(relation, "remote_field", None) is came_by:
-                self._is_owner(path, here.rpartition("__")[0])
-        for info in schema.model_fields.values():
-            if isinstance(info.validation_alias, AliasPath):
-                self._follow(info.validation_alias.path, model, prefix, many=many)
+            for steps in _places(schema, name, info):
+                ended = self._follow(steps, model, prefix, many=many)
+                if ended is not None:
+                    self._show(schema, name, info, ended, whole=whole, depth=depth, came_by=came_by)
 
-    def _follow(self, steps: Sequence[str | int], model: type[Model], prefix: str, *, many: bool) -> None:
-        """Add what ``AliasPath("author", "name")`` reads; a path through anything but single rows is pydantic's affair."""
+    def _show(
+        self, schema: type[Schema], name: str, info: FieldInfo, ended: _Ended, *, whole: bool, depth: int, came_by: Any
+    ) -> None:
+        """Add the related rows that a field shows; a bare key stands in the row itself."""
+        relation, prefix = ended.relation, ended.prefix
+        here = prefix.removesuffix("__")
+        path = prefix + ended.name
+        is_many = bool(relation.many_to_many or relation.one_to_many)
+        inner = schemas_in(info.annotation)
+        marker = marker_of(info)
+        if not inner and not is_many and (marker is None or not marker.reads):
+            self._add(here, (ended.name,) if ended.is_far and relation.concrete else ())
+            return
+        below = ended.many or is_many
+        chosen = self.prefetch if below else self.select
+        if path not in chosen:
+            chosen.append(path)
+        is_list_of_keys = not inner and (marker is not None or name in getattr(schema, "__covet_fields__", {}))
+        is_whole = whole or _is_handed_over(schema, name) or len(inner) > 1 or (not inner and not is_list_of_keys)
+        if is_whole:
+            self.columns[path] = None
+        else:
+            self.columns.setdefault(path, {})
+        self._match(here, path, relation)
+        if inner:
+            self.collect(
+                inner[0],
+                relation.related_model,
+                f"{path}__",
+                many=below,
+                whole=is_whole,
+                depth=depth + 1,
+                came_by=relation,
+            )
+        else:
+            self._add(path, (relation.related_model._meta.pk.name, *(() if marker is None else marker.reads)))
+        if not ended.is_far and came_by is not None and getattr(relation, "remote_field", None) is came_by:
+            self._is_owner(path, here.rpartition("__")[0])
+
+    def _follow(self, steps: Sequence[str | int], model: type[Model], prefix: str, *, many: bool) -> _Ended | None:
+        """Add what ``AliasPath("author", "name")`` reads, and return the relation that stands at its end, if one does.
+
+        A path through anything but single rows is pydantic's affair.
+        """
+        start = prefix
         for step in steps[:-1]:
             relation = relation_of(model, step) if isinstance(step, str) else None
             if relation is None or relation.many_to_many or relation.one_to_many:
-                return
+                return None
             path = f"{prefix}{step}"
             chosen = self.prefetch if many else self.select
             if path not in chosen:
@@ -122,11 +157,18 @@ class _Reading:
                 self.columns.setdefault(path, {})
             self._match(prefix.removesuffix("__"), path, relation)
             model, prefix = relation.related_model, f"{path}__"
-        read = [one.name for one in model._meta.concrete_fields if steps[-1] in (one.name, one.attname)]
-        if prefix and read:
-            self._add(prefix.removesuffix("__"), read)
-        elif prefix:
-            self.columns[prefix.removesuffix("__")] = None  # a property, which may read anything
+        last = steps[-1]
+        relation = relation_of(model, last) if isinstance(last, str) else None
+        if isinstance(last, str) and relation is not None:
+            return _Ended(relation, last, prefix, many, prefix != start)
+        if prefix != start:
+            read = [one.name for one in model._meta.concrete_fields if last in (one.name, one.attname)]
+            here = prefix.removesuffix("__")
+            if read:
+                self._add(here, read)
+            else:
+                self.columns[here] = None  # a property, which may read anything
+        return None
 
     def _is_owner(self, path: str, owner: str) -> None:
         """Note that the rows at ``path`` are those at ``owner``, which led there: whoever reads these reads for both."""
@@ -169,6 +211,25 @@ class _Reading:
             columns.update(dict.fromkeys(names))
 
 
+def _places(schema: type[Schema], name: str, info: FieldInfo) -> list[Sequence[str | int]]:
+    """Return where pydantic looks for a field in a row: the steps of each of its names."""
+    alias = info.validation_alias if info.validation_alias is not None else info.alias
+    if alias is None:
+        return [(name,)]
+    found: list[Sequence[str | int]] = [
+        one.path if isinstance(one, AliasPath) else (one,)
+        for one in (alias.choices if isinstance(alias, AliasChoices) else (alias,))
+    ]
+    if _is_read_by_name(schema) and (name,) not in found:
+        found.append((name,))
+    return found
+
+
+def _is_read_by_name(schema: type[Schema]) -> bool:
+    """Whether a field that has another name is found by its own, too."""
+    return bool(schema.model_config.get("populate_by_name") or schema.model_config.get("validate_by_name"))
+
+
 def _columns(schema: type[Schema], model: type[Model]) -> list[str] | None:
     """Return the fields that a schema reads of a row.
 
@@ -178,7 +239,7 @@ def _columns(schema: type[Schema], model: type[Model]) -> list[str] | None:
         return None
     meta = model._meta
     names = {"pk": meta.pk, **{name: field for field in meta.concrete_fields for name in (field.name, field.attname)}}
-    by_name = bool(schema.model_config.get("populate_by_name") or schema.model_config.get("validate_by_name"))
+    by_name = _is_read_by_name(schema)
     found: list[str] = []
     for name, info in schema.model_fields.items():
         alias = info.validation_alias if info.validation_alias is not None else info.alias
