@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from covet.rest.versioning import Versions
     from covet.rest.viewsets import ModelViewSet, ReadOnlyModelViewSet
     from covet.schema import ModelSchema, Schema
+    from covet.schema.field_types import FileUrl
 
 __all__ = [
     "Body",
@@ -40,6 +41,7 @@ __all__ = [
     "EstimatedOffsetPage",
     "EstimatedPage",
     "File",
+    "FileUrl",
     "FilterBy",
     "FilterSet",
     "Filters",
@@ -114,6 +116,7 @@ _HOMES = {
     "ReadOnlyModelViewSet": "covet.rest.viewsets",
     "ViewSet": "covet.rest.resources",
     "action": "covet.rest.actions",
+    "FileUrl": "covet.schema.field_types",
     "ModelSchema": "covet.schema",
     "Schema": "covet.schema",
 }

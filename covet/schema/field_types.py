@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FieldRules",
+    "FileUrl",
     "RelatedKey",
     "RelatedKeys",
     "StoredFile",
@@ -374,11 +375,15 @@ class FieldRules(Struct, frozen=True, eq=False):
 
 
 class StoredFile:
-    """A file: the address at which a browser finds it, None without one; read only."""
+    """A file: the address at which a browser finds it, None without one; read only.
+
+    Args:
+        field: The model's field, which knows the storage of a bare name; None where rows alone are read, whose files know it.
+    """
 
     __slots__ = ("field",)
 
-    def __init__(self, field: Any) -> None:
+    def __init__(self, field: Any = None) -> None:
         self.field = field
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -386,12 +391,22 @@ class StoredFile:
         return core_schema.with_info_before_validator_function(self._shown, handler(source))
 
     def _shown(self, value: Any, info: core_schema.ValidationInfo) -> Any:
-        if info.context is not OUTPUT:
+        if value is None:
+            return None
+        if not isinstance(value, str):  # what a row holds, and no body could
+            return value if not hasattr(value, "storage") else self._address(value.name, value.storage)
+        if info.context is not OUTPUT or self.field is None:
             return value
-        name = value if isinstance(value, str) else getattr(value, "name", value)
-        if not isinstance(name, str) or name.startswith("/") or "://" in name:
+        return self._address(value, self.field.storage)
+
+    def _address(self, name: str | None, storage: Any) -> Any:
+        if name and (name.startswith("/") or "://" in name):
             return name  # an address already: no name in a storage begins so
-        return self.field.storage.url(name) if name else None
+        return storage.url(name) if name else None
+
+
+FileUrl = Annotated[str | None, StoredFile(), Field(json_schema_extra={"format": "uri-reference"})]
+"""The address of a row's file, for a field that a schema declares itself: ``image: FileUrl = Field(validation_alias="avatar")``."""
 
 
 class RelatedKey:

@@ -6,11 +6,19 @@ from typing import Annotated, Any
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import AliasPath, Field
 
 from covet.http.request import Request
-from covet.rest import Form, ModelSchema, ModelViewSet, Router, UploadedFile, action, permissions
+from covet.rest import FileUrl, Form, ModelSchema, ModelViewSet, Router, Schema, UploadedFile, action, permissions
 from covet.rest.openapi import get_openapi
 from tests.rest.library import Scan
+
+class ScanCard(Schema):
+    """A file under a name of the API's own."""
+
+    picture: FileUrl = Field(validation_alias="page")
+    by_path: FileUrl = Field(validation_alias=AliasPath("cover"))
+
 
 ANYONE: dict[str, Any] = {"permissions": [permissions.AllowAny]}
 
@@ -50,6 +58,15 @@ def make_api() -> Router:
     @api.get("/made/", response=ScanIn)
     async def made() -> ScanIn:
         return ScanIn(title="a", page="/media/a.png", cover="https://example.org/b.png")
+
+    @api.get("/cards/<int:pk>/", response=ScanCard)
+    async def card(pk: int) -> Scan:
+        return await Scan.objects.get(pk=pk)
+
+    @api.get("/filled/<int:pk>/")
+    async def filled(pk: int) -> dict[str, ScanIn | ScanCard]:
+        scan = await Scan.objects.get(pk=pk)
+        return {"own": ScanIn.model_validate(scan), "card": ScanCard.model_validate(scan)}
 
     return api
 
@@ -122,3 +139,22 @@ async def test_the_document_tells_files_as_addresses(client: Any) -> None:
     assert page["anyOf"] == [{"type": "string"}, {"type": "null"}]
     assert (page["format"], page["readOnly"]) == ("uri-reference", True)
     assert list(document["components"]["schemas"]["ScanInput"]["properties"]) == ["title"]
+
+
+async def test_a_schema_of_ones_own_shows_a_file_under_any_name(client: Any) -> None:
+    made = (await client.post("/api/uploads/", data={"title": "a"}, files={"page": ("a.png", b"abc")})).json()
+    pk = (await Scan.objects.get()).pk
+
+    card = (await client.get(f"/api/cards/{pk}/")).json()
+
+    assert card == {"picture": made["page"], "by_path": None}
+
+
+async def test_a_schema_that_a_handler_fills_from_a_row_shows_files_too(client: Any) -> None:
+    made = (await client.post("/api/uploads/", data={"title": "a"}, files={"page": ("a.png", b"abc")})).json()
+    pk = (await Scan.objects.get()).pk
+
+    filled = (await client.get(f"/api/filled/{pk}/")).json()
+
+    assert filled["own"] == {"title": "a", "page": made["page"], "cover": None}
+    assert filled["card"] == {"picture": made["page"], "by_path": None}
