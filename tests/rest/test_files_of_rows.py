@@ -13,6 +13,7 @@ from covet.rest import FileUrl, Form, ModelSchema, ModelViewSet, Router, Schema,
 from covet.rest.openapi import get_openapi
 from tests.rest.library import Scan
 
+
 class ScanCard(Schema):
     """A file under a name of the API's own."""
 
