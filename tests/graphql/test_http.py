@@ -81,13 +81,23 @@ async def test_what_cannot_be_run_is_400_with_the_modern_type_and_200_with_the_o
         b'{"query": " "}',
         b'{"query": "{ __typename }", "variables": []}',
         b'{"query": "{ __typename }", "operationName": 1}',
+        b"[" * 100_000,
+        b'{"query": "{ __typename }", "variables": ' + b'{"a":' * 100_000,
     ],
+    ids=lambda body: body[:60].decode("latin-1"),
 )
 async def test_what_is_no_graphql_request_is_400_as_a_problem(http: httpx.AsyncClient, body: bytes) -> None:
     answer = await http.post("/graphql", content=body, headers={"content-type": "application/json"})
 
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+async def test_variables_in_an_address_that_nest_too_deep_are_400(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/graphql", params={"query": "{ __typename }", "variables": "[" * 3000})
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The parameter variables is no JSON."
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/graphql", ""])

@@ -150,9 +150,10 @@ async def test_breaking_the_protocol_closes_with_its_code(project: Application, 
         assert await ws.receive_close() == code
 
 
-async def test_text_that_is_no_json_closes_with_4400(project: Application) -> None:
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["half", "deep"])
+async def test_text_that_is_no_json_closes_with_4400(project: Application, text: str) -> None:
     async with connect("/graphql", app=project, subprotocols=[PROTOCOL]) as ws:
-        await ws.send("{")
+        await ws.send(text)
 
         assert await ws.receive_close() == 4400
 

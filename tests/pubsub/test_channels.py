@@ -109,6 +109,27 @@ async def test_who_gave_up_before_it_listened_leaves_no_subscription(pools: Redi
     await broker.close()
 
 
+async def test_who_gave_up_while_the_broker_opened_leaves_no_connection_taken(pools: RedisPools) -> None:
+    # Of a name so long that it does not go out at one go: the connection is taken, and waits.
+    broker = RedisBroker(pools, "default", prefix="x" * 2**25)
+    pool = broker._client.connection_pool
+    opening = asyncio.create_task(broker.open())
+    async with asyncio.timeout(60):
+        while not any(
+            one._writer is not None and one._writer.transport.get_write_buffer_size()
+            for one in pool._in_use_connections
+        ):
+            assert not opening.done()
+            await asyncio.sleep(0)
+
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+
+    assert opening.cancelled()
+    assert not pool._in_use_connections
+    assert broker._pubsub is None
+
+
 async def _listeners(broker: RedisBroker, topic: bytes) -> int:
     ((_, count),) = await broker._client.pubsub_numsub(topic)
     return int(count)

@@ -192,6 +192,14 @@ async def test_a_typed_message_goes_to_its_method_and_others_close(app: Applicat
         assert await ws.receive_close() == 4400
 
 
+@pytest.mark.parametrize("message", ["{", "[" * 100_000, b"\xff"], ids=["half", "deep", "bytes"])
+async def test_what_is_no_json_closes_a_typed_consumer_with_1007(app: Application, message: str | bytes) -> None:
+    async with connect("/ws/typed/", app=app) as ws:
+        await ws.send(message)
+
+        assert await ws.receive_close() == 1007
+
+
 async def test_shutdown_closes_open_sockets_with_1012(app: Application) -> None:
     part = app.apps.part(RoutingPart)
     async with connect("/ws/rooms/lobby/", app=app) as ws:
