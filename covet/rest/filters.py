@@ -20,7 +20,7 @@ from covet.db.models.expressions.q import Q
 from covet.db.routers import router
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.params import Gathering
-from covet.schema.field_types import python_type
+from covet.schema.field_types import chosen, python_type
 from covet.schema.relations import named_field
 from covet.text import suggest
 
@@ -190,10 +190,11 @@ class FilterSet(Gathering):
             for lookup in one.lookups:
                 _follow(self.model, lookup)
             return one.parameter(None)
-        found = [self._filter(lookup) for lookup in one.lookups]
+        # The value of one look-up's choices would keep from the others what they have.
+        found = [self._filter(lookup, any_value=len(one.lookups) > 1) for lookup in one.lookups]
         return one.parameter(found[0] if found else None)
 
-    def _filter(self, name: str) -> FilterParameter:
+    def _filter(self, name: str, any_value: bool = False) -> FilterParameter:
         field, lookups = _follow(self.model, name)
         lookup = lookups[-1] if lookups else "exact"
         is_list = lookup in ("in", "range")
@@ -208,6 +209,8 @@ class FilterSet(Gathering):
             annotation = list[part] if is_list else part  # type: ignore[valid-type]  # a type at run time
         elif lookup in _SAME or lookup == "exact":
             base = _key_type(field)
+            if lookup in ("exact", "in") and not field.is_relation and not any_value:
+                base = chosen(field, base)
             annotation = list[base] if is_list else base  # type: ignore[valid-type]  # a type at run time
         else:
             annotation = str

@@ -31,6 +31,7 @@ __all__ = [
     "RelatedKey",
     "RelatedKeys",
     "StoredFile",
+    "chosen",
     "definition",
     "holds_file",
     "is_auto",
@@ -61,6 +62,8 @@ _PYTHON_TYPES: Final[dict[str, Any]] = {
 # What the columns of all three databases can hold; beyond it the answer is 422 and not the database's error.
 _INTEGER_BITS: Final = {"smallint": 16, "integer": 32, "bigint": 64}
 _FORMATS: Final = {"EmailField": "email", "URLField": "uri", "GenericIPAddressField": "ip"}
+# Beyond these a message would be a page; the documentation has them all.
+_MOST_TOLD: Final = 20
 
 
 def python_type(field: Any) -> Any:
@@ -70,6 +73,17 @@ def python_type(field: Any) -> Any:
         return annotate(python_type)
     kind = field.column_type().kind
     return _PYTHON_TYPES.get(kind, Any)
+
+
+def chosen(field: Any, base: Any) -> Any:
+    """Return the type of a look-up's value that is one of the field's choices; ``base`` where the field has none."""
+    pairs = [(value, str(label)) for value, label in field.flatchoices if value is not None] if field.choices else []
+    if not pairs:
+        return base
+    values, labels = zip(*pairs, strict=True)
+    if base is str and field.blank and "" not in values:
+        values = (*values, "")
+    return Annotated[base, FieldRules(choices=values, labels=labels, blank=field.blank)]
 
 
 def is_auto(field: Any) -> bool:
@@ -361,6 +375,8 @@ class FieldRules(Struct, frozen=True, eq=False):
                 else None
             )
             hint = f" Did you mean {near!r}?" if near else ""
+            if not near and len(self.choices) <= _MOST_TOLD:
+                hint = f" It takes: {', '.join(str(choice) for choice in self.choices if choice not in ('', None))}."
             raise PydanticCustomError(
                 "invalid_choice", "{message}", {"message": f"Value {value!r} is not a valid choice.{hint}"}
             )

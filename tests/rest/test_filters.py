@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from covet.db import models
+from covet.db.connections import connections
+from covet.db.models.table import table_of
 from covet.exceptions import ImproperlyConfigured
 from covet.rest import FilterBy, Filters, FilterSet, ModelViewSet, Query, Router, action, permissions
 from covet.rest.openapi import get_openapi
@@ -45,6 +48,35 @@ class ByDay(ModelViewSet, model=Article):
         FilterBy("on", "published_at__date", type=dt.date),
     ]
     ordering = ["title"]
+
+
+class Notes(models.Model):
+    """Of each kind of choices."""
+
+    State = models.TextChoices("State", "draft shown")
+
+    state = models.CharField(max_length=10, choices=State.choices)
+    mood = models.CharField(max_length=10, choices=[("good", "Good"), ("bad", "Bad")], blank=True)
+    rank = models.IntegerField(choices=[(1, "first"), (2, "second")], null=True)
+
+    class Meta:
+        app_label = "library"
+
+
+class OfNotes(ModelViewSet, model=Notes):
+    permissions = OPEN
+    filters = [
+        "state",
+        "state__in",
+        "state__startswith",
+        "mood",
+        "rank",
+        "rank__gte",
+        FilterBy("is", "state"),
+        FilterBy("either", "mood", "state"),
+        FilterBy("free", "state", type=str),
+    ]
+    ordering = ["pk"]
 
 
 class OnlyList(ModelViewSet, model=Tag):
@@ -113,6 +145,70 @@ async def test_own_filters_are_typed_and_told(shelf: Any) -> None:
     assert (told["any_tag"]["schema"]["type"], told["any_tag"]["explode"]) == ("array", False)
     wrong = await shelf.get("/api/articles/?popular=maybe")
     assert (wrong.status_code, wrong.json()["errors"][0]["parameter"]) == (422, "popular")
+
+
+@pytest.fixture
+async def notes(library: Any) -> Any:
+    api = Router(permissions=OPEN)
+    api.register("notes", OfNotes)
+    client = await library(api)
+    async with connections["default"].schema_editor() as editor:
+        await editor.create_table(table_of(Notes))
+    await Notes.objects.create(state="draft", mood="good", rank=1)
+    await Notes.objects.create(state="shown")
+    return client
+
+
+@pytest.mark.parametrize(
+    ("query", "states"),
+    [
+        ("state=draft", ["draft"]),
+        ("state__in=draft,shown", ["draft", "shown"]),
+        # A part of a choice is none.
+        ("state__startswith=dr", ["draft"]),
+        ("rank=1", ["draft"]),
+        ("rank__gte=0", ["draft"]),
+        ("is=shown", ["shown"]),
+        ("either=good", ["draft"]),
+        ("either=shown", ["shown"]),
+        ("free=neither", []),
+    ],
+)
+async def test_choices_are_asked_for_by_their_values(notes: Any, query: str, states: list[str]) -> None:
+    answer = await notes.get(f"/api/notes/?{query}")
+
+    assert [one["state"] for one in answer.json()["items"]] == states
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("state=Draft", "Value 'Draft' is not a valid choice. Did you mean 'draft'?"),
+        ("state=gone", "Value 'gone' is not a valid choice. It takes: draft, shown."),
+        ("state__in=draft,gone", "Value 'gone' is not a valid choice. It takes: draft, shown."),
+        ("mood=ugly", "Value 'ugly' is not a valid choice. It takes: good, bad."),
+        ("rank=3", "Value 3 is not a valid choice. It takes: 1, 2."),
+        ("is=gone", "Value 'gone' is not a valid choice. It takes: draft, shown."),
+    ],
+)
+async def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(
+    notes: Any, query: str, detail: str
+) -> None:
+    answer = await notes.get(f"/api/notes/?{query}")
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["parameter"], error["detail"]) == (query.partition("=")[0], detail)
+
+
+async def test_choices_of_filters_are_told(notes: Any) -> None:
+    told = {one["name"]: one["schema"] for one in get_openapi()["paths"]["/api/notes/"]["get"]["parameters"]}
+
+    assert (told["state"]["enum"], told["state"]["x-enum-descriptions"]) == (["draft", "shown"], ["Draft", "Shown"])
+    assert told["state__in"]["items"]["enum"] == ["draft", "shown"]
+    assert told["mood"]["enum"] == ["good", "bad", ""]
+    assert told["rank"]["enum"] == [1, 2]
+    assert not any("enum" in told[name] for name in ("state__startswith", "rank__gte", "either", "free"))
 
 
 @pytest.mark.parametrize(
