@@ -512,18 +512,22 @@ def names() -> Iterator[str]:
     yield "two"
 
 
-@pytest.mark.parametrize("scope", ["request", "function", "app"])
-async def test_a_decorator_that_takes_what_is_yielded_gives_the_value_itself(site: Any, scope: Any) -> None:
+async def given(site: Any, function: Any, scope: Any) -> Any:
+    """What a handler gets from a dependency, by way of its answer."""
     made = Router(permissions=OPEN)
-    wanted: Any = Depends(names, scope=scope)
+    wanted: Any = Depends(function, scope=scope)
 
     @made.get("/")
     async def handler(found: Any = wanted) -> list[str]:
         return found  # type: ignore[no-any-return]  # as the decorator made it
 
     client = await site([path("", include(made))], installed=["covet.rest"])
+    return (await client.get("/")).json()
 
-    assert (await client.get("/")).json() == ["one", "two"]
+
+@pytest.mark.parametrize("scope", ["request", "function", "app"])
+async def test_a_decorator_that_takes_what_is_yielded_gives_the_value_itself(site: Any, scope: Any) -> None:
+    assert await given(site, names, scope) == ["one", "two"]
 
 
 def here() -> str:
@@ -564,15 +568,7 @@ class Objects:
     ids=["collected", "partial", "collected-object", "wrapped", "wrapped-manager", "object"],
 )
 async def test_no_sync_body_runs_on_the_loop_whatever_decorates_it(site: Any, function: Any, scope: Any) -> None:
-    made = Router(permissions=OPEN)
-    wanted: Any = Depends(function, scope=scope)
-
-    @made.get("/")
-    async def handler(found: Any = wanted) -> list[str]:
-        return found  # type: ignore[no-any-return]  # as the decorator made it
-
-    client = await site([path("", include(made))], installed=["covet.rest"])
-    (name,) = (await client.get("/")).json()
+    (name,) = await given(site, function, scope)
 
     assert name != here()
 
