@@ -186,9 +186,10 @@ class NodeField(RootField):
         found = None
         if key is not None:
             raw = info._raw_info
-            rows = self.kind.queryset(info).filter(pk=key)
+            rows = (await self.kind.queryset(info)).filter(pk=key)
+            rows = await apply(rows, selection_of(self.kind, raw, raw.field_nodes), info)
             with contextlib.suppress(DataError):  # a number that the column cannot hold is no key of a row
-                found = await apply(rows, selection_of(self.kind, raw, raw.field_nodes), info).first()
+                found = await rows.first()
         if found is None:
             if self.is_optional:
                 return None
@@ -242,7 +243,7 @@ class ConnectionField(RootField):
 
     async def resolve(self, info: Any, **arguments: Any) -> Any:
         """Return the page that the arguments ask for; counts only if the count is selected or needed."""
-        rows = self.kind.queryset(info)
+        rows = await self.kind.queryset(info)
         if arguments.get("filters") and self.filters is not None:
             rows = rows.filter(**self.filters.conditions(arguments["filters"]))
         # The key makes every order total, so that no row is on two pages or on none.
@@ -260,7 +261,7 @@ class ConnectionField(RootField):
         found: Sequence[Any] = ()
         wants_rows = bool(nodes) or selects(raw, raw.field_nodes, "edges") or selects(raw, raw.field_nodes, "pageInfo")
         if page.size and wants_rows:
-            rows = apply(rows, selection_of(self.kind, raw, nodes), info)
+            rows = await apply(rows, selection_of(self.kind, raw, nodes), info)
             found = await rows[page.start : page.start + page.size + 1]
         has_more = len(found) > page.size
         edges = [Edge(node=row, cursor=_cursor(page.start + index)) for index, row in enumerate(found[: page.size])]

@@ -108,8 +108,9 @@ class _WriteField(RootField):
             key = None
         row = None
         if key is not None:
+            rows = (await self.kind.queryset(info)).filter(pk=key)
             with contextlib.suppress(DataError):  # a number that the column cannot hold is no key of a row
-                row = await self.kind.queryset(info).filter(pk=key).first()
+                row = await rows.first()
         if row is None:
             raise not_found(f"There is no {meta.verbose_name} with the id {given!r}.")
         target = access.Target(True, self.kind.model, self.action, self.python_name)

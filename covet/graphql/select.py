@@ -195,7 +195,7 @@ class _Parts(Struct):
     prefetches: list[Prefetch] = field(default_factory=list)
     leaves_out: bool = False
 
-    def gather(self, selection: Selection, prefix: str = "") -> None:
+    async def gather(self, selection: Selection, prefix: str = "") -> None:
         """Add what a selection wants of the rows at a prefix."""
         meta = selection.kind.model._meta
         names = [column.attname for column in meta.concrete_fields]
@@ -206,15 +206,15 @@ class _Parts(Struct):
         for name, child in selection.joins.items():
             if not child.is_key_only:  # else the row holds the key already
                 self.joins.append(f"{prefix}{name}")
-                self.gather(child, f"{prefix}{name}__")
+                await self.gather(child, f"{prefix}{name}__")
         for name, child in selection.many.items():
-            self.prefetches.append(Prefetch(f"{prefix}{name}", _prefetched(selection, name, child, self.info)))
+            self.prefetches.append(Prefetch(f"{prefix}{name}", await _prefetched(selection, name, child, self.info)))
 
 
-def apply(rows: QuerySet[Any], selection: Selection, info: Any) -> QuerySet[Any]:
+async def apply(rows: QuerySet[Any], selection: Selection, info: Any) -> QuerySet[Any]:
     """Return the queryset with just the columns, joins and prefetches that the selection asks for."""
     parts = _Parts(info)
-    parts.gather(selection)
+    await parts.gather(selection)
     if parts.joins:
         rows = rows.select_related(*parts.joins)
     if parts.leaves_out:
@@ -222,19 +222,20 @@ def apply(rows: QuerySet[Any], selection: Selection, info: Any) -> QuerySet[Any]
     return rows.prefetch_related(*parts.prefetches) if parts.prefetches else rows
 
 
-def _prefetched(selection: Selection, name: str, child: Selection, info: Any) -> QuerySet[Any]:
+async def _prefetched(selection: Selection, name: str, child: Selection, info: Any) -> QuerySet[Any]:
     # A reverse foreign key is matched by its column, so that must come with the rows.
     for relation in selection.kind.model._meta.related_objects:
         if relation.get_accessor_name() == name and not relation.many_to_many:
             child.columns[relation.field.attname] = None
-    rows = child.kind.model._meta.default_manager.all() if child.kind.cls is object else child.kind.queryset(info)
-    return apply(rows, child, info)
+    shows_rows = child.kind.cls is not object  # and not their keys alone
+    rows = await child.kind.queryset(info) if shows_rows else child.kind.model._meta.default_manager.all()
+    return await apply(rows, child, info)
 
 
 async def complete(value: Any, kind: ModelType, info: ResolveInfo, strawberry_info: Any) -> Any:
     """Load what the selection asks for behind a resolver's result: a queryset, instances, or one instance."""
     if isinstance(value, QuerySet):
-        return await apply(value, selection_of(kind, info, info.field_nodes), strawberry_info)
+        return await (await apply(value, selection_of(kind, info, info.field_nodes), strawberry_info))
     rows = [value] if isinstance(value, Model) else value
     if not isinstance(rows, (list, tuple)) or not rows or not all(isinstance(row, Model) for row in rows):
         return value
@@ -242,9 +243,10 @@ async def complete(value: Any, kind: ModelType, info: ResolveInfo, strawberry_in
     prefetches: list[Any] = []
     for name, child in selection.joins.items():
         if not child.is_key_only:
-            prefetches.append(Prefetch(name, queryset=apply(child.kind.model._meta.base_manager.all(), child, info)))
+            joined = await apply(child.kind.model._meta.base_manager.all(), child, info)
+            prefetches.append(Prefetch(name, queryset=joined))
     for name, child in selection.many.items():
-        prefetches.append(Prefetch(name, queryset=_prefetched(selection, name, child, strawberry_info)))
+        prefetches.append(Prefetch(name, queryset=await _prefetched(selection, name, child, strawberry_info)))
     if prefetches:
         await prefetch_related_objects(rows, *prefetches)
     return value

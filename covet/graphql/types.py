@@ -7,6 +7,7 @@ read, and then ``link`` gives the class its fields. A relation whose model has n
 from __future__ import annotations
 
 import builtins
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, EnumType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,6 +20,7 @@ from strawberry.types.field import StrawberryField
 
 from covet.db.models.base import Model
 from covet.db.models.query.hydrate import MISSING
+from covet.db.models.query.queryset import QuerySet
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured, ObjectDoesNotExist
 from covet.graphql.scalars import column_annotation
 from covet.text import suggest
@@ -63,11 +65,22 @@ class ModelType(Struct, eq=False):
         """The class's dotted name, for messages."""
         return f"{self.cls.__module__}.{self.cls.__qualname__}"
 
-    def queryset(self, info: Any) -> Any:
-        """Return the rows that may be seen at all: the model's default manager, through the class's ``get_queryset``."""
-        rows = self.model._meta.default_manager.all()
+    async def queryset(self, info: Any) -> QuerySet[Any]:
+        """Return the rows that may be seen at all: the model's default manager, through the class's ``get_queryset``.
+
+        Raises:
+            TypeError: That gave no queryset.
+        """
+        rows: QuerySet[Any] = self.model._meta.default_manager.all()
         narrow = getattr(self.cls, "get_queryset", None)
-        return rows if narrow is None else narrow(rows, info)
+        if narrow is None:
+            return rows
+        narrowed = narrow(rows, info)
+        if inspect.iscoroutine(narrowed):  # a queryset is awaitable, too, and that would run it
+            narrowed = await narrowed
+        if not isinstance(narrowed, QuerySet):
+            raise TypeError(f"{self.label}.get_queryset() returns a queryset, and gave {narrowed!r}.")
+        return narrowed
 
     def link(self, registry: Registry) -> None:
         """Give the class its fields, now that every model's type is known."""

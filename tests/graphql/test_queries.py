@@ -274,14 +274,42 @@ async def test_an_expected_error_keeps_its_words_and_gets_its_code(ask: Any) -> 
 
 
 async def test_a_type_says_which_rows_may_be_seen_at_all(ask: Any) -> None:
+    from tests.graphql.blogapp.models import Author
+
+    await Author.objects.create(pk=9, name="secret pen", email="s@x.org")
+
+    answer = await ask("{ authors { totalCount edges { node { name } } } }")
+
+    assert answer["data"]["authors"]["totalCount"] == 2
+    assert [edge["node"]["name"] for edge in answer["data"]["authors"]["edges"]] == ["Ann", "Bob"]
+
+
+@pytest.mark.parametrize(("user", "seen"), [(None, False), ("ann", True)])
+async def test_which_rows_may_be_seen_may_hang_on_who_asks(ask: Any, user: str | None, seen: bool) -> None:
     from tests.graphql.blogapp.models import Article, Tag
 
     secret = await Tag.objects.create(pk=9, name="secret plans")
     await (await Article.objects.get(pk=1)).tags.add(secret)
 
-    answer = await ask("{ tag(id: 9) { name } article(id: 1) { tags { name } } }")
+    answer = await ask("{ tag(id: 9) { name } article(id: 1) { tags { name } } listed { tags { name } } }", user=user)
 
-    assert answer == {"data": {"tag": None, "article": {"tags": [{"name": "tag 1"}]}}}
+    shown = [{"name": "secret plans"}] if seen else []
+    assert answer["data"]["tag"] == (shown[0] if seen else None)
+    assert answer["data"]["article"] == {"tags": [{"name": "tag 1"}, *shown]}
+    assert answer["data"]["listed"][0] == {"tags": [{"name": "tag 1"}, *shown]}
+
+
+async def test_a_type_that_gives_no_rows_is_named(
+    ask: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.graphql.blogapp.schema import AuthorType
+
+    monkeypatch.setattr(AuthorType, "get_queryset", classmethod(lambda cls, queryset, info: None))
+
+    answer = await ask("{ authors { totalCount } }")
+
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "AuthorType.get_queryset() returns a queryset, and gave None." in caplog.text
 
 
 async def test_pages_are_cut_from_a_total_order(ask: Any) -> None:

@@ -26,6 +26,10 @@ class AuthorIn(ModelSchema, model=Author, fields=["name", "email"]): ...
 class AuthorType:
     """Somebody who writes."""
 
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[Author], info: graphql.Info) -> QuerySet[Author]:
+        return queryset.exclude(name__startswith="secret")
+
 
 @graphql.type(Profile, fields=["id", "bio", "author"])
 class ProfileType: ...
@@ -34,8 +38,9 @@ class ProfileType: ...
 @graphql.type(Tag, fields=["id", "name"])
 class TagType:
     @classmethod
-    def get_queryset(cls, queryset: QuerySet[Tag], info: graphql.Info) -> QuerySet[Tag]:
-        return queryset.exclude(name__startswith="secret")
+    async def get_queryset(cls, queryset: QuerySet[Tag], info: graphql.Info) -> QuerySet[Tag]:
+        user = await info.context.user
+        return queryset if user.is_authenticated else queryset.exclude(name__startswith="secret")
 
 
 async def lengths(texts: list[str]) -> Sequence[int]:
