@@ -70,6 +70,18 @@ def _split_parameters(value: str) -> Iterable[str]:
     return parts
 
 
+def _extended(value: str) -> str:
+    """Return a file name that says its charset, and maybe its language: ``UTF-8'de'%C3%BCber.txt`` (RFC 8187)."""
+    charset, first, rest = value.partition("'")
+    _, second, encoded = rest.partition("'")
+    if not first or not second:
+        return unquote(value)
+    try:
+        return unquote(encoded, encoding=charset or "utf-8", errors="replace")
+    except (LookupError, ValueError):
+        return unquote(encoded)
+
+
 async def parse_form(
     content_type: str, stream: AsyncIterator[bytes], policy: RequestPolicy, handlers: Sequence[UploadHandler] = ()
 ) -> FormData:
@@ -261,20 +273,28 @@ class _MultipartReader:
         self.name = options["name"]
         file_name = options.get("filename")
         if "filename*" in options:
-            _, _, encoded = options["filename*"].partition("''")
-            file_name = unquote(encoded)
+            file_name = _extended(options["filename*"])
+        # Without a name it comes from an input in which no file was chosen, and is none until there are bytes.
+        self.is_chosen = bool(file_name)
         if file_name is not None:
             limit = self.policy.file_memory_bytes
             spooled: Any = tempfile.SpooledTemporaryFile(max_size=limit, dir=self.policy.upload_dir)  # noqa: SIM115  # closed with the form
             content_type = self.headers.get("content-type", "application/octet-stream")
             self.file = UploadedFile(file_name, content_type, spooled, in_memory_limit=limit)
-            self.pairs.append((self.name, self.file))
-            if self.handlers:
-                # They hear of a file that is empty too.
-                self.pending.append((self.file, b""))
+            if self.is_chosen:
+                self.begin_file(self.file)
+
+    def begin_file(self, file: UploadedFile) -> None:
+        self.pairs.append((self.name, file))
+        if self.handlers:
+            # They hear of a file that is empty too.
+            self.pending.append((file, b""))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self.file is not None:
+            if not self.is_chosen:
+                self.is_chosen = True
+                self.begin_file(self.file)
             self.pending.append((self.file, data[start:end]))
             return
         self.field_bytes += end - start
@@ -285,6 +305,8 @@ class _MultipartReader:
     def on_part_end(self) -> None:
         if self.file is None:
             self.pairs.append((self.name, self.field.decode("utf-8", "replace")))
+        elif not self.is_chosen:
+            self.file.file.close()
         elif self.handlers:
             self.pending.append((self.file, None))
 

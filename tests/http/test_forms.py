@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from covet.http import JSONResponse, Request, Response, UploadedFile
 from covet.http.errors import BadRequest
 from covet.http.forms import parse_form
 from covet.http.policy import RequestPolicy
+from covet.http.uploads import UploadHandler
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -51,6 +54,54 @@ async def test_a_multipart_form_is_read_with_its_files(site: Site) -> None:
         "small": ["a.txt", "text/plain", 5, 5, "hello"],
         "none": ["e", "application/octet-stream", 0, 0, ""],
     }
+
+
+def one_part(disposition: bytes, content: bytes) -> bytes:
+    return b"--B\r\nContent-Disposition: form-data; " + disposition + b"\r\n\r\n" + content + b"\r\n--B--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        (b"filename*=UTF-8''%C3%BCber.txt", "über.txt"),
+        (b"filename*=utf-8'de'%C3%BCber.txt", "über.txt"),
+        (b"filename=\"x.txt\"; filename*=iso-8859-1'en'%FCber.txt", "über.txt"),
+        # Charsets that there are not, or that make no texts.
+        (b"filename*=klingon''%C3%BCber.txt", "über.txt"),
+        (b"filename*=rot13''%C3%BCber.txt", "über.txt"),
+        (b"filename*=a%20b.txt", "a b.txt"),
+        (b"filename*=UTF-8''..%2Fa.txt", "a.txt"),
+    ],
+)
+async def test_a_file_name_may_say_its_charset_and_language(site: Site, disposition: bytes, name: str) -> None:
+    client = await site(ROUTES)
+    body = one_part(b'name="f"; ' + disposition, b"hello")
+
+    response = await client.post("/form", content=body, headers={"content-type": "multipart/form-data; boundary=B"})
+
+    assert response.json() == {"f": [name, "application/octet-stream", 5, 5, "hello"]}
+
+
+class Listener(UploadHandler):
+    heard: ClassVar[list[str]] = []
+
+    async def new_file(self, file: UploadedFile) -> None:
+        self.heard.append(file.name)
+
+
+@pytest.mark.parametrize("handlers", [[], [f"{__name__}.Listener"]], ids=["plain", "handlers"])
+async def test_an_input_in_which_no_file_was_chosen_brings_none(site: Site, handlers: list[str]) -> None:
+    """Browsers send it as a file without name and content."""
+    Listener.heard.clear()
+    client = await site(ROUTES, FILE_UPLOAD_HANDLERS=handlers)
+    kind = {"content-type": "multipart/form-data; boundary=B"}
+
+    empty = await client.post("/form", content=one_part(b'name="f"; filename=""', b""), headers=kind)
+    told = await client.post("/form", content=one_part(b'name="f"; filename=""', b"hello"), headers=kind)
+
+    assert empty.json() == {}
+    assert told.json() == {"f": ["upload", "application/octet-stream", 5, 5, "hello"]}
+    assert Listener.heard == (["upload"] if handlers else [])
 
 
 async def test_a_large_file_goes_to_disk_and_comes_back(site: Site) -> None:
