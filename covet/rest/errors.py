@@ -26,7 +26,7 @@ from covet.db.errors import (
 )
 from covet.db.models.conflicts import VersionConflict
 from covet.db.models.relations.rules import ProtectedError, RestrictedError
-from covet.exceptions import CovetError
+from covet.exceptions import CovetError, ValidationError
 from covet.http.errors import BadRequest, HTTPException, UnprocessableContent
 from covet.http.response import ProblemResponse
 from covet.i18n.texts import gettext
@@ -218,7 +218,14 @@ async def problem_of(error: BaseException, data: Sequence[Any] = (), model: type
         return Problem(
             409, detail="Someone else has changed this since it was read; read it again.", type="#version-conflict"
         )
-    return problem_for(error)
+    problem = problem_for(error)
+    if isinstance(error, ValidationError):
+        for one in problem.errors:
+            # What full_clean() names is a field of the model; the body may hold it deeper, or spell it in another way.
+            name = (one.pointer or "")[1:]
+            found = rules.place_of(name, data) if name else None
+            one.pointer = one.pointer if found is None else json_pointer(*found)
+    return problem
 
 
 async def broken_rule(
@@ -252,6 +259,14 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         place, data, model = at.place, (at.data,), at.model
     models = (*(found for one in data for found in rules.models_in(one)), model)
     names = rules.broken_fields(error, models)
+    is_known = bool(names)
+    if not names:  # a handler that wrote a model of which its schemas say nothing
+        models = (*models, rules.written_model(error))
+        names = rules.broken_fields(error, models)
+    places = {name: found for name in names if (found := rules.place_of(name, data)) is not None}
+    if is_known and not places:
+        places = {name: (name,) for name in names}
+    pointers = {name: json_pointer(*place, *found) for name, found in places.items()}
     # What the constraint itself says of a row that breaks it.
     rule = rules.broken_constraint(error, models, names)
     said = rule.get_violation_error_message() if rule is not None and rule.has_own_message else ""
@@ -259,20 +274,18 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
     if isinstance(error, UniqueViolation):
         taken = "Something with these values exists already."
         text = said or _taken(names)
-        errors = [ProblemError(text, pointer=json_pointer(*place, name), code=code or "unique") for name in names]
+        errors = [ProblemError(text, pointer=pointer, code=code or "unique") for pointer in pointers.values()]
         if not errors and place:
             errors = [ProblemError(said or taken, json_pointer(*place), code=code or "unique")]
         return Problem(409, detail=said or taken, errors=errors, type="#unique")
     if isinstance(error, ForeignKeyViolation):
         return await _dangling(names, data, place)
     if isinstance(error, NotNullViolation):
-        errors = [
-            ProblemError("This value is required.", pointer=json_pointer(*place, name), code="null") for name in names
-        ]
+        errors = [ProblemError("This value is required.", pointer=one, code="null") for one in pointers.values()]
         return Problem(422, detail=_DETAIL, errors=errors, type="#invalid-values")
     if isinstance(error, CheckViolation):
         text = said or "This value breaks a rule of the database."
-        errors = [ProblemError(text, json_pointer(*place, name), code=code or "check") for name in names]
+        errors = [ProblemError(text, pointer, code=code or "check") for pointer in pointers.values()]
         named = gettext("The values break the rule '%(name)s'.") % {"name": error.constraint}
         detail = said or (named if error.constraint else "The values break the rule.")
         return Problem(422, detail=detail, errors=errors, type="#invalid-values")

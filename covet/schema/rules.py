@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from pydantic import BaseModel
 
+from covet.apps import apps
 from covet.db.errors import DatabaseError, IntegrityError
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ __all__ = [
     "located",
     "members_of",
     "models_in",
+    "place_of",
     "stored",
+    "written_model",
 ]
 
 Place = tuple[str | int, ...]
@@ -140,6 +143,43 @@ def broken_constraint(
             if is_alike and constraint not in alike:
                 alike.append(constraint)
     return alike[0] if len(alike) == 1 and not error.constraint else None
+
+
+def written_model(error: IntegrityError) -> type[Model] | None:
+    """Return the model that was written, by the table that the database names, else by the name of the constraint."""
+    models = [model for app in apps.current().all_models.values() for model in app.values()]
+    if error.table:
+        return next((model for model in models if model._meta.db_table == error.table), None)
+    named = (model for model in models for rule in model._meta.constraints if rule.name == error.constraint)
+    return next(named, None) if error.constraint else None
+
+
+def place_of(name: str, data: Iterable[Any]) -> Place | None:
+    """Return where a body has the value of a field, as the client spells it; None where it has none.
+
+    Args:
+        name: The field. What stands under ``author_id`` is of ``author``, too.
+        data: What the body was read into. Lists are not looked into: which item it was is not known.
+    """
+    for one in data:
+        members = members_of(one)
+        for member in (name, f"{name}_id"):
+            if member in members:
+                return (_sent_name(one, member),)
+        for member, value in members.items():
+            if isinstance(value, (BaseModel, msgspec.Struct)):
+                below = place_of(name, (value,))
+                if below is not None:
+                    return (_sent_name(one, member), *below)
+    return None
+
+
+def _sent_name(data: Any, member: str) -> str:
+    if isinstance(data, BaseModel):
+        info = type(data).model_fields[member]
+        alias = info.validation_alias if info.validation_alias is not None else info.alias
+        return alias if isinstance(alias, str) else member
+    return member
 
 
 def members_of(data: Any) -> Mapping[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from covet.apps import apps
 from covet.db import connections, models
@@ -13,7 +15,7 @@ from covet.db.database import Database
 from covet.db.errors import UniqueViolation
 from covet.db.models.table import table_of
 from covet.i18n import gettext_lazy
-from covet.rest import ModelViewSet, Router, permissions
+from covet.rest import Body, ModelViewSet, Router, permissions
 from covet.rest.errors import problem_of
 from covet.schema.rules import broken_constraint
 
@@ -175,3 +177,92 @@ def test_a_rule_of_another_table_says_nothing() -> None:
 
     assert broken_constraint(broken, (Seat, Pair), ["row", "number"]) is None
     assert broken_constraint(other, (Seat, Seat, Pair), ["row", "number"]) == Seat._meta.constraints[0]
+
+
+class Ticket(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    seat_code: str
+    number: int = 1
+
+
+class SeatBody(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    code: str
+    number: int = 1
+
+
+class Wrapped(BaseModel):
+    new_seat: SeatBody = Field(alias="newSeat")
+
+
+@pytest.fixture
+async def by_hand(library: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Handlers that write rows by themselves, with classes of pydantic's own for bodies."""
+    api = Router(permissions=[permissions.AllowAny])
+
+    @api.post("/plain/")
+    async def plain(seat: SeatBody) -> None:
+        await Seat.objects.create(row="A", **seat.model_dump())
+
+    @api.post("/wrapped/")
+    async def wrapped(body: Wrapped) -> None:
+        await Seat.objects.create(row="A", **body.new_seat.model_dump())
+
+    @api.post("/embedded/")
+    async def embedded(seat: Annotated[SeatBody, Body(embed=True)]) -> None:
+        await Seat.objects.create(row="A", **seat.model_dump())
+
+    @api.post("/otherwise/")
+    async def otherwise(ticket: Ticket) -> None:
+        await Seat.objects.create(row="A", code=ticket.seat_code, number=ticket.number)
+
+    @api.post("/cleaned/")
+    async def cleaned(body: Wrapped) -> None:
+        await Seat(row="A", **body.new_seat.model_dump()).full_clean()
+
+    @api.post("/nothing/")
+    async def nothing(code: str) -> None:
+        await Seat.objects.create(row="A", code=code, number=1)
+
+    client = await library(api)
+    async with connections["default"].schema_editor() as editor:
+        await editor.create_table(table_of(Seat))
+    monkeypatch.setitem(apps.current().all_models, "theatre", {"seat": Seat})
+    await Seat.objects.create(row="A", number=1, code="x")
+    return client
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("plain", {"code": "x", "number": 2}, "/code"),
+        ("wrapped", {"newSeat": {"code": "x", "number": 2}}, "/newSeat/code"),
+        ("embedded", {"seat": {"code": "x", "number": 2}}, "/seat/code"),
+        ("otherwise", {"seatCode": "x", "number": 2}, None),
+    ],
+)
+async def test_a_handler_that_writes_by_itself_points_into_its_body(
+    by_hand: Any, path: str, body: Any, pointer: str | None
+) -> None:
+    answer = await by_hand.post(f"/api/{path}/", json=body)
+
+    assert answer.status_code == 409, answer.text
+    assert [one["pointer"] for one in answer.json().get("errors", [])] == ([] if pointer is None else [pointer])
+
+
+async def test_a_handler_that_writes_by_itself_tells_the_constraints_own_words(by_hand: Any) -> None:
+    taken = await by_hand.post("/api/plain/", json={"code": "y", "number": 1})
+    from_query = await by_hand.post("/api/nothing/?code=z")
+
+    assert taken.json()["detail"] == from_query.json()["detail"] == "There is such a seat."
+    assert taken.json()["errors"] == [{"detail": "There is such a seat.", "pointer": "/number", "code": "seat_taken"}]
+    assert "errors" not in from_query.json()
+
+
+async def test_what_full_clean_says_points_into_the_body_that_holds_it(by_hand: Any) -> None:
+    answer = await by_hand.post("/api/cleaned/", json={"newSeat": {"code": "x", "number": 2}})
+
+    assert answer.status_code == 422, answer.text
+    assert [one["pointer"] for one in answer.json()["errors"]] == ["/newSeat/code"]
