@@ -152,14 +152,28 @@ def _banner(where: Address, *, watching: bool) -> None:
     ]
     out.done(" · ".join(parts))
     pages = [("", "your site")]
-    if apps.is_installed("covet.rest"):
-        pages.append(("docs", "REST API (OpenAPI 3.1)"))
-    if apps.is_installed("covet.graphql"):
-        pages.append(("graphql", "GraphQL (GraphiQL)"))
+    for app, name, what in (
+        ("covet.rest", "docs", "REST API (OpenAPI 3.1)"),
+        ("covet.graphql", "graphql", "GraphQL (GraphiQL)"),
+    ):
+        address = _address_of(name) if apps.is_installed(app) else None
+        if address is not None:
+            pages.append((address, what))
     width = max(len(where.url + path) for path, _ in pages) + 5
     for path, what in pages:
         out.done(f"  {where.url + path:<{width}}{what}")
     out.done("Watching for changes. Ctrl-C stops." if watching else "Ctrl-C stops.")
+
+
+def _address_of(name: str) -> str | None:
+    """Return the path of a page that Covet brings; None where the project has not mounted it here."""
+    from covet.urls import NoReverseMatch, reverse
+
+    try:
+        address = reverse(name)
+    except NoReverseMatch:
+        return None
+    return None if address.startswith("//") else address.removeprefix("/")
 
 
 def _can_watch() -> bool:

@@ -167,6 +167,26 @@ class StaticFilesPart(AppPart):
                     hint="Write the folder alone, or ('prefix', folder).",
                     id="staticfiles.E003",
                 )
+        if settings.DEBUG and self.places() and not _is_routed(apps):
+            yield checks.Warning(
+                f"There are static files, and no route answers STATIC_URL ({settings.STATIC_URL}).",
+                hint='Write [*autodiscover()] or path("", include("covet.staticfiles.urls")) in the root urls.py.',
+                id="staticfiles.W001",
+            )
+
+
+def _is_routed(apps: Apps) -> bool:
+    """Whether this project answers STATIC_URL; another host may do so as well."""
+    from covet.http.errors import NotFound
+    from covet.urls.part import UrlsPart
+
+    if "://" in settings.STATIC_URL or not apps.has_part(UrlsPart):
+        return True
+    try:
+        apps.part(UrlsPart).resolver.resolve("GET", f"/{settings.STATIC_URL.lstrip('/')}style.css")
+    except NotFound:
+        return False
+    return True
 
 
 def _is_hidden(path: str) -> bool:

@@ -73,6 +73,19 @@ def test_the_banner_says_what_runs_and_where(serve):
     assert server.stop() == 0
 
 
+def test_the_banner_names_pages_that_are_mounted(serve, project):
+    with (project / "site_/settings.py").open("a") as settings:
+        settings.write('\nINSTALLED_APPS = ["covet.websocket", "covet.rest", "covet.graphql"]\n')
+    (project / "site_/urls.py").write_text(
+        "from covet.urls import include, path\n\nurlpatterns = [path('api/', include('covet.rest.urls'))]\n"
+    )
+    server = serve("--noreload")
+    banner = server.until("Ctrl-C stops.")
+
+    assert re.search(r"http://127\.0\.0\.1:\d+/api/docs +REST API", banner), banner
+    assert "graphql" not in banner
+
+
 def test_each_request_is_a_line(serve):
     server = serve("--noreload")
     server.until("Ctrl-C stops.")

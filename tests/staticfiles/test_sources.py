@@ -156,6 +156,8 @@ def test_a_missing_name_may_be_let_through(source: Path, root: Path) -> None:
         ("br, gzip", "br"),
         ("gzip, br, zstd", "zstd"),
         ("zstd;q=0, br;q=0, gzip", "gzip"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("identity, br;q=0.5", ""),
         ("identity", ""),
         ("*", "zstd"),
         ("", ""),
@@ -207,3 +209,22 @@ async def test_each_form_has_a_tag_of_its_own(site: Site, tmp_path: Path, root: 
     assert len(set(stored)) == 2
     # Under its own name the file is not packed: its content may change.
     assert len(set(tags)) == 1
+
+
+@pytest.mark.parametrize(
+    ("urls", "more", "warned"),
+    [
+        ("", "", True),
+        ("from covet.urls import autodiscover\nurlpatterns = [*autodiscover()]\n", "", False),
+        ("", "DEBUG = False\n", False),
+        ("", "STATIC_URL = 'https://cdn.example.com/'\n", False),
+    ],
+)
+def test_static_files_that_no_route_answers_are_told(project: Path, urls: str, more: str, warned: bool) -> None:
+    (project / "site_urls.py").write_text(urls or "urlpatterns = []\n")
+    with (project / "site_settings/__init__.py").open("a") as settings:
+        settings.write(f"ROOT_URLCONF = 'site_urls'\nDEBUG = True\n{more}")
+
+    done = manage(project, "check")
+
+    assert ("staticfiles.W001" in done.stderr + done.stdout) is warned, done.stderr
