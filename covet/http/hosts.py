@@ -21,7 +21,7 @@ def split_host(host: str) -> tuple[str, str]:
         if not bracket or (rest and not rest.startswith(":")):
             return "", ""
         name, port = name + "]", rest[1:]
-        if not frozenset("0123456789abcdef:.").issuperset(name[1:-1]):
+        if ":" not in name or not frozenset("0123456789abcdef:.").issuperset(name[1:-1]):
             return "", ""
     else:
         name, _, port = host.partition(":")
@@ -41,7 +41,7 @@ def url_has_allowed_host_and_scheme(
     Args:
         url: The address.
         allowed_hosts: Names with their ports, such as ``{request.get_host()}``.
-        require_https: Whether whole addresses must begin with ``https``.
+        require_https: Whether whole addresses must begin with ``https``; ``//host/`` does not, and may lead to ``http``.
     """
     text = (url or "").strip()
     if not text:
@@ -63,9 +63,7 @@ def _leads_to(text: str, hosts: set[str], *, require_https: bool) -> bool:
         return False
     scheme = parts.scheme or ("http" if parts.netloc else "")
     schemes = ("https",) if require_https else ("http", "https")
-    return (not parts.netloc or parts.netloc.lower() in hosts) and (
-        not scheme or parts.scheme == "" or scheme in schemes
-    )
+    return (not parts.netloc or parts.netloc.lower() in hosts) and (not scheme or scheme in schemes)
 
 
 def is_allowed_host(host: str, allowed: Iterable[str]) -> bool:

@@ -185,6 +185,9 @@ def test_https_may_be_asked_for() -> None:
     assert url_has_allowed_host_and_scheme("https://here.example/", ["here.example"], require_https=True)
     assert url_has_allowed_host_and_scheme("/a", ["here.example"], require_https=True)
     assert not url_has_allowed_host_and_scheme("http://here.example/", ["here.example"], require_https=True)
+    # On a page of http it leads to http.
+    assert url_has_allowed_host_and_scheme("//here.example/", ["here.example"])
+    assert not url_has_allowed_host_and_scheme("//here.example/", ["here.example"], require_https=True)
 
 
 async def test_templates_link_to_the_visitors_language(site: Site, tmp_path: Path) -> None:
