@@ -237,7 +237,7 @@ async def _content(request: Request) -> Any:
 
 
 def _media_type(request: Request) -> str:
-    accept = request.headers.get("accept")
+    accept = request.headers.combined("accept")
     if not accept:
         return MODERN
     found = best_match(accept, [MODERN, LEGACY])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cache
 
+from covet.http.headers import Headers
 from covet.http.request import Request
 from covet.http.response import Response
 
@@ -27,6 +27,12 @@ __all__ = [
 @cache
 def _tag() -> re.Pattern[str]:
     return re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+@cache
+def _tags() -> re.Pattern[str]:
+    # One of a list: between commas, and nothing beside it but blanks.
+    return re.compile(rf"(?:^|,)[ \t]*({_tag().pattern})[ \t]*(?=,|$)")
 
 
 _MAX_TAGS = 100
@@ -56,7 +62,7 @@ def parse_etags(header: str) -> list[str]:
     """Return the tags of an ``If-Match`` or ``If-None-Match``; ``["*"]`` for any. What is malformed is left out."""
     if header.strip() == "*":
         return ["*"]
-    return _tag().findall(header)[:_MAX_TAGS]
+    return _tags().findall(header)[:_MAX_TAGS]
 
 
 def parse_http_date(text: str) -> datetime | None:
@@ -85,12 +91,12 @@ def evaluate(request: Request, etag: str | None, last_modified: datetime | None 
 
 
 def outcome(
-    method: str, headers: Mapping[str, str], etag: str | None, last_modified: datetime | None = None
+    method: str, headers: Headers, etag: str | None, last_modified: datetime | None = None
 ) -> int | None:
     """As ``evaluate()``, where there is no request."""
     reads = method in ("GET", "HEAD")
     since = None if last_modified is None else last_modified.replace(microsecond=0)
-    if (wished := headers.get("if-match")) is not None:
+    if (wished := headers.combined("if-match")) is not None:
         # Strong comparison: a weak tag never is the same bytes.
         tags = parse_etags(wished)
         if not (tags == ["*"] and etag is not None) and (etag is None or etag.startswith("W/") or etag not in tags):
@@ -99,7 +105,7 @@ def outcome(
         moment = parse_http_date(text)
         if moment is not None and since > moment:
             return 412
-    if (known := headers.get("if-none-match")) is not None:
+    if (known := headers.combined("if-none-match")) is not None:
         tags = parse_etags(known)
         plain = None if etag is None else etag.removeprefix("W/")
         if plain is not None and (tags == ["*"] or plain in [tag.removeprefix("W/") for tag in tags]):

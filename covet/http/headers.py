@@ -56,6 +56,16 @@ class Headers(Mapping[str, str]):
         wanted = raw_name(name)
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
 
+    def combined(self, name: str) -> str | None:
+        """Return a header that is a list, such as ``Accept``, which may come in several lines (RFC 9110, 5.3)."""
+        wanted = raw_name(name)
+        found: str | None = None
+        for key, value in self.raw:
+            if key == wanted:
+                text = value.decode("latin-1")
+                found = text if found is None else f"{found}, {text}"
+        return found
+
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["best_match", "parse_accept", "prefers_html"]
+__all__ = ["accepted_encodings", "best_match", "parse_accept", "prefers_html"]
 
 
 @lru_cache(maxsize=256)
@@ -59,6 +59,21 @@ def best_match(header: str, offers: Iterable[str]) -> str | None:
         if quality > best:
             best, chosen = quality, offer
     return chosen
+
+
+@lru_cache(maxsize=256)
+def accepted_encodings(header: str, offers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the content codings that a client takes, best first, in the order of the offers among equals.
+
+    Those that it likes less than the content as it is (``identity``) are left out (RFC 9110, 12.5.3).
+    """
+    wished: dict[str, float] = {}
+    for name, quality in parse_accept(header):
+        wished.setdefault(name, quality)
+    others, plain = wished.get("*", 0.0), wished.get("identity", 0.0)
+    found = [(wished.get(name, others), name) for name in offers]
+    taken = [pair for pair in found if pair[0] > 0 and pair[0] >= plain]
+    return tuple(name for _, name in sorted(taken, key=lambda pair: -pair[0]))
 
 
 @lru_cache(maxsize=256)

@@ -320,15 +320,17 @@ class FileResponse(Response):
             headers = self.headers
             etag = headers.setdefault("ETag", f'"{modified_ns:x}-{size:x}"')
             modified = datetime.fromtimestamp(modified_ns // 1_000_000_000, UTC)
-            headers.setdefault("Last-Modified", http_date(modified))
+            modified = parse_http_date(headers.setdefault("Last-Modified", http_date(modified))) or modified
             headers.setdefault("Accept-Ranges", "bytes")
             asked = Headers(scope["headers"])
-            found = outcome(scope["method"], asked, etag, modified) if self.status == 200 else None
+            # What was asked of a POST, say, was asked of what it did, and not of the file in its answer.
+            is_read = self.status == 200 and scope["method"] in ("GET", "HEAD")
+            found = outcome(scope["method"], asked, etag, modified) if is_read else None
             if found is not None:
                 await _send_head(send, found, headers)
                 return
             ranges = None
-            if self.status == 200 and "range" in asked and _range_holds(asked, etag, modified):
+            if is_read and "range" in asked and _range_holds(asked, etag, modified):
                 ranges = parse_ranges(asked["range"], size)
             await self._send_parts(scope, receive, send, _Source(file, size, ranges))
         finally:
@@ -451,7 +453,7 @@ def _range_holds(asked: Headers, etag: str, modified: datetime) -> bool:
     if condition is None:
         return True
     if condition.startswith(('"', "W/")):
-        return condition == etag
+        return condition == etag and not etag.startswith("W/")
     return parse_http_date(condition) == modified
 
 
@@ -470,8 +472,8 @@ def parse_ranges(header: str, size: int, *, most: int = 16) -> list[tuple[int, i
     if unit.strip().lower() != "bytes" or not equals:
         return None
     ranges: list[tuple[int, int]] = []
-    pieces = text.split(",")
-    if len(pieces) > most:
+    pieces = [piece for piece in text.split(",") if piece.strip()]
+    if not 0 < len(pieces) <= most:
         return None
     for piece in pieces:
         first, dash, last = piece.strip().partition("-")

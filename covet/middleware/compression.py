@@ -15,7 +15,7 @@ from typing import Protocol
 from covet.concurrency import to_thread
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured, MissingDependency
-from covet.http.negotiation import parse_accept
+from covet.http.negotiation import accepted_encodings
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.http.streaming import StreamingResponse, close_content, iterate
@@ -126,7 +126,7 @@ class CompressionMiddleware:
         if response.status in (204, 206, 304) or not self._is_packable(response):
             return response
         response.headers.add_vary("Accept-Encoding")
-        encoding = self.choose(request.headers.get("accept-encoding", ""))
+        encoding = self.choose(request.headers.combined("accept-encoding") or "")
         if encoding is None or (not response.is_streaming and len(response.body) < self.min_size):
             return response
         if isinstance(response, StreamingResponse):
@@ -151,13 +151,8 @@ class CompressionMiddleware:
 
     def choose(self, header: str) -> str | None:
         """Return the encoding that the client likes best, ours first among equals; ``None`` for none."""
-        wished = dict(parse_accept(header))
-        best, chosen = 0.0, None
-        for name in self.encodings:
-            quality = wished.get(name, wished.get("*", 0.0))
-            if quality > best:
-                best, chosen = quality, name
-        return chosen
+        taken = accepted_encodings(header, self.encodings)
+        return taken[0] if taken else None
 
     def _is_packable(self, response: Response) -> bool:
         headers = response.headers

@@ -10,7 +10,7 @@ from covet.apps import apps
 from covet.concurrency import to_thread
 from covet.conf import settings
 from covet.http.errors import NotFound
-from covet.http.negotiation import parse_accept
+from covet.http.negotiation import accepted_encodings
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.loading import late_module
@@ -25,7 +25,7 @@ else:
 __all__ = ["serve", "serve_media"]
 
 # The best first; each lies beside the file under this ending.
-_PACKED = (("zstd", ".zst"), ("br", ".br"), ("gzip", ".gz"))
+_PACKED = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
@@ -69,8 +69,8 @@ async def _serve_collected(request: Request, path: str) -> Response:
     root = settings.STATIC_ROOT
     if root is None or path == manifest.MANIFEST:
         raise NotFound("There are no static files here.")
-    wished = dict(parse_accept(request.headers.get("accept-encoding", "")))
-    endings = tuple((name, ending) for name, ending in _PACKED if wished.get(name, wished.get("*", 0.0)) > 0)
+    taken = accepted_encodings(request.headers.combined("accept-encoding") or "", tuple(_PACKED))
+    endings = tuple((name, _PACKED[name]) for name in taken)
     found, encoding = await to_thread(_choose, Path(root), path, endings)
     if found is None:
         raise NotFound(f"There is no static file {path!r}.")

@@ -24,7 +24,7 @@ from covet.http.cookies import build_cookie, parse_cookies
 from covet.http.files import safe_file_name
 from covet.http.forms import parse_content_type
 from covet.http.hosts import is_allowed_host, split_host
-from covet.http.negotiation import best_match, prefers_html
+from covet.http.negotiation import accepted_encodings, best_match, prefers_html
 from covet.http.streaming import content_disposition, parse_ranges
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -188,6 +188,9 @@ def test_ranges_lie_inside_the_whole_and_never_overlap(size: int, asked: list[tu
         ("bytes=0-0,50-59", [(0, 1), (50, 60)]),
         ("bytes=200-", []),
         ("bytes=-0", []),
+        # Empty elements of a list say nothing (RFC 9110, 5.6.1.2).
+        ("bytes=0-4, ,", [(0, 5)]),
+        ("bytes=,", None),
         ("bytes=5-1", None),
         ("bytes=a-b", None),
         ("bytes=-", None),
@@ -214,6 +217,42 @@ def test_range_headers(header: str, expected: list[tuple[int, int]] | None) -> N
 )
 def test_who_is_a_person(header: str, is_person: bool) -> None:
     assert prefers_html(header) is is_person
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"),
+    [
+        ("", ()),
+        ("gzip, deflate, br", ("br", "gzip")),
+        ("gzip, deflate, br, zstd", ("zstd", "br", "gzip")),
+        ("gzip;q=1.0, br;q=0.5", ("gzip", "br")),
+        ("*", ("zstd", "br", "gzip")),
+        ("*;q=0", ()),
+        ("*, br;q=0", ("zstd", "gzip")),
+        ("gzip;q=0", ()),
+        ("identity, gzip;q=0.5", ()),
+        ("identity;q=0.5, gzip;q=0.5, br;q=0.4", ("gzip",)),
+        ("gzip, identity", ("gzip",)),
+        ("identity;q=0, gzip;q=0.1", ("gzip",)),
+        ("GZIP;Q=1", ("gzip",)),
+        ("gzip;q=0.2, gzip;q=0.9, br;q=0.5", ("gzip", "br")),
+        ("gzip;q=nan, br", ("br",)),
+    ],
+)
+def test_encodings_are_taken_as_the_client_likes_them(header: str, taken: tuple[str, ...]) -> None:
+    assert accepted_encodings(header, ("zstd", "br", "gzip")) == taken
+
+
+def test_what_a_client_takes_may_come_in_several_lines() -> None:
+    request = Request.from_parts(
+        "GET", "/", raw_headers=[(b"accept", b"image/png"), (b"accept", b"text/html, application/json;q=0.5")]
+    )
+
+    assert request.accepts("application/json")
+    assert request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    assert request.accepts_html
+    assert request.headers.combined("Accept") == "image/png, text/html, application/json;q=0.5"
+    assert request.headers.combined("accept-language") is None
 
 
 @pytest.mark.parametrize(
@@ -245,6 +284,8 @@ def test_the_best_offer_is_chosen(header: str, best: str | None) -> None:
         ("", ["*"], False),
         ("example.com:port", ["*"], False),
         ("example.com.", ["example.com"], True),
+        ("[]", ["*"], False),
+        ("[80.80]:80", ["*"], False),
     ],
 )
 def test_allowed_hosts(host: str, allowed: list[str], fits: bool) -> None:

@@ -389,6 +389,34 @@ async def test_conditions_of_a_file(site: Site, file: Path, conditions: dict[str
         assert answer.headers["etag"] == first.headers["etag"]
 
 
+async def test_only_what_reads_a_file_gets_parts_of_it_or_is_told_that_it_has_it(site: Site, file: Path) -> None:
+    client = await site(file_route(file))
+    etag = (await client.head("/file")).headers["etag"]
+
+    for asked in ({"range": "bytes=0-9"}, {"if-none-match": etag}, {"if-match": '"other"'}):
+        answer = await client.post("/file", headers=asked)
+
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
+async def test_a_view_may_say_itself_when_a_file_was_changed_and_what_its_tag_is(site: Site, file: Path) -> None:
+    changed = "Sat, 14 Mar 2026 12:00:00 GMT"
+
+    async def view(request: Request) -> Response:
+        return FileResponse(file, headers={"Last-Modified": changed, "ETag": 'W/"one"'})
+
+    client = await site([path("file", view)])
+    first = await client.get("/file")
+    since = await client.get("/file", headers={"if-modified-since": changed})
+    before = await client.get("/file", headers={"if-modified-since": "Sat, 14 Mar 2026 11:59:59 GMT"})
+    dated = await client.get("/file", headers={"range": "bytes=0-9", "if-range": changed})
+    # Ranges of two contents that are only alike would make a third one (RFC 9110, 13.1.5).
+    tagged = await client.get("/file", headers={"range": "bytes=0-9", "if-range": 'W/"one"'})
+
+    assert (first.headers["last-modified"], first.headers["etag"]) == (changed, 'W/"one"')
+    assert (since.status_code, before.status_code, dated.status_code, tagged.status_code) == (304, 200, 206, 200)
+
+
 async def test_a_range_of_head_and_an_empty_file(site: Site, tmp_path: Path, file: Path) -> None:
     (tmp_path / "empty").touch()
 

@@ -14,7 +14,8 @@ import pytest
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured, MissingDependency
 from covet.http import HTMLResponse, JSONResponse, Request, Response, StreamingResponse
-from covet.http.conditional import evaluate, parse_etags, parse_http_date, quote_etag
+from covet.http.conditional import evaluate, outcome, parse_etags, parse_http_date, quote_etag
+from covet.http.headers import Headers
 from covet.middleware.compression import CompressionMiddleware
 from covet.urls import path
 from tests.handlers.sites import Site
@@ -128,6 +129,13 @@ async def test_the_client_chooses(site: Site, accept: str, chosen: str | None) -
     assert "Accept-Encoding" in response.headers["vary"]
 
 
+async def test_what_the_client_takes_may_come_in_several_lines(site: Site) -> None:
+    client = await site(ROUTES, middleware=PACK)
+    lines = [("Accept-Encoding", "deflate"), ("Accept-Encoding", "gzip")]
+
+    assert (await client.get("/page/", headers=lines)).headers["content-encoding"] == "gzip"
+
+
 async def test_a_packed_answer_has_a_weak_tag(site: Site) -> None:
     client = await site(ROUTES, middleware=PACK)
     assert (await client.get("/page/", headers={"Accept-Encoding": "gzip"})).headers["etag"] == 'W/"one"'
@@ -197,7 +205,7 @@ async def test_some_answers_get_no_tag(site: Site, address: str) -> None:
 class _Asks:
     def __init__(self, method: str, **headers: str) -> None:
         self.method = method
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers = Headers({name.replace("_", "-"): value for name, value in headers.items()})
 
 
 NOW = parse_http_date("Sat, 14 Mar 2026 12:00:00 GMT")
@@ -231,8 +239,21 @@ def test_conditions_are_weighed_in_the_order_of_the_rfc(asks: Any, etag: str | N
     assert evaluate(asks, etag, NOW) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "expected"),
+    [("PUT", b"if-match", None), ("GET", b"if-none-match", 304), ("PUT", b"if-none-match", 412)],
+)
+def test_tags_in_several_lines_are_one_list(method: str, name: bytes, expected: int | None) -> None:
+    asks = Headers([(name, b'"a"'), (b"x", b"y"), (name, b'"b", "c"')])
+
+    assert outcome(method, asks, '"b"') == expected
+    assert outcome(method, asks, '"a"') == expected
+
+
 def test_tags_are_read_and_quoted() -> None:
     assert parse_etags('"a",W/"b" , c, "d e"') == ['"a"', 'W/"b"']
+    # What is malformed is no tag, nor is a part of it: w/ is not W/, and would make a strong one.
+    assert parse_etags('w/"a", "b"c, *"d", "e" , "f,g"') == ['"e"', '"f,g"']
     assert (quote_etag("abc"), quote_etag('W/"x"')) == ('"abc"', 'W/"x"')
     with pytest.raises(ValueError, match="no entity tag"):
         quote_etag('a"b')
