@@ -14,10 +14,10 @@ import os
 import time
 import warnings
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from covet.db.backends.driver import Connection, Driver, Inserted, Make, Outcome, Rows, Unmade
 from covet.db.backends.features import Features
@@ -59,6 +59,9 @@ else:
     pinned = late_module(__name__, "covet.db.backends.pinned")
 
 __all__ = ["BoundedCache", "Database", "QueryRecord", "recorders"]
+
+#: Sends a row with those of other tasks and returns what RETURNING gives for it, or ``None``: it is to go alone.
+SendRow: TypeAlias = "Callable[[Database, str, Sequence[Any]], Awaitable[Rows | None]]"
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -283,6 +286,26 @@ class Database:
                     return result
         return await self._run("insert", sql, args)  # type: ignore[no-any-return]  # by the method's name
 
+    async def insert_by(self, send: SendRow, sql: str, args: Sequence[Any]) -> Inserted:
+        """Run an insert as ``insert`` does, but by what sends rows of several tasks together.
+
+        Args:
+            send: Called with the database, the statement and its values; it returns ``None`` where the row is to go alone after all.
+            sql: The statement.
+            args: The values.
+        """
+        if freshness.active and (names := freshness.targets(sql)):
+            return await freshness.around(self._frame(), names, lambda: self._run("insert", sql, args, send))
+        if watch.get():
+            return await self._run("insert", sql, args, send)  # type: ignore[no-any-return]  # by the method's name
+        rows = await send(self, sql, args)
+        return await self.insert(sql, args) if rows is None else (rows, None)
+
+    def pool_for_insert(self, sql: str) -> Pool | None:
+        """Return the pool of a statement that has run before; ``None`` in a transaction, in a test's, and in another loop."""
+        pool = self._routes.get(sql)
+        return pool if pool is not None and pool.here._thread_id == get_ident() and self._scope.get() is None else None
+
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> int:
         """Run a statement and return how many rows it changed."""
         if freshness.active and (names := freshness.targets(sql)):
@@ -446,11 +469,12 @@ class Database:
             pool.release_after(connection, error)
         return found
 
-    async def _run(self, method: str, sql: str, args: Sequence[Any]) -> Any:
+    async def _run(self, method: str, sql: str, args: Sequence[Any], send: SendRow | None = None) -> Any:
         """The long way: transactions, pinned connections, listeners, statements seen for the first time."""
         listeners = watch.get()
         if not listeners:
-            return await self._run_routed(method, sql, args)
+            return await self._run_routed(method, sql, args, send)
+        asked = sql
 
         # Here, since wrappers stand between it and the code that asked.
         place = places.place_of_caller(2)
@@ -461,7 +485,8 @@ class Database:
             plan = ""
             failure: BaseException | None = None
             try:
-                result = await self._run_routed(method, sql, args)
+                # A wrapper may have made another statement of it.
+                result = await self._run_routed(method, sql, args, send if sql is asked else None)
             except BaseException as error:
                 failure = error
                 raise
@@ -508,10 +533,12 @@ class Database:
             )
         return list(found)
 
-    async def _run_routed(self, method: str, sql: str, args: Sequence[Any]) -> Any:
+    async def _run_routed(self, method: str, sql: str, args: Sequence[Any], send: SendRow | None = None) -> Any:
         frame = self._frame()
         if frame is not None:
             return await frame.transaction.run(frame, method, sql, args)
+        if send is not None and (rows := await send(self, sql, args)) is not None:
+            return rows, None
         for _ in range(2):
             pool = await self._pool_for(sql)
             is_clean = leaves_no_trace(sql)
@@ -645,6 +672,8 @@ class Database:
         _inherited.append((self._writer, self._readers, self._shared, self._pinned))
         self._writer = self._readers = self._shared = self._opening = self._pinned = None
         self._routes.clear()
+        # They count what is under way, and none of that will come back here.
+        self.statements.clear()
         # The block that the fork happened in is the parent's.
         self._scope = contextvars.ContextVar(f"covet_db_{self.alias}", default=None)
         self.current_block = self._scope.get

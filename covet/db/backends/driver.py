@@ -24,6 +24,7 @@ from covet.loading import late_module
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
     from covet.db.backends import uncancelled as cancelling
+    from covet.db.sql.statements import Insert
 else:
     cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
 
@@ -270,6 +271,10 @@ class Driver(ABC):
 
     def check_session(self, sql: str) -> None:  # noqa: B027  # a session of one's own may be changed
         """Refuse a statement, outside of a transaction, that would change a session which is not ours to change."""
+
+    def together(self, insert: Insert, sql: str) -> Any | None:
+        """Return what lets the inserts of one shape share statements, and counts them; ``None`` where each goes alone."""
+        return None
 
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether the statement failed before it left: the connection had died while it was kept."""

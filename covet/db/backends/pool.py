@@ -213,7 +213,7 @@ class Pool:
         if connection.is_closed:
             self._drop(connection)
         elif connection.is_dirty or self._closed:
-            self._later(self._clean(connection))
+            self.later(self._clean(connection))
         else:
             self._hand_over(connection)
 
@@ -221,12 +221,12 @@ class Pool:
         """Take a connection back after a failure: at once when it is sound, else once that is confirmed."""
         if connection.is_closed:
             self._drop(connection)
-            self._later(connection.kill())
+            self.later(connection.kill())
         elif isinstance(error, Exception) and not isinstance(error, TimeoutError) and not connection.in_transaction:
             self.release(connection)
         else:
             connection.is_dirty = True
-            self._later(self._clean(connection, settle=True))
+            self.later(self._clean(connection, settle=True))
 
     def drop_closed(self) -> None:
         """Forget kept connections that have died: after a restart of the server that is all of them."""
@@ -317,10 +317,12 @@ class Pool:
             raise
         return True
 
-    def _later(self, work: Any) -> None:
+    def later(self, work: Any) -> asyncio.Task[None]:
+        """Run a coroutine in a task of its own; closing waits for it."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _interval(self) -> float:
         return max(0.05, min(_TICK_S, self.config.max_idle_s / 2, self.config.max_lifetime_s / 2))
@@ -349,7 +351,7 @@ class Pool:
                 # It stays among all of them until it has said good-bye.
                 spare -= 1
                 self._parked.remove(connection)
-                self._later(self._close_one(connection))
+                self.later(self._close_one(connection))
         for connection in self._all:
             if now - connection.opened_at > self.config.max_lifetime_s and not self.keeps_forever:
                 connection.is_dirty = connection.must_close = True

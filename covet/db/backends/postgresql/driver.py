@@ -17,17 +17,20 @@ from covet.db.backends.postgresql.arrays import use_native_arrays
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
+from covet.db.backends.postgresql.options import check_options, is_on
 from covet.db.backends.traces import outlives_transaction
-from covet.exceptions import ImproperlyConfigured, MissingDependency
+from covet.exceptions import MissingDependency
 from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.backends import uncancelled as cancelling
-    from covet.db.backends.postgresql import failures, hosts
+    from covet.db.backends.postgresql import failures, hosts, together
+    from covet.db.sql.statements import Insert
 else:
     cancelling = late_module(__name__, "covet.db.backends.uncancelled", "cancelling")
     failures = late_module(__name__, "covet.db.backends.postgresql.failures")
     hosts = late_module(__name__, "covet.db.backends.postgresql.hosts")
+    together = late_module(__name__, "covet.db.backends.postgresql.together")
 
 try:
     import asyncpg
@@ -38,16 +41,6 @@ except ImportError:  # pragma: no cover - the package is there in the test envir
 __all__ = ["PostgreSQLConnection", "PostgreSQLDriver"]
 
 _INTEGER_OPTIONS = ("statement_cache_size", "max_cached_statement_lifetime", "max_cacheable_statement_size")
-_LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
-
-# Options that other frameworks have, and what to write for them.
-_PORTED = {
-    "pool": "Every database has a pool: write its limits beside OPTIONS, as 'pool': {'max_size': 20}.",
-    "server_side_binding": "Values are always bound by the server: leave it out.",
-    "assume_role": "Write 'role'.",
-    "client_encoding": "Connections always speak UTF-8: leave it out.",
-    "prepare_threshold": "Statements are prepared when they are first used: leave it out; behind PgBouncer write 'pgbouncer': True.",
-}
 # So many prepared statements of a connection are kept at hand; asyncpg itself keeps 100, if not told otherwise.
 _KEPT_STATEMENTS = 1000
 # How long the server may take to confirm a cancellation before it is asked again; each time twice as long.
@@ -358,8 +351,9 @@ class PostgreSQLDriver(Driver):
     """Connects by asyncpg.
 
     Options of the URL: what libpq's URLs may hold (``sslmode``, ``sslrootcert``, ``target_session_attrs``, …), ``connect_timeout``,
-    ``command_timeout``, ``statement_cache_size``, ``server_settings``, ``role``, ``isolation_level``, and ``pgbouncer``: a pooler in
-    transaction mode stands before the server, so nothing may be left in a session.
+    ``command_timeout``, ``statement_cache_size``, ``server_settings``, ``role``, ``isolation_level``, ``group_inserts`` (on unless it is off:
+    inserts that tasks ask for at the same time may share a statement), and ``pgbouncer``: a pooler in transaction mode stands before the server,
+    so nothing may be left in a session.
     """
 
     vendor: ClassVar[str] = "postgresql"
@@ -391,13 +385,14 @@ class PostgreSQLDriver(Driver):
     def _connect_arguments(self) -> dict[str, Any]:
         config = self.config
         options = dict(config.options)
-        self.pools_transactions = _is_on(options.pop("pgbouncer", False))
+        self.pools_transactions = is_on(options.pop("pgbouncer", False))
+        self.groups_inserts = is_on(options.pop("group_inserts", True))
         own = {
             server: str(options.pop(name))
             for name, server in (("role", "role"), ("isolation_level", "default_transaction_isolation"))
             if name in options
         }
-        self._check_options(own, options)
+        check_options(self.alias, own, options, pools_transactions=self.pools_transactions)
         arguments: dict[str, Any] = {name: int(options.pop(name)) for name in _INTEGER_OPTIONS if name in options}
         if self.pools_transactions:
             arguments["statement_cache_size"] = 0
@@ -424,25 +419,6 @@ class PostgreSQLDriver(Driver):
             arguments["port"] = config.port
         arguments["database"] = config.name
         return arguments
-
-    def _check_options(self, own: dict[str, str], others: dict[str, Any]) -> None:
-        level = own.get("default_transaction_isolation")
-        if level is not None:
-            own["default_transaction_isolation"] = level = level.lower().replace("-", " ").replace("_", " ")
-            if level not in _LEVELS:
-                raise ImproperlyConfigured(
-                    f"DATABASES['{self.alias}']: there is no isolation_level '{level}'; there are {', '.join(_LEVELS)}."
-                )
-        if self.pools_transactions and own:
-            raise ImproperlyConfigured(
-                f"DATABASES['{self.alias}']: PgBouncer in transaction mode cannot keep {' or '.join(own)} for a session. Set it "
-                "for the user on the server: ALTER ROLE … SET …; or leave pgbouncer=true out."
-            )
-        for name, instead in _PORTED.items():
-            if name in others:
-                raise ImproperlyConfigured(
-                    f"DATABASES['{self.alias}']: the option '{name}' is not known here. {instead}"
-                )
 
     async def connect(self, *, read_only: bool = False) -> PostgreSQLConnection:
         """Open a connection; a server that is older than PostgreSQL 15 raises ``NotSupportedError``."""
@@ -480,6 +456,10 @@ class PostgreSQLDriver(Driver):
         """Return our error for an SQLSTATE, or for asyncpg's own complaints."""
         return failures.translate(error, sql, self.alias)
 
+    def together(self, insert: Insert, sql: str) -> together.Together | None:
+        """Return what lets the inserts of one shape share statements, unless the option ``group_inserts`` is off."""
+        return together.together_for(self, insert, sql) if self.groups_inserts else None
+
     def was_not_sent(self, error: BaseException) -> bool:
         """Whether asyncpg noticed that the connection was closed before it wrote anything."""
         return isinstance(error, (pg.InterfaceError, pg.InternalClientError)) and (
@@ -491,7 +471,3 @@ def _count(status: str) -> int:
     """Return how many rows a command tag tells: ``INSERT 0 3`` is 3, ``CREATE TABLE`` is -1."""
     count = status.rpartition(" ")[2]
     return int(count) if count.isdigit() else -1
-
-
-def _is_on(value: Any) -> bool:
-    return str(value).lower() in ("1", "true", "yes", "on")

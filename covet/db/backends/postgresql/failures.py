@@ -15,7 +15,7 @@ from covet.db.backends.driver import why_unreachable
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
 
-__all__ = ["not_connected", "translate"]
+__all__ = ["has_refused", "not_connected", "translate"]
 
 # The options that name files.
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
@@ -109,6 +109,20 @@ def translate(error: BaseException, sql: str, alias: str) -> e.DatabaseError | N
     if isinstance(error, TimeoutError):
         return e.QueryCanceled("The statement took longer than command_timeout.", alias=alias, sql=sql)
     return None
+
+
+def has_refused(error: BaseException) -> bool:
+    """Whether it is certain that nothing of a statement, outside of a transaction, has taken effect.
+
+    A server that goes down, or a pooler that has lost it, may have committed before.
+    """
+    if not isinstance(error, pg.PostgresError):
+        return False
+    if "query argument" in str(error) and isinstance(error, pg.DataError):
+        # asyncpg's own complaint, before anything was sent.
+        return True
+    state = str(getattr(error, "sqlstate", None) or "08")
+    return getattr(error, "severity_en", None) == "ERROR" and state != "40003" and not state.startswith(("08", "57P"))
 
 
 def _server_error(error: pg.PostgresError, sql: str, alias: str) -> e.DatabaseError:
