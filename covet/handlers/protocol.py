@@ -82,6 +82,15 @@ _METHODS = {name.encode(): name for name in ("DELETE", "GET", "HEAD", "OPTIONS",
 _IDLE, _HEAD, _BODY, _BUSY = range(4)
 
 
+def _with_path(url: bytes) -> bytes:
+    """Return a target with a path: ``http://host?query`` has none, and is ``http://host/?query`` (RFC 9110, 4.2.3)."""
+    start = url.find(b"://") + 3
+    if start < 3 or url.startswith(b"/"):
+        return url
+    end = min(place for mark in b"/?#" if (place := url.find(mark, start)) >= 0 or (place := len(url)))
+    return url if url[end : end + 1] == b"/" else b"%b/%b" % (url[:end], url[end:])
+
+
 class CovetProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -289,16 +298,20 @@ class CovetProtocol(HttpToolsProtocol):
 
     def _hand_over(self) -> None:
         """Let uvicorn begin this request as if it had done so from the first byte."""
-        if self.stage != _BUSY:
-            self.stage = _BUSY
-        headers, url = self.headers, self.url
+        before, self.stage = self.stage, _BUSY
+        headers, url = self.headers, _with_path(self.url)
         super().on_message_begin()
         self.headers.extend(headers)
         self.url = url
         self.expect_100_continue = any(
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
-        super().on_headers_complete()
+        try:
+            super().on_headers_complete()
+        except BaseException:
+            # The target is no address, which data_received answers, unless another answer is on its way.
+            self.stage = before
+            raise
         if any(name == b"transfer-encoding" for name, _ in headers):
             # uvicorn would put the fields behind a chunked body among the headers, past every check of them.
             self.headers = Nowhere()

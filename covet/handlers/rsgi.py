@@ -75,7 +75,7 @@ class RsgiApplication:
             handler,
             handler.policy,
         )
-        request.http_version = scope.http_version
+        request.http_version = _version(scope)
         request._receive = exchange.receive
         if not exchange.is_read:
             request._body = None
@@ -160,7 +160,7 @@ def _address(text: str) -> Any:
 def _http_scope(scope: Any, headers: RawHeaders) -> Scope:
     return {
         "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": scope.http_version,
+        "http_version": _version(scope),
         "path": scope.path,
         "raw_path": quote(scope.path).encode("ascii"),
         "root_path": "",
@@ -170,6 +170,12 @@ def _http_scope(scope: Any, headers: RawHeaders) -> Scope:
         "server": _address(scope.server),
         "state": {},
     }
+
+
+def _version(scope: Any) -> str:
+    """Return the version as ASGI says it; granian leaves a nought out."""
+    version: str = scope.http_version
+    return "1.0" if version == "1" else version
 
 
 def _websocket_scope(scope: Any) -> Scope:

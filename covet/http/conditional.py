@@ -90,9 +90,7 @@ def evaluate(request: Request, etag: str | None, last_modified: datetime | None 
     return outcome(request.method, request.headers, etag, last_modified)
 
 
-def outcome(
-    method: str, headers: Headers, etag: str | None, last_modified: datetime | None = None
-) -> int | None:
+def outcome(method: str, headers: Headers, etag: str | None, last_modified: datetime | None = None) -> int | None:
     """As ``evaluate()``, where there is no request."""
     reads = method in ("GET", "HEAD")
     since = None if last_modified is None else last_modified.replace(microsecond=0)

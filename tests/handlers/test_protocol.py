@@ -342,6 +342,33 @@ async def test_a_large_answer_waits_for_a_slow_reader() -> None:
     assert size == 8_000_000
 
 
+async def address(request: Request) -> Response:
+    return Response(f"<{request.get_full_path()}>")
+
+
+@pytest.mark.parametrize(
+    ("target", "full"),
+    [
+        (b"http://x", b"</>"),
+        (b"http://x?a=/b://c", b"</?a=/b://c>"),
+        (b"http://x/?a=http://y", b"</?a=http://y>"),
+        (b"/?a=http://y", b"</?a=http://y>"),
+    ],
+)
+async def test_a_target_without_a_path_is_the_root(target: bytes, full: bytes) -> None:
+    async with served([path("", address)]) as server:
+        answer = await talk(server, b"GET " + target + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert answer.endswith(full)
+
+
+async def test_a_target_that_is_no_address_is_400() -> None:
+    async with served([path("", address)]) as server:
+        answer = await talk(server, b"GET http://x:99999/ HTTP/1.1\r\nhost: x\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 async def test_the_absolute_form_of_a_target_is_understood() -> None:
     async with served([path("n/<int:number>", number)]) as server:
         answer = await talk(server, b"GET http://x/n/3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
