@@ -2,15 +2,16 @@
 
 ``author = await AuthorFactory(name="Ann")``. The declarations of a factory and of its sub-factories are resolved first,
 into instances that are not saved yet; then the rows are written, parents before children, and the post-generation
-hooks run after their row exists, awaited when they are async. So a ``LazyAttribute`` sees the sub-factory's instance
-with all its values but without its primary key.
+hooks run after their row exists, awaited when they are async; what they change of the row is saved. So a ``LazyAttribute``
+sees the sub-factory's instance with all its values but without its primary key. One that gives a coroutine is awaited when
+the rows before are written: ``LazyAttribute(lambda o: Profile.objects.get(user=o.user))``.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from msgspec import Struct
@@ -35,12 +36,13 @@ M = TypeVar("M", bound="Model", default=Any)
 
 
 class _Entry(Struct):
-    """One instance that was built and waits to be written."""
+    """One instance that was built and waits to be written, and the values that are awaited before."""
 
     meta: Any
     instance: Any
     step: Any
     post: Any
+    late: dict[str, Coroutine[Any, Any, Any]]
 
 
 class _PlanBuilder(builder.StepBuilder):
@@ -66,8 +68,10 @@ class _PlanBuilder(builder.StepBuilder):
         args, kwargs = meta.prepare_arguments(step.attributes)
         if not isinstance(meta.factory, type) or not issubclass(meta.factory, Factory):
             return meta.instantiate(step=step, args=args, kwargs=kwargs)  # DictFactory and the like: plain values
-        instance = meta.get_model_class()(*args, **kwargs)
-        self.plan.append(_Entry(meta, instance, step, post))
+        late = {name: value for name, value in kwargs.items() if inspect.iscoroutine(value)}
+        given = {name: value for name, value in kwargs.items() if name not in late} if late else kwargs
+        instance = meta.get_model_class()(*args, **given)
+        self.plan.append(_Entry(meta, instance, step, post, late))
         return instance
 
     def recurse(self, factory_meta: Any, extras: dict[str, Any]) -> _PlanBuilder:
@@ -78,7 +82,7 @@ class _PlanBuilder(builder.StepBuilder):
 _ELSEWHERE = {
     "database": "Write using = '…'.",
     "django_get_or_create": "Write get_or_create = ('name', …).",
-    "skip_postgeneration_save": "Leave it out: no row is saved again after its hooks.",
+    "skip_postgeneration_save": "Leave it out: what its hooks change of a row is saved, and nothing else.",
     "sqlalchemy_get_or_create": "Write get_or_create = ('name', …).",
 }
 """Options that the factories of other frameworks have."""
@@ -129,11 +133,13 @@ class Factory(PlainFactory[Any], Generic[M]):
 
     @classmethod
     def build(cls, **values: Any) -> M:
-        """Make an instance that is not saved; async post-generation hooks are for rows and are left out."""
+        """Make an instance that is not saved; what must be awaited, values and post-generation hooks, is left out."""
         plan: deque[_Entry] = deque()
         instance: M = cls._planned(values, plan, enums.BUILD_STRATEGY)
         while plan:
             entry = plan.popleft()
+            for value in entry.late.values():
+                value.close()
             for name in entry.post.sorted():
                 hook = entry.post[name]
                 result = hook.declaration.evaluate_post(
@@ -181,7 +187,10 @@ async def _write(plan: deque[_Entry]) -> None:
     """Save what the plan holds, in order; what a post-generation hook adds follows at once."""
     while plan:
         entry = plan.popleft()
+        for name, value in entry.late.items():
+            setattr(entry.instance, name, await value)
         await entry.meta.factory._save(entry.instance)
+        before = _columns(entry.instance) if entry.post.sorted() else {}
         results = {}
         for name in entry.post.sorted():
             hook = entry.post[name]
@@ -197,6 +206,22 @@ async def _write(plan: deque[_Entry]) -> None:
                 entry.step.builder.plan = waiting
             await _write(added)
             results[name] = result
+        await _save_changes(entry, before)
         after = entry.meta.factory._after_postgeneration(entry.instance, create=True, results=results)
         if inspect.isawaitable(after):
             await after
+
+
+def _columns(instance: Any) -> dict[str, Any]:
+    """Return what an instance holds of its row, by the fields' names."""
+    own = instance.__dict__
+    return {field.name: own[field.attname] for field in instance._meta.concrete_fields if field.attname in own}
+
+
+async def _save_changes(entry: _Entry, before: dict[str, Any]) -> None:
+    """Save what hooks have changed of the row, such as the password that ``set_password`` gives to a user."""
+    changed = [
+        name for name, value in (_columns(entry.instance) if before else {}).items() if value != before.get(name)
+    ]
+    if changed:
+        await maybe_await(entry.instance.save(using=entry.meta.using, update_fields=changed))

@@ -255,13 +255,79 @@ async def test_rows_are_written_in_the_transaction_that_is_open(site: str) -> No
 
 
 @pytest.mark.row("factories")
+async def test_what_hooks_change_of_a_row_is_saved(site: str) -> None:
+    """A password set by ``PostGenerationMethodCall``, as factories of Django's users have it."""
+    import factory
+
+    from covet.auth.models import User
+    from covet.test import assert_queries
+
+    class MemberFactory(make_factories().user):  # type: ignore[misc]
+        password = factory.PostGenerationMethodCall("set_password", "correct horse")
+
+        @factory.post_generation
+        def email(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            self.email = f"{self.pk}@example.com"
+
+    class PlainFactory(make_factories().user):  # type: ignore[misc]
+        username = "plain"
+
+        @factory.post_generation
+        def nothing(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            """Change nothing."""
+
+    member = await MemberFactory()
+    row = await User.objects.get(pk=member.pk)
+
+    assert await row.check_password("correct horse")
+    assert row.email == f"{row.pk}@example.com"
+    with assert_queries(1):
+        await PlainFactory()
+
+
+async def test_values_may_be_awaited_once_the_rows_before_are_written(site: str) -> None:
+    """What a signal makes of a sub-factory's row can be asked for."""
+    import factory
+
+    from covet.auth.models import Permission
+    from covet.contenttypes.models import ContentType
+
+    factories = make_factories()
+
+    async def described(content_type: ContentType) -> str:
+        return f"of {(await ContentType.objects.get(pk=content_type.pk)).model}"
+
+    class LatePermissionFactory(factories.permission):  # type: ignore[misc]
+        class Params:
+            other = factory.SubFactory(factories.content_type, model="other")
+
+        name = factory.LazyAttribute(lambda o: described(o.content_type))
+        content_type = factory.SubFactory(factories.content_type, model="lamp")
+
+    class ByQuery(LatePermissionFactory):  # type: ignore[misc]
+        content_type = factory.LazyAttribute(lambda o: ContentType.objects.get(model=o.other.model))
+        name = "late"
+
+    made = await LatePermissionFactory()
+    late = await ByQuery()
+    unsaved = LatePermissionFactory.build()
+
+    assert (await Permission.objects.get(pk=made.pk)).name == "of lamp"
+    assert (await Permission.objects.select_related("content_type").get(pk=late.pk)).content_type.model == "other"
+    assert unsaved.name == ""
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
         ("django_get_or_create", ("name",), r"Write get_or_create = \('name', …\)\."),
         ("sqlalchemy_get_or_create", ("name",), r"Write get_or_create = \('name', …\)\."),
         ("database", "other", r"Write using = '…'\."),
-        ("skip_postgeneration_save", True, r"Leave it out: no row is saved again after its hooks\."),
+        (
+            "skip_postgeneration_save",
+            True,
+            r"Leave it out: what its hooks change of a row is saved, and nothing else\.",
+        ),
     ],
 )
 def test_options_of_other_frameworks_factories_are_told_what_to_write(name: str, value: Any, says: str) -> None:
