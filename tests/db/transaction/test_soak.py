@@ -6,15 +6,14 @@ import asyncio
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 
-from covet.db import transaction
-from covet.db.errors import OperationalError, TransactionError
-
-if TYPE_CHECKING:
-    from covet.db.database import Database
+from covet.apps import apps
+from covet.db import models, transaction
+from covet.db.database import Database
+from covet.db.errors import IntegrityError, OperationalError, TransactionError
+from covet.db.models.table import table_of
 
 TASKS = 1000
 ACCOUNTS = 50
@@ -93,6 +92,11 @@ async def soak(db: Database, seconds: float) -> None:
     assert (await db.fetch("SELECT sum(balance) FROM account"))[0][0] == 100 * ACCOUNTS, "half a transaction stands"
     assert book.stand
     assert book.stopped
+    await nothing_is_left(db)
+
+
+async def nothing_is_left(db: Database) -> None:
+    """Wait for what goes on behind the statements, and look at what the pools have got back."""
     pools = [pool for pool in (db._writer, db._readers) if pool is not None]
     for pool in pools:
         # What goes on behind the statements: connections that are cleaned, and ones that SQLite's readers are about to move to.
@@ -104,6 +108,93 @@ async def soak(db: Database, seconds: float) -> None:
                 await asyncio.sleep(0.001)
         assert pool.size <= pool.max_size <= 10
         assert not any(connection.in_transaction or connection.is_dirty for connection in pool.kept)
+
+
+with apps.isolate():
+
+    class Letter(models.Model):
+        n = models.IntegerField()
+        twin = models.IntegerField(unique=True)
+
+        class Meta:
+            app_label = "soak"
+
+
+async def post(book: Book) -> None:
+    """Insert a row on its own; now and then one whose number somebody else has taken."""
+    book.number += 1
+    number = book.number
+    taken = book.chance.random() < 0.02
+    book.may_stand.add(number)
+    letter = await Letter.objects.create(n=number, twin=1 if taken else number)
+    found = await Letter.objects.filter(pk=letter.pk).values_list("n", flat=True)
+    assert found == [number], "a key of somebody else's"
+    book.stand.add(number)
+
+
+async def posts(book: Book, until: float) -> None:
+    loop = asyncio.get_running_loop()
+    while loop.time() < until:
+        task = asyncio.create_task(post(book))
+        kind = book.chance.random()
+        if kind < 0.1:
+            loop.call_later(book.chance.uniform(0, 0.05), task.cancel)
+        elif kind < 0.15:
+            loop.call_soon(task.cancel)
+        await asyncio.wait([task])
+        if task.cancelled():
+            book.stopped += 1
+        elif (error := task.exception()) is not None:
+            if not isinstance(error, (IntegrityError, OperationalError)):
+                raise error
+            book.stopped += 1
+
+
+async def cut(db: Database, until: float) -> None:
+    """Now and then end a session in the middle of what it does."""
+    watcher = Database("default", db.config)
+    while asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(0.3)
+        await watcher.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'INSERT%' "
+            "AND pid <> pg_backend_pid() LIMIT 1"
+        )
+    await watcher.close()
+
+
+async def soak_inserts(db: Database, seconds: float) -> None:
+    async with db.schema_editor() as editor:
+        await editor.create_table(table_of(Letter))
+    await Letter.objects.create(n=0, twin=1)
+    book = Book(random.Random(21), number=1)
+    until = asyncio.get_running_loop().time() + seconds
+    cutting = [cut(db, until)] if db.vendor == "postgresql" else []
+    await asyncio.gather(*[posts(book, until) for _ in range(TASKS // 5)], *cutting)
+
+    kept = Counter([n async for n in Letter.objects.exclude(n=0).values_list("n", flat=True)])
+    assert book.stand <= kept.keys(), "a committed row is lost"
+    assert kept.keys() <= book.may_stand
+    assert set(kept.values()) <= {1}, "a row is doubled"
+    assert book.stand
+    assert book.stopped
+    await nothing_is_left(db)
+
+
+@pytest.mark.vendors("postgresql")
+async def test_five_seconds_of_inserts_that_travel_together_lose_and_double_none(database: Database) -> None:
+    await soak_inserts(database, 5)
+    (together,) = [plan.together for key, plan in database.statements.items() if key[0] == "insert"]
+    shared = "SELECT count(*) FROM (SELECT FROM soak_letter GROUP BY xmin::text HAVING count(*) > 1) AS several"
+    assert (await database.fetch(shared))[0][0] > 10
+    assert together.under_way == 0
+    assert not together._sent
+    assert not together._queue
+
+
+@pytest.mark.soak
+@pytest.mark.vendors("postgresql")
+async def test_a_minute_of_inserts_that_travel_together_loses_and_doubles_none(database: Database) -> None:
+    await soak_inserts(database, 60)
 
 
 @pytest.mark.row("connections.pool")
