@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from msgspec import Struct
@@ -42,7 +42,7 @@ class _Entry(Struct):
     instance: Any
     step: Any
     post: Any
-    late: dict[str, Coroutine[Any, Any, Any]]
+    late: dict[str, Any]
 
 
 class _PlanBuilder(builder.StepBuilder):
