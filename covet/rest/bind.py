@@ -32,6 +32,7 @@ from covet.rest.bodies import (
     body_schema,
     check_form,
     check_numbers,
+    empty_is_none,
     files_of,
     only_fields,
     read_loose,
@@ -305,14 +306,13 @@ class _Writer:
         if source == "path":
             return f"params[{wire}]"
         if source == "file":
-            many = "True" if parameter.is_list else "False"
-            return f"files_of(form, {wire}, {many})"
+            return f"files_of({'None' if parameter.is_required else 'errors'}, form, {wire}, {bool(parameter.is_list)})"
         bag = {"query": "query", "header": "headers", "cookie": "cookies", "form": "form"}[source]
         if parameter.is_list and source == "cookie":
             return f"([{bag}[{wire}]] if {wire} in {bag} else None)"
         if parameter.is_list:
             return f"({bag}.getlist({wire}) or None)"
-        return f"{bag}.get({wire})"
+        return f"({bag}.get({wire}) or None)" if empty_is_none(parameter) else f"{bag}.get({wire})"
 
     def _parameter(self, parameter: Parameter) -> None:
         local = self.local[id(parameter)]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import enum
+import uuid
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, create_model
@@ -15,7 +19,8 @@ from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.loading import late_module
 from covet.problems import ProblemError, json_pointer
-from covet.rest.signature import Signature, describe
+from covet.rest.annotations import unwrap
+from covet.rest.signature import Parameter, Signature, describe
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
 from covet.text import suggest
 
@@ -36,6 +41,7 @@ __all__ = [
     "check_json",
     "check_kind",
     "check_numbers",
+    "empty_is_none",
     "files_of",
     "is_json",
     "only_fields",
@@ -51,6 +57,8 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 PATCH_KINDS: Final = frozenset({JSON_PATCH, MERGE_PATCH})
 """What is done to the state of a row, and is not the state itself."""
 
+# No text of these types is empty; ``int`` stands for ``bool`` too, and ``date`` for ``datetime``.
+_NEVER_EMPTY: Final = (int, float, decimal.Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _JSON: Final = b"application/json"
 
@@ -161,9 +169,27 @@ def check_form(request: Request) -> None:
         raise UnsupportedMediaType(f"This endpoint reads a form, not {kind}.")
 
 
-def files_of(form: Any, name: str, many: bool) -> Any:
-    """Return the uploaded files of a name; None without one."""
-    found = [value for value in form.getlist(name) if isinstance(value, UploadedFile)]
+def empty_is_none(parameter: Parameter) -> bool:
+    """Return whether an empty field of a form says nothing: browsers send each input, and to a number it cannot be a value."""
+    if parameter.marker.source != "form" or parameter.is_required or parameter.is_list:
+        return False
+    bare = unwrap(parameter.annotation)
+    if get_origin(bare) is Literal:
+        return "" not in get_args(bare)
+    if not isinstance(bare, type):
+        return False
+    if issubclass(bare, enum.Enum):
+        return all(member.value != "" for member in bare)
+    return issubclass(bare, _NEVER_EMPTY)
+
+
+def files_of(errors: list[ProblemError] | None, form: Any, name: str, many: bool) -> Any:
+    """Return the uploaded files of a name; None without one. A text in the place of one is told to errors, where there are any."""
+    values = form.getlist(name)
+    found = [value for value in values if isinstance(value, UploadedFile)]
+    if errors is not None and any(value for value in values if isinstance(value, str)):
+        text = "This is a text and no file. Send it with a file name."
+        errors.append(ProblemError(text, pointer=json_pointer(name), code="file_type"))
     if many:
         return found or None
     return found[-1] if found else None

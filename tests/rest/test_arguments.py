@@ -608,3 +608,77 @@ async def test_what_a_partial_has_been_given_no_client_replaces(site: Any) -> No
 
     assert (await client.get("/shown?role=admin&number=2&size=4")).json() == {"found": [2, "guest", 4]}
     assert (await client.get("/below/7?role=admin")).json() == {"found": [7, "x", 3]}
+
+
+class Shade(enum.Enum):
+    DARK = "dark"
+
+
+class Maybe(enum.Enum):
+    NOTHING = ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        (int | None, "None"),
+        (Annotated[int, Query(ge=0)] | None, "None"),
+        (bool | None, "None"),
+        (datetime.date | None, "None"),
+        (datetime.datetime | None, "None"),
+        (uuid.UUID | None, "None"),
+        (decimal.Decimal | None, "None"),
+        (Shade | None, "None"),
+        (Literal["dark"] | None, "None"),
+        # These may be empty.
+        (str | None, "''"),
+        (Maybe | None, "<Maybe.NOTHING: ''>"),
+        (Literal["", "dark"] | None, "''"),
+        (int | str | None, "''"),
+    ],
+)
+async def test_an_input_that_was_left_empty_is_not_there_where_it_can_be_no_value(
+    site: Any, kind: Any, shown: str
+) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.post("/")
+    async def take(value: Annotated[kind, Form()] = None) -> str:
+        return repr(value)
+
+    client = await site([path("", include(api))])
+
+    assert (await client.post("/", data={"value": ""})).json() == shown
+    assert (await client.post("/", data={})).json() == "None"
+
+
+async def test_an_input_that_was_left_empty_is_missing_where_a_value_is_needed(site: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.post("/")
+    async def take(value: Annotated[int, Form()]) -> int:
+        return value
+
+    client = await site([path("", include(api))])
+    answer = await client.post("/", data={"value": ""})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/value"
+
+
+@pytest.mark.parametrize("kind", [UploadedFile | None, list[UploadedFile] | None, Annotated[bytes | None, File()]])
+async def test_a_text_in_place_of_a_file_is_refused(site: Any, kind: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.post("/")
+    async def take(value: kind = None) -> bool:  # type: ignore[valid-type]
+        return value is not None
+
+    client = await site([path("", include(api))])
+    text = await client.post("/", data={"value": "text"})
+    empty = await client.post("/", data={"value": ""})
+    file = await client.post("/", files={"value": ("a.txt", b"text")})
+
+    (error,) = text.json()["errors"]
+    assert (text.status_code, error["pointer"], error["code"]) == (422, "/value", "file_type")
+    assert (empty.json(), file.json()) == (False, True)
