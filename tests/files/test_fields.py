@@ -238,6 +238,52 @@ async def test_an_image_that_pillow_stumbles_over_is_none(archive):
     assert archive.files == {}
 
 
+SIZE = ["width", "height"]  # which are known once the image is stored
+
+
+class Sync(io.BytesIO):
+    """A file of Python's own, with a name."""
+
+    name = "p.png"
+
+
+class Unseekable:
+    """A file that can be read once."""
+
+    name = "p.png"
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def read(self, size: int = -1, /) -> bytes:
+        content, self.content = self.content, b""
+        return content
+
+
+@pytest.mark.parametrize("make", [lambda content: ContentFile(content, name="p.png"), Sync])
+async def test_full_clean_says_of_what_is_no_image_which_field_has_it(archive, make):
+    wrong, right = Picture(image=make(b"GIF89a no image")), Picture(image=make(png()))
+
+    with pytest.raises(ValidationError) as refused:
+        await wrong.full_clean(exclude=SIZE)
+    await right.full_clean(exclude=SIZE)
+    await right.save()
+
+    assert refused.value.message_dict == {"image": ["Upload a valid image. The file is no image, or a damaged one."]}
+    assert await right.image.read() == png()
+    assert list(archive.files) == [right.image.name]
+
+
+async def test_full_clean_leaves_a_file_that_can_be_read_once_alone(archive):
+    picture = Picture(image=Unseekable(png()))
+
+    await picture.full_clean(exclude=SIZE)
+    await picture.save()
+    await picture.full_clean(exclude=SIZE)  # stored: nothing waits
+
+    assert await picture.image.read() == png()
+
+
 class Stubborn(InMemoryStorage):
     """Keeps what it has."""
 

@@ -29,7 +29,11 @@ async def full_clean(instance: Model, *, exclude: Collection[str] | None, unique
             await field.settle(instance)
     _collect(errors, lambda: clean_fields(instance, excluded))
     excluded |= set(errors)
-    steps: list[Any] = [validate_relations(instance, excluded), _own_clean(instance)]
+    steps: list[Any] = [
+        validate_relations(instance, excluded),
+        validate_files(instance, excluded),
+        _own_clean(instance),
+    ]
     for step in steps:
         await _collect_async(errors, step)
     excluded |= set(errors) - {NON_FIELD_ERRORS}
@@ -103,6 +107,19 @@ async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
                     },
                 )
             ]
+    if errors:
+        raise ValidationError(errors)
+
+
+async def validate_files(instance: Model, exclude: Collection[str]) -> None:
+    """Let fields look at the files that wait to be stored."""
+    errors: Errors = {}
+    for field in type(instance)._meta.fields:
+        if getattr(field, "holds_file", False) and field.name not in exclude:
+            try:
+                await field.validate_content(instance)
+            except ValidationError as error:
+                errors[field.name] = error.error_list
     if errors:
         raise ValidationError(errors)
 

@@ -18,6 +18,7 @@ from covet.db.models.state import Pending
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ImproperlyConfigured, ValidationError
 from covet.files import File, default_storage
+from covet.files.file import chunks_of
 from covet.files.names import check_name
 
 if TYPE_CHECKING:
@@ -265,6 +266,9 @@ class FileField(Field[Any]):
         if value and getattr(instance, self.cache_name, None) is None:
             check_name(value)
 
+    async def validate_content(self, instance: Any) -> None:
+        """Check the content of a file that waits to be stored, for ``full_clean()``: any will do."""
+
     def run_validators(self, value: Any) -> None:
         """Give validators the file, which has a name, and not the name alone."""
         super().run_validators(self.attr_class(None, self, value) if isinstance(value, str) and value else value)
@@ -373,6 +377,19 @@ class ImageField(FileField):
         if self.height_field:
             kwargs["height_field"] = self.height_field
         return name, path, args, kwargs
+
+    async def validate_content(self, instance: Any) -> None:
+        """Check that what waits to be stored is an image; what cannot be read twice is looked at when it is stored.
+
+        Raises:
+            ValidationError: It is none.
+        """
+        waiting = getattr(instance, self.cache_name)
+        if waiting.__class__ is not Pending or not hasattr(waiting.value, "seek"):
+            return
+        content = b"".join([chunk async for chunk in chunks_of(waiting.value)])
+        await maybe_await(await to_thread(waiting.value.seek, 0))
+        await to_thread(_dimensions, io.BytesIO(content))
 
     async def store(self, instance: Any, name: str, content: Any) -> None:
         """Store an image, and put name and size on the instance.
