@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final
 
-__all__ = ["leaves_no_trace", "only_reads", "outlives_transaction"]
+__all__ = ["drops_statements", "leaves_no_trace", "only_reads", "outlives_transaction"]
 
 _PLAIN: Final = ("select ", "insert ", "update ", "delete ")
 # One of these is in whatever ``_leaves_one`` finds.
@@ -49,6 +49,11 @@ def _outlives() -> re.Pattern[str]:
     )
 
 
+@cache
+def _drops() -> re.Pattern[str]:
+    return re.compile(r"\b(?:DEALLOCATE|DISCARD)\b", re.IGNORECASE)
+
+
 def leaves_no_trace(sql: str) -> bool:
     """Whether a statement leaves the session as it found it.
 
@@ -70,3 +75,8 @@ def only_reads(sql: str) -> bool:
 def outlives_transaction(sql: str) -> bool:
     """Whether a statement of PostgreSQL changes what a pooler would give to somebody else after the transaction."""
     return _outlives().search(sql) is not None
+
+
+def drops_statements(sql: str) -> bool:
+    """Whether a statement of PostgreSQL may make its session forget what was prepared in it."""
+    return _drops().search(sql) is not None

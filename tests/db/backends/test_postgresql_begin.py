@@ -126,7 +126,7 @@ async def through(scratch: Any) -> AsyncIterator[tuple[Database, Proxy]]:
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}"))
-    database = Database("default", parse_database(f"{url}?sslmode=disable&pool.max_size=1"))
+    database = Database("default", parse_database(f"{url}?sslmode=disable&pool_max_size=1"))
     await database.execute("CREATE TABLE begun (n integer)")
     await database.execute("INSERT INTO begun VALUES (1)")
     yield database, proxy
@@ -241,7 +241,7 @@ async def savepoint(database: Database) -> None:
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("loop", LOOPS)
 async def test_whatever_comes_first_is_in_the_transaction(first: str, loop: str, scratch: Any) -> None:
-    url = f"{await scratch('postgresql')}?pool.max_size=1"
+    url = f"{await scratch('postgresql')}?pool_max_size=1"
 
     async def value(database: Database) -> int:
         [row] = await database.fetch("SELECT n FROM begun")
@@ -268,7 +268,7 @@ async def test_whatever_comes_first_is_in_the_transaction(first: str, loop: str,
 
 @pytest.mark.parametrize("loop", LOOPS)
 async def test_a_first_statement_that_never_left_leaves_no_transaction(loop: str, scratch: Any) -> None:
-    url = f"{await scratch('postgresql')}?pool.max_size=1"
+    url = f"{await scratch('postgresql')}?pool_max_size=1"
 
     async def check() -> None:
         database = Database("default", parse_database(url))

@@ -22,7 +22,7 @@ WRITE = "UPDATE kept SET n = n + $1"
 
 @pytest.fixture
 async def url(scratch: Any) -> str:
-    return f"{await scratch('postgresql')}?pool.max_size=1"
+    return f"{await scratch('postgresql')}?pool_max_size=1"
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
 from covet.db.backends.postgresql.options import check_options, is_on
-from covet.db.backends.traces import outlives_transaction
+from covet.db.backends.traces import drops_statements, outlives_transaction
 from covet.exceptions import MissingDependency
 from covet.loading import late_module
 
@@ -70,13 +70,15 @@ class PostgreSQLConnection(Connection):
         "raw",
     )
 
-    def __init__(self, raw: asyncpg.Connection, gate: Gate, *, keeps_session: bool = True) -> None:
+    def __init__(
+        self, raw: asyncpg.Connection, gate: Gate, *, keeps_session: bool = True, keeps_names: bool = False
+    ) -> None:
         super().__init__()
         self.raw = raw
         self._gate = gate
         self._hurrying: asyncio.TimerHandle | None = None
         self._keeps_session = keeps_session
-        self._opening = Opening(raw._transport)
+        self._opening = Opening(raw._transport, raw._protocol if keeps_names else None)
         # asyncpg's ``fetch`` is a dozen calls round this one, a fifth of what a small query costs. So a statement that asyncpg has
         # prepared and keeps goes there at once; whatever is new, or was closed meanwhile, takes asyncpg's own way.
         self._run = raw._protocol.bind_execute
@@ -91,6 +93,7 @@ class PostgreSQLConnection(Connection):
         if statement is None or statement.closed:
             rows: Rows = await self.raw.fetch(sql, *args)
             self._keep(sql)
+            self._look_for_drops(sql)
             return rows
         try:
             return await self._run(statement, args, "", 0, False, None)  # type: ignore[no-any-return]  # records
@@ -123,6 +126,13 @@ class PostgreSQLConnection(Connection):
                 self._statements.clear()
             self._statements[sql] = statement
 
+    def _look_for_drops(self, sql: str) -> None:
+        """After a text that may have dropped the session's prepared statements: keep none of them, asyncpg's neither."""
+        if drops_statements(sql):
+            self._opening.lose_names()
+            self._statements.clear()
+            self.raw._drop_local_statement_cache()
+
     async def _forget_changed(self, error: Exception) -> None:
         """After a change of the tables or types that statements were prepared for: forget them, as asyncpg does.
 
@@ -149,13 +159,16 @@ class PostgreSQLConnection(Connection):
     async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
         """Run a statement and return all that is known of it; of several in one text only that they ran."""
         if not args and _several().search(sql) is not None:
-            return Outcome(count=_count(await self.raw.execute(sql)))
+            status = await self.raw.execute(sql)
+            self._look_for_drops(sql)
+            return Outcome(count=_count(status))
         # Without a name: it lives until the next one, and asks nothing of a pooler in between.
         statement = await self.raw.prepare(sql, name="")
         columns = tuple(
             (column.name, column.type.oid, None, None, None, None, None) for column in statement.get_attributes()
         )
         rows = [tuple(record) for record in await statement.fetch(*args)]
+        self._look_for_drops(sql)
         return Outcome(columns, rows, _count(statement.get_statusmsg()))
 
     async def execute(self, sql: str, args: Sequence[Any]) -> int:
@@ -165,6 +178,8 @@ class PostgreSQLConnection(Connection):
             status: str = await self.raw.execute(sql, *args)
             if args:
                 self._keep(sql)
+            else:
+                self._look_for_drops(sql)
             return max(0, _count(status))
         try:
             tag: bytes = (await self._run(statement, args, "", 0, True, None))[1]
@@ -258,9 +273,18 @@ class PostgreSQLConnection(Connection):
             await cancelling.uncancelled(self.commit(), self.terminate)
             return
         gate = self._gate
+        statement = opening.commit
+        if statement is None and opening.may_keep_names and self.raw.is_in_transaction():
+            statement = opening.keep_names()
         gate.hold(self._hurry)
         try:
-            if await self._query("COMMIT", None) == "ROLLBACK":
+            if statement is None:
+                is_undone = await self._query("COMMIT", None) == "ROLLBACK"
+            else:
+                is_undone = (await self._run(statement, (), "", 0, True, None))[1] == b"ROLLBACK"
+                if opening.commit is None:
+                    opening.has_kept(statement)
+            if is_undone:
                 raise _rolled_back()
         except asyncio.CancelledError:
             held = gate.let_go()
@@ -268,7 +292,8 @@ class PostgreSQLConnection(Connection):
                 self.terminate()
                 raise e.ConnectionLost("COMMIT was cut off, so nobody knows whether it took effect.") from None
             # What the server says goes before the cancellation.
-            if held.result() == "ROLLBACK":
+            answer = held.result()
+            if answer == "ROLLBACK" or answer[1] == b"ROLLBACK":
                 raise _rolled_back() from None
             raise
         finally:
@@ -450,7 +475,9 @@ class PostgreSQLDriver(Driver):
         gate.stand_before(raw._protocol, raw._transport)
         use_native_moments(raw)
         use_native_arrays(raw)
-        return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions)
+        # Who turns asyncpg's own cache off has a pooler between, of whatever kind.
+        keeps_names = bool(self._arguments.get("statement_cache_size", True))
+        return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions, keeps_names=keeps_names)
 
     def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
         """Return our error for an SQLSTATE, or for asyncpg's own complaints."""

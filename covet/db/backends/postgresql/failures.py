@@ -11,6 +11,7 @@ from asyncpg import exceptions as pg
 
 from covet.db import errors as e
 from covet.db.backends.driver import why_unreachable
+from covet.db.backends.postgresql.opening import BEGIN_NAME, COMMIT_NAME
 
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
@@ -129,6 +130,15 @@ def _server_error(error: pg.PostgresError, sql: str, alias: str) -> e.DatabaseEr
     state = str(getattr(error, "sqlstate", None) or "")
     kind = _STATES.get(state) or _STATES.get(state[:2]) or e.DatabaseError
     message = str(error.args[0]) if error.args else type(error).__name__
+    if state == "26000" and (BEGIN_NAME in message or COMMIT_NAME in message):
+        return e.ConnectionLost(
+            "The session has lost the statements that were prepared in it, by a DISCARD or DEALLOCATE inside a function or in a pooler. "
+            "Nothing of the transaction has taken effect, and its connection is closed. Behind a pooler in transaction mode write "
+            "pgbouncer=true in the database's URL.",
+            alias=alias,
+            sql=sql,
+            code=state,
+        )
     hint = getattr(error, "hint", None)
     if message.endswith(_NULLABLE_SIDE):
         hint = (
