@@ -119,7 +119,19 @@ class Versions:
             raise ImproperlyConfigured(f"Versions: there is no strategy {name!r}. {hint}")
         if "default" in options:
             self._known(str(options["default"]), "default")
-        return kind(tuple(self.routers), **options)
+        reading = kind(tuple(self.routers), **options)
+        if isinstance(reading, PathReading) and reading.prefix:
+            self._refuse_doubled(reading.prefix)
+        return reading
+
+    def _refuse_doubled(self, prefix: str) -> None:
+        for name in self.routers:
+            rest = name.removeprefix(prefix)
+            if rest != name and rest[:1].isdigit():
+                raise ImproperlyConfigured(
+                    f"Versions: {name!r} would be at {prefix}{name}/, since the prefix {prefix!r} stands before each version. "
+                    f"Write {rest!r}, or prefix=''."
+                )
 
     def _known(self, name: str, where: str) -> None:
         if name not in self.routers:

@@ -302,3 +302,13 @@ async def test_one_version_of_the_path_strategy_may_be_mounted_alone(site: Any) 
         versions["3"]
     with pytest.raises(ImproperlyConfigured, match="share their addresses"):
         _ = Versions(routers(), strategy="header")["1"].urlpatterns
+
+
+def test_a_version_that_holds_the_prefix_already_is_told_what_to_write() -> None:
+    """Else it would be at ``/vv1/``."""
+    with pytest.raises(ImproperlyConfigured, match=r"'v1' would be at vv1/.*Write '1', or prefix=''\."):
+        Versions({"v1": Router()}).reading()
+
+    assert Versions({"v1": Router()}, prefix="").reading().prefix == ""
+    assert Versions({"v1": Router()}, strategy="header").reading().names == ("v1",)
+    assert Versions({"vast": Router()}).reading().names == ("vast",)
