@@ -61,19 +61,27 @@ def build_cookie(
     secure: bool = False,
     httponly: bool = False,
     samesite: SameSite | None = "Lax",
+    partitioned: bool = False,
 ) -> str:
     """Return the value of a ``Set-Cookie`` header.
 
     Raises:
-        ValueError: A name, path or domain that would break the header, or what browsers drop: ``SameSite=None`` and the prefixes
-            ``__Secure-`` and ``__Host-`` without what they promise.
+        ValueError: A name, value, path or domain that would break the header, or what browsers drop: ``SameSite=None``,
+            ``Partitioned`` and the prefixes ``__Secure-`` and ``__Host-`` without what they promise.
     """
     if not name or not _NAME.issuperset(name):
         raise ValueError(f"{name!r} cannot be the name of a cookie.")
-    if name.startswith(("__Secure-", "__Host-")) and not secure:
+    # In letters of any case, as browsers look at them (RFC 6265bis, 5.7).
+    prefix = name[:9].lower()
+    if prefix.startswith(("__secure-", "__host-")) and not secure:
         raise ValueError(f"Browsers drop a cookie called {name!r} that is not secure; pass secure=True.")
-    if name.startswith("__Host-") and (domain or path != "/"):
+    if prefix.startswith("__host-") and (domain or path != "/"):
         raise ValueError(f"Browsers drop a cookie called {name!r} that has a domain, or another path than '/'.")
+    if any(ord(char) > 255 for char in value):
+        raise ValueError(
+            f"The value of the cookie {name!r} has characters beyond Latin-1, which no header carries. Write "
+            "urllib.parse.quote(value), and unquote() what request.cookies has."
+        )
     parts = [f"{name}={value if _VALUE.issuperset(value) else _codec().value_encode(value)[1]}"]
     if max_age is not None:
         seconds = int(max_age.total_seconds()) if isinstance(max_age, timedelta) else int(max_age)
@@ -99,4 +107,8 @@ def build_cookie(
         if samesite.lower() == "none" and not secure:
             raise ValueError("Browsers drop a cookie with SameSite=None that is not secure; pass secure=True.")
         parts.append(f"SameSite={samesite.capitalize()}")
+    if partitioned:
+        if not secure:
+            raise ValueError("Browsers drop a partitioned cookie that is not secure; pass secure=True.")
+        parts.append("Partitioned")
     return "; ".join(parts)

@@ -130,8 +130,12 @@ class Response:
         secure: bool = False,
         httponly: bool = False,
         samesite: SameSite | None = "Lax",
+        partitioned: bool = False,
     ) -> None:
-        """Set a cookie; ``max_age`` in seconds or a timedelta, ``expires`` a datetime."""
+        """Set a cookie; ``max_age`` in seconds or a timedelta, ``expires`` a datetime.
+
+        ``partitioned`` gives each site that this one is embedded in a cookie of its own; it must be ``secure``.
+        """
         cookie = build_cookie(
             name,
             value,
@@ -142,6 +146,7 @@ class Response:
             secure=secure,
             httponly=httponly,
             samesite=samesite,
+            partitioned=partitioned,
         )
         self.raw_headers.append((b"set-cookie", raw_value(cookie)))
 
@@ -159,12 +164,27 @@ class Response:
         self.set_cookie(name, TimestampSigner(signed_cookie_salt(name, salt)).sign(value), **options)
 
     def delete_cookie(
-        self, name: str, *, path: str | None = "/", domain: str | None = None, samesite: SameSite | None = "Lax"
+        self,
+        name: str,
+        *,
+        path: str | None = "/",
+        domain: str | None = None,
+        samesite: SameSite | None = "Lax",
+        partitioned: bool = False,
     ) -> None:
-        """Tell the browser to forget a cookie; path and domain must be those it was set with."""
+        """Tell the browser to forget a cookie; path, domain and ``partitioned`` must be those it was set with."""
         # Browsers refuse to touch a __Secure- or SameSite=None cookie by one that is not secure.
-        secure = name.startswith(("__Secure-", "__Host-")) or (samesite or "").lower() == "none"
-        self.set_cookie(name, "", max_age=0, path=path, domain=domain, samesite=samesite, secure=secure)
+        secure = partitioned or name.lower().startswith(("__secure-", "__host-")) or (samesite or "").lower() == "none"
+        self.set_cookie(
+            name,
+            "",
+            max_age=0,
+            path=path,
+            domain=domain,
+            samesite=samesite,
+            secure=secure,
+            partitioned=partitioned,
+        )
 
     def final_headers(self) -> RawHeaders:
         """Return the headers as they go out, ``Content-Length`` included; a status that has no body empties it."""

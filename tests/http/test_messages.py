@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -95,11 +96,16 @@ def test_parts_that_are_no_cookies_are_passed_over() -> None:
         ({"name": "a", "domain": "x\r\ny"}, "Domain"),
         ({"name": "a", "samesite": "None"}, "secure=True"),
         ({"name": "a", "samesite": "Loose"}, "samesite"),
+        ({"name": "a", "value": "5 €"}, r"cookie 'a'.*urllib.parse.quote"),
+        ({"name": "a", "partitioned": True}, "partitioned.*secure=True"),
+        # Browsers look at prefixes without regard to case.
+        ({"name": "__secure-a"}, "secure=True"),
+        ({"name": "__HOST-a", "secure": True, "path": "/x"}, "another path"),
     ],
 )
-def test_a_cookie_that_would_break_its_header_is_refused(arguments: dict[str, str], message: str) -> None:
+def test_a_cookie_that_would_break_its_header_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        build_cookie(**arguments)  # type: ignore[arg-type]
+        build_cookie(**arguments)
 
 
 def test_a_cookie_carries_all_its_attributes() -> None:
@@ -113,11 +119,24 @@ def test_a_cookie_carries_all_its_attributes() -> None:
         secure=True,
         httponly=True,
         samesite="Strict",
+        partitioned=True,
     )
 
     assert cookie == (
         "id=1; Max-Age=60; Expires=Wed, 02 Jan 2030 00:00:00 GMT; Path=/a; Domain=x.org; Secure; HttpOnly; SameSite=Strict"
+        "; Partitioned"
     )
+
+
+@pytest.mark.parametrize("name", ["id", "__secure-id"])
+def test_deleting_a_partitioned_cookie_is_secure_too(name: str) -> None:
+    response = Response()
+    response.delete_cookie(name, partitioned=name == "id")
+
+    text = response.headers["set-cookie"]
+
+    assert "Max-Age=0;" in text and "; Secure;" in text
+    assert ("Partitioned" in text) is (name == "id")
 
 
 def test_deleting_a_cookie_ends_it() -> None:
