@@ -88,6 +88,8 @@ class ReadOnlyModelViewSet(ViewSet):
         super().__init_subclass__(**kwargs)
         if model is None and isinstance(vars(cls).get("queryset"), QuerySet):
             model = vars(cls)["queryset"].model
+        if model is None and cls.model is None and "get_queryset" in vars(cls):
+            model = getattr(vars(cls).get("schema"), "__covet_model__", None)
         if model is not None:
             cls.model = model
         if cls.model is None:

@@ -360,3 +360,36 @@ def test_a_name_that_is_only_there_to_be_explained_may_be_taken() -> None:
             return "mine too"
 
     assert (Actions().action, Actions().kwargs) == ("mine", "mine too")
+
+
+async def test_a_viewset_that_says_its_rows_by_a_function_is_about_its_schemas_model(library: Any) -> None:
+    class TagOut(ModelSchema, model=Tag, fields=["id", "name"]): ...
+
+    class Tags(ModelViewSet):
+        schema = TagOut
+        permissions = [permissions.AllowAny]
+
+        def get_queryset(self, request: Request) -> QuerySet[Tag]:
+            return Tag.objects.exclude(name="hidden")
+
+    api = Router()
+    api.register("tags", Tags)
+    client = await library(api)
+    await Tag.objects.create(name="hidden")
+
+    made = await client.post("/api/tags/", json={"name": "shown"})
+
+    assert made.status_code == 201, made.text
+    assert (await client.get("/api/tags/")).json()["items"] == [made.json()]
+
+
+def test_a_viewset_that_says_no_rows_is_refused_though_its_schema_is_of_a_model() -> None:
+    """Else all rows would be served, which nobody asked for."""
+
+    class TagOut(ModelSchema, model=Tag, fields=["id", "name"]): ...
+
+    class Tags(ModelViewSet):
+        schema = TagOut
+
+    with pytest.raises(ImproperlyConfigured, match="Tags does not say which rows it is about"):
+        Router().register("tags", Tags)
