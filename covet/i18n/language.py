@@ -57,13 +57,29 @@ def normalise(language: str) -> str:
     return language.replace("_", "-").lower()
 
 
+# Codes that browsers send for languages whose usual code does not begin with them (BCP 47, 2.2.3 and 2.2.9).
+_MEANT = {
+    "no": "nb",
+    "zh-cn": "zh-hans",
+    "zh-hk": "zh-hant",
+    "zh-mo": "zh-hant",
+    "zh-my": "zh-hans",
+    "zh-sg": "zh-hans",
+    "zh-tw": "zh-hant",
+}
+
+
 def get_supported_language(wished: str) -> str | None:
-    """Return the code of LANGUAGES that serves a wished language: itself, or without its region; else ``None``."""
+    """Return the code of LANGUAGES that serves a wished language: itself, or without its region; else ``None``.
+
+    Of Chinese the region says the script: ``zh-TW`` is written as ``zh-hant``.
+    """
     supported = {code.lower(): code for code, _ in settings.LANGUAGES}
     code = normalise(wished)
     while code:
-        if code in supported:
-            return supported[code]
+        for low in (code, _MEANT.get(code)):
+            if low in supported:
+                return supported[low]
         code = code.rpartition("-")[0]
     # "zh" alone, or "pt" where only pt-br is offered.
     main = normalise(wished).partition("-")[0]
@@ -72,7 +88,7 @@ def get_supported_language(wished: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def parse_accept_language(header: str) -> tuple[str, ...]:
-    """Return the languages of an ``Accept-Language`` header, best first."""
+    """Return the languages of an ``Accept-Language`` header, best first; ``*`` stands for any other."""
     wishes: list[tuple[float, str]] = []
     for part in header[:1000].split(",")[:32]:
         name, _, option = part.partition(";")
@@ -85,6 +101,6 @@ def parse_accept_language(header: str) -> tuple[str, ...]:
                 quality = float(option.strip()[2:])
             except ValueError:
                 continue
-        if quality > 0 and name != "*":
+        if quality > 0:
             wishes.append((-quality, name))
     return tuple(name for _, name in sorted(wishes, key=lambda wish: wish[0]))

@@ -66,6 +66,9 @@ class LocaleMiddleware:
             if found is not None:
                 return found
         for name in parse_accept_language(request.headers.combined("accept-language") or ""):
+            if name == "*":
+                # Any will do, so those behind it are not asked for.
+                break
             found = get_supported_language(name)
             if found is not None:
                 return found

@@ -156,6 +156,25 @@ def test_wishes_are_met_by_the_nearest_language(wished: str, found: str | None) 
     assert get_supported_language(wished) == found
 
 
+@pytest.mark.parametrize(
+    ("wished", "found"),
+    [
+        ("zh-TW", "zh-hant"),
+        ("zh_HK", "zh-hant"),
+        ("zh-MO", "zh-hant"),
+        ("zh-CN", "zh-hans"),
+        ("zh-SG", "zh-hans"),
+        ("zh-Hant-CN", "zh-hant"),
+        ("zh", "zh-hans"),
+        ("no", "nb"),
+        ("no-NO", "nb"),
+    ],
+)
+def test_a_region_may_say_the_script(wished: str, found: str) -> None:
+    with override(LANGUAGES=[("zh-hans", "Simplified"), ("zh-hant", "Traditional"), ("nb", "Bokmål")]):
+        assert get_supported_language(wished) == found
+
+
 def test_languages_are_told_by_their_names() -> None:
     german = get_language_info("de")
     assert (german["code"], german["name"], german["name_local"], german["bidi"]) == ("de", "German", "Deutsch", False)
@@ -171,4 +190,4 @@ def test_languages_are_told_by_their_names() -> None:
 
 
 def test_accept_language_is_read_best_first() -> None:
-    assert parse_accept_language("en;q=0.3, de-AT, fr;q=0.9, *;q=0.1, x;q=0, junk!;q=1") == ("de-AT", "fr", "en")
+    assert parse_accept_language("en;q=0.3, de-AT, fr;q=0.9, *;q=0.1, x;q=0, junk!;q=1") == ("de-AT", "fr", "en", "*")

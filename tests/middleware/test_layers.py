@@ -627,6 +627,9 @@ async def test_the_language_is_chosen_from_cookie_then_browser(site: Site) -> No
     assert await told({"accept-language": "pt"}) == "pt-br"
     assert await told({"accept-language": "de", "cookie": "covet_language=pt-br"}) == "pt-br"
     assert await told({"accept-language": "x" * 500 + ";;;q=,"}) == "en"
+    # Any other is liked better than the one that the site has besides its own.
+    assert await told({"accept-language": "fr, *;q=0.5, de;q=0.1"}) == "en"
+    assert await told({"accept-language": "fr, *;q=0.1, de;q=0.5"}) == "de"
     assert (await client.get("/tell")).headers["vary"] == "Accept-Language, Cookie"
 
 
