@@ -6,10 +6,12 @@ goes to a temporary file on disk, written in a thread.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from covet.http.body import too_large
 from covet.http.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
@@ -19,6 +21,10 @@ from covet.http.query import MultiDict, parse_pairs
 from covet.http.uploads import SkipFile, StopUpload, UploadHandler
 
 __all__ = ["FormData", "parse_content_type", "parse_form"]
+
+_CHARSETS = frozenset(
+    {"ascii", "utf-16", "utf-16-le", "utf-16-be", "shift_jis", "euc_jp", "euc_kr", "gbk", "gb18030", "big5", "koi8-r"}
+)
 
 
 class FormData(MultiDict["str | UploadedFile"]):
@@ -74,12 +80,20 @@ def _extended(value: str) -> str:
     """Return a file name that says its charset, and maybe its language: ``UTF-8'de'%C3%BCber.txt`` (RFC 8187)."""
     charset, first, rest = value.partition("'")
     _, second, encoded = rest.partition("'")
-    if not first or not second:
-        return unquote(value)
-    try:
-        return unquote(encoded, encoding=charset or "utf-8", errors="replace")
-    except (LookupError, ValueError):
-        return unquote(encoded)
+    return _decoded(unquote_to_bytes(encoded), charset) if first and second else unquote(value)
+
+
+def _decoded(data: bytes | bytearray, charset: str) -> str:
+    """Return a text of one of the charsets that forms are written in; of any other it is read as UTF-8.
+
+    Python has codecs besides these that are none of a text, or work for long on what a client sends.
+    """
+    if charset and charset.lower() != "utf-8":
+        with contextlib.suppress(LookupError, ValueError):
+            name = codecs.lookup(charset).name
+            if name in _CHARSETS or name.startswith(("iso8859-", "cp125")):
+                return data.decode(name, "replace")
+    return data.decode("utf-8", "replace")
 
 
 async def parse_form(
@@ -304,11 +318,16 @@ class _MultipartReader:
 
     def on_part_end(self) -> None:
         if self.file is None:
-            self.pairs.append((self.name, self.field.decode("utf-8", "replace")))
+            self.pairs.append((self.name, self.text()))
         elif not self.is_chosen:
             self.file.file.close()
         elif self.handlers:
             self.pending.append((self.file, None))
+
+    def text(self) -> str:
+        """Return a field as the charset of its part says (RFC 7578, 4.5)."""
+        kind = self.headers.get("content-type")
+        return _decoded(self.field, parse_content_type(kind)[1].get("charset", "") if kind else "")
 
     def on_end(self) -> None:
         self.is_complete = True

@@ -82,6 +82,31 @@ async def test_a_file_name_may_say_its_charset_and_language(site: Site, disposit
     assert response.json() == {"f": [name, "application/octet-stream", 5, 5, "hello"]}
 
 
+@pytest.mark.parametrize(
+    ("charset", "content", "text"),
+    [
+        (b"iso-8859-1", b"\xfcber", "über"),
+        (b'"Windows-1252"', b"5 \x80", "5 €"),
+        (b"utf-8", "über".encode(), "über"),
+        (b"UTF-16LE", "über".encode("utf-16-le"), "über"),
+        (b"us-ascii", b"a\xff", "a\ufffd"),
+        # None that there is, and none for texts.
+        (b"klingon", "über".encode(), "über"),
+        (b"rot13", b"abc", "abc"),
+        (b"idna", b"abc", "abc"),
+        (b'"a\x00b"', b"abc", "abc"),
+        (b'"\xc3\xa9"', b"abc", "abc"),
+    ],
+)
+async def test_a_field_may_say_its_charset(site: Site, charset: bytes, content: bytes, text: str) -> None:
+    client = await site(ROUTES)
+    body = one_part(b'name="f"\r\nContent-Type: text/plain; charset=' + charset, content)
+
+    response = await client.post("/form", content=body, headers={"content-type": "multipart/form-data; boundary=B"})
+
+    assert response.json() == {"f": text}
+
+
 class Listener(UploadHandler):
     heard: ClassVar[list[str]] = []
 
