@@ -791,6 +791,22 @@ async def test_closing_waits_for_them(db: Database) -> None:
     assert {row.pk: row.code for row in found} == {row.pk: row.code async for row in Parcel.objects.all()}
 
 
+async def test_closing_that_waits_no_longer_is_an_error_for_each(db: Database) -> None:
+    await _slow(db, 600)
+    other = Database("default", db.config)
+    with connections.using({"default": other}):
+        together = await acquainted(other)
+        with crowd(together):
+            tasks = [asyncio.create_task(Parcel.objects.create(code=code)) for code in ("slow", "c1", "c2")]
+            (pid,) = await _running(db)
+            await other.close(0.05)
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+    # The server does not look for a client that is gone while it sleeps.
+    await db.fetch("SELECT pg_terminate_backend($1)", (pid,))
+    assert [type(one) for one in found] == [ConnectionLost] * 3
+    assert len({id(one) for one in found}) == 3
+
+
 # ── what is told of them
 
 

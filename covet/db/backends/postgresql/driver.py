@@ -383,6 +383,7 @@ class PostgreSQLDriver(Driver):
 
     vendor: ClassVar[str] = "postgresql"
     minimum: ClassVar[tuple[int, ...]] = (15,)
+    groups_inserts: bool = True
 
     def __init__(self, config: Any, alias: str) -> None:
         super().__init__(config, alias)
@@ -411,7 +412,7 @@ class PostgreSQLDriver(Driver):
         config = self.config
         options = dict(config.options)
         self.pools_transactions = is_on(options.pop("pgbouncer", False))
-        self.groups_inserts = is_on(options.pop("group_inserts", True))
+        self.groups_inserts = is_on(options.pop("group_inserts", self.groups_inserts))
         own = {
             server: str(options.pop(name))
             for name, server in (("role", "role"), ("isolation_level", "default_transaction_isolation"))

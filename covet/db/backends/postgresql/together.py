@@ -17,7 +17,8 @@ import datetime as dt
 import decimal
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from covet.db.backends.postgresql.failures import has_refused
@@ -93,6 +94,7 @@ _LIMIT = (
     f"THEN current_setting('lock_timeout') ELSE '{_LOCK_MS}' END, true)) IS NOT NULL"
 )
 
+_CUT_OFF = "The statement that several rows were inserted by was cut off, so nobody knows whether they are in."
 _SWALLOWED = (
     "Several rows were inserted by one statement, and a trigger that was made in the last minute left some of them out, so nobody knows which keys "
     "are whose. From now on it is known."
@@ -211,26 +213,23 @@ class Together:
         try:
             rows = await self._run(pool, sql, columns)
         except asyncio.CancelledError:
-            for answer, _ in members:
-                answer.cancel()
+            # By the last member that left, or by the pool that closes and waits no longer.
+            _fail(members, partial(ConnectionLost, _CUT_OFF, alias=self._driver.alias, sql=sql))
             raise
         except BaseException as error:
             if has_refused(error) or self._driver.was_not_sent(error):
                 self._rest_after(pool, len(members), error)
                 _send_away(members)
                 return
-            for answer, _ in members:
-                if not answer.done():
-                    answer.set_exception(self._own(error, sql))
+            # Raised in two tasks, one error would tell of both.
+            _fail(members, partial(self._own, error, sql))
             if not isinstance(error, Exception):
                 raise
             return
         if self._returning and 0 < len(rows) < len(members):
             # A trigger that is younger than what is known of the table. The rows are in; which of them is nobody's knowledge.
             self._known_until = float("-inf")
-            for answer, _ in members:
-                if not answer.done():
-                    answer.set_exception(InternalError(_SWALLOWED, alias=self._driver.alias, sql=sql))
+            _fail(members, partial(InternalError, _SWALLOWED, alias=self._driver.alias, sql=sql))
             return
         self._strikes = 0
         for place, (answer, _) in enumerate(members):
@@ -260,7 +259,7 @@ class Together:
             self._ask(pool)
 
     def _own(self, error: BaseException, sql: str) -> BaseException:
-        """Return an error of a member's own: raised in two tasks, one would tell of both."""
+        """Return the error for one member."""
         found = copy.copy(error) if isinstance(error, DatabaseError) else self._driver.translate(error, sql)
         if found is None:
             return error
@@ -336,3 +335,10 @@ def _send_away(members: Sequence[_Member]) -> None:
     for answer, _ in members:
         if not answer.done():
             answer.set_result(None)
+
+
+def _fail(members: Sequence[_Member], make: Callable[[], BaseException]) -> None:
+    """Give each member that still waits an error of its own."""
+    for answer, _ in members:
+        if not answer.done():
+            answer.set_exception(make())
