@@ -15,6 +15,7 @@ import pytest
 from covet.conf import override
 from covet.db import connections
 from covet.db.database import Database
+from covet.db.models import F
 from tests._apps.blog.models import MODELS, Article, Author
 from tests._calls import profiled
 from tests.conftest import Scratch
@@ -94,6 +95,25 @@ async def test_get_by_key_calls_few_functions(rows: Database, answers: _Answers)
     assert await _calls(lambda: Article.objects.get(pk=1)) <= 11
     answers.rows = await _driver_rows(rows, 1, Author)
     assert await _calls(lambda: Author.objects.get(pk=1)) <= 8
+
+
+@pytest.mark.parametrize("manager", [Article.objects, Article.objects.all()], ids=["manager", "queryset"])
+@pytest.mark.parametrize("value", [2024, F("views")], ids=["value", "expression"])
+async def test_a_get_that_no_plan_fits_is_looked_at_and_filtered_once(
+    rows: Database, answers: _Answers, manager: Any, value: Any
+) -> None:
+    """What hangs on the time zone has a statement for each, and an expression is no plain value."""
+    answers.rows = await _driver_rows(rows, 1)
+    entered: list[str] = []
+
+    def look(frame: Any, event: str, arg: Any) -> None:
+        if event == "call":
+            entered.append(frame.f_code.co_name)
+
+    await manager.get(published_at__year=value)
+    with profiled(look):
+        await manager.get(published_at__year=value)
+    assert (entered.count("simple_get"), entered.count("filtered")) == (1, 1)
 
 
 async def test_a_row_costs_no_call_of_its_own(rows: Database, answers: _Answers) -> None:

@@ -70,15 +70,13 @@ class PostgreSQLConnection(Connection):
         "raw",
     )
 
-    def __init__(
-        self, raw: asyncpg.Connection, gate: Gate, *, keeps_session: bool = True, keeps_names: bool = False
-    ) -> None:
+    def __init__(self, raw: asyncpg.Connection, gate: Gate, *, keeps_session: bool = True, names: bool = False) -> None:
         super().__init__()
         self.raw = raw
         self._gate = gate
         self._hurrying: asyncio.TimerHandle | None = None
         self._keeps_session = keeps_session
-        self._opening = Opening(raw._transport, raw._protocol if keeps_names else None)
+        self._opening = Opening(raw._transport, raw._protocol if names else None)
         # asyncpg's ``fetch`` is a dozen calls round this one, a fifth of what a small query costs. So a statement that asyncpg has
         # prepared and keeps goes there at once; whatever is new, or was closed meanwhile, takes asyncpg's own way.
         self._run = raw._protocol.bind_execute
@@ -477,8 +475,8 @@ class PostgreSQLDriver(Driver):
         use_native_moments(raw)
         use_native_arrays(raw)
         # Who turns asyncpg's own cache off has a pooler between, of whatever kind.
-        keeps_names = bool(self._arguments.get("statement_cache_size", True))
-        return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions, keeps_names=keeps_names)
+        names = bool(self._arguments.get("statement_cache_size", True))
+        return PostgreSQLConnection(raw, gate, keeps_session=not self.pools_transactions, names=names)
 
     def translate(self, error: BaseException, sql: str) -> e.DatabaseError | None:
         """Return our error for an SQLSTATE, or for asyncpg's own complaints."""

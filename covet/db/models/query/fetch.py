@@ -189,6 +189,7 @@ class Fetch(Chain[M, R]):
             MultipleObjectsReturned: More than one does.
         """
         query = self.query
+        plan: Any = None
         if (
             kwargs
             and not args
@@ -199,13 +200,15 @@ class Fetch(Chain[M, R]):
         ):
             database = run.read_database(self)
             plan = run.simple_get(query, kwargs, database)
-            if plan is not None:
+            if isinstance(plan, run.RowsPlan):
                 sql, arguments = plan.bind((*query.values, *kwargs.values()))
                 rows = await database.fetch(sql, arguments)
                 if len(rows) == 1:
                     return plan.one(rows[0], database.alias)  # type: ignore[no-any-return]  # an instance
                 raise self._not_one(len(rows))
-        if args or kwargs:
+        if plan is not None:
+            query = plan
+        elif args or kwargs:
             if query.extras.combined is not None or query.is_sliced:
                 self.filter(*args, **kwargs)  # type: ignore[attr-defined]  # raises what a filter would raise here
             query = query.filtered(args, kwargs, negate=False, where="get")

@@ -371,7 +371,11 @@ class QuickGet:
                 ):
                     sql, arguments, one = plan.sql, [value], plan.one
             if one is None:
-                sql, arguments, one = self._prepared(database, kwargs)
+                found = run.simple_get(self._start.query, kwargs, database)
+                if isinstance(found, run.RowsPlan):
+                    sql, arguments, one = self._prepared(database, kwargs, found)
+                else:
+                    return await self._filtered(database, kwargs, found)
         if one is None:
             return await self._start.get(*args, **kwargs)
         rows: Rows | None = None
@@ -391,11 +395,17 @@ class QuickGet:
             return one(rows[0], database.alias)
         raise self._start._not_one(len(rows))
 
-    def _prepared(self, database: Database, kwargs: dict[str, Any]) -> tuple[str, list[Any], Any]:
-        """Return text, arguments and what makes the instance, this last ``None`` where it is no look-up by plain values."""
-        plan = run.simple_get(self._start.query, kwargs, database)
-        if plan is None:
-            return "", [], None
+    async def _filtered(self, database: Database, kwargs: dict[str, Any], query: Query | None) -> Any:
+        """Return the only row of a query, of the one that ``get`` by these names is where it was not built yet."""
+        if query is None:
+            query = self._start.query.filtered((), kwargs, negate=False, where="get")
+        rows = await run.get_rows(query, "model", database)
+        if len(rows) == 1:
+            return rows[0]
+        raise self._start._not_one(len(rows))
+
+    def _prepared(self, database: Database, kwargs: dict[str, Any], plan: run.RowsPlan) -> tuple[str, list[Any], Any]:
+        """Return text, arguments and what makes the instance; keep what the next ``get`` by this name can do with."""
         if len(kwargs) == 1:
             (name,) = kwargs
             # Names of fields: of those with look-ups there is no end, and they may come from outside.

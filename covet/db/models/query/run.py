@@ -278,11 +278,11 @@ async def get_rows(
     return plan.make(rows, database.alias, mode) if rows else []
 
 
-def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> RowsPlan | None:
+def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> RowsPlan | Query | None:
     """Return the plan of a ``get`` by plain values, without building the filtered query; ``None`` for any other.
 
     ``get(pk=…)`` is the most frequent query of all: this saves it a third of its Python. Its values are those of the query
-    and then those of ``kwargs``.
+    and then those of ``kwargs``. Where the filtered query had to be built to see that there is no such plan, it is returned.
     """
     for value in kwargs.values():
         if value.__class__ not in SCALARS:
@@ -296,10 +296,10 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> Rows
     if plan is None:
         filtered = query.filtered((), kwargs, negate=False, where="get")
         if query.model._meta.plans.get(names) is not False:
-            return None  # the names mean something else in another time zone
+            return filtered  # the names mean something else in another time zone
         plan = _compile_rows(filtered, "model", database, _GET_LIMIT)
         if plan.empty or plan.one is None:
-            return None
+            return filtered
         database.statements[key] = plan
     return plan
 
