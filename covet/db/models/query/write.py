@@ -140,10 +140,10 @@ async def insert_row(model: Any, instance: Any, columns: Columns, values: Sequen
     together = plan.together
     if together is None:
         rows, last_id = await database.insert(sql, args)
-    elif together.under_way > _FEW:
+    elif (others := together.under_way) > _FEW:
         rows, last_id = await together.insert(database, sql, args)
     else:
-        together.under_way += 1
+        together.under_way = others + 1
         try:
             rows, last_id = await database.insert(sql, args)
         finally:
