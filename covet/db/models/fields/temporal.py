@@ -186,11 +186,10 @@ class DateField(_Neighbours[T]):
         if isinstance(value, dt.date):
             return value
         text = str(value)
-        try:
-            return dt.date.fromisoformat(text)
-        except ValueError:
-            code = "invalid_date" if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}", text) else "invalid"
-            raise self.error(code, value=value) from None
+        found = _read(dt.date, text, r"\d{4}-\d{1,2}-\d{1,2}")
+        if isinstance(found, str):
+            raise self.error("invalid_date" if found else "invalid", value=value)
+        return found
 
     def get_prep_value(self, value: Any) -> Any:
         """Return a ``date``."""
@@ -272,11 +271,10 @@ class DateTimeField(_Neighbours[T]):
             moment = dt.datetime(value.year, value.month, value.day)
             return timezone.make_aware(moment) if settings.USE_TZ else moment
         text = str(value).strip()
-        try:
-            return dt.datetime.fromisoformat(text)
-        except ValueError:
-            code = "invalid_datetime" if re.match(r"\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}", text) else "invalid"
-            raise self.error(code, value=value) from None
+        found = _read(dt.datetime, text, r"\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{1,2}.*")
+        if isinstance(found, str):
+            raise self.error("invalid_datetime" if found else "invalid", value=value)
+        return found
 
     def get_prep_value(self, value: Any) -> Any:
         """Return a ``datetime``, aware where ``USE_TZ`` is on."""
@@ -372,11 +370,10 @@ class TimeField(_AutoNow[T]):
         if isinstance(value, dt.time):
             return value
         text = str(value).strip()
-        try:
-            return dt.time.fromisoformat(text)
-        except ValueError:
-            code = "invalid_time" if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?", text) else "invalid"
-            raise self.error(code, value=value) from None
+        found = _read(dt.time, text, r"\d{1,2}:\d{1,2}(:\d{1,2}([.,]\d+)?)?")
+        if isinstance(found, str):
+            raise self.error("invalid_time" if found else "invalid", value=value)
+        return found
 
     def get_prep_value(self, value: Any) -> Any:
         """Return a ``time``."""
@@ -393,6 +390,22 @@ def _without_zone(value: Any) -> Any:
     return value.replace(tzinfo=None) if isinstance(value, dt.time) and value.tzinfo is not None else value
 
 
+def _read(kind: Any, text: str, form: str) -> Any:
+    """Return what a text says; a text again where it says nothing: its own if it has the form, an empty one if it has not.
+
+    ISO 8601 has two digits everywhere; one alone is read as well: ``2020-1-2``, ``9:05``.
+    """
+    try:
+        return kind.fromisoformat(text)
+    except ValueError:
+        if re.fullmatch(form, text) is None:
+            return ""
+    try:
+        return kind.fromisoformat(re.sub(r"(?<![\d.,])\d(?!\d)", r"0\g<0>", text))
+    except ValueError:
+        return text
+
+
 @cache
 def _duration() -> re.Pattern[str]:
     return re.compile(
@@ -401,6 +414,7 @@ def _duration() -> re.Pattern[str]:
         r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?"
         r"(?P<seconds>\d+)"
         r"(?:[.,](?P<fraction>\d{1,6})\d*)?"
+        r"|(?P<alone>-?\d+) days?"
     )
 
 
@@ -469,10 +483,10 @@ def parse_duration(text: str) -> dt.timedelta | None:
         within = dt.timedelta(
             hours=int(parts["hours"] or 0),
             minutes=int(parts["minutes"] or 0),
-            seconds=int(parts["seconds"]),
+            seconds=int(parts["seconds"] or 0),
             microseconds=int((parts["fraction"] or "").ljust(6, "0") or 0),
         )
-        return dt.timedelta(days=int(parts["days"] or 0)) + sign * within
+        return dt.timedelta(days=int(parts["days"] or parts["alone"] or 0)) + sign * within
     match = _iso_duration().fullmatch(text)
     if match is None or text[-1] in "PT":
         return None
