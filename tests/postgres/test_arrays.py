@@ -13,7 +13,7 @@ from covet.apps import apps
 from covet.db import models
 from covet.db.errors import NotSupportedError
 from covet.db.models import F, OuterRef, Value
-from covet.db.models.functions import Cast
+from covet.db.models.functions import Cast, JSONObject
 from covet.exceptions import FieldError, ValidationError
 from covet.postgres.expressions import ArraySubquery
 from covet.postgres.fields import ArrayField
@@ -97,6 +97,9 @@ async def test_places_and_slices(posts: None) -> None:
 async def test_steps_stand_in_values_and_ordering(posts: None) -> None:
     rows = Post.objects.order_by("-tags__len", "title").values_list("title", "tags__0", "tags__len")
     assert await rows == [("b", "y", 3), ("a", "x", 2), ("c", None, 0)]
+    assert await rows.values_list(F("tags")[0], F("tags")[1:3]) == [(["y"], ["z", "it's"]), (["x"], ["y"]), ([], [])]
+    with pytest.raises(NotSupportedError, match="ArrayField has no parts"):
+        await rows.values_list(F("tags")[1:])
     ordered = Post.objects.filter(tags__len__gt=0).order_by("-tags__0").values_list("title", flat=True)
     assert await ordered == ["b", "a"]
 
@@ -113,6 +116,9 @@ async def test_a_subquery_as_an_array(posts: None) -> None:
     others = Post.objects.exclude(pk=OuterRef("pk")).order_by("-title").values("title")
     found = Post.objects.annotate(others=ArraySubquery(others)).order_by("title").values_list("title", "others")
     assert await found == [("a", ["c", "b"]), ("b", ["c", "a"]), ("c", ["b", "a"])]
+    documents = others.values(document=JSONObject(title="title", views="views"))
+    (row,) = await Post.objects.filter(title="c").annotate(others=ArraySubquery(documents))
+    assert row.others == [{"title": "b", "views": 0}, {"title": "a", "views": 0}]
     none = Post.objects.none().values("title")
     assert await Post.objects.annotate(others=ArraySubquery(none)).filter(others__len=0).count() == 3
 

@@ -429,6 +429,10 @@ def _set_pk(instance: Any, value: Any) -> None:
     if len(fields) == 1:
         setattr(instance, fields[0].attname, value)
         return
+    if value is not None and not isinstance(value, (tuple, list)):
+        raise ValueError(
+            f"The primary key of {type(instance).__name__} is a tuple of {len(fields)} parts, not {value!r}."
+        )
     values = (None,) * len(fields) if value is None else tuple(value)
     if len(values) != len(fields):
         raise ValueError(f"The primary key of {type(instance).__name__} has {len(fields)} parts, not {len(values)}.")

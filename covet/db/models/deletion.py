@@ -292,7 +292,9 @@ class Collector:
             return _result(counts)
         if not self.data and len(self.fast_deletes) == 1:
             queryset = self.fast_deletes[0]
-            counts[queryset.model._meta.label] = await write.delete_where(queryset.query, database)
+            count = await write.delete_where(queryset.query, database)
+            if count:
+                counts[queryset.model._meta.label] = count
             return _result(counts)
         async with transaction.atomic(using=self.using, savepoint=False):
             await self._delete_all(database, counts)

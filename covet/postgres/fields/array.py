@@ -355,6 +355,9 @@ class ArraySubquery(Subquery):
         field = self.output_field
         if field is None:
             base = getattr(self.queryset, "output_field", None)
+            find = getattr(scope, "output_field_of", None)
+            if base is None and find is not None:
+                base = find(self.queryset.query)
             field = None if base is None else ArrayField(base)
         return Resolved(nodes.Raw("ARRAY%s", (nodes.Subquery(scope.query(self.queryset, ordered=True)),)), field)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.models.expressions.base import Expression, OrderBy, Value, as_expression
 from covet.db.models.expressions.functions import Func, parse
-from covet.db.models.expressions.inference import DECIMAL, REAL, TEXT, WHOLE, family
+from covet.db.models.expressions.inference import DECIMAL, REAL, TEXT, WHOLE, family, field_of
 from covet.db.models.expressions.own_sql import Compiler, own_sql, writes_sql
 from covet.db.models.expressions.q import Q, check_depth
 from covet.db.models.expressions.refs import F
@@ -110,6 +110,7 @@ class Aggregate(Func):
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the call; a default becomes ``COALESCE`` round it."""
+        before, scope.aggregating = scope.aggregating, None if scope.in_window else self
         if self._has_own_sql:
             compiler = Compiler(scope, self.sources)
             compiler.where, compiler.order = self._where(scope), self._order(scope)
@@ -117,9 +118,17 @@ class Aggregate(Func):
         else:
             args, field = self._resolve_sources(scope)
             node = self._call(args, field, self._where(scope), self._order(scope), scope)
+        scope.aggregating = before
         if self.default is not None:
-            node = nodes.Func("COALESCE", (node, self.default.resolve(scope).node))
+            node = nodes.Func("COALESCE", (node, self._default(field).resolve(scope).node))
         return Resolved(node, field)
+
+    def _default(self, field: Field[Any] | None) -> Any:
+        """Return the default; a list or dict, whose type says nothing, as what the aggregate gives."""
+        value = self.default
+        if isinstance(value, Value) and value.output_field is None and field_of(value.value) is None:
+            return Value(value.value, field) if value.value is not None else value
+        return value
 
     @property
     def _has_own_sql(self) -> bool:

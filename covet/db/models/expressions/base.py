@@ -25,11 +25,12 @@ from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
-    from covet.db.models.expressions import inference
+    from covet.db.models.expressions import declared, inference
     from covet.db.models.expressions import own_sql as own
     from covet.db.models.expressions import scope as scopes
     from covet.db.models.fields.base import Field
 else:
+    declared = late_module(__name__, "covet.db.models.expressions.declared")
     own = late_module(__name__, "covet.db.models.expressions.own_sql", "own")
     inference = late_module(__name__, "covet.db.models.expressions.inference")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
@@ -45,7 +46,6 @@ __all__ = [
     "as_expression",
     "hashable",
     "import_path",
-    "is_value",
 ]
 
 T = TypeVar("T", default=Any)
@@ -269,9 +269,11 @@ class Expression(Combinable, Generic[T]):
 
     def _resolve_sources(self, scope: scopes.Scope) -> tuple[list[nodes.Node], Field[Any] | None]:
         """Return the nodes of the parts, and the result's field: the declared one, else the one that they share."""
+        field = self.output_field
+        if field is not None:
+            return [each.node for each in declared.resolve_parts(self.sources, scope)], field
         resolved: list[scopes.Resolved] = [source.resolve(scope) for source in self.sources]
-        field = self.output_field if self.output_field is not None else self._infer([each.field for each in resolved])
-        return [each.node for each in resolved], field
+        return [each.node for each in resolved], self._infer([each.field for each in resolved])
 
     def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
         """Return the field of the result from the fields of the parts; parts that nobody knows do not count."""
@@ -361,9 +363,12 @@ class CombinedExpression(Expression[Any]):
         field = self.output_field
         if field is None:
             field = inference.combined_field(self.operator, left.field, right.field, self)
-        return scopes.Resolved(self._node(left, right, field, scope.vendor), field)
+        return scopes.Resolved(self.node_of(left, right, field, scope.vendor), field)
 
-    def _node(self, left: scopes.Resolved, right: scopes.Resolved, field: Field[Any] | None, vendor: str) -> nodes.Node:
+    def node_of(
+        self, left: scopes.Resolved, right: scopes.Resolved, field: Field[Any] | None, vendor: str
+    ) -> nodes.Node:
+        """Return the two sides, resolved, joined by the operator."""
         operator = self.operator
         kinds = (_kind(left.field), _kind(right.field))
         if operator in "+-" and "interval" in kinds and not kinds[0] == kinds[1] == "interval":
@@ -401,7 +406,7 @@ class ExpressionWrapper(Expression[Any]):
 
     def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return the inner expression under the declared field."""
-        return scopes.Resolved(self.sources[0].resolve(scope).node, self.output_field)
+        return scopes.Resolved(declared.resolve_parts(self.sources, scope)[0].node, self.output_field)
 
 
 class NegatedExpression(Expression[Any]):
@@ -467,13 +472,6 @@ class OrderBy(Expression[Any]):
             nulls_first=True if self.nulls == "last" else None,
             nulls_last=True if self.nulls == "first" else None,
         )
-
-
-def is_value(expression: Any) -> bool:
-    """Whether an expression is a plain value, wrapped or not: it makes no groups, since all rows have the same one."""
-    while isinstance(expression, ExpressionWrapper):
-        expression = expression.sources[0]
-    return isinstance(expression, Value)
 
 
 def import_path(cls: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from covet.db.models.expressions.base import Expression, Value
+from covet.db.models.expressions.declared import resolve_parts
 from covet.db.models.expressions.functions import parse
 from covet.db.models.expressions.q import Q
 from covet.db.models.expressions.scope import Resolved, Scope
@@ -44,10 +45,10 @@ class When(Expression[Any]):
         """What the branch gives."""
         return self.sources[1]
 
-    def resolve(self, scope: Scope) -> Resolved:
-        """Return the branch; only ``Case`` can stand on its own."""
+    def resolve(self, scope: Scope, *, is_declared: bool = False) -> Resolved:
+        """Return the branch; only ``Case``, which may declare what all of them give, can stand on its own."""
         condition = scope.condition(self.sources[0])
-        result = self.sources[1].resolve(scope)
+        result = resolve_parts(self.sources[1:], scope)[0] if is_declared else self.sources[1].resolve(scope)
         return Resolved(nodes.When(condition, result.node), result.field)
 
 
@@ -84,8 +85,13 @@ class Case(Expression[Any]):
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return ``CASE … END``."""
-        resolved = [source.resolve(scope) for source in self.sources]
-        field = self.output_field if self.output_field is not None else self._infer([each.field for each in resolved])
+        field = self.output_field
+        if field is None:
+            resolved = [source.resolve(scope) for source in self.sources]
+            field = self._infer([each.field for each in resolved])
+        else:
+            resolved = [when.resolve(scope, is_declared=True) for when in self.sources[:-1]]
+            resolved += resolve_parts(self.sources[-1:], scope)
         *branches, default = (each.node for each in resolved)
         if not branches:
             return Resolved(default, field)

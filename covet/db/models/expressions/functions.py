@@ -13,9 +13,13 @@ from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql import nodes
 from covet.exceptions import FieldError
+from covet.loading import late_module
 
 if TYPE_CHECKING:
+    from covet.db.models.expressions import inference
     from covet.db.models.fields.base import Field
+else:
+    inference = late_module(__name__, "covet.db.models.expressions.inference")
 
 __all__ = ["Cast", "Coalesce", "Func", "Transform", "parse"]
 
@@ -216,4 +220,12 @@ class Coalesce(Func):
         super().__init__(*expressions, output_field=output_field)
 
     def _infer(self, fields: list[Field[Any] | None]) -> Field[Any] | None:
-        return next((field for field in fields if field is not None), None)
+        known = [field for field in fields if field is not None]
+        kinds = {inference.family(field) for field in known}
+        if len(kinds) > 1 and kinds <= _NUMBERS:
+            # The first that is no NULL may be any of them: a whole number beside an amount would lose the digits.
+            return inference.FLOAT if "float" in kinds else inference.DECIMAL
+        return super()._infer(fields)
+
+
+_NUMBERS = {"integer", "decimal", "float"}

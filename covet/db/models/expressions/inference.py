@@ -138,7 +138,7 @@ def combined_field(
         return left if right is None else right
     kinds = (family(left), family(right))
     if kinds[0] == kinds[1]:
-        return _same(operator, kinds[0], left, right)
+        return _same(operator, kinds[0], left, right, expression)
     found = _MIXED.get((operator if operator in "+-*/" else "", *kinds)) or _MIXED.get(("", *kinds))
     if found is None:
         raise FieldError(
@@ -148,13 +148,18 @@ def combined_field(
     return found(left, right)
 
 
-def _same(operator: str, kind: str, left: Field[Any], right: Field[Any]) -> Field[Any]:
+def _same(operator: str, kind: str, left: Field[Any], right: Field[Any], expression: object) -> Field[Any]:
+    if kind in _UNCOUNTED and not (operator == "-" and kind in _MOMENTS):
+        hint = " Texts are joined by Concat(…)." if kind == "text" else ""
+        raise FieldError(
+            f"{expression!r} reckons with two values of {left.get_internal_type()}, which are no numbers.{hint}"
+        )
     if kind == "integer":
         if operator == "^":
             return WHOLE  # which databases compute as a float or a decimal
         wide = any(field.column_type().kind == "bigint" for field in (left, right))  # type: ignore[union-attr]
         return BIG_INTEGER if wide else INTEGER
-    if operator == "-" and kind in {"date", "time", "datetime"}:
+    if kind in _MOMENTS:
         return DURATION
     if kind == "decimal":
         return DECIMAL
@@ -180,6 +185,10 @@ def _duration(left: Field[Any], right: Field[Any]) -> Field[Any]:
 def _time(left: Field[Any], right: Field[Any]) -> Field[Any]:
     return TIME
 
+
+_MOMENTS = frozenset({"date", "time", "datetime"})
+# What has no arithmetic: SQLite and MariaDB would make some number of it.
+_UNCOUNTED = _MOMENTS | {"text", "uuid", "inet"}
 
 # (operator or "" for any, left, right) → the field of the result.
 _MIXED: dict[tuple[str, str, str], Callable[[Field[Any], Field[Any]], Field[Any]]] = {

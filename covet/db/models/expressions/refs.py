@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from covet.db.errors import NotSupportedError
 from covet.db.models.expressions.base import Expression, as_expression
 from covet.db.sql import nodes
 from covet.db.sql.dialect import RawJSON
@@ -94,10 +95,20 @@ class Sliced(Expression[Any]):
     def resolve(self, scope: scopes.Scope) -> scopes.Resolved:
         """Return ``SUBSTRING``."""
         inner = self.sources[0].resolve(scope)
+        if inner.field is not None and inference.family(inner.field) != "text":
+            return self._part_of(inner.field).resolve(scope)  # type: ignore[no-any-return]  # expressions are untyped here
         args = [inner.node, nodes.Bound(self.start + 1, nodes.ColumnType("integer"))]
         if self.length is not None:
             args.append(nodes.Bound(self.length, nodes.ColumnType("integer")))
         return scopes.Resolved(nodes.Func("SUBSTRING", tuple(args)), inner.field or inference.TEXT)
+
+    def _part_of(self, field: Field[Any]) -> Any:
+        """Return the part of what is no text, if its field knows parts as an array does."""
+        name = f"{self.start}_{self.start + (self.length or 0)}"
+        transform = None if self.length is None or field.column_type() is None else field.get_transform(name)
+        if transform is None:
+            raise NotSupportedError(f"{field.get_internal_type()} has no parts that F(…)[{self.start}…] could take.")
+        return transform(self.sources[0])
 
 
 class RawSQL(Expression[Any]):

@@ -27,6 +27,11 @@ class Scope(Protocol):
     def outer(self) -> Scope:
         """The scope of the surrounding query; ``ValueError`` when there is none."""
 
+    #: The aggregate whose arguments are resolved: they may name no other one.
+    aggregating: Any
+    #: Whether a window's function is resolved, which may be computed of aggregates.
+    in_window: bool
+
     def ref(self, name: str) -> Resolved:
         """Return what ``"author__name"``, an annotation's name or ``"pk"`` stands for; joins as needed."""
 

@@ -130,7 +130,9 @@ class Window(Expression[Any]):
 
     def resolve(self, scope: Scope) -> Resolved:
         """Return the function with its ``OVER`` clause."""
+        before, scope.in_window = scope.in_window, True
         inner = self.expression.resolve(scope)
+        scope.in_window = before
         partition = tuple(part.resolve(scope).node for part in self.partition)
         order = tuple([one for item in self.order_by for one in scope.orderings(item)])
         if not isinstance(inner.node, nodes.Func):

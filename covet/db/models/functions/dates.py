@@ -233,6 +233,7 @@ class Trunc(_InZone):
     def resolve(self, scope: Scope) -> Resolved:
         """Return the truncation."""
         args, source = self._args(scope)
+        self._check(_kind(source))
         field = self.output_field if self.output_field is not None else self._result(source)
         if field is not None and _kind(field) not in {"date", "datetime", "time"}:
             raise ValueError("The output_field of Trunc is a DateField, TimeField or DateTimeField.")
@@ -245,6 +246,13 @@ class Trunc(_InZone):
         if type(field) is DateTimeField and settings.USE_TZ and self._zone() != "UTC":
             field = _MomentIn(self.tzinfo or timezone.get_current_timezone())
         return Resolved(nodes.Func(self.function, args, type=column_type), field)
+
+    def _check(self, kind: str) -> None:
+        """Raise for what cannot be cut down to this unit, of which some databases make something else."""
+        if kind not in {"date", "time", "datetime", ""}:
+            raise ValueError(f"{self.sources[0]!r} is no date, time or moment, which {type(self).__name__} cuts down.")
+        if kind == "time" and self.kind not in _CLOCK | {"time"}:
+            raise ValueError(f"A TimeField cannot be cut down to the {self.kind}.")
 
     def _result(self, source: Field[Any] | None) -> Field[Any] | None:
         kind = _kind(source)

@@ -23,11 +23,11 @@ from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
-    from covet.db.models.expressions import base
+    from covet.db.models.expressions import declared
     from covet.db.models.fields.base import Field
     from covet.db.models.query import combined, derived, optimize, qualify, uncorrelated
 else:
-    base = late_module(__name__, "covet.db.models.expressions.base")
+    declared = late_module(__name__, "covet.db.models.expressions.declared")
     optimize = late_module(__name__, "covet.db.models.query.optimize")
     derived = late_module(__name__, "covet.db.models.query.derived")
     qualify = late_module(__name__, "covet.db.models.query.qualify")
@@ -254,11 +254,13 @@ class Assembler(Builder):
                 annotation = self.plan.annotation(name)
                 if parts := self.plan.parts(name):
                     group += [self.read(part, grouped=True).node for part in parts]
-                elif annotation is None or not (self.is_aggregate(annotation) or base.is_value(annotation.expression)):
+                elif annotation is None or not (
+                    self.is_aggregate(annotation) or declared.is_value(annotation.expression)
+                ):
                     group.append(self.read(name, grouped=True).node)
         aggregates = [self.annotation(one).node for one in extras.annotations if self.is_aggregate(one)]
         aggregates += self.aggregate_nodes
-        values = [self.annotation(one).node for one in extras.annotations if base.is_value(one.expression)]
+        values = [self.annotation(one).node for one in extras.annotations if declared.is_value(one.expression)]
         candidates = [column.node for column in columns] + [item.operand for item in order]
         for node in candidates:
             is_known = node in aggregates or node in group or node in values or isinstance(node, (n.Param, n.Bound))

@@ -42,7 +42,7 @@ class Builder(Conditions):
             if not isinstance(item, str):
                 items += self._constant_order(item, flip=self.plan.extras.reversed)
                 continue
-            items += self.order_items([item], (), flip=self.plan.extras.reversed)
+            items += self.order_items([item], (), flip=self.plan.extras.reversed, within=(self.meta,))
         return items
 
     def _constant_order(self, item: Any, *, flip: bool) -> list[n.Ordering]:
@@ -52,12 +52,21 @@ class Builder(Conditions):
         self._constants = False
         return found
 
-    def order_items(self, items: Iterable[Any], prefix: tuple[str, ...], *, flip: bool) -> list[n.Ordering]:
-        """Return the nodes of names and expressions; ``prefix`` leads to the model that they are names of."""
+    def order_items(
+        self, items: Iterable[Any], prefix: tuple[str, ...], *, flip: bool, within: tuple[Any, ...] = ()
+    ) -> list[n.Ordering]:
+        """Return the nodes of names and expressions.
+
+        Args:
+            items: The names and expressions.
+            prefix: Leads to the model that they are names of.
+            flip: The other way round.
+            within: The models whose ``Meta.ordering`` this is a part of, which would otherwise lead back to itself.
+        """
         found: list[n.Ordering] = []
         for item in items:
             if isinstance(item, str):
-                found += self._order_name(item, prefix, flip=flip)
+                found += self._order_name(item, prefix, flip=flip, within=within)
                 continue
             if prefix:
                 raise FieldError(
@@ -82,7 +91,9 @@ class Builder(Conditions):
             found.append(n.Ordering(node, descending, nulls))
         return found
 
-    def _order_name(self, item: str, prefix: tuple[str, ...], *, flip: bool) -> list[n.Ordering]:
+    def _order_name(
+        self, item: str, prefix: tuple[str, ...], *, flip: bool, within: tuple[Any, ...]
+    ) -> list[n.Ordering]:
         if item == "?":
             return [n.Ordering(n.Func("RANDOM"))]
         descending = item.startswith("-")
@@ -108,8 +119,8 @@ class Builder(Conditions):
         ):
             target = relation.hops[-1].target
             names = tuple(full.split("__"))
-            if target.ordering and len(names) < 12 and target is not self.meta:
-                return self.order_items(target.ordering, names, flip=descending)
+            if target.ordering and target not in within:
+                return self.order_items(target.ordering, names, flip=descending, within=(*within, target))
         if parts:
             return [n.Ordering(self.ref(part).node, descending) for part in parts]
         operand, _source = self.operand(path, None)

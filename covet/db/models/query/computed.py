@@ -24,7 +24,7 @@ def computed_converter(field: Field[Any], dialect: Dialect) -> Callable[[Any], A
     if column_type is None or field.from_db_value is not None:
         return field.converter(dialect)
     if column_type.kind == "decimal":
-        return dialect.converter(_ANY_DECIMAL) or _decimal
+        return _decimal_of_fifteen if dialect.vendor == "sqlite" else dialect.converter(_ANY_DECIMAL) or _decimal
     return _COMPUTED.get(column_type.kind) or field.converter(dialect)
 
 
@@ -34,12 +34,17 @@ def _decimal(value: Any) -> Any:
     return Decimal(repr(value)) if value.__class__ is float else Decimal(value)
 
 
+def _decimal_of_fifteen(value: Any) -> Any:
+    # SQLite reckons with floats, whose first fifteen digits are right: 0.1 + 0.2 is 0.3, and not 0.30000000000000004.
+    return Decimal(format(value, ".15g")) if value.__class__ is float else _decimal(value)
+
+
 def _float(value: Any) -> Any:
     return value if value is None else float(value)
 
 
 def _whole(value: Any) -> Any:
-    return int(value) if value.__class__ is Decimal else value
+    return int(value) if value.__class__ is Decimal or value.__class__ is float else value
 
 
 _ANY_DECIMAL = ColumnType("decimal")

@@ -291,6 +291,8 @@ class Conditions(Names):
         if query.extras.outputs is None and not query.extras.combined:
             field = query.model._meta.pk
             relation = None if path is None else path.relation
+            if path is not None and relation is not None:
+                _check_kin(query.model, path)
             if relation is not None and relation.concrete and issubclass(query.model, relation.related_model):
                 field = relation.target_field
             query = query.with_extras(outputs=(field.attname,), select_related=())
@@ -377,6 +379,22 @@ def _exists(
     # A value is missing where there is no row to have one, and where a row has none.
     none = n.Exists(Select((Output(_ONE),), table, inner.nodes_of(inner.base.beside), joined), negated=True)
     return Condition(any_of([none, found]) if can_be_null else none, frozenset())
+
+
+def _check_kin(model: Any, path: Path) -> None:
+    """Raise where the rows of one model stand for those of another one: their keys may be equal by chance.
+
+    Raises:
+        ValueError: The models are no kin.
+    """
+    given: Any = model._meta.concrete_model
+    wanted: Any = path.at.concrete_model
+    if not issubclass(given, wanted) and not issubclass(wanted, given):
+        name = "__".join(path.names)
+        raise ValueError(
+            f"{name} takes a queryset of {wanted.__name__}, not of {given.__name__}. Where its keys are meant, say so: "
+            f"{name}__in=queryset.values('pk')."
+        )
 
 
 def _without_unknown(node: n.Node) -> n.Node:

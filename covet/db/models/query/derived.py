@@ -24,6 +24,8 @@ class Derived:
     """The scope of ``aggregate()`` over a query that must be a derived table: names become its columns."""
 
     contains_aggregate = False
+    aggregating: Any = None
+    in_window = False
 
     def __init__(self, inner: Assembler) -> None:
         self.inner = inner

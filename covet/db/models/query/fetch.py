@@ -296,6 +296,8 @@ class Fetch(Chain[M, R]):
         )
         if not (field.unique or unique_alone) and self.query.extras.distinct_on != (field_name,):
             raise ValueError(f"in_bulk() needs a unique field, and {meta.object_name}.{field_name} is not unique.")
+        if self._manner.kind != "model" and not self._key_names(field) and self.query.extras.group_by is None:
+            return await self._in_bulk_beside(ids, field_name)
         if ids is None:
             return {self._key_of(row, field): row for row in await self._chain(self.query)._fetch()}
         wanted = list(ids)
@@ -315,13 +317,28 @@ class Fetch(Chain[M, R]):
         kind = self._manner.kind
         if kind == "model":
             return getattr(row, field.attname)
-        outputs = self.query.extras.outputs or ()
-        names = [name for name in (field.name, field.attname, "pk") if name in outputs]
+        outputs, names = self.query.extras.outputs or (), self._key_names(field)
         if not names:
             raise FieldError(f"in_bulk() after values() needs '{field.name}' among the values.", name=field.name)
         if kind == "dict":
             return row[names[0]]
         return row if kind == "flat" else row[outputs.index(names[0])]
+
+    def _key_names(self, field: Any) -> list[str]:
+        aliases = (field.name, field.attname, *(("pk",) if field.primary_key else ()))
+        return [name for name in aliases if name in (self.query.extras.outputs or ())]
+
+    async def _in_bulk_beside(self, ids: Iterable[Any] | None, field_name: str) -> dict[Any, Any]:
+        """Return values that lack the key by it: it is read beside them. Named tuples get it as well, as in Django."""
+        kind, outputs = self._manner.kind, self.query.extras.outputs or ()
+        keyed = self._chain(self.query.with_extras(outputs=(field_name, *outputs)))
+        if kind == "named":
+            return await keyed.in_bulk(ids, field_name=field_name)
+        keyed._manner = keyed._manner.but(kind="tuple")
+        rows: dict[Any, Any] = await keyed.in_bulk(ids, field_name=field_name)
+        if kind == "dict":
+            return {key: dict(zip(outputs, row[1:], strict=True)) for key, row in rows.items()}
+        return {key: row[1] if kind == "flat" else row[1:] for key, row in rows.items()}
 
     # ── numbers
 

@@ -107,14 +107,35 @@ class _YearBound:
 
 def _like(kind: str, before: str, after: str) -> Lookup:
     def lookup(left: Operand, right: Right, build: Build) -> n.Node:
-        return n.Match(kind, _as_text(left), right.pattern(before, after, build.dialect))
+        text, right = _texts(left, right, build)
+        return n.Match(kind, text, right.pattern(before, after, build.dialect))
 
     return lookup
 
 
 def _iexact(left: Operand, right: Right, build: Build) -> n.Node:
+    text, right = _texts(left, right, build)
     pattern = right.node if right.node is not None else right.mapped(str, _TEXT)
-    return n.Match("iexact", _as_text(left), pattern)
+    return n.Match("iexact", text, pattern)
+
+
+def _texts(left: Operand, right: Right, build: Build) -> tuple[n.Node, Right]:
+    """Return both sides as texts: UUIDs without their dashes, which not every database keeps."""
+    if left.kind != "uuid":
+        return _as_text(left), right
+    text = _as_text(left)
+    if build.vendor != "sqlite":
+        text = _undashed(text)
+    node = None if right.node is None else _undashed(n.Cast(right.node, _TEXT))
+    return text, Right(right.slots, node, right.dialect, right.field, _digits, is_pattern=right.is_pattern)
+
+
+def _undashed(node: n.Node) -> n.Node:
+    return n.Func("REPLACE", (node, n.Bound("-", _TEXT), n.Bound("", _TEXT)), type=_TEXT)
+
+
+def _digits(value: Any) -> str:
+    return str(value).replace("-", "")
 
 
 def _regex(kind: str) -> Lookup:
@@ -325,29 +346,42 @@ def _transformed(field: Field[Any] | None, name: str, before: Any) -> tuple[Fiel
 class KeyOf:
     """Takes the key out of an instance that was given as the value of a condition."""
 
-    __slots__ = ("attname", "model", "name")
+    __slots__ = ("attname", "model", "name", "target")
 
     def __init__(self, path: Path | None) -> None:
         relation = None if path is None else path.relation
         self.name = "" if path is None else "__".join(path.names)
         self.model: Any = None
+        self.target: Any = None
         self.attname = "pk"
         if relation is not None and path is not None:
             self.model = path.at.concrete_model
             forward = relation if relation.many_to_one or (relation.one_to_one and relation.concrete) else None
             if forward is not None:
                 self.model = forward.related_model._meta.concrete_model
-                self.attname = forward.target_field.attname
+                self.target = forward.target_field
+                self.attname = self.target.attname
+
+    def key_of_parent(self, parent: Any) -> str:
+        """Return what the key is called on an object of a parent, which stands for its child."""
+        field = self.target
+        while field is not None and not issubclass(parent, field.model) and field.remote_field is not None:
+            field = field.target_field
+        return "pk" if field is None else field.attname
 
     def __call__(self, value: Any) -> Any:
         """Return the key; a value that is a key already stays one."""
         if not hasattr(value, "_meta"):
             return value
-        if self.model is not None and not issubclass(value._meta.concrete_model, self.model):
-            raise ValueError(
-                f"{self.name} takes {self.model._meta.object_name} objects, not {value._meta.object_name}: {value!r}"
-            )
-        key = getattr(value, self.attname)
+        attname = self.attname
+        given = value._meta.concrete_model
+        if self.model is not None and not issubclass(given, self.model):
+            if not issubclass(self.model, given):
+                raise ValueError(
+                    f"{self.name} takes {self.model._meta.object_name} objects, not {value._meta.object_name}: {value!r}"
+                )
+            attname = self.key_of_parent(given)
+        key = getattr(value, attname)
         if key is None:
             raise ValueError(
                 f"An unsaved {value._meta.object_name} cannot be the value of {self.name or 'a condition'}: save it first."

@@ -113,6 +113,9 @@ class Names:
         alias: The database that the statement is for; nested querysets of another one are refused.
     """
 
+    aggregating: Any = None
+    in_window = False
+
     def __init__(
         self,
         query: Query,
@@ -369,6 +372,7 @@ class Names:
         if found is None:
             expression = annotation.expression
             before = self.cursor, self.saw_aggregate, self.saw_window, self._used
+            around, self.aggregating = self.aggregating, None
             self.cursor = self._offsets[annotation.name]
             self.saw_aggregate = self.saw_window = False
             self._used = None
@@ -383,6 +387,14 @@ class Names:
             found = (resolved, aggregate, self.saw_window or annotation.expression.contains_over)
             self._resolved[annotation.name] = found
             self.cursor, self.saw_aggregate, self.saw_window, self._used = before
+            self.aggregating = around
+        if found[1] and self.aggregating is not None:
+            raise FieldError(
+                f"{self.aggregating!r} cannot be computed of '{annotation.name}', which is an aggregate of its own: one group has "
+                "one. Compute it of all groups with aggregate(…), or in a Window(…).",
+                model=self.plan.model,
+                name=annotation.name,
+            )
         self.saw_aggregate |= found[1]
         self.saw_window |= found[2]
         return found[0]

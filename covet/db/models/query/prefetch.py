@@ -37,7 +37,10 @@ class Prefetch:
     def __init__(self, lookup: str, queryset: QuerySet[Any, Any] | None = None, to_attr: str | None = None) -> None:
         if queryset is not None and hasattr(queryset, "get_queryset"):
             queryset = queryset.get_queryset()
-        if queryset is not None and queryset._manner.kind != "model":
+        manner = None if queryset is None else getattr(queryset, "_manner", None)
+        if queryset is not None and manner is None:
+            raise TypeError(f"Prefetch takes a queryset, not {queryset!r}.")
+        if manner is not None and manner.kind != "model":
             raise ValueError("Prefetch takes a queryset of instances, not one after values() or values_list().")
         self.lookup = lookup
         self.queryset = queryset

@@ -111,7 +111,8 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             names = ("pk",)
         expressions: dict[str, Any] = {}
         chosen: list[str] = []
-        for number, name in enumerate(names):
+        number = 1
+        for name in names:
             if isinstance(name, str):
                 chosen.append(name)
                 continue
@@ -120,11 +121,13 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
                 chosen.append(name.name)
                 continue
             try:
-                alias = name.default_alias
+                prefix = name.default_alias
             except TypeError:
-                alias = f"expression{number}"
+                prefix = type(name).__name__.lower()
+            alias = prefix if type(name) is refs.F else f"{prefix}{number}"
             while alias in expressions or alias in names or alias in self.model._meta.fields_map:
-                alias += "_"
+                number += 1
+                alias = f"{prefix}{number}"
             expressions[alias] = name
             chosen.append(alias)
         kind = "flat" if flat else "named" if named else "tuple"

@@ -312,6 +312,8 @@ class Refine(Chain[M, R]):
         self._check_instances("only")
         if None in names:
             raise TypeError("only(None) means nothing; use defer(None) to read all fields again.")
+        if not names:
+            return self.defer(None)  # as in Django: names that were collected may be none
         extras = self.query.extras
         # What was deferred before stays so; of an only() before nothing stays.
         deferred = extras.defer if extras.only is None else frozenset()

@@ -23,6 +23,8 @@ class Recorder:
     """A scope that notes the values for which parameters are asked."""
 
     vendor = "postgresql"
+    aggregating: Any = None
+    in_window = False
 
     def __init__(self, **fields: Any) -> None:
         self.taken: list[Any] = []

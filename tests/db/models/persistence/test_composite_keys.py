@@ -93,6 +93,8 @@ async def test_the_key_is_a_tuple(crm):
     assert (found.tenant_id, found.number) == (7, 8)
     with pytest.raises(ValueError, match="2 parts"):
         found.pk = (1, 2, 3)
+    with pytest.raises(ValueError, match="is a tuple of 2 parts, not 5"):
+        Order(pk=5)
 
 
 @pytest.mark.row("fields.composite_key", "lookups.tuples")
