@@ -13,7 +13,7 @@ from covet.db.database import Database
 from covet.db.observe import record_queries
 from covet.rest import Slug
 from covet.rest.render import plan_response
-from covet.schema import ModelSchema, Schema
+from covet.schema import ModelSchema, Schema, needs
 from tests._apps.blog.models import MODELS, Article, Author, Comment, Profile, Tag
 from tests.db.models.conftest import create_tables
 
@@ -116,3 +116,15 @@ async def test_names_in_camel_case_are_those_of_an_alias_generator(blog: Databas
     assert one == b'{"title":"T0","publishedAt":null,"author":{"name":"Ann"},"comments":[{"stars":0}]}'
     assert many.startswith(b"[" + one)
     assert statements == 2
+
+
+def test_a_path_that_ends_at_a_bare_key_reads_the_column_that_holds_it() -> None:
+    class Bare(Schema):
+        who: Any = Field(validation_alias=AliasPath("article", "author"))
+        what: Any = Field(validation_alias=AliasPath("article", "comments", 0, "stars"))  # pydantic's affair
+
+    found = needs(Bare, Comment)
+
+    assert found.select == ("article",)
+    assert found.prefetch == ()
+    assert found.columns == {"": None, "article": ("id", "author")}
