@@ -161,7 +161,7 @@ class CsrfMiddleware:
         origin = request.headers.get("origin")
         scheme = "https" if request.is_secure else "http"
         if origin is not None:
-            if origin == f"{scheme}://{request.host}" or self._is_trusted(origin):
+            if origin.lower() == f"{scheme}://{request.host}".lower() or self._is_trusted(origin):
                 return ""
             return "the Origin header names another site. If it is yours, add it to CSRF_TRUSTED_ORIGINS."
         if scheme != "https":
@@ -174,7 +174,9 @@ class CsrfMiddleware:
             parts = urlsplit(referer)
         except ValueError:
             return "the Referer header is no address."
-        if parts.scheme == "https" and (parts.netloc == request.host or self._is_trusted(f"https://{parts.netloc}")):
+        if parts.scheme == "https" and (
+            parts.netloc.lower() == request.host.lower() or self._is_trusted(f"https://{parts.netloc}")
+        ):
             return ""
         return "the Referer header names another site."
 
@@ -184,7 +186,10 @@ class CsrfMiddleware:
         for trusted_scheme, trusted_name, trusted_port in self.trusted:
             if scheme != trusted_scheme or port != trusted_port:
                 continue
-            if name == trusted_name or (trusted_name.startswith("*.") and name.endswith(trusted_name[1:])):
+            # As in Django, *.example.com is example.com too.
+            if name == trusted_name.removeprefix("*.") or (
+                trusted_name.startswith("*.") and name.endswith(trusted_name[1:])
+            ):
                 return True
         return False
 

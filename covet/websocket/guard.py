@@ -74,5 +74,6 @@ def _matches(scheme: str, host: str, pattern: str) -> bool:
     if wanted.scheme != scheme:
         return False
     if wanted.netloc.startswith("*."):
-        return host.endswith(wanted.netloc[1:])
+        # As in Django, *.example.com is example.com too.
+        return host == wanted.netloc[2:] or host.endswith(wanted.netloc[1:])
     return _with_port(host, scheme) == _with_port(wanted.netloc, wanted.scheme)
