@@ -851,16 +851,18 @@ async def test_what_a_wrapper_makes_of_a_statement_goes_as_it_made_it(db: Databa
     together = await acquainted(db)
 
     async def marks(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        return await execute(f"/* mark */ {sql}", params, many, context)
+        return await execute(f"-- mark\n{sql}", params, many, context)
 
     async def insert(n: int) -> str:
         with db.execute_wrapper(marks), record_queries() as records:
             await Parcel.objects.create(code=f"c{n}")
         return str(records[0].sql)
 
-    found = await together_of(together, [insert(n) for n in range(4)])
-    assert [sql.startswith("/* mark */ INSERT") for sql in found] == [True] * 4
-    assert await statements_of(db) == 4
+    for start in (0, 4):
+        # The second time they are statements that have run before, like any others.
+        found = await together_of(together, [insert(n) for n in range(start, start + 4)])
+        assert [sql.startswith("-- mark\nINSERT") for sql in found] == [True] * 4
+    assert await statements_of(db) == 8
 
 
 async def test_what_they_run_in_is_no_members_context(db: Database) -> None:
