@@ -246,6 +246,12 @@ def parse_database(entry: Any) -> DatabaseConfig:
     names = test.get("dependencies", ())
     test["dependencies"] = tuple(names.split(",") if isinstance(names, str) else names)
     values["options"] = {**values.get("options", {}), **dict(given.pop("options", {}) or {})}
+    for key in values["options"]:
+        if key.startswith("pool."):  # PostgreSQL would take it for a setting of somebody's own, and keep it
+            limit = key.removeprefix("pool.")
+            raise ValueError(
+                f"it has the option '{key}', which no driver knows. In a URL write 'pool_{limit}=…', else 'pool': {{'{limit}': …}}"
+            )
     for key in [key for key in given if key.startswith("pool_")]:
         pool[key.removeprefix("pool_")] = given.pop(key)
     values |= given

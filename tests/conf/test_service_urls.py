@@ -22,6 +22,16 @@ def test_a_postgres_url_is_taken_apart():
 
 
 @pytest.mark.parametrize(
+    "entry",
+    ["postgres://h/d?pool.max_size=20", {"backend": "postgresql", "name": "d", "options": {"pool.max_size": 20}}],
+    ids=["url", "options"],
+)
+def test_a_limit_of_the_pool_with_a_dot_is_told_how_it_is_written(entry):
+    with pytest.raises(ValueError, match=re.escape("write 'pool_max_size=…', else 'pool': {'max_size': …}")):
+        parse_database(entry)
+
+
+@pytest.mark.parametrize(
     ("url", "name"),
     [
         ("sqlite:///db.sqlite3", "db.sqlite3"),
@@ -161,7 +171,7 @@ def test_another_database_on_the_same_server():
 @pytest.mark.parametrize(
     "entry",
     [
-        "postgres://ann:s3cret@db.example:6000/shop?sslmode=require&pool.max_size=3",
+        "postgres://ann:s3cret@db.example:6000/shop?sslmode=require&pool_max_size=3",
         "mysql://db.example/shop",
         {"URL": "sqlite:///db.sqlite3", "ATOMIC_REQUESTS": True, "TEST": {"NAME": "t", "DEPENDENCIES": ["other"]}},
         {"ENGINE": "cockroach.backend", "NAME": "d"},
