@@ -29,13 +29,9 @@ async def full_clean(instance: Model, *, exclude: Collection[str] | None, unique
             await field.settle(instance)
     _collect(errors, lambda: clean_fields(instance, excluded))
     excluded |= set(errors)
-    steps: list[Any] = [
-        validate_relations(instance, excluded),
-        validate_files(instance, excluded),
-        _own_clean(instance),
-    ]
-    for step in steps:
-        await _collect_async(errors, step)
+    await _collect_async(errors, validate_relations(instance, excluded))
+    await _collect_async(errors, validate_files(instance, excluded))
+    await _collect_async(errors, _own_clean(instance))
     excluded |= set(errors) - {NON_FIELD_ERRORS}
     if unique:
         await _collect_async(errors, instance.validate_unique(exclude=excluded))
@@ -88,6 +84,8 @@ async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
         key = own.get(field.attname)
         if key is None or hasattr(key, "resolve") or getattr(field.remote_field, "parent_link", False):
             continue
+        if field.blank and key in field.empty_values:
+            continue  # ``clean_fields`` took it for none
         limit = field.get_limit_choices_to()
         if not limit and field.is_cached(instance) and not field.get_cached_value(instance)._row_state.partial:
             continue

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import decimal
+import gc
 import uuid
+import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,6 +39,7 @@ with apps.isolate():
         isbn = models.CharField(max_length=20, null=True, blank=True)
         day = models.DateField(null=True, blank=True)
         slug = models.SlugField(blank=True, unique_for_month="day")
+        editor = models.ForeignKey(Author, on_delete=models.SET_NULL, null=True, blank=True, related_name="edited")
 
         class Meta:
             app_label = "kept"
@@ -169,6 +173,28 @@ async def test_a_key_that_does_not_exist_is_found(tables: Database) -> None:
     with pytest.raises(ValidationError) as caught:
         await Book(title="x", author_id=4711).full_clean()
     assert caught.value.message_dict == {"author": ["author instance with id 4711 does not exist."]}
+
+
+async def test_a_full_clean_that_is_cancelled_has_begun_no_other_check(tables: Database) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        cleaning = asyncio.ensure_future(Book(title="x", author_id=4711).full_clean())
+        await asyncio.sleep(0)
+        cleaning.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cleaning
+        del cleaning
+        gc.collect()
+
+    assert not [one for one in warned if "never awaited" in str(one.message)]
+
+
+async def test_an_empty_text_is_no_key_where_the_relation_may_be_blank(tables: Database) -> None:
+    ann = await author()
+    await Book(title="x", author=ann, editor_id="").full_clean()
+    with pytest.raises(ValidationError) as caught:
+        await Book(title="x", author_id="").full_clean()
+    assert list(caught.value.message_dict) == ["author"]
 
 
 @pytest.mark.row("constraints.check")
