@@ -1,7 +1,7 @@
 """Inserts of one shape that tasks ask for at the same time travel together: one statement, one answer, one commit.
 
-An insert that finds none of its shape under way goes alone and at once. One that does goes with those that are asked for in the same turn
-of the event loop; it never waits for another's answer. Whatever the server refuses it has undone altogether, and each row is then
+While few of its shape are under way an insert goes alone and at once. Further ones go with those that are asked for in the same turn of the
+event loop; none waits for another's answer. Whatever the server refuses it has undone altogether, and each row is then
 inserted by the statement of its own, with an answer or an error of its own.
 
 A lock that one row has to wait for would keep the others waiting, and its holder may wait for one of these, which no database sees. So the
