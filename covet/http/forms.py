@@ -6,10 +6,10 @@ goes to a temporary file on disk, written in a thread.
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -22,9 +22,12 @@ from covet.http.uploads import SkipFile, StopUpload, UploadHandler
 
 __all__ = ["FormData", "parse_content_type", "parse_form"]
 
-_CHARSETS = frozenset(
-    {"ascii", "utf-16", "utf-16-le", "utf-16-be", "shift_jis", "euc_jp", "euc_kr", "gbk", "gb18030", "big5", "koi8-r"}
-)
+# By the names of Python's codecs.
+_CHARSETS = frozenset({
+    "ascii", "utf_16", "utf_16_le", "utf_16_be", "shift_jis", "euc_jp", "euc_kr", "gbk", "gb18030", "big5", "koi8_r", "latin_1",
+    *[f"iso8859_{number}" for number in range(2, 17) if number != 12],
+    *[f"cp{number}" for number in range(1250, 1259)],
+})  # fmt: skip
 
 
 class FormData(MultiDict["str | UploadedFile"]):
@@ -86,13 +89,14 @@ def _extended(value: str) -> str:
 def _decoded(data: bytes | bytearray, charset: str) -> str:
     """Return a text of one of the charsets that forms are written in; of any other it is read as UTF-8.
 
-    Python has codecs besides these that are none of a text, or work for long on what a client sends.
+    Python has codecs besides these that are none of a text, or work for long on what a client sends; and it keeps each name for ever that
+    it was asked for in vain. So it is asked for none but these.
     """
     if charset and charset.lower() != "utf-8":
-        with contextlib.suppress(LookupError, ValueError):
-            name = codecs.lookup(charset).name
-            if name in _CHARSETS or name.startswith(("iso8859-", "cp125")):
-                return data.decode(name, "replace")
+        name = normalize_encoding(charset).lower()
+        name = aliases.get(name, name)
+        if name in _CHARSETS:
+            return data.decode(name, "replace")
     return data.decode("utf-8", "replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings
 from typing import ClassVar
 
 import pytest
@@ -105,6 +106,24 @@ async def test_a_field_may_say_its_charset(site: Site, charset: bytes, content: 
     response = await client.post("/form", content=body, headers={"content-type": "multipart/form-data; boundary=B"})
 
     assert response.json() == {"f": text}
+
+
+async def test_charsets_that_there_are_not_leave_nothing_behind(site: Site) -> None:
+    """Python remembers each name that it was asked for in vain, and clients may send new ones for ever."""
+    client = await site(ROUTES)
+    kind = {"content-type": "multipart/form-data; boundary=B"}
+    names = [b"klingon-1", b"iso8859-99", b"cp125", b"cp125-7"]
+    for name in names:
+        await client.post(
+            "/form",
+            content=one_part(b'name="f"\r\nContent-Type: text/plain; charset=' + name, b"abc"),
+            headers=kind,
+        )
+        await client.post("/form", content=one_part(b'name="f"; filename*=' + name + b"''a.txt", b"abc"), headers=kind)
+
+    asked = encodings._cache  # type: ignore[attr-defined]  # where Python remembers them
+
+    assert [name for name in ("klingon_1", "iso8859_99", "cp125", "cp125_7") if name in asked] == []
 
 
 class Listener(UploadHandler):
