@@ -220,6 +220,26 @@ async def test_rows_without_anything_to_return_share_as_well(db: Database) -> No
     assert await statements_of(db, Keyed) == 1
 
 
+async def test_what_becomes_known_of_the_table_leaves_a_statement_that_is_to_be_sent_as_it_is(db: Database) -> None:
+    together = await acquainted(db)
+
+    async def forget() -> None:
+        # The queue has been flushed by then, and its statement has not begun.
+        assert together._sent
+        together._sql = ""
+
+    made = await together_of(together, [*[Parcel.objects.create(code=f"c{n}") for n in range(8)], soon(forget)])
+
+    assert made[-1] is None
+    assert {row.pk: row.code for row in made[:-1]} == {row.pk: row.code async for row in Parcel.objects.all()}
+
+
+async def soon(call: Any) -> None:
+    """Call in the next turn of the loop, before what was called for in this one by others begins."""
+    await asyncio.sleep(0)
+    await call()
+
+
 async def test_the_option_turns_it_off(db: Database) -> None:
     config = db.config
     for value in (False, "off"):

@@ -202,13 +202,15 @@ class Together:
             if len(part) == 1 or not self._sql:
                 _send_away(part)
                 continue
-            task = pool.later(self._send(pool, part))
+            task = pool.later(self._send(pool, self._sql, part))
             self._sent[task] = part
             task.add_done_callback(self._sent.__delitem__)
 
-    async def _send(self, pool: Pool, members: list[_Member]) -> None:
-        """Insert the rows of some members by one statement, and give each its own answer."""
-        sql = self._sql
+    async def _send(self, pool: Pool, sql: str, members: list[_Member]) -> None:
+        """Insert the rows of some members by one statement, and give each its own answer.
+
+        What is known of the table may change before this task begins, so the statement is handed in.
+        """
         columns = list(zip(*[args for _, args in members], strict=True))
         try:
             rows = await self._run(pool, sql, columns)
