@@ -51,7 +51,8 @@ def _outlives() -> re.Pattern[str]:
 
 @cache
 def _drops() -> re.Pattern[str]:
-    return re.compile(r"\b(?:DEALLOCATE|DISCARD)\b", re.IGNORECASE)
+    # In double quotes it is the name of a table or column.
+    return re.compile(r'(?<!")\b(?:DEALLOCATE|DISCARD)\b(?!")', re.IGNORECASE)
 
 
 def leaves_no_trace(sql: str) -> bool:

@@ -13,7 +13,7 @@ from covet.conf.service_url import parse_database
 from covet.db import transaction
 from covet.db.backends.postgresql.opening import BEGIN, BEGIN_AGAIN, NAMES, Opening
 from covet.db.database import Database
-from covet.db.errors import ConnectionLost, DatabaseError, TransactionManagementError
+from covet.db.errors import ConnectionLost, DatabaseError, DataError, TransactionManagementError
 
 KEPT = "SELECT name FROM pg_prepared_statements WHERE name LIKE 'covet%' ORDER BY name"
 TOOK = "SELECT n FROM taken ORDER BY n"
@@ -147,6 +147,28 @@ async def test_statements_that_are_dropped_inside_a_transaction_do_not_keep_it_f
         await take(database, number)
     assert await taken(database) == [1, 2, 3, 4, 5, 6]
     assert await names(database) == []
+
+
+@pytest.mark.parametrize("way", ["execute", "outcome"])
+async def test_a_text_that_fails_after_it_has_dropped_them_spoils_no_transaction(way: str, database: Database) -> None:
+    for number in (1, 2):
+        await take(database, number)
+    with pytest.raises(DataError, match="Division by zero"):
+        # What DEALLOCATE does no rollback undoes.
+        await DROPS[way](database, "DEALLOCATE ALL; SELECT 1 / 0")
+    for number in (3, 4):
+        await take(database, number)
+    assert await taken(database) == [1, 2, 3, 4]
+
+
+async def test_a_table_whose_name_is_the_word_keeps_what_is_prepared(database: Database) -> None:
+    await database.execute('CREATE TABLE IF NOT EXISTS "discard" ("deallocate" integer)')
+    for number in (1, 2):
+        await take(database, number)
+    await database.fetch('SELECT "discard"."deallocate" FROM "discard"')
+    assert await names(database) == ["covet_begin", "covet_commit"]
+    [connection] = database.writer_pool.kept
+    assert connection._opening.message == BEGIN_AGAIN  # type: ignore[attr-defined]  # PostgreSQL's
 
 
 @pytest.mark.parametrize("way", ["execute", "fetch", "outcome"])

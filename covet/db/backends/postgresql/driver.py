@@ -157,9 +157,10 @@ class PostgreSQLConnection(Connection):
     async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
         """Run a statement and return all that is known of it; of several in one text only that they ran."""
         if not args and _several().search(sql) is not None:
-            status = await self.raw.execute(sql)
-            self._look_for_drops(sql)
-            return Outcome(count=_count(status))
+            try:
+                return Outcome(count=_count(await self.raw.execute(sql)))
+            finally:
+                self._look_for_drops(sql)
         # Without a name: it lives until the next one, and asks nothing of a pooler in between.
         statement = await self.raw.prepare(sql, name="")
         columns = tuple(
@@ -173,11 +174,12 @@ class PostgreSQLConnection(Connection):
         """Run a statement; several in one text where there are no arguments. The command tag tells the count."""
         statement = self._statements.get(sql)
         if statement is None or statement.closed or not args:
-            status: str = await self.raw.execute(sql, *args)
+            try:
+                status: str = await self.raw.execute(sql, *args)
+            finally:
+                self._look_for_drops(sql)  # what DEALLOCATE does no rollback undoes
             if args:
                 self._keep(sql)
-            else:
-                self._look_for_drops(sql)
             return max(0, _count(status))
         try:
             tag: bytes = (await self._run(statement, args, "", 0, True, None))[1]
@@ -290,8 +292,7 @@ class PostgreSQLConnection(Connection):
                 self.terminate()
                 raise e.ConnectionLost("COMMIT was cut off, so nobody knows whether it took effect.") from None
             # What the server says goes before the cancellation.
-            answer = held.result()
-            if answer == "ROLLBACK" or answer[1] == b"ROLLBACK":
+            if (answer := held.result()) == "ROLLBACK" or answer[1] == b"ROLLBACK":
                 raise _rolled_back() from None
             raise
         finally:
