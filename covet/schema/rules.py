@@ -179,6 +179,8 @@ def _sent_name(data: Any, member: str) -> str:
         info = type(data).model_fields[member]
         alias = info.validation_alias if info.validation_alias is not None else info.alias
         return alias if isinstance(alias, str) else member
+    if isinstance(data, msgspec.Struct):
+        return data.__struct_encode_fields__[data.__struct_fields__.index(member)]
     return member
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -193,6 +194,11 @@ class SeatBody(BaseModel):
     number: int = 1
 
 
+class SeatStruct(msgspec.Struct, rename={"code": "seatCode"}):
+    code: str
+    number: int = 1
+
+
 class Wrapped(BaseModel):
     new_seat: SeatBody = Field(alias="newSeat")
 
@@ -205,6 +211,10 @@ async def by_hand(library: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
     @api.post("/plain/")
     async def plain(seat: SeatBody) -> None:
         await Seat.objects.create(row="A", **seat.model_dump())
+
+    @api.post("/struct/")
+    async def struct(seat: SeatStruct) -> None:
+        await Seat.objects.create(row="A", code=seat.code, number=seat.number)
 
     @api.post("/wrapped/")
     async def wrapped(body: Wrapped) -> None:
@@ -238,6 +248,7 @@ async def by_hand(library: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) 
     ("path", "body", "pointer"),
     [
         ("plain", {"code": "x", "number": 2}, "/code"),
+        ("struct", {"seatCode": "x", "number": 2}, "/seatCode"),
         ("wrapped", {"newSeat": {"code": "x", "number": 2}}, "/newSeat/code"),
         ("embedded", {"seat": {"code": "x", "number": 2}}, "/seat/code"),
         ("otherwise", {"seatCode": "x", "number": 2}, None),
