@@ -462,16 +462,17 @@ class DurationField(Field[T]):
         """Return a ``timedelta``; ``[days] hours:minutes:seconds`` and ISO 8601 are read."""
         if value is None or isinstance(value, dt.timedelta):
             return value
-        parsed = parse_duration(str(value).strip())
+        try:
+            parsed = parse_duration(str(value).strip())
+        except (OverflowError, ValueError):  # longer than any that there is, or a number with thousands of digits
+            parsed = None
         if parsed is None:
             raise self.error("invalid", value=value)
         return parsed
 
     def get_prep_value(self, value: Any) -> Any:
         """Return a ``timedelta``."""
-        if value.__class__ is dt.timedelta or value is None:
-            return value
-        return self.to_python(value)
+        return value if value.__class__ is dt.timedelta or value is None else self.to_python(value)
 
 
 def parse_duration(text: str) -> dt.timedelta | None:

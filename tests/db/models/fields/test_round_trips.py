@@ -237,6 +237,11 @@ def test_to_python_reads_other_spellings(field: Any, given_: Any, wanted: Any) -
         (fields.TimeField(), "9:75", "invalid_time"),
         (fields.DateTimeField(), "2024-2-30 9:00", "invalid_datetime"),
         (fields.DurationField(), "days", "invalid"),
+        # Longer than any that there is.
+        (fields.DurationField(), "9999999999 days", "invalid"),
+        (fields.DurationField(), "P99999999999D", "invalid"),
+        (fields.DurationField(), f"P{'9' * 400}D", "invalid"),
+        (fields.DurationField(), "9" * 5000, "invalid"),
         (fields.DateField(), "2024-02-30", "invalid_date"),
         (fields.DateField(), "soon", "invalid"),
         (fields.TimeField(), "25:00", "invalid_time"),
