@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Generator
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from msgspec import Struct
@@ -213,15 +214,16 @@ async def _write(plan: deque[_Entry]) -> None:
 
 
 def _columns(instance: Any) -> dict[str, Any]:
-    """Return what an instance holds of its row, by the fields' names."""
+    """Return what an instance holds of its row, by the fields' names: of lists and documents a copy, for hooks may change them in place."""
     own = instance.__dict__
-    return {field.name: own[field.attname] for field in instance._meta.concrete_fields if field.attname in own}
+    held = {field.name: own[field.attname] for field in instance._meta.concrete_fields if field.attname in own}
+    return {name: deepcopy(value) if isinstance(value, (list, dict)) else value for name, value in held.items()}
 
 
 async def _save_changes(entry: _Entry, before: dict[str, Any]) -> None:
     """Save what hooks have changed of the row, such as the password that ``set_password`` gives to a user."""
-    changed = [
-        name for name, value in (_columns(entry.instance) if before else {}).items() if value != before.get(name)
-    ]
-    if changed:
+    after = _columns(entry.instance) if before else {}
+    changed = [name for name, value in after.items() if value != before.get(name)]
+    # One that has another key, or none, was removed by a hook.
+    if changed and entry.instance._meta.pk.name not in changed:
         await maybe_await(entry.instance.save(using=entry.meta.using, update_fields=changed))

@@ -285,6 +285,59 @@ async def test_what_hooks_change_of_a_row_is_saved(site: str) -> None:
         await PlainFactory()
 
 
+async def test_what_hooks_change_inside_of_a_document_is_saved(site: str) -> None:
+    import factory
+
+    from covet.apps import apps
+    from covet.db import connections, models
+    from covet.db.models.table import table_of
+    from covet.test.factories import Factory
+
+    with apps.isolate():
+
+        class Sheet(models.Model):
+            data = models.JSONField(default=dict)
+
+            class Meta:
+                app_label = "factory_sheets"
+
+    class SheetFactory(Factory[Sheet]):
+        class Meta:
+            model = Sheet
+
+        data = factory.LazyFunction(lambda: {"rows": [1]})
+
+        @factory.post_generation
+        def more(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            self.data["rows"].append(2)
+
+    async with connections["default"].schema_editor() as editor:
+        await editor.create_table(table_of(Sheet))
+    try:
+        made = await SheetFactory()
+        assert (await Sheet.objects.get(pk=made.pk)).data == {"rows": [1, 2]}
+    finally:
+        async with connections["default"].schema_editor() as editor:
+            await editor.drop_table(Sheet._meta.db_table)
+
+
+async def test_a_hook_may_remove_the_row(site: str) -> None:
+    """As for a test of what remembers rows that are gone."""
+    import factory
+
+    from covet.auth.models import User
+
+    class GoneFactory(make_factories().user):  # type: ignore[misc]
+        @factory.post_generation
+        async def gone(self: Any, create: bool, extracted: Any, **kwargs: Any) -> None:
+            await self.delete()
+
+    gone = await GoneFactory(username="gone")
+
+    assert gone.username == "gone"
+    assert not await User.objects.filter(username="gone").exists()
+
+
 async def test_values_may_be_awaited_once_the_rows_before_are_written(site: str) -> None:
     """What a signal makes of a sub-factory's row can be asked for."""
     import factory
