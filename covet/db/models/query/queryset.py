@@ -119,6 +119,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             check_depth(name, "values_list")
             if type(name) is refs.F and self.query.annotation(name.name) is None:
                 chosen.append(name.name)
+                number += 1
                 continue
             try:
                 prefix = name.default_alias
@@ -130,6 +131,7 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
                 alias = f"{prefix}{number}"
             expressions[alias] = name
             chosen.append(alias)
+            number += 1
         kind = "flat" if flat else "named" if named else "tuple"
         return self._as(kind, tuple(chosen), expressions, mixed=bool(expressions))
 

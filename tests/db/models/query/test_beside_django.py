@@ -240,7 +240,9 @@ async def test_named_rows_call_expressions_by_their_class(shelves: Database) -> 
 
     (row,) = await rows.values_list("pk", Upper("label"), Upper("parent__label"), F("pk") + 1, named=True)
 
-    assert row._asdict() == {"pk": 1, "upper1": "Z", "upper2": None, "combinedexpression2": 2}
+    assert row._asdict() == {"pk": 1, "upper1": "Z", "upper2": None, "combinedexpression3": 2}
+    # Columns are called by their names; they are counted as in Django.
+    assert (await rows.values_list(F("pk"), Upper("label"), named=True))[0]._asdict() == {"pk": 1, "upper2": "Z"}
 
 
 async def test_values_are_found_by_a_key_that_they_lack(shelves: Database) -> None:
