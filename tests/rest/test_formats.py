@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings
 import html
 import json
 import re
@@ -460,6 +461,22 @@ def test_values_come_back_as_they_went(value: Any) -> None:
     for one in (MSGPACK, YAML, XML):
         assert one.read is not None
         assert one.read(one.write(value)) == value
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_encodings_of_xml_that_there_are_not_leave_nothing_behind(encoding: str) -> None:
+    """Python remembers each name that it was asked for in vain, and clients may send new ones for ever."""
+    assert XML.read is not None
+    with pytest.raises(FormatError, match="encoding"):
+        XML.read(f'<?xml version="1.0" encoding="vulcan-{encoding}"?><a/>'.encode(encoding))
+    assert f"vulcan_{encoding.replace('-', '_')}" not in encodings._cache  # type: ignore[attr-defined]  # where it does
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf-16", "us-ascii", "iso-8859-1", "windows-1252"])
+def test_xml_may_say_its_encoding(encoding: str) -> None:
+    assert XML.read is not None
+    text = "a" if encoding == "us-ascii" else "\xfc"
+    assert XML.read(f'<?xml version="1.0" encoding="{encoding}"?><a>{text}</a>'.encode(encoding)) == text
 
 
 @pytest.mark.parametrize(

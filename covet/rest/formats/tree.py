@@ -55,6 +55,14 @@ def _writable(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", text)
 
 
+# Python keeps each name of an encoding for ever that it was asked for in vain: it is asked for none but these.
+_ENCODINGS: Final = frozenset({
+    "utf-8", "utf-16", "us-ascii", "koi8-r",
+    *[f"iso-8859-{number}" for number in range(1, 17) if number != 12],
+    *[f"windows-{number}" for number in range(1250, 1259)],
+})  # fmt: skip
+
+
 class _Node:
     __slots__ = ("children", "kind", "name", "text")
 
@@ -86,6 +94,11 @@ class _Reader:
         self.open[-1].text.append(text)
 
     @staticmethod
+    def declare(version: str, encoding: str | None, standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in _ENCODINGS:
+            raise FormatError("XML of this encoding is not read here: send UTF-8.")
+
+    @staticmethod
     def refuse(*event: Any) -> None:
         raise FormatError("XML with a document type is not read here.")
 
@@ -97,6 +110,7 @@ def _read(raw: bytes) -> Any:
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.data
+    parser.XmlDeclHandler = reader.declare
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.EntityDeclHandler = reader.refuse
     try:
