@@ -87,8 +87,14 @@ with apps.isolate():
         class Meta:
             app_label = "together"
 
+    class Letter(models.Model):
+        text = models.CharField(max_length=1_000_000, default="")
 
-MODELS = (Owner, Parcel, Anything, Keyed)
+        class Meta:
+            app_label = "together"
+
+
+MODELS = (Owner, Parcel, Anything, Keyed, Letter)
 
 
 @pytest.fixture
@@ -273,6 +279,14 @@ async def test_a_pinned_database_keeps_them_in_its_transaction(db: Database) -> 
         await together_of(together, [Parcel.objects.create(code=f"c{n}") for n in range(8)])
         assert await Parcel.objects.count() == 8
     assert await Parcel.objects.count() == 0
+
+
+async def test_long_values_go_alone_where_a_column_holds_such_by_its_limit(db: Database) -> None:
+    together = await acquainted(db, Letter)
+    made = await together_of(together, [Letter.objects.create(text="x" * (70_000 if n < 4 else 10)) for n in range(8)])
+    assert [len(row.text) async for row in Letter.objects.order_by("pk")].count(70_000) == 4
+    assert len({row.pk for row in made}) == 8
+    assert await statements_of(db, Letter) == 5
 
 
 async def test_long_values_go_alone(db: Database) -> None:

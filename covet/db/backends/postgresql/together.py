@@ -61,10 +61,10 @@ _SINGLE_BASES: Final = (
 )  # fmt: skip
 _SINGLE: set[type[Any]] = {*_SINGLE_BASES, dt.datetime}
 
-# Whether rows may be shared at all, whether a trigger may swallow some, and the type and limit of each column. A trigger of the whole statement
-# would run once for all rows, a rule may do anything, and a foreign server knows nothing of the time-out. Rows of serializable
-# transactions would share the conflicts of the others.
-_FACTS = """
+# Whether rows may be shared at all, whether a trigger may swallow some, and of each column the type, and whether its limit keeps values short.
+# A trigger of the whole statement would run once for all rows, a rule may do anything, and a foreign server knows nothing of the time-out. Rows
+# of serializable transactions would share the conflicts of the others.
+_FACTS = f"""
 SELECT
     NOT c.relhasrules
     AND (c.relkind = 'r' OR c.relkind = 'p' AND NOT EXISTS (
@@ -82,7 +82,7 @@ SELECT
         LEFT JOIN pg_type y ON y.oid = a.atttypid AND y.typnamespace = 'pg_catalog'::regnamespace
         ORDER BY n.place) AS types,
     ARRAY(
-        SELECT a.atttypmod > 0 FROM unnest($2::text[]) WITH ORDINALITY n (name, place)
+        SELECT a.atttypmod BETWEEN 1 AND {_MOST_LENGTH} FROM unnest($2::text[]) WITH ORDINALITY n (name, place)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = n.name
         ORDER BY n.place) AS bounded
 FROM pg_class c WHERE c.oid = to_regclass($1)
