@@ -19,6 +19,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 from covet.db.models.base import Model
+from covet.db.models.manager import BaseManager
 from covet.db.models.query.hydrate import MISSING
 from covet.db.models.query.queryset import QuerySet
 from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured, ObjectDoesNotExist
@@ -78,6 +79,8 @@ class ModelType(Struct, eq=False):
         narrowed = narrow(rows, info)
         if inspect.iscoroutine(narrowed):  # a queryset is awaitable, too, and that would run it
             narrowed = await narrowed
+        if isinstance(narrowed, BaseManager):
+            narrowed = narrowed.get_queryset()
         if not isinstance(narrowed, QuerySet):
             raise TypeError(f"{self.label}.get_queryset() returns a queryset, and gave {narrowed!r}.")
         return narrowed

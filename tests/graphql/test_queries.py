@@ -312,6 +312,19 @@ async def test_a_type_that_gives_no_rows_is_named(
     assert "AuthorType.get_queryset() returns a queryset, and gave None." in caplog.text
 
 
+async def test_a_type_may_give_the_rows_of_a_manager(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.graphql.blogapp.models import Author
+    from tests.graphql.blogapp.schema import AuthorType
+
+    monkeypatch.setattr(AuthorType, "get_queryset", classmethod(lambda cls, queryset, info: Author.objects))
+
+    answer = await ask("{ authors { totalCount edges { node { name } } } }")
+
+    assert answer == {
+        "data": {"authors": {"totalCount": 2, "edges": [{"node": {"name": "Ann"}}, {"node": {"name": "Bob"}}]}}
+    }
+
+
 async def test_pages_are_cut_from_a_total_order(ask: Any) -> None:
     with record_queries() as queries:
         await ask("{ articles(orderBy: [PUBLISHED_AT], first: 2) { edges { cursor } } }")
