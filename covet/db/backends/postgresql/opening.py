@@ -14,9 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-from asyncpg.protocol.protocol import PreparedStatementState
-
 __all__ = ["BEGIN", "BEGIN_AGAIN", "BEGIN_NAME", "COMMIT_NAME", "NAMES", "Opening"]
 
 BEGIN_NAME = "covet_begin"
@@ -110,6 +107,9 @@ class Opening:
 
     def keep_names(self) -> Any:
         """Send what has the session keep BEGIN and COMMIT; return the statement that commits, and asks for the answer to all."""
+        import asyncpg  # here, since a project writes migrations without it
+        from asyncpg.protocol.protocol import PreparedStatementState
+
         # Once only: a name that may be there already would fail the transaction.
         self.may_keep_names = False
         self._transport.write(NAMES)
