@@ -13,6 +13,7 @@ from covet.apps import apps
 from covet.db import models, transaction
 from covet.db.database import Database
 from covet.db.errors import DatabaseError
+from covet.db.freshness import freshness
 from covet.db.models.signals import post_init
 from covet.db.observe import record_queries
 from tests.db.models.conftest import create_tables
@@ -75,6 +76,8 @@ with apps.isolate():
 @pytest.fixture
 async def garden(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
     """The tables with their rows; gives the names of the threads that results are made in."""
+    # What earlier tests of this process have kept would have the database look at its writes.
+    monkeypatch.setattr(freshness, "active", False)
     await create_tables(database, [Tree, Bush, Herb])
     await Tree.objects.bulk_create([Tree(name=f"tree {n}", is_old=n % 2 == 0) for n in range(50)])
     await Bush.objects.create(name="box")
