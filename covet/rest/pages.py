@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from covet.apps import apps
 from covet.conf import settings
-from covet.http.errors import NotFound
+from covet.http.errors import NotFound, PreconditionFailed
 from covet.http.request import Request
 from covet.http.response import HTMLResponse, JSONResponse, Response
 from covet.loading import late_module
@@ -21,10 +21,11 @@ from covet.rest.part import RestPart
 from covet.text import escape
 
 if TYPE_CHECKING:
-    from covet.http import streaming
+    from covet.http import conditional, streaming
     from covet.urls import addresses
 else:
     addresses = late_module(__name__, "covet.urls.addresses")
+    conditional = late_module(__name__, "covet.http.conditional")
     streaming = late_module(__name__, "covet.http.streaming")
 
 __all__ = ["asset", "docs", "openapi_json", "redoc", "scalar"]
@@ -55,6 +56,10 @@ async def openapi_json(request: Request) -> Response:
     """Send the document, or by ``?document=`` or ``?version=`` that of a part of the API.
 
     It is the same bytes until the project changes, with their hash as ``ETag``.
+
+    Raises:
+        NotFound: There is no such document.
+        PreconditionFailed: An ``If-Match`` names another one.
     """
     part = apps.current().part(RestPart)
     try:
@@ -65,12 +70,13 @@ async def openapi_json(request: Request) -> Response:
         told = f" There are: {', '.join(known)}." if known else ""
         raise NotFound(f"There is no document {error.args[0]!r}.{told}") from error
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(b"", 304, {"ETag": tag})
+    asked = conditional.evaluate(request, tag)
+    if asked == 412:
+        raise PreconditionFailed("This is another document than the one that the request is meant for.")
     response = JSONResponse.of_bytes(body)
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "no-cache"
-    return response
+    return response if asked is None else conditional.not_modified(response)
 
 
 async def docs(request: Request) -> Response:

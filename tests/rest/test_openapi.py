@@ -264,6 +264,32 @@ async def test_the_document_is_served_with_its_hash(site: Any) -> None:
     assert response.json()["info"] == {"title": "Blog", "version": "1.0.0"}
     assert list(OpenAPIV31SpecValidator(response.json()).iter_errors()) == []
     assert again.status_code == 304
+    assert again.headers["etag"] == response.headers["etag"]
+    assert again.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"If-None-Match": "W/{}"}, 304),
+        ({"If-None-Match": '"other", W/"more" , {}'}, 304),
+        ([("If-None-Match", '"other"'), ("If-None-Match", "{}")], 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"other"'}, 200),
+        ({"If-None-Match": "x{}x"}, 200),
+        ({"If-None-Match": 'W/"other {} more"'}, 200),
+        ({"If-Match": "{}"}, 200),
+        ({"If-Match": '"other"'}, 412),
+    ],
+)
+async def test_the_tags_that_a_client_knows_are_compared_whole(site: Any, asked: Any, status: int) -> None:
+    client = await rest_site(site, make_api())
+    tag = (await client.get("/openapi.json")).headers["etag"]
+    pairs = asked if isinstance(asked, list) else list(asked.items())
+
+    again = await client.get("/openapi.json", headers=[(name, value.format(tag)) for name, value in pairs])
+
+    assert again.status_code == status
 
 
 @pytest.mark.parametrize(
