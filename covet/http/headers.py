@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from functools import lru_cache
+from typing import overload
 
 __all__ = ["Headers", "MutableHeaders", "RawHeaders"]
 
@@ -56,7 +57,11 @@ class Headers(Mapping[str, str]):
         wanted = raw_name(name)
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
 
-    def combined(self, name: str) -> str | None:
+    @overload
+    def combined(self, name: str) -> str | None: ...
+    @overload
+    def combined(self, name: str, default: str) -> str: ...
+    def combined(self, name: str, default: str | None = None) -> str | None:
         """Return a header that is a list, such as ``Accept``, which may come in several lines (RFC 9110, 5.3)."""
         wanted = raw_name(name)
         found: str | None = None
@@ -64,7 +69,7 @@ class Headers(Mapping[str, str]):
             if key == wanted:
                 text = value.decode("latin-1")
                 found = text if found is None else f"{found}, {text}"
-        return found
+        return default if found is None else found
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):

@@ -599,15 +599,15 @@ class Request:
     @property
     def accepts_html(self) -> bool:
         """Whether a person's browser asks; errors are pages then, else problem documents."""
-        return negotiation.prefers_html(self.headers.combined("accept") or "")
+        return negotiation.prefers_html(self.headers.combined("accept", ""))
 
     def accepts(self, media_type: str) -> bool:
         """Return whether the client takes this media type."""
-        return negotiation.best_match(self.headers.combined("accept") or "", [media_type]) is not None
+        return negotiation.best_match(self.headers.combined("accept", ""), [media_type]) is not None
 
     def get_preferred_type(self, media_types: list[str]) -> str | None:
         """Return the one of these media types that the client likes best, or ``None`` when it takes none."""
-        return negotiation.best_match(self.headers.combined("accept") or "", media_types)
+        return negotiation.best_match(self.headers.combined("accept", ""), media_types)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"

@@ -126,7 +126,7 @@ class CompressionMiddleware:
         if response.status in (204, 206, 304) or not self._is_packable(response):
             return response
         response.headers.add_vary("Accept-Encoding")
-        encoding = self.choose(request.headers.combined("accept-encoding") or "")
+        encoding = self.choose(request.headers.combined("accept-encoding", ""))
         if encoding is None or (not response.is_streaming and len(response.body) < self.min_size):
             return response
         if isinstance(response, StreamingResponse):

@@ -65,7 +65,7 @@ class LocaleMiddleware:
             found = get_supported_language(wished[:20])
             if found is not None:
                 return found
-        for name in parse_accept_language(request.headers.combined("accept-language") or ""):
+        for name in parse_accept_language(request.headers.combined("accept-language", "")):
             if name == "*":
                 # Any will do, so those behind it are not asked for.
                 break

@@ -180,7 +180,7 @@ class MediaTypeReading(Reading):
 
     def named(self, request: Request) -> str | None:
         """Return the version of the first media type that has one."""
-        for part in (request.headers.combined("accept") or "")[:4096].split(","):
+        for part in request.headers.combined("accept", "")[:4096].split(","):
             kind, *options = part.split(";")
             for option in options:
                 key, _, value = option.partition("=")

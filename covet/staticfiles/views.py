@@ -69,7 +69,7 @@ async def _serve_collected(request: Request, path: str) -> Response:
     root = settings.STATIC_ROOT
     if root is None or path == manifest.MANIFEST:
         raise NotFound("There are no static files here.")
-    taken = accepted_encodings(request.headers.combined("accept-encoding") or "", tuple(_PACKED))
+    taken = accepted_encodings(request.headers.combined("accept-encoding", ""), tuple(_PACKED))
     endings = tuple((name, _PACKED[name]) for name in taken)
     found, encoding = await to_thread(_choose, Path(root), path, endings)
     if found is None:

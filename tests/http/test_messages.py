@@ -272,6 +272,8 @@ def test_what_a_client_takes_may_come_in_several_lines() -> None:
     assert request.accepts_html
     assert request.headers.combined("Accept") == "image/png, text/html, application/json;q=0.5"
     assert request.headers.combined("accept-language") is None
+    assert request.headers.combined("accept-language", "en") == "en"
+    assert request.headers.combined("accept", "en") == "image/png, text/html, application/json;q=0.5"
 
 
 @pytest.mark.parametrize(

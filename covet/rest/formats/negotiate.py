@@ -58,7 +58,7 @@ class Negotiation:
                 if found is None:
                     raise failures.invalid([self._unknown(name)])
                 return found
-        header = request.headers.combined("accept") or ""
+        header = request.headers.combined("accept", "")
         kind = negotiation.best_match(header, self._by_type)
         if kind is None:
             if takes_variant(header) and "json" in self._by_name:
