@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import urllib.parse
 from typing import TYPE_CHECKING, Any, cast
 
@@ -82,13 +83,16 @@ _METHODS = {name.encode(): name for name in ("DELETE", "GET", "HEAD", "OPTIONS",
 _IDLE, _HEAD, _BODY, _BUSY = range(4)
 
 
+# The scheme and authority of a target in absolute form.
+_ORIGIN = re.compile(rb"(?!/).*?://[^/?#]*", re.DOTALL)
+
+
 def _with_path(url: bytes) -> bytes:
     """Return a target with a path: ``http://host?query`` has none, and is ``http://host/?query`` (RFC 9110, 4.2.3)."""
-    start = url.find(b"://") + 3
-    if start < 3 or url.startswith(b"/"):
+    origin = _ORIGIN.match(url)
+    if origin is None or url.startswith(b"/", origin.end()):
         return url
-    end = min(place for mark in b"/?#" if (place := url.find(mark, start)) >= 0 or (place := len(url)))
-    return url if url[end : end + 1] == b"/" else b"%b/%b" % (url[:end], url[end:])
+    return b"%b/%b" % (origin[0], url[origin.end() :])
 
 
 class CovetProtocol(HttpToolsProtocol):

@@ -7,12 +7,16 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from covet.apps.draining import draining
 from covet.conf import override
 from covet.handlers import protocol
+from covet.handlers.protocol import _with_path
 from covet.http import FileResponse, JSONResponse, Request, Response, StreamingResponse
 from covet.test.live import LiveServer, serve
 from covet.urls import path
@@ -360,6 +364,27 @@ async def test_a_target_without_a_path_is_the_root(target: bytes, full: bytes) -
         answer = await talk(server, b"GET " + target + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
 
     assert answer.endswith(full)
+
+
+@given(
+    scheme=st.sampled_from([b"http", b"https", b"h"]),
+    authority=st.sampled_from([b"x", b"x:80", b"a@x", b"[::1]:80", b""]),
+    rest=st.lists(st.sampled_from([b"/", b"?", b"://", b"http://y", b"a", b"="]), max_size=6).map(b"".join),
+    mark=st.sampled_from([b"", b"/", b"?", b"#"]),
+)
+def test_what_stands_behind_the_authority_stays_and_begins_with_a_slash(
+    scheme: bytes, authority: bytes, rest: bytes, mark: bytes
+) -> None:
+    origin, behind = scheme + b"://" + authority, mark + rest if mark else b""
+
+    full = _with_path(origin + behind)
+
+    assert full == origin + (behind if behind.startswith(b"/") else b"/" + behind)
+    assert urlsplit(full).path.startswith(b"/")
+    assert _with_path(full) == full
+    # A target that is a path is left alone, whatever its query holds.
+    assert _with_path(b"/" + origin + behind) == b"/" + origin + behind
+    assert _with_path(b"/" + behind) == b"/" + behind
 
 
 async def test_a_target_that_is_no_address_is_400() -> None:
