@@ -1,15 +1,15 @@
-"""Markers of a schema's fields that show something else of a related row than its key."""
+"""What stands beside a schema's field: the names that it is read by, and markers that show something else of a related row than its key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import AliasChoices, AliasPath, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
-__all__ = ["Related", "marker_of"]
+__all__ = ["Related", "marker_of", "read_alias"]
 
 
 class Related:
@@ -46,3 +46,8 @@ class Related:
 def marker_of(info: FieldInfo) -> Related | None:
     """Return the marker of a field, or None."""
     return next((one for one in info.metadata if isinstance(one, Related)), None)
+
+
+def read_alias(info: FieldInfo) -> str | AliasPath | AliasChoices | None:
+    """Return the name, path or choice of these that pydantic reads a field by; None where it is the field's own name."""
+    return info.validation_alias if info.validation_alias is not None else info.alias

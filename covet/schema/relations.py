@@ -11,7 +11,7 @@ from pydantic import AliasChoices, AliasPath, BeforeValidator, PlainValidator, W
 
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
-from covet.schema.markers import marker_of
+from covet.schema.markers import marker_of, read_alias
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -213,7 +213,7 @@ class _Reading:
 
 def _places(schema: type[Schema], name: str, info: FieldInfo) -> list[Sequence[str | int]]:
     """Return where pydantic looks for a field in a row: the steps of each of its names."""
-    alias = info.validation_alias if info.validation_alias is not None else info.alias
+    alias = read_alias(info)
     if alias is None:
         return [(name,)]
     found: list[Sequence[str | int]] = [
@@ -242,7 +242,7 @@ def _columns(schema: type[Schema], model: type[Model]) -> list[str] | None:
     by_name = _is_read_by_name(schema)
     found: list[str] = []
     for name, info in schema.model_fields.items():
-        alias = info.validation_alias if info.validation_alias is not None else info.alias
+        alias = read_alias(info)
         if alias is not None and not (
             by_name and isinstance(alias, str) and alias not in names and not hasattr(model, alias)
         ):

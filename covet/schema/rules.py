@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from covet.apps import apps
 from covet.db.errors import DatabaseError, IntegrityError
+from covet.schema.markers import read_alias
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -177,7 +178,7 @@ def place_of(name: str, data: Iterable[Any]) -> Place | None:
 def _sent_name(data: Any, member: str) -> str:
     if isinstance(data, BaseModel):
         info = type(data).model_fields[member]
-        alias = info.validation_alias if info.validation_alias is not None else info.alias
+        alias = read_alias(info)
         return alias if isinstance(alias, str) else member
     if isinstance(data, msgspec.Struct):
         return data.__struct_encode_fields__[data.__struct_fields__.index(member)]
