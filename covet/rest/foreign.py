@@ -110,7 +110,6 @@ _OF_VIEWSETS: Final = {
     "handle_exception": "write EXCEPTION_HANDLERS, or @api.exception_handler(Error)",
     "http_method_names": 'write serves = ["list", "read"]',
     "initial": "a class in MIDDLEWARE runs before every request",
-    "lookup_url_kwarg": "the path's parameter is pk",
     "lookup_value_regex": "write lookup_field = …, whose type says what the path takes",
     "metadata_class": "OPTIONS answers with Allow; the rest is in OpenAPI",
     "model_class": "write class Articles(ModelViewSet, model=Article), or queryset = …",

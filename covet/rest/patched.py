@@ -60,7 +60,7 @@ async def body_of_patch(viewset: ModelViewSet, request: Request, params: dict[st
 
 async def _shown(viewset: ModelViewSet, request: Request, params: dict[str, Any]) -> Any:
     """Return what a GET of the row shows; the write will see that it is still so."""
-    instance = await viewset.get_object(request, params["pk"])
+    instance = await viewset.get_object(request, params[viewset.lookup_argument()])
     body = await viewset.shown_whole(request, instance)
     request.state.patched_from = body
     return json.loads(body)

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.foreign import Absent
 from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import OF_INSTANCES, check_by_method, check_viewset, unknown_option
+from covet.rest.params import Path
 from covet.rest.render import UNSET
 from covet.schema.field_types import python_type
 
-__all__ = ["ViewSet"]
+__all__ = ["ViewSet", "is_open"]
 
 _CONVERTERS: Final = {"int": "int", "UUID": "uuid"}
-_LOOKUP: Final = "<{converter}:pk>"
 _OMITS: Final = ("exclude_unset", "exclude_defaults", "exclude_none")
 _OPTIONS: Final = frozenset(
     {*Endpoint.__struct_fields__, *_OMITS}
@@ -55,6 +55,8 @@ class ViewSet:
             ``{"author": AuthorOut, "author.publisher": PublisherOut}``.
         idempotent: Whether a write with an ``Idempotency-Key`` is done once, and answered again.
         lookup_field: The field that the path names a row by.
+        lookup_url_kwarg: What the path's argument is called; None for the name of ``lookup_field``. Methods get it as ``pk``, or
+            by that name.
         serves: Which of the usual methods there are, ``["list", "create"]``; None for all that the class has.
     """
 
@@ -68,6 +70,7 @@ class ViewSet:
     expandable: ClassVar[Mapping[str, Any]] = {}
     idempotent: ClassVar[bool] = False
     lookup_field: ClassVar[str] = "pk"
+    lookup_url_kwarg: ClassVar[str | None] = None
     serves: ClassVar[Collection[str] | None] = None
     _needs_model: ClassVar[bool] = False
 
@@ -86,7 +89,7 @@ class ViewSet:
         viewset = cls()
         made = []
         base = f"{prefix}/" if prefix else ""
-        lookup = _LOOKUP.format(converter=cls._converter())
+        lookup = f"<{cls._converter()}:{cls.lookup_argument()}>"
         # Actions first: authors/recent/ must not be read as the key of an author.
         for name, marked in cls._actions():
             last = marked.url_path or name
@@ -136,6 +139,11 @@ class ViewSet:
         meta = cls.model._meta
         return meta.pk if cls.lookup_field == "pk" else meta.get_field(cls.lookup_field)
 
+    @classmethod
+    def lookup_argument(cls) -> str:
+        """Return what the path's argument is called that names a row: in ``reverse()``, ``request.path_params`` and OpenAPI."""
+        return cls.lookup_field if cls.lookup_url_kwarg is None else cls.lookup_url_kwarg
+
     def _action_endpoint(self, name: str, marked: MarkedAction, method: str, route: str, basename: str) -> Endpoint:
         handler = getattr(self, name)
         options = dict(marked.options)
@@ -161,7 +169,7 @@ class ViewSet:
             route,
             name=f"{basename}-{marked.url_name or name.replace('_', '-')}",
             model=self.model,
-            annotations=self._annotations(handler, name),
+            annotations=self._annotations(handler, name, is_detail=marked.detail),
             **{**options, "tags": tuple(options.get("tags", self.tags))},
         )
 
@@ -182,7 +190,7 @@ class ViewSet:
             operation_id=f"{basename.replace('-', '_')}_{name}",
             model=self.model,
             action=standard.action,
-            annotations=self._annotations(handler, name),
+            annotations=self._annotations(handler, name, is_detail=standard.is_detail),
             formats=self.formats,
             conditional=self.conditional,
             select_fields=self.select_fields,
@@ -205,9 +213,25 @@ class ViewSet:
     def _shown(self, handler: Callable[..., Any]) -> Any:
         return UNSET
 
-    def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
-        return {}
+    def _annotations(self, handler: Callable[..., Any], name: str, *, is_detail: bool) -> dict[str, Any]:
+        """Fill in what the class's methods leave open: the key's type, and which argument of the path ``pk`` is."""
+        parameters = inspect.signature(handler).parameters
+        wire = self.lookup_argument() if is_detail else "pk"
+        filled: dict[str, Any] = {
+            argument: python_type(self.key_field())
+            for argument in {"pk", wire}
+            if self.model is not None and argument in parameters and is_open(parameters[argument])
+        }
+        if wire != "pk" and "pk" in parameters:
+            said = filled.get("pk") or inspect.signature(handler, eval_str=True).parameters["pk"].annotation
+            filled["pk"] = Annotated[Any if said is inspect.Parameter.empty else said, Path(alias=wire)]
+        return filled
 
 
 for _name, _advice in OF_INSTANCES.items():
     setattr(ViewSet, _name, Absent(_name, _advice, "A viewset"))
+
+
+def is_open(parameter: inspect.Parameter) -> bool:
+    """Return whether an argument says nothing of its type, which the viewset fills in."""
+    return parameter.annotation in (Any, "Any", parameter.empty)

@@ -40,7 +40,7 @@ from covet.rest.pagination import Page
 from covet.rest.params import Query
 from covet.rest.related import resolve_related
 from covet.rest.render import UNSET, Plan, plan_response
-from covet.rest.resources import ViewSet
+from covet.rest.resources import ViewSet, is_open
 from covet.schema import Schema
 from covet.schema.field_types import python_type
 from covet.shortcuts import get_object_or_404
@@ -178,13 +178,10 @@ class ReadOnlyModelViewSet(ViewSet):
             return self.schemas.get(handler.__name__, self.schema)
         return UNSET
 
-    def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
+    def _annotations(self, handler: Callable[..., Any], name: str, *, is_detail: bool) -> dict[str, Any]:
         """Fill in what the class's methods leave open: the key's type, the filters, the body."""
-        parameters = inspect.signature(handler).parameters
-        filled: dict[str, Any] = {}
-        if "pk" in parameters and _is_open(parameters["pk"]):
-            filled["pk"] = python_type(self.key_field())
-        if "filters" in parameters:
+        filled = super()._annotations(handler, name, is_detail=is_detail)
+        if "filters" in inspect.signature(handler).parameters:
             filled["filters"] = Annotated[Filters, self.filter_set]
         return filled
 
@@ -426,12 +423,12 @@ class ModelViewSet(ReadOnlyModelViewSet):
         others = [one for one in formats if not one.page and one.name != "json"]
         return [*bodies, *(one.write(json.loads(body)) for one in others for body in bodies)]
 
-    def _annotations(self, handler: Callable[..., Any], name: str) -> dict[str, Any]:
-        filled = super()._annotations(handler, name)
+    def _annotations(self, handler: Callable[..., Any], name: str, *, is_detail: bool) -> dict[str, Any]:
+        filled = super()._annotations(handler, name, is_detail=is_detail)
         parameters = inspect.signature(handler).parameters
         if name in BULK:
             return {**filled, **self._bulk_annotations(name)}
-        if "data" in parameters and _is_open(parameters["data"]):
+        if "data" in parameters and is_open(parameters["data"]):
             if name in self.inputs:
                 filled["data"] = self.inputs[name]
             elif name in STANDARD:
@@ -450,10 +447,6 @@ class ModelViewSet(ReadOnlyModelViewSet):
         if self.bulk == "each":
             schema = each_item(schema)
         return {"data": Annotated[_list_of(schema), Field(min_length=1)]}
-
-
-def _is_open(parameter: inspect.Parameter) -> bool:
-    return parameter.annotation in (Any, "Any", parameter.empty)
 
 
 def _list_of(schema: Any) -> Any:

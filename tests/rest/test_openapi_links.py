@@ -80,7 +80,7 @@ def test_a_new_row_is_linked_to_what_can_be_done_with_it(slash: str) -> None:
         "patch": {"operationId": "authors_patch", "parameters": by_path},
         "delete": {"operationId": "authors_delete", "parameters": by_path},
     }
-    assert links_of(document, "post", f"/0/tags{slash}", "201")["read"]["parameters"] == {"pk": "$response.body#/name"}
+    assert links_of(document, "post", f"/0/tags{slash}", "201")["read"]["parameters"] == {"name": "$response.body#/name"}
     assert list(links_of(document, "post", f"/0/some{slash}", "201")) == ["read"]
     for method, place, status in (
         ("post", f"/0/keyless{slash}", "201"),  # nobody sees the key in the answer
@@ -145,7 +145,7 @@ def test_the_comparison_of_two_documents_names_links_that_are_gone() -> None:
     assert breakages(old, copy.deepcopy(old)) == []
     assert [str(one) for one in breakages(old, gone)] == ["POST /0/authors/: answer 201: the link read is gone."]
     assert [str(one) for one in breakages(old, elsewhere)] == [
-        "POST /0/authors/: answer 201: the link read leads to GET /0/tags/{pk}/, and led to GET /0/authors/{pk}/."
+        "POST /0/authors/: answer 201: the link read leads to GET /0/tags/{name}/, and led to GET /0/authors/{pk}/."
     ]
     assert [str(one) for one in breakages(old, otherwise)] == [
         "POST /0/authors/: answer 201: the link read takes its parameters from elsewhere now."

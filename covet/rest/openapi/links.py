@@ -35,20 +35,21 @@ class Links:
     def of(self, compiled: Compiled) -> Mapping[str, Any]:
         """Return the links of an endpoint's answer by name; none where it is no method of a viewset that shows a row."""
         name = _method(compiled)
+        argument = _argument(compiled) if name else ""
         if name == "create":
             key = _key_wire(compiled)
             if key is None:
                 return {}
             base, slash = compiled.path.rstrip("/"), "/" if compiled.path.endswith("/") else ""
-            found = self._known.get(_place(compiled, f"{base}/{{pk}}{slash}"), {})
+            found = self._known.get(_place(compiled, f"{base}/{{{argument}}}{slash}"), {})
             source = f"$response.body#/{key}"
         elif name in _DETAILS and name != "delete":
             found = self._known[_place(compiled, compiled.path)]
-            source = "$request.path.pk"
+            source = f"$request.path.{argument}"
         else:
             return {}
         return {
-            other: {"operationId": operation_id, "parameters": {"pk": source}}
+            other: {"operationId": operation_id, "parameters": {argument: source}}
             for other, operation_id in found.items()
             if other != name
         }
@@ -61,7 +62,14 @@ def _method(compiled: Compiled) -> str:
     if not isinstance(viewset, ViewSet) or hasattr(handler, "__covet_action__"):
         return ""
     name: str = handler.__name__
-    return name if name == "create" or "pk" in compiled.converters else ""
+    return name if name == "create" or viewset.lookup_argument() in compiled.converters else ""
+
+
+def _argument(compiled: Compiled) -> str:
+    """Return what the argument of the path is called by which a viewset finds a row."""
+    viewset: Any = compiled.endpoint.handler.__self__  # type: ignore[attr-defined]  # a method of a viewset
+    argument: str = viewset.lookup_argument()
+    return argument
 
 
 def _place(compiled: Compiled, path: str) -> tuple[str, str]:
