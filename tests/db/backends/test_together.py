@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import datetime as dt
+import os
 import uuid
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -20,7 +22,7 @@ from covet.apps import apps
 from covet.conf import override
 from covet.conf.service_url import PoolConfig
 from covet.db import connections, models, transaction
-from covet.db.backends.postgresql.together import Together
+from covet.db.backends.postgresql.together import _ALONE, Together
 from covet.db.database import Database
 from covet.db.errors import (
     CheckViolation,
@@ -126,11 +128,11 @@ _SAMPLE: dict[Any, dict[str, Any]] = {Parcel: {"code": "sample"}, Keyed: {"name"
 @contextmanager
 def crowd(together: Together) -> Iterator[None]:
     """As if a few others were under way: who comes now does not go at once."""
-    together.under_way += 4
+    together.room -= 4
     try:
         yield
     finally:
-        together.under_way -= 4
+        together.room += 4
 
 
 async def acquainted(db: Database, model: Any = Parcel) -> Together:
@@ -186,7 +188,7 @@ async def test_inserts_of_one_turn_share_a_statement_and_each_gets_its_own_key(d
 
     assert {row.pk: row.code for row in made} == {row.pk: row.code async for row in Parcel.objects.all()}
     assert await statements_of(db) == 1
-    assert together.under_way == 0
+    assert together.room == _ALONE
     await nothing_is_dirty(db)
 
 
@@ -603,6 +605,38 @@ async def test_rows_of_a_partitioned_table_share(db: Database) -> None:
     assert await statements_of(db, Keyed) == 1
 
 
+async def test_rows_of_a_table_with_a_partition_elsewhere_go_alone(db: Database) -> None:
+    """The time-out of locks is the session's, and what another server does waits for its own."""
+    url = urlsplit(os.environ["COVET_TEST_POSTGRES_URL"])
+    options = ", ".join(f"{name} '{value}'" for name, value in (("user", url.username), ("password", url.password)))
+    await db.execute("DROP TABLE together_keyed")
+    await db.execute("CREATE TABLE elsewhere (key uuid NOT NULL, name varchar(20) NOT NULL)")
+    await db.execute("CREATE EXTENSION postgres_fdw")
+    try:
+        await db.execute(
+            "CREATE SERVER loopback FOREIGN DATA WRAPPER postgres_fdw "
+            f"OPTIONS (host '{url.hostname}', port '{url.port}', dbname '{db.config.name}')"
+        )
+        await db.execute(f"CREATE USER MAPPING FOR CURRENT_USER SERVER loopback OPTIONS ({options})")
+        await db.execute(
+            "CREATE TABLE together_keyed (key uuid NOT NULL, name varchar(20) NOT NULL) PARTITION BY LIST (name)"
+        )
+        await db.execute("CREATE TABLE near PARTITION OF together_keyed DEFAULT")
+        await db.execute(
+            "CREATE FOREIGN TABLE far PARTITION OF together_keyed FOR VALUES IN ('far') "
+            "SERVER loopback OPTIONS (table_name 'elsewhere')"
+        )
+        together = await acquainted(db, Keyed)
+        made = await together_of(together, [Keyed.objects.create(name=("near", "far")[n % 2]) for n in range(8)])
+        assert {row.pk: row.name for row in made} == {row.pk: row.name async for row in Keyed.objects.all()}
+        for table in ("near", "elsewhere"):
+            assert (await db.fetch(f"SELECT count(DISTINCT xmin::text) FROM {table}"))[0][0] == 4
+    finally:
+        await db.execute("DROP EXTENSION postgres_fdw CASCADE")
+        await db.execute("DROP TABLE IF EXISTS together_keyed")
+        await db.execute("DROP TABLE elsewhere")
+
+
 async def test_rows_that_a_policy_forbids_are_refused_alone(db: Database) -> None:
     role = f"{db.config.name}_guest"
     await db.execute(f"DROP ROLE IF EXISTS {role}")
@@ -626,6 +660,57 @@ async def test_rows_that_a_policy_forbids_are_refused_alone(db: Database) -> Non
     finally:
         await db.execute(f"DROP OWNED BY {role}")
         await db.execute(f"DROP ROLE {role}")
+
+
+async def test_where_the_catalogue_may_not_be_read_each_goes_alone(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    role = f"{db.config.name}_guest"
+    await db.execute(f"DROP ROLE IF EXISTS {role}")
+    await db.execute(f"CREATE ROLE {role}")
+    await db.execute("REVOKE SELECT ON pg_catalog.pg_trigger FROM PUBLIC")
+    try:
+        await db.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        await db.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
+        other = Database("default", replace(db.config, options={"role": role}))
+        with connections.using({"default": other}), caplog.at_level("DEBUG", "covet.db.backends"):
+            together = await acquainted(other)
+            made = await together_of(together, [Parcel.objects.create(code=f"c{n}") for n in range(6)])
+            await nothing_is_dirty(other)
+            await other.close()
+    finally:
+        await db.execute("GRANT SELECT ON pg_catalog.pg_trigger TO PUBLIC")
+        await db.execute(f"DROP OWNED BY {role}")
+        await db.execute(f"DROP ROLE {role}")
+    assert {row.pk: row.code for row in made} == {row.pk: row.code async for row in Parcel.objects.all()}
+    assert await statements_of(db) == 6
+    told = [record for record in caplog.records if "could not be asked" in record.message]
+    assert ["permission denied for table pg_trigger" in str(record.exc_info) for record in told] == [True]
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("fails", ["_run", "_text"])
+async def test_a_fault_in_reading_the_catalogue_is_told_and_each_goes_alone(db: Database, fails: str) -> None:
+    together = await acquainted(db)
+    together._known_until = float("-inf")
+    told: list[Any] = []
+    loop = asyncio.get_running_loop()
+
+    def broken(*args: Any, **named: Any) -> Any:
+        raise ZeroDivisionError
+
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Together, fails, broken)
+            first = await together_of(together, [Parcel.objects.create(code="first")])
+            await settled(db)
+        made = await together_of(together, [Parcel.objects.create(code=f"c{n}") for n in range(6)])
+    finally:
+        loop.set_exception_handler(None)
+    assert [type(one) for one in told] == [ZeroDivisionError]
+    assert {row.pk: row.code for row in first + made} == {row.pk: row.code async for row in Parcel.objects.all()}
+    assert await statements_of(db) == 7
 
 
 async def test_serializable_transactions_stay_as_small_as_they_are(db: Database) -> None:
@@ -690,7 +775,7 @@ async def test_one_that_is_cancelled_after_the_sending_disturbs_nobody(db: Datab
     assert [row.code for row in found] == codes[1:]
     kept = {row.pk: row.code async for row in Parcel.objects.all()}
     assert {row.pk: row.code for row in found}.items() <= kept.items()
-    assert together.under_way == 0
+    assert together.room == _ALONE
     await nothing_is_dirty(db)
 
 
@@ -812,29 +897,27 @@ async def test_a_full_pool_is_told_to_each(db: Database) -> None:
     assert await statements_of(db) == 1
 
 
-async def test_closing_waits_for_them(db: Database) -> None:
-    await _slow(db, 0.3)
-    other = Database("default", db.config)
-    with connections.using({"default": other}):
-        together = await acquainted(other)
-        with crowd(together):
-            tasks = [asyncio.create_task(Parcel.objects.create(code=code)) for code in ("slow", "c1", "c2")]
-            await _running(db)
-            await other.close()
-            found = await asyncio.gather(*tasks)
-    assert {row.pk: row.code for row in found} == {row.pk: row.code async for row in Parcel.objects.all()}
-
-
-async def test_closing_that_waits_no_longer_is_an_error_for_each(db: Database) -> None:
-    await _slow(db, 600)
+async def _closed_meanwhile(db: Database, grace_s: float = 30) -> tuple[list[Any], int]:
+    """Close a database while three rows are on their way; return what each task got, and the process that inserts them."""
     other = Database("default", db.config)
     with connections.using({"default": other}):
         together = await acquainted(other)
         with crowd(together):
             tasks = [asyncio.create_task(Parcel.objects.create(code=code)) for code in ("slow", "c1", "c2")]
             (pid,) = await _running(db)
-            await other.close(0.05)
-            found = await asyncio.gather(*tasks, return_exceptions=True)
+            await other.close(grace_s)
+            return await asyncio.gather(*tasks, return_exceptions=True), pid
+
+
+async def test_closing_waits_for_them(db: Database) -> None:
+    await _slow(db, 0.3)
+    found, _ = await _closed_meanwhile(db)
+    assert {row.pk: row.code for row in found} == {row.pk: row.code async for row in Parcel.objects.all()}
+
+
+async def test_closing_that_waits_no_longer_is_an_error_for_each(db: Database) -> None:
+    await _slow(db, 600)
+    found, pid = await _closed_meanwhile(db, 0.05)
     # The server does not look for a client that is gone while it sleeps.
     await db.fetch("SELECT pg_terminate_backend($1)", (pid,))
     assert [type(one) for one in found] == [ConnectionLost] * 3

@@ -70,7 +70,7 @@ async def beside():
         together = next(plan.together for key, plan in db.statements.items() if key[0] == "insert")
         tasks = [asyncio.ensure_future(one) for one in made(20)]
         await asyncio.sleep(0)
-        assert together.under_way == 20
+        assert together.room == 4 - 20
         child = os.fork()
     if child == 0:
         try:
@@ -94,7 +94,7 @@ async def of_the_child():
     await some(8)
     together = next(plan.together for key, plan in db.statements.items() if key[0] == "insert")
     assert together._pool is db.writer_pool and together._sql
-    count = together.under_way
+    count = 4 - together.room
     await db.close()
     return count
 

@@ -11,6 +11,7 @@ import pytest
 
 from covet.apps import apps
 from covet.db import models, transaction
+from covet.db.backends.postgresql.together import _ALONE
 from covet.db.database import Database
 from covet.db.errors import IntegrityError, OperationalError, TransactionError
 from covet.db.models.table import table_of
@@ -186,7 +187,7 @@ async def test_five_seconds_of_inserts_that_travel_together_lose_and_double_none
     (together,) = [plan.together for key, plan in database.statements.items() if key[0] == "insert"]
     shared = "SELECT count(*) FROM (SELECT FROM soak_letter GROUP BY xmin::text HAVING count(*) > 1) AS several"
     assert (await database.fetch(shared))[0][0] > 10
-    assert together.under_way == 0
+    assert together.room == _ALONE
     assert not together._sent
     assert not together._queue
 

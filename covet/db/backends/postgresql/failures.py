@@ -16,7 +16,12 @@ from covet.db.backends.postgresql.opening import BEGIN_NAME, COMMIT_NAME
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
 
-__all__ = ["has_refused", "not_connected", "translate"]
+__all__ = ["FAILURES", "has_refused", "not_connected", "translate"]
+
+#: What asyncpg raises where the server refuses something or is gone; anything else is a fault of the code.
+FAILURES = (
+    pg.PostgresError, pg.InterfaceError, pg.InternalClientError, ConnectionError, asyncio.IncompleteReadError, TimeoutError
+)  # fmt: skip
 
 # The options that name files.
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from covet.db.backends.postgresql.failures import has_refused
+from covet.db.backends.postgresql.failures import FAILURES, has_refused
 from covet.db.errors import ConnectionLost, DatabaseError, InternalError
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ _LOCK_MS = 20
 # Classes of SQLSTATE that say nothing against the statement: a value, a rule of the table, a conflict with others, a time-out.
 _OF_A_ROW = frozenset({"22", "23", "40", "55", "57"})
 _MOST_ROWS = 64
+# Up to so many inserts at a time are quicker each by itself.
+_ALONE = 4
 # As many rows at least are worth a second statement beside the first.
-_FEW = 12
+_ENOUGH_FOR_TWO = 12
 # A longer text or document takes longer to send than is saved: it goes alone, so that ``_MOST_ROWS`` bounds what is sent.
 _MOST_LENGTH = 65_536
 # For how long what the server has told of a table holds.
@@ -111,12 +113,13 @@ class Together:
         insert: One row, whose values are parameters in the order of the columns.
 
     Attributes:
-        under_way: How many of them there are; who asks for one while there is none counts it himself, for that costs less than a call.
+        room: How many more go at once by themselves, fewer than none where others share already. Who finds room takes it himself, for
+            that costs less than a call, and gives it back.
     """
 
     __slots__ = (
         "_columns", "_context", "_driver", "_known_until", "_long", "_pool", "_queue", "_rest", "_returning", "_sent", "_sql", "_strikes",
-        "_table", "under_way",
+        "_table", "room",
     )  # fmt: skip
 
     def __init__(self, driver: Driver, insert: Insert) -> None:
@@ -127,7 +130,7 @@ class Together:
         self._returning = ", ".join([quote(name) for name in insert.returning])
         # What the statements run in is no member's: its request and its language are nobody else's business.
         self._context = contextvars.Context()
-        self.under_way = 0
+        self.room = _ALONE
         self._pool: Pool | None = None
         self._begin(None)
 
@@ -143,11 +146,11 @@ class Together:
 
     async def insert(self, database: Database, sql: str, args: Sequence[Any]) -> Inserted:
         """Insert a row while others are under way; it is told to listeners like any other, by its own text and values."""
-        self.under_way += 1
+        self.room -= 1
         try:
             return await database.insert_by(self._row, sql, args)
         finally:
-            self.under_way -= 1
+            self.room += 1
 
     async def _row(self, database: Database, sql: str, args: Sequence[Any]) -> Rows | None:
         """Send a row with others and return what RETURNING gives for it; ``None`` where it is to be inserted alone."""
@@ -196,7 +199,7 @@ class Together:
         queue.clear()
         self._ask(pool)
         # Where nothing else is on its way two statements keep client and server busy at the same time.
-        size = _MOST_ROWS if self._sent or len(members) < _FEW else min(_MOST_ROWS, (len(members) + 1) // 2)
+        size = _MOST_ROWS if self._sent or len(members) < _ENOUGH_FOR_TWO else min(_MOST_ROWS, (len(members) + 1) // 2)
         for start in range(0, len(members), size):
             part = members[start : start + size]
             if len(part) == 1 or not self._sql:
@@ -281,25 +284,29 @@ class Together:
         now = pool.loop.time()
         if now >= self._known_until:
             self._known_until = now + _KNOWN_S
-            pool.loop.call_soon(lambda: pool.later(self._look(pool)), context=self._context)
+            pool.loop.call_soon(self._begin_to_look, pool, context=self._context)
+
+    def _begin_to_look(self, pool: Pool) -> None:
+        pool.later(self._look(pool)).add_done_callback(_tell_fault)
 
     async def _look(self, pool: Pool) -> None:
+        sql = ""
         try:
             found = await self._run(pool, _FACTS, (self._table, list(self._columns)))
-        except Exception:
+            if found:
+                sql = self._statement(*found[0])
+        except (DatabaseError, *FAILURES):
             # Inserts go alone, and meet what is the matter by themselves.
-            self._sql = ""
             log.debug("Whether inserts into %s may be sent together could not be asked", self._table, exc_info=True)
-            return
-        self._sql = ""
-        if not found:
-            return
-        may_share, swallows, types, bounded = found[0]
-        if may_share and len(types) == len(self._columns) and _TYPES.issuperset(types):
-            self._long = tuple(
-                [place for place, kind in enumerate(types) if kind in _LONG_TYPES and not bounded[place]]
-            )
-            self._sql = self._text(types, swallows=swallows)
+        finally:
+            self._sql = sql
+
+    def _statement(self, may_share: bool, swallows: bool, types: Sequence[str], bounded: Sequence[bool]) -> str:
+        """Return the statement for what the server has told of the table; empty where rows may not share one."""
+        if not may_share or len(types) != len(self._columns) or not _TYPES.issuperset(types):
+            return ""
+        self._long = tuple([place for place, kind in enumerate(types) if kind in _LONG_TYPES and not bounded[place]])
+        return self._text(types, swallows=swallows)
 
     def _text(self, types: Sequence[str], *, swallows: bool) -> str:
         """Return the statement: each parameter has the type of its column, as those of a single row have."""
@@ -344,3 +351,10 @@ def _fail(members: Sequence[_Member], make: Callable[[], BaseException]) -> None
     for answer, _ in members:
         if not answer.done():
             answer.set_exception(make())
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    """Tell of an error that is none of the database's, as a loop does of a task that nobody waits for; closing would keep it to itself."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        told = {"message": "What a table is like could not be read", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(told)

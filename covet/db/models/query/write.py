@@ -40,9 +40,6 @@ __all__ = [
     "update_where",
 ]
 
-# Up to so many inserts at a time are quicker each by itself.
-_FEW = 3
-
 #: Classes of values that are neither expressions nor markers; grows with what a project stores.
 _PLAIN: set[type[Any]] = {*SCALARS, bool, type(None), dict, list, tuple, bytearray, memoryview}
 
@@ -140,14 +137,14 @@ async def insert_row(model: Any, instance: Any, columns: Columns, values: Sequen
     together = plan.together
     if together is None:
         rows, last_id = await database.insert(sql, args)
-    elif (others := together.under_way) > _FEW:
+    elif (room := together.room) < 1:
         rows, last_id = await together.insert(database, sql, args)
     else:
-        together.under_way = others + 1
+        together.room = room - 1
         try:
             rows, last_id = await database.insert(sql, args)
         finally:
-            together.under_way -= 1
+            together.room += 1
     if plan.returns:
         if rows:
             plan.set(instance, rows[0])
