@@ -330,7 +330,9 @@ class FileResponse(Response):
                 await _send_head(send, found, headers)
                 return
             ranges = None
-            if is_read and "range" in asked and _range_holds(asked, etag, modified):
+            # To be passed over with any other method than GET, with HEAD too (RFC 9110, 14.2).
+            is_partial = is_read and scope["method"] == "GET" and "range" in asked
+            if is_partial and _range_holds(asked, etag, modified):
                 ranges = parse_ranges(asked["range"], size)
             await self._send_parts(scope, receive, send, _Source(file, size, ranges))
         finally:

@@ -417,18 +417,29 @@ async def test_a_view_may_say_itself_when_a_file_was_changed_and_what_its_tag_is
     assert (since.status_code, before.status_code, dated.status_code, tagged.status_code) == (304, 200, 206, 200)
 
 
-async def test_a_range_of_head_and_an_empty_file(site: Site, tmp_path: Path, file: Path) -> None:
+@pytest.mark.parametrize("asked", ["bytes=0-9", "bytes=0-9,20-29", "bytes=999999999-", "bytes=-5"])
+async def test_a_range_is_for_get_alone(site: Site, file: Path, asked: str) -> None:
+    client = await site(file_route(file))
+    plain = await client.head("/file")
+
+    head = await client.head("/file", headers={"range": asked})
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(CONTENT))
+    assert "content-range" not in head.headers
+    assert {**head.headers, "date": ""} == {**plain.headers, "date": ""}
+
+
+async def test_an_empty_file_has_no_range(site: Site, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
 
     async def empty(request: Request) -> Response:
         return FileResponse(tmp_path / "empty")
 
-    client = await site([*file_route(file), path("empty", empty)])
+    client = await site([path("empty", empty)])
 
-    head = await client.head("/file", headers={"range": "bytes=0-9"})
     nothing = await client.get("/empty")
 
-    assert (head.status_code, head.headers["content-length"], head.content) == (206, "10", b"")
     assert (nothing.status_code, nothing.headers["content-length"], nothing.content) == (200, "0", b"")
     assert (await client.get("/empty", headers={"range": "bytes=0-"})).status_code == 416
 

@@ -190,6 +190,8 @@ async def test_production_negotiates_and_serves_parts(
     assert part.headers["content-range"] == f"bytes 0-9/{len(raw)}"
     assert part.headers.get("content-encoding", "") == encoding
     assert (await client.get(stored, headers={**headers, "Range": "bytes=999999-"})).status_code == 416
+    head = await client.head(stored, headers={**headers, "Range": "bytes=0-9"})
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(raw)))
 
 
 async def test_each_form_has_a_tag_of_its_own(site: Site, tmp_path: Path, root: Path) -> None:
