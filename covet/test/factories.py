@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Generic, Self
 
@@ -65,13 +66,17 @@ class _PlanBuilder(builder.StepBuilder):
         else:
             sequence = meta.next_sequence()
         step = builder.BuildStep(builder=self, sequence=sequence, parent_step=parent_step)
-        step.resolve(pre)
-        args, kwargs = meta.prepare_arguments(step.attributes)
-        if not isinstance(meta.factory, type) or not issubclass(meta.factory, Factory):
-            return meta.instantiate(step=step, args=args, kwargs=kwargs)  # DictFactory and the like: plain values
-        late = {name: value for name, value in kwargs.items() if inspect.iscoroutine(value)}
-        given = {name: value for name, value in kwargs.items() if name not in late} if late else kwargs
-        instance = meta.get_model_class()(*args, **given)
+        try:
+            step.resolve(pre)
+            args, kwargs = meta.prepare_arguments(step.attributes)
+            if not isinstance(meta.factory, type) or not issubclass(meta.factory, Factory):
+                return meta.instantiate(step=step, args=args, kwargs=kwargs)  # DictFactory and the like: plain values
+            late = {name: value for name, value in kwargs.items() if inspect.iscoroutine(value)}
+            given = {name: value for name, value in kwargs.items() if name not in late} if late else kwargs
+            instance = meta.get_model_class()(*args, **given)
+        except BaseException:
+            _close(step.attributes.values())
+            raise
         self.plan.append(_Entry(meta, instance, step, post, late))
         return instance
 
@@ -136,26 +141,27 @@ class Factory(PlainFactory[Any], Generic[M]):
     def build(cls, **values: Any) -> M:
         """Make an instance that is not saved; what must be awaited, values and post-generation hooks, is left out."""
         plan: deque[_Entry] = deque()
-        instance: M = cls._planned(values, plan, enums.BUILD_STRATEGY)
-        while plan:
-            entry = plan.popleft()
-            for value in entry.late.values():
-                value.close()
-            for name in entry.post.sorted():
-                hook = entry.post[name]
-                result = hook.declaration.evaluate_post(
-                    instance=entry.instance, step=entry.step, overrides=hook.context
-                )
-                if inspect.iscoroutine(result):
-                    result.close()
+        with _closing(plan):
+            instance: M = cls._planned(values, plan, enums.BUILD_STRATEGY)
+            while plan:
+                entry = plan[0]
+                _close(entry.late.values())
+                for name in entry.post.sorted():
+                    hook = entry.post[name]
+                    result = hook.declaration.evaluate_post(
+                        instance=entry.instance, step=entry.step, overrides=hook.context
+                    )
+                    _close((result,))
+                plan.popleft()
         return instance
 
     @classmethod
     async def create(cls, **values: Any) -> M:
         """Write one row, and the rows it needs, and return its instance."""
         plan: deque[_Entry] = deque()
-        instance: M = cls._planned(values, plan)
-        await _write(plan)
+        with _closing(plan):
+            instance: M = cls._planned(values, plan)
+            await _write(plan)
         return instance
 
     @classmethod
@@ -187,7 +193,7 @@ class Factory(PlainFactory[Any], Generic[M]):
 async def _write(plan: deque[_Entry]) -> None:
     """Save what the plan holds, in order; what a post-generation hook adds follows at once."""
     while plan:
-        entry = plan.popleft()
+        entry = plan[0]
         for name, value in entry.late.items():
             setattr(entry.instance, name, await value)
         await entry.meta.factory._save(entry.instance)
@@ -197,20 +203,38 @@ async def _write(plan: deque[_Entry]) -> None:
             hook = entry.post[name]
             added: deque[_Entry] = deque()
             waiting, entry.step.builder.plan = entry.step.builder.plan, added
-            try:
-                result = hook.declaration.evaluate_post(
-                    instance=entry.instance, step=entry.step, overrides=hook.context
-                )
-                if inspect.isawaitable(result) and not hasattr(type(result), "_meta"):
-                    result = await result
-            finally:
-                entry.step.builder.plan = waiting
-            await _write(added)
+            with _closing(added):
+                try:
+                    result = hook.declaration.evaluate_post(
+                        instance=entry.instance, step=entry.step, overrides=hook.context
+                    )
+                    if inspect.isawaitable(result) and not hasattr(type(result), "_meta"):
+                        result = await result
+                finally:
+                    entry.step.builder.plan = waiting
+                await _write(added)
             results[name] = result
         await _save_changes(entry, before)
         after = entry.meta.factory._after_postgeneration(entry.instance, create=True, results=results)
         if inspect.isawaitable(after):
             await after
+        plan.popleft()
+
+
+@contextmanager
+def _closing(plan: deque[_Entry]) -> Iterator[None]:
+    """Close what an error leaves in a plan that nobody awaits any more: Python would warn of each."""
+    try:
+        yield
+    finally:
+        for entry in plan:
+            _close(entry.late.values())
+
+
+def _close(values: Iterable[Any]) -> None:
+    for value in values:
+        if inspect.iscoroutine(value):
+            value.close()
 
 
 def _columns(instance: Any) -> dict[str, Any]:

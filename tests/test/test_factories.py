@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -390,3 +391,61 @@ def test_options_of_other_frameworks_factories_are_told_what_to_write(name: str,
         type("GroupFactory", (Factory,), {"Meta": type("Meta", (), {"model": dict, name: value})})
     with pytest.raises(TypeError, match="unknown attribute"):
         type("GroupFactory", (Factory,), {"Meta": type("Meta", (), {"model": dict, "misspelt": value})})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("fails", ["value", "row", "declaration", "model", "hook", "hook of a build"])
+async def test_after_an_error_nothing_is_left_that_nobody_awaits(site: str, fails: str) -> None:
+    """Rows are refused, declarations raise, an awaited value raises: the coroutines of the others are closed."""
+    import factory
+
+    from covet.auth.models import Permission
+    from covet.test.factories import Factory
+
+    factories = make_factories()
+    made: list[Any] = []
+
+    async def word(told: str) -> str:
+        if told == fails:
+            raise ZeroDivisionError
+        return told
+
+    def later(told: str) -> Any:
+        made.append(word(told))
+        return made[-1]
+
+    def refuse(step: str) -> str:
+        if step == fails:
+            raise ZeroDivisionError
+        return step
+
+    class KindFactory(factories.content_type):
+        model = factory.LazyAttribute(lambda o: later("kind"))
+
+    class LatePermissionFactory(Factory[Permission]):
+        class Meta:
+            model = Permission
+
+        content_type = factory.SubFactory(KindFactory, app_label=factory.LazyAttribute(lambda o: later("value")))
+        codename = factory.LazyAttribute(lambda o: later("code"))
+        name = factory.LazyAttribute(lambda o: refuse("declaration"))
+
+        @factory.post_generation
+        def others(self: Any, create: bool, extracted: Any, **named: Any) -> None:
+            refuse("hook" if create else "hook of a build")
+
+        more = factory.RelatedFactory(KindFactory, app_label=factory.LazyAttribute(lambda o: later("more")))
+
+        @classmethod
+        async def _save(cls, instance: Any) -> None:
+            refuse("row")
+            await super()._save(instance)
+
+    with pytest.raises(TypeError if fails == "model" else ZeroDivisionError):
+        if fails == "hook of a build":
+            LatePermissionFactory.build()
+        else:
+            await LatePermissionFactory(**({"nothing": 1} if fails == "model" else {}))
+
+    assert [inspect.getcoroutinestate(one) for one in made] == [inspect.CORO_CLOSED] * len(made)
+    assert len(made) >= 3 or fails == "declaration"
