@@ -8,9 +8,17 @@ import enum
 import inspect
 import types
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from opcode import opmap
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from covet.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from covet.rest.signature import Parameter
 
 __all__ = [
     "file_kind",
@@ -22,6 +30,7 @@ __all__ = [
     "page_item",
     "page_kind",
     "split",
+    "unreadable",
     "unwrap",
 ]
 
@@ -130,3 +139,19 @@ def page_item(annotation: Any) -> Any:
         return None
     arguments = annotation.__pydantic_generic_metadata__["args"]
     return arguments[0] if arguments else Any
+
+
+def unreadable(parameters: Iterable[Parameter], where: str) -> ImproperlyConfigured | None:
+    """Return the error for the argument of whose type pydantic knows nothing; None where there is none."""
+    for parameter in parameters:
+        try:
+            TypeAdapter(parameter.annotation)
+        except PydanticUserError as error:
+            if error.code == "typed-dict-version":
+                return ImproperlyConfigured(f"{where}: the argument '{parameter.name}': {error.message}")
+            kind = getattr(parameter.annotation, "__name__", parameter.annotation)
+            return ImproperlyConfigured(
+                f"{where}: the argument '{parameter.name}' is a {kind}, which cannot be read from a request. Make it a Schema, "
+                f"or let a function give it: {parameter.name}: Annotated[{kind}, Depends(function)]."
+            )
+    return None

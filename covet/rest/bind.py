@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,12 @@ from pydantic.errors import PydanticUserError
 
 from covet.accel import duplicate_key
 from covet.concurrency import is_async, to_thread
-from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import duplicate_key_refused
 from covet.http.request import Request
 from covet.http.response import JSON_TYPE, JSONResponse, Response
 from covet.loading import late_function, late_module
 from covet.problems import ProblemError
-from covet.rest.annotations import file_kind
+from covet.rest.annotations import file_kind, unreadable
 from covet.rest.bodies import (
     BODY_ERRORS,
     body_schema,
@@ -153,6 +152,7 @@ def compile_binding(
     formats: Formats = (JSON,),
     negotiates: bool = True,
     patches: Callable[..., Any] | None = None,
+    known: Collection[str] | None = None,
 ) -> Binding:
     """Write and compile the binding of one handler.
 
@@ -164,30 +164,15 @@ def compile_binding(
         formats: The forms that bodies and answers may have.
         negotiates: Whether a request that takes none of the answer's forms is refused.
         patches: ``async (request, params, raw) -> raw``: makes the body of a patch, for a PATCH that takes such.
+        known: The query parameters that there are, where any other is refused.
     """
     writer = _Writer(signature, trusted or {}, formats, negotiates)
-    writer.patches = patches
+    writer.patches, writer.known = patches, known
     try:
         writer.write(permit)
     except PydanticUserError as error:
-        raise _unreadable(signature, name) or error from error
+        raise unreadable(signature.described(), name) or error from error
     return Binding(name, writer)
-
-
-def _unreadable(signature: Signature, name: str) -> ImproperlyConfigured | None:
-    """The error for the argument of whose type pydantic knows nothing."""
-    for parameter in signature.described():
-        try:
-            TypeAdapter(parameter.annotation)
-        except PydanticUserError as error:
-            if error.code == "typed-dict-version":
-                return ImproperlyConfigured(f"{name}: the argument '{parameter.name}': {error.message}")
-            kind = getattr(parameter.annotation, "__name__", parameter.annotation)
-            return ImproperlyConfigured(
-                f"{name}: the argument '{parameter.name}' is a {kind}, which cannot be read from a request. Make it a Schema, "
-                f"or let a function give it: {parameter.name}: Annotated[{kind}, Depends(function)]."
-            )
-    return None
 
 
 class _Writer:
@@ -199,6 +184,7 @@ class _Writer:
         self.trusted = trusted
         self.formats = formats
         self.patches: Callable[..., Any] | None = None
+        self.known: Collection[str] | None = None
         generators = [call for call in signature.dependencies if call.scope != "app" and yields(call.function)]
         self.is_stacked = any(call.scope == "request" for call in generators)
         self.has_own_stack = any(call.scope == "function" for call in generators)
@@ -249,6 +235,11 @@ class _Writer:
         checks = self._checked()
         if checks:
             self.add(1, "errors = []")
+        if self.known is not None:
+            from covet.rest.unknown import known_only  # few projects ask for it
+
+            self.scope["known_only"] = known_only
+            self.add(1, f"known_only(errors, request, {self.constant('n', self.known)})")
         self._parameters()
         for group in signature.groups:
             self._group(group)
@@ -270,7 +261,11 @@ class _Writer:
 
     def _checked(self) -> bool:
         signature = self.signature
-        return bool(signature.groups) or any(not self._is_trusted(one) for one in signature.parameters)
+        return (
+            self.known is not None
+            or bool(signature.groups)
+            or any(not self._is_trusted(one) for one in signature.parameters)
+        )
 
     def _is_trusted(self, parameter: Parameter) -> bool:
         """Whether a path's converter gives the very type that the argument has."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from covet.access.permissions import Action
     from covet.db.models.base import Model
     from covet.rest import conditional as etags
-    from covet.rest import cursor, fieldchoice, kept, overrides, paged, pagination, streams, throttle, unknown, unmeant
+    from covet.rest import cursor, fieldchoice, kept, overrides, paged, pagination, streams, throttle, unmeant
     from covet.rest import decorated as layers
     from covet.rest import deprecation as deprecations
     from covet.rest import errors as failures
@@ -61,7 +61,6 @@ else:
     kept = late_module(__name__, "covet.rest.kept")
     etags = late_module(__name__, "covet.rest.conditional", "etags")
     layers = late_module(__name__, "covet.rest.decorated", "layers")
-    unknown = late_module(__name__, "covet.rest.unknown")
     overrides = late_module(__name__, "covet.rest.overrides")
     unmeant = late_module(__name__, "covet.rest.unmeant")
     deprecations = late_module(__name__, "covet.rest.deprecation", "deprecations")
@@ -272,6 +271,10 @@ class Compiled:
         trusted = {name: _CONVERTED.get(type(one).__name__) for name, one in converters.items()}
         trusted = {name: kind for name, kind in trusted.items() if kind is not None}
         self.formats: Formats = formats_of(endpoint.formats)
+        self.fields = fieldchoice.FieldChoice.of(self.plan) if endpoint.select_fields else None
+        self.expansion = self._expansion(where)
+        self.choice = self.expansion or self.fields
+        is_strict = settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query")
         self.binding: Binding = compile_binding(
             self.signature,
             name=where,
@@ -280,15 +283,13 @@ class Compiled:
             formats=self.formats,
             negotiates=self.negotiates,
             patches=endpoint.patches,
+            known=self._query_names() if is_strict else None,
         )
         self.throttles: tuple[throttle.Throttle, ...] = ()
         if endpoint.throttles is not None or settings.DEFAULT_THROTTLES:
             self.throttles = throttle.effective_throttles(endpoint.throttles, where=f"{where}: throttles")
         self.version: VersionNote | None = None
         self.deprecation = None if isinstance(endpoint.deprecated, bool) else endpoint.deprecated
-        self.fields = fieldchoice.FieldChoice.of(self.plan) if endpoint.select_fields else None
-        self.expansion = self._expansion(where)
-        self.choice = self.expansion or self.fields
         self.exception_handlers: Handlers = self._handlers()
         self._errors = _Errors(self.model, self.exception_handlers, self.accept_patch)
         self.run: Run = self._wrapped(self._compile())
@@ -403,8 +404,6 @@ class Compiled:
             run = idempotent(run, self.path)
         if self._decorators:
             run = layers.decorated(run, self._decorators, self._errors, None if self.is_open else self._permit)
-        if settings.REFUSE_UNKNOWN_PARAMETERS or self.signature.forbids("query"):
-            run = unknown.known_only(run, self._query_names())
         if self.throttles:
             run = throttle.throttled(run, self.throttles)
         if self.deprecation is not None:

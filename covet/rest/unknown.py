@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
 from covet.http.request import Request
-from covet.http.response import Response
 from covet.problems import ProblemError
-from covet.rest.errors import MOST_ERRORS, answer, invalid
+from covet.rest.errors import MOST_ERRORS
 from covet.text import suggest
 
 __all__ = ["known_only"]
 
 
-def known_only(
-    run: Callable[[Request, dict[str, Any]], Awaitable[Response]], names: Collection[str]
-) -> Callable[[Request, dict[str, Any]], Awaitable[Response]]:
-    """Return ``run`` for requests that name known query parameters only; others are 422.
-
-    Args:
-        run: The endpoint.
-        names: The parameters that it knows.
-    """
-
-    async def checked(request: Request, params: dict[str, Any]) -> Response:
-        if request.raw_query:
-            unknown = [name for name in dict.fromkeys(request.query) if name not in names]
-            if unknown:
-                told = [_told(name, names) for name in unknown[: MOST_ERRORS + 1]]
-                return await answer(invalid(told), request=request)
-        return await run(request, params)
-
-    return checked
+def known_only(errors: list[ProblemError], request: Request, names: Collection[str]) -> None:
+    """Add an error for each query parameter that is not known."""
+    if not request.raw_query:
+        return
+    unknown = [name for name in dict.fromkeys(request.query) if name not in names]
+    errors.extend(_told(name, names) for name in unknown[: MOST_ERRORS + 1])
 
 
 def _told(name: str, names: Collection[str]) -> ProblemError:

@@ -156,6 +156,41 @@ async def test_a_class_that_forbids_unknown_fields_does_so_in_a_query(site: Any,
     assert answer.json()["errors"][0]["detail"] == "There is no parameter 'limits' here. Did you mean 'limit'?"
 
 
+@pytest.mark.parametrize("kind", [Strict, StrictStruct, StrictDataclass, StrictDict])
+async def test_unknown_parameters_are_told_with_the_other_errors(site: Any, kind: Any) -> None:
+    api = Router()
+
+    async def items(window: Any, data: Any, x_number: Annotated[int, Header()], q: int = 0) -> None: ...
+
+    items.__annotations__.update(window=Annotated[kind, Query()], data=Item)
+    api.post("/items", permissions=OPEN)(items)
+
+    client = await serve(site, api)
+    answer = await client.post("/api/items?limit=x&limits=3&q=x&more=1", json={"tax": "x"}, headers={"x-number": "x"})
+
+    errors = answer.json()["errors"]
+    assert answer.status_code == 422
+    assert sorted(
+        one.get("parameter", "") + one.get("header", "") + one.get("pointer", "") for one in errors
+    ) == sorted(["limit", "limits", "q", "more", "x-number", "/name", "/tax"])
+    assert [one["parameter"] for one in errors if one["code"] == "unknown_parameter"] == ["limits", "more"]
+
+
+async def test_who_may_not_ask_learns_nothing_of_parameters(site: Any) -> None:
+    class Hidden(permissions.Permission):
+        async def has_permission(self, connection: Any, target: Any) -> bool:
+            raise NotFound("There is nothing here.")
+
+    api = Router()
+
+    @api.get("/items", permissions=[Hidden])
+    async def items(window: Annotated[Strict, Query()]) -> None: ...
+
+    client = await serve(site, api)
+
+    assert (await client.get("/api/items?limits=3")).status_code == 404
+
+
 async def test_a_class_that_forbids_unknown_fields_does_so_in_a_form(site: Any) -> None:
     api = Router(permissions=OPEN)
 
