@@ -41,8 +41,8 @@ DUPLICATE: Final = 4409
 TOO_MANY_INITS: Final = 4429
 
 
-async def serve(ws: WebSocket) -> None:
-    """Serve one connection; the handler of the ``/graphql`` WebSocket route."""
+async def serve(ws: WebSocket, **_params: Any) -> None:
+    """Serve one connection; what the path gives is in ``ws.path_params``, for resolvers."""
     part = registry.current().part(GraphQLPart)
     if part.schema is None:
         await ws.deny(404, b"No installed app defines a GraphQL Query in its schema.py.")

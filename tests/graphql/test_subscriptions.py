@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import ModuleType
 from typing import Any
 
 import pytest
 import websockets
 
+from covet.apps.lifecycle import setup, started
 from covet.conf import override
+from covet.graphql.view import GraphQLView
 from covet.handlers.application import Application
 from covet.pubsub import channel
 from covet.pubsub.part import broker_of
-from covet.test.websocket import WebSocketSession, connect
+from covet.test.websocket import WebSocketRejected, WebSocketSession, connect
+from covet.urls import include, path, re_path
 from tests.graphql.blogapp import schema
+from tests.graphql.conftest import APPS
 from tests.websocket.conftest import serving
 
 PROTOCOL = "graphql-transport-ws"
@@ -210,3 +216,41 @@ async def test_a_real_client_subscribes_over_a_real_socket(project: Application)
 
         assert json.loads(await ws.recv())["payload"] == {"data": {"count": 0}}
         assert json.loads(await ws.recv()) == {"type": "complete", "id": "x"}
+
+
+@pytest.fixture
+def routes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``async with routes_of(urlpatterns)``: an application of GraphQL with these URLs."""
+
+    @asynccontextmanager
+    async def served(urlpatterns: list[Any]) -> AsyncIterator[Application]:
+        module = ModuleType("graphql_site_urls")
+        vars(module)["urlpatterns"] = urlpatterns
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        async with override(INSTALLED_APPS=APPS, ROOT_URLCONF=module.__name__, ALLOWED_HOSTS=["testserver"]):
+            registry = setup()
+            async with started():
+                yield Application(registry)
+
+    return served
+
+
+async def test_the_socket_is_where_http_is(routes_of: Any) -> None:
+    async with routes_of(
+        [path("<str:tenant>/api/", include("covet.graphql.urls")), re_path(r"^again/(?P<number>\d+)$", GraphQLView())]
+    ) as app:
+        for place in ("/one/api/graphql", "/one/api/graphql/", "/again/3"):
+            async with connect(place, app=app, subprotocols=[PROTOCOL]) as ws:
+                assert ws.subprotocol == PROTOCOL
+        with pytest.raises(WebSocketRejected) as refused:
+            async with connect("/graphql", app=app, subprotocols=[PROTOCOL]):
+                pass
+
+    assert refused.value.status == 404
+
+
+async def test_without_an_address_there_is_no_socket(routes_of: Any) -> None:
+    async with routes_of([]) as app:
+        with pytest.raises(WebSocketRejected):
+            async with connect("/graphql", app=app, subprotocols=[PROTOCOL]):
+                pass
