@@ -23,6 +23,7 @@ __all__ = ["Address", "open_socket", "parse_address", "runserver"]
 
 # How far Python remembers who called an async function: over a manager and a queryset to the view.
 _ORIGIN_DEPTH = 5
+_MOST_PAGES = 3
 
 
 class Address(Struct, frozen=True):
@@ -151,7 +152,7 @@ def _banner(where: Address, *, watching: bool) -> None:
         "uvicorn",
     ]
     out.done(" · ".join(parts))
-    pages = [("", "your site")]
+    pages = _first_pages()
     for app, name, what in (
         ("covet.rest", "docs", "REST API (OpenAPI 3.1)"),
         ("covet.graphql", "graphql", "GraphQL (GraphiQL)"),
@@ -163,6 +164,23 @@ def _banner(where: Address, *, watching: bool) -> None:
     for path, what in pages:
         out.done(f"  {where.url + path:<{width}}{what}")
     out.done("Watching for changes. Ctrl-C stops." if watching else "Ctrl-C stops.")
+
+
+def _first_pages() -> list[tuple[str, str]]:
+    """Return what people can open first: the root, or the first routes where it has none."""
+    from covet.apps.registry import apps
+    from covet.conf import settings
+    from covet.urls.part import UrlsPart
+    from covet.views.welcome import open_routes
+
+    resolver = apps.part(UrlsPart).resolver
+    if resolver.has_path("/"):
+        return [("", "your site")]
+    # What stands at a name of its own cannot be opened at the address that the server listens on.
+    names = {one.pattern: one.name or one.view_name for one in open_routes(resolver.routes) if one.host is None}
+    if not names and settings.DEBUG and not resolver.hosts:
+        return [("", "your site")]  # the page of a new project
+    return list(names.items())[:_MOST_PAGES] or [("", "nothing at /; manage.py routes tells what there is")]
 
 
 def _address_of(name: str) -> str | None:

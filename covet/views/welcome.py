@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import covet
@@ -14,13 +14,26 @@ from covet.views.page import escape, page
 if TYPE_CHECKING:
     from covet.urls.resolver import CompiledRoute
 
-__all__ = ["welcome_page"]
+__all__ = ["open_routes", "welcome_page"]
 
 _KNOWN = {
     "docs": ("API docs", "Every REST endpoint, ready to try."),
     "graphql": ("GraphQL", "GraphiQL over the schema of all apps."),
     "openapi.json": ("OpenAPI", "The description of the REST API, for tools."),
 }
+
+
+def open_routes(routes: Iterable[CompiledRoute]) -> Iterator[CompiledRoute]:
+    """Give the project's own routes that a person can open as they are: with GET, and without a value in their path."""
+    for route in routes:
+        if (
+            "<" not in route.pattern
+            and not route.view_name.startswith("covet.")
+            and route.pattern.strip("/") not in _KNOWN
+            and not route.pattern.startswith("^")
+            and (route.methods is None or "GET" in route.methods)
+        ):
+            yield route
 
 
 def welcome_page(request: Request, routes: Sequence[CompiledRoute]) -> Response:
@@ -35,17 +48,7 @@ def welcome_page(request: Request, routes: Sequence[CompiledRoute]) -> Response:
         f'<li><a href="/{escape(pattern)}"><strong>{_KNOWN[key][0]}</strong>{_KNOWN[key][1]}</a></li>'
         for key, pattern in found.items()
     ]
-    others = sorted(
-        {
-            route.pattern
-            for route in routes
-            if "<" not in route.pattern
-            and not route.view_name.startswith("covet.")
-            and route.pattern.strip("/") not in _KNOWN
-            and not route.pattern.startswith("^")
-            and (route.methods is None or "GET" in route.methods)
-        }
-    )[:12]
+    others = sorted({route.pattern for route in open_routes(routes)})[:12]
     links += [
         f'<li><a href="/{escape(pattern)}"><strong>/{escape(pattern)}</strong>A route of yours.</a></li>'
         for pattern in others

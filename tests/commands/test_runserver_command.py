@@ -86,6 +86,40 @@ def test_the_banner_names_pages_that_are_mounted(serve, project):
     assert "graphql" not in banner
 
 
+def test_the_banner_names_the_first_routes_where_the_root_has_none(serve, project):
+    (project / "site_/urls.py").write_text(
+        "from covet.http import Response\nfrom covet.urls import path\n\n"
+        "async def shelf(request, **values):\n    return Response('books')\n\n"
+        "urlpatterns = [path('books/<int:pk>/', shelf), path('new/', shelf, methods=['POST']), path('shelf/', shelf, name='shelf')]\n"
+        "urlpatterns += [path(f'more/{number}', shelf) for number in range(9)]\n"
+    )
+    server = serve("--noreload")
+    banner = server.until("Ctrl-C stops.")
+
+    assert re.search(
+        r"uvicorn\n"
+        r"  http://127\.0\.0\.1:\d+/shelf/ +shelf\n"
+        r"  http://127\.0\.0\.1:\d+/more/0 +site_\.urls\.shelf\n"
+        r"  http://127\.0\.0\.1:\d+/more/1 +site_\.urls\.shelf\nCtrl",
+        banner,
+    ), banner
+    assert "your site" not in banner
+    assert server.get("shelf/") == "books"
+
+
+def test_the_banner_says_that_nothing_can_be_opened(serve, project):
+    with (project / "site_/settings.py").open("a") as settings:
+        settings.write('\nDEBUG = False\nALLOWED_HOSTS = ["127.0.0.1"]\n')
+    (project / "site_/urls.py").write_text(
+        "from covet.http import Response\nfrom covet.urls import path\n\n"
+        "async def shelf(request, pk):\n    return Response('books')\n\nurlpatterns = [path('books/<int:pk>/', shelf)]\n"
+    )
+    server = serve("--noreload")
+    banner = server.until("Ctrl-C stops.")
+
+    assert re.search(r"http://127\.0\.0\.1:\d+/ +nothing at /; manage\.py routes tells what there is\n", banner), banner
+
+
 def test_each_request_is_a_line(serve):
     server = serve("--noreload")
     server.until("Ctrl-C stops.")
