@@ -155,7 +155,12 @@ def _written(code: CodeType) -> Iterator[int]:
     for pair in code.co_consts:
         if type(pair) is tuple:
             yield from (one for one in pair if type(one) is int)
-    for step, following in itertools.pairwise(dis.get_instructions(code)):
+    steps = list(dis.get_instructions(code))
+    # From CPython 3.13 on the names of a call's arguments stand between the last argument and the call.
+    steps = [
+        step for step, following in zip(steps, [*steps[1:], steps[-1]], strict=True) if following.opname != "CALL_KW"
+    ]
+    for step, following in itertools.pairwise(steps):
         is_used = following.opname.startswith(("BINARY_", "BUILD_SLICE", "CALL", "COMPARE_", "KW_NAMES", "PRECALL"))
         if step.opname in ("LOAD_CONST", "LOAD_SMALL_INT") and type(step.argval) is int and not is_used:
             yield step.argval

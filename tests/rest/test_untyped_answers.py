@@ -209,6 +209,14 @@ async def cut_off(n: int = 404) -> Any:
     return rows[:500][:1], len(rows[:n])
 
 
+def first(rows: list[int], *, size: int) -> list[int]:
+    return rows[:size][:1]
+
+
+async def asked_for(n: int = 404) -> Any:
+    return first([0] * 501, size=500), n
+
+
 @pytest.mark.parametrize(
     ("handler", "body"),
     [
@@ -217,6 +225,7 @@ async def cut_off(n: int = 404) -> Any:
         (fractions, [0.5, 200]),
         (counted, [[{"a": 1}], 500]),
         (cut_off, [[0], 500]),
+        (asked_for, [[0], 500]),
     ],
 )
 async def test_a_pair_that_may_be_meant_is_a_list(site: Site, handler: Any, body: Any) -> None:
