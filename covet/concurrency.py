@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import inspect
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ __all__ = [
     "maybe_await",
     "run_sync",
     "serving_loop",
+    "signature",
     "to_thread",
     "told",
     "unawaited",
@@ -207,6 +209,19 @@ def is_async(function: Any) -> bool:
     return _gives_coroutine(function) or (
         not inspect.isclass(function) and _gives_coroutine(getattr(function, "__call__", None))  # noqa: B004
     )
+
+
+def signature(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+    """Return what a function takes, whatever its annotations name.
+
+    From Python 3.14 on an annotation is read when somebody asks for it, and one that names what only type checkers import
+    would be a NameError for those who ask for the arguments alone.
+    """
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, follow_wrapped=follow_wrapped, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function, follow_wrapped=follow_wrapped)
 
 
 def hands_over(function: Called) -> Called:

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
-from covet.concurrency import is_async, to_thread
+from covet.concurrency import is_async, signature, to_thread
 
 __all__ = ["Signal", "receiver"]
 
@@ -67,7 +67,7 @@ class Signal:
         if not callable(receiver):
             raise TypeError(f"A signal's receiver must be callable, and {receiver!r} is not.")
         try:
-            parameters = inspect.signature(receiver).parameters.values()
+            parameters = signature(receiver).parameters.values()
         except (TypeError, ValueError):
             parameters = ()  # type: ignore[assignment]  # built-in callables have no signature; nothing to check
         if parameters and not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):

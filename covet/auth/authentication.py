@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from covet import timezone
@@ -11,7 +10,7 @@ from covet.auth.anonymous import AnonymousUser
 from covet.auth.backends import get_backends, load_backend
 from covet.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from covet.auth.user_model import SESSION_KEY, get_user_model
-from covet.concurrency import maybe_await
+from covet.concurrency import maybe_await, signature
 from covet.conf import settings
 from covet.exceptions import PermissionDenied
 from covet.security.random import constant_time_compare
@@ -44,7 +43,7 @@ async def authenticate(request: Any = None, **credentials: Any) -> Any:
     """
     for path, backend in zip(settings.AUTHENTICATION_BACKENDS, get_backends(), strict=True):
         try:
-            inspect.signature(backend.authenticate).bind(request, **credentials)
+            signature(backend.authenticate).bind(request, **credentials)
         except TypeError:
             continue  # a backend for credentials of another kind
         try:

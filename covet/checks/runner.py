@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.checks.messages import CheckMessage, Tags
+from covet.concurrency import signature
 from covet.conf import settings
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def run_checks(
 
 
 def _takes_databases(function: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(function).parameters
+    parameters = signature(function).parameters
     return "databases" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 

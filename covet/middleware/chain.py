@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
-from covet.concurrency import is_async, maybe_await, run_sync, to_thread
+from covet.concurrency import is_async, maybe_await, run_sync, signature, to_thread
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
@@ -210,7 +210,7 @@ def _check_call(function: Any, shown: str, argument: str) -> None:
         ImproperlyConfigured: It takes others; the text knows those of other frameworks.
     """
     try:
-        takes = inspect.signature(function)
+        takes = signature(function)
     except ValueError:
         return  # made in C, and tells nothing
     try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.http.response import Response
@@ -69,7 +69,7 @@ def check_wrapper(function: Callable[..., Any], taken: Collection[str]) -> None:
         ImproperlyConfigured: There is such an argument.
     """
     try:
-        asked = inspect.signature(function, follow_wrapped=False).parameters
+        asked = signature(function, follow_wrapped=False).parameters
     except ValueError:  # functools.cache, which takes everything
         return
     for name, own in asked.items():

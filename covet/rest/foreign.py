@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.http.status import STATUSES
 from covet.text import misspelt, suggest
@@ -244,11 +245,11 @@ def check_viewset(kind: type[Any], members: Mapping[str, Any], above: type[Any])
         known = getattr(above, name, None)
         if not (name.startswith(_CALLED) and inspect.isfunction(member) and inspect.isfunction(known)):
             continue
-        wanted = inspect.signature(known)
+        wanted = signature(known)
         given = {one.name: None for one in wanted.parameters.values() if one.kind is one.KEYWORD_ONLY}
         places = [None for one in wanted.parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
         try:
-            inspect.signature(member).bind(*places, **given)
+            signature(member).bind(*places, **given)
         except TypeError as error:
             shown = ", ".join(wanted.parameters)
             raise ImproperlyConfigured(f"{kind.__name__}.{name} is called with ({shown}): {error}.") from error
@@ -341,7 +342,7 @@ def check_exception_handler(handler: Any) -> None:
         ImproperlyConfigured: It does.
     """
     try:
-        inspect.signature(handler).bind(None, None)
+        signature(handler).bind(None, None)
     except TypeError as error:
         raise ImproperlyConfigured(
             f"The exception handler {handler.__name__} is called with the request and the error: {error}."

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final
 
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.http.foreign import Absent
 from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
@@ -215,7 +216,7 @@ class ViewSet:
 
     def _annotations(self, handler: Callable[..., Any], name: str, *, is_detail: bool) -> dict[str, Any]:
         """Fill in what the class's methods leave open: the key's type, and which argument of the path ``pk`` is."""
-        parameters = inspect.signature(handler).parameters
+        parameters = signature(handler).parameters
         wire = self.lookup_argument() if is_detail else "pk"
         filled: dict[str, Any] = {
             argument: python_type(self.key_field())

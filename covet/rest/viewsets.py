@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from covet import access, json
-from covet.concurrency import maybe_await
+from covet.concurrency import maybe_await, signature
 from covet.db import transaction
 from covet.db.models.base import Model
 from covet.db.models.conflicts import VersionConflict
@@ -181,7 +181,7 @@ class ReadOnlyModelViewSet(ViewSet):
     def _annotations(self, handler: Callable[..., Any], name: str, *, is_detail: bool) -> dict[str, Any]:
         """Fill in what the class's methods leave open: the key's type, the filters, the body."""
         filled = super()._annotations(handler, name, is_detail=is_detail)
-        if "filters" in inspect.signature(handler).parameters:
+        if "filters" in signature(handler).parameters:
             filled["filters"] = Annotated[Filters, self.filter_set]
         return filled
 
@@ -425,7 +425,7 @@ class ModelViewSet(ReadOnlyModelViewSet):
 
     def _annotations(self, handler: Callable[..., Any], name: str, *, is_detail: bool) -> dict[str, Any]:
         filled = super()._annotations(handler, name, is_detail=is_detail)
-        parameters = inspect.signature(handler).parameters
+        parameters = signature(handler).parameters
         if name in BULK:
             return {**filled, **self._bulk_annotations(name)}
         if "data" in parameters and is_open(parameters["data"]):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from types import FunctionType
 from typing import Any, Final
 
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 
 __all__ = ["OF_SCHEMAS", "check_schema"]
@@ -72,7 +72,7 @@ def check_schema(schema: Any) -> None:
 def _check_method(schema: Any, name: str, method: FunctionType) -> None:
     instead = _OF_METHODS.get(name)
     about = name.partition("_")[2]
-    takes = set(inspect.signature(method).parameters)
+    takes = set(signature(method).parameters)
     if name.startswith("validate_") and about in schema.model_fields:
         instead = f"write @field_validator({about!r}) @classmethod above def …(cls, value)"
     elif name.startswith("get_") and about in schema.model_fields and takes in ({"self", "obj"}, {"self", "instance"}):

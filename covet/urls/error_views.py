@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from covet import checks
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
 
@@ -47,7 +47,7 @@ def check_error_views(views: ErrorViews) -> Iterable[checks.CheckMessage]:
     for status, view in views.items():
         wanted = "request" if status == 500 else "request, exception"
         try:
-            inspect.signature(view).bind(*arguments(status, None, None))
+            signature(view).bind(*arguments(status, None, None))
         except TypeError:
             yield checks.Error(
                 f"The view of handler{status} does not take the arguments ({wanted}).",

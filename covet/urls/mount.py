@@ -7,11 +7,11 @@ knows no token of ours.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from covet.concurrency import signature
 from covet.http.request import Request
 from covet.http.response import Response
 
@@ -31,7 +31,7 @@ def is_asgi_app(value: Any) -> bool:
     if isinstance(value, type) or hasattr(value, "covet_endpoint") or not callable(value):
         return False
     try:
-        names = list(inspect.signature(value).parameters)
+        names = list(signature(value).parameters)
     except (TypeError, ValueError):
         return False
     return names[:3] == ["scope", "receive", "send"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet import checks
 from covet.apps.part import AppPart
+from covet.concurrency import signature
 from covet.conf import settings
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_module
@@ -214,7 +215,7 @@ def _check_arguments(flat: FlatRoute) -> Iterable[checks.CheckMessage]:
         return
     given = {piece.name: None for piece in flat.pieces if piece.converter is not None} | dict.fromkeys(flat.kwargs)
     # Not those of a function that it wraps: a decorator may give it other arguments than it gets.
-    takes = inspect.signature(view, follow_wrapped=False)
+    takes = signature(view, follow_wrapped=False)
     try:
         takes.bind(None, **given)
     except TypeError as error:

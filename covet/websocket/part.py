@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib.util
-import inspect
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from covet.apps.part import AppPart
 from covet.checks.messages import CheckMessage, Error, Warning
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.http.errors import HTTPException
 from covet.loading import import_module
@@ -48,7 +48,7 @@ def further_arguments(handler: Any, path_names: Collection[str]) -> list[str]:
     has been given.
     """
     given = handler.keywords if isinstance(handler, functools.partial) else ()
-    parameters = list(inspect.signature(handler).parameters.values())[1:]
+    parameters = list(signature(handler).parameters.values())[1:]
     return [
         one.name
         for one in parameters

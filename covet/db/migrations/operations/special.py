@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from covet.concurrency import to_thread
+from covet.concurrency import signature, to_thread
 from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.left_calls import refuse_left_calls
 from covet.db.migrations.operations.base import Operation
@@ -239,7 +239,7 @@ class SeparateDatabaseAndState(Operation):
 def _require_two_arguments(code: Code) -> None:
     """Say what a function of RunPython takes, before it is called with something else."""
     try:
-        inspect.signature(code).bind(None, None)
+        signature(code).bind(None, None)
     except TypeError:
         name = getattr(code, "__qualname__", repr(code))
         raise MigrationError(
