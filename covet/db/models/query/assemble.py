@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from covet.db.errors import NotSupportedError
 from covet.db.models.query.build import Builder
 from covet.db.models.query.joins import Source
-from covet.db.models.query.logic import FALSE, all_of, plain_columns
+from covet.db.models.query.logic import FALSE, all_of, holds, outside_windows, plain_columns
 from covet.db.models.query.paths import parent_hops, resolve_path
 from covet.db.models.query.related import Related, loaded_fields, single_relation
 from covet.db.sql import nodes as n
@@ -48,6 +48,8 @@ class OutColumn(Struct, frozen=True):
     label: str | None = None
     #: How many columns from here on are one value, a tuple; 0 for those that follow the first of these.
     width: int = 1
+    #: Whether the database reckons the value, though the node is a column: that of a derived table.
+    is_computed: bool = False
 
 
 class Rows(Struct):
@@ -262,9 +264,10 @@ class Assembler(Builder):
         aggregates += self.aggregate_nodes
         values = [self.annotation(one).node for one in extras.annotations if declared.is_value(one.expression)]
         candidates = [column.node for column in columns] + [item.operand for item in order]
-        for node in candidates:
+        decided = (*aggregates, *group)
+        for node in [part for one in candidates for part in outside_windows(one, decided)]:
             is_known = node in aggregates or node in group or node in values or isinstance(node, (n.Param, n.Bound))
-            if not is_known and _alias(node) not in covered and not _holds(node, aggregates):
+            if not is_known and _alias(node) not in covered and not holds(node, aggregates):
                 group.append(node)
         # PostgreSQL and SQLite know that a row's key decides its columns; MySQL and MariaDB do not, in HAVING.
         known = set() if self.vendor == "mysql" else covered
@@ -485,16 +488,3 @@ class Assembler(Builder):
 
 def _alias(node: n.Node) -> str | None:
     return node.alias if isinstance(node, n.Column) else None
-
-
-def _holds(node: n.Node, aggregates: Sequence[n.Node]) -> bool:
-    """Whether an aggregate stands inside a node."""
-    if node in aggregates:
-        return True
-    fields: Iterable[str] = getattr(node, "__slots__", ())
-    for name in fields:
-        part = getattr(node, name, None)
-        parts = part if isinstance(part, tuple) else (part,)
-        if any(isinstance(one, n.Node) and _holds(one, aggregates) for one in parts):
-            return True
-    return False

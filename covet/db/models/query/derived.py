@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from covet.db.models.expressions.scope import Resolved
 from covet.db.models.query.combined import labelled
+from covet.db.models.query.logic import outside_windows
 from covet.db.models.query.qualify import rewritten
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select
@@ -125,9 +126,10 @@ class Derived:
             group = (
                 *group,
                 *[
-                    node
+                    part
                     for node in self._outputs
                     if node not in selected and node not in group and not any(part in computed for part in walk(node))
+                    for part in outside_windows(node, group)
                 ],
             )
         return replace(statement, outputs=outputs, joins=self.inner.joins.nodes(), group_by=group, lock=None)

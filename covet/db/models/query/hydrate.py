@@ -43,7 +43,7 @@ def converters(columns: Sequence[OutColumn], dialect: Dialect) -> list[Callable[
         None
         if column.field is None
         else column.field.converter(dialect)
-        if column.node.__class__ is Column
+        if column.node.__class__ is Column and not column.is_computed
         else computed.computed_converter(column.field, dialect)
         for column in columns
     ]

@@ -7,7 +7,18 @@ from typing import Any
 
 from covet.db.sql import nodes as n
 
-__all__ = ["FALSE", "TRUE", "all_of", "any_of", "is_aggregate", "negate", "odd_of", "plain_columns"]
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "all_of",
+    "any_of",
+    "holds",
+    "is_aggregate",
+    "negate",
+    "odd_of",
+    "outside_windows",
+    "plain_columns",
+]
 
 # How the names of functions over many rows begin.
 _AGGREGATES = (
@@ -77,3 +88,57 @@ def plain_columns(node: Any, aggregates: Collection[n.Node]) -> Iterator[n.Colum
             return
         for name in node.__struct_fields__:
             yield from plain_columns(getattr(node, name), aggregates)
+
+
+def holds(node: n.Node, parts: Collection[n.Node]) -> bool:
+    """Whether one of some parts stands inside a node."""
+    return node in parts or any(holds(child, parts) for child in _children(node))
+
+
+def outside_windows(node: n.Node, known: Collection[n.Node]) -> Iterator[n.Node]:
+    """Yield what a group has to decide, so that a node can be computed of it.
+
+    A window is computed over the groups, and cannot decide them itself: in its place stand the greatest parts that it reads
+    which are no aggregates and not known. A node without a window is such a part.
+
+    Args:
+        node: What is selected or ordered by.
+        known: What the groups know: what they are made by, and the aggregates over them.
+    """
+    if not _has_window(node):
+        yield node
+        return
+    for child in _children(node):
+        if _has_window(child):
+            yield from outside_windows(child, known)
+        else:
+            yield from _undecided(child, known)
+
+
+def _undecided(node: n.Node, known: Collection[n.Node]) -> Iterator[n.Node]:
+    if node in known or (isinstance(node, n.Func) and is_aggregate(node)):
+        return
+    if not isinstance(node, (n.Ordering, n.WindowSpec)) and not holds(node, known) and not _has_aggregate(node):
+        if next(plain_columns(node, ()), None) is not None or isinstance(node, (n.Subquery, n.Exists)):
+            yield node
+        return
+    for child in _children(node):
+        yield from _undecided(child, known)
+
+
+def _has_window(node: n.Node) -> bool:
+    return getattr(node, "over", None) is not None or any(_has_window(child) for child in _children(node))
+
+
+def _has_aggregate(node: n.Node) -> bool:
+    is_one = isinstance(node, n.Func) and is_aggregate(node)
+    return is_one or any(_has_aggregate(child) for child in _children(node))
+
+
+def _children(node: n.Node) -> Iterator[n.Node]:
+    """Yield the nodes that a node is made of; not those of queries inside it."""
+    for name in node.__struct_fields__:
+        value = getattr(node, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, n.Node):
+                yield one

@@ -80,8 +80,12 @@ def qualified(
         offset=select.offset,
         distinct=select.distinct,
     )
-    seen = tuple([replace(column, node=output.expression) for column, output in zip(columns, outputs, strict=False)])
-    return outer, seen
+    # What was computed inside still has to be read as that: a sum of whole numbers may come as a decimal.
+    seen = [
+        replace(column, node=output.expression, is_computed=not isinstance(column.node, n.Column))
+        for column, output in zip(columns, outputs, strict=False)
+    ]
+    return outer, tuple(seen)
 
 
 def _computed(node: Any) -> Iterator[n.Node]:

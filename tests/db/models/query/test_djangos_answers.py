@@ -39,6 +39,8 @@ from covet.db.models.functions import (
     ExtractDay,
     JSONArray,
     JSONObject,
+    Left,
+    Lower,
     Power,
     Round,
     RowNumber,
@@ -288,6 +290,46 @@ async def test_aggregates_of_window_functions_and_of_aliases(articles: Database)
     assert await windows.annotate(more=F("of_author") + 1).filter(views__gt=1).aggregate(m=Max("more")) == {"m": 6}
     assert await windows.aggregate(views=Sum("views")) == {"views": 9}
     assert await Author.objects.alias(n=Count("articles")).aggregate(s=Sum("n")) == {"s": 3}
+
+
+@pytest.mark.row("expressions.window")
+async def test_windows_beside_aggregates_are_no_part_of_the_group(articles: Database) -> None:
+    """The rows or names decide the groups, with the columns that the window reads, which is computed over the groups."""
+    rows = Article.objects.annotate(n=Count("comments"), place=Window(RowNumber(), order_by="-views"))
+    assert await rows.order_by("views").values_list("n", "place") == [(2, 3), (1, 2), (0, 1)]
+    assert [(row.n, row.place) for row in await rows.filter(place__lte=2).order_by("views")] == [(1, 2), (0, 1)]  # type: ignore[attr-defined]
+    assert await rows.filter(n__gt=0).aggregate(last=Max("place")) == {"last": 2}
+    assert await rows.order_by("place").values_list(F("place") * 10 + F("n"), flat=True) == [10, 21, 32]
+
+    names = Article.objects.values("author__name").annotate(s=Sum("views"))
+    numbered = names.annotate(place=Window(RowNumber(), order_by="-author__name")).order_by("place")
+    assert await numbered.values_list("author__name", "s", "place") == [("Bob", 3, 1), ("Ann", 6, 2)]
+    initials = Article.objects.values(initial=Left("author__name", 1)).annotate(s=Sum("views"))
+    shares = initials.annotate(of_all=Window(Sum("s")), place=Window(RowNumber(), order_by="initial"))
+    assert await shares.order_by("initial").values_list("initial", "s", "of_all", "place") == [
+        ("A", 6, 9, 1),
+        ("B", 3, 9, 2),
+    ]
+    parted = names.annotate(most=Window(Max("s"), partition_by=Lower("author__name"))).order_by("author__name")
+    assert await parted.values_list("author__name", "s", "most") == [("Ann", 6, 6), ("Bob", 3, 3)]
+
+
+@pytest.mark.row("expressions.window", "queries.aggregate")
+async def test_a_filter_on_a_window_leaves_the_other_values_as_they_are(sheets: Database) -> None:
+    """Amounts are no floats with a tail, and sums of whole numbers are whole, with the filter as without."""
+    await Sheet.objects.all().delete()
+    await Sheet.objects.bulk_create([Sheet(whole=3, money=Decimal(money)) for money in ("0.10", "0.20", "4.35")])
+    place = Window(RowNumber(), order_by="whole")
+    groups = Sheet.objects.values("whole").annotate(
+        amount=Sum(F("money") * F("whole")), count=Sum("whole"), mean=Avg("whole"), place=place
+    )
+    plain, filtered = await groups.get(), await groups.filter(place=1).get()
+    assert filtered == plain == {"whole": 3, "amount": Decimal("13.95"), "count": 9, "mean": 3.0, "place": 1}
+    assert [type(value) for value in filtered.values()] == [int, Decimal, int, float, int]
+    [row] = await Sheet.objects.annotate(triple=F("money") * 3, place=Window(RowNumber(), order_by="money")).filter(
+        place=1
+    )
+    assert (row.triple, row.money) == (Decimal("0.3"), Decimal("0.10"))  # type: ignore[attr-defined]
 
 
 @pytest.mark.row("queries.update", "expressions.window")
