@@ -349,12 +349,16 @@ class Database:
         """Return a cursor: ``async with connection.cursor() as c: await c.execute("SELECT … %s", [1])``."""
         return cursors.Cursor(self)
 
-    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
-        """Run a statement once for each list of values; outside a transaction all or none take effect."""
-        if args_list and freshness.active and (names := freshness.targets(sql)):
-            await self._write(names, "execute_many", sql, args_list)
-        elif args_list:
-            await self._run("execute_many", sql, args_list)
+    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> int | None:
+        """Run a statement once for each list of values; outside a transaction all or none take effect.
+
+        Returns how many rows were changed, all lists taken together; ``None`` where the driver does not tell, as on PostgreSQL.
+        """
+        if not args_list:
+            return 0
+        if freshness.active and (names := freshness.targets(sql)):
+            return await self._write(names, "execute_many", sql, args_list)  # type: ignore[no-any-return]  # by the method's name
+        return await self._run("execute_many", sql, args_list)  # type: ignore[no-any-return]  # by the method's name
 
     async def stream(self, sql: str, args: Sequence[Any] = (), chunk_size: int = 2000) -> AsyncGenerator[Rows, None]:
         """Run a statement and give its rows in chunks, without holding them all; the connection is held until the end.

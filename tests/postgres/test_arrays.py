@@ -61,8 +61,10 @@ async def test_many_rows_with_arrays_are_inserted_and_updated_at_once(pg: Databa
     )
     for post in made:
         post.tags = [*post.tags, post.title]
-    await Post.objects.bulk_update(made, ["tags"])
+    assert await Post.objects.bulk_update(made, ["tags"]) == 3
     assert [post.tags async for post in Post.objects.order_by("title")] == [["x", "a"], ["y", "z", "b"], ["c"]]
+    await Post.objects.filter(title="b").delete()
+    assert await Post.objects.bulk_update(made, ["tags"]) == 2
 
 
 @pytest.mark.row("postgres.array_lookups", on="postgresql")

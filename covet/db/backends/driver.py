@@ -129,8 +129,11 @@ class Connection(ABC):
         """Run an insert and return its RETURNING rows, or the automatic key."""
 
     @abstractmethod
-    def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[None]:
-        """Run a statement once for each of the argument lists; all or none take effect."""
+    def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[int | None]:
+        """Run a statement once for each of the argument lists; all or none take effect.
+
+        Returns how many rows they changed; ``None`` where the driver does not tell.
+        """
 
     @abstractmethod
     def read(self, sql: str, args: Sequence[Any]) -> Awaitable[tuple[list[str], Rows]]:

@@ -129,20 +129,18 @@ class MySQLConnection(Connection):
         result = await self._query(sql, args)
         return result.rows or [], result.insert_id or None
 
-    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
-        """Run a statement for each argument list, in a transaction."""
+    async def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> int:
+        """Run a statement for each argument list, in a transaction, and return how many rows they changed (or matched, for an update)."""
         if self.in_transaction:
-            for args in args_list:
-                await self._query(sql, args)
-            return
+            return sum([await self.execute(sql, args) for args in args_list])
         await self.begin()
         try:
-            for args in args_list:
-                await self._query(sql, args)
+            changed = sum([await self.execute(sql, args) for args in args_list])
         except Exception:
             await self.rollback()
             raise
         await self.commit()
+        return changed
 
     async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Read the rows as the server sends them. Another statement meanwhile makes the rest wait in memory."""

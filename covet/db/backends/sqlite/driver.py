@@ -99,18 +99,18 @@ def run_insert(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Insert
     return cursor.fetchall(), cursor.lastrowid
 
 
-def _execute_many(raw: sqlite3.Connection, sql: str, args_list: Sequence[Sequence[Any]]) -> None:
+def _execute_many(raw: sqlite3.Connection, sql: str, args_list: Sequence[Sequence[Any]]) -> int:
     if raw.in_transaction:
-        raw.executemany(sql, args_list)
-        return
+        return max(raw.executemany(sql, args_list).rowcount, 0)
     raw.execute("BEGIN IMMEDIATE")
     try:
-        raw.executemany(sql, args_list)
+        changed = raw.executemany(sql, args_list).rowcount
     except BaseException:
         if raw.in_transaction:
             raw.execute("ROLLBACK")
         raise
     raw.execute("COMMIT")
+    return max(changed, 0)
 
 
 def _rollback(raw: sqlite3.Connection) -> None:
@@ -162,8 +162,8 @@ class SQLiteConnection(Connection):
         """Run an insert and return its RETURNING rows and the row id."""
         return self._hop(run_insert, sql, args)
 
-    def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[None]:
-        """Run a statement for each argument list, in a transaction."""
+    def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[int]:
+        """Run a statement for each argument list, in a transaction, and return how many rows they changed."""
         return self._hop(_execute_many, sql, args_list)
 
     async def _hop(self, function: Any, *args: Any) -> Any:

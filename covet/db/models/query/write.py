@@ -524,7 +524,7 @@ async def update_many(
 ) -> int:
     """Update rows by key, each with values of its own: from arrays, or by one prepared statement run for all of them.
 
-    Rows that hold expressions are updated one by one.
+    Rows that hold expressions are updated one by one. Returns how many rows there were.
 
     Args:
         model: The model whose table it is.
@@ -540,8 +540,10 @@ async def update_many(
         sql, _args, bind = _update_text(model, fields, plain[0], database)
         wide = model._meta.pk.is_composite
         arguments = [bind([*values, *(key if wide else (key,))])[1] for key, values in plain]
-        await database.execute_many(sql, arguments)
-        total = len(plain)
+        told = await database.execute_many(sql, arguments)
+        if told is None:
+            told = await model._base_manager.using(database.alias).filter(pk__in=[key for key, _ in plain]).count()
+        total = told
     for key, values in rows:
         if not _are_plain(values):
             query = Query(model).filtered((), {"pk": key}, negate=False, where="bulk_update")

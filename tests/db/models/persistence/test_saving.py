@@ -285,6 +285,33 @@ async def test_bulk_update_writes_each_row_its_own_values(ann: Author) -> None:
         await Article.objects.bulk_update([Article(title="x", author=ann)], ["views"])
 
 
+async def test_bulk_update_returns_how_many_rows_there_were(ann: Author) -> None:
+    """Of two instances with one key the first counts, and a row that is gone is none: on all databases."""
+    await Article.objects.bulk_create([Article(title=str(n), author=ann, published_at=NOON) for n in range(4)])
+    rows = list(await Article.objects.order_by("pk"))
+    again = list(await Article.objects.order_by("pk"))
+    for number, row in enumerate([*rows, *again]):
+        row.views = number
+    await Article.objects.filter(pk=rows[3].pk).delete()
+
+    assert await Article.objects.bulk_update([rows[0], rows[0]], ["views"]) == 1
+    assert await Article.objects.bulk_update([*rows, *again], ["views"]) == 3
+    assert await Article.objects.bulk_update([*rows, *again], ["views"], batch_size=1) == 3
+    assert await Article.objects.bulk_update([rows[3]], ["views"]) == 0
+
+    assert await Article.objects.order_by("pk").values_list("views", flat=True) == [0, 1, 2]
+    rows[1].views = F("views") + 10  # type: ignore[assignment]
+    rows[3].views = F("views") + 10  # type: ignore[assignment]
+    assert await Article.objects.bulk_update(rows, ["views"]) == 3
+
+
+async def test_bulk_update_of_a_row_in_two_tables_counts_it_once(tree: Any) -> None:
+    made = [await Restaurant.objects.create(name=str(n)) for n in range(3)]
+    await Restaurant.objects.filter(pk=made[2].pk).delete()
+    assert await Restaurant.objects.bulk_update([*made, *made], ["name"]) == 2
+    assert await Restaurant.objects.bulk_update([*made, *made], ["name", "stars"]) == 2
+
+
 async def test_bulk_paths_send_their_own_signals_once(ann: Author) -> None:
     seen: list[tuple[str, Any]] = []
 
