@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from covet.concurrency import signature
-from covet.db.migrations.operations import RunPython
+from covet.db.migrations.errors import MigrationError
+from covet.db.migrations.operations.special import _require_two_arguments
 from covet.dispatch import Signal
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.foreign import check_exception_handler
@@ -85,10 +86,11 @@ def test_the_arguments_of_a_socket_handler_are_told() -> None:
     assert further_arguments(handler, {"room"}) == ["more"]
 
 
-def test_a_migration_runs_it() -> None:
-    code = written("def f(apps: Unknown, schema_editor: Unknown) -> None: ...")
+def test_the_code_of_a_migration_is_checked() -> None:
+    _require_two_arguments(written("def f(apps: Unknown, schema_editor: Unknown) -> None: ..."))
 
-    assert RunPython(code).code is code
+    with pytest.raises(MigrationError, match="RunPython calls f with two arguments"):
+        _require_two_arguments(written("def f(apps: Unknown) -> None: ..."))
 
 
 def test_a_handler_of_exceptions_is_checked() -> None:
