@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import decimal
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from msgspec import Struct
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 from covet import timezone, validators
 from covet.exceptions import ImproperlyConfigured, ValidationError
@@ -178,7 +179,7 @@ def _scalar(field: Any) -> Any:
     # An empty text of a field that is not blank is the one rule that full_clean has and columns do not.
     not_blank = base is str and not field.blank and not choices
     canonical = field.canonical()
-    if rest or choices or base is str or canonical is not None or column.kind == "datetime":
+    if rest or choices or base in (str, float) or canonical is not None or column.kind == "datetime":
         if choices and field.blank and base is str and "" not in choices:
             choices.append("")
         metadata.append(
@@ -366,6 +367,8 @@ class FieldRules(Struct, frozen=True, eq=False):
         if isinstance(value, str) and "\x00" in value:
             # PostgreSQL cannot hold it, so no database is given it.
             raise PydanticCustomError("null_character", "Null characters are not allowed.")
+        if isinstance(value, float) and not math.isfinite(value):  # JSON has no word for it
+            raise PydanticKnownError("finite_number")
         if value == "" and self.not_blank:
             raise PydanticCustomError("blank", "This field cannot be blank.")
         if self.choices and value not in self.choices:

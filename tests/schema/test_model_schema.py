@@ -40,6 +40,20 @@ class Sample(models.Model):
         app_label = "library"
 
 
+class Measured(models.Model):
+    any_address = models.GenericIPAddressField(null=True)
+    old_address = models.GenericIPAddressField(protocol="IPv4", null=True)
+    new_address = models.GenericIPAddressField(protocol="IPv6", null=True, blank=True)
+    size = models.FloatField(default=1.0)
+    weight = models.FloatField(null=True)
+
+    class Meta:
+        app_label = "library"
+
+
+class MeasuredIn(ModelSchema, model=Measured, exclude=["id"]): ...
+
+
 class SampleIn(ModelSchema, model=Sample, exclude=["id", "made"]): ...
 
 
@@ -474,3 +488,34 @@ def test_a_default_has_the_type_that_openapi_tells() -> None:
     }
     assert DefaultedIn().price == decimal.Decimal(0)
     assert DefaultedIn().begins == datetime.date(2026, 1, 31)
+
+
+@pytest.mark.parametrize("wrong", ["", "1.2.3", "1.2.3.4/8", "01.2.3.4", "localhost"])
+def test_an_address_that_is_none_is_refused(wrong: str) -> None:
+    assert errors(MeasuredIn, any_address=wrong).keys() == {"any_address"}
+
+
+def test_an_address_is_of_the_fields_protocol() -> None:
+    assert errors(MeasuredIn, old_address="::1", new_address="127.0.0.1") == {
+        "old_address": "invalid",
+        "new_address": "invalid",
+    }
+    assert MeasuredIn(old_address="127.0.0.1", new_address="::1", any_address="127.0.0.1").old_address == "127.0.0.1"
+    assert MeasuredIn(any_address="::1", new_address="").any_address == "::1"
+
+
+def test_an_address_is_told_as_the_next_read_tells_it() -> None:
+    row = Measured(any_address="2001:0DB8::1", old_address="127.0.0.1", new_address=None)
+
+    told = MeasuredIn.model_validate(row, from_attributes=True, context=OUTPUT)
+
+    assert (told.any_address, told.old_address, told.new_address) == ("2001:db8::1", "127.0.0.1", None)
+
+
+@pytest.mark.parametrize("wrong", ["inf", "-Infinity", "nan", "1e400", float("inf"), float("nan")])
+def test_a_number_that_is_not_finite_is_refused_and_told(wrong: Any) -> None:
+    assert errors(MeasuredIn, size=wrong, weight=wrong) == {"size": "finite_number", "weight": "finite_number"}
+
+    shown = MeasuredIn.model_validate(Measured(size=float(wrong)), from_attributes=True, context=OUTPUT)
+    assert not float("-inf") < shown.size < float("inf")
+    assert MeasuredIn(size="1e300").size == 1e300

@@ -6,13 +6,13 @@ import inspect
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, overload
 
 from typing_extensions import TypeVar, Unpack
 
 from covet import checks, validators
 from covet.concurrency import told
-from covet.db.models.fields.base import Field, FieldOptions, Text
+from covet.db.models.fields.base import Convert, Field, FieldOptions, Text
 from covet.db.sql.dialect import AS_IS
 from covet.db.sql.nodes import ColumnType
 
@@ -327,6 +327,13 @@ class TextField(_TextBase[T]):
         return ColumnType("text", collation=self.db_collation)
 
 
+_ADDRESSES: Final = {
+    "both": validators.validate_ipv46_address,
+    "ipv4": validators.validate_ipv4_address,
+    "ipv6": validators.validate_ipv6_address,
+}
+
+
 class GenericIPAddressField(Field[T]):
     """An IPv4 or IPv6 address, as a ``str`` in its shortest usual form.
 
@@ -375,6 +382,15 @@ class GenericIPAddressField(Field[T]):
         super().__init__(verbose_name, max_length=39, null=null, **options)
         self.protocol = protocol
         self.unpack_ipv4 = unpack_ipv4
+
+    @cached_property
+    def validators(self) -> list[Callable[[Any], Any]]:
+        """The field's own validators, and one for the protocol."""
+        return [*self.default_validators, _ADDRESSES[self.protocol.lower()], *self._validators]
+
+    def canonical(self) -> Convert | None:
+        """Return what spells an address in its usual form."""
+        return self.get_prep_value if self._stores_as(GenericIPAddressField) else None
 
     def column_type(self) -> ColumnType | None:
         """Return the type of addresses."""
