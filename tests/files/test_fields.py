@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import struct
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -247,6 +250,50 @@ class Sync(io.BytesIO):
     name = "p.png"
 
 
+class Pieces:
+    """A file whose methods are awaited, as those of a form's are."""
+
+    name = "p.bmp"
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("rb", buffering=0)
+
+    async def read(self, size: int = -1) -> bytes:
+        assert size >= 0
+        return self.file.read(size)
+
+    async def seek(self, position: int) -> None:
+        self.file.seek(position)
+
+
+@pytest.mark.parametrize("make", [lambda path: File(path.open("rb"), "p.bmp"), Pieces], ids=["file", "pieces"])
+async def test_a_long_image_is_never_in_memory_as_a_whole(archive, tmp_path, make):
+    Image.new("RGB", (2000, 2000), "red").save(tmp_path / "p.bmp")
+    picture = Picture(image=(content := make(tmp_path / "p.bmp")))
+    await Picture(image=ContentFile(png(), name="p.png")).full_clean(exclude=SIZE)  # what is imported late
+
+    tracemalloc.start()
+    try:
+        await picture.full_clean(exclude=SIZE)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 3_000_000 < 12_000_000 < (tmp_path / "p.bmp").stat().st_size
+    assert content.file.tell() == 0
+    content.file.close()
+
+
+@pytest.mark.parametrize("data", [b"GIF89a no image", None])
+async def test_an_image_that_was_looked_at_is_at_its_start_again(archive, data):
+    content = File(io.BytesIO(png() if data is None else data), "p.png")
+
+    with contextlib.suppress(ValidationError):
+        await Picture(image=content).full_clean(exclude=SIZE)
+
+    assert content.file.tell() == 0
+
+
 class Unseekable:
     """A file that can be read once."""
 
@@ -331,10 +378,13 @@ class Remote(File):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO())
-        self.content = content
+        self.content = io.BytesIO(content)
 
     async def read(self, size: int = -1) -> bytes:
-        return self.content
+        return self.content.read(size)
+
+    async def seek(self, position: int) -> None:
+        self.content.seek(position)
 
 
 class Elsewhere(InMemoryStorage):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import io
 import logging
 import posixpath
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self, overload
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import IO, TYPE_CHECKING, Any, Self, overload
 
 from covet import checks, timezone, validators
 from covet.concurrency import maybe_await, to_thread
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["FieldFile", "FileField", "ImageField", "ImageFieldFile"]
 
 log = logging.getLogger("covet.files")
+
+# A longer copy of an image that is looked at goes to the disk.
+_MOST_IN_MEMORY = 1_048_576
 
 
 class FieldFile:
@@ -136,9 +140,7 @@ class ImageFieldFile(FieldFile):
         Raises:
             ValidationError: It is no image, or a damaged one.
         """
-        async with await self.open() as file:
-            # A file that reads by itself, such as one of a bucket, has nothing behind it for Pillow to open.
-            source = file.file if type(file).read is File.read else io.BytesIO(await file.read())
+        async with await self.open() as file, _at_hand(file) as source:
             return await to_thread(_dimensions, source)
 
 
@@ -387,9 +389,11 @@ class ImageField(FileField):
         waiting = getattr(instance, self.cache_name)
         if waiting.__class__ is not Pending or not hasattr(waiting.value, "seek"):
             return
-        content = b"".join([chunk async for chunk in chunks_of(waiting.value)])
-        await maybe_await(await to_thread(waiting.value.seek, 0))
-        await to_thread(_dimensions, io.BytesIO(content))
+        try:
+            async with _at_hand(waiting.value) as source:
+                await to_thread(_dimensions, source)
+        finally:
+            await maybe_await(await to_thread(waiting.value.seek, 0))
 
     async def store(self, instance: Any, name: str, content: Any) -> None:
         """Store an image, and put name and size on the instance.
@@ -419,6 +423,22 @@ class ImageField(FileField):
         yield from super()._check_options()
         if importlib.util.find_spec("PIL") is None:
             yield self._error("E210", "ImageField needs Pillow, which is not installed.", "pip install covet[images]")
+
+
+@asynccontextmanager
+async def _at_hand(content: Any) -> AsyncIterator[IO[bytes]]:
+    """Give content as a file that Pillow can read in a thread: the one behind it, or else a copy, on the disk if it is long.
+
+    A file that reads by itself, such as one of a bucket or of a form, may have nothing behind it that is its content.
+    """
+    if isinstance(content, File) and type(content).read is File.read:
+        yield content.file
+        return
+    with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as copy:
+        # A bucket's file has a way of its own to be read as a whole, by one request.
+        async for chunk in content.chunks() if isinstance(content, File) else chunks_of(content):
+            await to_thread(copy.write, chunk)
+        yield copy
 
 
 def _dimensions(file: Any) -> tuple[int, int]:
