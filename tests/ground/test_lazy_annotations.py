@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from covet.concurrency import signature
 from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.operations.special import _require_two_arguments
+from covet.db.models.query.hydrate import _hook
 from covet.dispatch import Signal
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.foreign import check_exception_handler
@@ -98,3 +100,9 @@ def test_a_handler_of_exceptions_is_checked() -> None:
 
     with pytest.raises(ImproperlyConfigured, match="is called with the request and the error"):
         check_exception_handler(written("def f(request: Unknown) -> Unknown: ..."))
+
+
+def test_a_models_own_way_to_read_a_row_is_looked_at() -> None:
+    function = written("def f(alias: Unknown, names: Unknown, values: Unknown, *, fetch_mode: Unknown = None): ...")
+
+    assert _hook(SimpleNamespace(from_db=function)) is function

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from covet.concurrency import signature
 from covet.db.models.query.results import Batch, Result
 from covet.db.models.signals import post_init
 from covet.db.models.state import LOADED, PARTLY_LOADED, State
@@ -214,9 +215,7 @@ def _overrides_from_db(model: Any) -> bool:
 
 def _hook(model: Any) -> Callable[..., Any]:
     """Return ``from_db`` of a model; one that was written before Django 6.1 knows nothing of ``fetch_mode``."""
-    import inspect  # only models with a hook of their own need it
-
-    given = inspect.signature(model.from_db).parameters.values()
+    given = signature(model.from_db).parameters.values()
     if any(one.name == "fetch_mode" or one.kind is one.VAR_KEYWORD for one in given):
         return model.from_db  # type: ignore[no-any-return]
 
