@@ -106,7 +106,8 @@ class Steps:
             spare = self._make()
             if spare is None:
                 return self.loop.create_task(coroutine)
-        kept = sys.getrefcount(spare)
+        # Of the attribute both times: from CPython 3.14 on a local name may count as a reference in one place and not in another.
+        kept = sys.getrefcount(self.spare)
         context = copy_context()
         _enter_task(self.loop, spare)
         try:
@@ -123,7 +124,7 @@ class Steps:
             self._give(coroutine, context, waited)
             return spare
         if (
-            sys.getrefcount(spare) != kept
+            sys.getrefcount(self.spare) != kept
             or weakref.getweakrefcount(spare) != self.weak
             or cast(Any, spare)._callbacks
             or spare.cancelling()

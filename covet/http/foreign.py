@@ -64,7 +64,9 @@ def _of_item() -> re.Pattern[str]:
 
 @cache
 def _is_manager() -> re.Pattern[str]:
-    return re.compile(r"object \w*Manager\w* can't be used in 'await' expression")
+    return re.compile(
+        r"object \w*Manager\w* can't be used in 'await' expression|'\w*Manager\w*' object can't be awaited"
+    )
 
 
 def explain(error: BaseException) -> None:
@@ -97,7 +99,7 @@ def _explain_use(error: BaseException) -> None:
         error.add_note(
             "A manager is not awaited by itself: write await Article.objects.all(), or another of its methods."
         )
-    elif text.endswith("can't be used in 'await' expression"):
+    elif text.endswith(("can't be used in 'await' expression", "object can't be awaited")):  # the second from 3.14 on
         error.add_note("What stands behind await is a value already: take the await away.")
     elif text == "'bool' object is not callable":
         error.add_note("What Django has as a method may be a property here: take the brackets away.")

@@ -137,8 +137,10 @@ fn steps_of_generator<'py>(
     {
         return Ok(awaitable.clone());
     }
-    Err(PyTypeError::new_err(format!(
-        "object {} can't be used in 'await' expression",
-        kind.name()?
-    )))
+    let name = kind.name()?;
+    Err(PyTypeError::new_err(if py.version_info() >= (3, 14) {
+        format!("'{name}' object can't be awaited")
+    } else {
+        format!("object {name} can't be used in 'await' expression")
+    }))
 }

@@ -11,6 +11,7 @@ every request, though most views and bodies are there without a wait. So these a
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Awaitable, Generator
 from types import GeneratorType
 from typing import Any, Generic, TypeVar, final
@@ -76,4 +77,9 @@ def _steps_of_generator(awaitable: Any, error: AttributeError) -> Generator[Any,
         return awaitable
     if hasattr(type(awaitable), "__await__"):
         raise error  # its own ``__await__`` failed
-    raise TypeError(f"object {type(awaitable).__name__} can't be used in 'await' expression") from None
+    name = type(awaitable).__name__
+    raise TypeError(
+        f"'{name}' object can't be awaited"
+        if sys.version_info >= (3, 14)
+        else f"object {name} can't be used in 'await' expression"
+    ) from None
