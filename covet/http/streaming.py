@@ -322,17 +322,15 @@ class FileResponse(Response):
             modified = datetime.fromtimestamp(modified_ns // 1_000_000_000, UTC)
             modified = parse_http_date(headers.setdefault("Last-Modified", http_date(modified))) or modified
             headers.setdefault("Accept-Ranges", "bytes")
-            asked = Headers(scope["headers"])
-            # What was asked of a POST, say, was asked of what it did, and not of the file in its answer.
-            is_read = self.status == 200 and scope["method"] in ("GET", "HEAD")
-            found = outcome(scope["method"], asked, etag, modified) if is_read else None
+            method, asked = scope["method"], Headers(scope["headers"])
+            # What was asked of a POST, say, was asked of what it did, and not of the file in its answer. Ranges are for GET (RFC 9110, 14.2).
+            is_read = self.status == 200 and method in ("GET", "HEAD")
+            found = outcome(method, asked, etag, modified) if is_read else None
             if found is not None:
                 await _send_head(send, found, headers)
                 return
             ranges = None
-            # To be passed over with any other method than GET, with HEAD too (RFC 9110, 14.2).
-            is_partial = is_read and scope["method"] == "GET" and "range" in asked
-            if is_partial and _range_holds(asked, etag, modified):
+            if is_read and method == "GET" and "range" in asked and _range_holds(asked, etag, modified):
                 ranges = parse_ranges(asked["range"], size)
             await self._send_parts(scope, receive, send, _Source(file, size, ranges))
         finally:
