@@ -31,6 +31,8 @@ def default_output(model: type[Model]) -> type[Schema]:
 def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
     """Return a schema of what a client may write: a model's editable fields, its automatic key and a password left out.
 
+    So are the links of a child model to the tables of its parents: what a client sends is a row in each of them.
+
     Args:
         model: The model.
         shown: The schema that somebody wrote for answers: what it does not show is not written either, unless a new row
@@ -49,6 +51,7 @@ def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
         if field.editable
         and not holds_file(field)
         and not is_auto(field)
+        and not field.auto_created
         and not field.generated
         and field.name != "password"
         and (named is None or field.name in named or _is_needed(field))

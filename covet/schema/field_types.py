@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Struct
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 from covet import timezone, validators
 from covet.exceptions import ImproperlyConfigured, ValidationError
 from covet.schema.base import OUTPUT
+from covet.schema.objects import is_plain_json, spelled_by
 from covet.text import suggest
 
 if TYPE_CHECKING:
@@ -171,8 +172,7 @@ def _scalar(field: Any) -> Any:
         limits["le"] = min(highest, limits.get("le", highest))
         limits["ge"] = max(lowest, limits.get("ge", lowest))
     if base is decimal.Decimal and column.precision is not None:
-        limits["max_digits"] = column.precision
-        limits["decimal_places"] = column.scale
+        limits |= {"max_digits": column.precision, "decimal_places": column.scale}
     metadata: list[Any] = []
     if limits:
         metadata.append(Field(**limits))
@@ -193,6 +193,8 @@ def _scalar(field: Any) -> Any:
                 canonical=canonical,
             )
         )
+    if not is_plain_json(field) and isinstance(base, type):
+        metadata.insert(0, BeforeValidator(spelled_by(field, base)))
     return Annotated[(base, *metadata)] if metadata else base
 
 

@@ -16,6 +16,7 @@ from covet.accel import RowPlan, encode_rows
 from covet.exceptions import FieldDoesNotExist
 from covet.schema.base import Schema
 from covet.schema.field_types import python_type
+from covet.schema.objects import is_plain_json
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -173,7 +174,7 @@ def _column(model: type[Model], key: str) -> Any:
 
 def _says_the_same(info: FieldInfo, field: Any, origin: Any, key: str) -> bool:
     """Whether the schema's field writes what the column holds: the model's own, or declared with the same type."""
-    if not getattr(field, "plain_json", True):
+    if not is_plain_json(field):
         return False  # its values have no spelling of their own: pydantic writes what the schema says
     if origin is not None:
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from covet.db import models
 
@@ -129,7 +130,56 @@ class Scan(models.Model):
         app_label = "library"
 
 
+class Load:
+    """A weight, as a field of a project's own gives it."""
+
+    def __init__(self, kilos: int) -> None:
+        self.kilos = kilos
+
+
+class LoadField(models.IntegerField[Load]):
+    """A Load, kept as a whole number."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+
+    def from_db_value(self, value: Any, *args: Any) -> Any:
+        return None if value is None else Load(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value.kilos if isinstance(value, Load) else value)
+
+
+class Vehicle(models.Model):
+    plate = models.CharField(max_length=10, unique=True)
+
+    class Meta:
+        app_label = "library"
+
+
+class Lorry(Vehicle):
+    """A child with a table of its own."""
+
+    load = LoadField(default=0)
+
+    class Meta:
+        app_label = "library"
+
+
+class Trailer(Lorry):
+    """A child of a child."""
+
+    axles = models.IntegerField(default=2)
+    spare = LoadField(null=True)
+
+    class Meta:
+        app_label = "library"
+
+
 MODELS = (
+    Vehicle,
+    Lorry,
+    Trailer,
     Scan,
     Author,
     Tag,

@@ -46,6 +46,7 @@ class EncryptedField(TextField[T]):
 
     empty_strings_allowed = True
     description = "Encrypted text"
+    plain_json = True  # JSON has the text that is read, and never what the column holds
     allowed_lookups: frozenset[str] | None = frozenset({"isnull"})
     _searchable: ClassVar[frozenset[str]] = frozenset({"isnull", "exact", "in"})
 

@@ -39,6 +39,7 @@ class EnumField(Field[T]):
     empty_strings_allowed = False
     default_error_messages = {"invalid_choice": "Value %(value)r is not a valid choice."}
     description = "Member of an enumeration"
+    plain_json = True  # of a member JSON has the value
 
     @overload
     def __init__(
