@@ -307,7 +307,11 @@ class _Writer:
             return f"([{bag}[{wire}]] if {wire} in {bag} else None)"
         if parameter.is_list:
             return f"({bag}.getlist({wire}) or None)"
-        return f"({bag}.get({wire}) or None)" if empty_is_none(parameter) else f"{bag}.get({wire})"
+        return (
+            f"({bag}.get({wire}) or None)"
+            if parameter.skips_empty or empty_is_none(parameter)
+            else f"{bag}.get({wire})"
+        )
 
     def _parameter(self, parameter: Parameter) -> None:
         local = self.local[id(parameter)]
@@ -337,7 +341,8 @@ class _Writer:
     def _by_comma(self, parameter: Parameter, level: int) -> None:
         if parameter.by_comma:
             self.add(level, "if raw is not None:")
-            self.add(level + 1, "raw = [part for text in raw for part in text.split(',')]")
+            parts = "part for text in raw for part in text.split(',')"
+            self.add(level + 1, f"raw = [{parts} if part] or None" if parameter.skips_empty else f"raw = [{parts}]")
 
     def _default(self, parameter: Parameter) -> str:
         default = parameter.default

@@ -6,6 +6,7 @@ Only what is declared can be asked for, so no client reaches a column or relatio
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import functools
 import operator
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from covet.db.models.expressions.q import Q
 from covet.db.routers import router
 from covet.exceptions import ImproperlyConfigured
 from covet.rest.params import Gathering
-from covet.schema.field_types import chosen, python_type
+from covet.schema.field_types import FieldRules, chosen, python_type
 from covet.schema.relations import named_field
 from covet.text import suggest
 
@@ -56,12 +57,16 @@ _MAX_TERMS: Final = 10
 
 
 class FilterParameter(Struct, frozen=True):
-    """One query parameter of a filter set: its name, type and what it does."""
+    """One query parameter of a filter set: its name, type and what it does; whether an empty value says nothing.
+
+    A page's form sends each of its inputs, and clients each of their variables: to a number, an empty one cannot be a value.
+    """
 
     name: str
     annotation: Any
     description: str
     is_list: bool = False
+    skips_empty: bool = False
 
 
 class FilterBy:
@@ -117,7 +122,11 @@ class FilterBy:
         if not described and self.lookups:
             described = f"{'Not ' if self.exclude else ''}{' or '.join(self.lookups)}"
         is_list = get_origin(annotation) is list or (self.type is None and first is not None and first.is_list)
-        return FilterParameter(self.name, annotation, described, is_list)
+        if self.type is None:
+            skips_empty = first is not None and first.skips_empty
+        else:
+            skips_empty = isinstance(self.type, type) and not issubclass(self.type, (str, bytes, enum.Enum, list))
+        return FilterParameter(self.name, annotation, described, is_list, skips_empty)
 
     def apply(self, queryset: Any, value: Any, many: bool) -> Any:
         """Return the queryset narrowed.
@@ -199,25 +208,31 @@ class FilterSet(Gathering):
         lookup = lookups[-1] if lookups else "exact"
         is_list = lookup in ("in", "range")
         own = getattr(field, "filter_annotation", None)
+        skips_empty = True
         if lookup == "isnull":
             annotation: Any = bool
         elif own is not None:
             annotation, is_list = _own_filter(own(lookups, python_type), self.model, name)
+            skips_empty = False
         elif lookup in _TEXT:
-            annotation = str
+            annotation, skips_empty = str, False
         elif (part := _part_of_moment(field, lookups)) is not None:
             annotation = list[part] if is_list else part  # type: ignore[valid-type]  # a type at run time
         elif lookup in _SAME or lookup == "exact":
             base = _key_type(field)
+            skips_empty = base not in (str, Any)
+            if base is dt.datetime:
+                base = Annotated[base, FieldRules(is_datetime=True)]
             if lookup in ("exact", "in") and not field.is_relation and not any_value:
-                base = chosen(field, base)
+                base, plain = chosen(field, base), base
+                skips_empty = skips_empty or (base is not plain and not field.blank)
             annotation = list[base] if is_list else base  # type: ignore[valid-type]  # a type at run time
         else:
-            annotation = str
+            annotation, skips_empty = str, False
         if lookup == "range":
             annotation = Annotated[annotation, Field(min_length=2, max_length=2)]
         label = str(getattr(field, "verbose_name", "") or field.name)
-        return FilterParameter(name, annotation, f"{label}: {lookup.replace('_', ' ')}", is_list)
+        return FilterParameter(name, annotation, f"{label}: {lookup.replace('_', ' ')}", is_list, skips_empty)
 
     def _ordering(self) -> FilterParameter:
         for name in self.ordering:
@@ -236,7 +251,7 @@ class FilterSet(Gathering):
 
         item = Annotated[str, Field(json_schema_extra={"enum": list(allowed)})]
         annotation = Annotated[list[item], Field(min_length=1), AfterValidator(check)]
-        return FilterParameter("ordering", annotation, "Fields to order by; a minus turns one round.", is_list=True)
+        return FilterParameter("ordering", annotation, "Fields to order by; a minus turns one round.", True, True)
 
     def bind(self, values: dict[str, Any]) -> Filters:
         """Return what one request asks for."""

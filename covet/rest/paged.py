@@ -331,7 +331,9 @@ def page_reader(kind: Any, parameters: Sequence[Parameter]) -> Callable[[Request
             # One without a name is not the client's to choose.
             raw = request.query.get(parameter.wire) if parameter.wire else None
             try:
-                values.append(parameter.default if raw is None else validate(raw))
+                # An empty number, as forms send it, says nothing; an empty cursor is none of ours.
+                is_left_out = raw is None or (raw == "" and parameter.default is not None)
+                values.append(parameter.default if is_left_out else validate(raw))
             except PydanticError as error:
                 parameter_errors(errors, error, "query", parameter.wire)
         if errors:

@@ -47,6 +47,7 @@ class Parameter(Struct, eq=False):
         default: Its value when it is not sent, or ``REQUIRED``.
         is_list: Whether the name may be repeated.
         by_comma: Whether one value may hold several, separated by commas.
+        skips_empty: Whether an empty value is as if it was not sent.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Parameter(Struct, eq=False):
     default: Any = REQUIRED
     is_list: bool = False
     by_comma: bool = False
+    skips_empty: bool = False
 
     @property
     def is_required(self) -> bool:
@@ -393,6 +395,7 @@ class _Reader:
                     None,
                     is_list=one.is_list,
                     by_comma=one.is_list,
+                    skips_empty=one.skips_empty,
                 )
                 for one in filters.parameters()
             ],

@@ -323,3 +323,108 @@ def test_filters_are_values_for_who_reads_them_alone() -> None:
     values = Filters(Articles.filter_set, {"q": None, "title": "x"}).values
 
     assert values == {"title": "x"}
+
+
+class OfThings(ModelViewSet, model=Article):
+    permissions = OPEN
+    filters = [
+        "title",
+        "views",
+        "views__in",
+        "views__range",
+        "editor",
+        "editor__isnull",
+        "published_at",
+        "published_at__gte",
+        "published_at__date",
+        "title__startswith",
+        FilterBy("popular", by=popular, type=bool),
+        FilterBy("seen", "views"),
+        FilterBy("named", "title"),
+    ]
+    search = ["title"]
+    ordering = ["title"]
+
+
+@pytest.fixture
+async def things(library: Any) -> Any:
+    api = Router(permissions=OPEN)
+    api.register("things", OfThings)
+    client = await library(api)
+    ann = await Author.objects.create(name="Ann", email="a@example.org")
+    await Article.objects.create(
+        title="one", author=ann, views=20, published_at=dt.datetime(2020, 1, 2, 12, tzinfo=dt.UTC)
+    )
+    await Article.objects.create(title="two", author=ann, views=1)
+
+    async def titles(query: str) -> Any:
+        answer = await client.get(f"/api/things/?{query}")
+        return [one["title"] for one in answer.json()["items"]] if answer.status_code == 200 else answer.status_code
+
+    return titles
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "views",
+        "views__in",
+        "views__range",
+        "editor",
+        "editor__isnull",
+        "published_at",
+        "published_at__date",
+        "popular",
+        "seen",
+        "search",
+        "ordering",
+        "title__startswith",
+    ],
+)
+async def test_an_empty_filter_is_as_if_it_was_not_there(things: Any, name: str) -> None:
+    assert await things(f"{name}=") == ["one", "two"]
+    assert await things(f"{name}=&views=1&unknown=") == ["two"]
+
+
+async def test_an_empty_text_is_a_value_of_a_text(things: Any) -> None:
+    assert await things("title=") == []
+    assert await things("named=") == []
+
+
+async def test_empty_parts_of_a_list_say_nothing(things: Any) -> None:
+    assert await things("views__in=1,") == ["two"]
+    assert await things("views__in=,1,&views__in=") == ["two"]
+    assert await things("views__in=,") == ["one", "two"]
+    assert await things("ordering=,-title,") == ["two", "one"]
+    assert await things("views__range=,3") == 422
+    assert await things("views__in=x,") == 422
+
+
+async def test_empty_choices_are_as_if_they_were_not_there() -> None:
+    skipped = {one.name: one.skips_empty for one in OfNotes.filter_set.parameters()}
+
+    assert skipped == {
+        "state": True,
+        "state__in": True,
+        "state__startswith": False,
+        "mood": False,  # of which an empty text is one
+        "rank": True,
+        "rank__gte": True,
+        "is": True,
+        "either": False,
+        "free": False,
+        "ordering": True,
+    }
+
+
+@pytest.mark.filterwarnings("error:.*naive datetime")
+async def test_a_moment_without_a_zone_is_in_that_of_the_project(things: Any) -> None:
+    assert await things("published_at=2020-01-02T12:00:00") == ["one"]
+    assert await things("published_at=2020-01-02T13:00:00%2B01:00") == ["one"]
+    assert await things("published_at__gte=2020-01-02T12:00:01") == []
+    assert await things("published_at=0001-01-01T00:00:00%2B02:00") == 422
+
+
+async def test_an_empty_page_or_size_is_the_usual_one(things: Any) -> None:
+    assert await things("page=&size=&title=one") == ["one"]
+    assert await things("page=0") == 422
