@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from covet.conf import override
+from tests.handlers import sites
 
 PASSWORD = "correct horse battery"
 
@@ -28,7 +29,7 @@ async def visitor(request: pytest.FixtureRequest, site: str) -> AsyncIterator[ht
     async with (
         override(ALLOWED_HOSTS=["127.0.0.1"]),
         serve(application, log_level="critical") as server,
-        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+        sites.visitor(server) as client,
     ):
         yield client
 

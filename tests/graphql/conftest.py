@@ -15,6 +15,7 @@ from covet.conf import override
 from covet.db import connections
 from covet.handlers.application import Application
 from covet.test.live import serve
+from tests.handlers.sites import visitor
 
 APPS = ["covet.websocket", "covet.graphql", "tests.graphql.blogapp", "tests.graphql.otherapp"]
 
@@ -130,7 +131,7 @@ async def http(request: pytest.FixtureRequest, project: Application) -> AsyncIte
     if request.param == "protocol":
         async with (
             serve(project, log_level="critical") as server,
-            httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+            visitor(server) as client,
         ):
             yield client
         return

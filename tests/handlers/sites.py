@@ -84,6 +84,11 @@ async def serve_granian(target: Any, *, interface: str = "rsgi") -> AsyncIterato
         await serving
 
 
+def visitor(server: LiveServer) -> httpx.AsyncClient:
+    """A client of a server. It asks by plain HTTP: to read all authorities' certificates would cost more than most tests."""
+    return httpx.AsyncClient(base_url=server.url, timeout=60, verify=False)
+
+
 async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
     """``client = await site([path(…)], MIDDLEWARE=[…], DEBUG=True)``; ``client.way`` tells which way it goes."""
     async with contextlib.AsyncExitStack() as stack:
@@ -110,11 +115,11 @@ async def _site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
                 )
             elif request.param == "rsgi":
                 server = await stack.enter_async_context(serve_granian(RsgiApplication(application)))
-                client = httpx.AsyncClient(base_url=server.url, timeout=60)
+                client = visitor(server)
             else:
                 options = {"protocol": "httptools"} if request.param == "uvicorn" else {}
                 server = await stack.enter_async_context(serve(application, log_level="critical", **options))
-                client = httpx.AsyncClient(base_url=server.url, timeout=60)
+                client = visitor(server)
             client.way = request.param
             client.application = application
             return await stack.enter_async_context(client)

@@ -21,7 +21,7 @@ from covet.http import EventStream, JSONResponse, Request, Response
 from covet.test.live import LiveServer, serve
 from covet.urls import path, reverse
 from covet.websocket.part import RoutingPart
-from tests.handlers.sites import make_application
+from tests.handlers.sites import make_application, visitor
 from tests.handlers.test_servers import talk
 
 COMMON = "covet.middleware.common.CommonMiddleware"
@@ -95,7 +95,7 @@ async def served(app: Any, protocol: str) -> AsyncIterator[tuple[LiveServer, htt
     options = {} if protocol == "covet" else {"protocol": protocol}
     async with (
         serve(app, lifespan="on", **options) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+        visitor(server) as client,
     ):
         yield server, client
 

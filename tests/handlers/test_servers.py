@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -130,7 +129,7 @@ def make(urlpatterns: list[Any]) -> Application:
 
 
 async def test_requests_are_answered_whole(server: Any) -> None:
-    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with sites.visitor(server) as client:
         large = "x" * 300_000
         answers = [await client.post("/echo?q=%C3%A4%20b", content=body) for body in ("", "small", large)]
         head = await client.head("/file")
@@ -169,7 +168,7 @@ async def test_a_client_that_leaves_cancels_its_view(server: Any) -> None:
 async def test_a_client_that_leaves_ends_its_events(server: Any) -> None:
     async with asyncio.timeout(30):
         async with (
-            httpx.AsyncClient(base_url=server.url, timeout=60) as client,
+            sites.visitor(server) as client,
             client.stream("GET", "/events") as answer,
         ):
             assert await anext(answer.aiter_lines()) == "data: first"
@@ -216,7 +215,7 @@ async def test_an_application_round_the_project_is_served_by_rsgi_too() -> None:
 
         async with (
             sites.serve_granian(RsgiApplication(outer)) as live,
-            httpx.AsyncClient(base_url=live.url, timeout=60) as client,
+            sites.visitor(live) as client,
         ):
             answer = await client.post("/echo", content=b"abc")
             head = await client.head("/echo")
