@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests._environ import unmeasured
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -24,6 +26,8 @@ async def kill_at_each(url: str, kind: str, stride: int) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.db.migrations.kill_points", url, kind, str(stride)),
         cwd=ROOT,
+        # Its children are killed, or end at once: what was measured in them would be lost.
+        env=unmeasured(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
