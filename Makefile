@@ -34,8 +34,14 @@ $(VENV)/.dev: pyproject.toml hatch_build.py | $(VENV)/bin/python
 
 setup: $(VENV)/.dev rust ## the virtual environment with everything, and the Rust half where cargo is at hand
 
+# Before all else that is installed, so that `make -j2 setup` compiles Rust beside it.
+$(VENV)/bin/maturin: | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q "maturin>=1.9,<2"
+
+$(VENV)/.dev: | $(VENV)/bin/maturin
+
 # Without the stable ABI, as the wheels for one Python are: see covet_rust/Cargo.toml.
-rust: $(VENV)/.dev ## build covet_rust into the virtual environment
+rust: $(VENV)/bin/maturin ## build covet_rust into the virtual environment
 	@if command -v cargo >/dev/null 2>&1; then \
 	  if [ -z "$$(find $(VENV) -path '*covet_rust*' -name '*.so' -newer covet_rust/Cargo.toml 2>/dev/null)" ] || \
 	     [ -n "$$(find covet_rust/src Cargo.toml -newer $(VENV)/.rust 2>/dev/null || echo first)" ]; then \
@@ -50,7 +56,7 @@ services: ## start PostgreSQL (and one with pgvector), PgBouncer, MariaDB, Redis
 test: setup services ## all tests, with coverage
 	@eval "$$(scripts/services env)" && rm -f .coverage.* && \
 	COVET_CONFORMANCE=$(COVET_CONFORMANCE) TMPDIR=$${COVET_TEST_TMPDIR:-$${TMPDIR:-/tmp}} \
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --cov --cov-report= $(TEST_ARGS) && \
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --cov --cov-report= --cov-fail-under=0 $(TEST_ARGS) && \
 	$(BIN)/coverage report
 
 conformance: setup services ## write docs/reference/conformance.md anew, by the tests that show a row of it
