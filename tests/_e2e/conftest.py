@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests._environ import unmeasured
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -55,6 +57,15 @@ class Machine:
         )
         assert done.returncode == code, f"{command} ended with {done.returncode}, not {code}:\n{done.stdout}"
         return done.stdout
+
+    def install(self, *requirements: str) -> None:
+        """Install as ``pip install`` does here.
+
+        It is the test run's own pip, since to put one into each environment takes longer than the smallest installation. Bytecode
+        is left to the first import: most of what is installed is never imported.
+        """
+        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "--disable-pip-version-check"]
+        self.run(*pip, "install", "-q", "--no-compile", *requirements, cwd=self.folder)
 
     @contextmanager
     def serving(self, project: Path, port: int, *arguments: str, **extra: str) -> Iterator[Path]:
@@ -131,27 +142,27 @@ def _found(folder: Path) -> dict[str, Path]:
 
 def _build_wheels(folder: Path) -> None:
     build = [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, ROOT]
-    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(build, env=unmeasured(), check=True, stdout=subprocess.DEVNULL)
     if shutil.which("cargo"):
         build = [sys.executable, "-m", "maturin", "build", "-q", "--release", "-m", ROOT / "covet_rust/Cargo.toml"]
-        subprocess.run([*build, "--out", folder], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*build, "--out", folder], env=unmeasured(), check=True, stdout=subprocess.DEVNULL)
 
 
-def _machine(folder: Path, *requirements: str) -> Machine:
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+def make_machine(folder: Path, *requirements: str) -> Machine:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], env=unmeasured(), check=True)
     machine = Machine(folder)
-    machine.run(machine.bin / "python", "-m", "pip", "install", "-q", *requirements, cwd=folder)
+    machine.install(*requirements)
     return machine
 
 
 @pytest.fixture(scope="session")
 def plain_machine(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """What ``pip install "covet[standard,test]"`` gives: no Rust, no drivers but SQLite's."""
-    return _machine(tmp_path_factory.mktemp("plain") / "venv", f"{wheels['covet']}[standard,test]")
+    return make_machine(tmp_path_factory.mktemp("plain") / "venv", f"{wheels['covet']}[standard,test]")
 
 
 @pytest.fixture(scope="session")
 def full_machine(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """Everything: ``covet[all]`` and, where it was built, ``covet-rust``."""
     rust = [str(wheels["covet_rust"])] if "covet_rust" in wheels else []
-    return _machine(tmp_path_factory.mktemp("full") / "venv", f"{wheels['covet']}[all]", *rust)
+    return make_machine(tmp_path_factory.mktemp("full") / "venv", f"{wheels['covet']}[all]", *rust)

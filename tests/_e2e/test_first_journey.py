@@ -90,7 +90,7 @@ def test_three_apps_live_together_with_no_change_by_hand(plain_machine: Machine,
 
 def test_generated_code_passes_mypy_strict(full_machine: Machine, tmp_path: Path) -> None:
     """User code is typed without a plugin from its first line."""
-    full_machine.run("python", "-m", "pip", "install", "-q", "mypy", cwd=tmp_path)
+    full_machine.install("mypy")
     full_machine.run("covet-admin", "startproject", "typed", cwd=tmp_path)
     project = tmp_path / "typed"
     full_machine.run("python", "manage.py", "startapp", "blog", cwd=project)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests._e2e.conftest import Machine
+from tests._e2e.conftest import make_machine
 from tests._ports import free_port
 
 # In the machine's own interpreter, whose urllib is all the client there is.
@@ -29,9 +27,7 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
 
 @pytest.mark.parametrize("extras", ["", "[standard]", "[all]"])
 def test_a_project_runs_with_these_extras_alone(extras: str, wheels: dict[str, Path], tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    machine = Machine(tmp_path / "venv")
-    machine.run("python", "-m", "pip", "install", "-q", f"{wheels['covet']}{extras}", cwd=tmp_path)
+    machine = make_machine(tmp_path / "venv", f"{wheels['covet']}{extras}")
     machine.run("covet-admin", "startproject", "mysite", cwd=tmp_path)
     project, port = tmp_path / "mysite", free_port()
     pages = ["/blog/", "/docs", "/openapi.json", "/api/blog/items/"]
