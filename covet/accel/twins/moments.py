@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 __all__ = ["decode_moment", "encode_moment", "in_utc", "read_moment"]
 
-_STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
+# Hour 24, which Python takes from 3.14 on, is not stored.
+_STORED = re.compile(r"\d{4}-\d\d-\d\d (?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}", re.ASCII)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 # PostgreSQL's ``infinity`` and ``-infinity``, as asyncpg gives them: without a zone.
 _ENDS = {2**63 - 1: datetime.max, -(2**63): datetime.min}
