@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:
     foreign = late_module(__name__, "covet.schema.foreign")
 
-__all__ = ["OUTPUT", "Schema"]
+__all__ = ["OUTPUT", "Schema", "is_plain_json", "spelled_by"]
 
 OUTPUT: Final[dict[str, Any]] = {"covet": "output"}
 """The validation context of answers: what the database holds passes, also where a rule for input has changed since."""
@@ -109,3 +110,18 @@ class Schema(BaseModel):
                     # Told of the row: what a client sends under the name is not.
                     field["validation_alias"] = [[name], *[[one] for one in marker.reads]]
         return made
+
+
+def is_plain_json(field: Any) -> bool:
+    """Return whether the field's values are spelled in JSON as they are; a project's own may be objects of any kind."""
+    return bool(getattr(field, "plain_json", field.from_db_value is None))
+
+
+def spelled_by(field: Any, base: type) -> Callable[[Any, core_schema.ValidationInfo], Any]:
+    """Return what makes of an object in an answer what the field's column holds. A body has only what JSON has."""
+
+    def spell(value: Any, info: core_schema.ValidationInfo) -> Any:
+        is_object = info.context is OUTPUT and value is not None and not isinstance(value, base)
+        return field.get_prep_value(value) if is_object else value
+
+    return spell

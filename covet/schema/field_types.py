@@ -18,8 +18,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 from covet import timezone, validators
 from covet.exceptions import ImproperlyConfigured, ValidationError
-from covet.schema.base import OUTPUT
-from covet.schema.objects import is_plain_json, spelled_by
+from covet.schema.base import OUTPUT, is_plain_json, spelled_by
 from covet.text import suggest
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from pydantic import BaseModel
 
 from covet.accel import RowPlan, encode_rows
 from covet.exceptions import FieldDoesNotExist
-from covet.schema.base import Schema
+from covet.schema.base import Schema, is_plain_json
 from covet.schema.field_types import python_type
-from covet.schema.objects import is_plain_json
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
