@@ -80,7 +80,9 @@ def test_a_new_row_is_linked_to_what_can_be_done_with_it(slash: str) -> None:
         "patch": {"operationId": "authors_patch", "parameters": by_path},
         "delete": {"operationId": "authors_delete", "parameters": by_path},
     }
-    assert links_of(document, "post", f"/0/tags{slash}", "201")["read"]["parameters"] == {"name": "$response.body#/name"}
+    assert links_of(document, "post", f"/0/tags{slash}", "201")["read"]["parameters"] == {
+        "name": "$response.body#/name"
+    }
     assert list(links_of(document, "post", f"/0/some{slash}", "201")) == ["read"]
     for method, place, status in (
         ("post", f"/0/keyless{slash}", "201"),  # nobody sees the key in the answer
