@@ -145,15 +145,16 @@ class RoutingPart(AppPart):
                 hint="pip install 'covet[websocket]'",
                 id="websocket.W003",
             )
-        seen: set[str] = set()
+        seen: set[tuple[str | None, str]] = set()
         for route in self.resolver.routes:
-            if route.pattern in seen:
+            # One of every host is in the way of all that follow; those of two hosts are not in each other's.
+            if seen & {(None, route.pattern), (route.host, route.pattern)}:
                 yield Warning(
                     f"The WebSocket route {route.pattern!r} is defined twice; only the first is reached.",
                     hint="Give one of them another path.",
                     id="websocket.W001",
                 )
-            seen.add(route.pattern)
+            seen.add((route.host, route.pattern))
             if route not in self.bound:
                 yield from _unfilled(route)
 

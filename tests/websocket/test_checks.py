@@ -10,7 +10,7 @@ import pytest
 
 from covet.apps import AppConfig, apps
 from covet.exceptions import ImproperlyConfigured
-from covet.urls import path
+from covet.urls import host, path
 from covet.websocket import JSONConsumer
 from covet.websocket.part import RoutingPart
 
@@ -36,6 +36,8 @@ def ids(part: RoutingPart) -> list[str | None]:
 
 def test_two_routes_of_one_pattern_are_reported() -> None:
     assert ids(part_with(path("ws/", room), path("ws/", room))) == ["websocket.W001"]
+    assert ids(part_with(path("ws/", room), host("a.example.com", [path("ws/", room)]))) == ["websocket.W001"]
+    assert ids(part_with(*[host(name, [path("ws/", room)]) for name in ("a.example.com", "b.example.com")])) == []
 
 
 def test_routes_that_no_library_can_serve_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
