@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 import websockets
 
+from covet.apps import apps
 from covet.apps.lifecycle import setup, started
+from covet.checks.runner import run_checks
 from covet.conf import override
 from covet.graphql.view import GraphQLView
 from covet.handlers.application import Application
 from covet.pubsub import channel
 from covet.pubsub.part import broker_of
 from covet.test.websocket import WebSocketRejected, WebSocketSession, connect
-from covet.urls import include, path, re_path
+from covet.urls import host, include, path, re_path
 from tests.graphql.blogapp import schema
 from tests.graphql.conftest import APPS
 from tests.websocket.conftest import serving
@@ -227,7 +229,7 @@ def routes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         module = ModuleType("graphql_site_urls")
         vars(module)["urlpatterns"] = urlpatterns
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        async with override(INSTALLED_APPS=APPS, ROOT_URLCONF=module.__name__, ALLOWED_HOSTS=["testserver"]):
+        async with override(INSTALLED_APPS=APPS, ROOT_URLCONF=module.__name__, ALLOWED_HOSTS=[".testserver"]):
             registry = setup()
             async with started():
                 yield Application(registry)
@@ -247,6 +249,31 @@ async def test_the_socket_is_where_http_is(routes_of: Any) -> None:
                 pass
 
     assert refused.value.status == 404
+
+
+async def test_the_socket_is_where_expressions_and_hosts_have_http(routes_of: Any) -> None:
+    view = GraphQLView()
+    async with routes_of(
+        [
+            host("api.testserver", [path("graphql", view)]),
+            host("old.testserver", [path("graphql", view)]),
+            path("in/", include([re_path(r"^graphql/(?P<number>\d+)$", view)])),
+            re_path("^of/", include([path("graphql", view)])),
+            re_path("bare$", view),
+        ]
+    ) as app:
+        for place in (
+            *("ws://api.testserver/graphql", "ws://old.testserver/graphql"),
+            *("/in/graphql/3", "/of/graphql", "/bare"),
+        ):
+            async with connect(place, app=app, subprotocols=[PROTOCOL]) as ws:
+                assert ws.subprotocol == PROTOCOL
+        for place in ("/graphql", "/in/graphql/x"):
+            with pytest.raises(WebSocketRejected) as refused:
+                async with connect(place, app=app, subprotocols=[PROTOCOL]):
+                    pass
+            assert refused.value.status == 404
+        assert await run_checks(apps.current(), ["websocket"]) == []
 
 
 async def test_without_an_address_there_is_no_socket(routes_of: Any) -> None:
