@@ -29,11 +29,22 @@ else:
 
 __all__ = ["Application", "application_of"]
 
-# What the answers of REST endpoints are told about their bodies, by length: the small ones, each made when it is first needed.
-lengths: dict[int, tuple[bytes, bytes]] = {}
 KEPT_LENGTHS = 4096
 
 new = object.__new__
+
+
+class _Lengths(dict[int, tuple[bytes, bytes]]):
+    """``Content-Length`` by length: what the answers of REST endpoints are told about their bodies. Small ones are kept."""
+
+    def __missing__(self, size: int) -> tuple[bytes, bytes]:
+        (made,) = with_length([], size)
+        if size < KEPT_LENGTHS:
+            self[size] = made
+        return made
+
+
+lengths = _Lengths()
 
 
 class Application:
@@ -115,8 +126,8 @@ def _serving(application: Application) -> ASGIApp:
         request._scope = scope
         request._receive = receive
         request._channel = send
-        request.method = scope["method"]
-        request.path = scope["path"]
+        request.method = method = scope["method"]
+        request.path = path = scope["path"]
         request.raw_headers = scope["headers"]
         # Where the class has it already, so that it is found at the first place looked at.
         request._cleanup = False
@@ -130,9 +141,16 @@ def _serving(application: Application) -> ASGIApp:
             # The server gives each request a context of its own, so nothing is to be put back.
             addresses.script_prefix.set(root.rstrip("/"))
             request._mounted(root)
+            path = request.path
         # The first step by hand: most views are over with it, and need nobody who finds that their client has left.
+        direct = handler.direct
         try:
-            response = first_step(handler.handle(request))
+            if path in direct and method == "GET":
+                request.route = route = direct[path]
+                write = route.write
+                response = first_step(write(request, {}, handler.errors, True))
+            else:
+                response = first_step(handler.handle(request))
         except asyncio.CancelledError:
             await request.abandon()
             raise
@@ -140,6 +158,19 @@ def _serving(application: Application) -> ASGIApp:
             response = await watched(request, response)
         if response is None:
             return  # to whom
+        if type(response) is bytes:
+            # A body of JSON, without the object that an answer is to those that may change it.
+            try:
+                await send(
+                    {"type": "http.response.start", "status": 200, "headers": [JSON_TYPE, lengths[len(response)]]}
+                )
+                await send({"type": "http.response.body", "body": response})
+            except BaseException:
+                await request.abandon()
+                raise
+            if request._cleanup:
+                await request.close()
+            return
         status = response.status
         if status != 200 and status not in STATUSES:
             response = await handler.errors(request, no_status(status))
@@ -156,13 +187,7 @@ def _serving(application: Application) -> ASGIApp:
                 if status != 200 and status in BODILESS:
                     body = b""
                 elif len(headers) == 1 and headers[0] is JSON_TYPE:
-                    size = len(body)
-                    try:
-                        headers = [JSON_TYPE, lengths[size]]
-                    except KeyError:
-                        headers = with_length(headers, size)
-                        if size < KEPT_LENGTHS:
-                            lengths[size] = headers[1]
+                    headers = [JSON_TYPE, lengths[len(body)]]
                 else:
                     headers = with_length(headers, len(body))
                 await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -9,7 +9,7 @@ for nothing at all is not even noted.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from covet.http.request import Request
 
@@ -23,6 +23,7 @@ __all__ = ["Disconnects"]
 SWEEP_S = 1.0
 
 Task = asyncio.Task[Any]
+Answered = TypeVar("Answered", "Response", "Response | bytes")
 
 
 class Disconnects:
@@ -41,7 +42,7 @@ class Disconnects:
         self._left: set[Task] = set()
         self._seen: set[Task] = set()
 
-    async def watched(self, request: Request, waiting: Waiting[Response]) -> Response | None:
+    async def watched(self, request: Request, waiting: Waiting[Answered]) -> Answered | None:
         """Go on with a view whose first step is over.
 
         Args:
@@ -49,7 +50,7 @@ class Disconnects:
             waiting: What is left of it.
 
         Returns:
-            Its response; ``None`` if its client left meanwhile.
+            Its response, or the body of one; ``None`` if its client left meanwhile.
         """
         task = asyncio.current_task()
         if task is None:
@@ -68,7 +69,8 @@ class Disconnects:
         finally:
             self.running.pop(task, None)
         if self.watchers and await self.stop(task):
-            await response.close()
+            if not isinstance(response, bytes):
+                await response.close()
             await request.abandon()
             return None
         return response

@@ -54,6 +54,8 @@ class HttpHandler:
 
     Attributes:
         handle: ``async (request) -> response``; never raises an ``Exception``.
+        direct: What answers a GET, by path, where ``handle`` does nothing but look there: for servers that call ``write`` of the
+            route themselves. Empty where anything comes before the view.
         layers: The names of the middleware in use.
         urlconfs: As given.
         websocket_hooks: ``process_websocket`` of each of them; the WebSocket handler runs these.
@@ -62,6 +64,7 @@ class HttpHandler:
     __slots__ = (
         "__weakref__",
         "debug",
+        "direct",
         "errors",
         "handle",
         "layers",
@@ -116,11 +119,15 @@ class HttpHandler:
         chain = fold(middleware, innermost, self.errors)
         chains = by_route(resolver, middleware, fold_without)
         call = choosing(resolver, chain.call, chains) if chains else chain.call
-        self.handle: GetResponse = recording(call) if debug else call
-        if proxies is not None:
-            self.handle = believing.trusting(self.handle, proxies, policy)
+        handle = recording(call) if debug else call
+        self.answer_by(handle if proxies is None else believing.trusting(handle, proxies, policy))
         self.layers = chain.layers
         self.websocket_hooks = chain.websocket_hooks
+
+    def answer_by(self, handle: GetResponse) -> None:
+        """Take another function for ``handle``; what it leaves out of ``direct`` goes through it."""
+        self.handle: GetResponse = handle
+        self.direct: Mapping[str, CompiledRoute] = getattr(handle, "direct", {})
 
     def __call__(self, request: Request) -> Awaitable[Response]:
         """Return the answer to a request."""
@@ -188,6 +195,7 @@ def _plain_step(resolver: Resolver, errors: ErrorResponder) -> GetResponse:
         request.path_params = params
         return route.answer(request, params, errors)
 
+    answer.direct = {path: route for path, route in gets.items() if route.write}  # type: ignore[attr-defined]
     return answer
 
 

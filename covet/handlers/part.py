@@ -91,7 +91,7 @@ class HandlersPart(AppPart):
             urlconfs=apps.part(UrlsPart).urlconfs,
         )
         if settings.QUERY_BUDGET is not None:
-            self.handler.handle = budget.budget_per_request(settings.QUERY_BUDGET)(self.handler.handle)
+            self.handler.answer_by(budget.budget_per_request(settings.QUERY_BUDGET)(self.handler.handle))
         tell_signals(self.handler)
 
     def check(self, apps: Apps) -> Iterable[checks.CheckMessage]:

@@ -25,7 +25,7 @@ def tell_signals(handler: HttpHandler) -> None:
 def _arrange(handler: HttpHandler) -> None:
     untold = _untold[handler]
     is_heard = request_started.has_receivers or request_finished.has_receivers
-    handler.handle = _told(handler, untold) if is_heard else untold
+    handler.answer_by(_told(handler, untold) if is_heard else untold)
 
 
 def _rearrange() -> None:

@@ -8,7 +8,16 @@ import enum
 import inspect
 import types
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from opcode import opmap
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -30,6 +39,7 @@ __all__ = [
     "page_item",
     "page_kind",
     "split",
+    "takes_in_order",
     "unreadable",
     "unwrap",
 ]
@@ -139,6 +149,14 @@ def page_item(annotation: Any) -> Any:
         return None
     arguments = annotation.__pydantic_generic_metadata__["args"]
     return arguments[0] if arguments else Any
+
+
+def takes_in_order(function: Callable[..., Any], names: Sequence[str]) -> bool:
+    """Whether a call may give these arguments without their names, which takes less; what wraps a function may look at them."""
+    if type(function) is not types.FunctionType or hasattr(function, "__wrapped__"):
+        return False
+    code = function.__code__
+    return (*names,) == code.co_varnames[: min(len(names), code.co_argcount)]
 
 
 def unreadable(parameters: Iterable[Parameter], where: str) -> ImproperlyConfigured | None:

@@ -11,7 +11,6 @@ import functools
 import inspect
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -25,7 +24,7 @@ from covet.http.request import Request
 from covet.http.response import JSON_TYPE, JSONResponse, Response
 from covet.loading import late_function, late_module
 from covet.problems import ProblemError
-from covet.rest.annotations import file_kind, unreadable
+from covet.rest.annotations import file_kind, takes_in_order, unreadable
 from covet.rest.bodies import (
     BODY_ERRORS,
     body_schema,
@@ -87,7 +86,10 @@ class Binding:
         return self._compiled(self.source, "call", {})
 
     def answering(self, plan: Plan, errors: Any, status: int) -> Callable[..., Any]:
-        """Return ``async (request, params, on_error=None) -> response``: ``call`` and what comes of its value in one function.
+        """Return ``async (request, params, on_error=None, as_bytes=False) -> response``: ``call`` and what comes of its value.
+
+        With ``as_bytes`` an answer that is a body of JSON and nothing more is that body; the function takes it where its
+        ``takes_as_bytes`` says so.
 
         Args:
             plan: How the value is written.
@@ -95,8 +97,9 @@ class Binding:
             status: The status of the answer.
         """
         takes_notes = any("notes" in line for line in self._lines)
+        takes_as_bytes = status == 200
         run = [
-            "async def run(request, params, on_error=None):",
+            f"async def run(request, params, on_error=None{', as_bytes=False' if takes_as_bytes else ''}):",
             "  try:",
             f"    notes = {'[]' if takes_notes else '()'}",
             "    try:",
@@ -107,6 +110,7 @@ class Binding:
             *(f"        {line}" for line in plan.lines),
             "    except KINDS as error:",
             "        return await ANSWER(request, error, notes)",
+            *(["    if as_bytes:", "        return written"] if takes_as_bytes else ()),
             # As ``JSONResponse.of_bytes`` does it, by a call less.
             "    response = NEW(JSON)",
             "    response.status = STATUS",
@@ -137,6 +141,7 @@ class Binding:
         }
         answer = self._compiled("\n".join(run) + "\n", "run", names)
         answer.takes_on_error = True  # type: ignore[attr-defined]
+        answer.takes_as_bytes = takes_as_bytes  # type: ignore[attr-defined]
         return answer
 
     def _compiled(self, source: str, function: str, names: dict[str, Any]) -> Callable[..., Any]:
@@ -469,7 +474,9 @@ class _Writer:
 
     def _call(self, call: Call) -> str:
         function = self.constant("f", call.function)
-        written = self._value if _in_order(call) else self._argument
+        names = [argument.name for argument in call.arguments]
+        in_order = call.scope != "app" and takes_in_order(call.function, names)
+        written = self._value if in_order else self._argument
         arguments = ", ".join(written(argument) for argument in call.arguments)
         if call.scope == "app":
             return f"await shared_value({', '.join(filter(None, (function, arguments)))})"
@@ -489,12 +496,3 @@ class _Writer:
 
     def _value(self, argument: Argument) -> str:
         return argument.value if isinstance(argument.value, str) else self.local[id(argument.value)]
-
-
-def _in_order(call: Call) -> bool:
-    """Whether the arguments may go without their names, which takes less; what wraps a function may look at them."""
-    function, given = call.function, tuple(argument.name for argument in call.arguments)
-    if type(function) is not FunctionType or hasattr(function, "__wrapped__") or call.scope == "app":
-        return False
-    code = function.__code__
-    return given == code.co_varnames[: min(len(given), code.co_argcount)]

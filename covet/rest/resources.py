@@ -5,6 +5,7 @@ A viewset has no state: one instance serves all requests, and what belongs to a 
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final
@@ -13,10 +14,12 @@ from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.http.foreign import Absent
 from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
+from covet.rest.annotations import split
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import OF_INSTANCES, check_by_method, check_viewset, unknown_option
 from covet.rest.params import Path
 from covet.rest.render import UNSET
+from covet.rest.signature import hints_of
 from covet.schema.field_types import python_type
 
 __all__ = ["ViewSet", "is_open"]
@@ -86,6 +89,11 @@ class ViewSet:
             raise ImproperlyConfigured(
                 f"{cls.__name__} does not say which rows it is about. Write class {cls.__name__}({cls.__mro__[1].__name__}, "
                 "model=Article), or queryset = Article.objects.all() in it."
+            )
+        if cls.lookup_argument() == "data":
+            raise ImproperlyConfigured(
+                f"{cls.__name__} calls the path's argument 'data', as its methods call the body. Write lookup_url_kwarg = 'pk', or "
+                "another name."
             )
         viewset = cls()
         made = []
@@ -224,9 +232,19 @@ class ViewSet:
             if self.model is not None and argument in parameters and is_open(parameters[argument])
         }
         if wire != "pk" and "pk" in parameters:
-            said = filled.get("pk") or inspect.signature(handler, eval_str=True).parameters["pk"].annotation
-            filled["pk"] = Annotated[Any if said is inspect.Parameter.empty else said, Path(alias=wire)]
+            filled["pk"] = _called(wire, filled.get("pk") or hints_of(handler).get("pk", Any))
         return filled
+
+
+def _called(wire: str, annotation: Any) -> Any:
+    """Return the annotation of an argument that the path calls otherwise; what the method says of it stays."""
+    kind, said = split(annotation)
+    own = next((one for one in said if isinstance(one, Path) and one.alias is None), None)
+    if own is None:
+        return Annotated[annotation, Path(alias=wire)]
+    named = copy.copy(own)
+    named.alias = wire
+    return Annotated[(kind, *[named if one is own else one for one in said])]
 
 
 for _name, _advice in OF_INSTANCES.items():

@@ -31,7 +31,7 @@ else:
     decorated = late_module(__name__, "covet.rest.decorated")
     shapes = late_module(__name__, "covet.schema.shapes")
 
-__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "read_signature"]
+__all__ = ["Argument", "Call", "Group", "Parameter", "Signature", "describe", "hints_of", "read_signature"]
 
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -222,7 +222,7 @@ class _Reader:
 
     def _hints_of(self, function: Callable[..., Any]) -> dict[str, Any]:
         if function not in self._hints:
-            self._hints[function] = _hints(function)
+            self._hints[function] = hints_of(function)
         return self._hints[function]
 
     def read_call(
@@ -484,7 +484,8 @@ def _check_scopes(call: Call) -> None:
             )
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a function's annotations say; of a name that only type checkers import, an error that names it."""
     target: Any = function
     if inspect.isclass(function):
         target = function.__init__

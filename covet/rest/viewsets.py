@@ -5,7 +5,6 @@ A viewset has no state: one instance serves all requests, and what belongs to a 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -41,6 +40,7 @@ from covet.rest.params import Query
 from covet.rest.related import resolve_related
 from covet.rest.render import UNSET, Plan, plan_response
 from covet.rest.resources import ViewSet, is_open
+from covet.rest.signature import hints_of
 from covet.schema import Schema
 from covet.schema.field_types import python_type
 from covet.shortcuts import get_object_or_404
@@ -169,7 +169,7 @@ class ReadOnlyModelViewSet(ViewSet):
 
     def _shown(self, handler: Callable[..., Any]) -> Any:
         """Return how an action's answer is shown, by its return annotation."""
-        returns = inspect.signature(handler, eval_str=True).return_annotation
+        returns = hints_of(handler).get("return")
         origin = getattr(returns, "__origin__", returns)
         if isinstance(origin, type) and issubclass(origin, QuerySet):
             schema: Any = self.schemas.get(handler.__name__, self.schema)

@@ -19,6 +19,7 @@ __all__ = [
     "Answer",
     "Endpoint",
     "OnError",
+    "Write",
     "answering",
     "compile_endpoint",
     "decorated_by",
@@ -34,6 +35,7 @@ Endpoint: TypeAlias = Callable[[Request, dict[str, Any]], Awaitable[Any]]
 OnError: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 Decorator: TypeAlias = Callable[[Any], Any]
 Answer: TypeAlias = Callable[[Request, dict[str, Any], OnError], Awaitable[Response]]
+Write: TypeAlias = Callable[[Request, dict[str, Any], OnError, bool], Awaitable[Response | bytes]]
 
 
 def compile_endpoint(view: Any) -> Endpoint:

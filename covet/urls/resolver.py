@@ -14,7 +14,7 @@ from covet.http.errors import MethodNotAllowed, NotFound
 from covet.http.hosts import split_host
 from covet.http.request import Request
 from covet.http.response import Response
-from covet.urls.endpoint import Answer, Endpoint, answering, compile_endpoint, view_name
+from covet.urls.endpoint import Answer, Endpoint, Write, answering, compile_endpoint, view_name
 from covet.urls.flatten import FlatRoute, flatten
 from covet.urls.mount import Mount
 from covet.urls.names import NameTable
@@ -30,6 +30,8 @@ class CompiledRoute:
     Attributes:
         endpoint: ``async (request, params) -> response``.
         answer: The same with ``on_error`` besides, which answers what it raises.
+        write: The same with ``as_bytes`` besides: an answer that is JSON and nothing more comes as its body, for servers that make
+            no object of it. ``None`` where no answer is of that kind.
         view: The view as it was given to ``path()``.
         methods: The methods it answers to, HEAD and OPTIONS included; ``None`` is any.
         pattern: The whole path as written.
@@ -55,6 +57,7 @@ class CompiledRoute:
         "namespaces",
         "pattern",
         "view",
+        "write",
     )
 
     def __init__(self, flat: FlatRoute) -> None:
@@ -63,6 +66,8 @@ class CompiledRoute:
         compile_for = getattr(flat.route.view, "covet_compile", None)
         self.endpoint: Endpoint = compile_endpoint(flat.route.view) if compile_for is None else compile_for(flat)
         self.answer: Answer = answering(self.endpoint, self.view)
+        own: Any = self.endpoint
+        self.write: Write | None = own if getattr(own, "takes_as_bytes", False) else None
         self.methods = flat.route.methods
         self.pattern = flat.text
         self.name = flat.full_name
