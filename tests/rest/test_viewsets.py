@@ -164,7 +164,7 @@ async def test_filters_search_and_ordering_narrow_the_list(library: Any) -> None
     assert await names("search=ann+bees") == ["Ann"]
     assert await names("search=bob+bees") == []
     assert await names("ordering=-name") == ["Bob", "Ann"]
-    assert (await client.get("/api/authors/?ordering=")).status_code == 422
+    assert await names("ordering=") == ["Ann", "Bob"]  # as a page's form sends it
 
 
 async def test_actions_stand_beside_the_usual_methods(library: Any) -> None:
