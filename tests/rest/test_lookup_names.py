@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
-from covet.rest import ModelViewSet, Router, ViewSet, action, permissions
+from covet.rest import ModelViewSet, Path, Query, Router, ViewSet, action, permissions
 from covet.rest.openapi.document import build_document
 from covet.urls import NoReverseMatch, include, path, reverse
 from covet.urls.resolver import Resolver
@@ -130,3 +130,53 @@ def test_a_name_that_no_argument_has_is_refused() -> None:
     api.register("odd", Odd)
     with pytest.raises(ImproperlyConfigured, match="tag-name"):
         Resolver([path("", include(api))])
+
+
+@pytest.mark.parametrize("wire", [None, "label"])
+async def test_what_a_method_says_of_pk_holds_whatever_the_path_calls_it(library: Any, wire: str | None) -> None:
+    class Said(Open, model=Tag):
+        lookup_field = "name"
+        lookup_url_kwarg = wire
+
+        @action(detail=True)
+        async def ruled(self, pk: Annotated[str, Path(min_length=3, description="Of three letters.")]) -> str:
+            return pk
+
+        @action(detail=True)
+        async def other(self, pk: Annotated[int, Query()]) -> int:
+            return pk
+
+    api = Router()
+    api.register("said", Said)
+    client = await library(api)
+    short = await client.get("/api/said/be/ruled/")
+
+    assert (await client.get("/api/said/bees/ruled/")).json() == "bees"
+    assert (short.status_code, short.json()["errors"][0]["parameter"]) == (422, wire or "name")
+    assert (await client.get("/api/said/bees/other/?pk=3")).json() == 3
+    document: Any = build_document(Resolver([path("", include(api))]).routes)
+    told = document["paths"][f"/said/{{{wire or 'name'}}}/ruled/"]["get"]["parameters"]
+    assert {one["name"]: one["description"] for one in told if one["in"] == "path"} == {
+        wire or "name": "Of three letters."
+    }
+
+
+def test_an_annotation_that_is_not_known_is_named() -> None:
+    class Odd(Open, model=Tag):
+        lookup_field = "name"
+
+        @action(detail=True, response=str)
+        async def told(self, request: Unknown, pk: str) -> str:  # type: ignore[name-defined]  # noqa: F821  # as behind TYPE_CHECKING
+            return pk
+
+    api = Router()
+    with pytest.raises(ImproperlyConfigured, match=r"Odd.told: the name 'Unknown' in its annotations is not known"):
+        api.register("odd", Odd)
+
+
+def test_the_argument_is_not_called_as_the_body_is() -> None:
+    class Odd(Open, model=Tag):
+        lookup_url_kwarg = "data"
+
+    with pytest.raises(ImproperlyConfigured, match=r"Odd calls the path's argument 'data'.* lookup_url_kwarg = 'pk'"):
+        Router().register("odd", Odd)
