@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import core_schema
+from pydantic_core import core_schema, from_json
 
 from covet.db.models.relations.access import is_absent
+from covet.db.sql.dialect import RawJSON
 from covet.loading import late_module
 
 if TYPE_CHECKING:
@@ -117,11 +118,18 @@ def is_plain_json(field: Any) -> bool:
     return bool(getattr(field, "plain_json", field.from_db_value is None))
 
 
-def spelled_by(field: Any, base: type) -> Callable[[Any, core_schema.ValidationInfo], Any]:
+# What JSON has itself; a column that holds JSON, or is of a kind that only the project knows, says no more of its values.
+_OF_JSON: Final = (str, int, float, bool, list, tuple, dict)
+
+
+def spelled_by(field: Any, base: Any) -> Callable[[Any, core_schema.ValidationInfo], Any]:
     """Return what makes of an object in an answer what the field's column holds. A body has only what JSON has."""
+    plain = _OF_JSON if base is Any else base
 
     def spell(value: Any, info: core_schema.ValidationInfo) -> Any:
-        is_object = info.context is OUTPUT and value is not None and not isinstance(value, base)
-        return field.get_prep_value(value) if is_object else value
+        if info.context is not OUTPUT or value is None or isinstance(value, plain):
+            return value
+        held = field.get_prep_value(value)
+        return from_json(held) if isinstance(held, RawJSON) else held
 
     return spell

@@ -192,7 +192,7 @@ def _scalar(field: Any) -> Any:
                 canonical=canonical,
             )
         )
-    if not is_plain_json(field) and isinstance(base, type):
+    if not is_plain_json(field):
         metadata.insert(0, BeforeValidator(spelled_by(field, base)))
     return Annotated[(base, *metadata)] if metadata else base
 

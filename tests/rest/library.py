@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -150,6 +151,16 @@ class LoadField(models.IntegerField[Load]):
         return super().get_prep_value(value.kilos if isinstance(value, Load) else value)
 
 
+class PlaceField(models.JSONField[Any]):
+    """A pair of numbers as a complex one, kept as a document, by whatever writes that."""
+
+    def from_db_value(self, value: Any, *args: Any) -> Any:
+        return complex(*value) if isinstance(value, list) else value
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value([value.real, value.imag] if isinstance(value, complex) else value)
+
+
 class Vehicle(models.Model):
     plate = models.CharField(max_length=10, unique=True)
 
@@ -171,6 +182,8 @@ class Trailer(Lorry):
 
     axles = models.IntegerField(default=2)
     spare = LoadField(null=True)
+    place = PlaceField(null=True)
+    written = PlaceField(null=True, encoder=json.JSONEncoder)
 
     class Meta:
         app_label = "library"

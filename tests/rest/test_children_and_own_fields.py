@@ -42,7 +42,7 @@ async def test_a_child_is_created_without_the_keys_of_its_parents(client: Any) -
 
 
 def test_the_keys_of_its_parents_are_no_fields_of_a_body() -> None:
-    assert set(default_input(Trailer).model_fields) == {"plate", "load", "axles", "spare"}
+    assert set(default_input(Trailer).model_fields) == {"plate", "load", "axles", "spare", "place", "written"}
     assert set(default_input(Trailer, TrailerOut).model_fields) == {"plate", "load"}
     assert {"id", "lorry_ptr"} <= set(default_output(Trailer).model_fields)
 
@@ -59,6 +59,18 @@ async def test_an_object_of_a_field_of_ones_own_is_shown_as_its_column_has_it(cl
     assert row.json() == shown and patched.json() == {**shown, "spare": 7}
     assert (await client.get("/api/short/")).json() == [{"plate": "B-1", "load": 900}, {"plate": "B-2", "load": 100}]
     assert (await Trailer.objects.get(plate="B-1")).load.kilos == 900
+
+
+async def test_an_object_of_a_document_is_shown_as_that_has_it(client: Any) -> None:
+    for plate, place in (("B-1", 1 + 2j), ("B-2", None), ("B-3", {"by": [3]})):
+        await Trailer.objects.create(plate=plate, place=place, written=place)
+
+    shown = (await client.get("/api/trailers/")).json()["items"]
+    row = await client.get(f"/api/trailers/{shown[0]['id']}/")
+
+    assert [(one["place"], one["written"]) for one in shown] == [([1, 2],) * 2, (None, None), ({"by": [3]},) * 2]
+    assert row.json() == shown[0]
+    assert (await Trailer.objects.get(plate="B-1")).written == 1 + 2j
 
 
 async def test_what_is_no_value_of_its_column_is_refused(client: Any) -> None:
