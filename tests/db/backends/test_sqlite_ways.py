@@ -147,6 +147,35 @@ async def test_a_statement_that_is_cancelled_before_it_begins_does_not_run_to_it
         connection.terminate()
 
 
+async def test_what_was_opened_for_a_task_that_was_cancelled_is_closed(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own thread, and not by whatever collects it: Python 3.13 warns of that."""
+    opened: list[sqlite3.Connection] = []
+    threads: list[threading.Thread] = []
+    begun, gate = threading.Event(), threading.Event()
+    connect = sqlite3.connect
+
+    def slow(*args: Any, **named: Any) -> sqlite3.Connection:
+        threads.append(threading.current_thread())
+        begun.set()
+        gate.wait()
+        opened.append(connect(*args, **named))
+        return opened[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", slow)
+        task = asyncio.create_task(two[0].driver.connect())
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        await asyncio.wait({task})
+        gate.set()
+        await asyncio.to_thread(threads[0].join)
+    assert task.cancelled()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+
+
 async def test_a_reader_cannot_write(two: tuple[Database, Database]) -> None:
     reader = await two[0].driver.connect(read_only=True)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
