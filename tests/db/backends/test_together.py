@@ -307,6 +307,7 @@ async def test_columns_of_other_types_go_alone(db: Database, kind: str) -> None:
     await db.execute(f"ALTER TABLE together_parcel DROP note, ADD note {kind}")
     insert = Insert("together_parcel", ("code", "weight", "note"), ((),), ("id",))
     together = Together(db.driver, insert)
+    together._begin(db.writer_pool)
     for _ in range(2):
         together._ask(db.writer_pool)
         await settled(db)
@@ -699,7 +700,7 @@ async def test_a_fault_in_reading_the_catalogue_is_told_and_each_goes_alone(db: 
     def broken(*args: Any, **named: Any) -> Any:
         raise ZeroDivisionError
 
-    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    loop.set_exception_handler(lambda _, context: told.append(context))
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Together, fails, broken)
@@ -708,9 +709,24 @@ async def test_a_fault_in_reading_the_catalogue_is_told_and_each_goes_alone(db: 
         made = await together_of(together, [Parcel.objects.create(code=f"c{n}") for n in range(6)])
     finally:
         loop.set_exception_handler(None)
-    assert [type(one) for one in told] == [ZeroDivisionError]
+    assert [type(one["exception"]) for one in told] == [ZeroDivisionError]
+    assert 'inserts into "together_parcel"' in told[0]["message"]
     assert {row.pk: row.code for row in first + made} == {row.pk: row.code async for row in Parcel.objects.all()}
     assert await statements_of(db) == 7
+
+
+async def test_what_an_earlier_pool_is_told_late_changes_nothing(db: Database) -> None:
+    together = await acquainted(db)
+    known = together._sql
+    other = Database("default", db.config)
+    await other.execute("SELECT 1")
+    assert other.writer_pool is not None
+    # As a coroutine that a closed loop has left, and that is collected at some time.
+    left = together._look(other.writer_pool)
+    left.send(None)
+    left.close()
+    await other.close()
+    assert together._sql == known != ""
 
 
 async def test_serializable_transactions_stay_as_small_as_they_are(db: Database) -> None:

@@ -287,7 +287,7 @@ class Together:
             pool.loop.call_soon(self._begin_to_look, pool, context=self._context)
 
     def _begin_to_look(self, pool: Pool) -> None:
-        pool.later(self._look(pool)).add_done_callback(_tell_fault)
+        pool.later(self._look(pool)).add_done_callback(partial(_tell_fault, self._table))
 
     async def _look(self, pool: Pool) -> None:
         sql = ""
@@ -299,7 +299,9 @@ class Together:
             # Inserts go alone, and meet what is the matter by themselves.
             log.debug("Whether inserts into %s may be sent together could not be asked", self._table, exc_info=True)
         finally:
-            self._sql = sql
+            # What ends late, as when the loop of an earlier pool is collected, says nothing of this one.
+            if pool is self._pool:
+                self._sql = sql
 
     def _statement(self, may_share: bool, swallows: bool, types: Sequence[str], bounded: Sequence[bool]) -> str:
         """Return the statement for what the server has told of the table; empty where rows may not share one."""
@@ -353,8 +355,12 @@ def _fail(members: Sequence[_Member], make: Callable[[], BaseException]) -> None
             answer.set_exception(make())
 
 
-def _tell_fault(task: asyncio.Task[None]) -> None:
+def _tell_fault(table: str, task: asyncio.Task[None]) -> None:
     """Tell of an error that is none of the database's, as a loop does of a task that nobody waits for; closing would keep it to itself."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        told = {"message": "What a table is like could not be read", "exception": error, "task": task}
+        told = {
+            "message": f"Whether inserts into {table} may be sent together could not be read",
+            "exception": error,
+            "task": task,
+        }
         task.get_loop().call_exception_handler(told)
