@@ -51,7 +51,7 @@ def default_input(model: type[Model], shown: Any = None) -> type[Schema]:
         if field.editable
         and not holds_file(field)
         and not is_auto(field)
-        and not field.auto_created
+        and not getattr(field.remote_field, "parent_link", False)
         and not field.generated
         and field.name != "password"
         and (named is None or field.name in named or _is_needed(field))

@@ -189,10 +189,21 @@ class Trailer(Lorry):
         app_label = "library"
 
 
+class Van(Vehicle):
+    """A child that names the link to its parent itself."""
+
+    base = models.OneToOneField(Vehicle, on_delete=models.CASCADE, parent_link=True, primary_key=True)
+    seats = models.IntegerField(default=2)
+
+    class Meta:
+        app_label = "library"
+
+
 MODELS = (
     Vehicle,
     Lorry,
     Trailer,
+    Van,
     Scan,
     Author,
     Tag,

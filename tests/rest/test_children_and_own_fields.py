@@ -6,7 +6,7 @@ import pytest
 
 from covet.rest import ListPage, ModelSchema, ModelViewSet, Router, permissions
 from covet.rest.default_schemas import default_input, default_output
-from tests.rest.library import Lorry, Trailer, Vehicle
+from tests.rest.library import Lorry, Trailer, Van, Vehicle
 
 
 class TrailerOut(ModelSchema, model=Trailer, fields=["plate", "load"]): ...
@@ -23,11 +23,16 @@ class ShortTrailers(ModelViewSet, model=Trailer):
     pagination = ListPage
 
 
+class Vans(ModelViewSet, model=Van):
+    permissions = [permissions.AllowAny]
+
+
 @pytest.fixture
 async def client(library: Any) -> Any:
     api = Router()
     api.register("trailers", Trailers)
     api.register("short", ShortTrailers)
+    api.register("vans", Vans)
     return await library(api)
 
 
@@ -39,6 +44,13 @@ async def test_a_child_is_created_without_the_keys_of_its_parents(client: Any) -
     trailer = await Trailer.objects.get(plate="B-1")
     assert made.json()["id"] == trailer.pk
     assert await Vehicle.objects.count() == await Lorry.objects.count() == await Trailer.objects.count() == 2
+
+
+async def test_nor_does_one_that_names_its_link_ask_for_the_key(client: Any) -> None:
+    made = await client.post("/api/vans/", json={"plate": "B-1", "seats": 7})
+
+    van = await Van.objects.get(plate="B-1")
+    assert (made.status_code, made.json()) == (201, {"id": van.pk, "plate": "B-1", "base": van.pk, "seats": 7})
 
 
 def test_the_keys_of_its_parents_are_no_fields_of_a_body() -> None:
