@@ -37,17 +37,22 @@ class AuthenticationMiddleware:
     @hands_over
     def __call__(self, request: Request) -> Awaitable[Response]:
         """Set the claim and let the request pass."""
-        if SESSION_KEY in request.session._data:
+        # Nobody in particular, mostly, whose session nobody has asked for: that needs no call to find out.
+        if (request._make_session is None or request._session is not None) and SESSION_KEY in request.session._data:
             request.user = authentication.claim(request)
         else:
-            # Nobody in particular, mostly: that needs no call to find out.
-            request.user = user = AnonymousUser()
-            user._session = request.session
+            request._make_user = _anonymous
         return self.get_response(request)
 
     async def process_websocket(self, ws: Any) -> None:
         """Set the claim of a WebSocket's handshake."""
         ws.user = authentication.claim(ws)
+
+
+def _anonymous(request: Request) -> AnonymousUser:
+    user = AnonymousUser()
+    user._session = request.session
+    return user
 
 
 class LoginRequiredMiddleware:

@@ -85,14 +85,18 @@ def _at_first_look(make: Callable[[Request], Any]) -> Any:
     return _AtFirstLook(make)
 
 
-def _without_session(request: Request) -> Any:
+def _session_of(request: Request) -> Any:
+    if request._make_session is not None:
+        return request._make_session(request)
     raise ImproperlyConfigured(
         "request.session is not set. Add 'covet.sessions.middleware.SessionMiddleware' to MIDDLEWARE "
         "and 'covet.sessions' to INSTALLED_APPS."
     )
 
 
-def _without_user(request: Request) -> Any:
+def _user_of(request: Request) -> Any:
+    if request._make_user is not None:
+        return request._make_user(request)
     raise ImproperlyConfigured(
         "request.user is not set. Add 'covet.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE, "
         "after 'covet.sessions.middleware.SessionMiddleware'."
@@ -151,8 +155,12 @@ class Request:
     client: tuple[str, int] | None = _at_first_look(lambda request: request._told("client", None))
     server: tuple[str, int | None] | None = _at_first_look(lambda request: request._told("server", None))
     http_version: str = _at_first_look(lambda request: request._told("http_version", "1.1"))
-    session: Any = _at_first_look(_without_session)
-    user: Any = _at_first_look(_without_user)
+    # Those of a visitor who has said nothing are made when somebody asks: few views do.
+    _session: Any = None
+    _make_session: Callable[[Request], Any] | None = None
+    _make_user: Callable[[Request], Any] | None = None
+    session: Any = _at_first_look(_session_of)
+    user: Any = _at_first_look(_user_of)
 
     @property
     def version(self) -> str | None:
@@ -507,12 +515,12 @@ class Request:
     @property
     def has_session(self) -> bool:
         """Whether a session was set."""
-        return "session" in self.__dict__
+        return self._make_session is not None or "session" in self.__dict__
 
     @property
     def has_user(self) -> bool:
         """Whether a user (or an anonymous one) was set."""
-        return "user" in self.__dict__
+        return self._make_user is not None or "user" in self.__dict__
 
     @property
     def state(self) -> State:

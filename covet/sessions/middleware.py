@@ -28,6 +28,7 @@ class SessionMiddleware:
     def __init__(self, get_response: Callable[[Request], Awaitable[Response]]) -> None:
         self.get_response = get_response
         self.store: SessionStore = session_store()
+        self.make = self._make
         self.cookie_name: str = settings.SESSION_COOKIE_NAME
 
     async def __call__(self, request: Request) -> Response:
@@ -38,9 +39,16 @@ class SessionMiddleware:
                 if name == b"cookie":
                     key = request.cookies.get(self.cookie_name)
                     break
-            # Most requests of programs have no cookie, and need no coroutine to find that out.
-            session = request.session = Session(self.store) if key is None else await self.open(request)
-            response = await self.get_response(request)
+            if key is None:
+                # Most requests of programs have no cookie, and nobody asks for their session.
+                request._make_session = self.make
+                response = await self.get_response(request)
+                session = request._session
+                if session is None:
+                    return response
+            else:
+                session = request.session = await self.open(request)
+                response = await self.get_response(request)
             if session.accessed:
                 response.headers.add_vary("Cookie")
             if session.key is None and not session._data:
@@ -54,6 +62,11 @@ class SessionMiddleware:
             if self.on_error is None:
                 raise
             return await self.on_error(request, error)
+
+    def _make(self, request: Request) -> Session:
+        """Return the new session of a request without a cookie, and keep it for when the answer is there."""
+        request._session = made = Session(self.store)
+        return made
 
     async def process_websocket(self, ws: Any) -> None:
         """Load the session of a WebSocket's handshake."""

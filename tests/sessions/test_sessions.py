@@ -9,12 +9,16 @@ import pytest
 import time_machine
 
 from covet import timezone
+from covet.auth.anonymous import AnonymousUser
+from covet.auth.middleware import AuthenticationMiddleware
 from covet.conf import override
 from covet.db.observe import record_queries
 from covet.exceptions import ImproperlyConfigured
+from covet.http import Request, Response
 from covet.management import call_command
 from covet.sessions import Session, SessionInterrupted, session_store
 from covet.sessions.base import is_key, new_key
+from covet.sessions.middleware import SessionMiddleware
 
 
 async def test_what_is_kept_comes_back_with_the_cookie(browser: Any) -> None:
@@ -49,6 +53,35 @@ async def test_an_unknown_or_made_up_key_is_never_adopted(browser: Any) -> None:
     with record_queries() as records:
         await browser.get("/nothing")
     assert not records
+
+
+async def test_a_visitor_without_a_cookie_has_a_session_and_a_user_once_somebody_asks(site: Any) -> None:
+    """Few views do, and then neither is made; whether there is one can be asked all the same."""
+
+    async def silent(request: Request) -> Response:
+        assert request.has_session
+        assert request.has_user
+        return Response(b"")
+
+    async def asking(request: Request) -> Response:
+        assert isinstance(request.user, AnonymousUser)
+        assert request.user is request.user
+        assert request.session is request.session
+        await request.user
+        return Response(b"")
+
+    requests, answers = [], []
+    for view in (silent, asking):
+        layers = SessionMiddleware(AuthenticationMiddleware(view))
+        requests.append(Request.from_parts("GET", "/", raw_headers=[(b"host", b"x")]))
+        answers.append(await layers(requests[-1]))
+
+    assert not {"session", "user"}.intersection(vars(requests[0]))
+    assert [answer.headers.get("vary") for answer in answers] == [None, "Cookie"]
+    assert isinstance(requests[0].session, Session)  # for who looks late, as a log does
+    bare = Request.from_parts("GET", "/")
+    assert not bare.has_session
+    assert not bare.has_user
 
 
 async def test_an_answer_of_500_saves_nothing(browser: Any) -> None:
