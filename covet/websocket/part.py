@@ -128,7 +128,9 @@ class RoutingPart(AppPart):
         )
         # One that imports what an app's routing module has brings nothing new.
         own = [one for one in beside if not any(one is known for known in self._patterns)]
-        self.resolver = Resolver([*self._patterns, *own])
+        # Routes that an app makes of what it has otherwise (GraphQL's, beside its HTTP ones) are made of this registry's.
+        with apps.use():
+            self.resolver = Resolver([*self._patterns, *own])
         hosts = tuple(settings.ALLOWED_HOSTS)
         self.rules = HandshakeRules(
             allowed_hosts=hosts or ((".localhost", "127.0.0.1", "[::1]") if settings.DEBUG else ()),

@@ -15,6 +15,7 @@ import websockets
 
 from covet.apps import apps
 from covet.apps.lifecycle import setup, started
+from covet.apps.registry import Apps
 from covet.checks.runner import run_checks
 from covet.conf import override
 from covet.graphql.view import GraphQLView
@@ -281,3 +282,9 @@ async def test_without_an_address_there_is_no_socket(routes_of: Any) -> None:
         with pytest.raises(WebSocketRejected):
             async with connect("/graphql", app=app, subprotocols=[PROTOCOL]):
                 pass
+
+
+def test_sockets_are_routed_anew_beside_the_http_routes_of_their_own_registry(project: Application) -> None:
+    """Also while another registry is current, as for a task of a test that has gone on to the next site."""
+    with Apps().use(), override(WEBSOCKET_CHECK_ORIGIN=False):
+        pass
