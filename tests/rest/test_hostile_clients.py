@@ -177,7 +177,7 @@ async def test_a_page_stays_within_its_limits(library: Any) -> None:
     await Author.objects.create(name="Ann", email="a@example.org")
 
     for query in (
-        *("size=0", "size=-1", "size=201", "size=1e3", "size=9999999999999999999", "size=abc", "size=", "size=%00"),
+        *("size=0", "size=-1", "size=201", "size=1e3", "size=9999999999999999999", "size=abc", "size=%00"),
         *("page=0", "page=-1", "page=1.5", "page=abc", "page=2", "page=99999999999999999999999999", "page=NaN"),
     ):
         assert (await client.get(f"/api/authors/?{query}")).status_code in (404, 422), query

@@ -30,7 +30,7 @@ class ArticleOut(ModelSchema, model=Article, fields=["id", "title"]):
 
 class LinkedArticle(ModelSchema, model=Article, fields=["title"]):
     author: Annotated[str, Link("authors-detail")]
-    tags: Annotated[list[str], Link("tags-detail", field="name", argument="pk")] = []
+    tags: Annotated[list[str], Link("tags-detail", field="name", argument="name")] = []
 
 
 class AuthorOut(ModelSchema, model=Author, fields=["name", "email"]):
@@ -38,7 +38,7 @@ class AuthorOut(ModelSchema, model=Author, fields=["name", "email"]):
 
 
 class TagOut(ModelSchema, model=Tag, fields=["name"]):
-    url: Annotated[str, SelfLink("tags-detail", field="name", argument="pk")]
+    url: Annotated[str, SelfLink("tags-detail", field="name", argument="name")]
 
 
 class Narrow(ModelSchema, model=Article, fields=["title"]):
