@@ -66,7 +66,8 @@ def test_the_first_ten_minutes(plain_machine: Machine, tmp_path: Path) -> None:
     assert "No changes" in again
     assert re.search(r"\d+ passed", tests)
     assert "failed" not in tests
-    assert f"Covet 0.1 · settings mysite.settings · sqlite db.sqlite3 · uvicorn\n  http://127.0.0.1:{port}/ " in banner
+    first = "Covet 0.1 · settings mysite.settings · sqlite db.sqlite3 · uvicorn\n"
+    assert f"{first}  http://127.0.0.1:{port}/blog/ " in banner  # what the project has: nothing is at / yet
     assert "Watching for changes. Ctrl-C stops." in banner
     assert pages == {"/blog/": "200", "/docs": "200", "/graphql": "200"}
 

@@ -90,7 +90,10 @@ def test_a_server_tells_of_migrations_that_are_not_applied(site):
         server.close()
 
     assert lines[0] == "Covet 0.1 · settings mysite.settings · sqlite empty.sqlite3 · uvicorn\n"
-    assert [line.split()[1:] for line in lines[2:4]] == [
+    assert [line.split()[1:] for line in lines[1:6]] == [
+        ["blog-index"],
+        ["list_blog_items"],
+        ["shop-index"],
         ["REST", "API", "(OpenAPI", "3.1)"],
         ["GraphQL", "(GraphiQL)"],
     ]
