@@ -38,7 +38,7 @@ class AuthenticationMiddleware:
     def __call__(self, request: Request) -> Awaitable[Response]:
         """Set the claim and let the request pass."""
         # Nobody in particular, mostly, whose session nobody has asked for: that needs no call to find out.
-        if (request._make_session is None or request._session is not None) and SESSION_KEY in request.session._data:
+        if (request._make_session is None or "session" in request.__dict__) and SESSION_KEY in request.session._data:
             request.user = authentication.claim(request)
         else:
             request._make_user = _anonymous

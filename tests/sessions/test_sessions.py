@@ -11,6 +11,7 @@ import time_machine
 from covet import timezone
 from covet.auth.anonymous import AnonymousUser
 from covet.auth.middleware import AuthenticationMiddleware
+from covet.auth.user_model import SESSION_KEY
 from covet.conf import override
 from covet.db.observe import record_queries
 from covet.exceptions import ImproperlyConfigured
@@ -82,6 +83,23 @@ async def test_a_visitor_without_a_cookie_has_a_session_and_a_user_once_somebody
     bare = Request.from_parts("GET", "/")
     assert not bare.has_session
     assert not bare.has_user
+
+
+async def test_a_session_that_a_layer_between_has_put_there_says_who_asks(site: Any) -> None:
+    """By a header of a project's own, say, where no cookie came."""
+
+    async def view(request: Request) -> Response:
+        return Response(str(request.user.pk))
+
+    authenticate = AuthenticationMiddleware(view)
+
+    async def between(request: Request) -> Response:
+        request.session = Session(session_store(), new_key(), {SESSION_KEY: "1"})
+        return await authenticate(request)
+
+    answer = await SessionMiddleware(between)(Request.from_parts("GET", "/", raw_headers=[(b"host", b"x")]))
+
+    assert answer.body == b"1"
 
 
 async def test_an_answer_of_500_saves_nothing(browser: Any) -> None:
