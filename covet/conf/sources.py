@@ -1,27 +1,24 @@
-"""Reads settings from environment, ``.env``, the module and the defaults, in that order, and types them with pydantic.
+"""Reads settings from environment, ``.env``, the module and the defaults, in that order, and types them.
 
-The only module of the settings that imports pydantic; it is loaded when the first setting is read. Every problem is
-collected, and all are reported together.
+Loaded when the first setting is read. Most values have their type already or are plain text of it; pydantic is imported
+for the others only (``covet.conf.typed``): it would be over a third of what ``migrate`` takes. Every problem is collected, and
+all are reported together.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import sys
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dotenv import dotenv_values
 from msgspec import Struct, field
-from pydantic import BeforeValidator, TypeAdapter, ValidationError, create_model
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from covet import timezone
 from covet.conf.defaults import Defaults, Setting, declared
@@ -30,9 +27,10 @@ from covet.loading import late_module
 from covet.text import distance, suggest
 
 if TYPE_CHECKING:
-    from covet.conf import errors
+    from covet.conf import errors, typed
 else:
     errors = late_module(__name__, "covet.conf.errors")
+    typed = late_module(__name__, "covet.conf.typed")
 
 __all__ = ["Loaded", "check_values", "load"]
 
@@ -50,6 +48,8 @@ PLAIN = {
 ALIASED = frozenset({"DATABASES", "CACHES", "CHANNELS"})
 NEAR = 2
 _UNCHECKED: Final = object()
+# Numbers of this many digits and more are pydantic's to judge.
+_LONG: Final = 19
 # The types of most settings as they are written: to work one out takes as long as to compile a line of Python.
 _PLAIN_HINTS: Final[dict[str | None, Any]] = {"str": str, "bool": bool, "int": int, "list[str]": list[str]}
 
@@ -93,6 +93,8 @@ def load(
         draft.put(name, value, module_name)
     draft.problems += near_misses(module_values, extra if isinstance(extra, (list, tuple, set, frozenset)) else ())
     if env_file is not None and env_file.is_file():
+        from dotenv import dotenv_values  # only where there is a file to read
+
         found = {key: value for key, value in dotenv_values(env_file).items() if value is not None}
         _lay_over(draft, found, str(env_file.name))
     _lay_over(draft, environ, "environment")
@@ -211,11 +213,11 @@ def _loose(text: str) -> Any:
 
 
 def _parse(name: str, text: str, current: Any) -> Any:
-    """Turn an environment's text into what the setting's type wants; pydantic does the rest."""
+    """Turn an environment's text into what the setting's type wants; ``_typed`` does the rest."""
     wanted = _hint(name)
     if wanted is None:
         wanted = type(current) if current is not None else str
-    options = typing.get_args(wanted) if typing.get_origin(wanted) in (typing.Union, types.UnionType) else (wanted,)
+    options = typing.get_args(wanted) if _is_union(wanted) else (wanted,)
     if type(None) in options and text.lower() in ("", "none", "null"):
         return None
     kind = next((o for o in options if o is not type(None)), str)
@@ -231,7 +233,7 @@ def _parse(name: str, text: str, current: Any) -> Any:
             raise ValueError(f"it must be a JSON object{single}")
         return _json(stripped, "a JSON object")
     if _hint(name) is None and kind in (bool, int, float):
-        return TypeAdapter(kind).validate_python(stripped)
+        return typed.from_text(stripped, kind)
     return text if kind is str else stripped
 
 
@@ -262,82 +264,51 @@ def _secret(name: str) -> bool:
     return errors.is_secret(name) if known is None else known.secret or errors.is_secret(name)
 
 
-class _GivenSource(PydanticBaseSettingsSource):
-    """Hands pydantic-settings the values that were merged here: it knows no partial URLs and no near misses."""
-
-    def __init__(self, kind: type[BaseSettings], values: dict[str, Any]) -> None:
-        super().__init__(kind)
-        self._values = values
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Return one value, its key, and that it needs no decoding."""
-        return self._values.get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return self._values
-
-
-class _Project(BaseSettings):
-    """The base of the typed model: takes values from the merged source only."""
-
-    model_config = SettingsConfigDict(extra="ignore", arbitrary_types_allowed=True, validate_default=False)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the values handed over, and nothing else."""
-        return (_GivenSource(settings_cls, init_settings()),)
-
-
-@lru_cache(maxsize=64)
-def _model(names: tuple[str, ...]) -> type[BaseSettings]:
-    """The typed model of these settings. Only what was given is built and checked: defaults are right as they are."""
-    known = declared()
-    model: type[BaseSettings] = create_model(  # type: ignore[call-overload]  # fields by name cannot be typed
-        "ProjectSettings", __base__=_Project, **{name: (_annotation(known[name], _hint(name)), ...) for name in names}
-    )
-    return model
-
-
 def _plain(declaration: Setting, value: Any) -> Any:
-    """Return a value that needs no pydantic, as most do; else _UNCHECKED. To build a model takes milliseconds."""
+    """Return a value that needs no pydantic, as most do; else _UNCHECKED."""
     if declaration.convert is not None:
         try:
             return declaration.convert(value)
         except (ValueError, AssertionError):
             return _UNCHECKED  # pydantic tells of it, with the rest
     hint = _hint(declaration.name)
-    if hint in (str, bool, int) and type(value) is hint:
-        return value
-    if hint == list[str] and type(value) is list and all(type(item) is str for item in value):
-        return list(value)
+    if _has_type(value, hint):
+        return copy.copy(value) if type(value) in (list, dict) else value  # pydantic gives a new one too
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    if type(value) is int and float in options:
+        return float(value)
+    return _of_text(value, options) if type(value) is str else _UNCHECKED
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    """Tell whether a value has this very type, so that pydantic would give back what is equal to it."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if _is_union(hint):
+        return any(_has_type(value, option) for option in inner)
+    if origin is list:
+        return type(value) is list and all(_has_type(item, inner[0]) for item in value)
+    if origin is tuple:
+        return type(value) is tuple and len(value) == len(inner) and all(map(_has_type, value, inner))
+    if origin is dict:
+        return type(value) is dict and all(_has_type(k, inner[0]) and _has_type(v, inner[1]) for k, v in value.items())
+    return isinstance(value, Path) if hint is Path else type(value) is hint
+
+
+def _of_text(text: str, options: tuple[Any, ...]) -> Any:
+    """Read the texts that an environment holds most often; else _UNCHECKED."""
+    if Path in options:
+        return Path(text)
+    if bool in options:
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), _UNCHECKED)
+    if int in options and text.isascii() and text.isdigit() and len(text) < _LONG:
+        return int(text)
     return _UNCHECKED
-
-
-def _annotation(declaration: Setting, hint: Any) -> Any:
-    if declaration.convert is not None:
-        return Annotated[Any, BeforeValidator(declaration.convert)]
-    origin = typing.get_origin(hint)
-    if origin is list:  # a tuple or set is as good as a list, a text is not
-        return Annotated[hint, BeforeValidator(lambda v: list(v) if isinstance(v, (tuple, set, frozenset)) else v)]
-    if hint is str:
-        return Annotated[hint, BeforeValidator(_text)]
-    return hint
-
-
-def _text(value: Any) -> Any:
-    """Paths and lazy strings are text too; numbers are probably a mistake."""
-    return str(value) if isinstance(value, os.PathLike) or (hasattr(value, "__mod__") and _is_lazy(value)) else value
-
-
-def _is_lazy(value: Any) -> bool:
-    return type(value).__name__ == "LazyString"
 
 
 def _typed(draft: _Draft) -> Loaded:
@@ -346,13 +317,11 @@ def _typed(draft: _Draft) -> Loaded:
     loaded = Loaded()
     checked = {name: value for name in given if (value := _plain(known[name], given[name])) is not _UNCHECKED}
     unchecked = {name: value for name, value in given.items() if name not in checked}
-    try:
-        if unchecked:
-            model = _model(tuple(unchecked))(**unchecked)
-            checked |= {name: getattr(model, name) for name in unchecked}
-    except ValidationError as error:
-        draft.problems += _problems(error, draft)
-        checked = {}
+    if unchecked:
+        wanted = {name: known[name].convert or _hint(name) for name in unchecked}
+        converted, mistakes = typed.convert(unchecked, wanted)
+        draft.problems += _problems(mistakes, draft)
+        checked |= converted
     draft.problems += _zone_problems(draft)
     if draft.problems:
         raise errors.SettingsError(draft.problems)
@@ -380,18 +349,12 @@ def _near_zone(zone: str) -> str | None:
     return f"Did you mean '{near}'?" if near else None
 
 
-def _problems(error: ValidationError, draft: _Draft) -> Iterator[errors.SettingProblem]:
-    seen: set[str] = set()
-    for item in error.errors(include_url=False):
-        name = str(item["loc"][0])
-        inner = ".".join(str(part) for part in item["loc"][1:] if not str(part).startswith(("list[", "dict[")))
-        if (name + inner) in seen:
-            continue
-        seen.add(name + inner)
-        value = item["input"] if inner else draft.values.get(name)
+def _problems(mistakes: Iterable[typed.Mistake], draft: _Draft) -> Iterator[errors.SettingProblem]:
+    for mistake in mistakes:
+        name, inner, reason = mistake.name, mistake.inner, mistake.reason
+        value = mistake.value if inner else draft.values.get(name)
         shown = errors.MASK if _secret(name) else f"{errors.mask(name, value)!r:.120}"
-        reason = item["msg"].removeprefix("Value error, ").removesuffix(".")
-        if item["type"] == "value_error" and name in ALIASED:
+        if mistake.converter and name in ALIASED:
             shown = ""
         at = f"[{inner}] " if inner else ""
         yield errors.SettingProblem(

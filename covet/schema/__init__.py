@@ -1,6 +1,6 @@
 """What goes in and out of an API: pydantic schemas, schemas made from models, and their way from rows to JSON.
 
-Pydantic lives here, in ``covet.rest`` and in ``covet.conf.sources``, and nowhere else.
+Pydantic lives here, in ``covet.rest`` and in ``covet.conf.typed``, and nowhere else.
 """
 
 from typing import TYPE_CHECKING

@@ -32,17 +32,11 @@ HELP = {
 }
 VERSION = HELP - {"covet.conf", "covet.conf.errors", "covet.conf.holder", "covet.timezone", "mysite", "mysite.settings"}
 COMMAND = {"covet", "click", "typing_extensions", "msgspec", "mysite"}
-SETTINGS = COMMAND | {
-    "annotated_types",
-    "dotenv",
-    "pydantic",
-    "pydantic_core",
-    "pydantic_settings",
-    "typing_inspection",
-}
-# The models of covet.auth know their hashers.
+SETTINGS = COMMAND | {"dotenv"}
+# The models of covet.auth know their hashers; a plain value of a setting needs no pydantic.
 MODELS = SETTINGS | {"_argon2_cffi_bindings", "_cffi_backend", "aiosqlite", "argon2"}
-WHOLE = MODELS | {"covet_rust", "dateutil", "graphql", "six", "strawberry"}
+PYDANTIC = {"annotated_types", "pydantic", "pydantic_core", "typing_inspection"}
+WHOLE = MODELS | PYDANTIC | {"covet_rust", "dateutil", "graphql", "six", "strawberry"}
 # Of the standard library: what costs most, and neither help nor version needs.
 HEAVY = {"asyncio", "email", "http", "json", "logging", "socket", "sqlite3", "ssl", "subprocess", "unittest"}
 

@@ -18,19 +18,11 @@ from tests._environ import bare
 
 # What runs and reads HTTP, and what uvicorn takes along where it is installed.
 SERVER = {"anyio", "click", "h11", "httptools", "uvicorn", "uvloop", "watchfiles", "websockets", "wsproto", "yaml"}
-SETTINGS = {
-    "annotated_types",
-    "dotenv",
-    "msgspec",
-    "pydantic",
-    "pydantic_core",
-    "pydantic_settings",
-    "typing_extensions",
-    "typing_inspection",
-}
+SETTINGS = {"dotenv", "msgspec", "typing_extensions"}
 # covet_rust reads plain requests and writes their answers.
 MINIMAL = SERVER | SETTINGS | {"covet_rust"}
-REST = MINIMAL
+# Schemas are pydantic's; without them nothing of it is there.
+REST = MINIMAL | {"annotated_types", "pydantic", "pydantic_core", "typing_inspection"}
 GRAPHQL = REST | {"dateutil", "graphql", "six", "strawberry"}
 # The models of covet.auth know their hashers.
 USERS = REST | {"_argon2_cffi_bindings", "_cffi_backend", "argon2"}
@@ -240,7 +232,7 @@ def packages(modules: list[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("kind", "allowed", "needed"),
     [
-        ("minimal", MINIMAL, {"uvicorn", "pydantic"}),
+        ("minimal", MINIMAL, {"uvicorn"}),
         ("rest", REST, {"uvicorn", "pydantic"}),
         ("graphql", GRAPHQL, {"strawberry"}),
         ("users", USERS, {"uvicorn", "pydantic"}),

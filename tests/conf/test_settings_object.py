@@ -21,14 +21,46 @@ def python(code, **environ):
     )
 
 
-def test_importing_settings_loads_no_pydantic_until_one_is_read():
+def test_importing_settings_loads_no_msgspec_until_one_is_read():
     done = python(
         """
         import sys
         from covet.conf import settings, override
-        assert "pydantic" not in sys.modules and "msgspec" not in sys.modules
+        assert "msgspec" not in sys.modules
         settings.configure(DEBUG=True)
-        assert settings.DEBUG is True and "pydantic" in sys.modules
+        assert settings.DEBUG is True and "msgspec" in sys.modules
+        """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_values_that_have_their_type_load_no_pydantic():
+    done = python(
+        """
+        import sys
+        from pathlib import Path
+        from covet.conf import settings
+        settings.configure(
+            DEBUG="true", BASE_DIR=Path("/srv"), STATIC_ROOT="/srv/static", ALLOWED_HOSTS=["x.org"],
+            MAX_BODY_SIZE="1000", LANGUAGES=[("en", "English")], STATICFILES_DIRS=[Path("a"), ("p", Path("b"))],
+            AUTH_PASSWORD_VALIDATORS=["a.B"], SHUTDOWN_GRACE_S=3, DATABASES={"default": "sqlite://:memory:"},
+        )
+        assert settings.DEBUG is True and settings.MAX_BODY_SIZE == 1000 and settings.STATIC_ROOT == Path("/srv/static")
+        assert type(settings.SHUTDOWN_GRACE_S) is float
+        assert "pydantic" not in sys.modules
+        """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_values_of_another_type_are_converted_by_pydantic():
+    done = python(
+        """
+        import sys
+        from covet.conf import settings
+        settings.configure(ALLOWED_HOSTS=("x.org",), DEBUG="yes")
+        assert settings.ALLOWED_HOSTS == ["x.org"] and settings.DEBUG is True
+        assert "pydantic" in sys.modules
         """
     )
     assert done.returncode == 0, done.stderr
