@@ -7,7 +7,7 @@ VAR_POP VAR_SAMP``, ``EXTRACT_<part>(x[, zone])`` (year, iso_year, month, day, w
 hour, minute, second), ``TRUNC_<unit>(x[, zone])`` (year, quarter, month, week, day, hour, minute, second, and date and
 time, which cast), ``JSON_EQUAL JSON_GT JSON_GTE JSON_LT JSON_LTE`` (by value, of one kind), ``JSON_HOLDS JSON_HELD_BY``
 (containment), ``JSON_HAS_KEY JSON_HAS_KEYS JSON_HAS_ANY_KEYS``, ``JSON_CANONICAL`` (equal documents are equal values),
-``JSON_ORDER``. Any other name is written as it is.
+``JSON_OF`` (a value as a document), ``JSON_ORDER``. Any other name is written as it is.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from covet.db.sql.statements import Compound, Select
 
 __all__ = [
+    "NUMBERS",
     "PATTERNS",
     "TEXT_KINDS",
     "And",
@@ -71,6 +72,8 @@ class ColumnType(Struct, frozen=True):
 
 TEXT_KINDS: Final = frozenset({"char", "varchar", "text"})
 """The kinds of ``ColumnType`` that hold texts."""
+NUMBERS: Final = frozenset({"smallint", "integer", "bigint", "float", "decimal"})
+"""The kinds that hold numbers."""
 
 
 class Limits(Struct, frozen=True):

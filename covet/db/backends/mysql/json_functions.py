@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import FunctionSpelling, Write
-from covet.db.sql.nodes import Func, Node
+from covet.db.sql.nodes import NUMBERS, Func, Node
 
 __all__ = ["JSON_FUNCTIONS", "functions_of"]
 
@@ -34,6 +34,16 @@ def _ordered(operator: str) -> FunctionSpelling:
         )
 
     return spell
+
+
+def _document(func: Func, write: Write) -> str:
+    """Return a value as the text of the document that holds it."""
+    text = write(func.args[0])
+    kind = "" if func.type is None else func.type.kind
+    if kind == "boolean":
+        return f"ELT(({text}) + 1, 'false', 'true')"
+    text = f"CAST({text} AS CHAR)"
+    return text if kind in NUMBERS else f"JSON_QUOTE({text})"
 
 
 def _has_any(func: Func, write: Write) -> str:
@@ -68,6 +78,7 @@ JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
         f"COALESCE(JSON_CONTAINS(JSON_KEYS({write(func.args[0])}), {write(func.args[1])}), FALSE)"
     ),
     "JSON_HAS_ANY_KEYS": _has_any,
+    "JSON_OF": _document,
     "JSON_ORDER": lambda func, write: write(func.args[0]),
 }
 

@@ -56,6 +56,7 @@ JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
     "JSON_HAS_KEYS": _keys("?&"),
     "JSON_HAS_ANY_KEYS": _keys("?|"),
     "JSON_CANONICAL": lambda func, write: _document(func.args[0], write),
+    "JSON_OF": lambda func, write: f"TO_JSONB({write(func.args[0])})",
     "JSON_ORDER": lambda func, write: write(func.args[0]),
     "JSON_OBJECT": _object,
     "JSON_ARRAY": lambda func, write: f"JSONB_BUILD_ARRAY({', '.join([write(arg) for arg in func.args])})",

@@ -12,7 +12,7 @@ from typing import Any
 
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import FunctionSpelling, Write
-from covet.db.sql.nodes import Func
+from covet.db.sql.nodes import NUMBERS, Func
 
 __all__ = ["JSON_CALLS", "JSON_FUNCTIONS"]
 
@@ -77,6 +77,17 @@ def _ordered(value: str) -> Any:
     return found if found is None or isinstance(found, (str, int, float)) else value
 
 
+def _document(value: Any, kind: str) -> str | None:
+    """Return a value as the text of the document that holds it."""
+    if value is None:
+        return None
+    if kind == "boolean":
+        return "true" if value else "false"
+    if kind in NUMBERS and isinstance(value, str):
+        return value  # of more digits than a number of SQLite's
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _has(document: Any, key: str) -> bool:
     found = _load(document)
     return isinstance(found, dict) and key in found
@@ -97,6 +108,7 @@ JSON_CALLS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
     ("COVET_JSON_AT", 2, _at),
     ("COVET_JSON_TEXT", 1, _text),
     ("COVET_JSON_ORDER", 1, _ordered),
+    ("COVET_JSON_OF", 2, _document),
     ("COVET_JSON_HAS", 2, _has),
     ("COVET_JSON_HAS_KEYS", 3, _has_keys),
 )
@@ -104,6 +116,10 @@ JSON_CALLS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
 
 def _call(template: str) -> FunctionSpelling:
     return lambda func, write: template.format(*[write(arg) for arg in func.args])
+
+
+def _of(func: Func, write: Write) -> str:
+    return f"COVET_JSON_OF({write(func.args[0])}, '{'' if func.type is None else func.type.kind}')"
 
 
 def _refused(name: str) -> FunctionSpelling:
@@ -125,5 +141,6 @@ JSON_FUNCTIONS: dict[str, FunctionSpelling] = {
     "JSON_HAS_KEYS": _call("COVET_JSON_HAS_KEYS({}, {}, 1)"),
     "JSON_HAS_ANY_KEYS": _call("COVET_JSON_HAS_KEYS({}, {}, 0)"),
     "JSON_CANONICAL": _call("COVET_JSON({})"),
+    "JSON_OF": _of,
     "JSON_ORDER": _call("COVET_JSON_ORDER({})"),
 }

@@ -9,7 +9,7 @@ from covet.db.errors import NotSupportedError
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.query.joins import Joins, RowJoins, Source, hop_condition
-from covet.db.models.query.json_lookups import JSON_NULL, json_among
+from covet.db.models.query.json_lookups import JSON_NULL, as_document, both_documents, documents_of, json_among
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
 from covet.db.models.query.lookups import (
     LOOKUPS,
@@ -23,13 +23,14 @@ from covet.db.models.query.names import Condition, Names
 from covet.db.models.query.operands import Convert, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
-from covet.db.sql.statements import Output, Select, TableRef
+from covet.db.sql.statements import Compound, Output, Select, TableRef
 from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.expressions import lookups as expression_lookups
     from covet.db.models.expressions import refs, subqueries
     from covet.db.models.expressions import scope as scopes
+    from covet.db.models.fields.base import Field
     from covet.db.models.query import uncorrelated
     from covet.db.models.query.paths import Hop
 else:
@@ -229,10 +230,11 @@ class Conditions(Names):
                 return among(left.node, listed)  # type: ignore[no-any-return]  # a node, by the field's own rule
             return json_among(left.node, listed, self.dialect) if left.kind == "json" else n.In(left.node, listed)
         if kind == leaves.ITEMS:
-            items = tuple([self._item(item, left) for item in value if item is not None])
+            left, items = self._items([item for item in value if item is not None], left)
             return json_among(left.node, items, self.dialect) if left.kind == "json" else n.In(left.node, items)
         if kind == leaves.RANGE:
-            low, high = [self._both(left, self._item(item, left)) for item in value]
+            left, ends = self._items(value, left)
+            low, high = [self._both(left, item) for item in ends]
             if left.kind == "json":
                 return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
@@ -244,11 +246,14 @@ class Conditions(Names):
                 self.saw_aggregate = True
             return custom(left.side(self), value).resolve(self).node  # type: ignore[no-any-return]
         if kind == leaves.EXPRESSION:
-            node = value.resolve(self).node
+            found = value.resolve(self)
             if value.contains_aggregate:
                 self.saw_aggregate = True
+            if lookup == "in" and isinstance(found.node, n.Subquery):
+                return self._in_query(left, found.node.query, value.queryset)
+            left, node = (left, found.node) if custom is not None else both_documents(left, found, lookup)
             if lookup == "in":
-                return n.In(left.node, node.query if isinstance(node, n.Subquery) else (node,))
+                return json_among(left.node, (node,), self.dialect) if left.kind == "json" else n.In(left.node, (node,))
         if left.bilateral:
             node = self._both(left, Right((first,), node, self.dialect, left.field, unwrap).value())
         held = left.field if takes is None else takes(left.field)
@@ -274,10 +279,30 @@ class Conditions(Names):
             given = transform(given)
         return given.resolve(self).node  # type: ignore[no-any-return]  # a node
 
-    def _item(self, item: Any, left: Operand) -> n.Node:
-        if hasattr(item, "resolve") and hasattr(item, "shape"):
-            return item.resolve(self).node  # type: ignore[no-any-return]
-        return self.beside(scopes.Resolved(left.node, left.field))
+    def _items(self, items: Iterable[Any], left: Operand) -> tuple[Operand, tuple[n.Node, ...]]:
+        """Return the left-hand side as it is compared with a list of values and expressions, and their nodes."""
+        nodes: list[n.Node] = []
+        for item in items:
+            if hasattr(item, "resolve") and hasattr(item, "shape"):
+                before = left
+                left, node = both_documents(left, item.resolve(self), "in")
+                if left is not before:
+                    nodes = [as_document(one, before.field) for one in nodes]
+            else:
+                node = self.beside(scopes.Resolved(left.node, left.field))
+            nodes.append(node)
+        return left, tuple(nodes)
+
+    def _in_query(self, left: Operand, statement: Select | Compound, queryset: Any) -> n.Node:
+        """Return that a value is one of those of a query; of documents, that it is equal to one."""
+        if left.kind != "json":
+            return n.In(left.node, statement)
+        document = n.Func("JSON_CANONICAL", (left.node,))
+        return n.In(document, documents_of(statement, self._selected(queryset)))
+
+    def _selected(self, queryset: Any) -> Field[Any] | None:
+        """Return what the one column of a nested queryset holds."""
+        return getattr(queryset, "output_field", None) or self.output_field_of(queryset.query)
 
     def _compare_query(self, left: Operand, lookup: str, queryset: Any, path: Path | None) -> n.Node:
         if hasattr(queryset, "get_queryset"):
@@ -301,9 +326,10 @@ class Conditions(Names):
             self.cursor += len(query.all_values())
             return FALSE
         if lookup == "in":
-            return n.In(left.node, uncorrelated.unsliced(self, inner))
-        right = Right((), n.Subquery(inner), self.dialect, left.field)
-        return LOOKUPS[lookup](left, right, self)
+            return self._in_query(left, uncorrelated.unsliced(self, inner), queryset)
+        left, node = both_documents(left, scopes.Resolved(n.Subquery(inner), self._selected(queryset)), lookup)
+        right = Right((), node, self.dialect, left.field)
+        return (lookup_of(left, lookup) or LOOKUPS[lookup])(left, right, self)
 
     def _none_of(
         self, path: Path, transforms: Sequence[str], lookup: str, value: Any, kind: str, first: int

@@ -14,7 +14,7 @@ from msgspec import Struct
 from covet.conf import settings
 from covet.db.models.expressions.q import Q
 from covet.db.models.query.joins import Aliases, Joins, OnJoin, Source
-from covet.db.models.query.json_lookups import json_among
+from covet.db.models.query.json_lookups import both_documents, json_among
 from covet.db.models.query.lookups import (
     apply_transform,
     lookup_of,
@@ -383,7 +383,8 @@ class Names:
                 )
             resolved = expression.resolve(self)
             self._resolving.pop()
-            aggregate = self.saw_aggregate or annotation.expression.contains_aggregate
+            given = annotation.expression
+            aggregate = self.saw_aggregate or given.contains_aggregate or getattr(given, "groups_rows", False)
             found = (resolved, aggregate, self.saw_window or annotation.expression.contains_over)
             self._resolved[annotation.name] = found
             self.cursor, self.saw_aggregate, self.saw_window, self._used = before
@@ -442,6 +443,9 @@ class Names:
 
     def compare(self, left: scopes.Resolved, lookup: str, right: scopes.Resolved | None) -> n.Node:
         """Return a built-in look-up as an expression."""
+        if right is not None:
+            operand, node = both_documents(Operand(*left), right, lookup)
+            left, right = scopes.Resolved(operand.node, operand.field), scopes.Resolved(node, right.field)
         return self.compare_named(left, lookup, self.side(left, right))
 
     def compare_named(self, left: scopes.Resolved, lookup: str, right: Right) -> n.Node:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ import pytest
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import NotSupportedError
-from covet.db.models import Count, F, JSONNull, Q, Value
+from covet.db.models import Count, F, JSONNull, Q, Subquery, Value
 from covet.db.models.expressions import KT, KeyTextTransform, KeyTransform
+from covet.db.models.lookups import Exact
 from covet.exceptions import FieldError
 from tests.db.models.conftest import create_tables
 
@@ -248,3 +251,95 @@ async def test_the_fields_own_encoder_writes_what_is_looked_for(papers: Database
     assert await _names(encoded__on=day) == {"encoded"}
     assert await _names(encoded={"on": day}) == {"encoded"}
     assert await _names(encoded__on__in=[day]) == {"encoded"}
+
+
+class Measure(models.Model):
+    name = models.CharField(max_length=20)
+    whole = models.IntegerField(null=True)
+    money = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    real = models.FloatField(null=True)
+    is_open = models.BooleanField(null=True)
+    day = models.DateField(null=True)
+    token = models.UUIDField(null=True)
+    moment = models.DateTimeField(null=True)
+    data = models.JSONField(null=True)
+
+    class Meta:
+        app_label = "testpapers"
+
+
+@pytest.fixture
+async def measures(database: Database) -> AsyncIterator[Database]:
+    await create_tables(database, [Measure])
+    token = uuid.UUID("12345678-9abc-def0-1234-56789abcdef0")
+    own = {
+        "whole": 3,
+        "money": Decimal("2.50"),
+        "real": 0.5,
+        "is_open": True,
+        "day": dt.date(2024, 2, 29),
+        "token": token,
+    }
+    spelled = {"n": 3, "m": 2.5, "r": 0.5, "o": True, "d": "2024-02-29", "t": str(token), "name": "same"}
+    await Measure.objects.create(name="same", data=spelled, **own)
+    await Measure.objects.create(name="less", data={"n": 2, "m": 2.25, "r": 0.25, "o": 1, "name": "LESS"}, **own)
+    await Measure.objects.create(name="more", data={"n": 30, "m": 10, "r": 5, "name": 'mo"re'}, **own)
+    await Measure.objects.create(name="text", data={"n": "3", "m": "2.50", "o": "true", "name": 3}, **own)
+    await Measure.objects.create(name="bare", data={"n": 3, "name": "bare"})
+    await Measure.objects.create(name="none")
+    yield database
+
+
+async def _measured(*args: Any, **lookups: Any) -> set[str]:
+    return set(await Measure.objects.filter(*args, **lookups).values_list("name", flat=True))
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_value_inside_is_compared_with_a_column_by_value(measures: Database) -> None:
+    assert await _measured(data__n=F("whole")) == {"same"} == await _measured(data__n__in=[F("whole"), 99])
+    assert await _measured(data__n__gt=F("whole")) == {"more"} == await _measured(data__n__gte=F("whole") * 10)
+    assert await _measured(data__n__lt=F("whole")) == {"less"} == await _measured(data__n__lte=F("whole") - 1)
+    assert await _measured(data__n__range=(F("whole"), 40)) == {"same", "more"}
+    assert await _measured(data__m=F("money")) == {"same"} == await _measured(data__m__lte=F("money"), data__o=True)
+    assert (
+        await _measured(data__r=F("real"))
+        == {"same"}
+        == await _measured(data__r__lt=F("real") * 2, data__d__isnull=False)
+    )
+    assert await _measured(data__o=F("is_open")) == {"same"} == await _measured(data__d=F("day"))
+    assert await _measured(data__t=F("token")) == {"same"}
+    assert await _measured(data__name=F("name")) == {"same", "bare"}
+    assert await _measured(~Q(data__n=F("whole"))) == {"less", "more", "text", "bare", "none"}
+    assert await _measured(data__n=Value(30)) == {"more"} == await _measured(Exact(F("data__n"), Value(30)))
+    assert await _measured(Exact(F("data__n"), F("whole"))) == {"same"}
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_column_is_compared_with_a_value_inside_by_value(measures: Database) -> None:
+    assert await _measured(whole=F("data__n")) == {"same"} == await _measured(whole__in=[4, F("data__n")])
+    assert (
+        await _measured(whole__lt=F("data__n"))
+        == {"more"}
+        == await _measured(whole__range=(1, F("data__n")), is_open=True) - {"same"}
+    )
+    assert await _measured(name=F("data__name")) == {"same", "bare"}
+    assert await _measured(token=F("data__t")) == {"same"}
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_value_inside_is_one_of_a_column_of_a_queryset(measures: Database) -> None:
+    every = Measure.objects.filter(name="same")
+
+    assert await _measured(data__n__in=every.values("whole")) == {"same", "bare"}
+    assert await _measured(data__n__in=Subquery(every.values("whole"))) == {"same", "bare"}
+    assert await _measured(data__name__in=every.values("name")) == {"same"}
+    assert await _measured(data__n__in=every.values("data__n")) == {"same", "bare"}
+    assert await _measured(data__m__in=every.annotate(more=F("money") * 4).values("more")) == {"more"}
+    assert await _measured(data__n=every.values("whole")[:1]) == {"same", "bare"}
+    assert await _measured(data__n__in=every.values("whole").union(every.values("pk"))) == {"same", "bare"}
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_a_value_inside_has_no_moment_to_be_compared_with(measures: Database) -> None:
+    with pytest.raises(FieldError, match="DateTimeField, which JSON has no one form for"):
+        await _measured(data__d=F("moment"))
