@@ -453,7 +453,7 @@ def _substituted(expression: Any, name: str, former: Any) -> Any:
 
 def _holds_aggregate(expression: Any, annotations: Iterable[Annotation]) -> bool:
     """Whether an expression holds an aggregate, of its own or behind the name of an earlier annotation."""
-    if getattr(expression, "contains_aggregate", False):
+    if getattr(expression, "contains_aggregate", False) or getattr(expression, "groups_rows", False):
         return True
     named = {one.name: one.expression for one in annotations}
     if not named or not hasattr(expression, "walk"):

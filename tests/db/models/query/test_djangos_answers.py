@@ -39,9 +39,11 @@ from covet.db.models.functions import (
     ExtractDay,
     JSONArray,
     JSONObject,
+    Lag,
     Left,
     Lower,
     Power,
+    Rank,
     Round,
     RowNumber,
     Sign,
@@ -312,6 +314,28 @@ async def test_windows_beside_aggregates_are_no_part_of_the_group(articles: Data
     ]
     parted = names.annotate(most=Window(Max("s"), partition_by=Lower("author__name"))).order_by("author__name")
     assert await parted.values_list("author__name", "s", "most") == [("Ann", 6, 6), ("Bob", 3, 3)]
+
+
+@pytest.mark.row("expressions.window")
+async def test_a_window_over_aggregates_alone_groups_the_rows(articles: Database) -> None:
+    """What a window is ordered, parted or computed by is an aggregate of groups, with none selected beside it as well."""
+    names = Article.objects.values("author__name")
+    place = Window(Rank(), order_by=Sum("views").desc())
+    ranked = names.annotate(place=place).order_by("place")
+    assert await ranked == [{"author__name": "Ann", "place": 1}, {"author__name": "Bob", "place": 2}]
+    assert await ranked.annotate(tens=F("place") * 10).values_list("author__name", "tens") == [("Ann", 10), ("Bob", 20)]
+    assert await ranked.filter(place__gt=1).values_list("author__name", flat=True) == ["Bob"]
+    assert await names.annotate(next=place + 1).order_by("next").values_list("next", flat=True) == [2, 3]
+
+    before = Window(Lag(Sum("views")), order_by="author__name")
+    assert await names.annotate(x=before).order_by("author__name").values_list("author__name", "x") == [
+        ("Ann", None),
+        ("Bob", 6),
+    ]
+    parted = Window(RowNumber(), partition_by=Count("pk"), order_by="author__name")
+    assert await names.annotate(x=parted).order_by("author__name").values_list("x", flat=True) == [1, 1]
+    people = Author.objects.annotate(place=Window(Rank(), order_by=Count("articles").desc())).order_by("place", "name")
+    assert [(one.name, one.place) for one in await people] == [("Ann", 1), ("Bob", 2)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.row("expressions.window", "queries.aggregate")
