@@ -25,6 +25,15 @@ async def things(pg: Database) -> None:
     await Thing.objects.bulk_create([Thing(data=A), Thing(data=B), Thing(data={}), Thing()])
 
 
+@pytest.mark.row("postgres.hstore", on="postgresql")
+async def test_many_mappings_are_written_at_once(things: None) -> None:
+    rows = await Thing.objects.order_by("pk")
+    for row, data in zip(rows, (None, A, {"a,b": '"}'}, {}), strict=True):
+        row.data = data
+    assert await Thing.objects.bulk_update(rows, ["data"]) == 4
+    assert await Thing.objects.order_by("pk").values_list("data", flat=True) == [None, A, {"a,b": '"}'}, {}]
+
+
 async def found(**conditions: Any) -> list[Any]:
     return [thing.data async for thing in Thing.objects.filter(**conditions).order_by("pk")]
 

@@ -138,6 +138,10 @@ async def test_enum_types_and_their_field(database: Database) -> None:
     await item.objects.create(kind="sent")
     assert await item.objects.order_by("kind").values_list("kind", flat=True) == ["sent", "paid"]
     assert await item.objects.filter(kind__in=["paid", "new"]).count() == 1
+    rows = await item.objects.order_by("kind")
+    rows[0].kind, rows[1].kind = "paid", None
+    assert await item.objects.bulk_update(rows, ["kind"]) == 2
+    assert await item.objects.order_by("pk").values_list("kind", flat=True) == [None, "paid"]
     await run(database, state, RenameEnumValue("Order State", "it's", "paid"), backwards=True)
     assert await item.objects.filter(kind="it's").count() == 1
     with pytest.raises(Irreversible, match="no way back"):

@@ -18,6 +18,7 @@ from covet.exceptions import ValidationError
 from covet.postgres.fields import DateTimeRangeField, DecimalRangeField, IntegerRangeField, Range
 from covet.postgres.functions import IntegerRangeOf
 from covet.postgres.ranges import RangeBoundary
+from covet.test import assert_queries
 from tests.postgres.models import Booking
 
 if TYPE_CHECKING:
@@ -221,3 +222,31 @@ def test_ends_in_the_wrong_order_are_told_as_people_write_them() -> None:
         ValueError, match=r"beyond its upper end: 2024-05-01 12:00:00\+00:00, 2024-04-30 12:00:00\+00:00\."
     ):
         Range(NOON, NOON - dt.timedelta(days=1))
+
+
+@pytest.mark.row("postgres.ranges", on="postgresql")
+async def test_many_ranges_are_written_by_one_statement_that_tells_how_many_rows_there_were(pg: Database) -> None:
+    given = [Booking(room=n, span=Range(n, n + 2), price=(Decimal(n), Decimal("7.5"))) for n in range(5)]
+    made = await Booking.objects.bulk_create([*given, Booking(room=5, span=Range(empty=True)), Booking(room=6)])
+    assert await Booking.objects.order_by("room").values_list("span", flat=True) == [
+        *[Range(n, n + 2) for n in range(5)],
+        Range(empty=True),
+        None,
+    ]
+    for booking in made:
+        booking.span = None if booking.room < 2 else Range(None, booking.room)
+        booking.hours = Range(NOON, NOON + dt.timedelta(hours=booking.room)) if booking.room > 4 else None
+    await Booking.objects.filter(room=3).delete()
+
+    with assert_queries(1) as told:
+        assert await Booking.objects.bulk_update(made, ["span", "hours", "price"]) == 6
+
+    assert "unnest" in told[0].sql
+    assert await Booking.objects.order_by("room").values_list("room", "span", "hours") == [
+        (0, None, None),
+        (1, None, None),
+        (2, Range(None, 2), None),
+        (4, Range(None, 4), None),
+        (5, Range(None, 5), Range(NOON, NOON + dt.timedelta(hours=5))),
+        (6, Range(None, 6), Range(NOON, NOON + dt.timedelta(hours=6))),
+    ]

@@ -413,7 +413,7 @@ async def insert_many(
 def _fit_arrays(fields: Sequence[Field[Any]]) -> bool:
     """Whether the values of a column can travel as one array: an array of arrays would come apart altogether."""
     types = [field.column_type() for field in fields]
-    return not any(kind is not None and kind.kind == "postgresql" for kind in types)
+    return not any(kind is not None and kind.kind == "postgresql" and (kind.sql or "").endswith("]") for kind in types)
 
 
 async def _insert_untold(
