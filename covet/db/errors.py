@@ -5,7 +5,8 @@ The driver's own error is the ``__cause__``. Values of rows and passwords never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from covet.exceptions import CovetError
 
@@ -51,6 +52,9 @@ class DatabaseError(CovetError):
         code: The database's own code: SQLSTATE, MySQL's error number, SQLite's name.
     """
 
+    #: Says where the table is that a message is about, by alias and message, or nothing: ``covet.db.routers`` knows.
+    tell_where: ClassVar[Callable[[str, str], str]] = staticmethod(lambda alias, message: "")
+
     def __init__(self, message: str, *, alias: str = "", sql: str = "", code: str | int | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -61,11 +65,16 @@ class DatabaseError(CovetError):
     def __str__(self) -> str:
         text = f"{self.message} (database '{self.alias}')" if self.alias else self.message
         if self.code in _NO_TABLE or self.message.startswith("No such table"):
-            text = f"{text} Has it been migrated? Run 'python manage.py migrate'."
+            text = f"{text} {type(self).tell_where(self.alias, self.message) or _ask_migrated(self.alias)}"
         if self.sql:
             shown = self.sql if len(self.sql) <= _SHOWN_SQL else f"{self.sql[:_SHOWN_SQL]}…"
             text = f"{text}\nSQL: {shown}"
         return text
+
+
+def _ask_migrated(alias: str) -> str:
+    option = f" --database {alias}" if alias not in ("", "default") else ""
+    return f"Has it been migrated? Run 'python manage.py migrate{option}'."
 
 
 class InterfaceError(DatabaseError):

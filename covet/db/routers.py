@@ -7,10 +7,13 @@ functions: choosing a database must not need one.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from covet.apps.registry import apps
 from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS
+from covet.db.errors import DatabaseError
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import import_string
 
@@ -96,3 +99,22 @@ class Router:
 _METHODS = ("db_for_read", "db_for_write", "allow_relation", "allow_migrate")
 
 router = Router()
+
+
+def _tell_where(alias: str, message: str) -> str:
+    """Return where the routers keep the table that a database lacks, when that is another database."""
+    if not router.routers:
+        return ""
+    words = set(re.findall(r"[\w$-]+", message))
+    for model in (model for models in apps.current().all_models.values() for model in models.values()):
+        options: Any = model._meta
+        if options.db_table in words and not router.allow_migrate_model(alias, model):
+            return (
+                f"DATABASE_ROUTERS keep the rows of {options.label} in '{router.db_for_read(model)}', not in '{alias}', "
+                "and no statement reaches over two databases: filter by keys (author__in=[1, 2]), and load related rows "
+                "by prefetch_related() or by awaiting the relation."
+            )
+    return ""
+
+
+DatabaseError.tell_where = staticmethod(_tell_where)

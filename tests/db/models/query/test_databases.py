@@ -10,6 +10,7 @@ import pytest
 from covet.conf import override
 from covet.db import connections, transaction
 from covet.db.database import Database
+from covet.db.errors import ProgrammingError
 from covet.db.observe import record_queries
 from tests._apps.blog.models import MODELS, Article, Author, Profile, Tag
 from tests.conftest import Scratch
@@ -24,6 +25,9 @@ class TagsElsewhere:
 
     def db_for_write(self, model: type[Any], **hints: Any) -> str | None:
         return self.db_for_read(model, **hints)
+
+    def allow_migrate(self, alias: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool:
+        return (model_name == "tag") == (alias == "other")
 
 
 @pytest.fixture(params=["postgresql", "mysql"])
@@ -248,3 +252,24 @@ async def test_a_new_row_belongs_where_the_routers_write_it(both: tuple[Database
         article = await Article.objects.create(title="y", author=far)
         assert article._state.db == "default"
         assert (await (await Article.objects.get(title="y")).author).name == "far"
+
+
+async def test_a_join_over_two_databases_says_where_the_rows_are(both: tuple[Database, Database]) -> None:
+    await both[0].execute(f"ALTER TABLE {Tag._meta.db_table} RENAME TO gone")
+    await both[1].execute(f"ALTER TABLE {Author._meta.db_table} RENAME TO gone")
+
+    with override(DATABASE_ROUTERS=[TagsElsewhere()]):
+        with pytest.raises(ProgrammingError) as caught:
+            await Article.objects.filter(tags__label="far")
+        assert "keep the rows of testblog.Tag in 'other', not in 'default'" in str(caught.value)
+        assert "prefetch_related()" in str(caught.value)
+        assert "migrate" not in str(caught.value)
+
+        with pytest.raises(ProgrammingError, match=r"keep the rows of testblog\.Author in 'default', not in 'other'"):
+            await Author.objects.using("other").count()
+
+    # Without routers each database is to have every table, and the command names the one that lacks it.
+    with pytest.raises(ProgrammingError, match=r"Run 'python manage.py migrate --database other'\."):
+        await Author.objects.using("other").count()
+    with pytest.raises(ProgrammingError, match=r"Run 'python manage.py migrate'\."):
+        await Tag.objects.count()
