@@ -6,6 +6,7 @@ Text is compiled once per shape; values are gathered in the order of the fields.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -540,8 +541,11 @@ async def update_many(
         sql, _args, bind = _update_text(model, fields, plain[0], database)
         wide = model._meta.pk.is_composite
         arguments = [bind([*values, *(key if wide else (key,))])[1] for key, values in plain]
+        again = _may_be_one_row([key for key, _ in plain])
+        if again:
+            arguments.reverse()  # of two for one row the first counts
         told = await database.execute_many(sql, arguments)
-        if told is None:
+        if told is None or again:
             told = await model._base_manager.using(database.alias).filter(pk__in=[key for key, _ in plain]).count()
         total = told
     for key, values in rows:
@@ -549,6 +553,21 @@ async def update_many(
             query = Query(model).filtered((), {"pk": key}, negate=False, where="bulk_update")
             total += await update_where(query, list(zip(fields, values, strict=True)), database)
     return total
+
+
+def _may_be_one_row(keys: Sequence[Any]) -> bool:
+    """Whether two texts among the keys may be one to the database, whose collation may know no case, accents or end of spaces."""
+    texts = [key for key in keys if isinstance(key, (str, tuple))]
+    return len(set(map(_folded, texts))) < len(texts)
+
+
+def _folded(key: Any) -> Any:
+    if isinstance(key, tuple):
+        return tuple(map(_folded, key))
+    if not isinstance(key, str) or (key.isascii() and key.islower() and not key.endswith(" ")):
+        return key
+    plain = [sign for sign in unicodedata.normalize("NFKD", key.casefold()) if not unicodedata.combining(sign)]
+    return "".join(plain).rstrip(" ")
 
 
 async def _update_from_arrays(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from covet.db import transaction
+from covet.apps import apps
+from covet.db import models, transaction
 from covet.db.database import Database
 from covet.db.errors import IntegrityError
 from covet.db.models import F, Value
@@ -27,6 +28,7 @@ from covet.db.observe import record_queries
 from covet.exceptions import FieldError, NotLoaded
 from tests._apps.blog.models import Article, Author, Book, Tag
 from tests._apps.tree.models import FamousPlace, Place, Restaurant
+from tests.db.models.conftest import create_tables
 
 NOON = dt.datetime(2026, 3, 14, 12, 0, 0, 123456, tzinfo=dt.UTC)
 
@@ -303,6 +305,38 @@ async def test_bulk_update_returns_how_many_rows_there_were(ann: Author) -> None
     rows[1].views = F("views") + 10  # type: ignore[assignment]
     rows[3].views = F("views") + 10  # type: ignore[assignment]
     assert await Article.objects.bulk_update(rows, ["views"]) == 3
+
+
+async def test_bulk_update_counts_a_row_once_whose_keys_are_one_to_the_database_alone(database: Database) -> None:
+    """A collation may know no case, accents or spaces at the end; Python does, and PostgreSQL."""
+    collations = {"sqlite": "nocase", "mysql": "utf8mb4_general_ci", "postgresql": "C"}
+    with apps.isolate():
+
+        class Word(models.Model):
+            text = models.CharField(max_length=20, primary_key=True, db_collation=collations[database.vendor])
+            times = models.IntegerField()
+
+            class Meta:
+                app_label = "testwords"
+
+    await create_tables(database, [Word])
+    await Word.objects.bulk_create([Word(text="ann", times=0), Word(text="Bob", times=0), Word(text="c ", times=0)])
+    given = [Word(text="Ann", times=1), Word(text="ANN", times=2), Word(text="Bob", times=3)]
+
+    with record_queries() as queries:
+        rows = await Word.objects.bulk_update(given, ["times"])
+    plain = await Word.objects.bulk_update([Word(text="Bob", times=3), Word(text="c ", times=4)], ["times"])
+
+    assert (rows, plain) == (1 if database.vendor == "postgresql" else 2, 2)
+    assert len(queries) == (1 if database.vendor == "postgresql" else 2)
+    assert dict(await Word.objects.values_list("text", "times")) == {
+        "ann": 0 if database.vendor == "postgresql" else 1,
+        "Bob": 3,
+        "c ": 4,
+    }
+    if database.vendor == "mysql":
+        assert await Word.objects.bulk_update([Word(text="c", times=5), Word(text="ç", times=6)], ["times"]) == 1
+        assert (await Word.objects.get(text="c ")).times == 5
 
 
 async def test_bulk_update_of_a_row_in_two_tables_counts_it_once(tree: Any) -> None:
