@@ -208,11 +208,6 @@ class Expression(Combinable, Generic[T]):
         return self.is_aggregate or any(source.contains_aggregate for source in self.sources)
 
     @property
-    def groups_rows(self) -> bool:
-        """Whether the expression is computed of groups: an aggregate, or a window over one."""
-        return self.contains_aggregate or any(getattr(source, "groups_rows", False) for source in self.sources)
-
-    @property
     def contains_over(self) -> bool:
         """Whether a window function stands anywhere in this expression."""
         return self.is_window or any(source.contains_over for source in self.sources)

@@ -22,10 +22,21 @@ else:
     inference = late_module(__name__, "covet.db.models.expressions.inference")
     scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
-__all__ = ["OneRow", "Q", "check_depth", "hashable"]
+__all__ = ["OneRow", "Q", "check_depth", "groups_rows", "hashable"]
 
 # Each level costs several calls of Python, and databases have limits of their own not far beyond.
 _MOST_LEVELS = 80
+
+
+def groups_rows(expression: Any) -> bool:
+    """Whether an expression is computed of groups: it holds an aggregate, or a window that is computed of one."""
+    if getattr(expression, "contains_aggregate", False):
+        return True
+    parts: Any = getattr(expression, "sources", ())
+    if getattr(expression, "is_window", False):
+        function, *places = parts  # an aggregate over a window groups nothing, and what it is computed of may
+        parts = (*function.sources, *places)
+    return any(map(groups_rows, parts))
 
 
 def check_depth(item: Any, where: str) -> None:

@@ -148,9 +148,3 @@ class Window(Expression[Any]):
     def contains_aggregate(self) -> bool:
         """An aggregate over a window groups nothing."""
         return False
-
-    @property
-    def groups_rows(self) -> bool:
-        """What the window's function, partitions and order are computed of may be aggregates, which do group."""
-        parts = (*self.expression.sources, *self.partition, *self.order_by)
-        return any(part.contains_aggregate or part.groups_rows for part in parts)

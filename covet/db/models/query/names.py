@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from msgspec import Struct
 
 from covet.conf import settings
-from covet.db.models.expressions.q import Q
+from covet.db.models.expressions.q import Q, groups_rows
 from covet.db.models.query.joins import Aliases, Joins, OnJoin, Source
 from covet.db.models.query.json_lookups import both_documents, json_among
 from covet.db.models.query.lookups import (
@@ -383,8 +383,7 @@ class Names:
                 )
             resolved = expression.resolve(self)
             self._resolving.pop()
-            given = annotation.expression
-            aggregate = self.saw_aggregate or given.contains_aggregate or getattr(given, "groups_rows", False)
+            aggregate = self.saw_aggregate or groups_rows(annotation.expression)
             found = (resolved, aggregate, self.saw_window or annotation.expression.contains_over)
             self._resolved[annotation.name] = found
             self.cursor, self.saw_aggregate, self.saw_window, self._used = before

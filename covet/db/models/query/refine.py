@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from covet.db.errors import NotSupportedError
-from covet.db.models.expressions.q import check_depth
+from covet.db.models.expressions.q import check_depth, groups_rows
 from covet.db.models.query.chain import Chain, M, R
 from covet.db.models.query.paths import resolve_path, unknown_name
 from covet.db.models.query.plan import NO_EXTRAS, Annotation, Combined, Locking, Query
@@ -453,7 +453,7 @@ def _substituted(expression: Any, name: str, former: Any) -> Any:
 
 def _holds_aggregate(expression: Any, annotations: Iterable[Annotation]) -> bool:
     """Whether an expression holds an aggregate, of its own or behind the name of an earlier annotation."""
-    if getattr(expression, "contains_aggregate", False) or getattr(expression, "groups_rows", False):
+    if groups_rows(expression):
         return True
     named = {one.name: one.expression for one in annotations}
     if not named or not hasattr(expression, "walk"):
