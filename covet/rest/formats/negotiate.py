@@ -41,10 +41,12 @@ class Negotiation:
         self._compiled = compiled
         self._formats = formats
         self._by_name = {one.name: one for one in formats}
-        self._by_type = {kind: one for one in formats for kind in one.media_types}
+        first = {one.media_types[0]: one for one in formats}
+        # Other names of a form come last: a range such as text/* is for what is called so in the first place.
+        self._by_type = {**first, **{kind: one for one in formats for kind in one.media_types[1:] if kind not in first}}
 
-    def choose(self, request: Request) -> Format:
-        """Return the form that a request asks for: by ``?format=``, else by ``Accept``.
+    def choose(self, request: Request) -> tuple[Format, str]:
+        """Return the form that a request asks for, and the name of it: by ``?format=``, else by ``Accept``.
 
         Raises:
             NotAcceptable: There is none that it takes.
@@ -57,14 +59,14 @@ class Negotiation:
                 found = self._by_name.get(name)
                 if found is None:
                     raise failures.invalid([self._unknown(name)])
-                return found
+                return found, found.media_types[0]
         header = request.headers.combined("accept", "")
         kind = negotiation.best_match(header, self._by_type)
         if kind is None:
             if takes_variant(header) and "json" in self._by_name:
-                return JSON
+                return JSON, JSON.media_types[0]
             raise NotAcceptable(f"This endpoint gives {', '.join(one.media_types[0] for one in self._formats)}.")
-        return self._by_type[kind]
+        return self._by_type[kind], kind
 
     def _unknown(self, name: str) -> ProblemError:
         near = suggest(name, self._by_name)
@@ -78,7 +80,7 @@ class Negotiation:
 
         async def negotiated(request: Request, params: dict[str, Any]) -> Response:
             try:
-                chosen = self.choose(request)
+                chosen, kind = self.choose(request)
             except HTTPException as error:
                 return await failures.answer(error, request=request)
             response = await run(request, params)
@@ -87,7 +89,7 @@ class Negotiation:
 
                 response = browse(self._compiled, self._formats, request, response)
             elif chosen is not JSON and _is_json(response):
-                _rewrite(response, chosen)
+                _rewrite(response, chosen, kind)
             response.headers.add_vary("Accept")
             return response
 
@@ -102,11 +104,10 @@ def _is_json(response: Response) -> bool:
     return kind == "application/json" or (kind.endswith("+json") and kind != PROBLEM_JSON)
 
 
-def _rewrite(response: Response, chosen: Format) -> None:
+def _rewrite(response: Response, chosen: Format, kind: str) -> None:
+    """Write an answer anew, and call it what the client did: who takes text/xml alone is not given application/xml."""
     response.body = chosen.write(json.loads(response.body))
-    response.headers["Content-Type"] = chosen.media_types[0] + (
-        "; charset=utf-8" if chosen.media_types[0].startswith("text/") else ""
-    )
+    response.headers["Content-Type"] = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
 def read_body(formats: Formats, is_list: bool, request: Request, raw: bytes) -> tuple[bytes, bool]:
