@@ -171,7 +171,12 @@ def _unknown(place: Sequence[str | int], schema: Any) -> str:
                 if part in model.model_fields
                 for inner in _models(model.model_fields[part].annotation)
             ]
-    names = [info.alias or field for model in models for field, info in model.model_fields.items()]
+    names = [
+        info.alias or field
+        for model in models
+        for field, info in model.model_fields.items()
+        if field not in getattr(model, "__covet_read_only__", ())
+    ]
     near = suggest(str(name), names)
     hint = f" Did you mean {near!r}?" if near else f" It takes: {', '.join(names)}." if names else ""
     return f"Unknown field {str(name)!r}.{hint}"

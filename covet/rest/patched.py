@@ -103,10 +103,11 @@ def _members(schema: Any) -> dict[str, bool] | None:
     if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
         return None
     origins = getattr(schema, "__covet_fields__", {})
+    read_only = getattr(schema, "__covet_read_only__", ())
     taken: dict[str, bool] = {}
     for name, info in schema.model_fields.items():
         field = origins.get(name)
-        if field is not None and not is_written(field):
+        if name in read_only or (field is not None and not is_written(field)):
             continue  # a body may bring it, and it is left aside
         is_anything = info.annotation is Any and not info.metadata
         taken[info.alias or name] = is_anything or type(None) in get_args(info.annotation)

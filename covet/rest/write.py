@@ -106,15 +106,21 @@ def new_values(model: type[Model], data: Any) -> dict[str, Any]:
     Raises:
         UnprocessableContent: It says a key that the database makes.
     """
-    told, values = _sent(data), _without_read_only(data, values_of(data))
+    told, given = _sent(data), values_of(data)
+    values = _without_read_only(data, given)
+    read_only = _read_only(data)
     for field in _keys(model):
         for name in _names(model, field):
-            value = values.get(name)
+            value = given.get(name)
             if value is None:
                 # A key that the client left open: the model or the database makes it.
                 values.pop(name, None)
-            elif is_auto(field) and (told is None or name in told):
-                text = "The database makes this key; leave it out."
+            elif (is_auto(field) or name in read_only) and (told is None or name in told):
+                text = (
+                    "The database makes this key; leave it out."
+                    if is_auto(field)
+                    else "This key is made here; leave it out."
+                )
                 raise invalid([ProblemError(text, pointer=json_pointer(name), code="read_only")])
     return values
 
@@ -125,20 +131,24 @@ def _changes(instance: Model, data: Any, values: dict[str, Any]) -> dict[str, An
     Raises:
         UnprocessableContent: The body has the key of another row.
     """
-    told = _sent(data)
+    told, given = _sent(data), values
     # A version that the client has read says which state it means to change; the save compares it.
     values = {
-        **_without_read_only(data, values),
+        **_without_read_only(data, given),
         **{
-            field.name: values[field.name]
+            field.name: given[field.name]
             for field in instance._meta.concrete_fields
-            if isinstance(field, VersionField) and field.name in values and told is not None and field.name in told
+            if isinstance(field, VersionField)
+            and given.get(field.name) is not None
+            and told is not None
+            and field.name in told
         },
     }
     errors = []
     for field in _keys(type(instance)):
         for name in _names(type(instance), field):
-            value = values.pop(name, None)
+            values.pop(name, None)
+            value = given.get(name)
             value = getattr(value, "pk", value)
             known = getattr(instance, field.attname)
             if value is not None and (told is None or name in told) and str(value) != str(known):
@@ -163,11 +173,20 @@ def _without_read_only(data: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the model lets nobody edit: OpenAPI tells it as ``readOnly``, and a client sends back what it read."""
     origins = getattr(type(data), "__covet_fields__", {})
     markers = related_of(type(data))
+    read_only = _read_only(data)
     return {
         name: value
         for name, value in values.items()
-        if (name not in origins or is_written(origins[name])) and not (name in markers and markers[name].is_self)
+        if name not in read_only
+        and (name not in origins or is_written(origins[name]))
+        and not (name in markers and markers[name].is_self)
     }
+
+
+def _read_only(data: Any) -> Collection[str]:
+    """Return the names of what a schema that was made for a viewset takes and does not write."""
+    names: Collection[str] = getattr(type(data), "__covet_read_only__", ())
+    return names
 
 
 async def _save(instance: Model, values: Collection[str]) -> None:

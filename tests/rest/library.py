@@ -9,6 +9,12 @@ from typing import Any
 from covet.db import models
 
 
+def written(schema: Any) -> set[str]:
+    """Return the names of what a body writes, without what it may bring because answers show it."""
+    properties = schema.model_json_schema()["properties"]
+    return {name for name, told in properties.items() if not told.get("readOnly")}
+
+
 class Author(models.Model):
     name = models.CharField(max_length=100, help_text="As on the cover.")
     email = models.EmailField(unique=True)

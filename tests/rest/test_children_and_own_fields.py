@@ -6,7 +6,7 @@ import pytest
 
 from covet.rest import ListPage, ModelSchema, ModelViewSet, Router, permissions
 from covet.rest.default_schemas import default_input, default_output
-from tests.rest.library import Lorry, Trailer, Van, Vehicle
+from tests.rest.library import Lorry, Trailer, Van, Vehicle, written
 
 
 class TrailerOut(ModelSchema, model=Trailer, fields=["plate", "load"]): ...
@@ -54,8 +54,8 @@ async def test_nor_does_one_that_names_its_link_ask_for_the_key(client: Any) -> 
 
 
 def test_the_keys_of_its_parents_are_no_fields_of_a_body() -> None:
-    assert set(default_input(Trailer).model_fields) == {"plate", "load", "axles", "spare", "place", "written"}
-    assert set(default_input(Trailer, TrailerOut).model_fields) == {"plate", "load"}
+    assert written(default_input(Trailer)) == {"plate", "load", "axles", "spare", "place", "written"}
+    assert written(default_input(Trailer, TrailerOut)) == {"plate", "load"}
     assert {"id", "lorry_ptr"} <= set(default_output(Trailer).model_fields)
 
 
