@@ -9,8 +9,8 @@ from covet.apps.registry import apps
 from covet.commands.makemigrations import shown_path
 from covet.db.migrations.loader import Loader, swappable_models
 from covet.db.migrations.part import MigrationsPart
-from covet.db.migrations.squash import optimized, own_functions
-from covet.db.migrations.write import write_migration
+from covet.db.migrations.squash import optimized
+from covet.db.migrations.write import own_functions, write_migration
 from covet.management.decorator import command
 from covet.management.output import note, out, style
 

@@ -121,6 +121,10 @@ class Serializer:
         if path.startswith(_MODELS) and self._is_public(module, name):
             self.imports.add("from covet.db import models")
             return f"models.{name}"
+        if not all(part.isidentifier() for part in module.split(".")):
+            # A migration's own module, "blog.migrations.0003_fill": no import statement can name it.
+            self.imports.add("import importlib")
+            return f"importlib.import_module({quoted(module)}).{name}"
         self.imports.add(f"import {module}")
         return path
 

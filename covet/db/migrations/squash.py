@@ -11,14 +11,14 @@ from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.graph import MigrationKey, key_text
 from covet.db.migrations.migration import Migration, SwappableDependency
 from covet.db.migrations.operations.base import Operation
-from covet.db.migrations.operations.special import RunPython, SeparateDatabaseAndState
 from covet.db.migrations.optimize import optimize
 from covet.db.migrations.source_lines import source_lines
+from covet.db.migrations.write import own_functions
 
 if TYPE_CHECKING:
     from covet.db.migrations.loader import Loader
 
-__all__ = ["Squashed", "optimized", "own_functions", "squash", "updated"]
+__all__ = ["Squashed", "optimized", "squash", "updated"]
 
 
 class Squashed(Struct):
@@ -91,7 +91,9 @@ def squash(
     notes = []
     moved = sorted({function.__module__ for function in own_functions(short)})
     if moved:
-        notes.append(f"Copy the functions of {', '.join(moved)} into the new file; its first lines say where.")
+        notes.append(
+            f"Before you delete {', '.join(moved)}, copy the functions into the new file, which takes them from there."
+        )
     if not new.atomic:
         apart = ", ".join(str(migration) for migration in migrations if not migration.atomic)
         notes.append(f"The new migration has atomic = False, as {apart} has.")
@@ -129,19 +131,6 @@ def updated(loader: Loader, found: Sequence[Migration], name: str | None = None)
         migration.dependencies = [moved.get((item[0], item[1]), item) for item in migration.dependencies]
     _require_no_circle(loader, *made.values(), without=[loader.graph.leaf_nodes(label)[0] for label in made])
     return list(made.values())
-
-
-def own_functions(operations: Iterable[Operation]) -> list[Any]:
-    """Return the functions of ``RunPython`` that stand in migration files: a new file has to be given a copy."""
-    found: list[Any] = []
-    for operation in operations:
-        if isinstance(operation, SeparateDatabaseAndState):
-            found += own_functions([*operation.database_operations, *operation.state_operations])
-        elif isinstance(operation, RunPython):
-            for function in (operation.code, operation.reverse_code):
-                if function is not None and ".migrations." in (getattr(function, "__module__", None) or ""):
-                    found.append(function)
-    return found
 
 
 def _updated(loader: Loader, app_label: str, found: Sequence[Migration], name: str | None) -> Migration:

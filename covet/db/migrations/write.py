@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covet.db.migrations.errors import MigrationError
 from covet.db.migrations.layout import Atom, Group, Source, lay_out
 from covet.db.migrations.migration import SwappableDependency
-from covet.db.migrations.operations.special import RunPython
+from covet.db.migrations.operations.special import RunPython, SeparateDatabaseAndState
 from covet.db.migrations.serialize import Serializer
 
 if TYPE_CHECKING:
     from covet.db.migrations.migration import Migration
+    from covet.db.migrations.operations.base import Operation
 
-__all__ = ["migration_source", "write_migration"]
+__all__ = ["migration_source", "own_functions", "write_migration"]
 
 _COPY_NOTE = """\
-# Functions from the following migrations have to be copied into this file, and the paths below changed to them:
+# Before these migrations are deleted, copy their functions into this file, and name the copies below:
 #   {modules}
+
 """
 
 
@@ -93,6 +95,21 @@ def write_migration(
     return path, source
 
 
+def own_functions(operations: Iterable[Operation]) -> list[Any]:
+    """Return the functions of ``RunPython`` that stand in migration files: a new file has to be given a copy."""
+    found: list[Any] = []
+    for operation in operations:
+        if isinstance(operation, SeparateDatabaseAndState):
+            found += own_functions([*operation.database_operations, *operation.state_operations])
+        elif isinstance(operation, RunPython):
+            for function in (operation.code, operation.reverse_code):
+                module = getattr(function, "__module__", None) or ""
+                # ``RunPython.noop`` is nobody's own.
+                if ".migrations." in module and not module.startswith("covet.db.migrations."):
+                    found.append(function)
+    return found
+
+
 def _folder(package: Any) -> Path:
     file = getattr(package, "__file__", None)
     if file is None:
@@ -154,13 +171,7 @@ def _imports(lines: set[str]) -> str:
 
 def _notes(migration: Migration) -> str:
     """Return a comment on functions that live in migrations this one replaces."""
-    modules = {
-        function.__module__
-        for operation in migration.operations
-        if isinstance(operation, RunPython)
-        for function in (operation.code, operation.reverse_code)
-        if function is not None and ".migrations." in getattr(function, "__module__", "")
-    }
+    modules = {function.__module__ for function in own_functions(migration.operations)}
     if not migration.replaces or not modules:
         return ""
     return "\n" + _COPY_NOTE.format(modules="\n#   ".join(sorted(modules)))

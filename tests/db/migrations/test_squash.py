@@ -191,6 +191,48 @@ async def test_the_life_of_a_squashed_migration(project):
     assert (await project.run("migrate", "--prune"))[0] == 2
 
 
+async def test_a_squashed_migration_runs_the_functions_of_the_old_files_until_they_are_copied(project, tmp_path):
+    folder = project.folder / "blog" / "migrations"
+    await project.run("makemigrations")
+    (folder / "0002_fill.py").write_text(
+        "from covet.db import migrations\n\n\n"
+        "async def fill(apps, schema_editor):\n"
+        '    await apps.get_model("blog", "Item").objects.using(schema_editor.alias).create()\n\n\n'
+        "class Migration(migrations.Migration):\n"
+        '    dependencies = [("blog", "0001_initial")]\n'
+        "    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]\n"
+    )
+
+    code, out, err = await project.run("squashmigrations", "blog", "0002")
+
+    assert code == 0, err
+    assert "Before you delete blog.migrations.0002_fill, copy the functions into the new file" in out + err
+    source = (folder / "0001_initial_squashed_0002_fill.py").read_text()
+    assert "#   blog.migrations.0002_fill\n\n\nclass Migration" in source
+    assert 'code=importlib.import_module("blog.migrations.0002_fill").fill,' in source
+    code, _, err = await project.run("migrate")
+    assert code == 0, err
+    assert (await project.run("makemigrations", "--check"))[0] == 0
+    code, out, err = await project.run("shell", "-c", "print('rows:', await Item.objects.count())")
+    assert "rows: 1" in out, err
+
+
+async def test_a_step_that_has_nothing_to_undo_is_no_function_of_the_file(project):
+    folder = project.folder / "blog" / "migrations"
+    await project.run("makemigrations")
+    (folder / "0002_nothing.py").write_text(
+        "from covet.db import migrations\n\n\n"
+        "class Migration(migrations.Migration):\n"
+        '    dependencies = [("blog", "0001_initial")]\n'
+        "    operations = [migrations.RunPython(migrations.RunPython.noop, migrations.RunPython.noop)]\n"
+    )
+    project.models(MODELS + "    a = models.IntegerField(default=0)\n")
+
+    code, _, err = await project.run("makemigrations", "--update")
+
+    assert code == 0, err
+
+
 async def test_update_puts_changes_into_the_latest_file(project):
     folder = project.folder / "blog" / "migrations"
     await project.run("makemigrations")
