@@ -38,7 +38,7 @@ from covet.http.request import Request
 from covet.http.response import Response
 from covet.json import JSONDecodeError, dumps, loads
 
-__all__ = ["GraphQLView", "Operation", "execute", "read_operation"]
+__all__ = ["GraphQLView", "Handshake", "Operation", "execute", "read_operation"]
 
 MODERN: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
@@ -63,8 +63,21 @@ class Answer(Struct, frozen=True):
     was_run: bool
 
 
+class Handshake(Request):
+    """The handshake of a WebSocket as what stands round the view sees it: a GET, which the view lets in."""
+
+    is_let_in = False
+
+
 class GraphQLView:
-    """The address of the project's schema: ``path("graphql", GraphQLView())``."""
+    """The address of the project's schema: ``path("graphql", GraphQLView())``.
+
+    A decorator for views may stand round it, such as ``login_required``; it is asked about WebSockets, too.
+    """
+
+    async def __call__(self, request: Request, **params: Any) -> Response:
+        """Answer one request; what decorators call."""
+        return await self.covet_endpoint(request, params)
 
     async def covet_endpoint(self, request: Request, params: dict[str, Any]) -> Response:
         """Answer one request.
@@ -72,6 +85,9 @@ class GraphQLView:
         Raises:
             HTTPException: The request is no GraphQL request.
         """
+        if type(request) is Handshake:
+            request.is_let_in = True
+            return Response(b"", 204)
         if request.method not in _METHODS:
             raise MethodNotAllowed(_METHODS, "GraphQL answers to GET and POST.")
         part = registry.current().part(GraphQLPart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -10,20 +11,26 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 import websockets
 
 from covet.apps import apps
 from covet.apps.lifecycle import setup, started
 from covet.apps.registry import Apps
+from covet.auth.decorators import login_required
 from covet.checks.runner import run_checks
 from covet.conf import override
+from covet.exceptions import PermissionDenied
 from covet.graphql.view import GraphQLView
 from covet.handlers.application import Application
+from covet.http.errors import HTTPException
+from covet.middleware.csrf import csrf_exempt
 from covet.pubsub import channel
 from covet.pubsub.part import broker_of
 from covet.test.websocket import WebSocketRejected, WebSocketSession, connect
 from covet.urls import host, include, path, re_path
+from covet.views.decorators import never_cache, require_POST
 from tests.graphql.blogapp import schema
 from tests.graphql.conftest import APPS
 from tests.websocket.conftest import serving
@@ -226,11 +233,12 @@ def routes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """``async with routes_of(urlpatterns)``: an application of GraphQL with these URLs."""
 
     @asynccontextmanager
-    async def served(urlpatterns: list[Any]) -> AsyncIterator[Application]:
+    async def served(urlpatterns: list[Any], **settings: Any) -> AsyncIterator[Application]:
         module = ModuleType("graphql_site_urls")
         vars(module)["urlpatterns"] = urlpatterns
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        async with override(INSTALLED_APPS=APPS, ROOT_URLCONF=module.__name__, ALLOWED_HOSTS=[".testserver"]):
+        site = {"ROOT_URLCONF": module.__name__, "ALLOWED_HOSTS": [".testserver"], **settings}
+        async with override(INSTALLED_APPS=APPS, **site):
             registry = setup()
             async with started():
                 yield Application(registry)
@@ -275,6 +283,70 @@ async def test_the_socket_is_where_expressions_and_hosts_have_http(routes_of: An
                     pass
             assert refused.value.status == 404
         assert await run_checks(apps.current(), ["websocket"]) == []
+
+
+def told_to_go(view: Any) -> Any:
+    @functools.wraps(view)
+    async def guarded(request: Any, **params: Any) -> Any:
+        if request.headers.get("x-user") is None:
+            raise PermissionDenied("Not you.")
+        answer = await view(request, **params)
+        if params["number"] > 3:
+            raise HTTPException(451, "Not here.")
+        return answer
+
+    return guarded
+
+
+async def test_what_stands_round_the_view_guards_the_socket_too(routes_of: Any) -> None:
+    view = GraphQLView()
+    async with routes_of(
+        [
+            path("in", login_required(GraphQLView())),
+            path("own/<int:number>", told_to_go(never_cache(view))),
+            path("post", require_POST(GraphQLView())),
+            path("bare", csrf_exempt(view)),
+        ],
+        MIDDLEWARE=["tests.graphql.conftest.HeaderUser"],
+        LOGIN_URL="/log-in",
+    ) as app:
+        for place in ("/in", "/own/3", "/bare"):
+            headers = {"x-user": "ann"}
+            async with connect(place, app=app, subprotocols=[PROTOCOL], headers=headers) as ws:
+                await ws.send_json({"type": "connection_init"})
+                assert await ws.receive_json() == {"type": "connection_ack"}
+                await start(ws, "mutation { ping }")
+                assert (await ws.receive_json())["payload"]["data"] == {"ping": "pong"}
+        refused = {}
+        for place, user in (("/in", None), ("/own/3", None), ("/own/4", "ann"), ("/post", "ann")):
+            with pytest.raises(WebSocketRejected) as error:
+                headers = {} if user is None else {"x-user": user}
+                async with connect(place, app=app, subprotocols=[PROTOCOL], headers=headers):
+                    pass
+            refused[place] = (error.value.status, json.loads(error.value.body).get("detail"))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as http:
+            query = {"query": "mutation { ping }"}
+            answer = await http.post("/in", json=query, headers={"x-user": "ann"})
+            sent_away = await http.post("/in", json=query)
+
+    assert refused == {
+        "/in": (403, None),
+        "/own/3": (403, "Not you."),
+        "/own/4": (451, "Not here."),
+        "/post": (405, "This address answers to POST only."),
+    }
+    assert (answer.status_code, answer.json()) == (200, {"data": {"ping": "pong"}})
+    assert (sent_away.status_code, sent_away.headers["location"]) == (302, "/log-in?next=/in")
+
+
+async def test_a_guard_that_needs_what_is_not_there_says_so(routes_of: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with routes_of([path("in", login_required(GraphQLView()))], MIDDLEWARE=[]) as app:
+        with pytest.raises(WebSocketRejected) as refused:
+            async with connect("/in", app=app, subprotocols=[PROTOCOL]):
+                pass
+
+    assert refused.value.status == 500
+    assert "Add 'covet.auth.middleware.AuthenticationMiddleware' to MIDDLEWARE" in caplog.text
 
 
 async def test_without_an_address_there_is_no_socket(routes_of: Any) -> None:
