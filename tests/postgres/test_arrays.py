@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from covet.apps import apps
 from covet.db import models
 from covet.db.errors import NotSupportedError
-from covet.db.models import F, OuterRef, Value
-from covet.db.models.functions import Cast, JSONObject
+from covet.db.models import F, OuterRef, Q, Subquery, Value
+from covet.db.models.functions import Cast, JSONObject, Lower
 from covet.exceptions import FieldError, ValidationError
+from covet.postgres.aggregates import ArrayAgg
 from covet.postgres.expressions import ArraySubquery
 from covet.postgres.fields import ArrayField
 from tests.postgres.models import Post
@@ -133,6 +134,36 @@ async def test_a_queryset_on_the_right_side_is_the_array_of_its_rows(posts: None
     assert await titles(tags__contains=names, scores__len__gt=0) == ["a"]
     assert await titles(tags__contained_by=Post.objects.filter(title="none").values("title")) == ["c"]
     assert await titles(tags__contained_by=Post.objects.none().values("title")) == ["c"]
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_expressions_stand_among_the_items_that_are_looked_for(posts: None) -> None:
+    await Post.objects.create(title="y", tags=["y", "a"], scores=[1, None, 3], facts=["y", 2])
+    assert await titles(tags__contains=[F("title")]) == ["y"]
+    assert await titles(tags__contains=[F("title"), "a"]) == ["y"] != await titles(tags__contains=(F("title"), "x"))
+    assert await titles(tags__overlap=[F("title"), "x"]) == ["a", "y"]
+    assert await titles(tags__contained_by=[F("title"), Lower(Value("A"))]) == ["c", "y"]
+    assert await titles(tags=[F("title"), "a"]) == ["y"]
+    assert await titles(scores=[F("views") + 1, None, 3]) == ["a", "y"]
+    assert await titles(board__contains=[[F("views") + 9]]) == ["b"] == await titles(board=[[F("views") + 9]])
+    assert await titles(facts__contains=[F("title"), 2]) == ["y"]
+    assert await Post.objects.exclude(tags__contains=[F("title")]).count() == 3
+    assert await Post.objects.filter(Q(tags__contains=[F("title")]) | Q(title="a")).count() == 2
+    with pytest.raises(TypeError, match=r"no expression in it.*F\('title'\)"):
+        await titles(tags__in=[[F("title")], ["x"]])
+    with pytest.raises(TypeError, match="no expression in it"):
+        await Post.objects.create(title="q", tags=[F("title")])
+
+
+@pytest.mark.row("postgres.array_lookups", on="postgresql")
+async def test_arrays_of_another_type_and_plain_subqueries_are_compared_as_well(posts: None) -> None:
+    await Post.objects.create(title="y", body="y", tags=["y", "a"])
+    assert await titles(tags__overlap=Subquery(Post.objects.values("title"))) == ["a", "b", "y"]
+    assert await titles(tags__overlap=Subquery(Post.objects.filter(title="y").values("tags")[:1])) == ["a", "b", "y"]
+    assert await titles(tags__contains=Post.objects.filter(title="y").values("body")) == ["a", "b", "y"]
+    groups = Post.objects.values("tags").annotate(bodies=ArrayAgg("body"))
+    assert await groups.filter(tags__overlap=F("bodies")).values_list("tags", flat=True) == [["y", "a"]]
+    assert await groups.filter(tags__overlap=ArrayAgg("body")).values_list("tags", flat=True) == [["y", "a"]]
 
 
 @pytest.mark.row("postgres.array", on="postgresql")

@@ -14,14 +14,16 @@ from covet.db.backends.postgresql.texts import value_text
 from covet.db.models.expressions.base import Expression
 from covet.db.models.expressions.functions import Transform
 from covet.db.models.expressions.inference import INTEGER
+from covet.db.models.expressions.leaves import holds_expression, list_shape
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.expressions.subqueries import Subquery
 from covet.db.models.fields.base import Field, FieldOptions
 from covet.db.models.fields.markers import NOT_PROVIDED
+from covet.db.models.query.json_lookups import as_document
 from covet.db.sql import nodes
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ValidationError
-from covet.postgres.conditions import OperatorLookup
+from covet.postgres.conditions import OperatorLookup, is_expression
 from covet.postgres.validators import ArrayMaxLengthValidator
 from covet.postgres.vendor import POSTGRESQL, PostgresField, require_postgresql
 
@@ -128,6 +130,11 @@ class ArrayField(PostgresField, Field[T]):
             return None
         if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
             raise TypeError(f"{getattr(self, 'name', 'ArrayField')} expects a list, not {value!r}.")
+        if holds_expression(value):
+            raise TypeError(
+                f"{getattr(self, 'name', 'ArrayField')} takes a list of values here, with no expression in it: {value!r}. Of several "
+                "lists write a condition for each: Q(…) | Q(…)."
+            )
         adapt = self.base_field.adapter(POSTGRESQL)
         return list(value) if adapt is None else [None if item is None else adapt(item) for item in value]
 
@@ -140,10 +147,14 @@ class ArrayField(PostgresField, Field[T]):
     def among(self, left: nodes.Node, values: nodes.Param) -> nodes.Node:
         """Return ``IN`` over arrays: each travels as a text, for an array of arrays of several lengths there is not."""
         adapt = values.adapt
-        kind = POSTGRESQL.cast_type(cast(ColumnType, self.column_type()))
+        kind = _type_of(self)
         texts = nodes.Param(values.slot, lambda item: value_text(item if adapt is None else adapt(item)), many=True)
         items = f"SELECT covet_item::{kind} FROM UNNEST(%s::text[]) AS covet_item"  # noqa: S608  # a type's own name
         return nodes.Raw(f"(%s IN ({items}))", (left, texts))
+
+    def listed(self, items: Sequence[Any]) -> Expression[Any]:
+        """Return a list with expressions in it as an expression."""
+        return _Listed(items, self)
 
     def to_python(self, value: Any) -> Any:
         """Return a list of the base field's values; a text is read as JSON, as fixtures write it."""
@@ -339,6 +350,42 @@ class _Slice:
         return _Step(array, f"((%s)[{self.start + 1}:{self.end}])", self.result)
 
 
+class _Listed(Expression[Any]):
+    """An array of values and expressions, in the order given."""
+
+    def __init__(self, items: Sequence[Any], field: ArrayField[Any]) -> None:
+        super().__init__(field)
+        base = field.base_field
+        self.items = [
+            _Listed(item, base) if holds_expression(item) and isinstance(base, ArrayField) else item for item in items
+        ]
+        self.sources = tuple(item for item in self.items if is_expression(item))
+
+    def shape(self, values: list[Any]) -> Hashable:
+        return (_Listed, self._output_key(), list_shape(self.items, values))
+
+    def resolve(self, scope: Scope) -> Resolved:
+        field = cast("ArrayField[Any]", self.output_field)
+        require_postgresql(scope.dialect, "A list with expressions in it")
+        parts = tuple(self._item(item, field.base_field, scope) for item in self.items)
+        places = ", ".join(["%s"] * len(parts))
+        return Resolved(nodes.Raw(f"ARRAY[{places}]::{_type_of(field)}", parts), field)
+
+    @staticmethod
+    def _item(item: Any, base: Field[Any], scope: Scope) -> nodes.Node:
+        if not is_expression(item):
+            return scope.param(item, base)
+        found: Resolved = item.resolve(scope)
+        column_type = base.column_type()
+        is_document = column_type is not None and column_type.kind == "json"
+        return as_document(*found) if is_document else found.node
+
+
+def _type_of(field: ArrayField[Any]) -> str:
+    """Return the type as a cast takes it."""
+    return POSTGRESQL.cast_type(cast(ColumnType, field.column_type()))
+
+
 class ArraySubquery(Subquery):
     """The values of a queryset of one column as an array; an empty one for no rows.
 
@@ -372,6 +419,15 @@ class _OfArrays(OperatorLookup):
     def from_query(cls, queryset: Any) -> Any:
         """Return the array of what a queryset selects."""
         return ArraySubquery(queryset)
+
+    def condition(self, left: Resolved, right: Resolved) -> nodes.Node:
+        """Return the operator between both sides: PostgreSQL has it for two arrays of one type alone."""
+        node = right.node
+        if isinstance(node, nodes.Subquery) and right.field is not None and not isinstance(right.field, ArrayField):
+            node = nodes.Raw("ARRAY%s", (node,))
+        if isinstance(left.field, ArrayField) and not isinstance(node, nodes.Param):
+            node = nodes.Raw(f"(%s)::{_type_of(left.field)}", (node,))
+        return super().condition(left, Resolved(node, right.field))
 
 
 class ArrayContains(_OfArrays):

@@ -24,7 +24,9 @@ __all__ = [
     "RANGE",
     "SCALARS",
     "TRUTH",
+    "holds_expression",
     "leaf_shape",
+    "list_shape",
 ]
 
 #: Values of these classes are plain: they never change the SQL. (``bool`` may stand for ``isnull``, so it is not here.)
@@ -72,8 +74,22 @@ def leaf_shape(name: str, value: Any, values: list[Any]) -> Hashable:
         return _in_shape(name, value, values)
     if lookup == "range":
         return _range_shape(name, value, values)
+    if holds_expression(value):
+        return (name, EXPRESSION, list_shape(value, values))
     values.append(value)
     return name
+
+
+def holds_expression(value: Any) -> bool:
+    """Whether a value is a list or tuple with an expression in it, or in a list of its own."""
+    return (value.__class__ is list or value.__class__ is tuple) and any(
+        (hasattr(item, "resolve") and hasattr(item, "shape")) or holds_expression(item) for item in value
+    )
+
+
+def list_shape(items: Iterable[Any], values: list[Any]) -> Hashable:
+    """Append the run-time values of a list with expressions in it, and return its shape."""
+    return tuple(list_shape(item, values) if holds_expression(item) else _item_shape(item, values) for item in items)
 
 
 def _in_shape(name: str, value: Iterable[Any], values: list[Any]) -> Hashable:

@@ -23,7 +23,9 @@ from covet.db.models.query.names import Condition, Names
 from covet.db.models.query.operands import Convert, Operand, Right, chained
 from covet.db.models.query.paths import Path, unknown_name
 from covet.db.sql import nodes as n
+from covet.db.sql.compiler import compile_expression
 from covet.db.sql.statements import Compound, Output, Select, TableRef
+from covet.exceptions import FieldError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ else:
 __all__ = ["Conditions"]
 
 _ONE = n.Keyword("1")
+# Stands for a value of a list while what is done to each is written.
+_EACH = "covet_each_value"
 _TAKES = {"isnull": "True or False", "range": "the two ends of a range", "in": "a list or a queryset"}
 
 
@@ -216,21 +220,20 @@ class Conditions(Names):
             return FALSE
         if kind == leaves.QUERY:
             return self._compare_query(left, lookup, value, path)
-        if left.bilateral and kind in {leaves.MANY, leaves.OBJECTS, leaves.ITEMS}:
-            raise NotSupportedError(
-                "A bilateral transform is applied to each value, and 'in' sends its list as one: write Q(…) | Q(…), a "
-                "condition for each value."
-            )
         unwrap: Convert | None = KeyOf(path) if kind in {leaves.OBJECT, leaves.OBJECTS} else None
         if kind in {leaves.MANY, leaves.OBJECTS}:
             listed = Right((first,), None, self.dialect, left.field, unwrap, left.node).value(many=True)
             assert isinstance(listed, n.Param)
+            if left.bilateral:
+                return self._among_both(left, listed)
             among = getattr(left.field, "among", None)
             if among is not None:
                 return among(left.node, listed)  # type: ignore[no-any-return]  # a node, by the field's own rule
             return json_among(left.node, listed, self.dialect) if left.kind == "json" else n.In(left.node, listed)
         if kind == leaves.ITEMS:
             left, items = self._items([item for item in value if item is not None], left)
+            if left.bilateral:
+                items = tuple([self._both(left, item) for item in items])
             return json_among(left.node, items, self.dialect) if left.kind == "json" else n.In(left.node, items)
         if kind == leaves.RANGE:
             left, ends = self._items(value, left)
@@ -239,6 +242,8 @@ class Conditions(Names):
                 return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
             return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
         node = None
+        if kind == leaves.EXPRESSION and not hasattr(value, "resolve"):
+            value = _listed(left, value)
         custom = left.get_lookup(lookup)
         takes = getattr(custom, "value_field", None)
         if kind == leaves.EXPRESSION and custom is not None and takes is not None and not left.bilateral:
@@ -253,6 +258,7 @@ class Conditions(Names):
                 return self._in_query(left, found.node.query, value.queryset)
             left, node = (left, found.node) if custom is not None else both_documents(left, found, lookup)
             if lookup == "in":
+                node = self._both(left, node) if left.bilateral else node
                 return json_among(left.node, (node,), self.dialect) if left.kind == "json" else n.In(left.node, (node,))
         if left.bilateral:
             node = self._both(left, Right((first,), node, self.dialect, left.field, unwrap).value())
@@ -279,6 +285,22 @@ class Conditions(Names):
             given = transform(given)
         return given.resolve(self).node  # type: ignore[no-any-return]  # a node
 
+    def _among_both(self, left: Operand, listed: n.Param) -> n.Node:
+        """Return ``IN`` of a list whose values go through the bilateral transforms: one slot stands for all of them."""
+        if self.dialect.has_array_any and listed.type is not None:
+            item = n.Keyword("covet_item")
+            array = n.Raw(f"%s::{self.dialect.cast_type(listed.type)}[]", (listed,))
+            given = n.Raw("SELECT %s FROM UNNEST(%s) AS covet_item", (self._both(left, item), array))
+            return n.Raw("(%s IN (%s))", (left.node, given))
+        text = compile_expression(self._both(left, n.Keyword(_EACH)), self.dialect)
+        each = text.replace("{", "{{").replace("}", "}}").replace(_EACH, "{}")
+        if text.count(_EACH) != 1:
+            raise NotSupportedError(
+                f"A bilateral transform that writes its value {text.count(_EACH)} times goes with no list on {self.dialect.title}: "
+                "write Q(…) | Q(…), a condition for each value."
+            )
+        return n.In(left.node, n.Param(listed.slot, listed.adapt, listed.type, True, each, listed.limits))
+
     def _items(self, items: Iterable[Any], left: Operand) -> tuple[Operand, tuple[n.Node, ...]]:
         """Return the left-hand side as it is compared with a list of values and expressions, and their nodes."""
         nodes: list[n.Node] = []
@@ -295,6 +317,11 @@ class Conditions(Names):
 
     def _in_query(self, left: Operand, statement: Select | Compound, queryset: Any) -> n.Node:
         """Return that a value is one of those of a query; of documents, that it is equal to one."""
+        if left.bilateral:
+            raise NotSupportedError(
+                "A bilateral transform is not applied to the rows of a queryset: apply it there, as in "
+                "annotate(x=Upper('name')).values('x')."
+            )
         if left.kind != "json":
             return n.In(left.node, statement)
         document = n.Func("JSON_CANONICAL", (left.node,))
@@ -421,6 +448,20 @@ def _check_kin(model: Any, path: Path) -> None:
             f"{name} takes a queryset of {wanted.__name__}, not of {given.__name__}. Where its keys are meant, say so: "
             f"{name}__in=queryset.values('pk')."
         )
+
+
+def _listed(left: Operand, items: Any) -> Any:
+    """Return a list with expressions in it as one expression, as the field of arrays makes it.
+
+    Raises:
+        FieldError: The left-hand side is no array.
+    """
+    listed = getattr(left.field, "listed", None)
+    if listed is None:
+        raise FieldError(
+            f"A list with expressions in it is compared with arrays only: {items!r}. For a JSON document write JSONArray(…)."
+        )
+    return listed(items)
 
 
 def _without_unknown(node: n.Node) -> n.Node:

@@ -340,6 +340,12 @@ async def test_a_value_inside_is_one_of_a_column_of_a_queryset(measures: Databas
 
 
 @pytest.mark.row("lookups.json_path")
+async def test_a_list_with_expressions_is_no_document(measures: Database) -> None:
+    with pytest.raises(FieldError, match=r"compared with arrays only.*JSONArray"):
+        await _measured(data__n=[F("whole"), 1])
+
+
+@pytest.mark.row("lookups.json_path")
 async def test_a_value_inside_has_no_moment_to_be_compared_with(measures: Database) -> None:
     with pytest.raises(FieldError, match="DateTimeField, which JSON has no one form for"):
         await _measured(data__d=F("moment"))
