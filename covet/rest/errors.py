@@ -290,7 +290,9 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         return Problem(422, detail=_DETAIL, errors=errors, type="#invalid-values")
     if isinstance(error, CheckViolation):
         text = said or "This value breaks a rule of the database."
-        errors = [ProblemError(text, pointer, code=code or "check") for pointer in pointers.values()]
+        # Databases name the rule and no columns; what it compares says the rule itself.
+        told = pointers or _compared(rule, data, place)
+        errors = [ProblemError(text, pointer, code=code or "check") for pointer in told.values()]
         named = gettext("The values break the rule '%(name)s'.") % {"name": error.constraint}
         detail = said or (named if error.constraint else "The values break the rule.")
         return Problem(422, detail=detail, errors=errors, type="#invalid-values")
@@ -303,6 +305,17 @@ async def _broken_rule(error: IntegrityError, data: Sequence[Any], model: type[M
         compared = getattr(rule, "compared_fields", ())
         errors = [ProblemError(detail, json_pointer(*place, name), code=code or "exclusion") for name in compared]
     return Problem(409, detail=detail, errors=errors, type="#conflict")
+
+
+def _compared(rule: Any, data: Sequence[Any], place: rules.Place) -> dict[str, str]:
+    """Return pointers to what a rule compares and the client sent, by field."""
+    read = {name.partition("__")[0] for name in getattr(rule, "referenced_fields", ())}
+    return {
+        name: json_pointer(*place, *found)
+        for name in sorted(read)
+        if any(not isinstance(one, BaseModel) or {name, f"{name}_id"} & one.model_fields_set for one in data)
+        and (found := rules.place_of(name, data)) is not None
+    }
 
 
 def _taken(names: Sequence[str]) -> str:

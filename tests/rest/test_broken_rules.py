@@ -133,6 +133,23 @@ async def test_a_check_says_its_own_words(client: Any) -> None:
     assert (plain.status_code, plain.json()["detail"]) == (422, "The values break the rule 'theatre_seat_number'.")
 
 
+async def test_a_check_points_at_what_it_compares_and_was_sent(client: Any) -> None:
+    seat = {"row": "A", "number": 1, "code": "x"}
+    pk = (await client.post("/api/seats/", json={**seat, "price": 9})).json()["id"]
+
+    both = await client.post("/api/seats/", json={**seat, "number": 2, "code": "y", "price": 3, "reduced": 3})
+    one = await client.patch(f"/api/seats/{pk}/", json={"reduced": 9})
+    other = await client.patch(f"/api/seats/{pk}/", json={"number": 0, "row": "B"})
+    listed = await client.patch("/api/seats/bulk/", json=[{"id": pk, "price": 0}])
+
+    assert [error["pointer"] for error in both.json()["errors"]] == ["/price", "/reduced"]
+    assert one.json()["errors"] == [
+        {"detail": "theatre_seat_reduced: less than the price, please.", "pointer": "/reduced", "code": "check"}
+    ]
+    assert [error["pointer"] for error in other.json()["errors"]] == ["/number"]
+    assert [error["pointer"] for error in listed.json()["errors"]] == ["/0/price"]
+
+
 async def test_rules_are_told_in_the_visitors_language(translated: Any) -> None:
     client, seat = translated, {"row": "A", "number": 1, "code": "x"}
     german, french = {"Accept-Language": "de"}, {"Accept-Language": "fr"}
