@@ -402,7 +402,8 @@ def _spell_list(found: list[Any], item: Bind, total: int, args: list[Any], diale
         return "SELECT NULL FROM (SELECT 1 AS covet_none) AS covet_empty WHERE 1 = 0"
     if total > _LONG_LIST and dialect.vendor == "sqlite" and item.type is not None and item.type.kind in _JSON_KINDS:
         args.append(json.dumps(found).decode())
-        return f"SELECT value FROM json_each({dialect.placeholder(len(args))})"
+        value = "value" if item.each is None else item.each.format("value")
+        return f"SELECT {value} FROM json_each({dialect.placeholder(len(args))})"
     if len(args) + len(found) > dialect.max_params:
         raise NotSupportedError(f"{dialect.title} takes at most {dialect.max_params} values in one statement.")
     marks = []

@@ -13,7 +13,6 @@ import pytest
 
 from covet import timezone
 from covet.db.database import Database
-from covet.db.errors import DatabaseError
 from covet.db.models import (
     Case,
     CharField,
@@ -400,8 +399,7 @@ async def test_a_bilateral_transform_takes_both_sides(blog: Database) -> None:
     try:
         assert await Article.objects.filter(title__loud="pi day").count() == 1
         assert await Article.objects.filter(title__loud__startswith="pi").count() == 1
-        with pytest.raises(DatabaseError, match="bilateral"):
-            await Article.objects.filter(title__loud__in=["pi day"])
+        assert await Article.objects.filter(title__loud__in=["pi day", "x"]).count() == 1
         with pytest.raises(Exception, match="loud"):
             await Author.objects.filter(name__loud="x")
     finally:

@@ -20,6 +20,7 @@ from covet.db.models import (
     Q,
     Transform,
 )
+from covet.db.models.functions import Lower
 from covet.exceptions import FieldError
 from covet.test import register_lookup
 from tests._apps.blog.models import Article, Author, Comment
@@ -214,9 +215,32 @@ class Both(Transform):
     bilateral = True
 
 
+class Plain(Transform):
+    """Takes both sides, by a constant in which every sign that a template might read stands."""
+
+    lookup_name = "plain"
+    bilateral = True
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> SQL:
+        text, params = compiler.compile(self.lhs)
+        return f"REPLACE({text}, %s, %s)", [*params, "{}%", ""]
+
+
+class Again(Transform):
+    """Takes both sides, and writes its value twice."""
+
+    lookup_name = "again"
+    bilateral = True
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> SQL:
+        text, params = compiler.compile(self.lhs)
+        return f"UPPER(COALESCE({text}, {text}))", [*params, *params]
+
+
 @pytest.mark.row("lookups.custom")
-async def test_a_bilateral_transform_takes_both_ends_of_a_range(rows: Database, known: None) -> None:
-    CharField.register_lookup(Both)
+async def test_a_bilateral_transform_takes_both_ends_of_a_range_and_all_of_a_list(rows: Database, known: None) -> None:
+    for transform in (Both, Plain, Again):
+        CharField.register_lookup(transform)
     Both.register_lookup(NotEqual)
     try:
         assert await titles(title__upper__range=("beta", "delta")) == ["Beta", "delta"]
@@ -224,11 +248,23 @@ async def test_a_bilateral_transform_takes_both_ends_of_a_range(rows: Database, 
         assert await titles(title__upper__initial="b") == ["Beta"]
         assert await titles(title__upper__ne="GAMMA") == ["alpha", "Beta", "delta"]
         assert await titles(title__upper__ne="gamma") == ["alpha", "Beta", "delta"]
-        with pytest.raises(NotSupportedError, match="bilateral"):
-            await titles(title__upper__in=["beta"])
+        assert await titles(title__upper__in=["beta", "DELTA", None]) == ["Beta", "delta"]
+        assert await titles(title__upper__in=[Lower("title"), "x"]) == ["alpha", "Beta", "gamma", "delta"]
+        assert await titles(title__upper__in=Lower(F("title"))) == ["alpha", "Beta", "gamma", "delta"]
+        assert await titles(~Q(title__upper__in=["beta", "x{}%s"])) == ["alpha", "gamma", "delta"]
+        assert await titles(title__upper__in=[f"a{number}" for number in range(600)] + ["gaMma"]) == ["gamma"]
+        with pytest.raises(NotSupportedError, match="not applied to the rows of a queryset"):
+            await titles(title__upper__in=Article.objects.values("title"))
+        assert await titles(title__plain__in=["al{}%pha", "x"]) == ["alpha"]
+        if rows.vendor == "postgresql":
+            assert await titles(title__again__in=["beta"]) == ["Beta"]
+        else:
+            with pytest.raises(NotSupportedError, match="writes its value 2 times"):
+                await titles(title__again__in=["beta"])
     finally:
         Both.unregister_lookup(NotEqual)
-        CharField.unregister_lookup(Both)
+        for transform in (Both, Plain, Again):
+            CharField.unregister_lookup(transform)
 
 
 class AtLeastZero(Transform):
