@@ -7,7 +7,7 @@ relation that the list leaves out are deleted. A broken rule is told with its pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +26,18 @@ from covet.schema.rules import Place, locate, members_of
 if TYPE_CHECKING:
     from covet.db.models.base import Model
 
-__all__ = ["Nested", "Plan", "Writes", "nested_of", "placed", "save_after", "save_before"]
+__all__ = ["Nested", "Plan", "Writes", "emptied", "nested_of", "placed", "save_after", "save_before"]
 
 _SHIFT = 1_000_000
 """Above any place in a list: where rows stand while they change places, so that no two share one."""
 
 
 class Nested(Struct, frozen=True):
-    """How a nested list is written: ``chapters: Annotated[list[ChapterIn], Nested(order="position")]``.
+    """How nested items are written: ``chapters: Annotated[list[ChapterIn], Nested(order="position")]``.
 
     Args:
         order: A number field of the items that holds their place in the list, from 0.
-        delete: Whether rows that the list leaves out are deleted; else they stay.
+        delete: Whether rows that the list leaves out are deleted, and the one row of which the body says null; else they stay.
     """
 
     order: str | None = None
@@ -88,6 +88,25 @@ def nested_of(model: type[Model], data: Any) -> list[Plan]:
             continue
         plans.append(Plan(name, _kind(relation), relation, _options(data, name)))
     return plans
+
+
+def emptied(model: type[Model], data: Any, names: Collection[str]) -> list[Plan]:
+    """Return the one-to-one relations from the other side of which a body says that there is none.
+
+    Args:
+        model: The model.
+        data: What the body was read into.
+        names: What it was sent.
+    """
+    members = members_of(data)
+    return [
+        Plan(name, "single", relation, _options(data, name))
+        for relation in model._meta.related_objects
+        if relation.one_to_one
+        and not relation.field.remote_field.parent_link
+        and (name := relation.get_accessor_name()) in names
+        and members[name] is None
+    ]
 
 
 def _is_item(value: Any) -> bool:
@@ -160,7 +179,13 @@ async def save_after(writes: Writes, parent: Model, plans: Sequence[Plan], data:
 
 async def _single(writes: Writes, parent: Model, plan: Plan, item: Any) -> None:
     back = plan.relation.field.name
-    current = await plan.model._meta.base_manager.filter(**{back: parent}).first()
+    rows = plan.model._meta.base_manager.filter(**{back: parent})
+    if item is None:
+        if plan.options.delete:
+            await rows.delete()
+            setattr(parent, plan.name, None)
+        return
+    current = await rows.first()
     known = {} if current is None else {current.pk: current}
     await _save(writes, plan, item, (plan.name,), known, default=current, **{back: parent})
 

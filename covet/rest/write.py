@@ -14,7 +14,7 @@ from covet.db.models.fields.version import VersionField
 from covet.db.routers import router
 from covet.problems import ProblemError, json_pointer
 from covet.rest.errors import invalid
-from covet.rest.nested import Writes, nested_of, save_after, save_before
+from covet.rest.nested import Writes, emptied, nested_of, save_after, save_before
 from covet.rest.related import related_of, resolve_related
 from covet.schema.field_types import is_auto, is_written
 from covet.schema.rules import changed_columns, members_of, stored
@@ -67,6 +67,7 @@ async def update(instance: M, data: Any, *, partial: bool = False, **values: Any
     await resolve_related(type(instance), [data])
     sent = _changes(instance, data, values_of(data, _sent(data) if partial else None))
     nested = [plan for plan in nested_of(type(instance), data) if plan.name in sent]
+    nested += emptied(type(instance), data, sent)
     for plan in nested:
         del sent[plan.name]
     plain, many = _split(type(instance), {**sent, **values})

@@ -155,6 +155,51 @@ async def test_single_relations_are_changed_in_place(library: Any) -> None:
     assert await Author.objects.count() == 1
 
 
+class Jacketed(ModelSchema, model=Book, fields=["id", "title"]):
+    cover: CoverIn | None = None
+
+
+class Kept(ModelSchema, model=Book, fields=["id", "title"]):
+    cover: Annotated[CoverIn | None, Nested(delete=False)] = None
+
+
+class JacketedBooks(ModelViewSet, model=Book):
+    permissions = [permissions.AllowAny]
+    schema = input = Jacketed
+
+
+class KeptBooks(ModelViewSet, model=Book):
+    permissions = [permissions.AllowAny]
+    schema = input = Kept
+
+
+@pytest.mark.parametrize(("name", "is_kept"), [("jacketed", False), ("kept", True)])
+@pytest.mark.parametrize("method", ["put", "patch"])
+async def test_null_takes_a_single_row_away_and_the_answer_is_what_is_there(
+    library: Any, method: str, name: str, is_kept: bool
+) -> None:
+    router = Router()
+    router.register("jacketed", JacketedBooks)
+    router.register("kept", KeptBooks)
+    client = await library(router)
+    body = {"title": "Covet", "cover": {"color": "red"}}
+    book = (await client.post(f"/api/{name}/", json=body)).json()
+    other = (await client.post(f"/api/{name}/", json=body)).json()
+    address = f"/api/{name}/{book['id']}/"
+
+    untouched = await client.patch(address, json={"title": "Covet"})
+    answer = await getattr(client, method)(address, json={"title": "Covet", "cover": None})
+    again = await getattr(client, method)(address, json={"title": "Covet", "cover": None})
+
+    assert untouched.json() == book
+    assert answer.status_code == again.status_code == 200
+    assert answer.json() == again.json() == (await client.get(address)).json()
+    assert answer.json()["cover"] == (book["cover"] if is_kept else None)
+    assert (await client.get(f"/api/{name}/{other['id']}/")).json() == other
+    made = await client.patch(address, json={"cover": {"color": "blue"}})
+    assert made.json()["cover"]["color"] == "blue"
+
+
 @pytest.mark.parametrize(
     ("chapters", "status", "pointer"),
     [
