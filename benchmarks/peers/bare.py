@@ -14,6 +14,7 @@ from benchmarks.data import COLUMNS, ROWS, database_url, keys
 Work = Callable[[], Awaitable[Any]]
 ARTICLE = f"SELECT {', '.join(COLUMNS)} FROM bench_article"
 AUTHOR = "SELECT id, name FROM bench_author WHERE id = $1"
+AUTHORS = "SELECT id, name FROM bench_author WHERE id = ANY($1)"
 
 _articles = keys(ROWS)
 _authors = keys(200)
