@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 _HOMES = {"run": "covet.apps.lifecycle", "setup": "covet.apps.lifecycle", "run_sync": "covet.concurrency"}
 
 
-def __getattr__(name: str) -> Any:
-    """Return ``setup``, ``run`` or ``run_sync`` from the module that holds it."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'covet' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker knows the names, and tells a misspelt one
 
-    return getattr(importlib.import_module(home), name)
+    def __getattr__(name: str) -> Any:
+        """Return ``setup``, ``run`` or ``run_sync`` from the module that holds it."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'covet' has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(home), name)

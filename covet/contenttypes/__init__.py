@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 _FIELDS = {"GenericForeignKey", "GenericPrefetch", "GenericRelation"}
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name; late, since models can be imported only once the apps are known."""
-    if name not in __all__:
-        raise AttributeError(f"module 'covet.contenttypes' has no attribute {name!r}")
-    if name in _FIELDS:
-        from covet.contenttypes import fields
+if not TYPE_CHECKING:  # a checker knows the names, and tells a misspelt one
 
-        return getattr(fields, name)
-    from covet.contenttypes import models
+    def __getattr__(name: str) -> Any:
+        """Return a public name; late, since models can be imported only once the apps are known."""
+        if name not in __all__:
+            raise AttributeError(f"module 'covet.contenttypes' has no attribute {name!r}")
+        if name in _FIELDS:
+            from covet.contenttypes import fields
 
-    return getattr(models, name)
+            return getattr(fields, name)
+        from covet.contenttypes import models
+
+        return getattr(models, name)

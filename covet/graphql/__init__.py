@@ -53,20 +53,22 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name from the module that holds it."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'covet.graphql' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker knows the names, and tells a misspelt one
 
-    from covet.exceptions import MissingDependency
+    def __getattr__(name: str) -> Any:
+        """Return a public name from the module that holds it."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'covet.graphql' has no attribute {name!r}")
+        import importlib
 
-    try:
-        found = getattr(importlib.import_module(home), name)
-    except ModuleNotFoundError as error:
-        if error.name != "strawberry":
-            raise
-        raise MissingDependency("strawberry-graphql", extra="graphql", feature="covet.graphql") from error
-    globals()[name] = found
-    return found
+        from covet.exceptions import MissingDependency
+
+        try:
+            found = getattr(importlib.import_module(home), name)
+        except ModuleNotFoundError as error:
+            if error.name != "strawberry":
+                raise
+            raise MissingDependency("strawberry-graphql", extra="graphql", feature="covet.graphql") from error
+        globals()[name] = found
+        return found

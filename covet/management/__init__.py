@@ -22,11 +22,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name from the module that holds it."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'covet.management' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker knows the names, and tells a misspelt one
 
-    return getattr(importlib.import_module(f"covet.management.{home}"), name)
+    def __getattr__(name: str) -> Any:
+        """Return a public name from the module that holds it."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'covet.management' has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(f"covet.management.{home}"), name)

@@ -122,14 +122,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name from the module that holds it."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'covet.rest' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker knows the names, and tells a misspelt one
 
-    module = importlib.import_module(home)
-    found = module if name == "permissions" else getattr(module, name)
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> Any:
+        """Return a public name from the module that holds it."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'covet.rest' has no attribute {name!r}")
+        import importlib
+
+        module = importlib.import_module(home)
+        found = module if name == "permissions" else getattr(module, name)
+        globals()[name] = found
+        return found

@@ -78,11 +78,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Load a name when it is first used: factories need factory-boy, the client httpx."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'covet.test' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a checker knows the names, and tells a misspelt one
 
-    return getattr(importlib.import_module(home), name)
+    def __getattr__(name: str) -> Any:
+        """Load a name when it is first used: factories need factory-boy, the client httpx."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'covet.test' has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(home), name)

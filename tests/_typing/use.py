@@ -13,6 +13,12 @@ from contextlib import aclosing
 from datetime import date, datetime, time, timedelta
 from typing import Any, assert_type
 
+import covet
+import covet.contenttypes
+import covet.graphql
+import covet.management
+import covet.rest
+import covet.test
 from covet.db import models
 from covet.http import Request
 from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range, VectorField
@@ -334,3 +340,15 @@ class OwnArticles(ModelViewSet):
 
     async def get_queryset(self, request: Request) -> models.QuerySet[Article]:
         return super().get_queryset(request).filter(author=await request.user)
+
+
+def misspelt() -> None:
+    """Packages that load their names late are as strict as any other."""
+    print(covet.setup, covet.contenttypes.ContentType, covet.graphql.node, covet.management.command)
+    print(covet.rest.Router, covet.test.RequestFactory)
+    print(covet.setupp)  # E
+    print(covet.contenttypes.ContentTypes)  # E
+    print(covet.graphql.nodes)  # E
+    print(covet.management.comand)  # E
+    print(covet.rest.Routter)  # E
+    print(covet.test.RequestFactoryy)  # E
