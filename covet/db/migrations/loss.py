@@ -20,6 +20,8 @@ __all__ = ["losses"]
 
 # Kinds in the order in which each holds all values of those before it.
 _WIDER = (("smallint", "integer", "bigint"), ("char", "varchar", "text"), ("date", "datetime"))
+# How long the longest value of a whole number is as a text, its sign included.
+_SPELLED = {"smallint": 6, "integer": 11, "bigint": 20}
 
 
 def losses(state: ProjectState, migrations: Iterable[Migration]) -> list[str]:
@@ -84,6 +86,8 @@ def _is_wider(before: ColumnType, after: ColumnType) -> bool:
     if after.kind == "text":
         # Any value can be written as text.
         return True
+    if after.kind == "varchar" and before.kind in _SPELLED:
+        return after.length is None or after.length >= _SPELLED[before.kind]
     for kinds in _WIDER:
         if before.kind in kinds and after.kind in kinds:
             longer = after.length is None or (before.length or 0) <= after.length

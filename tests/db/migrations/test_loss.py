@@ -24,6 +24,9 @@ def lost(state, *operations):
         (models.BigIntegerField(), models.IntegerField(), "bigint to integer"),
         (models.IntegerField(), models.PositiveIntegerField(), "integer to unsigned integer"),
         (models.IntegerField(), models.TextField(), ""),
+        (models.BigIntegerField(), models.CharField(max_length=20), ""),
+        (models.BigIntegerField(), models.CharField(max_length=19), "bigint to varchar(19)"),
+        (models.SmallIntegerField(), models.CharField(max_length=6), ""),
         (models.TextField(), models.IntegerField(), "text to integer"),
         (models.DateTimeField(), models.DateField(), "datetime to date"),
         (
