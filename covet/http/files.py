@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import IO
+from typing import IO, Any
 
 from covet.concurrency import to_thread
 
@@ -61,6 +61,16 @@ class UploadedFile:
     async def close(self) -> None:
         """Give the file back; its content is gone afterwards."""
         self.file.close()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Say to pydantic that such a field of a form's schema holds a file as it is."""
+        return {"type": "is-instance", "cls": cls}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Say how JSON Schema calls a file."""
+        return {"type": "string", "format": "binary"}
 
     def __repr__(self) -> str:
         return f"UploadedFile({self.name!r}, {self.content_type!r}, {self.size} bytes)"

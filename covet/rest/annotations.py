@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import enum
 import inspect
 import types
+import typing
 import uuid
 from collections.abc import (
     AsyncGenerator,
@@ -19,18 +21,23 @@ from collections.abc import (
     Sequence,
 )
 from opcode import opmap
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
 
-from pydantic import TypeAdapter
+from msgspec import Struct
+from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
+from typing_extensions import TypeAliasType, is_typeddict
 
 from covet.exceptions import ImproperlyConfigured
+from covet.http.files import UploadedFile
 
 if TYPE_CHECKING:
     from covet.rest.signature import Parameter
 
 __all__ = [
+    "check_files",
     "file_kind",
+    "is_file",
     "is_scalar",
     "is_stream",
     "item",
@@ -57,21 +64,40 @@ _SCALARS: Final = (
     datetime.timedelta,
     enum.Enum,
 )
+_SINGLE: Final = frozenset({"string", "integer", "number", "boolean"})
+"""The types of JSON that one parameter holds."""
+_ALIASES: Final = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 _BUILD_TUPLE: Final = opmap["BUILD_TUPLE"]
 _LISTS: Final = (list, set, frozenset, tuple)
 _STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Generator)
 
 
 def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a type, and what ``Annotated`` says of it."""
-    if get_origin(annotation) is Annotated:
-        bare, *metadata = get_args(annotation)
+    """Return a type, and what ``Annotated`` says of it; ``type CurrentUser = Annotated[User, Depends(…)]`` says it too."""
+    meant = _meant(annotation)
+    if get_origin(meant) is Annotated:
+        bare, *metadata = get_args(meant)
         return bare, tuple(metadata)
-    return annotation, ()
+    # A class has a name of its own; any other alias stays, since documents call the schema after it.
+    return (meant if isinstance(meant, type) else annotation), ()
+
+
+def _meant(annotation: Any) -> Any:
+    """Return what an alias made by ``type`` stands for; anything else as it is."""
+    while True:
+        if isinstance(annotation, _ALIASES):
+            annotation = annotation.__value__
+        elif isinstance(origin := get_origin(annotation), _ALIASES):  # type Ids[T] = list[T], as Ids[int]
+            annotation = origin.__value__[get_args(annotation)]
+        else:
+            return annotation
 
 
 def unwrap(annotation: Any) -> Any:
-    """Return what an ``Optional`` or ``Annotated`` holds, where it holds one thing."""
+    """Return what an ``Optional``, ``Annotated``, alias or ``NewType`` holds, where it holds one thing."""
+    annotation = _meant(annotation)
+    if isinstance(annotation, NewType):
+        return unwrap(annotation.__supertype__)
     origin = get_origin(annotation)
     if origin is Annotated:
         return unwrap(get_args(annotation)[0])
@@ -105,7 +131,19 @@ def is_scalar(annotation: Any) -> bool:
         return True
     if origin in (Union, types.UnionType):
         return all(argument is type(None) or is_scalar(unwrap(argument)) for argument in get_args(annotation))
-    return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
+    if not isinstance(annotation, type):
+        return False
+    return issubclass(annotation, _SCALARS) or _reads_one(annotation)
+
+
+def _reads_one(kind: type) -> bool:
+    """Whether pydantic reads a class from one text or number, as it does an address or a secret."""
+    if issubclass(kind, (BaseModel, Struct, UploadedFile)) or dataclasses.is_dataclass(kind) or is_typeddict(kind):
+        return False
+    try:
+        return TypeAdapter(kind).json_schema().get("type") in _SINGLE
+    except PydanticUserError:  # it knows nothing of the class
+        return False
 
 
 def file_kind(annotation: Any) -> Any:
@@ -113,6 +151,34 @@ def file_kind(annotation: Any) -> Any:
     bare = unwrap(annotation)
     inner = item(bare)
     return bare if inner is None else unwrap(inner)
+
+
+def is_file(annotation: Any) -> bool:
+    """Whether an annotation is that of an uploaded file, or of several."""
+    kind = file_kind(annotation)
+    return isinstance(kind, type) and issubclass(kind, UploadedFile)
+
+
+def check_files(annotation: Any, source: str, where: str) -> None:
+    """Refuse a type that is no file where one is sent, and a file where none can be.
+
+    Raises:
+        ImproperlyConfigured: A form's file is to be something else, or a schema of a JSON body has one.
+    """
+    if source == "file":
+        kind = file_kind(annotation)
+        if kind is not Any and kind is not bytes and not is_file(annotation):
+            raise ImproperlyConfigured(
+                f"{where} comes from a file, so its type is UploadedFile, or bytes for the content."
+            )
+    elif source == "body":
+        schema = unwrap(annotation)
+        for name, field in (getattr(schema, "model_fields", None) or {}).items():
+            if is_file(field.annotation):
+                raise ImproperlyConfigured(
+                    f"{where}: '{name}' of {schema.__name__} is a file, which a JSON body cannot bring. Write "
+                    f"Annotated[{schema.__name__}, Form()]."
+                )
 
 
 def makes_pairs(function: Any) -> bool:

@@ -15,12 +15,11 @@ from covet.apps import apps
 from covet.concurrency import unawaited
 from covet.exceptions import ImproperlyConfigured
 from covet.http.background import BackgroundTasks
-from covet.http.files import UploadedFile
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.loading import late_module
-from covet.rest.annotations import file_kind, is_scalar, item, literal_reader, split, unwrap
-from covet.rest.params import REQUIRED, Body, Depends, File, Gathering, Marker, Path, Query
+from covet.rest.annotations import check_files, is_file, is_scalar, item, literal_reader, split, unwrap
+from covet.rest.params import REQUIRED, Body, Depends, File, Form, Gathering, Marker, Path, Query
 from covet.rest.shared import check_entered, yields
 
 if TYPE_CHECKING:
@@ -314,7 +313,7 @@ class _Reader:
         if is_scalar(unwrap(bare)):
             return Query()
         inner = item(unwrap(bare))
-        if (inner is not None and unwrap(inner) is UploadedFile) or unwrap(bare) is UploadedFile:
+        if is_file(bare):
             return File()
         if inner is not None and is_scalar(unwrap(inner)):
             return Query()
@@ -348,8 +347,7 @@ class _Reader:
             is_list=marker.source != "body" and item(inner) is not None,
             by_comma=marker.by_comma,
         )
-        if marker.source == "file":
-            _check_file(annotation, f"{describe(function)}: the argument '{name}'")
+        check_files(annotation, marker.source, f"{describe(function)}: the argument '{name}'")
         # A handler and its dependencies may ask for the same value; it is read once.
         key = (marker.source, parameter.wire)
         known = self._known.get(key)
@@ -409,11 +407,12 @@ class _Reader:
         kind = type(marker)
         parameters = []
         for one in shape.fields:
+            of = File if kind is Form and is_file(one.annotation) else kind
             parameters.append(
                 Parameter(
                     one.name,
                     kind(alias=one.alias).wire_name(one.name),
-                    kind(description=one.description, deprecated=one.deprecated),
+                    of(description=one.description, deprecated=one.deprecated, examples=one.examples),
                     one.annotation,
                     REQUIRED if one.default is shapes.MISSING else one.default,
                     is_list=item(unwrap(one.annotation)) is not None,
@@ -429,12 +428,6 @@ class _Reader:
                 f"{describe(handler)} wants a JSON body and a form; a request has one body. "
                 "Write Annotated[…, Form()] on all of it, or on none."
             )
-
-
-def _check_file(annotation: Any, where: str) -> None:
-    kind = file_kind(annotation)
-    if kind is not Any and kind is not bytes and not (isinstance(kind, type) and issubclass(kind, UploadedFile)):
-        raise ImproperlyConfigured(f"{where} comes from a file, so its type is UploadedFile, or bytes for the content.")
 
 
 def _of_its_class(marker: Depends, kind: Any, where: str) -> Depends:

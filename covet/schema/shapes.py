@@ -37,6 +37,7 @@ class ShapeField(Struct, frozen=True):
         default: Its value when it is left out, None where that is made anew each time, or ``MISSING``.
         description: For the documentation.
         deprecated: Still taken, but not for long.
+        examples: Values for the documentation.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ShapeField(Struct, frozen=True):
     default: Any
     description: str | None = None
     deprecated: bool = False
+    examples: tuple[Any, ...] = ()
 
     @property
     def key(self) -> str:
@@ -96,7 +98,8 @@ def _forbids(kind: Any) -> bool:
 def _of_info(name: str, info: FieldInfo) -> ShapeField:
     annotation = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
     default = MISSING if info.is_required() else info.get_default(call_default_factory=False)
-    return ShapeField(name, info.alias, annotation, default, info.description, bool(info.deprecated))
+    examples = tuple(info.examples or ())
+    return ShapeField(name, info.alias, annotation, default, info.description, bool(info.deprecated), examples)
 
 
 def _struct(kind: type[msgspec.Struct]) -> tuple[ShapeField, ...]:

@@ -90,6 +90,8 @@ def _texts(compiled: Compiled) -> tuple[str, str]:
         meta = compiled.model._meta
         label = f" {meta.verbose_name_plural if name == 'list' else meta.verbose_name}"
         first, rest = "", ""
+    elif endpoint.summary and endpoint.summary != first:
+        rest = doc  # its first line is said nowhere else
     summary = endpoint.summary or first.replace("\n", " ").rstrip(".") or f"{_sentence(name)}{label}"
     # A docstring's sections (Args, Returns) are for people who read the code.
     description = endpoint.description
@@ -231,9 +233,15 @@ def _request_body(compiled: Compiled, components: Components) -> dict[str, Any]:
         body["required"] = True
     schema = components.of(compiled.binding.body, "validation")
     media: dict[str, Any] = {"schema": schema}
-    if len(signature.bodies) == 1 and signature.bodies[0].marker.examples:
-        media.update(_about(signature.bodies[0].marker))
-    media.pop("description", None)
+    if len(signature.bodies) == 1:  # of several, each is a member of one schema
+        marker = signature.bodies[0].marker
+        about = _about(marker)
+        if "description" in about:
+            body["description"] = about["description"]
+        if "examples" in about:
+            media["examples"] = about["examples"]
+        if marker.title:
+            media["schema"] = {**schema, "title": str(marker.title)}
     body["content"] = {kind: media for kind in compiled.body_kinds}
     if compiled.endpoint.patches is not None:
         body["content"][JSON_PATCH] = {"schema": components.of(_json_patch(), "validation")}
@@ -260,8 +268,10 @@ def _form_body(compiled: Compiled, components: Components) -> dict[str, Any]:
             if not parameter.is_required:
                 _tell_default(schema, parameter)
         _title(schema, parameter.marker)
-        if parameter.marker.description:
-            schema["description"] = str(parameter.marker.description)
+        about = _about(parameter.marker)
+        if "examples" in about:
+            about["examples"] = [example["value"] for example in about["examples"].values() if "value" in example]
+        schema.update(about)
         properties[parameter.wire] = schema
         if parameter.is_required:
             required.append(parameter.wire)
