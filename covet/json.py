@@ -1,6 +1,7 @@
 """JSON as bytes, by msgspec, with one extension point: other rooms register how their values are written.
 
-Dates and times are ISO 8601 (UTC as ``Z``), UUIDs and decimals are strings, sets are lists, bytes are base64.
+Dates and times are ISO 8601 (UTC as ``Z``), UUIDs, decimals, IP addresses and networks are strings, sets are lists, bytes
+are base64.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ def encode_other(value: Any) -> Any:
             return encoder(value)
     dump = getattr(value, "model_dump", None)  # a pydantic model, without importing pydantic
     if dump is not None:
-        return dump()
+        return dump(by_alias=True)  # as in an answer whose schema is named
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, PurePath):
+    # A network is known by its module, which few programs load; it would be written address by address, 16 million of a /8.
+    if isinstance(value, PurePath) or any(kind.__module__ == "ipaddress" for kind in type(value).__mro__):
         return str(value)
     if hasattr(value, "__iter__"):
         return list(value)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import ipaddress
 import pathlib
 import types
 import uuid
@@ -56,6 +57,21 @@ def test_a_schema_is_written_as_its_fields():
         x: int
 
     assert json.dumps([Point(x=1)]) == b'[{"x":1}]'
+
+
+def test_a_schema_is_written_by_the_names_that_clients_know():
+    class Point(pydantic.BaseModel):
+        x_axis: int = pydantic.Field(alias="xAxis")
+
+    assert json.dumps({"at": Point(xAxis=1)}) == b'{"at":{"xAxis":1}}'
+
+
+def test_a_network_is_written_as_a_text_and_not_address_by_address():
+    class Own(ipaddress.IPv4Network): ...
+
+    value = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_address("::1"), Own("10.0.0.0/8")]
+
+    assert json.dumps(value) == b'["10.0.0.0/8","::1","10.0.0.0/8"]'
 
 
 def test_other_rooms_register_their_types():
