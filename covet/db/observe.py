@@ -6,8 +6,9 @@ import functools
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
+from contextvars import Token
 from typing import Any, TypeVar
 
 from covet.db.backends.listening import Gate, QueryRecord, fresh_log, recorders
@@ -110,10 +111,7 @@ class query_budget:  # read as a verb: a context manager and a decorator, like c
 
     def __enter__(self) -> query_budget:
         spending = _Spending(self.limit, self.refuse, self.what)
-        others = tuple(recorder for recorder in recorders.get() if not isinstance(recorder, _Spending))
-        # Without a limit nothing has to be counted, and statements take the short way again.
-        token = recorders.set(others if self.limit is None else (*others, spending))
-        self._entered.append((token, spending))
+        self._entered.append((spending.begin(), spending))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,8 +120,15 @@ class query_budget:  # read as a verb: a context manager and a decorator, like c
         spending.warn()
 
     def __call__(self, function: F) -> F:
-        """Give each call of a function, sync or async, a budget of its own."""
+        """Give each call of a function, sync or async, a budget of its own; of one that yields, until it has ended."""
         name = getattr(function, "__qualname__", str(function))
+        if inspect.isasyncgenfunction(function):
+            return self._of_generator(function, name)  # type: ignore[return-value]  # the same signature
+        if inspect.isgeneratorfunction(function):
+            raise TypeError(
+                f"query_budget() cannot count the statements of {name}, a generator that is not async: write "
+                "'with query_budget(…):' inside of it, around what asks, with no yield in the block."
+            )
 
         @functools.wraps(function)
         async def run(*args: Any, **kwargs: Any) -> Any:
@@ -137,6 +142,34 @@ class query_budget:  # read as a verb: a context manager and a decorator, like c
 
         return run if inspect.iscoroutinefunction(function) else run_sync  # type: ignore[return-value]  # the same signature
 
+    def _of_generator(self, function: Callable[..., AsyncGenerator[Any, Any]], name: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            # A generator has the context of whoever asks for its next value: the budget holds while it runs itself, and not
+            # between, where the statements are another's.
+            spending = _Spending(self.limit, self.refuse, name)
+            values = function(*args, **kwargs)
+            step: Callable[[], Awaitable[Any]] = values.__anext__
+            try:
+                while True:
+                    try:
+                        with spending.counting():
+                            value = await step()
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = functools.partial(values.asend, (yield value))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # it belongs at the yield of the function, as a dependency's does
+                        step = functools.partial(values.athrow, error)
+            finally:
+                with spending.counting():
+                    await values.aclose()
+                spending.warn()
+
+        return run
+
 
 class _Spending(Gate):
     """Counts the statements of one block by the place that asked for them."""
@@ -149,6 +182,21 @@ class _Spending(Gate):
         self._what = what
         self._count = 0
         self._places: Counter[str] = Counter()
+
+    def begin(self) -> Token[tuple[Any, ...]]:
+        """Count from here on, in the place of a budget around this one; the token ends it."""
+        others = tuple(recorder for recorder in recorders.get() if not isinstance(recorder, _Spending))
+        # Without a limit nothing has to be counted, and statements take the short way again.
+        return recorders.set(others if self._limit is None else (*others, self))
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what runs inside."""
+        token = self.begin()
+        try:
+            yield
+        finally:
+            recorders.reset(token)
 
     def admit(self, place: str) -> None:
         if not self._refuse:

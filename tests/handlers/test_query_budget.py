@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from covet.conf.budget import Budget, parse_budget
 from covet.db import connections, transaction
 from covet.db.observe import QueryBudgetExceeded, query_budget
-from covet.http import Request, Response
+from covet.http import Request, Response, StreamingResponse
 from covet.urls import path
 from tests.handlers.sites import Site
 
@@ -149,3 +150,71 @@ def test_the_setting_takes_a_number_or_a_mapping(value: object, budget: Budget |
 def test_what_is_no_budget_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="whole number"):
         parse_budget(value)
+
+
+@query_budget(2)
+async def numbers(count: int) -> AsyncGenerator[int, None]:
+    for number in range(count):
+        await connections["default"].fetch("SELECT 1")
+        yield number
+
+
+async def test_a_generator_has_its_budget_until_it_has_ended(
+    site: Site, closing: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stream(request: Request, count: int) -> Response:
+        async def lines() -> AsyncIterator[str]:
+            async for number in numbers(count):
+                await connections["default"].fetch("SELECT 2")  # the reader's own, which is not the generator's
+                yield f"{number}\n"
+
+        return StreamingResponse(lines())
+
+    url = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    client = await site([path("stream/<int:count>", stream)], QUERY_BUDGET=1, DATABASES={"default": url})
+    with caplog.at_level(logging.WARNING, "covet.db.budget"):
+        assert (await client.get("/stream/2")).text == "0\n1\n"
+        assert caplog.records == []
+        assert (await client.get("/stream/3")).text == "0\n1\n2\n"
+    (record,) = caplog.records
+    assert "numbers ran 3 statements, and its budget is 2" in record.getMessage()
+    assert f"3 at {__file__}:" in record.getMessage()
+
+    # One that is left half-way is told of all the same.
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "covet.db.budget"):
+        async with aclosing(numbers(9)) as left:
+            async for number in left:
+                if number == 2:
+                    break
+    assert "numbers ran 3 statements" in caplog.text
+
+
+async def test_a_generator_is_refused_its_statement_too_many(site: Site, closing: None, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    @query_budget(1, refuse=True)
+    async def ask_between() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        except KeyError:
+            seen.append("raised at the yield")
+        await connections["default"].fetch("SELECT 1")
+        yield 2
+        await connections["default"].fetch("SELECT 1")
+
+    await site([], DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
+    values = ask_between()
+    assert await anext(values) == 1
+    assert await values.athrow(KeyError()) == 2
+    with pytest.raises(QueryBudgetExceeded, match="ask_between asks for 2 statements, and its budget is 1"):
+        await anext(values)
+    assert seen == ["raised at the yield"]
+
+
+def test_a_generator_that_is_not_async_is_told_where_its_budget_belongs() -> None:
+    def rows() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match=r"rows, a generator that is not async: write 'with query_budget\(…\):' inside"):
+        query_budget(1)(rows)
