@@ -116,8 +116,12 @@ async def check_object(permissions: Sequence[Permission], connection: Connection
 
 
 async def _refuse(permission: Permission, connection: Connection, target: Target, obj: Any = None) -> None:
-    user = await connection.user
-    if not user.is_authenticated:
+    try:
+        claim = connection.user
+    except ImproperlyConfigured:
+        claim = None  # nobody can log in here: a permission that asks for no user has said no
+    user = None if claim is None else await claim
+    if user is not None and not user.is_authenticated:
         raise Unauthorized("Log in to do this.", headers={"WWW-Authenticate": challenge(user)})
     told = await permission._refusing(connection, target, obj)
     messages = list(dict.fromkeys(str(one.message) for one in told))

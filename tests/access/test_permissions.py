@@ -13,6 +13,7 @@ from covet import access
 from covet.conf import override
 from covet.exceptions import ImproperlyConfigured, NotLoaded, PermissionDenied
 from covet.http.errors import Unauthorized
+from covet.http.request import Request
 from covet.problems import problem_for
 from covet.rest.openapi.security import api_key, basic, bearer, oauth2, openid, session_cookie
 
@@ -110,6 +111,21 @@ async def test_a_no_is_401_for_someone_unknown_and_403_for_someone_known() -> No
         await access.check([access.IsAdminUser], connection(), write=True)
 
     assert unknown.value.headers["WWW-Authenticate"] == "Session"
+
+
+async def test_a_no_is_403_where_nobody_can_log_in() -> None:
+    class HasKey(access.Permission):
+        message = "Send the key."
+
+        async def has_permission(self, connection: Any, target: Any) -> bool:
+            return "x-key" in connection.headers
+
+    request = Request.from_parts("GET", "/")
+
+    with pytest.raises(PermissionDenied, match="Send the key"):
+        await access.check([HasKey], request, write=False)
+    with pytest.raises(ImproperlyConfigured, match="AuthenticationMiddleware"):
+        await access.check([access.IsAuthenticated], request, write=False)
 
 
 @pytest.mark.parametrize(
