@@ -132,6 +132,7 @@ class Endpoint(Struct, eq=False):
         max_page_size: How many a client may ask for; None for ``MAX_PAGE_SIZE``.
         callbacks: Requests that the server sends back, by name: routers whose paths are runtime expressions.
         webhooks: Gives the webhooks of the router and of those that it includes.
+        permissions_above: Gives the permissions of the routers that include its own; they do not hold for it.
     """
 
     handler: Callable[..., Any]
@@ -166,6 +167,7 @@ class Endpoint(Struct, eq=False):
     security: Sequence[str | Mapping[str, Sequence[str]]] | None = None
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     webhooks: Callable[[], Sequence[Endpoint]] | None = None
+    permissions_above: Callable[[], Sequence[Sequence[Any]]] | None = None
     page_size: int | None = None
     max_page_size: int | None = None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from inspect import isfunction, unwrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from covet import checks, json
+from covet import access, checks, json
 from covet.apps.part import AppPart
 from covet.rest.endpoint import READS, Compiled
 from covet.rest.found import compiled_endpoints
@@ -134,6 +134,7 @@ class RestPart(AppPart):
             yield from _unused_names(compiled)
             yield from _decorated_above(compiled)
             yield from _glued(compiled, glued)
+            yield from _open_below(compiled)
         from covet.rest.marker_checks import check_markers
         from covet.rest.openapi.document import operation_ids
 
@@ -199,6 +200,27 @@ def _glued(compiled: Compiled, told: set[str]) -> Iterable[checks.CheckMessage]:
         obj=compiled.path,
         id="rest.W004",
     )
+
+
+def _open_below(compiled: Compiled) -> Iterable[checks.CheckMessage]:
+    """Report what a router with permissions includes, and of which nothing says who may: these are not handed down."""
+    endpoint = compiled.endpoint
+    is_said = endpoint.permissions is not None or getattr(compiled.model, "__covet_policy__", None) is not None
+    if is_said or endpoint.permissions_above is None:
+        return
+    for above in endpoint.permissions_above():
+        held = access.effective(above)
+        is_same = [*map(type, held)] == [*map(type, compiled.permissions)]
+        if is_same or all(one.allows_anyone(write=endpoint.is_write) for one in held):
+            continue
+        yield checks.Warning(
+            f"{endpoint.method} {compiled.path} ({describe(endpoint.handler)}) is below a router with permissions, which do not "
+            "hold for the routers that it includes: DEFAULT_PERMISSIONS do.",
+            hint="Name the permissions at the included router, too: Router(permissions=[…]).",
+            obj=compiled.path,
+            id="rest.W005",
+        )
+        return
 
 
 def _decorated_above(compiled: Compiled) -> Iterable[checks.CheckMessage]:

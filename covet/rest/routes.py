@@ -287,7 +287,7 @@ class Router:
             endpoint.formats = self.formats
         endpoint.exception_handlers = self.exception_handlers
         endpoint.dependencies = (*self.dependencies, *endpoint.dependencies)
-        endpoint.webhooks = self.all_webhooks
+        endpoint.webhooks, endpoint.permissions_above = self.all_webhooks, self.permissions_above
         self.endpoints.append(endpoint)
 
     def webhook(
@@ -396,9 +396,20 @@ class Router:
                 yield from router._places(f"{prefix}{below.strip('/')}/" if below.strip("/") else prefix)
 
     def include(self, prefix: str, router: Router) -> None:
-        """Mount another router below a prefix; it keeps its own tags and permissions, and answers exceptions as this one."""
+        """Mount another router below a prefix; it keeps its own tags and permissions, and answers exceptions as this one.
+
+        None of this router's permissions, throttles and dependencies hold for it.
+        """
         router._above.append(self)
         self._included.append((prefix, router))
+
+    def permissions_above(self) -> list[Sequence[Any]]:
+        """Return the permissions of the routers that include this one, of each the nearest that says any."""
+        return [
+            one
+            for router in self._above
+            for one in (router.permissions_above() if router.permissions is None else [router.permissions])
+        ]
 
     @property
     def included(self) -> list[tuple[str, Router]]:
