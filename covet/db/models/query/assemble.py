@@ -325,7 +325,7 @@ class Assembler(Builder):
         union = self.plan.extras.combined
         assert union is not None
         statement = Compound(union.op, tuple(members), tuple(order), limit, offset)
-        return Rows(statement, first.columns, first.root, hidden=first.hidden)
+        return combined.chosen(self, Rows(statement, first.columns, first.root, hidden=first.hidden))
 
     # ── counts and aggregates
 

@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from covet.db.errors import NotSupportedError
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Compound, Output, Select, TableRef
+from covet.exceptions import FieldError
 
 if TYPE_CHECKING:
-    from covet.db.models.query.assemble import Assembler, Rows
+    from covet.db.models.query.assemble import Assembler, OutColumn, Rows
 
-__all__ = ["Hidden", "combined_order", "combined_rows", "labelled", "without_hidden"]
+__all__ = ["Hidden", "chosen", "combined_order", "combined_rows", "labelled", "without_hidden"]
 
 _ALIAS = "combined"
 
@@ -60,7 +61,11 @@ def combined_rows(build: Assembler, hidden: Sequence[Hidden] = ()) -> tuple[list
         inner = type(build)(query, build.dialect, outer=build._outer, start=build.cursor, alias=build.alias)
         build.cursor = inner.end
         rows = inner.rows(ordered=query.is_sliced, hidden=hidden)
-        members.append(rows.statement)
+        statement = rows.statement
+        if isinstance(statement, Compound) and build.vendor == "mysql":
+            # A table of its own there, in which two columns cannot have one name.
+            statement = labelled(statement)
+        members.append(statement)
         first = first or rows
     assert first is not None
     return members, first
@@ -135,6 +140,45 @@ def _refuse_closed(build: Assembler, names: Sequence[str], item: Any) -> None:
         raise NotSupportedError(
             f"union() and its kin can be ordered by the columns selected ({', '.join(names)}), not by {item!r}."
         )
+
+
+def chosen(build: Assembler, rows: Rows) -> Rows:
+    """Return the columns that ``values()`` names after the members have named theirs: of the rows that these decide.
+
+    Raises:
+        FieldError: The members have no such column.
+    """
+    wanted, union = build.plan.extras.outputs, build.plan.extras.combined
+    names = [column.name for column in rows.columns if column.width]
+    assert union is not None
+    if wanted is None or list(wanted) == names or union.queries[0].extras.outputs is None:
+        return rows
+    columns: list[OutColumn] = []
+    outputs: list[Output] = []
+    for name in wanted:
+        found = _columns(build, name, names)
+        places = [place for one in found for place, column in enumerate(rows.columns) if column.name == one]
+        if not places:
+            raise FieldError(
+                f"values('{name}') after union() and its kin: the querysets that are combined select {', '.join(names)}.",
+                model=build.plan.model,
+                name=name,
+            )
+        for number, place in enumerate(places):
+            columns.append(replace(rows.columns[place], name=name, width=0 if number else len(places)))
+            outputs.append(Output(n.Column(_ALIAS, f"c{place}")))
+    compound = rows.statement
+    assert isinstance(compound, Compound)
+    order = [
+        replace(item, operand=n.Column(_ALIAS, f"c{int(item.operand.sql) - 1}"))
+        for item in compound.order_by
+        if isinstance(item.operand, n.Raw)
+    ]
+    inner = labelled(replace(compound, order_by=(), limit=None, offset=None))
+    statement = Select(
+        tuple(outputs), TableRef(inner, _ALIAS), order_by=tuple(order), limit=compound.limit, offset=compound.offset
+    )
+    return replace(rows, statement=statement, columns=tuple(columns))
 
 
 def labelled(statement: Select | Compound) -> Select | Compound:

@@ -152,6 +152,8 @@ class QuerySet(Refine[M, R], Fetch[M, R], Mutate[M, R]):
             outputs = names
         elif names or expressions:
             outputs = (*names, *expressions)
+        elif extras.combined is not None and extras.outputs is not None:
+            outputs = extras.outputs
         else:
             fields = tuple([field.attname for field in self.model._meta.concrete_fields])
             outputs = (*fields, *[one.name for one in extras.annotations if one.selected])

@@ -132,6 +132,47 @@ async def test_members_that_name_their_columns_are_ordered_by_these_alone() -> N
         await both().order_by("?")
 
 
+async def test_columns_are_chosen_of_those_that_the_members_named() -> None:
+    """The members decide which rows there are, and in which order; what is chosen afterwards is read of these."""
+    await _write()
+    few = Article.objects.filter(views__lte=2).values_list("author__name", "title", "pk")
+    one = Article.objects.filter(title="one").values_list("author__name", "title", "pk")
+    named = few.union(one)
+    first, second, third = await Article.objects.order_by("pk").values_list("pk", flat=True)[:3]
+
+    assert await named.order_by("title").values_list("title", flat=True) == ["one", "three", "two"]
+    assert await named.order_by("-pk").values_list("pk", flat=True) == [third, second, first]
+    assert await named.order_by("pk").values("id")[1:] == [{"id": second}, {"id": third}]
+    assert await named.order_by("-title").values_list("author__name", flat=True) == ["bob", "Ann", "Ann"]
+    assert await named.order_by("pk").values_list("title", "author__name") == [
+        ("one", "Ann"),
+        ("two", "bob"),
+        ("three", "Ann"),
+    ]
+    assert await named.order_by("pk").values("title", "pk").first() == {"title": "one", "pk": first}
+    assert await named.order_by("pk").values()[:1] == [{"author__name": "Ann", "title": "one", "pk": first}]
+    assert await named.order_by("pk").values_list()[:1] == [("Ann", "one", first)]
+    assert await named.values_list("title", flat=True).count() == 3
+    assert await Article.objects.filter(pk__in=named.values("pk")).count() == 3
+    assert await Article.objects.filter(title__in=named.order_by("-pk").values("title")[:2]).count() == 2
+    again = named.values_list("title").union(Author.objects.values_list("name"))
+    assert sorted(await again.values_list("title", flat=True)) == ["Ann", "Cid", "bob", "one", "three", "two"]
+    with pytest.raises(FieldError, match=r"values\('views'\) after union\(\).*select author__name, title, pk\."):
+        await named.values("views")
+
+
+async def test_members_of_members_have_two_columns_of_one_name() -> None:
+    await _write()
+    fields = ("author__name", "tags__label", "pk", "id")
+    red = Article.objects.filter(tags__label="red").values_list(*fields)
+    others = Article.objects.exclude(title="four").values_list(*fields).difference(red)
+
+    found = await others.union(red).order_by("pk")
+
+    assert [row[:2] for row in found] == [("Ann", None), ("bob", "red"), ("Ann", None)]
+    assert [row[2] == row[3] for row in found] == [True, True, True]
+
+
 async def test_the_result_is_aggregated_by_its_columns() -> None:
     await _write()
     assert await both().aggregate(n=Count("pk"), s=Sum("views")) == {"n": 3, "s": 6}
