@@ -34,7 +34,6 @@ from covet.loading import late_module
 from covet.problems import Problem, ProblemError, json_pointer, problem_for
 from covet.schema.relations import schemas_in
 from covet.schema.structs import StructError
-from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.db import transaction
@@ -171,15 +170,21 @@ def _unknown(place: Sequence[str | int], schema: Any) -> str:
                 if part in model.model_fields
                 for inner in _models(model.model_fields[part].annotation)
             ]
+    if any(name in _keys(model) for model in models):
+        return f"Unknown field {str(name)!r}. The key is not written here: leave it out."
     names = [
         info.alias or field
         for model in models
         for field, info in model.model_fields.items()
         if field not in getattr(model, "__covet_read_only__", ())
     ]
-    near = suggest(str(name), names)
-    hint = f" Did you mean {near!r}?" if near else f" It takes: {', '.join(names)}." if names else ""
-    return f"Unknown field {str(name)!r}.{hint}"
+    return messages.unknown_field(str(name), names)
+
+
+def _keys(schema: type[BaseModel]) -> Sequence[str]:
+    """Return what the key of a schema's rows is called."""
+    model: type[Model] | None = getattr(schema, "__covet_model__", None)
+    return () if model is None else ("pk", *(field.name for field in model._meta.pk_fields))
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -170,6 +170,25 @@ async def test_what_is_unknown_is_an_error_still(library: Any) -> None:
     )
 
 
+async def test_an_input_of_ones_own_without_the_key_says_to_leave_it_out(library: Any) -> None:
+    class ArticleIn(ModelSchema, model=Article, fields=["title", "author"]):
+        d: int = 0
+
+    class Written(Open, model=Article):
+        input = ArticleIn
+
+    router = Router()
+    router.register("written", Written)
+    client = await library(router)
+    row = await article()
+
+    answer = await client.put(f"/api/written/{row.pk}/", json={"id": row.pk, "title": "Wasps", "author": row.author_id})
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"], error["code"]) == (422, "/id", "extra_forbidden")
+    assert error["detail"] == "Unknown field 'id'. The key is not written here: leave it out."
+
+
 async def test_a_version_that_was_read_says_which_state_is_meant(library: Any) -> None:
     client = await library(api())
     made = (await client.post("/api/drafts/", json={"slug": "a", "version": 7})).json()
