@@ -7,17 +7,19 @@ theirs; in English, and for kinds of errors that no text is for, their own words
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from covet.exceptions import ValidationError
 from covet.i18n.catalog import is_translating
 from covet.i18n.texts import gettext
 from covet.i18n.texts import gettext_noop as _
+from covet.text import suggest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError as PydanticError
 
-__all__ = ["STRUCT_TEXTS", "TEXTS", "error_list", "struct_text"]
+__all__ = ["STRUCT_TEXTS", "TEXTS", "error_list", "struct_text", "unknown_field"]
 
 # By pydantic's name of the kind. Values in them are those that pydantic gives with the error.
 TEXTS: Final[dict[str, str]] = {
@@ -115,7 +117,8 @@ def _text(one: Any) -> str:
     given: str = one["msg"]
     values: dict[str, Any] = one.get("ctx") or {}
     raised = values.get("error")
-    if raised is not None:
+    # A date or an address that cannot be read has a text there, pydantic's own reason in English.
+    if isinstance(raised, Exception):
         # What a validator of the schema has raised; an error of ours speaks the language by itself.
         said = str(raised)
         if isinstance(raised, ValidationError):
@@ -135,6 +138,21 @@ def _filled(text: str, values: dict[str, Any], otherwise: str) -> str:
     except (KeyError, TypeError, ValueError):
         # A catalogue of the project's with a place that there is no value for: an answer is better than a fault.
         return otherwise
+
+
+def unknown_field(name: str, known: Collection[str]) -> str:
+    """Return what is said of a member of a body that a schema does not know, with the likely one, or all.
+
+    Args:
+        name: What was sent.
+        known: The names that the schema takes.
+    """
+    near = suggest(name, known)
+    if near:
+        text = gettext(_("Unknown field %(name)s. Did you mean %(near)s?"))
+    else:
+        text = gettext(_("Unknown field %(name)s. It takes: %(names)s.") if known else _("Unknown field %(name)s."))
+    return text % {"name": repr(name), "near": repr(near), "names": ", ".join(known)}
 
 
 def struct_text(detail: str) -> str:

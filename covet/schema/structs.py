@@ -16,15 +16,18 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from covet import json
 from covet.exceptions import FieldDoesNotExist
+from covet.loading import late_module
 from covet.schema.field_types import python_type
 from covet.schema.projection import Projection
-from covet.text import suggest
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
     from covet.db.models.base import Model
+    from covet.schema import messages
+else:
+    messages = late_module(__name__, "covet.schema.messages")
 
 __all__ = [
     "STRUCT_MARK",
@@ -158,9 +161,8 @@ def _members(
         names = [field.encode_name for field in fields]
         for name in value:
             if name not in names and name != struct.__struct_config__.tag_field:
-                near = suggest(str(name), names)
-                hint = f" Did you mean {near!r}?" if near else f" It takes: {', '.join(names)}."
-                found.append(Failure((*place, str(name)), f"Unknown field {str(name)!r}.{hint}", "extra_forbidden"))
+                text = messages.unknown_field(str(name), names)
+                found.append(Failure((*place, str(name)), text, "extra_forbidden"))
 
 
 def _failure(place: tuple[str | int, ...], error: msgspec.ValidationError) -> Failure:

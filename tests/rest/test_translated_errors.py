@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime
 import importlib
 import re
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ class Book(Schema):
     title: Annotated[str, PydanticField(max_length=5)]
     pages: int
     site: str = ""
+    day: datetime.date | None = None
 
     @field_validator("site")
     @classmethod
@@ -51,7 +53,7 @@ class Book(Schema):
         return value
 
 
-class Shelf(msgspec.Struct):
+class Shelf(msgspec.Struct, forbid_unknown_fields=True):
     place: Annotated[str, msgspec.Meta(max_length=3)]
     number: int
 
@@ -99,6 +101,33 @@ async def test_pydantics_errors_are_told_in_the_visitors_language(site: Site) ->
     english = (await told(client, "POST", "/books", "en", wrong)).json()
     assert english["detail"] == "Some values are not valid."
     assert english["errors"][0]["detail"] == "String should have at most 5 characters"
+
+
+async def test_a_date_that_cannot_be_read_is_told_in_the_visitors_language(site: Site) -> None:
+    client = await site([path("", include(api))], middleware=LOCALE)
+    for day in ("2026-13-01", "tomorrow"):
+        (wrong,) = (await told(client, "POST", "/books", "de", {"title": "A", "pages": 1, "day": day})).json()["errors"]
+        assert wrong["detail"] == "Geben Sie ein gültiges Datum ein."
+
+
+async def test_unknown_fields_are_told_in_the_visitors_language(site: Site) -> None:
+    async def details(address: str, language: str, body: Any) -> list[str]:
+        answer = await told(client, "POST", address, language, body)
+        return [one["detail"] for one in answer.json()["errors"]]
+
+    client = await site([path("", include(api))], middleware=LOCALE)
+    book = {"title": "A", "pages": 1, "page": 2, "x": 3}
+    assert await details("/books", "de", book) == [
+        "Unbekanntes Feld 'page'. Meinten Sie 'pages'?",
+        "Unbekanntes Feld 'x'. Möglich sind: title, pages, site, day.",
+    ]
+    assert (await details("/books", "en", book))[0] == "Unknown field 'page'. Did you mean 'pages'?"
+    shelf = {"place": "up", "number": 1, "plaice": 1}
+    assert await details("/shelves", "fr", shelf) == ["Champ inconnu 'plaice'. Vouliez-vous dire 'place' ?"]
+    assert await details("/shelves", "es", {**shelf, "zzz": 1}) == [
+        "Campo desconocido 'plaice'. ¿Quiso decir 'place'?",
+        "Campo desconocido 'zzz'. Admite: place, number.",
+    ]
 
 
 async def test_parameters_structs_and_documents_are_told_in_it_too(site: Site) -> None:
@@ -187,7 +216,7 @@ def messages() -> Iterator[str]:
         if kind.__module__.startswith("covet.") and "default_violation_error_message" in vars(kind):
             yield str(kind.default_violation_error_message)
     # Texts that are given where the error is raised.
-    for file in ("auth/passwords.py", "auth/validators.py", "db/models/clean.py"):
+    for file in ("auth/passwords.py", "auth/validators.py", "db/models/clean.py", "schema/messages.py"):
         for node in ast.walk(ast.parse((ROOT / file).read_text())):
             is_text = isinstance(node, ast.Call) and ast.unparse(node.func) in ("ValidationError", "_") and node.args
             if is_text and isinstance(node.args[0], ast.Constant):
