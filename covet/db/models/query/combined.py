@@ -157,7 +157,7 @@ def chosen(build: Assembler, rows: Rows) -> Rows:
     outputs: list[Output] = []
     for name in wanted:
         found = _columns(build, name, names)
-        places = [place for one in found for place, column in enumerate(rows.columns) if column.name == one]
+        places = [place for one in found for place in _places(rows.columns, one)]
         if not places:
             raise FieldError(
                 f"values('{name}') after union() and its kin: the querysets that are combined select {', '.join(names)}.",
@@ -179,6 +179,12 @@ def chosen(build: Assembler, rows: Rows) -> Rows:
         tuple(outputs), TableRef(inner, _ALIAS), order_by=tuple(order), limit=compound.limit, offset=compound.offset
     )
     return replace(rows, statement=statement, columns=tuple(columns))
+
+
+def _places(columns: Sequence[OutColumn], name: str) -> range:
+    """Return where the columns of a name stand: several for a key of several, the first ones where a name was given twice."""
+    found = next((place for place, column in enumerate(columns) if column.width and column.name == name), None)
+    return range(0) if found is None else range(found, found + columns[found].width)
 
 
 def labelled(statement: Select | Compound) -> Select | Compound:

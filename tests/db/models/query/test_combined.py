@@ -155,6 +155,12 @@ async def test_columns_are_chosen_of_those_that_the_members_named() -> None:
     assert await named.values_list("title", flat=True).count() == 3
     assert await Article.objects.filter(pk__in=named.values("pk")).count() == 3
     assert await Article.objects.filter(title__in=named.order_by("-pk").values("title")[:2]).count() == 2
+    twice = (
+        Article.objects.filter(views=1)
+        .values_list("pk", "pk")
+        .union(Article.objects.filter(views=9).values_list("pk", "pk"))
+    )
+    assert await twice.order_by("pk").values_list("pk", flat=True) == [second, first + 3]
     again = named.values_list("title").union(Author.objects.values_list("name"))
     assert sorted(await again.values_list("title", flat=True)) == ["Ann", "Cid", "bob", "one", "three", "two"]
     with pytest.raises(FieldError, match=r"values\('views'\) after union\(\).*select author__name, title, pk\."):

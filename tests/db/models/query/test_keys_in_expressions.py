@@ -359,6 +359,9 @@ async def test_unions_are_ordered_by_all_parts_of_the_key(shops: list[Shop]) -> 
     low, high = Ware.objects.filter(price__lt=30), Ware.objects.filter(price__gte=30)
     backwards = [(two, 1), (one, 3), (one, 2), (one, 1)]
     assert await low.values("pk").union(high.values("pk")).order_by("-pk") == [{"pk": key} for key in backwards]
+    prices = low.values_list("price", "pk").union(high.values_list("price", "pk")).order_by("-pk")
+    assert await prices.values_list("pk", flat=True) == backwards
+    assert await prices.values("pk")[1:] == [{"pk": key} for key in backwards[1:]]
     named = low.annotate(key=F("pk")).union(high.annotate(key=F("pk")))
     assert [row.key for row in await named.order_by("-key")] == backwards
     assert await named.count() == 4
