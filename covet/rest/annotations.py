@@ -23,16 +23,21 @@ from collections.abc import (
 from opcode import opmap
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 from typing_extensions import TypeAliasType, is_typeddict
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.files import UploadedFile
+from covet.loading import late_module
+from covet.schema.structs import is_struct
 
 if TYPE_CHECKING:
     from covet.rest.signature import Parameter
+    from covet.schema import meta_rules
+else:
+    meta_rules = late_module(__name__, "covet.schema.meta_rules")
 
 __all__ = [
     "check_files",
@@ -75,11 +80,17 @@ _STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Gener
 def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return a type, and what ``Annotated`` says of it; ``type CurrentUser = Annotated[User, Depends(…)]`` says it too."""
     meant = _meant(annotation)
+    if _says_meta(meant) and not is_struct(meant):  # which msgspec reads itself
+        meant = meta_rules.in_pydantic(meant)
     if get_origin(meant) is Annotated:
         bare, *metadata = get_args(meant)
         return bare, tuple(metadata)
     # A class has a name of its own; any other alias stays, since documents call the schema after it.
-    return (meant if isinstance(meant, type) else annotation), ()
+    return (annotation if isinstance(annotation, _ALIASES) and not isinstance(meant, type) else meant), ()
+
+
+def _says_meta(annotation: Any) -> bool:
+    return any(isinstance(argument, Meta) or _says_meta(argument) for argument in get_args(annotation))
 
 
 def _meant(annotation: Any) -> Any:

@@ -26,9 +26,10 @@ from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.rest import errors as failures
-    from covet.schema import messages
+    from covet.schema import messages, meta_rules
 else:
     failures = late_module(__name__, "covet.rest.errors", "failures")
+    meta_rules = late_module(__name__, "covet.schema.meta_rules")
     messages = late_module(__name__, "covet.schema.messages")
 
 __all__ = [
@@ -73,7 +74,8 @@ def body_schema(signature: Signature) -> tuple[Any, bool]:
     if not bodies:
         return None, False
     if len(bodies) == 1 and not getattr(bodies[0].marker, "embed", False):
-        return bodies[0].annotation, False
+        only = bodies[0]
+        return (_for_msgspec(only, signature) if is_struct(only.annotation) else only.annotation), False
     name = getattr(signature.call.function, "__name__", "handler").title().replace("_", "") + "Body"
     structs = [one for one in bodies if is_struct(one.annotation)]
     if structs:
@@ -83,13 +85,31 @@ def body_schema(signature: Signature) -> tuple[Any, bool]:
                 "Make all of them structs, or none."
             )
         members = [
-            (one.wire, one.annotation) if one.is_required else (one.wire, one.annotation, one.default)
+            (one.wire, kind) if one.is_required else (one.wire, kind, one.default)
             for one in sorted(bodies, key=lambda one: not one.is_required)
+            for kind in (_for_msgspec(one, signature),)
         ]
         made = msgspec.defstruct(name, members, forbid_unknown_fields=True)
         return made, True
     fields: dict[str, Any] = {one.wire: (one.annotation, ... if one.is_required else one.default) for one in bodies}
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields), True
+
+
+def _for_msgspec(parameter: Parameter, signature: Signature) -> Any:
+    """Return the type of a body that msgspec reads, with its rules in the words of that.
+
+    Raises:
+        ImproperlyConfigured: msgspec has no such rule.
+    """
+    if isinstance(parameter.annotation, type) and not get_args(parameter.annotation):
+        return parameter.annotation
+    try:
+        return meta_rules.in_meta(parameter.annotation)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{describe(signature.call.function)}: the rule {error.args[0]!r} of '{parameter.name}' is not for a body of structs, "
+            "which msgspec reads. Check it in the handler, or in the struct's __post_init__."
+        ) from error
 
 
 def _holds_model(annotation: Any) -> bool:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
 from covet.schema.base import Schema
+from covet.schema.meta_rules import in_pydantic
 from covet.schema.structs import StructReader
 
 __all__ = ["MISSING", "Shape", "ShapeField", "shape_of"]
@@ -108,7 +109,7 @@ def _struct(kind: type[msgspec.Struct]) -> tuple[ShapeField, ...]:
         ShapeField(
             field.name,
             None if field.encode_name == field.name else field.encode_name,
-            hints[field.name],
+            in_pydantic(hints[field.name]),
             MISSING if field.required else None if field.default is msgspec.NODEFAULT else field.default,
             _described(hints[field.name]),
         )

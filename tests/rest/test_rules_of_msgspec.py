@@ -1,0 +1,154 @@
+"""Rules of ``msgspec.Meta`` for what pydantic reads, and those of markers and of pydantic for bodies of structs."""
+
+import datetime
+from typing import Annotated, Any
+
+import annotated_types
+import msgspec
+import pytest
+from msgspec import Meta
+from pydantic import AfterValidator, Field, StringConstraints
+
+from covet.exceptions import ImproperlyConfigured
+from covet.rest import Body, Form, Query, Router, permissions
+from covet.rest.openapi import build_document
+from covet.schema.meta_rules import in_meta, in_pydantic
+from covet.urls import include, path
+from covet.urls.resolver import Resolver
+
+OPEN = [permissions.AllowAny]
+
+
+class Item(msgspec.Struct):
+    name: Annotated[str, Meta(min_length=2, description="What it is called.", examples=["ab"])]
+    count: Annotated[int, Meta(gt=3)] = 5
+
+
+async def serve(site: Any, api: Router) -> Any:
+    return await site([path("api/", include(api))])
+
+
+def told(response: Any) -> list[tuple[str, str]]:
+    assert response.status_code == 422
+    return [(error.get("parameter", error.get("pointer")), error["code"]) for error in response.json()["errors"]]
+
+
+async def test_meta_of_a_parameter_is_a_rule(site: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.get("/look")
+    async def look(
+        size: Annotated[int, Meta(ge=2, description="How many.", extra_json_schema={"x-unit": "m"})] = 3,
+        ids: list[Annotated[int, Meta(gt=2)]] = [],  # noqa: B006
+        at: Annotated[datetime.datetime, Meta(tz=True)] | None = None,
+        local: Annotated[datetime.datetime, Meta(tz=False), "other"] | None = None,
+        by: dict[str, int] | None = Query(None, include_in_schema=False),  # noqa: B008
+    ) -> Any:
+        return [size, ids]
+
+    client = await serve(site, api)
+    good = "/api/look?size=2&ids=3&at=2026-01-01T00:00:00Z&local=2026-01-01T00:00:00"
+    assert (await client.get(good)).json() == [2, [3]]
+    wrong = "/api/look?size=1&ids=2&at=2026-01-01T00:00:00&local=2026-01-01T00:00:00Z"
+    assert told(await client.get(wrong)) == [
+        ("size", "greater_than_equal"),
+        ("ids", "greater_than"),
+        ("at", "timezone_aware"),
+        ("local", "timezone_naive"),
+    ]
+    document = build_document(Resolver([path("", include(api))]).routes, title="T")
+    size = document["paths"]["/look"]["get"]["parameters"][0]["schema"]
+    assert size == {"type": "integer", "minimum": 2, "description": "How many.", "x-unit": "m", "default": 3}
+
+
+async def test_meta_of_a_structs_field_is_told_of_its_parameter(site: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.get("/items")
+    async def look(by: Annotated[Item, Query()]) -> Item:
+        return by
+
+    @api.post("/items")
+    async def add(item: Annotated[Item, Form()]) -> Item:
+        return item
+
+    client = await serve(site, api)
+    assert told(await client.get("/api/items?name=a&count=1")) == [("name", "invalid"), ("count", "invalid")]
+    document = build_document(Resolver([path("", include(api))]).routes, title="T")
+    name, count = (one["schema"] for one in document["paths"]["/items"]["get"]["parameters"])
+    assert name == {"type": "string", "minLength": 2, "description": "What it is called.", "examples": ["ab"]}
+    assert count == {"type": "integer", "exclusiveMinimum": 3, "default": 5}
+
+
+async def test_rules_of_a_body_beside_structs_hold(site: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.post("/both")
+    async def both(
+        item: Item,
+        size: Annotated[int, Body(ge=3)],
+        ids: Annotated[list[Annotated[int, Field(gt=3)]], Body()],
+        code: Annotated[str, Meta(min_length=2), Body()] = "abc",
+    ) -> Any:
+        return [item.name, size, ids, code]
+
+    @api.post("/some")
+    async def some(items: Annotated[list[Item], Body(min_length=1)]) -> Any:
+        return len(items)
+
+    client = await serve(site, api)
+    sent = {"item": {"name": "ab"}, "size": 3, "ids": [4], "code": "xy"}
+    assert (await client.post("/api/both", json=sent)).json() == ["ab", 3, [4], "xy"]
+    wrong = {"item": {"name": "ab"}, "size": 2, "ids": [3], "code": "x"}
+    assert sorted(told(await client.post("/api/both", json=wrong))) == [
+        ("/code", "invalid"),
+        ("/ids/0", "invalid"),
+        ("/size", "invalid"),
+    ]
+    assert (await client.post("/api/some", json=[{"name": "ab"}])).json() == 1
+    assert told(await client.post("/api/some", json=[])) == [("", "invalid")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (Annotated[int, Body(strict=True)], "strict"),
+        (Annotated[int, AfterValidator(abs), Body()], "func"),
+        (Annotated[str, StringConstraints(to_upper=True), Body()], "to_upper"),
+    ],
+)
+def test_a_rule_that_msgspec_does_not_know_is_told_at_start_up(kind: Any, rule: str) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.post("/both")
+    async def both(item: Item, size: kind) -> int:
+        return 1
+
+    with pytest.raises(ImproperlyConfigured) as raised:
+        Resolver([path("", include(api))])
+    assert f"the rule '{rule}' of 'size' is not for a body of structs" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "shown"),
+    [
+        (
+            Annotated[int, Field(ge=1, title="T", description="D", examples=[2])],
+            Meta(ge=1, title="T", description="D", examples=[2]),
+        ),
+        (Annotated[str, Field(pattern="a", max_length=3)], Meta(pattern="a", max_length=3)),
+        (Annotated[str, StringConstraints(min_length=2)], Meta(min_length=2)),
+        (Annotated[int, annotated_types.Interval(gt=1, le=4)], Meta(gt=1, le=4)),
+    ],
+)
+def test_rules_of_pydantic_in_the_words_of_msgspec(annotation: Any, shown: Meta) -> None:
+    (made,) = in_meta(annotation).__metadata__
+    assert made == shown
+
+
+def test_an_annotation_without_rules_of_the_other_library_is_the_same_object() -> None:
+    for annotation in (int, list[int], Annotated[int, "mine"], dict[str, int | None], tuple[int, ...]):
+        assert in_pydantic(annotation) is annotation
+        assert in_meta(annotation) is annotation
+    assert in_meta(Annotated[int, Field()]) is int
+    assert in_pydantic(Annotated[int, Meta()]) is int
