@@ -402,8 +402,12 @@ async def test_a_description_ends_at_a_form_feed(site: Any) -> None:
         (lambda: unchecked(Query)(minlength=3), "Did you mean 'min_length'?"),
         (lambda: unchecked(Router().get)("/", response_model_exclude_unset=True), "write exclude_unset=…"),
         (lambda: unchecked(Router)(responses={}), "write responses={404: …} at each route"),
+        (lambda: unchecked(Router)(guards=[]), "write permissions=[…]"),
+        (lambda: unchecked(Router().get)("/", return_dto=None), "write response=… with a schema"),
+        (lambda: unchecked(Router().get)("/", before_request=None), "write dependencies=[Depends(…)]"),
+        (lambda: unchecked(Router().get)("/", response_headers={}), "set response.headers"),
     ],
-    ids=["header", "body", "pattern", "near", "route", "router"],
+    ids=["header", "body", "pattern", "near", "route", "router", "guards", "dto", "hook", "headers"],
 )
 def test_an_option_that_is_called_otherwise_is_told(make: Any, said: str) -> None:
     with pytest.raises(TypeError) as caught:
