@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import decimal
@@ -40,7 +41,7 @@ else:
     meta_rules = late_module(__name__, "covet.schema.meta_rules")
 
 __all__ = [
-    "check_files",
+    "check_fields",
     "file_kind",
     "is_file",
     "is_scalar",
@@ -170,11 +171,11 @@ def is_file(annotation: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, UploadedFile)
 
 
-def check_files(annotation: Any, source: str, where: str) -> None:
-    """Refuse a type that is no file where one is sent, and a file where none can be.
+def check_fields(annotation: Any, source: str, where: str) -> None:
+    """Refuse a type that is no file where one is sent, and fields of a JSON body that cannot be read as they say.
 
     Raises:
-        ImproperlyConfigured: A form's file is to be something else, or a schema of a JSON body has one.
+        ImproperlyConfigured: A form's file is to be something else; a schema of a body has one, or rules that nobody follows.
     """
     if source == "file":
         kind = file_kind(annotation)
@@ -183,13 +184,28 @@ def check_files(annotation: Any, source: str, where: str) -> None:
                 f"{where} comes from a file, so its type is UploadedFile, or bytes for the content."
             )
     elif source == "body":
-        schema = unwrap(annotation)
-        for name, field in (getattr(schema, "model_fields", None) or {}).items():
-            if is_file(field.annotation):
+        schema = file_kind(annotation)
+        for name, hint in _hints_of_fields(schema):
+            if is_file(hint):
                 raise ImproperlyConfigured(
                     f"{where}: '{name}' of {schema.__name__} is a file, which a JSON body cannot bring. Write "
                     f"Annotated[{schema.__name__}, Form()]."
                 )
+            if _says_meta(hint):
+                raise ImproperlyConfigured(
+                    f"{where}: '{name}' of {schema.__name__} has rules of msgspec.Meta, which pydantic does not follow. Write "
+                    f"Annotated[…, Field(…)] with pydantic's Field, or make {schema.__name__} a msgspec.Struct."
+                )
+
+
+def _hints_of_fields(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Give the fields of a class that pydantic reads, with what their annotations say."""
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        for name, field in schema.model_fields.items():
+            yield name, Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    elif is_typeddict(schema) or (isinstance(schema, type) and dataclasses.is_dataclass(schema)):
+        with contextlib.suppress(NameError):  # a class inside a function that names itself, which pydantic finds
+            yield from typing.get_type_hints(schema, include_extras=True).items()
 
 
 def makes_pairs(function: Any) -> bool:

@@ -18,7 +18,7 @@ from covet.http.background import BackgroundTasks
 from covet.http.request import Request
 from covet.http.response import Response
 from covet.loading import late_module
-from covet.rest.annotations import check_files, is_file, is_scalar, item, literal_reader, split, unwrap
+from covet.rest.annotations import check_fields, is_file, is_scalar, item, literal_reader, split, unwrap
 from covet.rest.params import REQUIRED, Body, Depends, File, Form, Gathering, Marker, Path, Query
 from covet.rest.shared import check_entered, yields
 
@@ -347,7 +347,7 @@ class _Reader:
             is_list=marker.source != "body" and item(inner) is not None,
             by_comma=marker.by_comma,
         )
-        check_files(annotation, marker.source, f"{describe(function)}: the argument '{name}'")
+        check_fields(annotation, marker.source, f"{describe(function)}: the argument '{name}'")
         # A handler and its dependencies may ask for the same value; it is read once.
         key = (marker.source, parameter.wire)
         known = self._known.get(key)

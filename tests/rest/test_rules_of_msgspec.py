@@ -1,5 +1,6 @@
 """Rules of ``msgspec.Meta`` for what pydantic reads, and those of markers and of pydantic for bodies of structs."""
 
+import dataclasses
 import datetime
 from typing import Annotated, Any
 
@@ -7,7 +8,8 @@ import annotated_types
 import msgspec
 import pytest
 from msgspec import Meta
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from typing_extensions import TypedDict
 
 from covet.exceptions import ImproperlyConfigured
 from covet.rest import Body, Form, Query, Router, permissions
@@ -127,6 +129,51 @@ def test_a_rule_that_msgspec_does_not_know_is_told_at_start_up(kind: Any, rule: 
     with pytest.raises(ImproperlyConfigured) as raised:
         Resolver([path("", include(api))])
     assert f"the rule '{rule}' of 'size' is not for a body of structs" in str(raised.value)
+
+
+@dataclasses.dataclass
+class Measured:
+    size: Annotated[int, Meta(gt=3)]
+    next: "Measured | None" = None
+
+
+class Weighed(TypedDict):
+    size: Annotated[list[Annotated[int, Meta(gt=3)]], "grams"]
+
+
+class Counted(BaseModel):
+    size: Annotated[int, Meta(gt=3)] = 5
+
+
+@pytest.mark.parametrize("kind", [Measured, Weighed, Counted, list[Counted], Measured | None])
+def test_meta_in_a_class_that_pydantic_reads_is_told_at_start_up(kind: Any) -> None:
+    """Else a client could send what it forbids."""
+    api = Router(permissions=OPEN)
+
+    @api.post("/things")
+    async def add(thing: kind) -> int:
+        return 1
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"'size' of .* has rules of msgspec\.Meta, which pydantic does not follow"
+    ):
+        Resolver([path("", include(api))])
+
+
+async def test_a_class_that_only_its_own_function_knows_by_name_is_read_as_ever(site: Any) -> None:
+    @dataclasses.dataclass
+    class Node:
+        size: int
+        next: "Node | None" = None  # found by pydantic, and not by typing
+
+    api = Router(permissions=OPEN)
+
+    @api.post("/nodes")
+    async def add(node: Node) -> Any:
+        return node.next and node.next.size
+
+    client = await serve(site, api)
+    assert (await client.post("/api/nodes", json={"size": 3, "next": {"size": 4}})).json() == 4
 
 
 @pytest.mark.parametrize(
