@@ -95,6 +95,14 @@ def test_generated_code_passes_mypy_strict(full_machine: Machine, tmp_path: Path
     full_machine.run("covet-admin", "startproject", "typed", cwd=tmp_path)
     project = tmp_path / "typed"
     full_machine.run("python", "manage.py", "startapp", "blog", cwd=project)
+    # Functions of migrations are written without types, as the guide shows them.
+    (project / "blog" / "migrations" / "0001_fill.py").write_text(
+        "from covet.db import migrations\n\n\n"
+        "async def fill(apps, schema_editor):\n"
+        '    await apps.get_model("blog", "Item").objects.using(schema_editor.alias).filter(name="").update(name="?")\n\n\n'
+        "class Migration(migrations.Migration):\n"
+        "    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]\n"
+    )
 
     full_machine.run("python", "-m", "mypy", "--strict", "--exclude", "tests/", "typed", "blog", cwd=project)
 
