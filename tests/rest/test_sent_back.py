@@ -156,6 +156,21 @@ async def test_a_new_row_is_given_no_key(library: Any) -> None:
     assert (await Article.objects.count(), made.json()["id"] != row.pk) == (2, True)
 
 
+async def test_a_put_is_the_whole_row_and_a_patch_is_not(library: Any) -> None:
+    client = await library(api())
+    row = await article(views=3, body="All of them.")
+    address = f"/api/articles/{row.pk}/"
+    read = (await client.get(address)).json()
+
+    patched = await client.patch(address, json={"title": "Wasps"})
+    put = await client.put(address, json={"title": "Wasps", "author": row.author_id})
+    shown = await client.put(f"/api/shown/{row.pk}/", json={"title": "Ants", "author": row.author_id, "views": 1})
+
+    assert patched.json() == {**read, "title": "Wasps"}
+    assert put.json() == {**read, "title": "Wasps", "body": "", "views": 0, "editor": None, "tags": []}
+    assert (shown.json()["title"], shown.json()["views"]) == ("Ants", 1)
+
+
 async def test_what_is_unknown_is_an_error_still(library: Any) -> None:
     client = await library(api())
     row = await article()
