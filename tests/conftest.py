@@ -165,9 +165,11 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell lets what it starts in the background ignore Ctrl-C, and so would every process the tests start.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     from covet.conf import settings
+    from tests._measuring import Measuring
     from tests.conformance.plugin import register
 
     register(config)
+    config.pluginmanager.register(Measuring(), "covet-measuring")
     _settle_hypothesis(config)
     if not settings.configured:
         settings.configure(
