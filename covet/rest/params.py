@@ -46,7 +46,7 @@ class Marker:
     """Where an argument comes from, and what holds for it.
 
     Args:
-        default: The value when it is not sent; better written as the argument's own default.
+        default: The value when it is not sent; better written as the argument's own default. ``...`` is for none.
         alias: Its name on the wire, where that is not the argument's.
         description: For the documentation.
         title: For the documentation.
@@ -107,7 +107,7 @@ class Marker:
         by_comma: bool = False,
     ) -> None:
         self.by_comma = by_comma
-        self.default = default
+        self.default = REQUIRED if default is ... else default
         self.alias = alias
         self.description = description
         self.deprecated = deprecated

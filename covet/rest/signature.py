@@ -252,7 +252,7 @@ class _Reader:
         self, function: Any, name: str, annotation: Any, default: Any, above: tuple[Callable[..., Any], ...]
     ) -> Parameter | Group | Call | Literal["request", "response", "tasks"]:
         bare, metadata = split(annotation)
-        marker = next((item for item in metadata if isinstance(item, (Marker, Depends, Gathering))), None)
+        marker = next((item for item in reversed(metadata) if isinstance(item, (Marker, Depends, Gathering))), None)
         for one in (*metadata, default):
             if isinstance(one, type) and issubclass(one, (Marker, Depends)):
                 raise ImproperlyConfigured(
@@ -294,10 +294,10 @@ class _Reader:
             )
         if marker is None:
             marker = self._guess(function, name, bare)
-        rest = [item for item in metadata if item is not marker]
-        constraint = marker.constraint()
-        if constraint is not None:
-            rest.append(constraint)
+        # Of several, such as one in the alias of a type, the last says where from; the rules of all hold.
+        rest = [item for item in metadata if not isinstance(item, Marker)]
+        marks = {id(item): item for item in (*metadata, marker) if isinstance(item, Marker)}
+        rest += [rule for item in marks.values() if (rule := item.constraint()) is not None]
         full = Annotated[(bare, *rest)] if rest else bare
         inner = unwrap(bare)
         if marker.source in ("query", "header", "cookie", "form"):

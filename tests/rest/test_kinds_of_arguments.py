@@ -12,7 +12,7 @@ from typing_extensions import TypeAliasType
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.files import UploadedFile
-from covet.rest import Body, Depends, Form, Query, Router, Schema, permissions
+from covet.rest import Body, Depends, Form, Header, Query, Router, Schema, permissions
 from covet.rest.openapi import build_document
 from covet.urls import include, path
 from covet.urls.resolver import Resolver
@@ -126,7 +126,7 @@ async def test_an_alias_of_a_type_says_where_an_argument_comes_from(site: Any) -
     Pet = TypeAliasType("Pet", Filter | list[Filter])  # type: ignore[misc]
 
     @api.get("/things")
-    async def things(page: Paging, wanted: Sizes = 5, by: Annotated[Filters, Query()] = Filter()) -> Any:  # noqa: B008
+    async def things(page: Paging, wanted: Sizes = 5, by: Annotated[Filters, Query()] = Filter()) -> Any:
         return [page, wanted, by.name]
 
     @api.post("/pets")
@@ -264,3 +264,39 @@ def test_a_summary_of_ones_own_leaves_the_docstring_whole(summary: str | None, s
 
     told = operation_of(api, "/all", "get")
     assert (told["summary"], told["description"]) == shown
+
+
+async def test_three_dots_are_no_default(site: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    @api.post("/users")
+    async def add(name: str = Form(...), size: int = Query(..., ge=2), role: str = Query(default=...)) -> Any:
+        return [name, size, role]
+
+    client = await serve(site, api)
+    assert (await client.post("/api/users?size=2&role=x", data={"name": "Ann"})).json() == ["Ann", 2, "x"]
+    errors = (await client.post("/api/users")).json()["errors"]
+    assert sorted(error.get("parameter", error.get("pointer")) for error in errors) == ["/name", "role", "size"]
+    told = operation_of(api, "/users", "post")
+    assert all(one["required"] and "default" not in one["schema"] for one in told["parameters"])
+
+
+async def test_of_several_markers_the_last_says_where_from_and_the_rules_of_all_hold(site: Any) -> None:
+    api = Router(permissions=OPEN)
+    Size = Annotated[int, Query(ge=2, description="How many.")]
+
+    @api.get("/things")
+    async def things(
+        size: Annotated[Size, Query(alias="pageSize", le=5)] = 3, other: Annotated[Size, Header()] = 3
+    ) -> Any:
+        return [size, other]
+
+    client = await serve(site, api)
+    assert (await client.get("/api/things?pageSize=5", headers={"other": "2"})).json() == [5, 2]
+    for wrong in ("1", "6"):
+        (error,) = (await client.get(f"/api/things?pageSize={wrong}")).json()["errors"]
+        assert error["parameter"] == "pageSize"
+    (error,) = (await client.get("/api/things", headers={"other": "1"})).json()["errors"]
+    assert error["header"] == "other"
+    told = operation_of(api, "/things", "get")["parameters"]
+    assert told[0]["schema"] == {"type": "integer", "minimum": 2, "maximum": 5, "default": 3}
