@@ -8,7 +8,7 @@ from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, 
 
 import msgspec
 from msgspec import Struct
-from pydantic import BaseModel, TypeAdapter
+from pydantic import AliasChoices, BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
@@ -98,9 +98,20 @@ def _forbids(kind: Any) -> bool:
 
 def _of_info(name: str, info: FieldInfo) -> ShapeField:
     annotation = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    default = MISSING if info.is_required() else info.get_default(call_default_factory=False)
+    default = MISSING if info.is_required() else None if info.default_factory is not None else info.get_default()
     examples = tuple(info.examples or ())
-    return ShapeField(name, info.alias, annotation, default, info.description, bool(info.deprecated), examples)
+    alias = info.validation_alias or info.alias
+    if isinstance(alias, AliasChoices):  # the first is the one that is told
+        alias = next((choice for choice in alias.choices if isinstance(choice, str)), None)
+    return ShapeField(
+        name,
+        alias if isinstance(alias, str) else None,
+        annotation,
+        default,
+        info.description,
+        bool(info.deprecated),
+        examples,
+    )
 
 
 def _struct(kind: type[msgspec.Struct]) -> tuple[ShapeField, ...]:

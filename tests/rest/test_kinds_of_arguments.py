@@ -7,7 +7,7 @@ import zoneinfo
 from typing import Annotated, Any, Literal, NewType, TypeVar
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, Field, HttpUrl, RootModel, SecretStr
+from pydantic import AliasChoices, AliasPath, AwareDatetime, BaseModel, Field, HttpUrl, RootModel, SecretStr
 from typing_extensions import TypeAliasType
 
 from covet.exceptions import ImproperlyConfigured
@@ -126,7 +126,7 @@ async def test_an_alias_of_a_type_says_where_an_argument_comes_from(site: Any) -
     Pet = TypeAliasType("Pet", Filter | list[Filter])  # type: ignore[misc]
 
     @api.get("/things")
-    async def things(page: Paging, wanted: Sizes = 5, by: Annotated[Filters, Query()] = Filter()) -> Any:
+    async def things(page: Paging, wanted: Sizes = 5, by: Annotated[Filters, Query()] = Filter()) -> Any:  # noqa: B008
         return [page, wanted, by.name]
 
     @api.post("/pets")
@@ -300,3 +300,32 @@ async def test_of_several_markers_the_last_says_where_from_and_the_rules_of_all_
     assert error["header"] == "other"
     told = operation_of(api, "/things", "get")["parameters"]
     assert told[0]["schema"] == {"type": "integer", "minimum": 2, "maximum": 5, "default": 3}
+
+
+async def test_fields_of_a_group_are_read_by_the_names_that_validation_knows(site: Any) -> None:
+    api = Router(permissions=OPEN)
+
+    class Paging(BaseModel):
+        page: int = Field(1, validation_alias="p")
+        size: int = Field(
+            5, validation_alias=AliasChoices(AliasPath("paging", "size"), "pageSize"), serialization_alias="s"
+        )
+        depth: int = Field(2, validation_alias=AliasPath("paging", "depth"))
+        ids: list[int] = Field(default_factory=lambda: [1])
+
+    @api.get("/things")
+    async def things(by: Annotated[Paging, Query()]) -> Any:
+        return [by.page, by.size, by.depth, by.ids]
+
+    client = await serve(site, api)
+    assert (await client.get("/api/things?p=3&pageSize=7&ids=4")).json() == [3, 7, 2, [4]]
+    assert (await client.get("/api/things")).json() == [1, 5, 2, [1]]
+    (error,) = (await client.get("/api/things?pageSize=x")).json()["errors"]
+    assert error["parameter"] == "pageSize"
+    told = operation_of(api, "/things", "get")["parameters"]
+    assert [(one["name"], one["schema"].get("default")) for one in told] == [
+        ("p", 1),
+        ("pageSize", 5),
+        ("depth", 2),
+        ("ids", None),
+    ]
