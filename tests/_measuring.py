@@ -1,8 +1,8 @@
 """What coverage measures while all tests run: each line of ours where it is tested first, not once for each database and server.
 
-To be traced takes a test's process nearly as much again as running does. A test that runs on three databases goes three times through nearly
-the same lines, and a journey through those that the tests of each room have been through. Coverage goes on in the first of them alone. So
-what it reports can be too low, never too high, and none of the tests is left out.
+To be traced takes a test's process nearly as much again as running does. A test that runs on three databases goes three times
+through nearly the same lines, and a journey through those that the tests of each room have been through. Coverage goes on in the
+first of them alone. So what it reports can be too low, never too high, and none of the tests is left out.
 """
 
 from __future__ import annotations
