@@ -11,7 +11,7 @@ import enum
 import uuid
 from contextlib import aclosing
 from datetime import date, datetime, time, timedelta
-from typing import Any, assert_type
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, assert_type, overload
 
 import covet
 import covet.contenttypes
@@ -24,6 +24,8 @@ from covet.http import Request
 from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range, VectorField
 from covet.rest import ModelViewSet
 from covet.test.factories import Factory
+
+T = TypeVar("T")
 
 
 class Colour(enum.Enum):
@@ -340,6 +342,50 @@ class OwnArticles(ModelViewSet):
 
     async def get_queryset(self, request: Request) -> models.QuerySet[Article]:
         return super().get_queryset(request).filter(author=await request.user)
+
+
+class Hours(models.IntegerField[T]):
+    """A field of a project's own: what the row holds as a number is a duration in code."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(self: Hours[timedelta], *, null: Literal[False] = False, **options: Any) -> None: ...
+        @overload
+        def __init__(self: Hours[timedelta | None], *, null: Literal[True], **options: Any) -> None: ...
+        def __init__(self, *, null: bool = False, **options: Any) -> None: ...
+
+    def from_db_value(self, value: int | None, expression: object, connection: object) -> timedelta | None:
+        return None if value is None else timedelta(hours=value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        return value // timedelta(hours=1) if isinstance(value, timedelta) else value
+
+
+class Task(models.Model):
+    spent = Hours(default=timedelta)
+    estimate = Hours(null=True)
+
+
+def own_fields(task: Task) -> None:
+    assert_type(task.spent, timedelta)
+    assert_type(task.estimate, timedelta | None)
+    task.estimate = None
+    task.spent = None  # E
+    task.spent = 3  # E
+
+
+class OpenManager(models.Manager["Article"]):
+    """A manager that narrows, whose rows go on by the queryset's own methods."""
+
+    def get_queryset(self) -> ArticleQuerySet:
+        return ArticleQuerySet(self.model, using=self._db).filter(age=1)
+
+
+async def own_managers(manager: OpenManager) -> None:
+    assert_type(manager.get_queryset().published(), ArticleQuerySet)
+    assert_type(await manager.get_queryset().published().order_by("title")[:3], list[Article])
+    assert_type(await Article.objects.published()[0], Article)
 
 
 def misspelt() -> None:

@@ -199,7 +199,7 @@ class Field(TakesLookups, Generic[T]):
     model: type[Model]
     verbose_name: Any
     #: Called with ``(value, None, dialect)`` on the way out of the database, after the dialect's own conversion.
-    from_db_value: ClassVar[Callable[..., Any] | None] = None
+    from_db_value: Callable[..., Any] | None = None
 
     if TYPE_CHECKING:
 
