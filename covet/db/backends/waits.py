@@ -28,6 +28,11 @@ def cannot_run(transaction: Transaction, frame: Frame, place: str, sql: str) -> 
             f"The atomic block opened at {frame.place} has ended ({frame.ended}), but {place} still runs "
             "a statement in it. Await the tasks that you start inside a block before the block ends."
         )
+    elif frame.broken and frame.is_base:
+        text = (
+            f"Nothing more can run on the connection that a test has pinned: {frame.broken}. Give the test real commits, by "
+            "@pytest.mark.db(transaction=True): then the statement has a connection of its own."
+        )
     elif frame.broken:
         text = (
             f"Nothing more can run in the atomic block opened at {frame.place}: {frame.broken}. Let the block end, so "

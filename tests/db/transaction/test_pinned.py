@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from covet.db import transaction
-from covet.db.errors import ForeignKeyViolation, InterfaceError, UniqueViolation
+from covet.db.errors import DatabaseError, ForeignKeyViolation, InterfaceError, UniqueViolation
 from covet.db.sql.ddl import ColumnDef, ForeignKeyDef, TableDef
 from covet.db.sql.nodes import ColumnType
+from tests.db.transaction.test_tasks import SLOW
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -172,3 +173,17 @@ async def test_truncate_empties_tables_that_refer_to_each_other_and_counts_anew(
     assert await database.fetch("SELECT id FROM b") in ([], ())
     with pytest.raises(ForeignKeyViolation):
         await database.execute("INSERT INTO b (a_id) VALUES (99)")
+
+
+async def test_a_statement_that_was_stopped_half_way_says_what_the_test_is_to_ask_for(db: Database) -> None:
+    """As when a client leaves a streamed answer, whose statement is cancelled on the one connection that there is."""
+    async with db.pinned():
+        task = asyncio.create_task(db.fetch(SLOW[db.vendor]))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with pytest.raises(DatabaseError) as caught:
+            await numbers(db)
+
+    assert "on the connection that a test has pinned: its statement was stopped half-way" in str(caught.value)
+    assert "@pytest.mark.db(transaction=True)" in str(caught.value)
