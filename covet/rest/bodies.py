@@ -22,7 +22,6 @@ from covet.problems import ProblemError, json_pointer
 from covet.rest.annotations import unwrap
 from covet.rest.signature import Parameter, Signature, describe
 from covet.schema.structs import Failure, StructError, StructReader, is_struct
-from covet.text import suggest
 
 if TYPE_CHECKING:
     from covet.rest import errors as failures
@@ -219,9 +218,7 @@ def only_fields(errors: list[ProblemError], form: Any, known: Collection[str]) -
     """Add an error for each field of a form that is not known; the token against forgery is no field."""
     unknown = [name for name in dict.fromkeys(form) if name not in known and name != "csrfmiddlewaretoken"]
     for name in unknown[: failures.MOST_ERRORS + 1]:
-        near = suggest(name, known)
-        hint = f"Did you mean {near!r}?" if near else f"It takes: {', '.join(sorted(known))}."
-        text = f"Unknown field {name!r}. {hint}"
+        text = messages.unknown_field(name, sorted(known))
         errors.append(ProblemError(text, pointer=json_pointer(name), code="extra_forbidden"))
 
 

@@ -26,8 +26,9 @@ from covet.db.models.fields.base import Field
 from covet.exceptions import PermissionDenied, ValidationError
 from covet.http import Request
 from covet.i18n import override as speaking
-from covet.problems import problem_for
+from covet.problems import ProblemError, problem_for
 from covet.rest import Router, Schema
+from covet.rest.bodies import only_fields
 from covet.schema.messages import STRUCT_TEXTS, TEXTS, error_list, struct_text
 from covet.urls import include, path
 from tests.handlers.sites import Site, make_application
@@ -148,6 +149,16 @@ async def test_parameters_structs_and_documents_are_told_in_it_too(site: Site) -
 def catalogs() -> None:
     """Covet's own catalogues, in a registry of the test."""
     make_application([])
+
+
+def test_unknown_fields_of_a_form_are_told_in_it_too(catalogs: None) -> None:
+    errors: list[ProblemError] = []
+    with speaking("de"):
+        only_fields(errors, {"text": "a", "txt": "b", "x": "c"}, ["text"])
+    assert [one.detail for one in errors] == [
+        "Unbekanntes Feld 'txt'. Meinten Sie 'text'?",
+        "Unbekanntes Feld 'x'. Möglich sind: text.",
+    ]
 
 
 def test_validators_and_constraints_speak_it(catalogs: None) -> None:
