@@ -11,7 +11,7 @@ TYPING_TESTS ?= tests/_typing
 COVET_CONFORMANCE ?= check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup rust services test conformance check lint format types arch docs docs-serve compiled build bench soak changelog clean
+.PHONY: help demo setup rust services test conformance check lint format types arch docs docs-serve compiled build wheel rust-wheels bench soak changelog clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ $(VENV)/.dev: pyproject.toml hatch_build.py | $(VENV)/bin/python
 
 setup: $(VENV)/.dev rust ## the virtual environment with everything, and the Rust half where cargo is at hand
 
-# Before all else that is installed, so that `make -j2 setup` compiles Rust beside it.
+# Before all else that is installed, so that `make -j2 setup rust-wheels` compiles Rust beside it.
 $(VENV)/bin/maturin: | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q "maturin>=1.9,<2"
 
@@ -94,8 +94,13 @@ compiled: $(VENV)/.dev ## the bytecode of covet/ and of the tests, which collect
 	@mkdir -p build && env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq -n 0 >build/collected || \
 	{ cat build/collected; exit 1; }
 
-build: $(VENV)/.dev ## the wheels (covet; covet_rust for any Python and for this one) and the source archive, into dist/
+build: wheel rust-wheels ## the wheels (covet; covet_rust for any Python and for this one) and the source archive, into dist/
+
+wheel: $(VENV)/.dev
 	$(BIN)/python -m build -q --outdir dist .
+
+# After `rust`, since cargo does one thing at a time in its folder. They need nothing else that is installed.
+rust-wheels: rust
 	@if command -v cargo >/dev/null 2>&1; then \
 	  $(BIN)/maturin build -q --release -m covet_rust/Cargo.toml --out dist && \
 	  $(BIN)/maturin build -q --release --no-default-features -i $(BIN)/python -m covet_rust/Cargo.toml --out dist; \
