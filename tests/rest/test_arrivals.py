@@ -74,7 +74,8 @@ def unchecked(kind: Any) -> Any:
 
 
 def fields_of(schema: Any) -> set[str]:
-    return set(schema.model_fields)
+    """What is written: what a client may send back besides is left aside."""
+    return {name for name, field in schema.model_fields.items() if not field.exclude}
 
 
 async def serve(site: Any, api: Router, **settings: Any) -> Any:
