@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,10 @@ _FIRST = """
 import asyncio, json, os, socket, sys, time
 import uvicorn
 
+def resident():
+    with open("/proc/self/statm") as figures:
+        return int(figures.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
 async def main():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -92,8 +98,7 @@ async def main():
     answer = await reader.read()
     cpu = time.process_time()
     assert answer.startswith(b"HTTP/1.1 200"), answer
-    import psutil
-    rss = psutil.Process().memory_info().rss
+    rss = resident()
     writer.close()
     server.should_exit = True
     await task
@@ -102,21 +107,22 @@ async def main():
 names = sys.modules
 import uvloop
 cpu, rss = uvloop.run(main())
-known = set(sys.stdlib_module_names) | {"covet", "benchmarks", "psutil", "__main__"}
+known = set(sys.stdlib_module_names) | {"covet", "benchmarks", "__main__"}
 outside = sorted(n for n in list(sys.modules) if n.partition(".")[0] not in known and not n.startswith("covet_test"))
 print(json.dumps({"cpu": cpu, "rss": rss, "modules": outside}))
 """
 
 _IMPORTS = """
-import importlib, json, sys, time
+import importlib, json, os, sys, time
 for name in MODULES:
     try:
         importlib.import_module(name)
     except ImportError:
         pass
 cpu = time.process_time()
-import psutil
-print(json.dumps({"cpu": cpu, "rss": psutil.Process().memory_info().rss}))
+with open("/proc/self/statm") as figures:
+    rss = int(figures.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+print(json.dumps({"cpu": cpu, "rss": rss}))
 """
 
 
@@ -152,14 +158,36 @@ def _run(rounds: int, full: dict[str, str]) -> str:
     return table("Costs of a request and a process", ["measured", "aim"], rows)
 
 
+def count_start() -> str:
+    """Return the table of what a start executes, counted by valgrind: its CPU time hangs on the caches that it finds cold."""
+    full = {"BENCH_MIDDLEWARE": json.dumps(STACK), "BENCH_APPS": json.dumps(APPS)}
+    with tempfile.TemporaryDirectory() as folder:
+        cache = {"PYTHONPYCACHEPREFIX": folder, "PYTHONHASHSEED": "0"}
+        imports = _IMPORTS.replace("MODULES", repr(_child(_FIRST, {**full, **cache})["modules"]))
+        _child(imports, cache)
+        start, alone = _instructions(_FIRST, {**full, **cache}), _instructions(imports, cache)
+    cells = [f"{alone / 1e6:.0f}M", f"{start / 1e6:.0f}M", f"{start / alone:.2f}"]
+    return table(
+        "Instructions of a start", ["its packages", "first answer", "measured", "aim"], [("", [*cells, "≤ 1.3"])]
+    )
+
+
+def _instructions(source: str, environment: dict[str, str]) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        _child(source, environment, ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={folder}/out"])
+        found = re.search(r"^summary: (\d+)", (Path(folder) / "out").read_text(), re.MULTILINE)
+    assert found is not None, "callgrind has written no summary"
+    return int(found[1])
+
+
 def _median_cpu(runs: list[dict[str, Any]]) -> float:
     return statistics.median([run["cpu"] for run in runs])
 
 
-def _child(source: str, environment: dict[str, str]) -> Any:
+def _child(source: str, environment: dict[str, str], under: Sequence[str] = ()) -> Any:
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-c", source],
+        [*under, sys.executable, "-c", source],
         env={
             **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "PYTHONPATH": root,

@@ -1,4 +1,4 @@
-"""The request path by machine instructions: what a request has the server execute, counted by valgrind.
+"""The request path by machine instructions: what a request, and a start, has the server execute, counted by valgrind.
 
 CPU time hangs on the machine, its hour and its neighbours; this repeats itself within a hundredth. It leaves out what the
 kernel does for a request, what it costs to wait for memory, and what the server does by the clock, request or not: uvicorn looks
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.data import prepare
 from benchmarks.measure import table
+from benchmarks.suites import http_costs
 from benchmarks.suites.http import ORDER, REQUESTS, Contender, floor_and_covet
 
 WARM = 200
@@ -27,7 +28,7 @@ IDLE_S = 4.0
 
 
 def run() -> str:
-    """Return the table: instructions of a request in user space, and the bare function's divided by them."""
+    """Return the tables: instructions of a request in user space, the bare function's divided by them, and those of a start."""
     for program in ("valgrind", "callgrind_control"):
         if shutil.which(program) is None:
             raise SystemExit(f"Counting instructions needs {program} (apt-get install valgrind).")
@@ -48,7 +49,7 @@ def run() -> str:
         (name, [f"{own / 1000:.0f}k ({bare / own:.2f})" for bare, own in zip(floor, found, strict=True)])
         for name, found in counts
     ]
-    return table("Instructions of a request (bare = 1)", list(REQUESTS), rows)
+    return table("Instructions of a request (bare = 1)", list(REQUESTS), rows) + "\n\n" + http_costs.count_start()
 
 
 def _idle(contender: Contender, folder: Path) -> float:
