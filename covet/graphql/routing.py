@@ -27,7 +27,11 @@ __all__ = ["websocket_urlpatterns"]
 def _beside_http() -> Sequence[Any]:
     """Return a route for each place where GraphQL answers by HTTP: subscriptions are at the same address, of the same host."""
     flat = apps.current().part(UrlsPart).resolver.flat
-    found = {(one.host, one.text): one for one in flat if isinstance(inspect.unwrap(one.route.view), GraphQLView)}
+    found: dict[tuple[Any, str], FlatRoute] = {}
+    for one in flat:
+        if isinstance(inspect.unwrap(one.route.view), GraphQLView):
+            # Of two at one address the first answers, and so it is its guard that counts.
+            found.setdefault((one.host, one.text), one)
     return [_socket(one) for one in found.values()]
 
 
@@ -35,7 +39,8 @@ def _socket(flat: FlatRoute) -> Any:
     # What an include makes of an expression is told by ``regex`` alone: the text is for people.
     view = flat.route.view
     handler = serve if isinstance(view, GraphQLView) else _behind(view)
-    route = path(flat.text, handler) if flat.regex is None else re_path(flat.regex, handler)
+    # A decorator may be told by further arguments of the route, or of an include, whom it lets in.
+    route = path(flat.text, handler, flat.kwargs) if flat.regex is None else re_path(flat.regex, handler, flat.kwargs)
     if flat.host is None:
         return route
     return replace(flat.host, load=lambda: [route], app_name=None, namespace=None)
@@ -47,7 +52,7 @@ def _behind(view: Any) -> Callable[..., Coroutine[Any, Any, None]]:
 
     async def guarded(ws: WebSocket, **params: Any) -> None:
         handshake = Handshake({**ws.scope, "type": "http", "method": "GET"})
-        handshake.path_params, handshake.route = ws.path_params, ws.route
+        handshake.path_params, handshake.route, handshake._state = ws.path_params, ws.route, ws.state
         with suppress(ImproperlyConfigured):  # a decorator that asks for them says so itself
             handshake.session = ws.session
         with suppress(ImproperlyConfigured):

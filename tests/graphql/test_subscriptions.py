@@ -339,6 +339,74 @@ async def test_what_stands_round_the_view_guards_the_socket_too(routes_of: Any) 
     assert (sent_away.status_code, sent_away.headers["location"]) == (302, "/log-in?next=/in")
 
 
+def for_role(view: Any) -> Any:
+    @functools.wraps(view)
+    async def guarded(request: Any, role: str = "any", **params: Any) -> Any:
+        if request.headers.get("x-role", "any") != role:
+            raise PermissionDenied(f"Not you, but {role}.")
+        request.state.role = role
+        return await view(request, **params)
+
+    return guarded
+
+
+async def test_the_guard_of_a_socket_has_the_arguments_of_its_route_and_hands_on_its_state(routes_of: Any) -> None:
+    seen = []
+
+    def noted(view: Any) -> Any:
+        @functools.wraps(view)
+        async def inner(request: Any, **params: Any) -> Any:
+            seen.append((request.state.role, request.state.place))
+            return await view(request, **params)
+
+        return inner
+
+    guarded = for_role(noted(GraphQLView()))
+    async with routes_of(
+        [
+            path("own", guarded, {"role": "admin"}),
+            path("below/", include([re_path("^graphql$", guarded)]), {"role": "admin"}),
+        ],
+        MIDDLEWARE=["tests.graphql.test_subscriptions.Placed"],
+    ) as app:
+        for place in ("/own", "/below/graphql"):
+            with pytest.raises(WebSocketRejected) as refused:
+                async with connect(place, app=app, subprotocols=[PROTOCOL]):
+                    pass
+            assert (refused.value.status, json.loads(refused.value.body)["detail"]) == (403, "Not you, but admin.")
+            async with connect(place, app=app, subprotocols=[PROTOCOL], headers={"x-role": "admin"}) as ws:
+                await ws.send_json({"type": "connection_init"})
+                assert await ws.receive_json() == {"type": "connection_ack"}
+
+    assert seen == [("admin", "/own"), ("admin", "/below/graphql")]
+
+
+class Placed:
+    """Notes the address of a socket in its state, as a middleware may."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    async def __call__(self, request: Any) -> Any:
+        return await self.get_response(request)
+
+    async def process_websocket(self, ws: Any) -> None:
+        ws.state.place = ws.path
+
+
+async def test_of_two_views_at_one_address_the_first_guards_the_socket(routes_of: Any) -> None:
+    async with routes_of(
+        [path("graphql", login_required(GraphQLView())), path("graphql", GraphQLView())],
+        MIDDLEWARE=["tests.graphql.conftest.HeaderUser"],
+        LOGIN_URL="/log-in",
+    ) as app:
+        with pytest.raises(WebSocketRejected) as refused:
+            async with connect("/graphql", app=app, subprotocols=[PROTOCOL]):
+                pass
+
+    assert refused.value.status == 403
+
+
 async def test_a_guard_that_needs_what_is_not_there_says_so(routes_of: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with routes_of([path("in", login_required(GraphQLView()))], MIDDLEWARE=[]) as app:
         with pytest.raises(WebSocketRejected) as refused:
