@@ -171,7 +171,7 @@ def _unknown(place: Sequence[str | int], schema: Any) -> str:
                 for inner in _models(model.model_fields[part].annotation)
             ]
     if any(name in _keys(model) for model in models):
-        return f"Unknown field {str(name)!r}. The key is not written here: leave it out."
+        return messages.unknown_key(str(name))
     names = [
         info.alias or field
         for model in models

@@ -19,7 +19,7 @@ from covet.text import suggest
 if TYPE_CHECKING:
     from pydantic import ValidationError as PydanticError
 
-__all__ = ["STRUCT_TEXTS", "TEXTS", "error_list", "struct_text", "unknown_field"]
+__all__ = ["STRUCT_TEXTS", "TEXTS", "error_list", "struct_text", "unknown_field", "unknown_key"]
 
 # By pydantic's name of the kind. Values in them are those that pydantic gives with the error.
 TEXTS: Final[dict[str, str]] = {
@@ -153,6 +153,11 @@ def unknown_field(name: str, known: Collection[str]) -> str:
     else:
         text = gettext(_("Unknown field %(name)s. It takes: %(names)s.") if known else _("Unknown field %(name)s."))
     return text % {"name": repr(name), "near": repr(near), "names": ", ".join(known)}
+
+
+def unknown_key(name: str) -> str:
+    """Return what is said of the key of a row, where a schema does not take it."""
+    return gettext(_("Unknown field %(name)s. The key is not written here: leave it out.")) % {"name": repr(name)}
 
 
 def struct_text(detail: str) -> str:

@@ -25,13 +25,16 @@ from covet.db.models.constraints import BaseConstraint
 from covet.db.models.fields.base import Field
 from covet.exceptions import PermissionDenied, ValidationError
 from covet.http import Request
+from covet.http.forms import FormData
 from covet.i18n import override as speaking
 from covet.problems import ProblemError, problem_for
-from covet.rest import Router, Schema
-from covet.rest.bodies import only_fields
+from covet.rest import ModelSchema, Router, Schema
+from covet.rest.bodies import files_of, only_fields
+from covet.rest.errors import body_errors
 from covet.schema.messages import STRUCT_TEXTS, TEXTS, error_list, struct_text
 from covet.urls import include, path
 from tests.handlers.sites import Site, make_application
+from tests.rest.library import Author
 
 LOCALE = ["covet.middleware.locale.LocaleMiddleware"]
 ROOT = Path(covet.__file__).parent
@@ -52,6 +55,9 @@ class Book(Schema):
         if value:
             validators.validate_url(value)
         return value
+
+
+class AuthorIn(ModelSchema, model=Author, fields=["name"]): ...
 
 
 class Shelf(msgspec.Struct, forbid_unknown_fields=True):
@@ -159,6 +165,44 @@ def test_unknown_fields_of_a_form_are_told_in_it_too(catalogs: None) -> None:
         "Unbekanntes Feld 'txt'. Meinten Sie 'text'?",
         "Unbekanntes Feld 'x'. Möglich sind: text.",
     ]
+
+
+def test_a_key_that_is_not_written_and_a_text_for_a_file_are_told_in_it_too(catalogs: None) -> None:
+    told: dict[str, list[str]] = {}
+    for language in ("de", "es", "fr", "en"):
+        errors: list[ProblemError] = []
+        files_of(errors, FormData([("cover", "text")]), "cover", many=False)
+        with speaking(language):
+            with pytest.raises(PydanticError) as found:
+                AuthorIn.model_validate({"name": "Ann", "id": 1})
+            body_errors(errors, found.value, AuthorIn, b'{"name": "Ann", "id": 1}')
+            told[language] = [one.as_dict()["detail"] for one in errors]
+
+    assert told == {
+        "de": [
+            "Das ist Text und keine Datei. Senden Sie sie mit einem Dateinamen.",
+            "Unbekanntes Feld 'id'. Der Schlüssel wird hier nicht geschrieben: Lassen Sie ihn weg.",
+        ],
+        "es": [
+            "Esto es texto y no un archivo. Envíelo con un nombre de archivo.",
+            "Campo desconocido 'id'. La clave no se escribe aquí: omítala.",
+        ],
+        "fr": [
+            "C’est du texte et non un fichier. Envoyez-le avec un nom de fichier.",
+            "Champ inconnu 'id'. La clé ne s’écrit pas ici : omettez-la.",
+        ],
+        "en": [
+            "This is a text and no file. Send it with a file name.",
+            "Unknown field 'id'. The key is not written here: leave it out.",
+        ],
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_said_of_keys_is_in_the_catalogue(catalogs: None, language: str) -> None:
+    for text in ("The database makes this key; leave it out.", "This key is made here; leave it out."):
+        with speaking(language):
+            assert ProblemError(text).as_dict()["detail"] != text
 
 
 def test_validators_and_constraints_speak_it(catalogs: None) -> None:
