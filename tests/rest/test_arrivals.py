@@ -858,6 +858,10 @@ async def test_what_a_stricter_router_includes_is_told_where_nothing_says_who_ma
         async def left() -> int:
             return 1
 
+        @made.post("/added")
+        async def added() -> int:
+            return 1
+
         return made
 
     staff, anyone, nothing = Router(permissions=[permissions.IsAdminUser]), Router(permissions=[]), Router()
@@ -873,7 +877,7 @@ async def test_what_a_stricter_router_includes_is_told_where_nothing_says_who_ma
     client = await site(patterns, installed=["covet.rest"])
 
     found = [one for one in client.application.apps.part(RestPart).check(None) if one.id == "rest.W005"]
-    assert [one.obj for one in found] == ["/staff/nothing/inner/left"]
+    assert [one.obj for one in found] == ["/staff/nothing/inner/left", "/staff/nothing/inner/added"]
     assert "is below a router with permissions, which do not hold for the routers that it includes" in found[0].msg
 
 
