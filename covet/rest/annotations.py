@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union
 from msgspec import Meta, Struct
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
-from typing_extensions import TypeAliasType, is_typeddict
+from typing_extensions import is_typeddict
 
 from covet.exceptions import ImproperlyConfigured
 from covet.http.files import UploadedFile
 from covet.loading import late_module
-from covet.schema.structs import is_struct
+from covet.schema.structs import ALIASES, is_struct, meant
 
 if TYPE_CHECKING:
     from covet.rest.signature import Parameter
@@ -72,7 +72,6 @@ _SCALARS: Final = (
 )
 _SINGLE: Final = frozenset({"string", "integer", "number", "boolean"})
 """The types of JSON that one parameter holds."""
-_ALIASES: Final = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 _BUILD_TUPLE: Final = opmap["BUILD_TUPLE"]
 _LISTS: Final = (list, set, frozenset, tuple)
 _STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Generator)
@@ -80,34 +79,31 @@ _STREAMS: Final = (AsyncIterator, AsyncIterable, AsyncGenerator, Iterator, Gener
 
 def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return a type, and what ``Annotated`` says of it; ``type CurrentUser = Annotated[User, Depends(…)]`` says it too."""
-    meant = _meant(annotation)
-    if _says_meta(meant) and not is_struct(meant):  # which msgspec reads itself
-        meant = meta_rules.in_pydantic(meant)
-    if get_origin(meant) is Annotated:
-        bare, *metadata = get_args(meant)
+    found = meant(annotation)
+    is_alias = isinstance(annotation, ALIASES)
+    if _says_meta(found) and not is_struct(found):  # which msgspec reads itself
+        found = meta_rules.in_pydantic(annotation)
+        is_alias = False
+    if get_origin(found) is Annotated:
+        bare, *metadata = get_args(found)
         return bare, tuple(metadata)
     # A class has a name of its own; any other alias stays, since documents call the schema after it.
-    return (annotation if isinstance(annotation, _ALIASES) and not isinstance(meant, type) else meant), ()
+    return (annotation if is_alias and not isinstance(found, type) else found), ()
 
 
-def _says_meta(annotation: Any) -> bool:
-    return any(isinstance(argument, Meta) or _says_meta(argument) for argument in get_args(annotation))
-
-
-def _meant(annotation: Any) -> Any:
-    """Return what an alias made by ``type`` stands for; anything else as it is."""
-    while True:
-        if isinstance(annotation, _ALIASES):
-            annotation = annotation.__value__
-        elif isinstance(origin := get_origin(annotation), _ALIASES):  # type Ids[T] = list[T], as Ids[int]
-            annotation = origin.__value__[get_args(annotation)]
-        else:
-            return annotation
+def _says_meta(annotation: Any, above: tuple[Any, ...] = ()) -> bool:
+    found = meant(annotation)
+    if found is not annotation:
+        alias = get_origin(annotation) or annotation
+        if alias in above:  # it names itself
+            return False
+        above = (*above, alias)
+    return any(isinstance(argument, Meta) or _says_meta(argument, above) for argument in get_args(found))
 
 
 def unwrap(annotation: Any) -> Any:
     """Return what an ``Optional``, ``Annotated``, alias or ``NewType`` holds, where it holds one thing."""
-    annotation = _meant(annotation)
+    annotation = meant(annotation)
     if isinstance(annotation, NewType):
         return unwrap(annotation.__supertype__)
     origin = get_origin(annotation)

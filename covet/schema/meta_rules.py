@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from covet.schema.structs import meant
+
 __all__ = ["in_meta", "in_pydantic"]
 
 _RULES: Final = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length", "pattern", "title")
@@ -31,7 +33,13 @@ def in_meta(annotation: Any) -> Any:
     return _walk(annotation, _meta)
 
 
-def _walk(annotation: Any, change: Callable[[Any], list[Any]]) -> Any:
+def _walk(annotation: Any, change: Callable[[Any], list[Any]], above: tuple[Any, ...] = ()) -> Any:
+    found = meant(annotation)
+    if found is not annotation:
+        alias = get_origin(annotation) or annotation
+        # One that names itself stays as it is inside of itself: there is no end to writing it out.
+        written = found if alias in above else _walk(found, change, (*above, alias))
+        return annotation if written is found else written
     arguments = get_args(annotation)
     origin = get_origin(annotation)
     if origin is Literal or not arguments:
@@ -39,11 +47,11 @@ def _walk(annotation: Any, change: Callable[[Any], list[Any]]) -> Any:
     if origin is Annotated:
         bare, *said = arguments
         made = [rule for one in said for rule in change(one)]
-        inner = _walk(bare, change)
+        inner = _walk(bare, change, above)
         if inner is bare and len(made) == len(said) and all(new is old for new, old in zip(made, said, strict=True)):
             return annotation
         return Annotated[(inner, *made)] if made else inner
-    changed = tuple(_walk(argument, change) for argument in arguments)
+    changed = tuple(_walk(argument, change, above) for argument in arguments)
     if all(new is old for new, old in zip(changed, arguments, strict=True)):
         return annotation
     return Union[changed] if origin in (Union, types.UnionType) else origin[changed]  # noqa: UP007  # of a tuple

@@ -7,12 +7,14 @@ member by member; a body that is right pays nothing for it.
 from __future__ import annotations
 
 import types
+import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
 from pydantic_core import PydanticCustomError, core_schema
+from typing_extensions import TypeAliasType
 
 from covet import json
 from covet.exceptions import FieldDoesNotExist
@@ -30,16 +32,19 @@ else:
     messages = late_module(__name__, "covet.schema.messages")
 
 __all__ = [
+    "ALIASES",
     "STRUCT_MARK",
     "Failure",
     "StructError",
     "StructReader",
     "StructValue",
     "is_struct",
+    "meant",
     "struct_projection",
     "struct_type",
 ]
 
+ALIASES: Final = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 _LISTS: Final = (list, set, frozenset, tuple)
 
 
@@ -70,6 +75,17 @@ def is_struct(annotation: Any) -> bool:
     if isinstance(annotation, type) and not get_args(annotation):
         return issubclass(annotation, msgspec.Struct)
     return any(is_struct(argument) for argument in get_args(annotation))
+
+
+def meant(annotation: Any) -> Any:
+    """Return what an alias made by ``type`` stands for; anything else as it is."""
+    while True:
+        if isinstance(annotation, ALIASES):
+            annotation = annotation.__value__
+        elif isinstance(origin := get_origin(annotation), ALIASES):  # type Ids[T] = list[T], as Ids[int]
+            annotation = origin.__value__[get_args(annotation)]
+        else:
+            return annotation
 
 
 class StructReader:

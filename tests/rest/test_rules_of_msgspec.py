@@ -2,18 +2,20 @@
 
 import dataclasses
 import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import annotated_types
 import msgspec
 import pytest
 from msgspec import Meta
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from covet.exceptions import ImproperlyConfigured
 from covet.rest import Body, Form, Query, Router, permissions
+from covet.rest.annotations import split
 from covet.rest.openapi import build_document
+from covet.schema import structs
 from covet.schema.meta_rules import in_meta, in_pydantic
 from covet.urls import include, path
 from covet.urls.resolver import Resolver
@@ -24,6 +26,10 @@ OPEN = [permissions.AllowAny]
 class Item(msgspec.Struct):
     name: Annotated[str, Meta(min_length=2, description="What it is called.", examples=["ab"])]
     count: Annotated[int, Meta(gt=3)] = 5
+
+
+Stars = TypeAliasType("Stars", Annotated[int, Meta(ge=2)])
+AllStars = TypeAliasType("AllStars", list[Annotated[int, Meta(ge=2)]])
 
 
 async def serve(site: Any, api: Router) -> Any:
@@ -61,6 +67,60 @@ async def test_meta_of_a_parameter_is_a_rule(site: Any) -> None:
     document = build_document(Resolver([path("", include(api))]).routes, title="T")
     size = document["paths"]["/look"]["get"]["parameters"][0]["schema"]
     assert size == {"type": "integer", "minimum": 2, "description": "How many.", "x-unit": "m", "default": 3}
+
+
+async def test_meta_behind_an_alias_is_a_rule_wherever_the_alias_stands(site: Any) -> None:
+    @dataclasses.dataclass
+    class Film:
+        stars: list[Stars]
+
+    api = Router(permissions=OPEN)
+
+    @api.get("/look")
+    async def look(one: Stars | None = None, some: list[Stars] = [], all: AllStars = []) -> Any:  # noqa: B006
+        return [one, some, all]
+
+    @api.post("/films")
+    async def add(stars: Annotated[dict[str, list[Stars]], Body()]) -> Any:
+        return stars
+
+    client = await serve(site, api)
+    assert (await client.get("/api/look?one=2&some=2&all=2")).json() == [2, [2], [2]]
+    wrong = await client.get("/api/look?one=1&some=1&all=1")
+    assert told(wrong) == [(name, "greater_than_equal") for name in ("one", "some", "all")]
+    assert told(await client.post("/api/films", json={"a": [1]})) == [("/a/0", "greater_than_equal")]
+
+    unread = Router(permissions=OPEN)
+    unread.post("/films")(film_taker(Film))
+    with pytest.raises(ImproperlyConfigured, match=r"'stars' of Film has rules of msgspec\.Meta"):
+        await serve(site, unread)
+
+
+def film_taker(kind: Any) -> Any:
+    async def take(film: kind) -> None: ...
+
+    return take
+
+
+class NamesItself:
+    """What ``type Rows = tuple[Rows, Annotated[int, Meta(ge=2)]]`` is from Python 3.12 on."""
+
+    @property
+    def __value__(self) -> Any:
+        return tuple[self, Annotated[int, Meta(ge=2)]]  # type: ignore[valid-type]
+
+
+def test_an_alias_that_names_itself_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structs, "ALIASES", (*structs.ALIASES, NamesItself))
+    rows = NamesItself()
+
+    bare, metadata = split(rows)
+
+    assert metadata == ()
+    for found in (bare, in_pydantic(rows)):
+        itself, number = get_args(found)
+        assert itself is rows
+        assert number.__metadata__[0].metadata == [annotated_types.Ge(2)]
 
 
 async def test_meta_of_a_structs_field_is_told_of_its_parameter(site: Any) -> None:
