@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import IO, Any
 
 from covet.concurrency import to_thread
+from covet.http.foreign import Absent
 
 __all__ = ["UploadedFile", "safe_file_name"]
 
@@ -18,6 +19,10 @@ class UploadedFile:
         content_type: What the client says it is; not to be trusted.
         size: Its length in bytes.
     """
+
+    headers = Absent(
+        "headers", "file.content_type; the other headers of a form's part are not kept", "An uploaded file"
+    )
 
     def __init__(self, name: str, content_type: str, file: IO[bytes], *, in_memory_limit: int) -> None:
         self.name = safe_file_name(name)

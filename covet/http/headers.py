@@ -9,6 +9,8 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMappi
 from functools import lru_cache
 from typing import overload
 
+from covet.http.foreign import Absent
+
 __all__ = ["Headers", "MutableHeaders", "RawHeaders"]
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -107,6 +109,8 @@ class MutableHeaders(Headers, MutableMapping[str, str]):
     """Headers of a response: set, add, delete."""
 
     __slots__ = ()
+
+    append = Absent("append", "headers.add(name, value)", "MutableHeaders")
 
     def __setitem__(self, name: str, value: str) -> None:
         key, raw = raw_name(name), raw_value(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -22,7 +23,7 @@ from covet.http import (
     Response,
 )
 from covet.http.cookies import build_cookie, parse_cookies
-from covet.http.files import safe_file_name
+from covet.http.files import UploadedFile, safe_file_name
 from covet.http.forms import parse_content_type
 from covet.http.hosts import is_allowed_host, split_host
 from covet.http.negotiation import accepted_encodings, best_match, prefers_html
@@ -412,6 +413,21 @@ def test_an_attribute_of_another_framework_is_told_by_its_name_here(name: str, s
     assert getattr(request, name, None) is None
     setattr(request, name, "of a middleware")
     assert getattr(request, name) == "of a middleware"
+
+
+def test_headers_of_answers_and_files_are_told_by_their_names_here() -> None:
+    file = UploadedFile("a.txt", "text/plain", BytesIO(b"a"), in_memory_limit=10)
+
+    with pytest.raises(
+        AttributeError, match=r"^MutableHeaders has no attribute 'append'\. Write headers\.add\(name, value\)\.$"
+    ):
+        Response().headers.append("X-Id", "1")
+    with pytest.raises(
+        AttributeError, match=r"^An uploaded file has no attribute 'headers'\. Write file\.content_type;"
+    ):
+        _ = file.headers
+
+    assert not hasattr(Headers(), "append") and not hasattr(file, "headers")
 
 
 def test_a_status_has_the_name_that_others_give_it() -> None:
