@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,7 @@ from covet.http.errors import HTTPException
 from covet.problems import ProblemError, json_pointer, problem_for
 from covet.rest.errors import invalid
 from covet.schema.rules import Place, locate, members_of
+from covet.schema.structs import meant
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -106,7 +107,22 @@ def emptied(model: type[Model], data: Any, names: Collection[str]) -> list[Plan]
         and not relation.field.remote_field.parent_link
         and (name := relation.get_accessor_name()) in names
         and members[name] is None
+        and _nests(data, name)
     ]
+
+
+def _nests(data: Any, name: str) -> bool:
+    """Whether a member may hold an item: null in the place of a key or a link takes no row away."""
+    if isinstance(data, BaseModel):
+        return _holds_item(type(data).model_fields[name].annotation)
+    return any(_holds_item(field.type) for field in msgspec.structs.fields(data) if field.name == name)
+
+
+def _holds_item(annotation: Any) -> bool:
+    found = meant(annotation)
+    if isinstance(found, type) and not get_args(found):
+        return issubclass(found, (BaseModel, msgspec.Struct))
+    return any(map(_holds_item, get_args(found)))
 
 
 def _is_item(value: Any) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 
-from covet.rest import ModelSchema, ModelViewSet, Nested, Router, permissions
-from tests.rest.library import Author, Book, Chapter, Cover, Note, Tag
+from covet.rest import ModelSchema, ModelViewSet, Nested, Router, Schema, permissions
+from covet.rest.nested import emptied
+from covet.rest.write import update
+from tests.rest.library import Author, Book, Chapter, Cover, Lorry, Note, Tag
 
 
 class NoteIn(ModelSchema, model=Note, fields=["id", "text", "tag"]): ...
@@ -198,6 +201,45 @@ async def test_null_takes_a_single_row_away_and_the_answer_is_what_is_there(
     assert (await client.get(f"/api/{name}/{other['id']}/")).json() == other
     made = await client.patch(address, json={"cover": {"color": "blue"}})
     assert made.json()["cover"]["color"] == "blue"
+
+
+class CoverStruct(msgspec.Struct):
+    color: str
+
+
+class JacketedStruct(msgspec.Struct):
+    title: str
+    cover: CoverStruct | None = None
+
+
+class ByKey(Schema):
+    cover: int | None = None
+
+
+class ByKeyStruct(msgspec.Struct):
+    cover: int | None = None
+
+
+class TrailerKnown(Schema):
+    trailer: CoverIn | None = None
+
+
+async def test_null_takes_away_what_a_schema_nests_and_nothing_that_it_calls_by_key(library: Any) -> None:
+    await library(api)
+    book = await Book.objects.create(title="Covet")
+    cover = await Cover.objects.create(book=book, color="red")
+    assert await book.cover == cover
+
+    for nested in (Jacketed(title="Covet"), JacketedStruct("Covet")):
+        assert [plan.name for plan in emptied(Book, nested, ["cover"])] == ["cover"]
+    for other in (ByKey(), ByKeyStruct()):
+        assert emptied(Book, other, ["cover"]) == []
+    assert emptied(Lorry, TrailerKnown(), ["trailer"]) == []  # the row itself, in the table of a child
+    await update(book, JacketedStruct("Covet"))
+
+    assert await Cover.objects.count() == 0
+    with pytest.raises(Cover.DoesNotExist):
+        await book.cover
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from pydantic import ConfigDict, PlainSerializer, computed_field, field_serializer
+from pydantic import ConfigDict, Field, PlainSerializer, computed_field, field_serializer
 from pydantic.alias_generators import to_camel
 
 from covet.db import models
@@ -270,6 +270,21 @@ def test_a_field_that_is_spelled_by_its_schema_is_of_any_type() -> None:
     assert made["properties"]["count"] == {"readOnly": True, "title": "Count"}
     assert made["properties"]["id"]["type"] == "integer" and made["properties"]["id"]["readOnly"] is True
     assert made["required"] == ["title", "author"]
+
+
+def test_a_body_has_the_names_of_answers_and_nothing_that_these_leave_out() -> None:
+    class CamelOut(ModelSchema, model=Article, fields=["id", "title", "author", "published_at"]):
+        model_config = ConfigDict(alias_generator=to_camel)
+
+        hidden: str = Field("", exclude=True)
+
+    made = default_input(Article, CamelOut)
+    day = "2026-01-01T00:00:00Z"
+
+    assert "hidden" not in made.model_fields
+    for name in ("publishedAt", "published_at"):
+        read: Any = made.model_validate({"title": "Bees", "author": 1, name: day})
+        assert read.model_dump(mode="json")["published_at"] == day
 
 
 def test_a_relation_that_is_only_shown_may_come_later() -> None:
