@@ -25,6 +25,7 @@ from covet.exceptions import PermissionDenied
 from covet.graphql.view import GraphQLView
 from covet.handlers.application import Application
 from covet.http.errors import HTTPException
+from covet.http.response import Response
 from covet.middleware.csrf import csrf_exempt
 from covet.pubsub import channel
 from covet.pubsub.part import broker_of
@@ -392,6 +393,34 @@ class Placed:
 
     async def process_websocket(self, ws: Any) -> None:
         ws.state.place = ws.path
+
+
+async def test_an_answer_of_a_guard_in_the_place_of_the_views_refuses_the_socket(routes_of: Any) -> None:
+    def instead(view: Any) -> Any:
+        @functools.wraps(view)
+        async def page(request: Any, **params: Any) -> Response:
+            return Response(b"Closed for today.")
+
+        return page
+
+    def afterwards(view: Any) -> Any:
+        @functools.wraps(view)
+        async def page(request: Any, **params: Any) -> Response:
+            await view(request, **params)
+            return Response(b"Too many.", 429)
+
+        return page
+
+    view = GraphQLView()
+    refused = {}
+    async with routes_of([path("instead", instead(view)), path("afterwards", afterwards(view))]) as app:
+        for place in ("/instead", "/afterwards"):
+            with pytest.raises(WebSocketRejected) as error:
+                async with connect(place, app=app, subprotocols=[PROTOCOL]):
+                    pass
+            refused[place] = error.value.status
+
+    assert refused == {"/instead": 403, "/afterwards": 429}
 
 
 async def test_of_two_views_at_one_address_the_first_guards_the_socket(routes_of: Any) -> None:
