@@ -190,6 +190,27 @@ async def test_a_generator_has_its_budget_until_it_has_ended(
     assert "numbers ran 3 statements" in caplog.text
 
 
+async def test_what_a_generator_asks_while_it_is_closed_counts_too(
+    site: Site, closing: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @query_budget(1)
+    async def left_early() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            for _ in range(2):
+                await connections["default"].fetch("SELECT 1")
+
+    await site([], DATABASES={"default": f"sqlite:///{tmp_path / 'db.sqlite3'}"})
+    with caplog.at_level(logging.WARNING, "covet.db.budget"):
+        async with aclosing(left_early()) as values:
+            assert await anext(values) == 1
+            assert caplog.messages == []
+
+    [told] = caplog.messages
+    assert "left_early" in told
+
+
 async def test_a_generator_is_refused_its_statement_too_many(site: Site, closing: None, tmp_path: Path) -> None:
     seen: list[str] = []
 
