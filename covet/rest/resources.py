@@ -17,7 +17,7 @@ from covet.rest.actions import BULK, STANDARD, MarkedAction, Standard
 from covet.rest.annotations import split
 from covet.rest.endpoint import Endpoint
 from covet.rest.foreign import OF_INSTANCES, check_by_method, check_viewset, unknown_option
-from covet.rest.params import Path
+from covet.rest.params import Depends, Gathering, Marker, Path
 from covet.rest.render import UNSET
 from covet.rest.signature import hints_of
 from covet.schema.field_types import python_type
@@ -241,7 +241,9 @@ def _called(wire: str, annotation: Any) -> Any:
     kind, said = split(annotation)
     own = next((one for one in said if isinstance(one, Path) and one.alias is None), None)
     if own is None:
-        return Annotated[annotation, Path(alias=wire)]
+        # Where the method says that it comes from elsewhere, it does.
+        is_said = any(isinstance(one, (Marker, Depends, Gathering)) for one in said)
+        return annotation if is_said else Annotated[annotation, Path(alias=wire)]
     named = copy.copy(own)
     named.alias = wire
     return Annotated[(kind, *[named if one is own else one for one in said])]
