@@ -15,7 +15,7 @@ from covet.db.errors import NotSupportedError
 from covet.db.models.query.build import Builder
 from covet.db.models.query.joins import Source
 from covet.db.models.query.logic import FALSE, all_of, holds, outside_windows, plain_columns
-from covet.db.models.query.paths import parent_hops, resolve_path
+from covet.db.models.query.paths import parent_hops, relation_hops, resolve_path
 from covet.db.models.query.related import Related, loaded_fields, single_relation
 from covet.db.sql import nodes as n
 from covet.db.sql.statements import Assignment, Compound, Delete, Lock, Output, Select, TableRef, Update
@@ -156,15 +156,15 @@ class Assembler(Builder):
         if lock is None:
             return None
         of = []
+        where = "select_for_update(of=…)"
         for name in lock.of:
             if name == "self":
                 of.append(self.joins.base.alias)
                 continue
-            path = resolve_path(self.meta, name, "select_for_update(of=…)")
-            if path.relation is None:
+            if resolve_path(self.meta, name, where).relation is None:
                 raise FieldError(f"select_for_update(of=…) names relations and 'self', not '{name}'.", name=name)
             joined = len(self.joins.sources)
-            of.append(self.joins.reach(path.relation.hops if len(path.names) == 1 else path.hops, None).alias)
+            of.append(self.joins.reach(relation_hops(self.meta, name, where)[0], None).alias)
             if len(self.joins.sources) != joined:
                 raise FieldError(
                     f"select_for_update(of=('{name}',)) locks rows that are read: name '{name}' in select_related() too.",

@@ -10,7 +10,7 @@ from covet.db.models.expressions import leaves
 from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.query.joins import Joins, RowJoins, Source, hop_condition
 from covet.db.models.query.json_lookups import JSON_NULL, as_document, both_documents, documents_of, json_among
-from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of
+from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of, present_columns
 from covet.db.models.query.lookups import (
     LOOKUPS,
     KeyOf,
@@ -90,6 +90,7 @@ class Conditions(Names):
         if self.optimizes or self.plan.extras.lock is not None:
             for join in needs:
                 join.require()
+            self.joins.know(present_columns(all_of(where)))
         return all_of(where), all_of(having)
 
     def tree(self, q: Q, *, negated: bool) -> Condition:

@@ -44,7 +44,7 @@ class Aliases:
 class Source:
     """One table in ``FROM``: the first, or a join."""
 
-    __slots__ = ("alias", "beside", "condition", "hop", "meta", "outside", "parent", "required")
+    __slots__ = ("alias", "beside", "condition", "found", "hop", "meta", "outside", "parent", "required")
 
     def __init__(self, alias: str, meta: Options, parent: Source | None = None, hop: Hop | None = None) -> None:
         self.alias = alias
@@ -58,13 +58,15 @@ class Source:
         self.beside: tuple[Source, ...] = ()
         # A condition fails where this join finds no row, so INNER gives the same result.
         self.required = False
+        # A condition on the key that the join follows fails where it is NULL, and the database holds that the row is there.
+        self.found = False
 
     @property
     def may_be_missing(self) -> bool:
         """Whether the join may find no row for a row of the first table."""
         source: Source | None = self
         while source is not None and source.hop is not None:
-            if source.hop.null and not source.required:
+            if source.hop.null and not source.required and not source.found:
                 return True
             source = source.parent
         return False
@@ -96,7 +98,7 @@ class Joins:
         plain: Share joins to one row as sparingly as those to many: what ``QUERY_OPTIMIZER=False`` asks for.
     """
 
-    __slots__ = ("_shared", "aliases", "base", "crossed", "plain", "sources")
+    __slots__ = ("_shared", "aliases", "base", "crossed", "known", "plain", "sources")
 
     def __init__(self, meta: Options, aliases: Aliases, *, alias: str | None = None, plain: bool = False) -> None:
         self.aliases = aliases
@@ -105,6 +107,8 @@ class Joins:
         aliases.metas[self.base.alias] = meta
         self.sources: list[Source] = []
         self.crossed: list[Join] = []
+        # The columns, with the aliases of their tables, that are not NULL in any row of the result.
+        self.known: set[tuple[str | None, str]] = set()
         self._shared: dict[tuple[str, Hop], list[Source]] = {}
 
     def reach(self, hops: Iterable[Hop], used: set[str] | None = None, start: Source | None = None) -> Source:
@@ -138,12 +142,30 @@ class Joins:
         new = Source(self.aliases.take(hop.target.db_table), hop.target, source, hop)
         self.aliases.metas[new.alias] = hop.target
         existing.append(new)
+        new.found = self._finds(new)
         if guarded and used is not None:
             used.add(new.alias)
         if hop.condition is not None:
             new.condition = hop.condition(self, new, used)
         self.sources.append(new)
         return new
+
+    def know(self, columns: Iterable[n.Column]) -> None:
+        """Note columns that are not NULL in any row of the result; the joins that follow them find a row."""
+        self.known.update((column.alias, column.name) for column in columns)
+        aliases = {alias for alias, _ in self.known}
+        for source in self.sources:
+            if source.alias in aliases:
+                source.require()
+            source.found = self._finds(source)
+
+    def _finds(self, source: Source) -> bool:
+        """Whether the key that a join follows is not NULL and, as the database holds, refers to a row."""
+        hop = source.hop
+        assert hop is not None and source.parent is not None
+        if hop.restrict is not None or hop.condition is not None or not getattr(hop.forward, "db_constraint", False):
+            return False
+        return all((source.parent.alias, left) in self.known for left, _ in hop.on)
 
     def hang_on(self, here: Source, hop: Hop) -> None:
         """Note which row of the statement around the rows of this one hang on, and by which relation."""

@@ -18,6 +18,7 @@ __all__ = [
     "odd_of",
     "outside_windows",
     "plain_columns",
+    "present_columns",
 ]
 
 # How the names of functions over many rows begin.
@@ -25,6 +26,7 @@ _AGGREGATES = (
     *("ANY_VALUE", "ARRAY_AGG", "AVG", "BIT_", "BOOL_", "CORR", "COUNT", "COVAR_", "JSONB_AGG", "MAX", "MIN", "REGR_"),
     *("STDDEV_", "STRING_AGG", "SUM", "VAR_"),
 )
+_COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 TRUE: n.Node = n.And(())
 FALSE: n.Node = n.Or(())
 
@@ -69,6 +71,23 @@ def negate(node: n.Node) -> n.Node:
     if node == TRUE:
         return FALSE
     return n.Not(node)
+
+
+def present_columns(node: n.Node | None) -> Iterator[n.Column]:
+    """Yield columns that are not NULL in any row for which a condition holds; there may be others."""
+    for part in node.items if isinstance(node, n.And) else (node,):
+        if isinstance(part, n.And):
+            yield from present_columns(part)
+            continue
+        operand: n.Node | None = None
+        if isinstance(part, n.Not) and isinstance(part.item, n.IsNull) and not part.item.negated:
+            operand = part.item.operand
+        elif isinstance(part, n.IsNull) and part.negated:
+            operand = part.operand
+        elif isinstance(part, n.In) or (isinstance(part, n.Binary) and part.op in _COMPARISONS):
+            operand = part.left if isinstance(part, n.Binary) else part.operand
+        if isinstance(operand, n.Column):
+            yield operand
 
 
 def is_aggregate(node: n.Func) -> bool:

@@ -18,7 +18,9 @@ from covet.db.models.functions import Lower, Random, RowNumber
 from covet.db.models.query.run import fetch_rows, sql_of
 from covet.db.observe import record_queries
 from covet.db.sql import nodes
+from covet.exceptions import FieldError
 from tests._apps.blog.models import Article, Author, Comment, Tag
+from tests.db.models.conftest import create_tables
 from tests.db.models.query.worlds import Leaf, Tree, World, examples, leaves, trees, worlds
 
 
@@ -81,6 +83,72 @@ async def test_left_turns_inner_where_a_missing_row_cannot_match(blog: Database)
 )
 async def test_left_stays_where_a_missing_row_may_match(blog: Database, condition: Q) -> None:
     assert "LEFT JOIN author" in text(Article.objects.filter(condition))
+
+
+@pytest.mark.row("optimizer.rewrites")
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Q(editor__isnull=False),
+        ~Q(editor=None),
+        Q(editor=1),
+        Q(editor__in=[1, 2]),
+        Q(editor_id__gt=0),
+        Q(Q(editor__isnull=False), Q(views=1) | Q(views=2)),
+    ],
+)
+async def test_left_turns_inner_where_the_key_is_there(blog: Database, condition: Q) -> None:
+    """Whichever stands first: what joins the row, or the condition on the key."""
+    after = Article.objects.filter(condition).select_related("editor__profile")
+    before = Article.objects.order_by("editor__name").filter(condition)
+
+    assert "INNER JOIN author" in text(after) and "LEFT JOIN profile" in text(after)
+    assert "INNER JOIN author" in text(before)
+    assert "JOIN" not in await statement(before.count())
+    with override(QUERY_OPTIMIZER=False):
+        assert "LEFT JOIN author" in text(after)
+
+
+@pytest.mark.row("optimizer.rewrites")
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Q(editor=None),
+        Q(editor__isnull=True),
+        Q(editor__isnull=False) | Q(views=1),
+        ~Q(editor__isnull=False),
+        ~Q(editor=1),
+    ],
+)
+async def test_left_stays_where_the_key_may_be_missing(blog: Database, condition: Q) -> None:
+    assert "LEFT JOIN author" in text(Article.objects.filter(condition).select_related("editor"))
+
+
+class Town(models.Model):
+    name = models.CharField(max_length=20)
+
+    class Meta:
+        app_label = "testoptimizer"
+
+
+class House(models.Model):
+    town = models.ForeignKey(Town, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
+    street = models.ForeignKey(Town, on_delete=models.CASCADE, null=True, related_name="+")
+
+    class Meta:
+        app_label = "testoptimizer"
+
+
+async def test_left_stays_where_a_key_need_not_refer_to_a_row(database: Database) -> None:
+    await create_tables(database, [Town, House])
+    town = await Town.objects.create(name="x")
+    lost = await House.objects.create(town_id=town.pk + 1, street=town)
+    rows = House.objects.filter(town__isnull=False)
+
+    assert await rows.values_list("pk", "town__name") == [(lost.pk, None)]
+    small = FilteredRelation("street", condition=Q(street__name="y"))
+    rows = House.objects.annotate(small=small).filter(street__isnull=False)
+    assert await rows.values_list("pk", "small__name") == [(lost.pk, None)]
 
 
 class OrMissing:
@@ -226,6 +294,43 @@ async def test_a_lock_needs_inner_joins_with_or_without(blog: Database) -> None:
                 assert len(await Article.objects.filter(editor__age=1).select_for_update()) == 1
 
 
+@pytest.mark.row("queries.select_for_update")
+@pytest.mark.parametrize("condition", [~Q(editor=None), Q(editor__isnull=False), Q(editor__gt=0)])
+async def test_rows_joined_by_a_key_that_is_there_are_locked(blog: Database, condition: Q) -> None:
+    """Django's way to lock rows of a relation that may be NULL: leave out those without one."""
+    author = await Author.objects.create(name="a", age=1)
+    article = await Article.objects.create(title="x", author=author, editor=author)
+    await Article.objects.create(title="y", author=author)
+    await Comment.objects.create(article=article, text="hm")
+    for optimizes in (True, False):
+        with override(QUERY_OPTIMIZER=optimizes):
+            async with transaction.atomic():
+                (found,) = await Article.objects.filter(condition).select_related("editor").select_for_update()
+                assert found.editor.name == "a"
+                comments = Comment.objects.select_related("article__editor").exclude(article__editor=None)
+                (comment,) = await comments.select_for_update()
+                assert comment.article.editor.name == "a"
+
+
+@pytest.mark.row("queries.select_for_update", on="postgresql")
+@pytest.mark.vendors("postgresql")
+async def test_a_lock_of_a_relation_of_a_relation_is_on_its_rows(blog: Database) -> None:
+    author = await Author.objects.create(name="a")
+    article = await Article.objects.create(title="x", author=author)
+    await Comment.objects.create(article=article, text="hm")
+    rows = Comment.objects.select_related("article__author")
+
+    async with transaction.atomic():
+        sql = await statement(rows.select_for_update(of=("article__author",)))
+        assert sql.endswith("FOR UPDATE OF author")
+        sql = await statement(rows.select_for_update(of=("self", "article")))
+        assert sql.endswith("FOR UPDATE OF comment, article")
+        with pytest.raises(FieldError, match=r"name 'article__author' in select_related\(\)"):
+            await Comment.objects.select_related("article").select_for_update(of=("article__author",))
+        with pytest.raises(FieldError, match="names relations"):
+            await rows.select_for_update(of=("article__title",))
+
+
 # ── the same rows with it and without
 
 Shape = Callable[[Any, Leaf | Tree, Leaf | Tree], Any]
@@ -241,6 +346,11 @@ SHAPES: dict[str, Shape] = {
     ),
     "LEFT to INNER": lambda rows, one, two: (
         rows.filter(one.q(), two.q()).select_related("editor__profile").order_by("pk").values_list("pk", "editor__name")
+    ),
+    "LEFT to INNER by the key": lambda rows, one, two: (
+        rows.filter(one.q(), editor__isnull=False)
+        .exclude(two.q())
+        .order_by("editor__name", "editor__profile__bio", "pk")
     ),
     "trimmed keys": lambda rows, one, two: rows.filter(one.q() & two.q()).values_list(
         "pk", "author__id", "editor__pk", "tags__id"
