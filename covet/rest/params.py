@@ -6,13 +6,13 @@ of scalars, and from the body when it is a schema.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from covet.concurrency import signature
 from covet.rest.foreign import unknown_parameter_option
 
 __all__ = [
@@ -76,7 +76,7 @@ class Marker:
             """Say of an unknown option what it is called here."""
             if options.keys() <= (Marker.__init__.__kwdefaults__ or {}).keys():
                 return super().__new__(cls)
-            known = {*inspect.signature(Marker.__init__).parameters, *inspect.signature(cls.__init__).parameters}
+            known = {*signature(Marker.__init__).parameters, *signature(cls.__init__).parameters}
             unknown = [name for name in options if name not in known]
             if unknown:
                 raise unknown_parameter_option(f"{cls.__name__}()", unknown, known - {"args", "options", "self"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -152,11 +153,13 @@ def _refuse_inner(name: str, namespace: dict[str, Any]) -> None:
 
 def _declared(namespace: dict[str, Any]) -> set[str]:
     annotations = namespace.get("__annotations__")
-    if annotations is None:
-        # Python 3.14 keeps annotations behind a function.
-        annotate = namespace.get("__annotate_func__") or namespace.get("__annotate__")
-        annotations = {} if annotate is None else annotate(2)  # 2: names that are unknown yet stay references
-    return set(annotations)
+    if annotations is None and sys.version_info >= (3, 14):
+        # Python 3.14 keeps annotations behind a function; names that are unknown yet stay references.
+        from annotationlib import Format, call_annotate_function, get_annotate_from_class_namespace
+
+        if (annotate := get_annotate_from_class_namespace(namespace)) is not None:
+            annotations = call_annotate_function(annotate, Format.FORWARDREF)
+    return set(annotations or ())
 
 
 def _forget_replaced(made: type[Any], bases: tuple[type[Any], ...], namespace: dict[str, Any]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from covet.concurrency import maybe_await
+from covet.concurrency import maybe_await, signature
 from covet.db import transaction
 from covet.db.migrations.signature import ModelKey, deep_deconstruct
 from covet.db.routers import router
@@ -43,7 +42,7 @@ class Operation:
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """Return the class name and the constructor's arguments, those with their default value left out."""
         kwargs: dict[str, Any] = {}
-        for name, parameter in inspect.signature(type(self).__init__).parameters.items():
+        for name, parameter in signature(type(self).__init__).parameters.items():
             if name == "self" or parameter.kind in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}:
                 continue
             value = self.argument(name)

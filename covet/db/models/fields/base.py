@@ -8,7 +8,6 @@ by the metaclass.
 from __future__ import annotations
 
 import copy
-import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partialmethod
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, Typed
 from typing_extensions import TypeVar
 
 from covet import checks
+from covet.concurrency import signature
 from covet.db.models.fields.markers import DATABASE_DEFAULT, NOT_PROVIDED
 from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql.nodes import ColumnType
@@ -690,7 +690,7 @@ def field_path(cls: type) -> str:
 
 def _unknown_option(cls: type[Any], name: str) -> str:
     constructors = [vars(base)["__init__"] for base in cls.__mro__ if base is not object and "__init__" in vars(base)]
-    known = {parameter for constructor in constructors for parameter in inspect.signature(constructor).parameters}
+    known = {parameter for constructor in constructors for parameter in signature(constructor).parameters}
     known -= {"self", "args", "kwargs", "options", "unknown"}
     near = suggest(name, known)
     hint = f" Did you mean '{near}'?" if near else f" Options are: {', '.join(sorted(known))}."
