@@ -36,7 +36,7 @@ def _text_part(arg: Node, write: Write) -> str:
 def _string_agg(func: Func, write: Write) -> str:
     value, separator = func.args if len(func.args) > 1 else (func.args[0], Bound(","))
     order = f" ORDER BY {', '.join(write(item) for item in func.order_by)}" if func.order_by else ""
-    return f"STRING_AGG({'DISTINCT ' if func.distinct else ''}({write(value)})::text, {write(separator)}{order})"
+    return f"STRING_AGG({'DISTINCT ' if func.distinct else ''}{write(value)}, {write(separator)}{order})"
 
 
 def _hash(name: str) -> FunctionSpelling:

@@ -62,11 +62,9 @@ def _uuid_text_of(func: Func, write: Write) -> str:
 
 def _string_agg(func: Func, write: Write) -> str:
     value, separator = func.args if len(func.args) > 1 else (func.args[0], Bound(","))
-    if func.distinct:
-        if not (isinstance(separator, Bound) and separator.value == ","):
-            raise NotSupportedError("SQLite's GROUP_CONCAT(DISTINCT …) takes no separator but the comma.")
-        return f"GROUP_CONCAT(DISTINCT {write(value)})"
-    text = f"{write(value)}, {write(separator)}"
+    if func.distinct and not (isinstance(separator, Bound) and separator.value == ","):
+        raise NotSupportedError("SQLite's GROUP_CONCAT(DISTINCT …) takes no separator but the comma.")
+    text = f"DISTINCT {write(value)}" if func.distinct else f"{write(value)}, {write(separator)}"
     if func.order_by and sqlite3.sqlite_version_info < (3, 44):
         raise NotSupportedError(
             f"SQLite's GROUP_CONCAT takes an order from 3.44 on, and this is {sqlite3.sqlite_version}."

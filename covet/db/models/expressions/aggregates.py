@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covet.db.models.expressions.base import Expression, OrderBy, Value, as_expression
+from covet.db.models.expressions.declared import resolve_parts
 from covet.db.models.expressions.functions import Func, parse
 from covet.db.models.expressions.inference import DECIMAL, REAL, TEXT, WHOLE, family, field_of
 from covet.db.models.expressions.own_sql import Compiler, own_sql, writes_sql
@@ -339,6 +340,11 @@ class _Constant(Expression[Any]):
         return Resolved(nodes.Bound(self.text, nodes.ColumnType("text")), TEXT)
 
 
+def _is_text(field: Field[Any] | None) -> bool:
+    kind = None if field is None else field.column_type()
+    return kind is not None and kind.kind in {"char", "varchar", "text"}
+
+
 class StringAgg(Aggregate):
     """The values as one text, with a delimiter between them."""
 
@@ -352,6 +358,17 @@ class StringAgg(Aggregate):
         if isinstance(delimiter, Value):
             delimiter = delimiter.value
         super().__init__(expression, _Constant(delimiter) if isinstance(delimiter, str) else delimiter, **extra)
+
+    def _resolve_sources(self, scope: Scope) -> tuple[list[nodes.Node], Field[Any] | None]:
+        """Return the nodes of the parts; PostgreSQL joins texts alone, so what is none becomes one.
+
+        A text stays as it is: beside DISTINCT an order by the value must be the same to the letter.
+        """
+        value, *rest = resolve_parts(self.sources, scope)
+        node = value.node
+        if scope.vendor == "postgresql" and (isinstance(node, (nodes.Param, nodes.Bound)) or not _is_text(value.field)):
+            node = nodes.Cast(node, nodes.ColumnType("text"))
+        return [node, *[each.node for each in rest]], self.output_field or self.result
 
     @property
     def default_alias(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from decimal import Decimal
 from typing import Any
 
@@ -43,6 +44,7 @@ from covet.db.models import (
 )
 from covet.db.models import lookups as ops
 from covet.db.models.functions import (
+    Cast,
     Coalesce,
     CumeDist,
     DenseRank,
@@ -50,6 +52,7 @@ from covet.db.models.functions import (
     Lag,
     LastValue,
     Lead,
+    Lower,
     NthValue,
     Ntile,
     PercentRank,
@@ -269,6 +272,38 @@ async def test_joined_texts_have_an_order(blog: Database) -> None:
     await _write()
     rows = Author.objects.annotate(x=StringAgg("articles__title", "", order_by="-articles__title")).order_by("pk")
     assert await rows.values_list("x", flat=True) == ["cba", "d"]
+
+
+@pytest.mark.row("aggregates.string_agg")
+@pytest.mark.vendors("postgresql", "mysql")
+async def test_joined_texts_that_differ_have_an_order(blog: Database) -> None:
+    await _write()
+    await Article.objects.filter(title="b").update(title="a")
+    rows = Article.objects.all()
+    title, lower = F("title"), Lower("title")
+    for value, order in [("title", "title"), ("title", title.asc()), (lower, lower), (lower, Lower(F("title")))]:
+        assert await rows.aggregate(x=StringAgg(value, ";", distinct=True, order_by=order)) == {"x": "a;c;d"}
+    some = StringAgg("title", ",", distinct=True, order_by="-title", filter=Q(views__gt=8), default=Value("none"))
+    people = Author.objects.annotate(x=StringAgg("articles__title", distinct=True, order_by="-articles__title"))
+    assert await rows.aggregate(x=some) == {"x": "c,a"}
+    assert await people.order_by("pk").values_list("x", flat=True) == ["c,a", "d"]
+    texts = Cast("views", CharField(max_length=9))
+    assert await rows.aggregate(x=StringAgg(texts, distinct=True, order_by=texts)) == {"x": "10,30,6"}
+    assert await rows.aggregate(x=StringAgg(Value("x"), "", order_by="pk")) == {"x": "xxxx"}
+
+
+@pytest.mark.row("aggregates.string_agg")
+@pytest.mark.vendors("sqlite")
+@pytest.mark.parametrize("distinct", [False, True])
+async def test_an_order_is_never_left_out(blog: Database, distinct: bool) -> None:
+    """SQLite takes one from 3.44 on; before, there is none that could be given."""
+    await _write()
+    ordered = StringAgg("title", ",", distinct=distinct, order_by="-title")
+    if sqlite3.sqlite_version_info < (3, 44):
+        with pytest.raises(NotSupportedError, match=r"takes an order from 3\.44 on"):
+            await Article.objects.aggregate(x=ordered)
+    else:
+        assert await Article.objects.aggregate(x=ordered) == {"x": "d,c,b,a"}
 
 
 class Spread(Aggregate):
