@@ -154,6 +154,11 @@ def _same(operator: str, kind: str, left: Field[Any], right: Field[Any], express
         raise FieldError(
             f"{expression!r} reckons with two values of {left.get_internal_type()}, which are no numbers.{hint}"
         )
+    if kind == "interval" and operator not in {"+", "-"}:
+        raise FieldError(
+            f"{expression!r} reckons with two durations, which can be added and subtracted: '{operator}' takes a duration "
+            "and a number."
+        )
     if kind == "integer":
         if operator == "^":
             return WHOLE  # which databases compute as a float or a decimal

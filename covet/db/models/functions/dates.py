@@ -117,6 +117,10 @@ class Extract(_InZone):
             raise ValueError(f"A TimeField has no {self.lookup_name}.")
         if kind not in {"date", "time", "datetime", "interval", ""}:
             raise ValueError(f"{self.lookup_name} can be taken from a date, time or moment, not from {kind}.")
+        if kind == "interval" and self.lookup_name not in {"day", *_CLOCK}:
+            raise ValueError(
+                f"A DurationField has no {self.lookup_name}. Its parts are: {', '.join(['day', *sorted(_CLOCK)])}."
+            )
         if kind == "interval" and scope.vendor != "postgresql":
             raise NotSupportedError(
                 f"{scope.dialect.title} keeps a duration as a number of microseconds, of which {self.lookup_name} is no "

@@ -36,6 +36,7 @@ from covet.db.models.functions import (
     Ceil,
     Coalesce,
     Concat,
+    Extract,
     ExtractDay,
     JSONArray,
     JSONObject,
@@ -137,6 +138,14 @@ async def test_a_time_of_day_is_taken_from_another_one_that_is_a_value(sheets: D
     ]
 
 
+@pytest.mark.row("expressions.f")
+async def test_two_durations_are_added_and_subtracted_alone(sheets: Database) -> None:
+    assert (await column(F("took") + F("took") - F("took")))[0] == (await column(F("took")))[0]
+    for refused in (lambda: F("took") * F("took"), lambda: F("took") / F("took"), lambda: F("took") % F("took")):
+        with pytest.raises(FieldError, match="takes a duration and a number"):
+            await column(refused())
+
+
 @pytest.mark.row("functions.extract", "functions.trunc")
 async def test_what_a_duration_or_a_date_does_not_say_is_an_error(sheets: Database) -> None:
     if sheets.vendor == "postgresql":
@@ -144,6 +153,11 @@ async def test_what_a_duration_or_a_date_does_not_say_is_an_error(sheets: Databa
     else:
         with pytest.raises(NotSupportedError, match="number of microseconds, of which day is no part"):
             await column(ExtractDay("took"))
+    for part in ("year", "iso_year", "quarter", "month", "week", "week_day", "iso_week_day"):
+        with pytest.raises(
+            ValueError, match=f"A DurationField has no {part}. Its parts are: day, hour, minute, second"
+        ):
+            await column(Extract("took", part))
     with pytest.raises(ValueError, match="cannot be cut down to a DateTimeField"):
         await column(TruncMonth("day", output_field=models.DateTimeField()))
     assert (await column(TruncMonth("moment", output_field=models.DateField())))[0] == dt.date(2026, 3, 1)
