@@ -302,6 +302,8 @@ class Refine(Chain[M, R]):
         Args:
             lookups: Names such as ``"tags"`` or ``"author__articles"``, or ``Prefetch`` objects; ``None`` takes all back.
         """
+        for lookup in lookups if self.query.extras.annotations else ():
+            self._check_unfiltered(str(getattr(lookup, "lookup", lookup)), "prefetch_related")
         new = self._chain(self.query)
         prefetch = () if lookups == (None,) else (*self._manner.prefetch, *lookups)
         new._manner = new._manner.but(prefetch=prefetch)
@@ -332,6 +334,8 @@ class Refine(Chain[M, R]):
 
     def _with_loaded(self, extras: Any, names: Iterable[str], method: str) -> Self:
         meta = self.model._meta
+        for name in names if self.query.extras.annotations else ():
+            self._check_unfiltered(name, method)
         if meta.apps.models_ready:
             for name in names:
                 path = resolve_path(meta, name, f"{method}('{name}')")
@@ -340,6 +344,12 @@ class Refine(Chain[M, R]):
         query = self.query.copy()
         query.extras = extras
         return self._chain(query)
+
+    def _check_unfiltered(self, name: str, method: str) -> None:
+        if self.query.filtered_relation(name)[0] is not None:
+            raise ValueError(
+                f"{method}('{name[:200]}') names a FilteredRelation, which {method}() does not take: name the relation itself."
+            )
 
     def _check_instances(self, method: str) -> None:
         if self._manner.kind != "model":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from covet.conf import override
-from covet.db.models import Count, F, FilteredRelation, Q, Sum
+from covet.db.models import Count, F, FilteredRelation, Prefetch, Q, Sum
 from covet.db.models.lookups import Exact
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError
@@ -294,3 +294,14 @@ async def test_what_leads_on_from_the_relation_is_refused_when_it_is_written() -
     )
     with pytest.raises(ValueError, match="no relation further on"):
         await read.filter(x__isnull=False)
+
+
+async def test_only_defer_and_prefetch_related_take_relations_themselves() -> None:
+    rows = Article.objects.annotate(by=FilteredRelation("author", condition=Q(author__age=1)))
+    with pytest.raises(ValueError, match=r"only\('by__name'\) names a FilteredRelation"):
+        rows.only("by__name")
+    with pytest.raises(ValueError, match=r"defer\('by'\) names a FilteredRelation"):
+        rows.defer("by")
+    for lookup in ("by", "by__articles", Prefetch("by", to_attr="them")):
+        with pytest.raises(ValueError, match=r"prefetch_related\('by.*names a FilteredRelation"):
+            rows.prefetch_related(lookup)
