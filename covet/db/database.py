@@ -110,6 +110,8 @@ class Database:
         self.statements: BoundedCache[Any, Any] = BoundedCache(4096)
         # SQL text → the pool whose connection it may use without leaving a trace. Empty while closed or pinned.
         self._routes: BoundedCache[str, Pool] = BoundedCache(4096)
+        #: Statements that are known to leave nothing in the session behind their transaction.
+        self.traceless: BoundedCache[str, bool] = BoundedCache(4096)
         # What stands for the readers where one connection serves many tasks.
         self._shared: Any = None
         # The plans of statements that were slow, and when each was asked for.
@@ -409,7 +411,12 @@ class Database:
                     yield chunk
             return
         pool = await self._pool_for(sql)
+        is_clean = leaves_no_trace(sql)
+        if not is_clean:
+            self.driver.check_session(sql)
         connection = await pool.acquire()
+        if not is_clean:
+            self._mark(connection, sql)
         connection.holder = holders.Streaming(asyncio.current_task(), places.place_of_caller())
         chunks = connection.stream(sql, args, chunk_size)
         failure: BaseException | None = None
@@ -550,8 +557,7 @@ class Database:
                 self.driver.check_session(sql)
             connection = await pool.acquire()
             if not is_clean:
-                connection.is_dirty = True
-                connection.must_close = connection.must_close or self.vendor == "sqlite"
+                self._mark(connection, sql)
             try:
                 result = await getattr(connection, method)(sql, args)
             except BaseException as error:
@@ -572,6 +578,23 @@ class Database:
                 self._routes[sql] = self._shared if self._shared is not None and pool is self._readers else pool
             return result
         raise self.explain(last, sql) from last
+
+    def _mark(self, connection: Connection, sql: str) -> None:
+        """Have the pool bring a connection, in whose session a statement may leave something, back to how it was."""
+        connection.is_dirty = True
+        connection.must_close = connection.must_close or self.driver.no_reset_undoes(sql)
+
+    def look_for_traces(self, connection: Connection, sql: str) -> None:
+        """Before a statement of a transaction: note, or refuse, what it may leave in the session behind the transaction.
+
+        Raises:
+            NotSupportedError: The session is somebody else's next.
+        """
+        if leaves_no_trace(sql) or self.driver.ends_with_transaction(sql):
+            self.traceless[sql] = True
+            return
+        self.driver.check_session(sql, in_transaction=True)
+        self._mark(connection, sql)
 
     def _frame(self) -> session.Frame | None:
         frame = self._scope.get()

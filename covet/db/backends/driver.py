@@ -272,8 +272,16 @@ class Driver(ABC):
     async def complete(self, error: DatabaseError, connection: Connection) -> None:  # noqa: B027  # most tell all at once
         """Add to an error what another question to the server can tell; the connection is free for it."""
 
-    def check_session(self, sql: str) -> None:  # noqa: B027  # a session of one's own may be changed
-        """Refuse a statement, outside of a transaction, that would change a session which is not ours to change."""
+    def check_session(self, sql: str, *, in_transaction: bool = False) -> None:  # noqa: B027  # a session of one's own may be changed
+        """Refuse a statement that would change a session which is not ours to change."""
+
+    def ends_with_transaction(self, sql: str) -> bool:
+        """Whether all that a statement changes in the session is as before when its transaction has ended."""
+        return False
+
+    def no_reset_undoes(self, sql: str) -> bool:
+        """Whether a statement leaves in the session what only closing the connection takes away."""
+        return False
 
     def together(self, insert: Insert, sql: str) -> Any | None:
         """Return what lets the inserts of one shape share statements, and counts them; ``None`` where each goes alone."""

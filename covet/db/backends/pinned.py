@@ -27,6 +27,7 @@ class PinnedTransaction(Transaction):
         """Run a statement; one outside of any block is undone alone if it fails."""
         if not frame.is_base:
             return await super().run(frame, method, sql, args)
+        self.database.look_for_traces(self.connection, sql)
         await self.take_turn(frame, sql)
         try:
             return await self._run_alone(frame, method, sql, args)

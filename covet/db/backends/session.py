@@ -223,6 +223,8 @@ class Transaction:
 
     async def run(self, frame: Frame, method: str, sql: str, args: Sequence[Any]) -> Any:
         """Run a statement by the connection's ``fetch``, ``execute``, ``insert`` or ``execute_many``."""
+        if sql not in self.database.traceless:
+            self.database.look_for_traces(self.connection, sql)
         # A block that has ended is no longer the innermost one.
         if self.top is not frame or self.busy or frame.broken or self.pool.here._thread_id != get_ident():
             await self.take_turn(frame, sql)
@@ -286,6 +288,7 @@ class Transaction:
     async def stream(self, frame: Frame, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Give the rows of a statement in chunks; other statements of the block may run between two chunks."""
         self.check(frame, sql)
+        self.database.look_for_traces(self.connection, sql)
         chunks: Any = self.connection.stream(sql, args, chunk_size)
         try:
             while True:

@@ -6,7 +6,14 @@ import re
 from functools import cache
 from typing import Final
 
-__all__ = ["drops_statements", "leaves_no_trace", "only_reads", "outlives_transaction"]
+__all__ = [
+    "drops_statements",
+    "ends_with_transaction",
+    "leaves_no_trace",
+    "no_reset_undoes",
+    "only_reads",
+    "outlives_transaction",
+]
 
 _PLAIN: Final = ("select ", "insert ", "update ", "delete ")
 # One of these is in whatever ``_leaves_one`` finds.
@@ -17,7 +24,9 @@ _MARKS: Final = ("_lock", "set_config", "lo_creat", "temp", "@", ";")
 def _leaves_none() -> re.Pattern[str]:
     return re.compile(
         r"[\s(]*(?:--[^\n]*\n\s*)*(SELECT|INSERT|UPDATE|DELETE|WITH|VALUES|MERGE|REPLACE|EXPLAIN|ALTER|CREATE|DROP|TRUNCATE|COMMENT|"
-        r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b",
+        r"ANALYZE|VACUUM|REINDEX|RENAME|SHOW|GRANT|REVOKE)\b"
+        # One that only asks; what stands behind "=", or in brackets, is set.
+        r"|\s*PRAGMA\s+(?:\w+\.)?(?:\w+\s*;?\s*\Z|(?:table_x?info|index_list|index_x?info|foreign_key_(?:list|check))\s*\()",
         re.IGNORECASE,
     )
 
@@ -43,10 +52,37 @@ def _reads() -> re.Pattern[str]:
 @cache
 def _outlives() -> re.Pattern[str]:
     return re.compile(
-        r"^[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
-        r"|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bCREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP",
+        r"(?:^|;)[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
+        r"|\bset_config\b|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b"
+        r"|\b(?:CREATE|INTO)\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP|\bpg_temp\s*\.",
         re.IGNORECASE,
     )
+
+
+@cache
+def _unsaid() -> re.Pattern[str]:
+    # Texts and comments: what stands in them is no statement.
+    return re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+@cache
+def _set_locally() -> re.Pattern[str]:
+    return re.compile(r"\bset_config\s*\((?:[^()]|\([^()]*\))*,\s*true\s*\)", re.IGNORECASE)
+
+
+@cache
+def _local() -> re.Pattern[str]:
+    return re.compile(
+        r"[\s(]*(?:SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)|SAVEPOINT|RELEASE|ROLLBACK\s+(?:(?:WORK|TRANSACTION)\s+)?TO|LOCK|NOTIFY"
+        r"|COPY|REFRESH|DECLARE|FETCH|MOVE|CLOSE)\b"
+        r"|[\s(]*CREATE\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP\w*\s.*\bON\s+COMMIT\s+DROP\b",
+        re.IGNORECASE | re.DOTALL,
+    )
+
+
+@cache
+def _stays() -> re.Pattern[str]:
+    return re.compile(r"(?:^|;)[\s(]*(?:PREPARE(?!\s+TRANSACTION\b)|LOAD)\b", re.IGNORECASE)
 
 
 @cache
@@ -75,7 +111,22 @@ def only_reads(sql: str) -> bool:
 
 def outlives_transaction(sql: str) -> bool:
     """Whether a statement of PostgreSQL changes what a pooler would give to somebody else after the transaction."""
-    return _outlives().search(sql) is not None
+    return _outlives().search(_set_locally().sub("", _unsaid().sub(" ", sql))) is not None
+
+
+def ends_with_transaction(sql: str) -> bool:
+    """Whether all that a statement of PostgreSQL changes in the session is as before when its transaction has ended."""
+    text = _set_locally().sub("", _unsaid().sub(" ", sql))
+    if ";" in text.rstrip().rstrip(";"):
+        return False
+    if _local().match(text) is not None:
+        return "hold" not in text.lower()
+    return leaves_no_trace(text)
+
+
+def no_reset_undoes(sql: str) -> bool:
+    """Whether a statement of PostgreSQL leaves in the session what only closing it takes away."""
+    return _stays().search(_unsaid().sub(" ", sql)) is not None
 
 
 def drops_statements(sql: str) -> bool:

@@ -148,6 +148,10 @@ async def test_what_a_statement_set_in_the_session_does_not_reach_the_next_user(
         ("SELECT 1; SET a = 1", False),
         ("SET a = 1", False),
         ("-- why\n SELECT 1", True),
+        ("PRAGMA foreign_keys", True),
+        ("pragma main.table_info('page')", True),
+        ("PRAGMA foreign_keys = OFF", False),
+        ("PRAGMA cache_size(7)", False),
     ],
 )
 def test_what_a_statement_may_leave_in_the_session_is_read_from_its_text(sql: str, is_clean: bool) -> None:

@@ -95,12 +95,25 @@ async def test_after_a_failure_the_connection_is_used_again(pooled: tuple[Pooler
         "SELECT pg_advisory_lock(1)",
         "CREATE TEMP TABLE t (id integer)",
         "PREPARE p AS SELECT 1",
+        "SELECT set_config('a.b', 'c', false)",
     ],
 )
 async def test_what_changes_a_session_is_refused(pooled: tuple[Pooler, Any], sql: str) -> None:
     _, through = pooled
+    db = through(pgbouncer=True)
+
     with pytest.raises(NotSupportedError, match="pgbouncer=true"):
-        await through(pgbouncer=True).execute(sql)
+        await db.execute(sql)
+    with pytest.raises(NotSupportedError, match="pgbouncer=true"):
+        await anext(db.stream(sql))
+    async with transaction.atomic(db):
+        with pytest.raises(NotSupportedError, match="pgbouncer=true"):
+            await db.execute(sql)
+        with pytest.raises(NotSupportedError, match="pgbouncer=true"):
+            await anext(db.stream(sql))
+        # It was not sent, so the block goes on.
+        await db.execute("INSERT INTO visit (who) VALUES ('on')")
+    assert len(await db.fetch("SELECT id FROM visit")) == 1
 
 
 async def test_what_holds_for_a_transaction_is_allowed(pooled: tuple[Pooler, Any]) -> None:
@@ -110,6 +123,8 @@ async def test_what_holds_for_a_transaction_is_allowed(pooled: tuple[Pooler, Any
         await db.execute("SET LOCAL statement_timeout = 5000")
         assert (await db.fetch("SHOW statement_timeout"))[0][0] == "5s"
         await db.fetch("SELECT pg_advisory_xact_lock(1)")
+        await db.fetch("SELECT set_config('covet.tenant', 'a', true)")
+        await db.execute("CREATE TEMP TABLE passing (n integer) ON COMMIT DROP")
     assert (await db.fetch("SHOW statement_timeout"))[0][0] == "0"
 
 

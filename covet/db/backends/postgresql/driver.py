@@ -18,7 +18,7 @@ from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
 from covet.db.backends.postgresql.options import check_options, is_on
-from covet.db.backends.traces import drops_statements, outlives_transaction
+from covet.db.backends.traces import drops_statements, ends_with_transaction, no_reset_undoes, outlives_transaction
 from covet.exceptions import MissingDependency
 from covet.loading import late_module
 
@@ -338,7 +338,8 @@ class PostgreSQLConnection(Connection):
         if not self._keeps_session:
             return
         await self.raw.reset()
-        await self.raw.execute("DISCARD TEMP")
+        # RESET ALL leaves who the session is; what the connection began as comes back by the second.
+        await self.raw.execute("SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; DISCARD TEMP; DISCARD SEQUENCES")
 
     async def ping(self) -> None:
         """Ask for one number: asyncpg stumbles over an empty statement on a connection that has run none."""
@@ -389,19 +390,30 @@ class PostgreSQLDriver(Driver):
         self.features = Features(server="PostgreSQL", error_breaks_transaction=True)
         self._arguments = self._connect_arguments()
 
-    def check_session(self, sql: str) -> None:
+    def check_session(self, sql: str, *, in_transaction: bool = False) -> None:
         """Refuse what a pooler in transaction mode would leave in a session that is somebody else's next.
 
         Raises:
             NotSupportedError: The statement changes the session.
         """
-        if self.pools_transactions and outlives_transaction(sql):
+        if not self.pools_transactions or not outlives_transaction(sql):
+            return
+        if not in_transaction or not ends_with_transaction(sql):
             raise e.NotSupportedError(
                 "This statement changes the session, and with pgbouncer=true each transaction may get another one. Use SET "
-                "LOCAL, pg_advisory_xact_lock or a table instead, inside atomic; or a database entry that goes round PgBouncer.",
+                "LOCAL, set_config(…, true), pg_advisory_xact_lock, ON COMMIT DROP or a table instead, inside atomic; or a database "
+                "entry that goes round PgBouncer.",
                 alias=self.alias,
                 sql=sql,
             )
+
+    def ends_with_transaction(self, sql: str) -> bool:
+        """Whether all that a statement changes in the session is as before when its transaction has ended, as by SET LOCAL."""
+        return ends_with_transaction(sql)
+
+    def no_reset_undoes(self, sql: str) -> bool:
+        """Whether a statement leaves what only closing takes away: to drop all that is prepared would drop ours as well."""
+        return no_reset_undoes(sql)
 
     def make_dialect(self) -> PostgreSQLDialect:
         """Return the dialect; it does not hang on the server's version."""

@@ -229,7 +229,12 @@ class SQLiteConnection(Connection):
         if not self.is_memory:
             await self.close()
             return
-        for pragma in ("foreign_keys = ON", "legacy_alter_table = OFF", "ignore_check_constraints = OFF"):
+        for pragma in (
+            "foreign_keys = ON",
+            "legacy_alter_table = OFF",
+            "ignore_check_constraints = OFF",
+            "query_only = OFF",
+        ):
             await self._hop(run_execute, f"PRAGMA {pragma}", ())
 
     async def ping(self) -> None:
@@ -310,6 +315,10 @@ class SQLiteDriver(Driver):
                 raise ImproperlyConfigured(
                     f"DATABASES['{alias}']: there is no {pragma} '{given}'; there are {', '.join(words)}."
                 )
+
+    def no_reset_undoes(self, sql: str) -> bool:
+        """Whether only closing takes away what a statement leaves: always, since SQLite cannot reset a session."""
+        return True
 
     def make_dialect(self) -> SQLiteDialect:
         """Return the dialect."""
