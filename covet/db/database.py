@@ -415,6 +415,11 @@ class Database:
         if not is_clean:
             self.driver.check_session(sql)
         connection = await pool.acquire()
+        if connection.is_closed:
+            # It had died in the pool, maybe with all the others: nothing was sent.
+            pool.release_after(connection, InterfaceError("It is closed."))
+            pool.drop_closed()
+            connection = await pool.acquire()
         if not is_clean:
             self._mark(connection, sql)
         connection.holder = holders.Streaming(asyncio.current_task(), places.place_of_caller())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -344,6 +345,37 @@ async def test_a_killed_server_connection_is_replaced(db: Database) -> None:
     async with transaction.atomic():
         await add(db, 1)
     assert await numbers(db) == [1]
+
+
+@pytest.mark.vendors("postgresql", "mysql")  # SQLite has no server
+async def test_a_stream_begins_although_all_kept_connections_have_died(db: Database) -> None:
+    """As after a restart of the server: what has died in the pool is no error of whoever comes next."""
+    own, kill = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
+    }[db.vendor]
+    together = asyncio.Event()
+
+    async def met() -> Any:
+        async with transaction.atomic():
+            found = (await db.fetch(own))[0][0]
+            if db.writer_pool.in_use == 3:
+                together.set()
+            await together.wait()
+        return found
+
+    numbers_of = await asyncio.gather(*[asyncio.create_task(met(), context=contextvars.Context()) for _ in range(3)])
+    killer = await db.driver.connect()
+    for number in numbers_of:
+        await killer.fetch(kill.format(number), ())
+    await killer.close()
+    async with asyncio.timeout(60):
+        while not all(each.is_closed for each in db.writer_pool.kept):
+            await asyncio.sleep(0.01)
+
+    for _ in range(2):
+        assert [len(chunk) async for chunk in db.stream("SELECT 1")] == [1]
+    assert db.writer_pool.size == 1
 
 
 @pytest.mark.vendors("postgresql", "mysql")  # SQLite has no server

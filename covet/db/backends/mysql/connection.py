@@ -145,10 +145,7 @@ class MySQLConnection(Connection):
     async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Read the rows as the server sends them. Another statement meanwhile makes the rest wait in memory."""
         raw = self.raw
-        if self._streaming is not None:
-            await self._make_way(self._streaming)
-        await raw._execute_command(_QUERY, self._text(sql, args))
-        raw._result = None
+        await self._send(sql, args)
         rows = RowStream(self._driver.library.result(self.raw))
         self._streaming = rows
         try:
