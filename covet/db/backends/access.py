@@ -89,7 +89,7 @@ class AccessBlock(Atomic):
             try:
                 await self._set_up(database)
             except BaseException as error:
-                await super().__aexit__(type(error), error, error.__traceback__)
+                await self.__aexit__(type(error), error, error.__traceback__)
                 raise
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
 from covet.db.backends.traces import ends_with_transaction, no_reset_undoes, outlives_transaction
 from covet.db.database import Database
+from covet.db.errors import OperationalError
 
 _SET = {
     "postgresql": ("SET statement_timeout = '77s'", "SHOW statement_timeout"),
@@ -114,6 +116,32 @@ async def test_a_session_that_holds_a_prepared_statement_is_closed(db: Database)
     await db.execute("PREPARE mine AS SELECT 1")
 
     assert await db.fetch("SELECT name FROM pg_prepared_statements WHERE name = 'mine'") == []
+
+
+async def test_a_block_that_only_reads_and_is_cancelled_as_it_opens_lets_others_write() -> None:
+    """In memory there is one connection for all, which the block forbids to write."""
+    db = Database("memory", parse_database("sqlite://:memory:"))
+    await db.execute("CREATE TABLE item (n integer)")
+
+    async def read() -> None:
+        async with transaction.atomic(db, read_only=True):
+            await db.fetch("SELECT 1")
+
+    for turns in range(40):
+        task = asyncio.create_task(read())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        await db.execute("INSERT INTO item VALUES (1)")
+    assert (await db.fetch("SELECT count(*) FROM item")) == [(40,)]
+
+    await db.execute("PRAGMA query_only = ON")
+    await db.execute("INSERT INTO item VALUES (1)")
+    with pytest.raises(OperationalError, match="readonly"):
+        async with transaction.atomic(db, read_only=True):
+            await db.execute("INSERT INTO item VALUES (1)")
+    await db.close()
 
 
 @pytest.mark.parametrize(
