@@ -103,6 +103,17 @@ router = Router()
 
 def _tell_where(alias: str, message: str) -> str:
     """Return where the routers keep the table that a database lacks, when that is another database."""
+    try:
+        return _where_routed(alias, message)
+    except Exception as error:
+        # Code of the project, in the middle of telling of another error: that one is not to be lost for this one.
+        return (
+            f"DATABASE_ROUTERS were asked in which database its rows belong, and raised {type(error).__name__}"
+            f"{f': {error}' if str(error) else ''}."
+        )
+
+
+def _where_routed(alias: str, message: str) -> str:
     if not router.routers:
         return ""
     words = set(re.findall(r"[\w$-]+", message))

@@ -273,3 +273,26 @@ async def test_a_join_over_two_databases_says_where_the_rows_are(both: tuple[Dat
         await Author.objects.using("other").count()
     with pytest.raises(ProgrammingError, match=r"Run 'python manage.py migrate'\."):
         await Tag.objects.count()
+
+
+class Undecided:
+    """A router that raises where it is asked for a table."""
+
+    def allow_migrate(self, alias: str, app_label: str, model_name: str | None = None, **hints: Any) -> bool:
+        return bool({"author": True}[model_name or ""])
+
+
+@pytest.mark.parametrize("routers", [[Undecided()], ["tests.db.models.query.test_databases.Nowhere"]])
+async def test_a_router_that_raises_does_not_hide_the_error_it_is_asked_about(
+    both: tuple[Database, Database], routers: list[Any]
+) -> None:
+    await both[0].execute(f"ALTER TABLE {Tag._meta.db_table} RENAME TO gone")
+    with pytest.raises(ProgrammingError) as caught:
+        await Tag.objects.count()
+
+    with override(DATABASE_ROUTERS=routers):
+        told = str(caught.value)
+
+    assert told.startswith("No such table: testblog_tag. (database 'default')")
+    assert "DATABASE_ROUTERS were asked in which database its rows belong, and raised" in told
+    assert "SQL: SELECT COUNT(*)" in told
