@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.session import ASKED, Frame
+from covet.db.backends.waits import LEFT
 from covet.db.errors import TransactionManagementError
 from covet.db.freshness import freshness
 
@@ -90,7 +91,10 @@ class Atomic:
         transaction = frame.transaction
         try:
             if error is not None:
-                await transaction.abandon(frame, f"it was rolled back after {type(error).__name__}")
+                is_left = kind is GeneratorExit and asyncio.current_task() is not frame.owner
+                await transaction.abandon(
+                    frame, LEFT if is_left else f"it was rolled back after {type(error).__name__}"
+                )
                 return
             if frame.ended or frame.broken or transaction._written:
                 if not await self._finish(frame):

@@ -19,7 +19,7 @@ from msgspec import Struct
 from covet.db.backends.driver import Connection, Driver, Rows, drop_stream
 from covet.db.backends.places import place_of_caller
 from covet.db.backends.uncancelled import SETTLE_S, uncancelled
-from covet.db.backends.waits import blocked, cannot_run, refuse_endless
+from covet.db.backends.waits import LEFT, blocked, cannot_run, refuse_endless
 from covet.db.errors import (
     ConnectionLost,
     DatabaseError,
@@ -162,6 +162,9 @@ class Transaction:
     def check(self, frame: Frame, sql: str) -> None:
         """Raise if nothing can run in a block: it has ended, is to be rolled back, or belongs to another event loop."""
         if frame.ended or frame.broken or self.pool.here._thread_id != get_ident():
+            if frame.ended == LEFT:
+                # Who has left the generator still stands in its block, and nothing else would ever lead it out.
+                self.database._scope.set(frame.outside)
             raise cannot_run(self, frame, place_of_caller(3), sql)
 
     async def _wait_for_turn(self, frame: Frame, sql: str, nests: bool) -> None:
@@ -232,7 +235,11 @@ class Transaction:
             # An open block that nobody else works in: the same as take_turn, without a coroutine of its own.
             self.busy = True
         try:
-            return await getattr(self.connection, method)(sql, args)
+            result = await getattr(self.connection, method)(sql, args)
+            if frame.ended:
+                # Meanwhile its block was rolled back: what it did is undone with the rest.
+                self.check(frame, sql)
+            return result
         except BaseException as error:
             found = await self.explained(frame, error, sql)
             if found is error:

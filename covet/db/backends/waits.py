@@ -15,7 +15,10 @@ from covet.db.errors import TransactionError, TransactionManagementError
 if TYPE_CHECKING:
     from covet.db.backends.session import Frame, Transaction
 
-__all__ = ["blocked", "callbacks_of", "cannot_run", "held_by", "refuse_endless", "waits_for"]
+__all__ = ["LEFT", "blocked", "callbacks_of", "cannot_run", "held_by", "refuse_endless", "waits_for"]
+
+LEFT = "the async generator that it stands in was left before its end"
+"""Why a block has ended that was closed behind the back of the task that had opened it."""
 
 blocked: dict[asyncio.Task[Any], Transaction] = {}
 """Tasks that wait until a nested block closes, and the transaction whose innermost block it is."""
@@ -23,7 +26,12 @@ blocked: dict[asyncio.Task[Any], Transaction] = {}
 
 def cannot_run(transaction: Transaction, frame: Frame, place: str, sql: str) -> TransactionManagementError:
     """Return why nothing can run in a block: it has ended, is to be rolled back, or belongs to another event loop."""
-    if frame.ended:
+    if frame.ended == LEFT:
+        text = (
+            f"The atomic block opened at {frame.place} is rolled back: {LEFT}, as by break, and {place} ran a statement in it all the "
+            "same. Read the generator to its end, or close it where you leave it: async with contextlib.aclosing(…) as rows."
+        )
+    elif frame.ended:
         text = (
             f"The atomic block opened at {frame.place} has ended ({frame.ended}), but {place} still runs "
             "a statement in it. Await the tasks that you start inside a block before the block ends."
