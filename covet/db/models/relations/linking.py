@@ -13,7 +13,7 @@ from typing import Any
 
 from covet.db.models.state import State
 
-__all__ = ["Made", "by_attribute", "made_for"]
+__all__ = ["Made", "by_attribute", "made_for", "match"]
 
 
 class Made:
@@ -84,3 +84,24 @@ def by_attribute(name: str) -> Callable[[Sequence[Any]], dict[Any, Any]]:
 def made_for(field: Any) -> Made:
     """Return the functions for a relation."""
     return _made(field.attname, field.cache_name)
+
+
+async def match(key: Any, found: dict[Any, Any], field: Any, asked: Sequence[Any], queryset: Any, lookup: str) -> Any:
+    """Return the row of a key for which none was found as it is; ``None`` where there is no such row.
+
+    What the project sets may be spelled otherwise than the database gives it: the text of a number or of a UUID. And where
+    the database takes texts for the same that Python does not, only it can say whose a row is.
+
+    Args:
+        key: The key.
+        found: The rows, by the key that the database gives.
+        field: The field of the key.
+        asked: The keys that were asked for.
+        queryset: Where the rows are from.
+        lookup: The name of the field of theirs that holds the key.
+    """
+    spelled = found.get(field.to_python(key))
+    if spelled is not None or found.keys() <= set(map(field.to_python, asked)):
+        return spelled
+    rows = await queryset.filter(**{lookup: key})
+    return rows[0] if rows else None

@@ -136,10 +136,15 @@ class BoundManager:
 
     def _check_saved(self, key: Any) -> Any:
         if key is None:
-            name = self.instance._meta.object_name
+            instance, meta = self.instance, self.instance._meta
+            if instance._is_pk_set():
+                raise ValueError(
+                    f"{instance!r} has no value in the field by which rows of '{self.accessor}' refer to it. Give it one and "
+                    f"save it: 'await {meta.model_name}.save()'."
+                )
             raise ValueError(
-                f"This {name} is not saved, so '{self.accessor}' has no rows yet. Save it first: 'await "
-                f"{self.instance._meta.model_name}.save()'."
+                f"This {meta.object_name} is not saved, so '{self.accessor}' has no rows yet. Save it first: 'await "
+                f"{meta.model_name}.save()'."
             )
         return key
 
@@ -173,8 +178,11 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             chosen = getattr(self.model, manager)
             return reverse_manager_class(relation, type(chosen))(self.instance)
 
+        def _read_key(self) -> Any:
+            return getattr(self.instance, owner_key)
+
         def _key(self) -> Any:
-            return self._check_saved(getattr(self.instance, owner_key))
+            return self._check_saved(self._read_key())
 
         def key_of(self, instance: Any) -> Any:
             """Return what the rows know an instance by; ``None`` where that is not loaded."""
@@ -190,7 +198,11 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
             return found if found is not None else self._rows(super().get_queryset())
 
         def _rows(self, queryset: Any) -> QuerySet[Any, Any]:
-            queryset = queryset.filter(**{field.attname: self._key()})
+            key = self._read_key()
+            if key is None and self.instance._is_pk_set():
+                # Saved, yet without a value in the field that is referred to: no row can name it.
+                return queryset.none()  # type: ignore[no-any-return]  # a queryset of the related model
+            queryset = queryset.filter(**{field.attname: self._check_saved(key)})
             queryset._hints = self._hints
             queryset._manner = queryset._manner.but(known=(field, self.instance))
             if wants_peers(self.instance):
@@ -274,14 +286,14 @@ def reverse_manager_class(relation: Any, base: Any = None) -> type[Any]:
 def _refer_by_several(cls: Any, field: Any) -> None:
     """Let the manager of a ``ForeignObject`` know its instance by a tuple."""
 
-    def _key(self: Any) -> Any:
-        return self._check_saved(field.key_there(self.instance))
+    def _read_key(self: Any) -> Any:
+        return field.key_there(self.instance)
 
     async def read_rows(self: Any, base: Any, keys: list[Any]) -> dict[Any, list[Any]]:
         """Return the rows of ``base`` by the key of the instance that they are related to."""
         return await read_by(base, field.name, keys, field.key_here)
 
-    cls._key = _key
+    cls._read_key = _read_key
     cls.key_of = staticmethod(field.key_there)
     cls.read_rows = read_rows
 
@@ -350,10 +362,13 @@ def _add_removal(cls: Any, relation: Any) -> None:
                 await self.add(*wanted, bulk=bulk)
                 return
             self._forget()
+            for one in wanted:
+                self._check(one)
             present = list(await self.using(alias).all())
-            gone = [one for one in present if one not in wanted]
-            await self.remove(*gone, bulk=bulk)
-            await self.add(*[one for one in wanted if one not in present], bulk=bulk)
+            # By their keys: to look for each among all the others would take the square of their number.
+            had, kept = {one.pk for one in present}, {one.pk for one in wanted if one._is_pk_set()}
+            await self.remove(*[one for one in present if one.pk not in kept], bulk=bulk)
+            await self.add(*[one for one in wanted if not one._is_pk_set() or one.pk not in had], bulk=bulk)
 
     cls.remove = remove
     cls.clear = clear

@@ -17,11 +17,12 @@ from typing import Any
 from covet.conf import settings
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.errors import StatementTooLong
+from covet.db.models.query.among import fetch_among
 from covet.db.models.query.parts import read_parts
 from covet.db.models.query.prefetch import accessors, prefetch_rows
 from covet.db.models.query.results import Batch
-from covet.db.models.query.run import fetch_among, read_database
-from covet.db.models.relations.linking import by_attribute, made_for
+from covet.db.models.query.run import read_database
+from covet.db.models.relations.linking import by_attribute, made_for, match
 from covet.db.models.state import State
 from covet.db.routers import router
 from covet.exceptions import FieldError, NotLoaded
@@ -196,11 +197,11 @@ def place_of(model: type[Any], instance: Any) -> str | None:
     return alias
 
 
-async def load_alone(instance: Any) -> Any:
-    """Load an instance that knows its key only, by itself."""
+async def load_alone(instance: Any, name: str = "pk") -> Any:
+    """Load an instance that knows its key only, or what ``name`` says, by itself."""
     model = type(instance)
     queryset = model._base_manager.using(place_of(model, instance))
-    found = await queryset.get(pk=instance.pk)
+    found = await queryset.get(**{name: getattr(instance, name)})
     fill(instance, found)
     return instance
 
@@ -239,7 +240,7 @@ def hand_out(
 _row_state_of = attrgetter("_row_state")
 
 
-def loader_of(owner: Any, load: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+def loader_of(owner: Any, load: Callable[[Any], Awaitable[Any]], name: str = "pk") -> Callable[[Any], Awaitable[Any]]:
     """Return the loader of an object that ``owner`` refers to.
 
     The owner is held weakly: an instance and the object that it refers to must not keep each other alive.
@@ -249,11 +250,11 @@ def loader_of(owner: Any, load: Callable[[Any], Awaitable[Any]]) -> Callable[[An
     async def loader(instance: Any) -> Any:
         holder = reference()
         if holder is None:
-            return await load_alone(instance)
+            return await load_alone(instance, name)
         await load(holder)
         if instance._row_state.loader is loader:
             # The holder refers to something else by now; this object still has its own key.
-            return await load_alone(instance)
+            return await load_alone(instance, name)
         return instance
 
     return loader
@@ -264,15 +265,16 @@ def stub(field: Any, owner: Any, key: Any) -> Any:
     target = field.related_model
     state: State = owner._row_state
     instance = object.__new__(target)
+    name = field.target_field.attname
     instance._row_state = State(
         False,
         state.db,
-        loader=loader_of(owner, lambda holder: load_forward(field, holder)),
+        loader=loader_of(owner, lambda holder: load_forward(field, holder), name),
         partial=True,
         origin=(field.model._meta.object_name, field.name),
         fetch_mode=state.fetch_mode,
     )
-    setattr(instance, field.target_field.attname, key)
+    setattr(instance, name, key)
     return instance
 
 
@@ -382,8 +384,14 @@ async def load_forward_of(
     by_key = by_attribute(target.attname)(found)
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
     for row in rows if two_way else made_for(field).link(rows, by_key.get):
-        one = by_key.get(getattr(row, field.attname))
+        key = getattr(row, field.attname)
+        one = by_key.get(key)
         cached = field.get_cached_value(row)
+        if one is None and found:
+            one = await match(key, by_key, target, keys, queryset, target.attname)
+            if one is not None:
+                # As the database spells it, or the object would not be taken for what the row refers to.
+                setattr(row, field.attname, getattr(one, target.attname))
         if one is None:
             if row is required:
                 raise field.related_model.DoesNotExist(
@@ -448,8 +456,12 @@ async def load_reverse_one_of(relation: Any, rows: Sequence[Any], alias: str | N
     keys = [getattr(row, target) for row in rows]
     found = await in_chunks(queryset, f"{field.attname}__in", keys)
     by_key = {getattr(one, field.attname): one for one in found}
+    as_given = by_key.keys() <= set(keys) and len(set(map(type, keys))) < 2
     for row in rows:
-        one = by_key.get(getattr(row, target))
+        key = getattr(row, target)
+        one = by_key.get(key)
+        if one is None and not as_given:
+            one = await match(key, by_key, field.target_field, keys, queryset, field.attname)
         relation.set_cached_value(row, one)
         if one is not None:
             field.set_cached_value(one, row)

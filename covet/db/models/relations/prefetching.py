@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from covet.db.models.expressions.refs import F
@@ -28,12 +28,18 @@ async def set_prefetched(
     name = relation.get_accessor_name() or ""
     base = queryset if queryset is not None else relation.related_model._default_manager.get_queryset()
     waiting = _waiting(instances, name, queryset, to_attr)
-    by_key: dict[Any, list[Any]] = {getattr(one, field.target_field.attname): [] for one in waiting}
     owners: dict[Any, Any] = {getattr(one, field.target_field.attname): one for one in waiting}
-    for row in await _read(base, field.attname, list(by_key), alias):
-        key = getattr(row, field.attname)
-        field.set_cached_value(row, owners[key])
-        by_key[key].append(row)
+
+    async def read(keys: list[Any]) -> dict[Any, list[Any]]:
+        by_key: dict[Any, list[Any]] = {key: [] for key in keys}
+        for row in await _read(base, field.attname, keys, alias):
+            by_key.setdefault(getattr(row, field.attname), []).append(row)
+        return by_key
+
+    by_key = await _as_spelled(list(owners), field.target_field, read)
+    for key, owner in owners.items():
+        for row in by_key[key]:
+            field.set_cached_value(row, owner)
     for one in waiting:
         _hand_out(one, name, by_key[getattr(one, field.target_field.attname)], to_attr, base)
     return _collected(instances, name, to_attr)
@@ -96,10 +102,32 @@ async def set_prefetched_many(
     base = queryset if queryset is not None else model._default_manager.get_queryset()
     waiting = _waiting(instances, name, queryset, to_attr)
     keys = list({getattr(one, source.target_field.attname): None for one in waiting})
-    by_key = await read_many(base, lookup, keys, alias)
+    by_key = await _as_spelled(keys, source.target_field, lambda some: read_many(base, lookup, some, alias))
     for one in waiting:
         _hand_out(one, name, by_key[getattr(one, source.target_field.attname)], to_attr, base)
     return _collected(instances, name, to_attr)
+
+
+async def _as_spelled(
+    keys: list[Any], field: Any, read: Callable[[list[Any]], Awaitable[dict[Any, list[Any]]]]
+) -> dict[Any, list[Any]]:
+    """Return the rows of each key, however the project spells it: a new instance may have the text of a number for a key.
+
+    Where the database takes texts for the same that Python does not, it is asked for each key by itself.
+    """
+    by_key = await read(keys)
+    others = by_key.keys() - set(keys)
+    if not others and len(set(map(type, keys))) < 2:
+        return by_key
+    for key in keys:
+        spelled = field.to_python(key)
+        if not by_key[key] and spelled in by_key:
+            by_key[key] = by_key[spelled]
+            others.discard(spelled)
+    if others:
+        for key in keys:
+            by_key[key] = [row for rows in (await read([key])).values() for row in rows]
+    return by_key
 
 
 async def read_among(base: Any, attname: str, keys: list[Any]) -> dict[Any, list[Any]]:
