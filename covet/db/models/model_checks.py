@@ -322,7 +322,10 @@ def _check_columns(model: Any) -> Iterator[CheckMessage]:
 
 
 def _check_keys(model: Any) -> Iterator[CheckMessage]:
-    keys = [field for field in model._meta.local_fields if field.primary_key]
+    meta = model._meta
+    keys = [field for field in meta.local_fields if field.primary_key]
+    if meta.pk is not None and meta.pk.is_composite:
+        keys.insert(0, meta.pk)
     if len(keys) > 1:
         yield checks.Error(
             f"The model has more than one field with primary_key=True: {', '.join(field.name for field in keys)}.",
@@ -330,13 +333,6 @@ def _check_keys(model: Any) -> Iterator[CheckMessage]:
             obj=model,
             id="models.E026",
         )
-    for field in model._meta.local_fields:
-        if field.name == "id" and not field.primary_key:
-            yield checks.Error(
-                "'id' can only be used as a field name if the field also sets 'primary_key=True'.",
-                obj=model,
-                id="models.E004",
-            )
 
 
 def _check_ordering(model: Any) -> Iterator[CheckMessage]:

@@ -11,7 +11,7 @@ from covet.apps import Apps, apps
 from covet.db import models
 from covet.db.models import signals
 from covet.db.models.model_checks import check_all, check_model
-from covet.exceptions import FieldDoesNotExist
+from covet.exceptions import FieldDoesNotExist, ImproperlyConfigured
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,15 @@ def test_a_right_model_has_nothing_to_say() -> None:
         ({"a": models.IntegerField(primary_key=True), "b": models.UUIDField(primary_key=True)}, {}, "models.E026"),
         ({"check": models.IntegerField()}, {}, "fields.E020"),
         ({"save": models.IntegerField()}, {}, "fields.E020"),
-        ({"id": models.IntegerField(), "key": models.IntegerField(primary_key=True)}, {}, "models.E004"),
+        (
+            {
+                "pk": models.CompositePrimaryKey("a", "b"),
+                "a": models.IntegerField(primary_key=True),
+                "b": models.IntegerField(),
+            },
+            {},
+            "models.E026",
+        ),
         (
             {"a": models.GeneratedField(expression=models.F("b"), output_field=models.IntegerField(), db_persist=True)},
             {},
@@ -77,6 +85,17 @@ def test_a_right_model_has_nothing_to_say() -> None:
 def test_a_wrong_model_is_named(body: dict[str, Any], meta: dict[str, Any], id: str) -> None:
     body = {name: field.clone() if isinstance(field, models.Field) else field for name, field in body.items()}
     assert id in ids(model(meta=meta, **body))
+
+
+@pytest.mark.row("meta.names")
+def test_id_is_a_name_like_others_where_the_key_is_another_field() -> None:
+    """As in a key of ``tenant_id`` and ``id``. A model without any other key is refused when it is defined."""
+    assert ids(model(id=models.IntegerField(), key=models.IntegerField(primary_key=True))) == set()
+    key = models.CompositePrimaryKey("tenant_id", "id")
+    made = model("Part", pk=key, tenant_id=models.IntegerField(), id=models.IntegerField())
+    assert ids(made) == set() and [field.name for field in made._meta.pk_fields] == ["tenant_id", "id"]
+    with pytest.raises(ImproperlyConfigured, match="Add primary_key=True to one of its fields"):
+        model("Keyless", id=models.IntegerField())
 
 
 @pytest.mark.row("meta.names")

@@ -33,10 +33,14 @@ class CompositePrimaryKey(Field[tuple[Any, ...]]):
     """
 
     is_composite = True
+    default_error_messages = {"invalid": "Enter a valid value."}
 
     def __init__(self, *field_names: str, **options: Any) -> None:
         if len(field_names) < 2 or len(set(field_names)) != len(field_names):
             raise ValueError("CompositePrimaryKey() takes the names of two fields or more, each once.")
+        for one in field_names:
+            if not isinstance(one, str):
+                raise ValueError(f"CompositePrimaryKey() takes the names of fields as text, not {one!r}.")
         for name in _REFUSED:
             if name in options:
                 raise ValueError(f"CompositePrimaryKey() has no column, so it takes no {name}: give it to the fields.")

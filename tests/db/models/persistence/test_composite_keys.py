@@ -290,6 +290,17 @@ def test_the_declaration_refuses_what_has_no_column():
             models.CompositePrimaryKey("a", "b", **{option: "x"})
 
 
+def test_what_is_no_key_is_named():
+    with pytest.raises(ValueError, match="as text, not 1"):
+        models.CompositePrimaryKey(1, "b")  # type: ignore[arg-type]
+    key = Order._meta.pk
+    assert key.to_python(["1", "2"]) == (1, 2) and key.to_python(None) is None
+    for wrong in ("(1, 2)", 1, (1, 2, 3)):
+        with pytest.raises(ValidationError) as caught:
+            key.to_python(wrong)
+        assert caught.value.messages == ["Enter a valid value."]
+
+
 def test_checks_name_what_cannot_be_part_of_a_key():
     with apps.isolate():
 
