@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 
 from covet import checks
 from covet.contenttypes.managers import types_on
-from covet.contenttypes.referred import Referred
+from covet.contenttypes.referred import Referred, check_key
 from covet.contenttypes.relation import GenericRelation
 from covet.db.models.query.chain import PLAIN
 from covet.db.models.query.prefetch import Prefetch
@@ -152,6 +152,8 @@ class GenericForeignKey:
         return stub
 
     def _stub(self, instance: Any, model: Any, key: Any) -> Any:
+        if model._meta.pk.is_composite:
+            check_key(self, model)
         state: State = instance._row_state
         row = object.__new__(model)
         row._row_state = State(
@@ -178,6 +180,8 @@ class GenericForeignKey:
             return
         if not hasattr(value, "_row_state"):
             raise ValueError(f"{meta.object_name}.{self.name} must be an instance of a model, not {value!r}.")
+        if value._meta.pk.is_composite:
+            check_key(self, value)
         content_type = types_on(self._alias(instance, value)).known(value, self.for_concrete_model)
         setattr(instance, self.ct_field, content_type)
         setattr(
@@ -272,6 +276,7 @@ class GenericForeignKey:
     ) -> list[Any]:
         """Load the objects of rows that refer to one model, by one statement."""
         model: Any = content_type.model_class()
+        check_key(self, model)
         convert = model._meta.pk.to_python
         waiting: dict[Any, list[Any]] = {}
         for row in rows:

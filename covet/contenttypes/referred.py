@@ -7,7 +7,22 @@ from typing import Any
 
 from covet.exceptions import NotLoaded
 
-__all__ = ["Referred"]
+__all__ = ["Referred", "check_key"]
+
+
+def check_key(relation: Any, model: Any) -> None:
+    """Refuse rows of several keys.
+
+    Raises:
+        ValueError: The primary key of the model is composite.
+    """
+    meta = model._meta
+    if meta.pk.is_composite:
+        raise ValueError(
+            f"{relation} cannot lead to {meta.object_name}: its primary key has several fields "
+            f"({', '.join(meta.pk.field_names)}), and a generic relation keeps one value. Give {meta.object_name} a key of "
+            "one field, or refer to it by a ForeignObject."
+        )
 
 
 class Referred:

@@ -9,6 +9,7 @@ from typing_extensions import TypeVar
 
 from covet import checks
 from covet.contenttypes.managers import GenericManyDescriptor, type_key, types_on
+from covet.contenttypes.referred import check_key
 from covet.db.models.fields.numbers import PositiveIntegerField
 from covet.db.models.query.paths import Hop
 from covet.db.models.relations.peers import place_of
@@ -151,6 +152,8 @@ class GenericRelation(RelationField[M]):
 
     def key_of_row(self, instance: Any) -> Any:
         """Return an instance's key as the other model's field holds it."""
+        if self.model._meta.pk.is_composite:
+            check_key(self, self.model)
         return self.object_id_field.to_python(instance.pk)
 
     # ── queries
@@ -178,8 +181,8 @@ class GenericRelation(RelationField[M]):
 
         It follows from the other condition, and says nothing of texts that are no keys of this model.
         """
-        key, held = self.model._meta.pk, self.object_id_field
         refers = self._refers(row, owner)
+        key, held = self.model._meta.pk, self.object_id_field
         reader = _READERS.get(key.column_type().kind)
         if reader is None or held.column_type().kind not in nodes.TEXT_KINDS or isinstance(key, PositiveIntegerField):
             return refers
@@ -191,6 +194,7 @@ class GenericRelation(RelationField[M]):
 
         What is compared is the column of the row as it stands, so that an index on its two columns is used.
         """
+        check_key(self, self.model)
         key, held = self.model._meta.pk, self.object_id_field
         kind, held_type = key.column_type().kind, held.column_type()
         value: nodes.Node = nodes.Column(owner, key.column)
@@ -276,7 +280,13 @@ class GenericRelation(RelationField[M]):
                     id="contenttypes.E004",
                 )
             ]
-        return [*self._check_database_cascades()]
+        return [*self._check_key(), *self._check_database_cascades()]
+
+    def _check_key(self) -> Iterator[checks.CheckMessage]:
+        try:
+            check_key(self, self.model)
+        except ValueError as error:
+            yield checks.Error(str(error), obj=self, id="fields.E347")
 
     def _check_database_cascades(self) -> Iterator[checks.CheckMessage]:
         for field in self.model._meta.local_fields:

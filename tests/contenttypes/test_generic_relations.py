@@ -620,6 +620,49 @@ def test_checks_name_what_is_missing(m):
     }
 
 
+async def test_a_row_of_several_keys_is_refused_by_name(m):
+    """One value is kept of the key; the text of several would find the row on no database."""
+    from covet.contenttypes import GenericForeignKey, GenericRelation
+    from covet.contenttypes.models import ContentType
+
+    tile = await m.Tile.objects.create(left=1, right=2)
+    label = m.Label(kind=await types().get_for_model(m.Tile), key="(1, 2)")
+    refused = r"cannot lead to Tile: its primary key has several fields \(left, right\)"
+    for use in (lambda: m.Label(thing=tile), lambda: setattr(label, "thing", tile), lambda: label.thing):
+        with pytest.raises(ValueError, match=refused):
+            use()
+    with pytest.raises(ValueError, match=refused):
+        await prefetch_related_objects([label], "thing")
+
+    with apps.isolate():
+
+        class Part(models.Model):
+            pk = models.CompositePrimaryKey("left", "right")
+            left = models.IntegerField()
+            right = models.IntegerField()
+            notes = GenericRelation("Note", related_query_name="part")
+
+            class Meta:
+                app_label = "parts"
+
+        class Note(models.Model):
+            content_type = models.ForeignKey(ContentType, models.CASCADE, related_name="+")
+            object_id = models.CharField(max_length=20)
+            about = GenericForeignKey()
+
+            class Meta:
+                app_label = "parts"
+
+        assert [error.id for error in Part.check()] == ["fields.E347"]
+        for ask in (
+            lambda: Part(left=1, right=2).notes.all(),
+            lambda: str(Part.objects.filter(notes__object_id="x").query),
+            lambda: str(Note.objects.filter(part__left=1).query),
+        ):
+            with pytest.raises(ValueError, match="cannot lead to Part"):
+                ask()
+
+
 def test_a_model_name_that_does_not_fit_is_named(m):
     from covet.contenttypes.rows import check_model_names
 

@@ -67,4 +67,12 @@ class Poster(models.Model):
     labels = GenericRelation(Label, "kind", "key", related_query_name="poster")
 
 
-MODELS = (Remark, Label, Painter, Painting, Statue, Fountain, Poster)
+class Tile(models.Model):
+    """Its key has two fields, so that no remark can be about it."""
+
+    pk = models.CompositePrimaryKey("left", "right")
+    left = models.IntegerField()
+    right = models.IntegerField()
+
+
+MODELS = (Remark, Label, Painter, Painting, Statue, Fountain, Poster, Tile)
