@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -186,6 +187,23 @@ def pytest_sessionstart() -> None:
     from tests._environ import share_coverage
 
     share_coverage()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is collected from the garbage collector: it stays to the end, and is more than all that a test makes.
+
+    A full collection would look through it each time, for the better part of a second, and tests ask for many.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()  # what is garbage already may have something to complain of
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
