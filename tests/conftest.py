@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
@@ -24,6 +26,10 @@ os.environ.setdefault("COVET_TEST_PGBOUNCER_URL", "postgres://covet:covet@127.0.
 _MYSQL = os.environ.setdefault("COVET_TEST_MYSQL_URL", "mysql://covet:covet@127.0.0.1:33069/covet?driver=aiomysql")
 os.environ.setdefault("COVET_TEST_REDIS_URL", "redis://127.0.0.1:63799/0")
 os.environ.setdefault("COVET_TEST_MEMCACHED_URL", "memcached://127.0.0.1:21219")
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore looks for it before it makes a lock, several times for each request: every time through all folders.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 Scratch = Callable[[str], Awaitable[str]]
 
