@@ -27,7 +27,7 @@ _SCHEMES: Final = {
 
 
 def policy(*permissions: Any) -> Callable[[M], M]:
-    """Give a model the permissions that hold wherever an endpoint says none: ``@policy(ModelPermissions)``."""
+    """Give a model the permissions that hold where no endpoint, viewset or router says any: ``@policy(ModelPermissions)``."""
     made = tuple(as_permission(permission) for permission in permissions)
 
     def mark(model: M) -> M:

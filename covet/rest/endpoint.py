@@ -132,7 +132,8 @@ class Endpoint(Struct, eq=False):
         max_page_size: How many a client may ask for; None for ``MAX_PAGE_SIZE``.
         callbacks: Requests that the server sends back, by name: routers whose paths are runtime expressions.
         webhooks: Gives the webhooks of the router and of those that it includes.
-        permissions_above: Gives the permissions of the routers that include its own; they do not hold for it.
+        is_told_who_may: Whether the permissions are a router's word, and not the endpoint's own.
+        overruled: The permissions of routers above, in whose place those of a router below stand; for ``check --deploy``.
     """
 
     handler: Callable[..., Any]
@@ -167,7 +168,8 @@ class Endpoint(Struct, eq=False):
     security: Sequence[str | Mapping[str, Sequence[str]]] | None = None
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     webhooks: Callable[[], Sequence[Endpoint]] | None = None
-    permissions_above: Callable[[], Sequence[Sequence[Any]]] | None = None
+    is_told_who_may: bool = False
+    overruled: Sequence[Sequence[Any]] = ()
     page_size: int | None = None
     max_page_size: int | None = None
 

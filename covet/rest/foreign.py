@@ -20,6 +20,7 @@ __all__ = [
     "check_callbacks",
     "check_exception",
     "check_exception_handler",
+    "check_included",
     "check_lists",
     "check_pagination",
     "check_registered",
@@ -189,6 +190,8 @@ _OF_ROUTERS: Final = {
     "websocket": "write websocket_urlpatterns in an app's routing.py, or beside urlpatterns",
 }
 
+_OF_INCLUDES: Final = {"auth": "permissions", "guards": "permissions", "namespace": "app_name", "throttle": "throttles"}
+
 _OF_PERMISSIONS: Final = {
     "BasePermission": "Permission",
     "DjangoModelPermissions": "ModelPermissions",
@@ -330,6 +333,28 @@ def check_registered(prefix: Any, viewset: Any) -> None:
         f"register({prefix!r}, {name}): {name} is no viewset. Write class Articles(ModelViewSet, model=Article), and "
         f"register({prefix!r}, Articles)."
     )
+
+
+def check_included(prefix: Any, router: Any, options: Collection[str], known: Collection[str]) -> None:
+    """Refuse what is included and is no router, and options at its inclusion.
+
+    Raises:
+        ImproperlyConfigured: It is none, or there are options.
+    """
+    where = f"include({prefix!r}, {router!r})"
+    if not hasattr(router, "included"):
+        advice = "."
+        if hasattr(prefix, "included"):
+            advice = f"; the prefix comes first: include({router!r}, {prefix!r})."
+        elif isinstance(router, str):
+            advice = f", not its address: import it, and write include({prefix!r}, {router.rpartition('.')[2]})."
+        elif hasattr(router, "urlpatterns"):
+            advice = f"; in urls.py write path({prefix!r}, include(…)), which takes whatever has urlpatterns."
+        raise ImproperlyConfigured(f"{where} takes a Router{advice}")
+    for name in options:
+        word = _OF_INCLUDES.get(name, name)
+        hint = f"Write it of a router: Router({word}=…), which includes this one." if word in known else ""
+        raise ImproperlyConfigured(f"{where} takes no {name!r}. {hint or 'It takes a prefix and a router.'}")
 
 
 def check_exception(kind: Any) -> None:

@@ -134,7 +134,6 @@ class RestPart(AppPart):
             yield from _unused_names(compiled)
             yield from _decorated_above(compiled)
             yield from _glued(compiled, glued)
-            yield from _open_below(compiled)
         from covet.rest.marker_checks import check_markers
         from covet.rest.openapi.document import operation_ids
 
@@ -153,20 +152,24 @@ class RestPart(AppPart):
                 f"{describe(endpoint.handler)}; clients that are generated see the second as {given!r}."
             )
             kind = checks.Error if endpoint.operation_id else checks.Warning
+            is_one = first.endpoint.handler is endpoint.handler
             yield kind(
                 message,
-                hint="Name one of the functions anew, or give it operation_id=….",
+                hint="Its router stands in two places: hide it in one, by a router in between with include_in_schema=False."
+                if is_one
+                else "Name one of the functions anew, or give it operation_id=….",
                 obj=compiled.path,
                 id="rest.E001" if endpoint.operation_id else "rest.W001",
             )
 
     def check_deploy(self, apps: Apps) -> Iterable[checks.CheckMessage]:
-        """List the writes that anyone may do."""
+        """List the writes that anyone may do, and the reads that an included router has opened to anyone."""
         for _, compiled in self._all:
+            yield from _opened_below(compiled)
             if compiled.endpoint.is_write and compiled.is_open:
                 yield checks.Warning(
                     f"Anyone may {compiled.endpoint.method} {compiled.path} ({describe(compiled.endpoint.handler)}).",
-                    hint="If that is not meant, take its permissions away, so that DEFAULT_PERMISSIONS hold, or name stricter ones.",
+                    hint="If that is not meant, take its permissions away, so that its router's or DEFAULT_PERMISSIONS hold, or name stricter ones.",
                     obj=compiled.path,
                     id="rest.W002",
                 )
@@ -202,21 +205,18 @@ def _glued(compiled: Compiled, told: set[str]) -> Iterable[checks.CheckMessage]:
     )
 
 
-def _open_below(compiled: Compiled) -> Iterable[checks.CheckMessage]:
-    """Report what a router with permissions includes, and of which nothing says who may: these are not handed down."""
+def _opened_below(compiled: Compiled) -> Iterable[checks.CheckMessage]:
+    """Report what anyone may read since an included router says so, below one that does not let everybody in."""
     endpoint = compiled.endpoint
-    is_said = endpoint.permissions is not None or getattr(compiled.model, "__covet_policy__", None) is not None
-    if is_said or endpoint.permissions_above is None:
+    if endpoint.is_write or not compiled.is_open:  # of writes that anyone may do each is listed
         return
-    for above in endpoint.permissions_above():
-        held = access.effective(above)
-        is_same = [*map(type, held)] == [*map(type, compiled.permissions)]
-        if is_same or all(one.allows_anyone(write=endpoint.is_write) for one in held):
+    for above in endpoint.overruled:
+        if all(one.allows_anyone(write=False) for one in access.effective(above)):
             continue
         yield checks.Warning(
-            f"{endpoint.method} {compiled.path} ({describe(endpoint.handler)}) is below a router with permissions, which do not "
-            "hold for the routers that it includes: DEFAULT_PERMISSIONS do.",
-            hint="Name the permissions at the included router, too: Router(permissions=[…]).",
+            f"Anyone may {endpoint.method} {compiled.path} ({describe(endpoint.handler)}): its router says so, and stands below one "
+            "that does not let everybody in.",
+            hint="If that is not meant, take the permissions of the included router away, so that those of the one above hold.",
             obj=compiled.path,
             id="rest.W005",
         )

@@ -36,8 +36,10 @@ _OPTIONS: Final = frozenset(
         "action",
         "annotations",
         "exception_handlers",
+        "is_told_who_may",
         "model",
         "omit",
+        "overruled",
         "patches",
         "webhooks",
     }
@@ -48,11 +50,12 @@ class ViewSet:
     """Endpoints of one resource in a class: the usual methods that it has, and its actions.
 
     Attributes:
-        permissions: Who may; None for the model's policy or the router's.
-        throttles: How often each endpoint may be asked; None for the router's or ``DEFAULT_THROTTLES``.
+        permissions: Who may; None for what its router says, or one that includes that, else the model's policy.
+        throttles: How often each endpoint may be asked; None for what its router says, or one that includes that, else
+            ``DEFAULT_THROTTLES``.
         tags: Groups in the documentation.
         model: The model it is about, if there is one.
-        formats: The forms of bodies and answers; None for the router's or ``REST_FORMATS``.
+        formats: The forms of bodies and answers; None for what its router says, or one that includes that, else ``REST_FORMATS``.
         conditional: Whether answers carry an ``ETag``, and a client that has them gets 304.
         select_fields: Whether ``?fields=`` chooses what answers show.
         expandable: The schemas of related rows that ``?expand=`` shows whole, by their paths:

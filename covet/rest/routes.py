@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.loading import late_names
@@ -18,6 +20,7 @@ from covet.rest.foreign import (
     check_callbacks,
     check_exception,
     check_exception_handler,
+    check_included,
     check_lists,
     check_registered,
     check_responses,
@@ -27,9 +30,11 @@ from covet.rest.foreign import (
     unknown_option,
 )
 from covet.rest.render import UNSET
-from covet.urls.patterns import Include, Route, include, path
+from covet.urls.patterns import Include, Included, Route, path
 
 if TYPE_CHECKING:
+    from typing import Never
+
     from typing_extensions import Unpack
 
     from covet.db.models.base import Model
@@ -50,7 +55,7 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 
 class Router:
-    """A group of endpoints.
+    """A group of endpoints, of its own and of the routers that it includes.
 
     ```{ .python .notest }
     api = Router(tags=["blog"])
@@ -62,10 +67,13 @@ class Router:
 
     Args:
         tags: Groups in the documentation, for all endpoints.
-        permissions: Who may, where an endpoint does not say; None for the model's policy or ``DEFAULT_PERMISSIONS``.
-        throttles: How often each may be asked, where it does not say; None for ``DEFAULT_THROTTLES``.
+        permissions: Who may, where an endpoint does not say; None for what a router that includes this one says, else the model's
+            policy, else ``DEFAULT_PERMISSIONS``.
+        throttles: How often each may be asked, where it does not say; None for what a router that includes this one says, else
+            ``DEFAULT_THROTTLES``.
         include_in_schema: Whether OpenAPI tells of the endpoints.
-        formats: The forms of bodies and answers, where an endpoint does not say; None for ``REST_FORMATS``.
+        formats: The forms of bodies and answers, where an endpoint does not say; None for what a router that includes this one
+            says, else ``REST_FORMATS``.
         dependencies: ``Depends(…)`` that are called before each handler; what they give is left aside.
         deprecated: All of them are still there, but not for long; a ``Deprecation`` says how long.
         app_name: A namespace for ``reverse("blog:list_articles")``.
@@ -107,7 +115,6 @@ class Router:
         self.formats = formats
         self.dependencies = tuple(dependencies)
         self._handlers: dict[type[BaseException], ExceptionHandler] = {}
-        self._above: list[Router] = []
         self.tags = tuple(tags)
         self.permissions = permissions
         self.throttles = throttles
@@ -276,19 +283,41 @@ class Router:
     def add(self, endpoint: Endpoint) -> None:
         """Add an endpoint; what it does not say itself, the router says."""
         check_status(f"{endpoint.method} {endpoint.path!r}", endpoint.status)
-        if endpoint.permissions is None:
-            endpoint.permissions = self.permissions
-        if endpoint.throttles is None:
-            endpoint.throttles = self.throttles
-        endpoint.tags = (*self.tags, *(tag for tag in endpoint.tags if tag not in self.tags))
-        endpoint.include_in_schema = endpoint.include_in_schema and self.include_in_schema
-        endpoint.deprecated = endpoint.deprecated or self.deprecated
-        if endpoint.formats is None:
-            endpoint.formats = self.formats
-        endpoint.exception_handlers = self.exception_handlers
-        endpoint.dependencies = (*self.dependencies, *endpoint.dependencies)
-        endpoint.webhooks, endpoint.permissions_above = self.all_webhooks, self.permissions_above
-        self.endpoints.append(endpoint)
+        self.endpoints.append(self._told(endpoint))
+
+    def _told(self, endpoint: Endpoint) -> Endpoint:
+        """Return an endpoint of this router, or of one that it includes, with what this one says of it (ADR 0023).
+
+        Of one answer the nearest word counts (who may, how often, in which forms); what is a list of things to do, or to be found
+        by, adds up, the outermost first; what is deprecated or hidden above is so below.
+        """
+        below, webhooks = endpoint.exception_handlers, endpoint.webhooks
+        is_silent = endpoint.permissions is None
+        is_overruled = endpoint.is_told_who_may and self.permissions is not None
+        return replace(
+            endpoint,
+            permissions=self.permissions if is_silent else endpoint.permissions,
+            throttles=self.throttles if endpoint.throttles is None else endpoint.throttles,
+            formats=self.formats if endpoint.formats is None else endpoint.formats,
+            tags=(*self.tags, *(tag for tag in endpoint.tags if tag not in self.tags)),
+            include_in_schema=endpoint.include_in_schema and self.include_in_schema,
+            deprecated=endpoint.deprecated or self.deprecated,
+            dependencies=(*self.dependencies, *endpoint.dependencies),
+            # Asked when the routes are compiled: handlers and webhooks may stand below the routes.
+            exception_handlers=(lambda: {**self._handlers, **(below() if below else {})}),
+            webhooks=self.all_webhooks if webhooks is None else (lambda: [*self.webhooks, *webhooks()]),
+            is_told_who_may=endpoint.is_told_who_may or (is_silent and self.permissions is not None),
+            overruled=(*endpoint.overruled, self.permissions) if is_overruled else endpoint.overruled,
+        )
+
+    def _tell(self, pattern: Any) -> Any:
+        """Return a pattern of a router that is included with what this one says of the endpoints in it, of later ones too."""
+        if isinstance(pattern, Include):
+            load = pattern.load
+            return replace(pattern, load=lambda: [*map(self._tell, load())])
+        if isinstance(pattern, Route) and isinstance(pattern.view, Endpoint):
+            return replace(pattern, view=self._told(pattern.view))
+        return pattern
 
     def webhook(
         self, name: str, *, method: str = "POST", permissions: Sequence[Any] = (), **options: Any
@@ -351,13 +380,6 @@ class Router:
 
         return add
 
-    def exception_handlers(self) -> dict[type[BaseException], ExceptionHandler]:
-        """Return who answers exceptions here: the handlers of the routers above, then its own in their place."""
-        found: dict[type[BaseException], ExceptionHandler] = {}
-        for router in self._above:
-            found.update(router.exception_handlers())
-        return {**found, **self._handlers}
-
     def register(self, prefix: str, viewset: type[ViewSet], basename: str | None = None) -> None:
         """Mount a viewset: ``register("authors", AuthorViewSet)`` serves ``authors/`` and ``authors/<int:pk>/``.
 
@@ -395,21 +417,29 @@ class Router:
             if "<" not in below:
                 yield from router._places(f"{prefix}{below.strip('/')}/" if below.strip("/") else prefix)
 
-    def include(self, prefix: str, router: Router) -> None:
-        """Mount another router below a prefix; it keeps its own tags and permissions, and answers exceptions as this one.
+    def include(self, prefix: str, router: Router, **options: Never) -> None:
+        """Mount another router below a prefix, with its routes of now and later.
 
-        None of this router's permissions, throttles and dependencies hold for it.
+        ```{ .python .notest }
+        staff = Router(permissions=[IsAdminUser], tags=["staff"])
+        staff.include("reports", reports)
+        ```
+
+        What this router says holds there too: who may, how often and in which forms, where nothing nearer says so; its tags and
+        dependencies come before those below, it answers exceptions that nobody below does, and what it deprecates or hides from
+        OpenAPI is so below. Prefixes, names and ``trailing_slash`` are each router's own. A router may be included in several
+        ones, and has of each what that one says.
+
+        Args:
+            prefix: Where it is mounted; parameters in it are there for all routes below.
+            router: The router.
+            options: None: say them of a router, ``Router(permissions=[…])``.
+
+        Raises:
+            ImproperlyConfigured: It is no router, or there are options.
         """
-        router._above.append(self)
+        check_included(prefix, router, options, Router.__init__.__kwdefaults__ or {})
         self._included.append((prefix, router))
-
-    def permissions_above(self) -> list[Sequence[Any]]:
-        """Return the permissions of the routers that include this one, of each the nearest that says any."""
-        return [
-            one
-            for router in self._above
-            for one in (router.permissions_above() if router.permissions is None else [router.permissions])
-        ]
 
     @property
     def included(self) -> list[tuple[str, Router]]:
@@ -423,8 +453,7 @@ class Router:
             path(endpoint.path.lstrip("/"), endpoint, name=endpoint.name, methods=[endpoint.method])
             for endpoint in self.endpoints
         ]
-        below = [path(_prefix(prefix), include(router)) for prefix, router in self._included]
-        return own + below
+        return own + [self._tell(_mounted(prefix, router)) for prefix, router in self._included]
 
     def __repr__(self) -> str:
         return f"<Router of {len(self.endpoints)} endpoints>"
@@ -436,6 +465,11 @@ _OPTIONS: Final[Mapping[str, Any]] = Router.route.__kwdefaults__ or {}
 def _prefix(prefix: str) -> str:
     bare = prefix.strip("/")
     return f"{bare}/" if bare else ""
+
+
+def _mounted(prefix: str, router: Router) -> Route | Include:
+    # What include(router) would give, but for looking at its patterns already here, which would go on without end in a circle.
+    return path(_prefix(prefix), Included(lambda: router.urlpatterns, router.app_name, router.app_name))
 
 
 def _all_responses(where: str, response: Any, further: Mapping[int | str, Any] | None) -> dict[int | str, Any]:

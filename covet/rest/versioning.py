@@ -6,8 +6,9 @@ is ``request.version``; ``reverse()`` in it leads to the same version.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -145,7 +146,7 @@ class Versions:
             return self._side_by_side(reading)
         merged: dict[tuple[str, str], dict[str, Endpoint]] = {}
         for version, routers in self.routers.items():
-            for address, endpoint in _endpoints(routers):
+            for address, endpoint in _endpoints(_patterns(routers)):
                 merged.setdefault((address, endpoint.method), {}).setdefault(version, endpoint)
         below = [
             path(
@@ -178,7 +179,7 @@ class Versions:
             )
         below = [
             path(address, _Single(self, reading, version, endpoint), name=endpoint.name, methods=[endpoint.method])
-            for address, endpoint in _endpoints(self.routers[version])
+            for address, endpoint in _endpoints(_patterns(self.routers[version]))
         ]
         return include((below, self._app_name), namespace=reading.namespace(version))
 
@@ -348,10 +349,14 @@ class _Merged(_Compiles):
         return choose
 
 
-def _endpoints(routers: Sequence[Router], above: str = "") -> Iterator[tuple[str, Endpoint]]:
-    for router in routers:
-        for endpoint in router.endpoints:
-            yield above + endpoint.path.lstrip("/"), endpoint
-        for prefix, below in router.included:
-            bare = prefix.strip("/")
-            yield from _endpoints([below], f"{above}{bare}/" if bare else above)
+def _patterns(routers: Sequence[Router]) -> Iterator[Any]:
+    return chain.from_iterable(router.urlpatterns for router in routers)
+
+
+def _endpoints(patterns: Iterable[Any], above: str = "") -> Iterator[tuple[str, Endpoint]]:
+    """Give the endpoints among the patterns of routers, with what these say of them, and their addresses."""
+    for one in patterns:
+        if isinstance(one, Include):
+            yield from _endpoints(one.load(), above + one.prefix)
+        elif isinstance(one, Route) and isinstance(one.view, Endpoint):
+            yield above + one.pattern, one.view

@@ -235,7 +235,7 @@ def include(source: Any, namespace: str | None = None) -> Included:
         if not hasattr(module, "urlpatterns"):
             raise ImproperlyConfigured(f"The module {module_name!r} has no urlpatterns. Add: urlpatterns = [path(…)]")
         load: Callable[[], Sequence[Any]] = lambda: module.urlpatterns  # noqa: E731
-    elif hasattr(patterns, "urlpatterns"):
+    elif hasattr(type(patterns), "urlpatterns") or hasattr(patterns, "urlpatterns"):  # a router makes them when asked
         app_name = app_name or getattr(patterns, "app_name", None)
         load = lambda: patterns.urlpatterns  # noqa: E731  # a router may still grow
     elif isinstance(patterns, Iterable):

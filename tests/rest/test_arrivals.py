@@ -846,41 +846,6 @@ async def test_a_prefix_without_its_slash_is_told_once(site: Any) -> None:
     assert await told("") == []
 
 
-async def test_what_a_stricter_router_includes_is_told_where_nothing_says_who_may(site: Any) -> None:
-    def below(**said: Any) -> Router:
-        made = Router(**said)
-
-        @made.get("/said", permissions=[permissions.AllowAny])
-        async def said_by_itself() -> int:
-            return 1
-
-        @made.get("/left")
-        async def left() -> int:
-            return 1
-
-        @made.post("/added")
-        async def added() -> int:
-            return 1
-
-        return made
-
-    staff, anyone, nothing = Router(permissions=[permissions.IsAdminUser]), Router(permissions=[]), Router()
-    default = Router(permissions=[permissions.IsAuthenticatedOrReadOnly])
-    inner, sure = below(), below(permissions=[permissions.IsAuthenticated])
-    nothing.include("inner", inner)
-    staff.include("nothing", nothing)
-    staff.include("sure", sure)
-    for router in (anyone, default):
-        router.include("inner", below())
-    patterns = [path("staff/", include(staff)), path("anyone/", include(anyone)), path("default/", include(default))]
-
-    client = await site(patterns, installed=["covet.rest"])
-
-    found = [one for one in client.application.apps.part(RestPart).check(None) if one.id == "rest.W005"]
-    assert [one.obj for one in found] == ["/staff/nothing/inner/left", "/staff/nothing/inner/added"]
-    assert "is below a router with permissions, which do not hold for the routers that it includes" in found[0].msg
-
-
 @pytest.mark.parametrize("said", [{"response": Item}, {}, {"response": list[int]}], ids=["response", "returns", "list"])
 async def test_a_status_without_a_body_and_a_body_is_refused_at_the_start(site: Any, said: dict[str, Any]) -> None:
     api = Router()
