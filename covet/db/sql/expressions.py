@@ -209,6 +209,8 @@ class Writer:
             if dialect.wraps_write_subqueries and (self.in_write or limited):
                 query = f"SELECT * FROM ({query}) AS {dialect.quote('covet_in')}"
             return f"{operand} {word} ({query})"
+        if isinstance(values, n.Raw):
+            return f"{operand} {word} {self(values)}"
         if not values:
             return "(1 = 1)" if node.negated else "(1 = 0)"
         plain = isinstance(node.operand, n.Column)

@@ -193,10 +193,10 @@ class IsNull(Node, frozen=True):
 
 
 class In(Node, frozen=True):
-    """``x IN (…)`` over a tuple of nodes, one ``Param(many=True)``, or a subquery."""
+    """``x IN (…)`` over a tuple of nodes, one ``Param(many=True)``, a subquery, or raw SQL with its own brackets."""
 
     operand: Node
-    values: tuple[Node, ...] | Param | Select | Compound
+    values: tuple[Node, ...] | Param | Raw | Select | Compound
     negated: bool = False
 
 

@@ -24,7 +24,6 @@ from covet.db.models.expressions.inference import BOOLEAN
 from covet.db.models.expressions.own_sql import Compiler, Place, own_sql, own_state, writes_sql
 from covet.db.models.expressions.q import hashable
 from covet.db.models.expressions.scope import Resolved, Scope
-from covet.db.models.expressions.subqueries import only_column
 from covet.db.sql import nodes
 
 __all__ = [
@@ -274,12 +273,8 @@ class _Listed(BuiltInLookup):
 
     def resolve(self, scope: Scope) -> Resolved:
         left = self.lhs.resolve(scope)
-        if isinstance(self.rhs, list):
-            listed = [item.resolve(scope).node if _is_expression(item) else scope.beside(left) for item in self.items]
-            return Resolved(scope.compare_list(left, self.built_in, listed), BOOLEAN)
-        if _is_expression(self.rhs):
-            return Resolved(scope.compare_list(left, self.built_in, [self.rhs.resolve(scope).node]), BOOLEAN)
-        return Resolved(scope.compare_list(left, self.built_in, only_column(scope.query(self.rhs))), BOOLEAN)
+        right = self.items if isinstance(self.rhs, list) else self.rhs
+        return Resolved(scope.compare_list(left, self.built_in, right), BOOLEAN)
 
 
 class Exact(BuiltInLookup):

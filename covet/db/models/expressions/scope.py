@@ -71,7 +71,7 @@ class Scope(Protocol):
         """
 
     def compare_list(self, left: Resolved, lookup: str, right: Any) -> nodes.Node:
-        """Return ``in`` or ``range`` with nodes, or ``in`` with a query."""
+        """Return ``in`` or ``range`` of a tuple of values and expressions, or ``in`` of a statement, expression or queryset."""
 
     def query(self, queryset: Any, *, ordered: bool = False) -> Select | Compound:
         """Return the statement of a nested queryset, whose ``OuterRef`` names look into this scope.

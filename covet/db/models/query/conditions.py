@@ -9,7 +9,7 @@ from covet.db.errors import NotSupportedError
 from covet.db.models.expressions import leaves
 from covet.db.models.expressions.q import OneRow, Q
 from covet.db.models.query.joins import Joins, RowJoins, Source, hop_condition
-from covet.db.models.query.json_lookups import JSON_NULL, as_document, both_documents, documents_of, json_among
+from covet.db.models.query.json_lookups import JSON_NULL, both_documents, documents_of, json_among, listed_sides
 from covet.db.models.query.logic import FALSE, TRUE, all_of, any_of, negate, odd_of, present_columns
 from covet.db.models.query.lookups import (
     LOOKUPS,
@@ -17,6 +17,7 @@ from covet.db.models.query.lookups import (
     apply_transform,
     check_rest,
     lookup_of,
+    refuse_lookup,
     split_rest,
 )
 from covet.db.models.query.names import Condition, Names
@@ -91,7 +92,7 @@ class Conditions(Names):
             for join in needs:
                 join.require()
             self.joins.know(present_columns(all_of(where)))
-        return all_of(where), all_of(having)
+        return FALSE if self.plan.extras.empty else all_of(where), all_of(having)
 
     def tree(self, q: Q, *, negated: bool) -> Condition:
         """Return a tree of conditions. Inside a negation each leaf is true or false, never NULL."""
@@ -232,16 +233,9 @@ class Conditions(Names):
                 return among(left.node, listed)  # type: ignore[no-any-return]  # a node, by the field's own rule
             return json_among(left.node, listed, self.dialect) if left.kind == "json" else n.In(left.node, listed)
         if kind == leaves.ITEMS:
-            left, items = self._items([item for item in value if item is not None], left)
-            if left.bilateral:
-                items = tuple([self._both(left, item) for item in items])
-            return json_among(left.node, items, self.dialect) if left.kind == "json" else n.In(left.node, items)
+            return self._listed(left, "in", [item for item in value if item is not None])
         if kind == leaves.RANGE:
-            left, ends = self._items(value, left)
-            low, high = [self._both(left, item) for item in ends]
-            if left.kind == "json":
-                return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
-            return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
+            return self._listed(left, "range", value)
         node = None
         if kind == leaves.EXPRESSION and not hasattr(value, "resolve"):
             value = _listed(left, value)
@@ -252,15 +246,12 @@ class Conditions(Names):
                 self.saw_aggregate = True
             return custom(left.side(self), value).resolve(self).node  # type: ignore[no-any-return]
         if kind == leaves.EXPRESSION:
-            found = value.resolve(self)
             if value.contains_aggregate:
                 self.saw_aggregate = True
-            if lookup == "in" and isinstance(found.node, n.Subquery):
-                return self._in_query(left, found.node.query, value.queryset)
-            left, node = (left, found.node) if custom is not None else both_documents(left, found, lookup)
             if lookup == "in":
-                node = self._both(left, node) if left.bilateral else node
-                return json_among(left.node, (node,), self.dialect) if left.kind == "json" else n.In(left.node, (node,))
+                return self._in_expression(left, value)
+            found = value.resolve(self)
+            left, node = (left, found.node) if custom is not None else both_documents(left, found, lookup)
         if left.bilateral:
             node = self._both(left, Right((first,), node, self.dialect, left.field, unwrap).value())
         held = left.field if takes is None else takes(left.field)
@@ -302,19 +293,42 @@ class Conditions(Names):
             )
         return n.In(left.node, n.Param(listed.slot, listed.adapt, listed.type, True, each, listed.limits))
 
-    def _items(self, items: Iterable[Any], left: Operand) -> tuple[Operand, tuple[n.Node, ...]]:
-        """Return the left-hand side as it is compared with a list of values and expressions, and their nodes."""
-        nodes: list[n.Node] = []
-        for item in items:
-            if hasattr(item, "resolve") and hasattr(item, "shape"):
-                before = left
-                left, node = both_documents(left, item.resolve(self), "in")
-                if left is not before:
-                    nodes = [as_document(one, before.field) for one in nodes]
-            else:
-                node = self.beside(scopes.Resolved(left.node, left.field))
-            nodes.append(node)
-        return left, tuple(nodes)
+    def compare_list(self, left: scopes.Resolved, lookup: str, right: Any) -> n.Node:
+        """Return ``in`` or ``range`` as an expression: of a tuple, a nested statement, an expression or a queryset."""
+        refuse_lookup(left.field, lookup)
+        operand = Operand(left.node, left.field)
+        if isinstance(right, tuple):
+            return self._listed(operand, lookup, right)
+        if isinstance(right, (Select, Compound)):
+            return n.In(left.node, uncorrelated.unsliced(self, right))
+        if hasattr(right, "resolve"):
+            return self._in_expression(operand, right)
+        return self._in_query(operand, uncorrelated.unsliced(self, subqueries.only_column(self.query(right))), right)
+
+    def _listed(self, left: Operand, lookup: str, items: Iterable[Any]) -> n.Node:
+        """Return ``in`` or ``range`` of values and expressions, as documents where one of them is a document."""
+        left, found = listed_sides(left, items, self)
+        if left.bilateral:
+            found = tuple([self._both(left, item) for item in found])
+        is_json = left.kind == "json"
+        if lookup == "in":
+            return json_among(left.node, found, self.dialect) if is_json else n.In(left.node, found)
+        low, high = found
+        if is_json:
+            return n.And((n.Func("JSON_GTE", (left.node, low)), n.Func("JSON_LTE", (left.node, high))))
+        return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
+
+    def _in_expression(self, left: Operand, value: Any) -> n.Node:
+        """Return that a value is among what an expression gives: the rows of a query or of raw SQL, or one value."""
+        found = value.resolve(self)
+        if isinstance(found.node, n.Subquery):
+            return self._in_query(left, found.node.query, value.queryset)
+        left, node = both_documents(left, found, "in")
+        if left.kind == "json":
+            return json_among(left.node, (self._both(left, node),), self.dialect)
+        if isinstance(node, n.Raw) and isinstance(value, refs.RawSQL) and not left.bilateral:
+            return n.In(left.node, node)  # in its own brackets: in two pairs SQLite would take the first row alone
+        return n.In(left.node, (self._both(left, node),))
 
     def _in_query(self, left: Operand, statement: Select | Compound, queryset: Any) -> n.Node:
         """Return that a value is one of those of a query; of documents, that it is equal to one."""
@@ -349,6 +363,11 @@ class Conditions(Names):
             if relation is not None and relation.concrete and issubclass(query.model, relation.related_model):
                 field = relation.target_field
             query = query.with_extras(outputs=(field.attname,), select_related=())
+        if lookup == "exact" and not query.is_empty and (query.high is None or query.high - query.low != 1):
+            raise ValueError(
+                "A value equals one row of a queryset, and this one may have several: cut it off, as in queryset[:1], or ask "
+                "for any of them by 'in'."
+            )
         inner = subqueries.only_column(self.query(query)) if not query.is_empty else None
         if inner is None:
             self.cursor += len(query.all_values())

@@ -22,13 +22,15 @@ from covet.loading import late_module
 
 if TYPE_CHECKING:
     from covet.db.models.expressions import inference
-    from covet.db.models.expressions.scope import Resolved
+    from covet.db.models.expressions import scope as scopes
+    from covet.db.models.expressions.scope import Resolved, Scope
     from covet.db.models.fields.base import Field
     from covet.db.sql.dialect import Dialect
 else:
     inference = late_module(__name__, "covet.db.models.expressions.inference")
+    scopes = late_module(__name__, "covet.db.models.expressions.scope", "scopes")
 
-__all__ = ["JSON_LOOKUPS", "JSON_NULL", "as_document", "both_documents", "documents_of", "json_among"]
+__all__ = ["JSON_LOOKUPS", "JSON_NULL", "as_document", "both_documents", "documents_of", "json_among", "listed_sides"]
 
 _TEXT = n.ColumnType("text")
 _TEXTS = n.ColumnType("custom", sql="text[]")
@@ -107,6 +109,21 @@ def both_documents(left: Operand, right: Resolved, lookup: str) -> tuple[Operand
     if type is None or type.kind != "json" or not left.kind or lookup not in _COMPARES:
         return left, node
     return Operand(as_document(left.node, left.field), inference.JSON), node
+
+
+def listed_sides(left: Operand, items: Iterable[Any], scope: Scope) -> tuple[Operand, tuple[n.Node, ...]]:
+    """Return the left-hand side as it is compared with a list of values and expressions, and their nodes."""
+    nodes: list[n.Node] = []
+    for item in items:
+        if hasattr(item, "resolve") and hasattr(item, "shape"):
+            before = left
+            left, node = both_documents(left, item.resolve(scope), "in")
+            if left is not before:
+                nodes = [as_document(one, before.field) for one in nodes]
+        else:
+            node = scope.beside(scopes.Resolved(left.node, left.field))
+        nodes.append(node)
+    return left, tuple(nodes)
 
 
 def documents_of(statement: Select | Compound, field: Field[Any] | None) -> Select | Compound:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from covet.conf import settings
 from covet.db.models.expressions.q import Q, groups_rows
 from covet.db.models.query.joins import Aliases, Joins, OnJoin, Source
-from covet.db.models.query.json_lookups import both_documents, json_among
+from covet.db.models.query.json_lookups import both_documents
 from covet.db.models.query.lookups import (
     apply_transform,
     lookup_of,
@@ -474,16 +474,8 @@ class Names:
         return Right((slot,), None, self.dialect, left.field, beside=left.node).value()
 
     def compare_list(self, left: scopes.Resolved, lookup: str, right: Any) -> n.Node:
-        """Return ``in`` or ``range`` as an expression."""
-        refuse_lookup(left.field, lookup)
-        if lookup == "range":
-            low, high = right
-            return n.And((n.Binary(">=", left.node, low), n.Binary("<=", left.node, high)))
-        if not isinstance(right, list):
-            return n.In(left.node, uncorrelated.unsliced(self, right))
-        if Operand(left.node, left.field).kind == "json":
-            return json_among(left.node, tuple(right), self.dialect)
-        return n.In(left.node, tuple(right))
+        """Return ``in`` or ``range`` as an expression; the builder of conditions knows how."""
+        raise TypeError("Only a Builder can build conditions.")
 
     def wrap(self, node: n.Node, field: Field[Any] | None) -> NodeExpression:
         """Return a node as an expression."""

@@ -14,9 +14,9 @@ import pytest
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import NotSupportedError
-from covet.db.models import Count, F, JSONNull, Q, Subquery, Value
+from covet.db.models import Case, Count, F, JSONNull, Q, Subquery, Value, When
 from covet.db.models.expressions import KT, KeyTextTransform, KeyTransform
-from covet.db.models.lookups import Exact
+from covet.db.models.lookups import Exact, In, Range
 from covet.exceptions import FieldError
 from tests.db.models.conftest import create_tables
 
@@ -337,6 +337,25 @@ async def test_a_value_inside_is_one_of_a_column_of_a_queryset(measures: Databas
     assert await _measured(data__m__in=every.annotate(more=F("money") * 4).values("more")) == {"more"}
     assert await _measured(data__n=every.values("whole")[:1]) == {"same", "bare"}
     assert await _measured(data__n__in=every.values("whole").union(every.values("pk"))) == {"same", "bare"}
+
+
+@pytest.mark.row("lookups.json_path")
+async def test_look_ups_as_expressions_compare_documents_too(measures: Database) -> None:
+    """As the names in ``filter()`` do: columns in a list or a range count as the documents that hold them."""
+    inside, name = F("data__n"), KeyTransform("name", "data")
+    assert await _measured(In(inside, [F("whole"), 99])) == {"same"} == await _measured(In(F("whole"), [4, inside]))
+    assert await _measured(In(KeyTransform("n", "data"), [99, F("whole") * 10])) == {"more"}
+    assert await _measured(In(name, [F("name")])) == {"same", "bare"} == await _measured(In(F("name"), [name]))
+    assert await _measured(In(name, F("name"))) == {"same", "bare"}
+    assert await _measured(In(KeyTransform("o", "data"), [F("is_open")])) == {"same"}
+    assert await _measured(Range(inside, (F("whole"), 40))) == {"same", "more"}
+    assert await _measured(Range(F("whole"), (1, inside))) == await _measured(whole__range=(1, inside))
+    every = Measure.objects.filter(name="same")
+    assert await _measured(In(inside, every.values("whole"))) == {"same", "bare"}
+    assert await _measured(In(inside, Subquery(every.values("whole")))) == {"same", "bare"}
+    assert await _measured(In(name, every.values("name"))) == {"same"}
+    same = Case(When(In(inside, [F("whole")]), then=Value("same")), default=Value("other"))
+    assert await Measure.objects.annotate(x=same).filter(x="same").values_list("name", flat=True) == ["same"]
 
 
 @pytest.mark.row("lookups.json_path")

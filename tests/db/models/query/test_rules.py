@@ -35,6 +35,7 @@ from covet.db.models import (
     When,
     prefetch_related_objects,
 )
+from covet.db.models.lookups import In
 from covet.db.observe import record_queries
 from covet.exceptions import FieldError, NotLoaded
 from covet.http.errors import NotFound
@@ -428,6 +429,36 @@ async def test_relations_are_joined_prefetched_or_refused(blog: Database) -> Non
     with pytest.raises(NotLoaded):
         _ = row.author.name
     assert (await row.author).name == "Ann" == ann.name
+
+
+@pytest.mark.row("expressions.raw_sql", "lookups.in")
+async def test_raw_sql_behind_in_is_all_of_its_rows(blog: Database) -> None:
+    ann, bob = await _write()
+    rows = RawSQL("SELECT id FROM testblog_article WHERE views >= %s", [20])
+    assert await titles(pk__in=rows) == "B|c_d"
+    assert await titles(In(F("pk"), rows)) == "B|c_d" == await titles(~Q(pk__in=RawSQL("%s", [await _key("a")])))
+    assert await Article.objects.exclude(pk__in=rows).values_list("title", flat=True) == ["a"]
+    assert await Author.objects.filter(articles__in=rows).order_by("pk") == [ann, bob]
+    assert await Author.objects.exclude(articles__in=rows) == []
+    assert await titles(views__in=RawSQL("10, %s", [30])) == "a|c_d"
+    assert await titles(In(F("author"), Subquery(Author.objects.order_by("pk").values("pk")))) == "a|B|c_d"
+
+
+async def _key(title: str) -> Any:
+    return (await Article.objects.get(title=title)).pk
+
+
+@pytest.mark.row("lookups.exact", "expressions.subquery")
+async def test_a_queryset_that_a_value_equals_is_one_row(blog: Database) -> None:
+    """Where it has several, SQLite would take the first in silence."""
+    _, bob = await _write()
+    people = Author.objects.order_by("-age")
+    assert await titles(author=people[:1]) == "c_d" == await titles(author__name=people.values("name")[:1])
+    assert await titles(author=people[1:2]) == "a|B" and await titles(author=people.none()) == ""
+    for rows in (people, people[:2], people[1:], people.filter(pk=bob.pk)):
+        for refused in (Article.objects.filter(author=rows), Article.objects.exclude(author__name=rows.values("name"))):
+            with pytest.raises(ValueError, match=r"cut it off, as in queryset\[:1\], or ask for any of them by 'in'"):
+                await refused
 
 
 @pytest.mark.row("expressions.raw_sql")
