@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet import timezone
 from covet.conf import settings
 from covet.db.errors import NotSupportedError
-from covet.db.models.expressions.functions import Func
+from covet.db.models.expressions.functions import Func, Transform
 from covet.db.models.expressions.inference import DATE, DATETIME, INTEGER, TIME
 from covet.db.models.expressions.scope import Resolved, Scope
 from covet.db.models.fields.temporal import DateTimeField
@@ -60,8 +60,10 @@ class Now(Func):
     result = DATETIME
 
 
-class _InZone(Func):
+class _InZone(Transform):
     """What extracting and truncating share: the zone in which a moment is looked at."""
+
+    arity = None  # the zone and the unit are no arguments of the function
 
     def __init__(
         self, expression: Any, *, tzinfo: dt.tzinfo | None = None, output_field: Field[Any] | None = None
@@ -97,6 +99,7 @@ class Extract(_InZone):
     """
 
     lookup_name: str = ""
+    result = INTEGER
 
     def __init__(self, expression: Any, lookup_name: str | None = None, tzinfo: dt.tzinfo | None = None) -> None:
         super().__init__(expression, tzinfo=tzinfo)
@@ -314,8 +317,9 @@ class TruncSecond(Trunc):
 class TruncDate(Trunc):
     """The date of a moment, in the current time zone."""
 
-    kind = "date"
+    kind = lookup_name = "date"
     units = frozenset({"date"})
+    result = DATE
 
     def __init__(self, expression: Any, tzinfo: dt.tzinfo | None = None) -> None:
         super().__init__(expression, tzinfo=tzinfo)
@@ -327,8 +331,9 @@ class TruncDate(Trunc):
 class TruncTime(Trunc):
     """The time of day of a moment, in the current time zone."""
 
-    kind = "time"
+    kind = lookup_name = "time"
     units = frozenset({"time"})
+    result = TIME
 
     def __init__(self, expression: Any, tzinfo: dt.tzinfo | None = None) -> None:
         super().__init__(expression, tzinfo=tzinfo)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import math
 import uuid
+import zoneinfo
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +36,7 @@ from covet.db.models import (
     Window,
 )
 from covet.db.models import functions as f
+from covet.test import register_lookup
 from tests._apps.blog.models import Article, Author
 
 pytestmark = pytest.mark.usefixtures("blog")
@@ -321,6 +324,39 @@ async def test_a_statement_of_one_zone_is_not_used_in_another(blog: Database) ->
         assert await Article.objects.annotate(x=Case(later, default=Value("early"))).values_list("x", flat=True) == [
             "late"
         ]
+
+
+@pytest.mark.row("functions.transforms", "functions.extract", "functions.trunc")
+@pytest.mark.row("lookups.custom")
+async def test_parts_and_cuts_of_moments_are_parts_of_names_under_any_name(blog: Database) -> None:
+    await _article()
+    moment = (await Article.objects.get()).published_at
+    assert moment is not None
+    with contextlib.ExitStack() as stack:
+        for field, function, name in [
+            (DateTimeField, f.ExtractHour, "full_hour"),
+            (DateTimeField, f.TruncDate, "on"),
+            (DateTimeField, f.TruncTime, None),
+            (DateField, f.TruncMonth, "since"),
+            (DateField, f.ExtractIsoYear, "iso"),
+        ]:
+            stack.enter_context(register_lookup(field, function, lookup_name=name))
+        rows = Article.objects.all()
+        assert (
+            await rows.filter(published_at__full_hour=moment.hour, published_at__full_hour__in=[moment.hour]).count()
+            == 1
+        )
+        assert await rows.filter(published_at__on=moment.date(), published_at__on__year=moment.year).count() == 1
+        assert await rows.filter(published_at__time=moment.time()).count() == 1
+        assert await rows.exclude(published_at__on__lt=moment.date()).count() == 1
+        first = moment.date().replace(day=1)
+        assert await rows.filter(day__since=first, day__iso=moment.isocalendar().year).count() == 1
+        assert await rows.values("day__since").annotate(n=Count("pk")) == [{"day__since": first, "n": 1}]
+        assert await Author.objects.filter(articles__day__since__month=first.month).count() == 1
+        kolkata = zoneinfo.ZoneInfo("Asia/Kolkata")
+        with timezone.override(kolkata):
+            there = moment.astimezone(kolkata)
+            assert await rows.filter(published_at__full_hour=there.hour, published_at__on=there.date()).count() == 1
 
 
 @pytest.mark.row("functions.transforms")
