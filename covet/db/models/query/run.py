@@ -374,7 +374,7 @@ async def aggregate(
     values = list(query.all_values())
     start = len(values)
     shapes = tuple([(name, expression.shape(values)) for name, expression in aggregates])
-    if query.is_empty:
+    if query.is_empty and all(_tells_of_no_rows(expression) for _name, expression in aggregates):
         return {name: _of_no_rows(expression) for name, expression in aggregates}
     key = ("aggregate", query.key(), shapes, settings.QUERY_OPTIMIZER)
     plan: RowsPlan | None = database.statements.get(key)
@@ -387,6 +387,12 @@ async def aggregate(
     sql, args = plan.bind(values)
     rows_read = await _rows_of(database, sql, args, plan, caching)
     return dict(plan.make(rows_read, database.alias, None)[0])
+
+
+def _tells_of_no_rows(expression: Any) -> bool:
+    """Whether a result for no rows is known; what stands round an aggregate (``Count("pk") + 1``) the database computes."""
+    default = getattr(expression, "default", None)
+    return expression.is_aggregate and (default is None or hasattr(default, "value"))
 
 
 def _of_no_rows(expression: Any) -> Any:

@@ -59,6 +59,7 @@ from covet.db.models.functions import (
     Rank,
     RowNumber,
 )
+from covet.db.observe import record_queries
 from covet.exceptions import FieldError
 from tests._apps.blog.models import Article, Author, Comment
 
@@ -242,6 +243,26 @@ async def test_groups_and_what_is_filtered_before_and_after(blog: Database) -> N
         await Author.objects.order_by(Count("articles").desc())
     by_size = Author.objects.annotate(n=Count("articles")).order_by(Count("articles").asc())
     assert await by_size.values_list("name", flat=True) == ["Bob", "Ann"]
+
+
+@pytest.mark.row("queries.aggregate")
+@pytest.mark.row("functions.coalesce")
+async def test_what_stands_round_an_aggregate_of_no_rows_is_computed(blog: Database) -> None:
+    await _write()
+    for rows in (Article.objects.none(), Article.objects.filter(pk__in=[]), Article.objects.filter(views=6)[1:1]):
+        found = await rows.aggregate(a=Coalesce(Sum("views"), 7), b=Count("pk") + 1, c=Sum("views") + 1, d=Count("pk"))
+        assert found == {"a": 7, "b": 1, "c": None, "d": 0}
+        assert await rows.aggregate(a=Coalesce(Max("title"), Value("-")), b=Sum("views", default=Value(2) + 1)) == {
+            "a": "-",
+            "b": 3,
+        }
+    groups = Article.objects.none().values("author").annotate(n=Count("pk"))
+    assert await groups.aggregate(x=Coalesce(Max("n"), 7)) == {"x": 7}
+    assert await Article.objects.none().distinct().aggregate(x=Coalesce(Sum("views"), 7)) == {"x": 7}
+    assert await Article.objects.none().union(Article.objects.none()).aggregate(x=Count("pk") + 1) == {"x": 1}
+    with record_queries() as log:
+        assert await Article.objects.none().aggregate(x=Count("pk"), y=Sum("views", default=5)) == {"x": 0, "y": 5}
+    assert len(log) == 0
 
 
 @pytest.mark.row("aggregates.bits")
