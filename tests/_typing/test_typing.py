@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,14 @@ def marked(checker: str) -> set[int]:
 
 @pytest.fixture(scope="session")
 def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all runs: most of the time goes into reading Covet itself."""
-    return tmp_path_factory.mktemp("mypy")
+    """One cache for all runs, with what ``make types`` has found already: most of the time goes into reading Covet itself.
+
+    mypy reads anew what has changed since. It is a copy, as somebody may be running mypy meanwhile.
+    """
+    cache = tmp_path_factory.mktemp("mypy")
+    if (found := ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(found, cache, dirs_exist_ok=True)
+    return cache
 
 
 def run_mypy(cache: Path, *files: Path, cwd: Path = ROOT) -> set[tuple[str, int, str]]:
