@@ -343,6 +343,7 @@ def _nested(wrap: Callable[[Any], Any]) -> Any:
     [Q, lambda tree: ~Q(tree, age=1), lambda tree: Q(tree, Q(age=1) | Q(age=2), _connector="OR")],
     ids=["nested", "negated", "alternating"],
 )
+@pytest.mark.vendors("sqlite")  # no statement is sent: it is the same on all three
 async def test_trees_of_a_hundred_thousand_levels(site: Database, wrap: Any) -> None:
     """Deep Q trees: a named error, no RecursionError and no crash of the interpreter or the database."""
     tree = _nested(wrap)
@@ -358,6 +359,7 @@ async def test_trees_of_a_hundred_thousand_levels(site: Database, wrap: Any) -> 
         await refused(build, FieldError)
 
 
+@pytest.mark.vendors("sqlite")  # as above
 async def test_expressions_of_a_hundred_thousand_levels(site: Database) -> None:
     total: Any = F("age")
     for _ in range(100_000):
