@@ -22,7 +22,7 @@ demo: $(VENV)/.demo ## run examples/blog on SQLite with data loaded (DEMO_PORT=8
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Covet needs Python 3.11 or newer; set PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install -q --compile --upgrade "pip>=25.1"
 
 $(VENV)/.demo: pyproject.toml hatch_build.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e ".[standard]" "Faker>=33"
@@ -89,7 +89,8 @@ docs-serve: $(VENV)/.dev ## the documentation at http://127.0.0.1:8001
 
 # pytest rewrites what a test module asserts, which takes longer than all else of a collection: once for all workers, and not
 # under coverage. Processes that may write no bytecode find that of covet/ as well.
-compiled: $(VENV)/.dev ## the bytecode of covet/ and of the tests, which collects them
+compiled: $(VENV)/.dev ## the bytecode of what is installed, of covet/ and of the tests, which collects them
+	@$(BIN)/python -m compileall -qq $(VENV)/lib || true  # as with pip: some packages bring files that are no Python
 	@$(BIN)/python -m compileall -q covet
 	@mkdir -p build && env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq -n 0 >build/collected || \
 	{ cat build/collected; exit 1; }
