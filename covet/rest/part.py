@@ -163,9 +163,9 @@ class RestPart(AppPart):
             )
 
     def check_deploy(self, apps: Apps) -> Iterable[checks.CheckMessage]:
-        """List the writes that anyone may do, and the reads that an included router has opened to anyone."""
+        """List the writes that anyone may do, and the reads that a router has opened to anyone."""
         for _, compiled in self._all:
-            yield from _opened_below(compiled)
+            yield from _opened_by_router(compiled)
             if compiled.endpoint.is_write and compiled.is_open:
                 yield checks.Warning(
                     f"Anyone may {compiled.endpoint.method} {compiled.path} ({describe(compiled.endpoint.handler)}).",
@@ -205,22 +205,27 @@ def _glued(compiled: Compiled, told: set[str]) -> Iterable[checks.CheckMessage]:
     )
 
 
-def _opened_below(compiled: Compiled) -> Iterable[checks.CheckMessage]:
-    """Report what anyone may read since an included router says so, below one that does not let everybody in."""
+def _opened_by_router(compiled: Compiled) -> Iterable[checks.CheckMessage]:
+    """Report what anyone may read since a router says so, in place of a router above it or of a model that lets in fewer."""
     endpoint = compiled.endpoint
     if endpoint.is_write or not compiled.is_open:  # of writes that anyone may do each is listed
         return
-    for above in endpoint.overruled:
-        if all(one.allows_anyone(write=False) for one in access.effective(above)):
-            continue
+    closed = ["a router above it" for one in endpoint.overruled if not _is_open(access.effective(one))]
+    model = compiled.model if endpoint.is_told_who_may else None
+    if model is not None and not _is_open(getattr(model, "__covet_policy__", ())):
+        closed.append(f"the policy of {model.__name__}")
+    if closed:
         yield checks.Warning(
-            f"Anyone may {endpoint.method} {compiled.path} ({describe(endpoint.handler)}): its router says so, and stands below one "
-            "that does not let everybody in.",
-            hint="If that is not meant, take the permissions of the included router away, so that those of the one above hold.",
+            f"Anyone may {endpoint.method} {compiled.path} ({describe(endpoint.handler)}): a router says so, in place of "
+            f"{' and '.join(dict.fromkeys(closed))}, which does not let everybody in.",
+            hint="If that is not meant, take the permissions of that router away, or give the endpoint its own.",
             obj=compiled.path,
             id="rest.W005",
         )
-        return
+
+
+def _is_open(permissions: Iterable[access.Permission]) -> bool:
+    return all(one.allows_anyone(write=False) for one in permissions)
 
 
 def _decorated_above(compiled: Compiled) -> Iterable[checks.CheckMessage]:

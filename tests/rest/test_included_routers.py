@@ -22,6 +22,7 @@ from covet.rest import (
     Depends,
     Deprecation,
     ModelViewSet,
+    ReadOnlyModelViewSet,
     Router,
     Schema,
     Versions,
@@ -568,6 +569,39 @@ async def test_what_an_included_router_opens_is_listed_for_deployment(site: Any)
     assert "Anyone may GET /staff/nothing/open/read" in next(one.msg for one in found if one.id == "rest.W005")
     assert [one.obj for one in found if one.id == "rest.W002"] == ["/staff/nothing/open/write", "/anyone/open/write"]
     assert "rest.W005" not in {one.id for one in part.check(None)}
+
+
+async def test_what_a_router_opens_in_place_of_a_policy_is_listed_for_deployment(site: Any) -> None:
+    class Kepts(ReadOnlyModelViewSet, model=Kept):
+        @action(detail=False, permissions=[AllowAny])
+        async def public(self, request: Request) -> list[str]:
+            return []
+
+    class Tags(ReadOnlyModelViewSet, model=Tag):
+        pass
+
+    staff, anyone, inner, silent = Router(permissions=[IsAdminUser]), Router(permissions=[]), Router(), Router()
+    inner.register("kept", Kepts)
+    inner.register("tags", Tags)
+    for router in (staff, anyone, silent):
+        router.include("inner", inner)
+    staff.include("anyone", anyone)
+    patterns = [path(f"{name}/", include(one)) for name, one in (("s", staff), ("a", anyone), ("n", silent))]
+    client = await site(patterns, installed=["covet.rest"])
+
+    found = {one.obj: one.msg for one in client.application.apps.part(RestPart).check_deploy(None)}
+
+    assert sorted(found) == [
+        "/a/inner/kept/",
+        "/a/inner/kept/{pk}/",
+        "/s/anyone/inner/kept/",
+        "/s/anyone/inner/kept/{pk}/",
+        "/s/anyone/inner/tags/",
+        "/s/anyone/inner/tags/{pk}/",
+    ]
+    assert "in place of the policy of Kept, which" in found["/a/inner/kept/"]
+    assert "in place of a router above it and the policy of Kept, which" in found["/s/anyone/inner/kept/"]
+    assert "in place of a router above it, which" in found["/s/anyone/inner/tags/"]
 
 
 async def test_routes_tell_who_may(site: Any) -> None:
