@@ -12,6 +12,7 @@ from covet.apps.lifecycle import started
 from covet.conf import settings
 from covet.handlers.stopping import Stopping
 from covet.http.background import running
+from covet.loading import is_frozen
 
 if TYPE_CHECKING:
     from covet.handlers.application import Application
@@ -34,6 +35,7 @@ async def handle_lifespan(application: Application, receive: Receive, send: Send
         logger.exception("Start-up failed")
         await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
         return
+    thaws = gc.isenabled() and not is_frozen()
     try:
         stopping.listen()
         if gc.isenabled():  # else the project has a mind of its own
@@ -48,6 +50,9 @@ async def handle_lifespan(application: Application, receive: Receive, send: Send
         await running.drain(settings.SHUTDOWN_GRACE_S)
         failure = await _close(parts)
         draining.end()
+        if thaws:
+            # A process that goes on, such as a test run, would keep all garbage that was about at the start.
+            gc.unfreeze()
     if failure:
         await send({"type": "lifespan.shutdown.failed", "message": failure})
     else:

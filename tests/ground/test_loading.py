@@ -179,3 +179,21 @@ async def test_a_late_function_is_compiled_by_its_first_call_and_keeps_its_defau
 async def test_a_late_function_that_does_not_compile_says_where():
     with pytest.raises(SyntaxError, match=r"\(<added>, line 1\)"):
         await late_function("async def add(:", "<added>", "add", {})()
+
+
+def test_what_is_loaded_uncollected_is_looked_through_no_more():
+    """On each Python: 3.12 has a few hundred frozen objects of its own by the time of the first full collection."""
+    source = (
+        "import gc\n"
+        "from covet.loading import is_frozen, uncollected\n"
+        "gc.collect()\n"
+        "gc.disable()\n"
+        "with uncollected():\n"
+        "    loaded = [[] for _ in range(5000)]\n"
+        "young = {id(one) for one in gc.get_objects(generation=0)}\n"
+        "print(len([one for one in loaded if id(one) in young]), is_frozen())\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+
+    assert done.stdout.split() == ["0", "False"], done.stderr

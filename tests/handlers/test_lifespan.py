@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import os
 import signal
@@ -22,6 +23,7 @@ from covet.handlers.application import Application, application_of
 from covet.handlers.part import HandlersPart
 from covet.handlers.prefix import BelowPrefix
 from covet.http import Request, Response
+from covet.loading import is_frozen
 from covet.test.client import AsyncClient
 from covet.types import Receive, Scope, Send
 from covet.urls import path
@@ -103,6 +105,37 @@ async def test_a_part_that_hangs_does_not_keep_the_process(
     assert answer["type"] == "lifespan.shutdown.failed"
     assert "SHUTDOWN_GRACE_S" in answer["message"]
     await lifespan.task
+
+
+async def test_the_program_is_frozen_while_it_serves_and_no_longer(application: Application) -> None:
+    """Whoever serves inside of a test run would else keep the garbage of all tests before for ever."""
+    was_frozen = is_frozen()
+    gc.unfreeze()
+    try:
+        lifespan = Lifespan(application)
+        await lifespan.tell("startup")
+        assert is_frozen()
+
+        await lifespan.tell("shutdown")
+        await lifespan.task
+        assert not is_frozen()
+    finally:
+        if was_frozen:
+            gc.freeze()
+
+
+async def test_what_somebody_else_has_frozen_stays_so(application: Application) -> None:
+    was_frozen = is_frozen()
+    gc.freeze()
+    try:
+        lifespan = Lifespan(application)
+        await lifespan.tell("startup")
+        await lifespan.tell("shutdown")
+        await lifespan.task
+        assert is_frozen()
+    finally:
+        if not was_frozen:
+            gc.unfreeze()
 
 
 async def test_the_signal_that_a_server_waits_for_is_heard_first_and_given_back(application: Application) -> None:
