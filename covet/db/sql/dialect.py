@@ -13,13 +13,14 @@ time, which cast), ``JSON_EQUAL JSON_GT JSON_GTE JSON_LT JSON_LTE`` (by value, o
 from __future__ import annotations
 
 import datetime as dt
+import json as stdlib_json
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from covet import json
 from covet.db.errors import NotSupportedError, UnfitValue
@@ -366,10 +367,24 @@ _PYTHON_TYPES: tuple[tuple[type[Any], ColumnType], ...] = (
 
 
 def json_text(value: Any) -> str | None:
-    """Return a Python value as JSON text; ``RawJSON`` and ``None`` pass."""
+    """Return a Python value as JSON text; ``RawJSON`` and ``None`` pass.
+
+    Raises:
+        ValueError: A float in it is no number that JSON has.
+    """
     if value is None or value.__class__ is RawJSON:
         return value
-    return json.dumps(value).decode()
+    text = json.dumps(value).decode()
+    if "null" in text:
+        # Only then may a NaN or an infinity have become one: other programs expect that of an answer, and a document that
+        # is kept would have lost it without a word.
+        try:
+            stdlib_json.dumps(to_builtins(value, str_keys=True, enc_hook=json.encode_other), allow_nan=False)
+        except ValueError:
+            raise ValueError(
+                f"NaN and infinities cannot be kept as JSON, and would be read back as None: {value!r:.80}"
+            ) from None
+    return text
 
 
 def json_value(text: Any) -> Any:

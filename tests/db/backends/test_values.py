@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from covet.db import models
 from covet.db.sql import nodes as n
 from covet.db.sql import statements as s
 from covet.db.sql.compiler import compile_statement
@@ -49,7 +50,7 @@ KINDS: dict[str, tuple[n.ColumnType, st.SearchStrategy[Any]]] = {
     "uuid": (n.ColumnType("uuid"), st.uuids()),
     "binary": (n.ColumnType("binary"), st.binary(max_size=300)),
     "json": (n.ColumnType("json"), JSON.filter(lambda value: value is not None)),
-    "inet": (n.ColumnType("inet"), st.ip_addresses().map(str)),
+    "inet": (n.ColumnType("inet"), st.ip_addresses().map(models.GenericIPAddressField().to_python)),
 }
 
 

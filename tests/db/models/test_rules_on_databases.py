@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -117,6 +119,24 @@ async def test_json_of_all_shapes(tables: Database) -> None:
         assert found.data == value
         assert type(found.data) is type(value)
         assert found.number == 1 + 2j
+
+
+@pytest.mark.row("fields.json")
+async def test_what_json_has_no_word_for_is_not_kept_as_null(tables: Database) -> None:
+    """Answers may turn NaN into ``null``, as JavaScript does; a row would have lost the number without a word."""
+    for lost in (math.nan, [1, None, math.inf], {"a": {"b": (-math.inf,)}}, {uuid.UUID(int=1): {None, math.nan}}):
+        with pytest.raises(ValueError, match="NaN and infinities cannot be kept as JSON"):
+            await Note.objects.create(data=lost)
+        with pytest.raises(ValidationError) as caught:
+            await Note(data=lost).full_clean()
+        assert caught.value.message_dict["data"] == ["Value must be valid JSON."]
+    kept = await Note.objects.create(data=[None, "null", dt.date(2024, 1, 2), {1: None}, "x null"])
+    assert (await Note.objects.get()).data == [None, "null", "2024-01-02", {"1": None}, "x null"]
+    kept.data = [math.nan]
+    with pytest.raises(ValueError, match="NaN"):
+        await kept.save()
+    with pytest.raises(TypeError, match="cannot be written as JSON"):
+        await Note.objects.create(data=object())
 
 
 @pytest.mark.row("lookups.json_null", "fields.json")

@@ -330,8 +330,12 @@ def _inet_text(value: Any) -> str | None:
         return None
     # A host address prints without its prefix, as the fields expect it.
     if isinstance(value, (ipaddress.IPv4Interface, ipaddress.IPv6Interface)):
-        full = value.network.prefixlen == value.max_prefixlen
-        return str(value.ip) if full else str(value)
+        if value.network.prefixlen != value.max_prefixlen:
+            return str(value)
+        value = value.ip
+    if isinstance(value, ipaddress.IPv6Address) and value.ipv4_mapped is not None:
+        # As the server itself prints it, and as the field spells it on the other databases.
+        return f"::ffff:{value.ipv4_mapped}"
     return str(value)
 
 

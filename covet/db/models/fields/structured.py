@@ -13,7 +13,7 @@ from typing_extensions import TypeVar, Unpack
 from covet import checks, validators
 from covet.db.models.fields.base import Convert, Field, FieldOptions, Text
 from covet.db.models.fields.markers import NOT_PROVIDED
-from covet.db.sql.dialect import Dialect, RawJSON
+from covet.db.sql.dialect import Dialect, RawJSON, json_text
 from covet.db.sql.nodes import ColumnType
 
 __all__ = ["BinaryField", "JSONField"]
@@ -83,13 +83,11 @@ class JSONField(Field[T]):
     def validate(self, value: Any, instance: Any) -> None:
         """Add: the value can be written as JSON."""
         super().validate(value, instance)
-        from covet import json
-
         try:
             if self.encoder is not None:
                 stdlib_json.dumps(value, cls=self.encoder)
             else:
-                json.dumps(value)
+                json_text(value)
         except (TypeError, ValueError):
             raise self.error("invalid", value=value) from None
 

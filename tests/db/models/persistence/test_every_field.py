@@ -137,3 +137,21 @@ async def test_keys_that_are_no_numbers_work_in_relations(everything: Database) 
         2,
         {"everything.Holder": 1, "everything.Everything": 1},
     )
+
+
+@pytest.mark.row("fields.ip")
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+        ("::FFFF:0102:0304", "::ffff:1.2.3.4"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("10.0.0.7", "10.0.0.7"),
+    ],
+)
+async def test_an_address_has_one_spelling_on_all_databases(everything: Database, given: str, read: str) -> None:
+    row = await Everything.objects.create(text="", address=given)
+    await row.refresh_from_db()
+    assert row.address == read
+    assert await Everything.objects.values_list("address", flat=True).get(address=given) == read
+    assert await Everything.objects.filter(address=read).count() == 1
