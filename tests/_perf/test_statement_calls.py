@@ -115,3 +115,17 @@ async def test_a_commit_takes_one_turn_of_the_loop(scratch: Scratch) -> None:
     assert entered.count("commit_uncancelled") == 2
     assert "uncancelled" not in entered
     assert len(entered) <= 8, entered
+
+
+async def test_a_savepoint_goes_to_the_driver_at_once(scratch: Scratch) -> None:
+    database = Database("default", parse_database(await scratch("postgresql")))
+    async with transaction.atomic(using=database):
+        await database.fetch("SELECT 1")
+        block = transaction.atomic(using=database)
+        opened = await calls_of(block.__aenter__)
+        closed = await calls_of(lambda: block.__aexit__(None, None, None))
+    await database.close()
+
+    # asyncpg's own Python has no part in it.
+    assert not {"execute", "drops_statements"}.intersection([*opened, *closed])
+    assert len(opened) <= 12 and len(closed) <= 16, (opened, closed)

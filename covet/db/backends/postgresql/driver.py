@@ -311,6 +311,15 @@ class PostgreSQLConnection(Connection):
         if not self._opening.drop() and begun:
             await self._query("ROLLBACK", None)
 
+    async def savepoint(self, name: str) -> None:
+        """Set a savepoint, without the layers of ``raw.execute``: they are a thirteenth of what a transaction with one costs the client."""
+        # Not prepared: each name would be a statement of its own, and push those of the project out of asyncpg's cache.
+        await self._query(f"SAVEPOINT {name}", None)
+
+    async def release(self, name: str) -> None:
+        """Forget a savepoint and keep what was done since."""
+        await self._query(f"RELEASE SAVEPOINT {name}", None)
+
     async def settle(self) -> None:
         """Wait until the server has confirmed that the cancelled statement is over, and ask again while it does not.
 
