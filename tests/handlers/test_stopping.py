@@ -182,7 +182,8 @@ class Process:
     def answers(self) -> bool:
         """Whether it serves by now."""
         try:
-            answer = httpx.get(self.url, timeout=60)
+            # Without certificates, which take 50 ms to read: a core would be busy with that until the server has started.
+            answer = httpx.get(self.url, timeout=60, verify=False)
         except httpx.TransportError as error:
             self.heard = repr(error)
         else:
@@ -259,7 +260,7 @@ def test_a_stop_lets_requests_end_and_sends_the_endless_ones_elsewhere(start: St
     answers: list[httpx.Response] = []
 
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(timeout=60))
+        client = stack.enter_context(httpx.Client(timeout=60, verify=False))
         events = stack.enter_context(client.stream("GET", server.url + "/events")).iter_lines()
         assert next(events) == "data: first"
         ws = None
@@ -267,7 +268,9 @@ def test_a_stop_lets_requests_end_and_sends_the_endless_ones_elsewhere(start: St
             ws = stack.enter_context(talk(server))
             ws.send("hello")
             assert ws.recv(timeout=60) == "hello"
-        asking = threading.Thread(target=lambda: answers.append(httpx.get(server.url + "/slow", timeout=60)))
+        asking = threading.Thread(
+            target=lambda: answers.append(httpx.get(server.url + "/slow", timeout=60, verify=False))
+        )
         asking.start()
         wait_until(server.file("started").exists, server)
 
@@ -332,15 +335,15 @@ def test_a_stop_ends_a_process_whose_loop_is_blocked(start: Start, way: str) -> 
 @pytest.mark.parametrize("way", ["serve", "rsgi", "uvicorn", "granian"])
 def test_readiness_is_off_while_requests_are_still_taken(start: Start, way: str) -> None:
     server = start(way, COVET_SHUTDOWN_DELAY_S="600")
-    assert httpx.get(server.url + "/readyz", timeout=60).status_code == 200
+    assert httpx.get(server.url + "/readyz", timeout=60, verify=False).status_code == 200
 
     server.process.send_signal(signal.SIGTERM)
 
     # Each question comes on a connection of its own: they are taken still.
-    wait_until(lambda: httpx.get(server.url + "/readyz", timeout=60).status_code == 503, server)
-    assert httpx.get(server.url + "/readyz", timeout=60).json() == {"status": "draining"}
-    assert httpx.get(server.url + "/healthz", timeout=60).status_code == 200
-    assert httpx.get(server.url, timeout=60).text == "here"
+    wait_until(lambda: httpx.get(server.url + "/readyz", timeout=60, verify=False).status_code == 503, server)
+    assert httpx.get(server.url + "/readyz", timeout=60, verify=False).json() == {"status": "draining"}
+    assert httpx.get(server.url + "/healthz", timeout=60, verify=False).status_code == 200
+    assert httpx.get(server.url, timeout=60, verify=False).text == "here"
 
 
 @pytest.mark.parametrize("way", ["serve with workers", "rsgi with workers"])
@@ -350,7 +353,7 @@ def test_workers_die_with_a_parent_that_is_killed(start: Start, way: str) -> Non
     wait_until(lambda: len(children_of(server.process.pid)) == 2, server)
     workers = children_of(server.process.pid)
 
-    with httpx.Client(timeout=60) as client, client.stream("GET", server.url + "/events") as stream:
+    with httpx.Client(timeout=60, verify=False) as client, client.stream("GET", server.url + "/events") as stream:
         events = stream.iter_lines()
         assert next(events) == "data: first"
         server.process.kill()
@@ -365,7 +368,7 @@ def test_workers_die_with_a_parent_that_is_killed(start: Start, way: str) -> Non
 def test_what_fails_is_in_the_log_of_the_project(start: Start, way: str) -> None:
     server = start(way, more_views=FAILING)
 
-    assert httpx.get(server.url + "/fail", timeout=60).status_code == 500
+    assert httpx.get(server.url + "/fail", timeout=60, verify=False).status_code == 500
 
     wait_until(lambda: "RuntimeError: in the view" in server.output(), server)
 
@@ -389,7 +392,7 @@ def is_gone(pid: int) -> bool:
 def test_a_reload_does_not_wait_for_an_open_stream_or_socket(start: Start) -> None:
     server = start("runserver", COVET_DEBUG="1")
     with contextlib.ExitStack() as stack:
-        client = stack.enter_context(httpx.Client(timeout=60))
+        client = stack.enter_context(httpx.Client(timeout=60, verify=False))
         events = stack.enter_context(client.stream("GET", server.url + "/events")).iter_lines()
         assert next(events) == "data: first"
         ws = stack.enter_context(talk(server))
@@ -402,7 +405,7 @@ def test_a_reload_does_not_wait_for_an_open_stream_or_socket(start: Start) -> No
         rest = [line for line in events if line]
         with pytest.raises(ConnectionClosed) as closed:
             ws.recv(timeout=60)
-    wait_until(lambda: httpx.get(server.url, timeout=60).text == "here again", server)
+    wait_until(lambda: httpx.get(server.url, timeout=60, verify=False).text == "here again", server)
 
     assert rest[-1].startswith("retry: ")
     assert closed.value.rcvd is not None
