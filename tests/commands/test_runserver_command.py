@@ -34,6 +34,7 @@ class Server(Running):
             except OSError:
                 if time.monotonic() > deadline:
                     raise
+                time.sleep(0.01)  # the server that is starting anew wants the core, too
 
 
 @pytest.fixture
