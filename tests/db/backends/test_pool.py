@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asyncpg import exceptions as pg
 from msgspec.structs import replace
 
 from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
+from covet.db.backends.postgresql.driver import PostgreSQLDriver
 from covet.db.backends.traces import leaves_no_trace
 from covet.db.database import BoundedCache, Database
 from covet.db.errors import (
     ConnectionFailed,
+    ConnectionLost,
     DatabaseError,
     DataError,
     InterfaceError,
@@ -281,6 +287,75 @@ async def test_a_sqlite_file_that_cannot_be_opened_says_why(tmp_path: Path) -> N
         await Database("main", parse_database(f"sqlite:///{tmp_path}/no/where.db")).open()
     with pytest.raises(ConnectionFailed, match="is no SQLite database"):
         await Database("main", parse_database(f"sqlite:///{junk}")).open()
+    with pytest.raises(ConnectionFailed, match="is a folder"):
+        await Database("main", parse_database(f"sqlite:///{tmp_path}")).open()
+
+
+_READS_ALONE = """
+import asyncio, os, sys
+from covet.conf import settings
+settings.configure(DATABASES={})
+from covet.conf.service_url import parse_database
+from covet.db.backends.sqlite.sharing import SharedReader
+from covet.db.backends import blocks, direct, holders, session
+from covet.db.database import Database
+from covet.db.errors import ConnectionFailed
+
+async def main(path):
+    if not os.geteuid():
+        os.seteuid(65534)  # to root every folder can be written
+    for options in ("mode=ro", "mode=ro&immutable=1"):
+        db = Database("main", parse_database(f"sqlite:///{path}?{options}"))
+        try:
+            print(await db.fetch("SELECT n FROM item"))
+        except ConnectionFailed as error:
+            print(error)
+        await db.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_a_file_in_wal_mode_in_a_folder_that_cannot_be_written_is_read_as_immutable() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # one that others may enter, as pytest's may not
+        path = Path(folder) / "item.db"
+        db = Database("main", parse_database(f"sqlite:///{path}"))
+        await db.execute("CREATE TABLE item (n integer)")
+        await db.execute("INSERT INTO item VALUES (7)")
+        await db.close()
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _READS_ALONE, str(path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        told = (await process.communicate())[0].decode().splitlines()
+        Path(folder).chmod(0o755)
+
+    assert len(told) == 2, told
+    assert "WAL mode" in told[0] and "Add immutable=1 to mode=ro" in told[0]
+    assert told[1] == "[(7,)]"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (pg.InterfaceError("cannot perform operation: connection is closed"), "has been closed, by the server"),
+        (pg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), "in the middle of"),
+        (
+            pg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+            "has ended the session",
+        ),
+        (pg.InternalClientError("got result for unknown protocol state 3."), "protocol state 3."),
+    ],
+)
+def test_a_connection_that_asyncpg_has_lost_is_told_in_words(error: Exception, words: str) -> None:
+    driver = PostgreSQLDriver(parse_database("postgres://ann@localhost/shop"), "main")
+
+    found = driver.translate(error, "SELECT 1")
+
+    assert isinstance(found, ConnectionLost)
+    assert words in found.message and not found.message.endswith("..")
 
 
 async def test_sqlite_waits_for_another_process_and_then_says_locked(tmp_path: Path) -> None:

@@ -103,13 +103,15 @@ def translate(error: BaseException, sql: str, alias: str) -> e.DatabaseError | N
     if isinstance(error, pg.PostgresError):
         return _server_error(error, sql, alias)
     if isinstance(error, pg.InterfaceError):
-        kind: type[e.DatabaseError] = e.InterfaceError
-        if "connection is closed" in str(error) or "closed in the middle" in str(error):
-            kind = e.ConnectionLost
+        if "connection is closed" in str(error):
+            what = "The connection to PostgreSQL has been closed, by the server or on the way to it."
+            return e.ConnectionLost(what, alias=alias, sql=sql)
+        kind: type[e.DatabaseError] = e.ConnectionLost if "closed in the middle" in str(error) else e.InterfaceError
         return kind(str(error).partition("\n")[0], alias=alias, sql=sql)
     if isinstance(error, pg.InternalClientError):
         # The server's farewell came while nobody asked for anything, and has confused asyncpg's bookkeeping.
-        return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=alias, sql=sql)
+        why = "the server has ended the session" if "cannot switch to state" in str(error) else str(error).rstrip(".")
+        return e.ConnectionLost(f"The connection to PostgreSQL broke: {why}.", alias=alias, sql=sql)
     if isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
         return e.ConnectionLost(f"The connection to PostgreSQL broke: {error}", alias=alias, sql=sql)
     if isinstance(error, TimeoutError):

@@ -394,6 +394,13 @@ class SQLiteDriver(Driver):
             what = f"The SQLite file '{name}' cannot be opened: there is no folder '{folder}'. Make it first."
         elif "not a database" in str(error):
             what = f"The file '{name}' is no SQLite database. Check NAME in DATABASES."
+        elif os.path.isdir(name):
+            what = f"'{name}' is a folder. NAME in DATABASES is the path of a file in it."
+        elif self.config.options.get("mode") == "ro" and "readonly" in str(error):
+            what = (
+                f"The SQLite file '{name}' cannot be opened: it is in WAL mode, which writes files beside it even to read, and they cannot "
+                "be written. Add immutable=1 to mode=ro if nobody changes the file meanwhile, or let its folder be written."
+            )
         else:
             what = f"The SQLite file '{name}' cannot be opened ({error}). Check that it and its folder may be read and written."
         return e.ConnectionFailed(what, alias=self.alias, code=getattr(error, "sqlite_errorname", None))
