@@ -48,27 +48,42 @@ _REST_S: Final = 10.0
 _NAME: Final = r'(?:(?:"[^"]+"|`[^`]+`|[\w$]+)\s*\.\s*)*(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|[\w$]+)'
 
 
+#: What MySQL, SQLite and PostgreSQL let stand between a verb and its table.
+_MANNERS: Final = r"(?:\s+(?:ONLY|IGNORE|LOW_PRIORITY|HIGH_PRIORITY|DELAYED|QUICK|OR\s+\w+))*"
+
+
 @cache
 def _target() -> re.Pattern[str]:
     return re.compile(
-        r"[\s(]*(?:INSERT(?:\s+(?:IGNORE|OR\s+\w+))?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+(?:ONLY|IGNORE|OR\s+\w+))?|"
-        rf"DELETE\s+FROM(?:\s+ONLY)?)\s+({_NAME})",
+        rf"[\s(]*(?:(?:INSERT|REPLACE){_MANNERS}(?:\s+INTO)?|(UPDATE){_MANNERS}|(DELETE){_MANNERS}\s+FROM(?:\s+ONLY)?)"
+        rf"\s+({_NAME})",
         re.IGNORECASE,
     )
+
+
+@cache
+def _alone() -> re.Pattern[str]:
+    # MySQL writes several tables by one UPDATE or DELETE.
+    return re.compile(rf"\s*(?:(?:AS\s+)?{_NAME}\s*)?SET\b", re.IGNORECASE)
 
 
 @cache
 def _any_table() -> re.Pattern[str]:
     return re.compile(
-        r"(?:\b(?:INTO|UPDATE|FROM|JOIN|USING|ONLY|COPY|TABLE|TRUNCATE(?!\s+TABLE)|RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*"
-        rf"({_NAME})",
+        rf"(?:\b(?:INTO(?:\s+TABLE)?|UPDATE{_MANNERS}|FROM|JOIN|USING|ONLY|COPY|TABLE|TRUNCATE(?!\s+TABLE)|"
+        rf"RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*({_NAME})",
         re.IGNORECASE,
     )
 
 
 @cache
+def _comment() -> re.Pattern[str]:
+    return re.compile(r"--[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+@cache
 def _word() -> re.Pattern[str]:
-    return re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*([A-Z]+)", re.IGNORECASE | re.DOTALL)
+    return re.compile(r"(?:\s|\(|--[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*([A-Z]+)", re.IGNORECASE | re.DOTALL)
 
 
 @cache
@@ -86,22 +101,32 @@ _OPAQUE: Final = frozenset(("CALL", "DO", "EXECUTE", "EXEC", "REFRESH"))
 def tables_written(sql: str) -> tuple[str, ...]:
     """Return the names of the tables that a statement may write, in lower case; none for one that only reads.
 
-    ``("*",)`` is any table: a procedure was called.
+    ``("*",)`` is any table: a procedure was called, or something is written and nobody can read what.
     """
     found = _word().match(sql)
     word = "" if found is None else found[1].upper()
     several = ";" in sql.rstrip().rstrip(";")
     if not several:
         target = _target().match(sql)
-        if target is not None:
-            return (_bare(target[1]),)
+        if target is not None and _is_alone(sql, target):
+            return (_bare(target[3]),)
         if word in _OPAQUE:
             return (stores.EVERYTHING,)
         if word not in _MAY_WRITE and (word not in {"WITH", "EXPLAIN"} or _changes().search(sql) is None):
             return ()
     elif any(part.split(None, 1)[0].upper() in _OPAQUE for part in sql.split(";") if part.strip()):
         return (stores.EVERYTHING,)
-    return tables_in(sql)
+    # What looks like a comment may stand in a text, so what is before the comments are gone counts as well.
+    names = dict.fromkeys((*tables_in(sql), *tables_in(_comment().sub(" ", sql))))
+    return tuple(names) or (stores.EVERYTHING,)
+
+
+def _is_alone(sql: str, target: re.Match[str]) -> bool:
+    """Whether the table that a statement begins with is the only one that it writes."""
+    end = target.end()
+    if target[1] is not None:
+        return _alone().match(sql, end) is not None
+    return target[2] is None or not sql.startswith(",", end + len(sql[end:]) - len(sql[end:].lstrip()))
 
 
 def tables_in(sql: str) -> tuple[str, ...]:

@@ -154,6 +154,9 @@ WRITES: dict[str, Callable[[Article], Any]] = {
     "bulk_update": lambda article: Article.objects.bulk_update([article], ["title"]),
     "raw": lambda article: connections["default"].execute("UPDATE testblog_article SET title = 'raw'"),
     "in a transaction": _rollback_inside,
+    "raw with comments": lambda article: connections["default"].execute(
+        "/* who */ UPDATE /* what */ testblog_article SET title = 'raw'"
+    ),
 }
 
 
@@ -176,7 +179,7 @@ async def test_a_write_to_a_table_ends_the_results_that_read_it(cached: Database
 
     for rows in asked:
         assert list(await rows.all()) == list(await rows.cache(None))
-    if name in {"save", "update", "bulk_update", "raw"}:
+    if name in {"save", "update", "bulk_update", "raw", "raw with comments"}:
         assert await statements(untouched.count()) == 0
 
 
@@ -521,6 +524,21 @@ async def test_values_without_a_form_are_read_every_time(cached: Database, monke
         ("CALL tidy()", {"*"}),
         ("SELECT 1; CALL tidy()", {"*"}),
         ("SAVEPOINT x", set()),
+        ("REPLACE shop SET a = 1", {"shop"}),
+        ("INSERT shop VALUES (1)", {"shop"}),
+        ("INSERT LOW_PRIORITY IGNORE INTO shop VALUES (1)", {"shop"}),
+        ("UPDATE LOW_PRIORITY IGNORE shop SET x = 1", {"shop"}),
+        ("DELETE QUICK FROM shop", {"shop"}),
+        ("UPDATE a, b SET b.y = 1", {"a", "b"}),
+        ("UPDATE a AS x JOIN `b` ON x.i = b.i SET b.y = 1", {"a", "b"}),
+        ("UPDATE shop AS s SET x = 1 FROM other", {"shop"}),
+        ("DELETE FROM a , b USING a JOIN b", {"a", "b"}),
+        ("LOAD DATA INFILE 'x' INTO TABLE shop", {"shop"}),
+        ("/* who */ UPDATE /* what */ shop SET x = 1", {"shop"}),
+        ("# who\nUPDATE shop SET x = 1", {"shop"}),
+        ("/* who */ SELECT 1", set()),
+        ("/* a */ DELETE /* b */ FROM -- c\n shop", {"shop"}),
+        ("UPDATE /* '", {"*"}),
         ("", set()),
     ],
 )
