@@ -245,6 +245,11 @@ def test_to_python_reads_other_spellings(field: Any, given_: Any, wanted: Any) -
         (fields.DateField(), "2024-02-30", "invalid_date"),
         (fields.DateField(), "soon", "invalid"),
         (fields.TimeField(), "25:00", "invalid_time"),
+        # Python reads hour 24 from 3.14 on.
+        (fields.TimeField(), "24:00", "invalid_time"),
+        (fields.DateTimeField(), "2024-02-03 24:00", "invalid_datetime"),
+        (fields.DateTimeField(), "2024-02-03T24:00:00.000Z", "invalid_datetime"),
+        (fields.DateTimeField(), "2024-02-03T24:00+02:00", "invalid_datetime"),
         (fields.DateTimeField(), "2024-02-30 10:00", "invalid_datetime"),
         (fields.DurationField(), "long", "invalid"),
         (fields.DurationField(), "P", "invalid"),
@@ -258,6 +263,16 @@ def test_what_cannot_be_read_is_a_validation_error_with_a_code(field: Any, given
         field.to_python(given_)
     assert caught.value.code == code
     assert str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-01-24", "20240124", "2024-02-03T00:00:24", "2024-02-03T00:24", "2024-02-03T00:00+00:24", "2400-01-01 00:00"],
+)
+def test_what_is_24_and_no_hour_is_read(text: str) -> None:
+    read = fields.DateTimeField().to_python(text)
+
+    assert read.replace(tzinfo=None) == dt.datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 def test_decimals_are_rounded_to_the_places_of_the_column() -> None:
