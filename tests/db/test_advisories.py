@@ -1,6 +1,7 @@
 """One test for each shape of the SQL injections and traps that Django's ORM had to fix, and for what else may come from outside.
 
-Whatever arrives as a name, an alias, an option or a key is refused with a named error or travels as a value.
+Whatever arrives as a name, an alias, an option or a key is refused with a named error or travels as a value. Read against
+Django's archive of security issues up to October 2026; what concerns GIS, Oracle, forms and templates has no counterpart here.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from covet.db.models import (
     Window,
 )
 from covet.db.models.expressions import KT, KeyTransform
-from covet.db.models.functions import Collate, Extract, Left, Lower, RowNumber, Trunc, TruncDate
+from covet.db.models.functions import Collate, Extract, JSONObject, Left, Lower, RowNumber, Trunc, TruncDate
 from covet.db.observe import record_queries
 from covet.exceptions import FieldDoesNotExist, FieldError
 from tests._apps.blog.models import MODELS, Article, Author
@@ -192,6 +193,38 @@ async def _names_given_to_combined_querysets_and_to_writes(name: str, ann: Autho
             FieldError,
             FieldDoesNotExist,
         )  # type: ignore[misc]
+
+
+async def test_names_given_to_what_reads_beside_the_rows(site: Database) -> None:
+    """The shape of CVE-2021-35042 for every further method that takes names."""
+    for name in NAMES:
+        await _names_given_to_what_reads_beside_the_rows(name)
+
+
+async def _names_given_to_what_reads_beside_the_rows(name: str) -> None:
+    for lookup in (name, f"articles__{name}", Prefetch(f"articles__{name}")):  # looked at beside the rows that are read
+        with pytest.raises((FieldError, ValueError, AttributeError)):
+            await Author.objects.prefetch_related(lookup)
+    await refused(lambda: Author.objects.earliest(f"-{name}"))
+    await refused(lambda: Author.objects.datetimes(name, "year"))
+    await refused(lambda: Author.objects.order_by("name").distinct(name), FieldError, NotSupportedError)
+    await refused(lambda: Author.objects.using(f"nowhere{name}").count(), Exception)
+    for order in (name, f"-{name}", F(name).desc()):
+        await refused(lambda order=order: Author.objects.aggregate(x=StringAgg("name", ",", order_by=order)))  # type: ignore[misc]
+    await refused(lambda: Author.objects.aggregate(x=Count("pk", filter=Q(**{name: 1}))))
+    await refused(lambda: Author.objects.filter(Exists(Article.objects.filter(author=OuterRef(name)))))
+    await refused(lambda: Author.objects.annotate(x=Window(RowNumber(), partition_by=name)))
+    await refused(lambda: Author.objects.annotate(x=Case(When(then=Value(1), **{name: 1}))))
+    await refused(lambda: Author.objects.annotate(x=KT(f"name__{name}")))
+
+
+async def test_keys_of_documents_that_are_made(site: Database) -> None:
+    """CVE-2024-42005's shape on the way out: the keys of JSONObject(**kwargs) are values."""
+    keys = [name for name in NAMES if "\x00" not in name]
+    made = await Author.objects.annotate(x=JSONObject(**dict.fromkeys(keys, "age"))).values_list("x", flat=True)
+    assert made == [dict.fromkeys(keys, 30)]
+    again = Author.objects.annotate(x=JSONObject(**{key: JSONObject(**{key: "age"}) for key in keys}))
+    assert await again.values_list("x", flat=True) == [{key: {key: 30} for key in keys}]
 
 
 async def test_prefixes_of_order_by_are_not_stripped_more_than_once(site: Database) -> None:
