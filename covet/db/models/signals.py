@@ -91,7 +91,7 @@ post_save = ModelSignal()
 pre_delete = ModelSignal()
 #: ``instance using origin``.
 post_delete = ModelSignal()
-#: ``instance action reverse model pk_set using``; the sender is the through model.
+#: ``instance action reverse model pk_set using raw``; the sender is the through model.
 m2m_changed = ModelSignal()
 #: ``queryset values using``: once for a whole ``QuerySet.update``; no instance is loaded for it.
 pre_update = ModelSignal()

@@ -382,7 +382,13 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
     base: Any = type(target_model._default_manager or target_model._base_manager)
 
     class ManyManager(BoundManager, base):  # type: ignore[misc]  # the base is known at run time only
-        """The related rows of one instance."""
+        """The related rows of one instance.
+
+        Attributes:
+            raw: Whether what is written comes from a fixture, which receivers are told.
+        """
+
+        raw = False
 
         def __init__(self, instance: Any) -> None:
             super().__init__()
@@ -576,6 +582,7 @@ def many_manager_class(relation: Any, *, reverse: bool) -> type[Any]:
                 model=self.model,
                 pk_set=keys,
                 using=alias,
+                raw=self.raw,
             )
 
         def _keys(self, objs: Iterable[Any]) -> list[Any]:
