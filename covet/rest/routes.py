@@ -349,8 +349,9 @@ class Router:
         return add
 
     def all_webhooks(self) -> list[Endpoint]:
-        """Return the webhooks of this router and of those that it includes."""
-        return [*self.webhooks, *(one for _, router in self._included for one in router.all_webhooks())]
+        """Return the webhooks of this router and of those that it includes, unless OpenAPI is to tell nothing of these."""
+        below = [router for _, router in self._included if router.include_in_schema]
+        return [*self.webhooks, *(one for router in below for one in router.all_webhooks())]
 
     def exception_handler(self, kind: type[BaseException]) -> Callable[[H], H]:
         """Answer an exception of this router's endpoints, and of those of routers that it includes.

@@ -466,7 +466,8 @@ async def test_the_word_of_a_router_above_stands_in_for_the_policy_of_a_model(li
     assert [one.name for one in seen_objects] == ["secret", "plain"]
 
 
-async def test_webhooks_of_a_router_without_routes_of_its_own_are_told(site: Any) -> None:
+@pytest.mark.parametrize("has_own", [False, True])
+async def test_webhooks_are_told_but_for_those_below_a_hidden_router(site: Any, has_own: bool) -> None:
     api, hidden, inner = Router(tags=["outer"]), Router(include_in_schema=False), Router()
 
     @api.webhook("order.paid")
@@ -479,14 +480,25 @@ async def test_webhooks_of_a_router_without_routes_of_its_own_are_told(site: Any
     async def x() -> int:
         return 1
 
-    hidden.include("", below())
+    if has_own:
+
+        @api.get("own")
+        async def own() -> int:
+            return 1
+
+    deeper = below()
+
+    @deeper.webhook("never.told.either")
+    async def never_either(data: Line) -> None: ...
+
+    hidden.include("", deeper)
     api.include("hidden", hidden)
     api.include("inner", inner)
     client = await site([path("", include(api))], installed=["covet.rest"])
     document = client.application.apps.part(RestPart).document()
 
     assert list(document["webhooks"]) == ["order.paid"]
-    assert list(document["paths"]) == ["/inner/x"]
+    assert list(document["paths"]) == [*(["/own"] if has_own else []), "/inner/x"]
 
 
 def test_tags_of_a_router_above_choose_the_parts_of_an_api() -> None:
