@@ -64,6 +64,22 @@ async def test_keys_stand_in_values_and_as_expressions(things: None) -> None:
     assert await Thing.objects.filter(data=A).values_list("data__keys", flat=True) == [["age", "chip", "breed"]]
 
 
+@pytest.mark.row("postgres.hstore", on="postgresql")
+@pytest.mark.parametrize(
+    "key", ["x' OR '1'='1", 'x"; DROP TABLE y; --', "x%sy", "x$1y", "a b", "\\", "é", "x' ? 'breed"]
+)
+async def test_hostile_keys_are_values(things: None, key: str) -> None:
+    """CVE-2019-14234: in look-ups, in values() and as expressions."""
+    assert await found(**{f"data__{key}": "collie"}) == await found(**{f"data__{key}__startswith": "c"}) == []
+    assert await found(data__has_key=key) == await found(data__has_any_keys=[key]) == []
+    assert await found(data__has_keys=[key, "breed"]) == await found(data__contains={key: "x"}) == []
+    assert await Thing.objects.values_list(f"data__{key}", flat=True) == [None] * 4
+    assert await Thing.objects.annotate(x=KeyTransform(key, "data")).values_list("x", flat=True) == [None] * 4
+    assert len(await Thing.objects.order_by(f"-data__{key}")) == 4
+    await Thing.objects.filter(data=A).update(data={key: key})
+    assert await found(**{f"data__{key}": key}) == [{key: key}]
+
+
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=6)
 mappings = st.dictionaries(texts, st.none() | texts, max_size=4)
 
