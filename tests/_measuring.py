@@ -55,13 +55,18 @@ class Measuring:
         self.go_on()
 
     def stop(self) -> None:
-        """Stop what measures here, if it is coverage; a debugger is left alone, and so is Python 3.14, where it costs little."""
+        """Stop what measures here, if it is coverage; a debugger is left alone.
+
+        So is what Python 3.14 tells of the lines of this process, each once: that costs little. A process has all of them new.
+        """
         tracer = sys.gettrace()
-        if self._stopped is None and type(tracer).__module__.startswith("coverage"):
+        traced = type(tracer).__module__.startswith("coverage")
+        if self._stopped is None and (traced or _monitors()):
             shared = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COVERAGE_PROCESS_")}
-            self._stopped = tracer, shared
-            # Not by coverage's own `stop`, which ends it in threads that later tests use.
-            sys.settrace(None)
+            self._stopped = tracer if traced else None, shared
+            if traced:
+                # Not by coverage's own `stop`, which ends it in threads that later tests use.
+                sys.settrace(None)
 
     def go_on(self) -> None:
         """Measure again."""
@@ -69,7 +74,14 @@ class Measuring:
             tracer, shared = self._stopped
             self._stopped = None
             os.environ.update(shared)
-            sys.settrace(tracer)
+            if tracer is not None:
+                sys.settrace(tracer)
+
+
+def _monitors() -> bool:
+    """Whether coverage is told of lines by ``sys.monitoring``, as it is on Python 3.14 where nothing else is asked for."""
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and (monitoring.get_tool(monitoring.COVERAGE_ID) or "").startswith("coverage")
 
 
 def _looks_for_values(item: pytest.Item) -> bool:
