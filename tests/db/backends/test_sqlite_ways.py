@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from covet.conf.service_url import parse_database
+from covet.conf.service_url import PoolConfig, parse_database
 from covet.db import transaction
 from covet.db.backends.sqlite.driver import SQLiteConnection
 from covet.db.database import Database
-from covet.db.errors import ForeignKeyViolation, PoolTimeout
+from covet.db.errors import DatabaseError, ForeignKeyViolation, OperationalError, PoolTimeout
 from tests.db._patience import waiting_at_most
 
 pytestmark = pytest.mark.row("connections.setup", on="sqlite")
@@ -208,3 +209,82 @@ async def test_a_statement_crosses_to_the_thread_once(
         await db.fetch("SELECT n FROM counter")
         await db.execute("UPDATE counter SET n = ?", (6,))
     assert len(hops) == 7  # BEGIN, both statements, COMMIT
+
+
+_NUMBERS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {}) SELECT x FROM c"
+
+
+@pytest.mark.parametrize("where", ["file", "memory"])
+async def test_a_cancelled_block_with_a_stream_lets_go_of_the_write_lock(tmp_path: Path, where: str) -> None:
+    """An interrupted connection does nothing more, not even ROLLBACK, as long as rows are being read; a closed one keeps its locks."""
+    url = f"sqlite:///{tmp_path / 'read.db'}?busy_timeout=0" if where == "file" else "sqlite://:memory:"
+    db = Database("main", parse_database(url))
+    await db.execute("CREATE TABLE item (n integer)")
+    kept: list[Any] = []
+    running = asyncio.Event()
+
+    async def work() -> None:
+        async with transaction.atomic(db):
+            await db.execute("INSERT INTO item VALUES (1)")
+            rows = db.stream(_NUMBERS.format(1000), (), 10)
+            kept.append(rows)
+            await anext(rows)
+            running.set()
+            await db.fetch(_NUMBERS.format(10**9))
+
+    task = asyncio.create_task(work())
+    await running.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert kept
+    await db.execute("INSERT INTO item VALUES (2)")
+    assert await db.fetch("SELECT n FROM item") == [(2,)]
+    await db.close()
+
+
+async def test_a_connection_that_is_closed_while_rows_are_read_keeps_no_lock(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'read.db'}?busy_timeout=0"
+    config = replace(parse_database(url), pool=PoolConfig(max_size=1, timeout_s=5))
+    kept: list[Any] = []
+
+    async def read(db: Database) -> None:
+        frame = db.open_block
+        assert frame is not None
+        rows = frame.transaction.connection.stream(_NUMBERS.format(1000), (), 10)
+        kept.append(rows)
+        await anext(rows)
+
+    for way in ("terminate", "close"):
+        db = Database("main", config)
+        await db.execute("CREATE TABLE IF NOT EXISTS item (n integer)")
+        with pytest.raises(DatabaseError):
+            async with transaction.atomic(db):
+                await db.execute("INSERT INTO item VALUES (1)")
+                await read(db)
+                connection = db.open_block.transaction.connection  # type: ignore[union-attr]  # it is open
+                if way == "close":
+                    await connection.close()
+                else:
+                    connection.terminate()
+                    await asyncio.to_thread(connection.thread._thread.join)  # type: ignore[attr-defined]  # SQLite's
+                await db.execute("INSERT INTO item VALUES (1)")
+        await db.execute("INSERT INTO item VALUES (2)")
+        await db.close()
+    assert len(kept) == 2
+
+
+async def test_rows_that_were_being_read_are_gone_with_a_rollback_by_hand(tmp_path: Path) -> None:
+    db = Database("main", parse_database(f"sqlite:///{tmp_path / 'read.db'}"))
+    await transaction.set_autocommit(False, db)
+    rows = db.stream(_NUMBERS.format(1000), (), 10)
+    assert len(await anext(rows)) == 10
+
+    await transaction.rollback(db)
+
+    with pytest.raises(OperationalError, match="has been rolled back"):
+        await anext(rows)
+    await transaction.rollback(db)
+    await transaction.set_autocommit(True, db)
+    await db.close()

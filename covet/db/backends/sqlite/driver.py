@@ -113,7 +113,14 @@ def _execute_many(raw: sqlite3.Connection, sql: str, args_list: Sequence[Sequenc
     return max(changed, 0)
 
 
-def _rollback(raw: sqlite3.Connection) -> None:
+def _close_cursors(raw: sqlite3.Connection, cursors: Sequence[sqlite3.Cursor]) -> None:
+    """Let go of rows that are being read: an interrupted connection does nothing more before, and a closed one keeps its locks."""
+    for cursor in cursors:
+        cursor.close()
+
+
+def _rollback(raw: sqlite3.Connection, cursors: Sequence[sqlite3.Cursor]) -> None:
+    _close_cursors(raw, cursors)
     if raw.in_transaction:
         raw.execute("ROLLBACK")
 
@@ -121,7 +128,7 @@ def _rollback(raw: sqlite3.Connection) -> None:
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
-    __slots__ = ("_begin", "_gate", "_put", "_raw", "is_memory", "is_read_only", "thread", "worker")
+    __slots__ = ("_begin", "_cursors", "_gate", "_put", "_raw", "is_memory", "is_read_only", "thread", "worker")
 
     def __init__(
         self,
@@ -138,6 +145,8 @@ class SQLiteConnection(Connection):
         self._put = thread._tx.put_nowait
         self._gate = direct.Gate(asyncio.get_running_loop())
         self._raw = thread._conn
+        # Of the streams that are being read.
+        self._cursors: set[sqlite3.Cursor] = set()
         self.is_memory = is_memory
         self.is_read_only = is_read_only
         self._begin = "BEGIN" if is_read_only else begin
@@ -185,12 +194,24 @@ class SQLiteConnection(Connection):
     async def stream(self, sql: str, args: Sequence[Any], chunk_size: int) -> AsyncIterator[Rows]:
         """Step through the rows, one hop for each chunk."""
         cursor: sqlite3.Cursor = await self._hop(sqlite3.Connection.execute, sql, args)
+        self._cursors.add(cursor)
         try:
             while chunk := await self._hop(lambda _: cursor.fetchmany(chunk_size)):
                 yield chunk
+                if cursor not in self._cursors:
+                    what = "The rows that were still to be read are gone: their transaction has been rolled back."
+                    raise e.OperationalError(what, sql=sql)
         finally:
-            if not self.is_closed:
-                await self._hop(lambda _: cursor.close())
+            if cursor in self._cursors:
+                self._cursors.discard(cursor)
+                if not self.is_closed:
+                    await self._hop(lambda _: cursor.close())
+
+    def _take_cursors(self) -> list[sqlite3.Cursor]:
+        """Return those of the streams, which are over with this."""
+        taken = [*self._cursors]
+        self._cursors.clear()
+        return taken
 
     @property
     def is_closed(self) -> bool:
@@ -208,7 +229,7 @@ class SQLiteConnection(Connection):
 
     async def rollback(self) -> None:
         """Roll back, if SQLite has not done it by itself."""
-        await self._hop(_rollback)
+        await self._hop(_rollback, self._take_cursors())
 
     async def settle(self) -> None:
         """The thread takes one thing after the other: when this comes back, the interrupted statement is over."""
@@ -243,12 +264,16 @@ class SQLiteConnection(Connection):
 
     async def close(self) -> None:
         """Close and stop the thread."""
+        if self._cursors and not self.is_closed:
+            await self._hop(_close_cursors, self._take_cursors())
         await self.thread.close()
 
     def terminate(self) -> None:
         """Interrupt what runs, and let the thread close by itself."""
         if not self.is_closed:
             self._raw.interrupt()
+            if self._cursors:
+                self._put((None, partial(_close_cursors, self._raw, self._take_cursors())))
             self.thread.stop()
 
     async def check_foreign_keys(self) -> e.DatabaseError | None:
