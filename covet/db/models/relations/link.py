@@ -41,3 +41,14 @@ def _connect(field: Any, model: Any, target: Any) -> None:
         setattr(target, remote.cache_name, None)
     else:
         setattr(target, accessor, ReverseManyDescriptor(remote))
+    _keep_fields(target, accessor)
+
+
+def _keep_fields(target: Any, accessor: str) -> None:
+    """Let fields of the target's children answer to their own name, where the reverse side has the same: ``Price.price``."""
+    for child in target.__subclasses__():
+        meta = vars(child).get("_meta")  # one that is being made has none yet, and will see the name itself
+        for field in meta.local_concrete_fields if meta is not None else ():
+            if field.attname == accessor and accessor not in vars(child):
+                field._install_descriptor(child)
+        _keep_fields(child, accessor)

@@ -193,3 +193,52 @@ def test_a_pickle_of_another_version_warns() -> None:
     del state["_covet_version"]
     with pytest.warns(RuntimeWarning):
         Root.__new__(Root).__setstate__(state)
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_a_childs_field_may_have_the_name_of_its_model(database: Database) -> None:
+    """``place.stars`` leads to the child, and ``stars.stars`` is its number; the same of relations that are added later."""
+    with apps.isolate():
+
+        class Place(models.Model):
+            name = models.CharField(max_length=20)
+
+            class Meta:
+                app_label = "family"
+
+        class Stars(Place):
+            stars = models.IntegerField()
+            visits = models.IntegerField(default=7)
+
+            class Meta:
+                app_label = "family"
+
+        class FewStars(Stars):
+            class Meta:
+                app_label = "family"
+
+        class Visit(models.Model):
+            place = models.ForeignKey(Place, models.CASCADE, related_name="visits")
+
+            class Meta:
+                app_label = "family"
+
+    async with database.schema_editor() as editor:
+        for model in (Place, Stars, FewStars, Visit):
+            await editor.create_table(table_of(model))
+    assert [*Place.check(), *Stars.check(), *FewStars.check(), *Visit.check()] == []
+
+    few = await FewStars.objects.create(name="inn", stars=3)
+    assert (few.stars, few.visits) == (3, 7)
+    few.stars = few.visits = 2
+    await few.save()
+    place = await Place.objects.select_related("stars").get()
+    await Visit.objects.create(place=place)
+    assert (place.stars.stars, (await place.stars).visits, await place.visits.count()) == (2, 2, 1)
+    assert (
+        await Stars.objects.filter(stars=2, visits=2).count() == await Place.objects.filter(stars__stars=2).count() == 1
+    )
+    part = await FewStars.objects.defer("stars").get()
+    assert part.get_deferred_fields() == {"stars"}
+    await part.refresh_from_db(fields=["stars"])
+    assert part.stars == 2
