@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,17 +11,10 @@ from typing import Any
 import pytest
 import uvicorn
 
+from covet.test.live import quiet_server
 from covet.types import ASGIApp
 
 Serve = Callable[..., AbstractAsyncContextManager[tuple[str, uvicorn.Server]]]
-
-
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals of the test run alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
 
 
 @asynccontextmanager
@@ -31,7 +23,7 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[tuple[str, uvic
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, **options)
-        server = _QuietServer(config)
+        server = quiet_server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(30):
             while not server.started:
