@@ -119,7 +119,8 @@ def _build(
     node = builder.condition(expression) if isinstance(expression, Q) else expression.resolve(builder).node
     base = builder.joins.base
     # Parents of a model with tables of their own are joins to the builder; to an instance they are more of its values.
-    sources = {base.alias: base.meta.model}
+    # A proxy has no columns of its own: they are those of the model that it stands for.
+    sources = {base.alias: base.meta.concrete_model or base.meta.model}
     for source in builder.joins.sources:
         is_parent = source.meta.model in model._meta.all_parents
         if local or not is_parent:
@@ -128,7 +129,7 @@ def _build(
                 f"A rule of a table can use its own columns only.",
                 model=model,
             )
-        sources[source.alias] = source.meta.model
+        sources[source.alias] = source.meta.concrete_model or source.meta.model
 
     def change(part: Any) -> Any:
         if isinstance(part, nodes.Column) and part.alias in sources:

@@ -13,6 +13,7 @@ from covet.db.database import Database
 from covet.db.errors import IntegrityError
 from covet.db.models.table import table_of
 from covet.db.observe import record_queries
+from covet.exceptions import NON_FIELD_ERRORS, ValidationError
 
 with apps.isolate():
 
@@ -242,3 +243,53 @@ async def test_a_childs_field_may_have_the_name_of_its_model(database: Database)
     assert part.get_deferred_fields() == {"stars"}
     await part.refresh_from_db(fields=["stars"])
     assert part.stars == 2
+
+
+@pytest.mark.row("inheritance.proxy", "models.full_clean", "constraints.check", "constraints.unique")
+async def test_a_proxy_is_held_to_the_rules_of_its_model_and_of_the_parents(database: Database) -> None:
+    """The columns in the conditions are the model's; also where a child with a table of its own has a proxy for a parent."""
+    with apps.isolate():
+
+        class Plot(models.Model):
+            area = models.IntegerField(default=1)
+            number = models.IntegerField(default=1)
+
+            class Meta:
+                app_label = "family"
+                constraints = [
+                    models.CheckConstraint(condition=models.Q(area__gt=0), name="area_positive"),
+                    models.UniqueConstraint(models.F("number") * 2, name="number_twice"),
+                ]
+
+        class SoldPlot(Plot):
+            class Meta:
+                app_label = "family"
+                proxy = True
+
+        class Garden(SoldPlot):
+            trees = models.IntegerField(default=0)
+
+            class Meta:
+                app_label = "family"
+                constraints = [models.CheckConstraint(condition=models.Q(trees__gte=0), name="trees_positive")]
+
+        class OldGarden(Garden):
+            class Meta:
+                app_label = "family"
+                proxy = True
+
+    async with database.schema_editor() as editor:
+        for model in (Plot, Garden):
+            await editor.create_table(table_of(model))
+    await OldGarden.objects.create(area=3, number=1, trees=2)
+    for kind in (Plot, SoldPlot, Garden, OldGarden):
+        await (await kind.objects.get()).full_clean()
+        with pytest.raises(ValidationError) as caught:
+            await kind(area=0, number=1).full_clean()
+        assert caught.value.message_dict == {
+            NON_FIELD_ERRORS: ["Constraint “area_positive” is violated.", "Constraint “number_twice” is violated."]
+        }
+    for garden in (Garden, OldGarden):
+        with pytest.raises(ValidationError, match="trees_positive"):
+            await garden(number=2, trees=-1).full_clean()
+        await garden(number=2, trees=1).full_clean()
