@@ -21,7 +21,7 @@ from covet.db.models.fields.registration import lookup_watchers
 from covet.db.models.query.assemble import Assembler, Rows
 from covet.db.models.query.hydrate import converters, instances, is_plain, records, single
 from covet.db.models.query.names import optimizer
-from covet.db.models.query.plan import NO_EXTRAS, Query
+from covet.db.models.query.plan import Query
 from covet.db.models.signals import post_init
 from covet.db.routers import router
 from covet.db.sql import nodes as n
@@ -41,11 +41,11 @@ else:
 __all__ = [
     "RowResult",
     "aggregate",
+    "compile_rows",
     "count",
     "exists",
     "explain_statement",
     "fetch",
-    "fetch_among",
     "fetch_rows",
     "get_rows",
     "read_database",
@@ -142,8 +142,8 @@ def rows_plan(query: Query, kind: str, database: Database, *, limit: int | None 
     if plan.__class__ is dict:
         plan = plan.get(query.high - query.low)  # type: ignore[operator]  # kept by limit: so the query is sliced
     if plan is None:
-        plan = _kept(key, query, database, lambda size: _compile_rows(query, kind, database, limit, size))
-    return plan  # type: ignore[no-any-return]  # what _compile_rows returned, now or before
+        plan = _kept(key, query, database, lambda size: compile_rows(query, kind, database, limit, size))
+    return plan  # type: ignore[no-any-return]  # what compile_rows returned, now or before
 
 
 def _kept(key: Hashable, query: Query, database: Database, build: Callable[[int | None], Any]) -> Any:
@@ -176,7 +176,8 @@ def _with_limit(statement: Select | Compound, size: int | None) -> Select | Comp
     return replace(statement, limit=n.Keyword(str(size)))
 
 
-def _compile_rows(query: Query, kind: str, database: Database, limit: int | None, size: int | None = None) -> RowsPlan:
+def compile_rows(query: Query, kind: str, database: Database, limit: int | None, size: int | None = None) -> RowsPlan:
+    """Compile a read of rows in one of the forms, with a limit of the caller's own or with that of the query."""
     dialect = database.dialect
     ordered = limit is None or query.is_sliced
     if limit is not None and settings.QUERY_OPTIMIZER and query.names_one_row:
@@ -238,30 +239,6 @@ async def _fetch_and_make(
     return plan.make(rows, database.alias, mode) if rows else []
 
 
-async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
-    """Return the rows of ``queryset.filter(lookup=keys)``, for an ``…__in``: what loading relations asks again and again.
-
-    The filtered query of plain keys is built for the first statement of its shape alone.
-    """
-    query: Query = queryset.query
-    plain = query.extras is NO_EXTRAS and query.high is None and not query.low and not query.order_values
-    manner = queryset._manner
-    plain = plain and manner.kind == "model" and manner.known is manner.caching is None and not manner.prefetch
-    if not plain or not keys or not SCALARS.issuperset(map(type, keys)):
-        return await queryset.filter(**{lookup: keys})  # type: ignore[no-any-return]  # a queryset gives its rows
-    database = read_database(queryset)
-    key = ("among", lookup, query.key(), settings.QUERY_OPTIMIZER)
-    plan: RowsPlan | None = database.statements.get(key)
-    if plan is None:
-        filtered = query.filtered((), {lookup: keys}, negate=False, where="filter")
-        plan = database.statements[key] = _compile_rows(filtered, "model", database, None)
-    if plan.empty:
-        return []
-    sql, args = plan.bind((*query.values, keys))
-    rows = await database.fetch(sql, args)
-    return plan.make(rows, database.alias, manner.mode) if rows else []
-
-
 async def get_rows(
     query: Query, kind: str, database: Database, mode: Any = None, caching: Caching | None = None
 ) -> list[Any]:
@@ -297,7 +274,7 @@ def simple_get(query: Query, kwargs: dict[str, Any], database: Database) -> Rows
         filtered = query.filtered((), kwargs, negate=False, where="get")
         if query.model._meta.plans.get(names) is not False:
             return filtered  # the names mean something else in another time zone
-        plan = _compile_rows(filtered, "model", database, _GET_LIMIT)
+        plan = compile_rows(filtered, "model", database, _GET_LIMIT)
         if plan.empty or plan.one is None:
             return filtered
         database.statements[key] = plan
