@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +13,15 @@ from hypothesis import strategies as st
 
 from covet.apps import apps
 from covet.db import models
-from covet.db.errors import NotSupportedError
+from covet.db.errors import DataError, NotSupportedError
 from covet.db.models import F, OuterRef, Q, Subquery, Value
 from covet.db.models.functions import Cast, JSONObject, Lower
+from covet.db.observe import record_queries
 from covet.exceptions import FieldError, ValidationError
 from covet.postgres.aggregates import ArrayAgg
 from covet.postgres.expressions import ArraySubquery
-from covet.postgres.fields import ArrayField
+from covet.postgres.fields import ArrayField, DateTimeRangeField, HStoreField, IntegerRangeField, Range
+from tests.db.models.conftest import create_tables
 from tests.postgres.models import Post
 
 if TYPE_CHECKING:
@@ -258,3 +262,77 @@ async def test_other_databases_name_what_they_lack(database: Database) -> None:
         await Post.objects.filter(tags__contains=["x"])
     with pytest.raises(NotSupportedError, match="needs PostgreSQL"):
         await Post.objects.create(title="a", tags=["x"])
+
+
+# ── many rows at once
+
+Day, Noon = dt.date(2026, 3, 1), dt.datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=dt.UTC)
+#: A base field, and arrays of it: awkward values, of several lengths.
+BASES: dict[str, tuple[models.Field[Any], list[Any]]] = {
+    "integer": (models.IntegerField(null=True), [[1, None, -3], [], [None]]),
+    "big": (models.BigIntegerField(), [[2**62], [-(2**63)]]),
+    "text": (
+        models.TextField(null=True),
+        [["a,b", '"', "{}", "NULL", "null", "", "\\", "a\nb", "é", "%s $1"], [None, "x"]],
+    ),
+    "char": (models.CharField(max_length=3), [["abc"], [" a "]]),
+    "boolean": (models.BooleanField(), [[True, False], [False]]),
+    "float": (models.FloatField(), [[1.5, float("inf"), -0.0], [1e300, 5e-324]]),
+    "decimal": (models.DecimalField(max_digits=12, decimal_places=3), [[Decimal("1.250"), Decimal("-100000.000")], []]),
+    "date": (models.DateField(), [[Day, dt.date(1, 1, 1)], [dt.date.max]]),
+    "moment": (models.DateTimeField(null=True), [[Noon, None], [dt.datetime(1, 1, 2, tzinfo=dt.UTC)]]),
+    "time": (models.TimeField(), [[dt.time(23, 59, 59, 999999), dt.time(0)], []]),
+    "duration": (models.DurationField(), [[dt.timedelta(-1, 5, 7), dt.timedelta(400, 3)], [dt.timedelta(0)]]),
+    "uuid": (models.UUIDField(), [[uuid.UUID(int=5)], []]),
+    "address": (models.GenericIPAddressField(), [["10.0.0.7", "::1"], []]),
+    "bytes": (models.BinaryField(), [[b"", b"a\\\x00\xff\"'"], [b"x"]]),
+    "json": (models.JSONField(null=True), [[{"a": '"\\', "b": [None, 1.5]}, [], "x", None], [True]]),
+    "range": (IntegerRangeField(), [[Range(1, 5), Range(empty=True), Range(None, 3)], []]),
+    "moments": (DateTimeRangeField(), [[Range(Noon, Noon + dt.timedelta(1)), Range(None, Noon, "(]")], []]),
+    "mapping": (HStoreField(), [[{'"': "x,y", "a": None}, {"b": ""}], []]),
+    "grid": (ArrayField(models.IntegerField()), [[[1, 2], [3, 4]], [[5]], []]),
+    "texts": (ArrayField(models.TextField()), [[["a,b", "}"], ['"', "\\"]]]),
+}
+
+
+@pytest.mark.row("postgres.array", on="postgresql")
+@pytest.mark.parametrize("name", BASES)
+async def test_many_rows_with_arrays_are_written_by_one_statement_each(pg: Database, name: str) -> None:
+    base, values = BASES[name]
+    with apps.isolate():
+
+        class Many(models.Model):
+            items = ArrayField(base, null=True)
+            number = models.IntegerField()
+
+            class Meta:
+                app_label = f"pgmany{name}"
+
+    await create_tables(pg, [Many])
+    rows = [Many(items=value, number=number) for number, value in enumerate([*values, None])]
+    with record_queries() as log:
+        await Many.objects.bulk_create(rows)
+    assert len(log) == 1
+    kept = Many.objects.order_by("number").values_list("items", flat=True)
+    assert repr(await kept) == repr([*values, None])
+    for row, value in zip(rows, [None, *values], strict=True):
+        row.items = value
+    with record_queries() as log:
+        assert await Many.objects.bulk_update(rows, ["items", "number"]) == len(rows)
+    assert len(log) == 1
+    assert repr(await kept.all()) == repr([None, *values])
+    for row in rows:
+        await row.save()
+    assert repr(await kept.all()) == repr([None, *values])
+
+
+@pytest.mark.row("postgres.array", on="postgresql")
+async def test_a_text_in_an_array_that_is_too_long_is_not_cut_off(pg: Database) -> None:
+    """A cast would shorten it in silence."""
+    made = await Post.objects.bulk_create([Post(title="x", tags=["short"]), Post(title="y")])
+    made[1].tags = ["x" * 21]
+    with pytest.raises(DataError, match="too long"):
+        await Post.objects.bulk_update(made, ["tags"])
+    with pytest.raises(DataError, match="too long"):
+        await Post.objects.bulk_create([Post(title="z", tags=["x" * 21]), Post(title="z")])
+    assert await Post.objects.order_by("title").values_list("tags", flat=True) == [["short"], []]

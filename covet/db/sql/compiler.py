@@ -241,14 +241,22 @@ def _insert(insert: Insert, writer: Writer) -> tuple[str, bool]:
     return text + returning, returns
 
 
-def _arrays(params: Sequence[Param], writer: Writer) -> str:
-    """Return the arrays that the columns of many rows travel as, for ``unnest``."""
-    arrays = []
-    for param in params:
+def _named(params: Sequence[Param]) -> str:
+    return f"covet_given({', '.join([f'v{number}' for number in range(len(params))])})"
+
+
+def _arrays(params: Sequence[Param], writer: Writer) -> tuple[str, list[str]]:
+    """Return the ``unnest`` of the columns of many rows, and what gives each column of such a row as ``covet_given``."""
+    dialect = writer.dialect
+    arrays, columns = [], []
+    for number, param in enumerate(params):
         if param.type is None or not param.many:
             raise NotSupportedError("A statement of many rows needs params with many=True and a type.")
-        arrays.append(f"{writer(param)}::{writer.dialect.cast_type(param.type)}[]")
-    return ", ".join(arrays)
+        sent = dialect.column_of_many(param)
+        assert sent.type is not None
+        arrays.append(f"{writer(sent)}::{dialect.cast_type(sent.type)}[]")
+        columns.append(f"covet_given.v{number}{'' if sent is param else f'::{dialect.cast_type(param.type)}'}")
+    return f"unnest({', '.join(arrays)})", columns
 
 
 def _bulk_insert(insert: BulkInsert, writer: Writer) -> tuple[str, bool]:
@@ -256,9 +264,12 @@ def _bulk_insert(insert: BulkInsert, writer: Writer) -> tuple[str, bool]:
     if not dialect.has_unnest_insert:
         raise unsupported("an insert from arrays; use Insert with rows", dialect)
     quote = dialect.quote
-    arrays = _arrays(insert.params, writer)
+    given, values = _arrays(insert.params, writer)
     columns = ", ".join([quote(name) for name in insert.columns])
-    text = f"INSERT INTO {quote(insert.table)} ({columns}) SELECT * FROM unnest({arrays})"
+    rows = f"SELECT * FROM {given}"
+    if any("::" in value for value in values):
+        rows = f"SELECT {', '.join(values)} FROM {given} AS {_named(insert.params)}"
+    text = f"INSERT INTO {quote(insert.table)} ({columns}) {rows}"
     if insert.conflict is not None:
         text += dialect.conflict(insert.conflict, insert.columns)
     returning, returns = _returning(insert.returning, dialect.has_returning, writer)
@@ -283,14 +294,11 @@ def _bulk_update(update: BulkUpdate, writer: Writer) -> tuple[str, bool]:
         raise unsupported("an update from arrays; use Update once for each row", dialect)
     quote = dialect.quote
     table = quote(update.table)
-    names = [f"v{number}" for number in range(len(update.params))]
-    pairs = ", ".join(
-        [f"{quote(column)} = covet_given.{name}" for column, name in zip(update.columns, names, strict=False)]
-    )
-    found = zip(update.keys, names[len(update.columns) :], strict=True)
-    where = " AND ".join([f"{table}.{quote(key)} = covet_given.{name}" for key, name in found])
-    given = f"unnest({_arrays(update.params, writer)}) AS covet_given({', '.join(names)})"
-    return f"UPDATE {table} SET {pairs} FROM {given} WHERE {where}", False
+    given, values = _arrays(update.params, writer)
+    pairs = ", ".join([f"{quote(column)} = {value}" for column, value in zip(update.columns, values, strict=False)])
+    found = zip(update.keys, values[len(update.columns) :], strict=True)
+    where = " AND ".join([f"{table}.{quote(key)} = {value}" for key, value in found])
+    return f"UPDATE {table} SET {pairs} FROM {given} AS {_named(update.params)} WHERE {where}", False
 
 
 def _delete(delete: Delete, writer: Writer) -> tuple[str, bool]:

@@ -24,7 +24,7 @@ from msgspec import Struct, to_builtins
 
 from covet import json
 from covet.db.errors import NotSupportedError, UnfitValue
-from covet.db.sql.nodes import ColumnType, Func, Node
+from covet.db.sql.nodes import ColumnType, Func, Node, Param
 
 if TYPE_CHECKING:
     from covet.db.sql.statements import Conflict, Lock
@@ -178,6 +178,10 @@ class Dialect(ABC):
     def cast_param(self, text: str, type: ColumnType) -> str:
         """Return the placeholder with the cast that the database needs where it cannot infer the type."""
         return text
+
+    def column_of_many(self, param: Param) -> Param:
+        """Return the values of one column of many rows as the database takes them in one array."""
+        return param
 
     def integer_limits(self, kind: str) -> tuple[int, int]:
         """Return the least and the greatest number that can be compared with a column of whole numbers.

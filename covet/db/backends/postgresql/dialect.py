@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from covet.db.backends.postgresql.json_functions import JSON_FUNCTIONS
 from covet.db.errors import NotSupportedError
 from covet.db.sql.dialect import Convert, Dialect, FunctionSpelling, Write, json_text, json_value
-from covet.db.sql.nodes import Bound, ColumnType, Func, Node
+from covet.db.sql.nodes import Bound, ColumnType, Func, Node, Param
 from covet.loading import late_module
 
 if TYPE_CHECKING:
@@ -227,6 +227,18 @@ class PostgreSQLDialect(Dialect):
         if type.kind == "decimal" and type.precision is None:
             return "numeric"
         return super().type_sql(type)
+
+    def column_of_many(self, param: Param) -> Param:
+        """Return arrays as texts: an array of arrays would come apart altogether, and takes those of one length only."""
+        if param.type is None or param.type.kind != "postgresql" or not (param.type.sql or "").endswith("]"):
+            return param
+        adapt = param.adapt
+
+        def text(value: Any) -> str | None:
+            given = value if adapt is None or value is None else adapt(value)
+            return None if given is None else texts.value_text(given)
+
+        return Param(param.slot, text, ColumnType("text"), many=True)
 
     def cast(self, text: str, type: ColumnType) -> str:
         """Return ``(x)::type``; a length that the caller asked for is kept."""

@@ -374,7 +374,7 @@ async def insert_many(
     """
     found: list[Sequence[Any] | None] = []
     plain = all(map(_are_plain, rows))
-    unnest = plain and bool(fields) and database.dialect.has_unnest_insert and _fit_arrays(fields)
+    unnest = plain and bool(fields) and database.dialect.has_unnest_insert
     size = len(rows) if unnest else max(database.dialect.max_params // max(len(fields), 1), 1)
     if not fields and len(rows) > 1:
         size = 1  # no SQL inserts several rows of defaults
@@ -409,12 +409,6 @@ async def insert_many(
             converted = [None] * len(part)
         found += converted
     return found
-
-
-def _fit_arrays(fields: Sequence[Field[Any]]) -> bool:
-    """Whether the values of a column can travel as one array: an array of arrays would come apart altogether."""
-    types = [field.column_type() for field in fields]
-    return not any(kind is not None and kind.kind == "postgresql" and (kind.sql or "").endswith("]") for kind in types)
 
 
 async def _insert_untold(
@@ -535,7 +529,7 @@ async def update_many(
     """
     plain = [row for row in rows if _are_plain(row[1])]
     total = 0
-    if plain and database.dialect.has_unnest_insert and _fit_arrays(fields):
+    if plain and database.dialect.has_unnest_insert:
         total = await _update_from_arrays(model, plain, fields, database)
     elif plain:
         sql, _args, bind = _update_text(model, fields, plain[0], database)
