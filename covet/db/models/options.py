@@ -357,6 +357,14 @@ class Options:
     # ── inheritance
 
     @cached_property
+    def placed_model(self) -> Any:
+        """The model whose ``order_with_respect_to`` gives the rows their places: this one, that of a proxy, or a parent."""
+        for model in (self.concrete_model, *self.all_parents):
+            if model is not None and model._meta.order_with_respect_to:
+                return model
+        return None
+
+    @cached_property
     def all_parents(self) -> tuple[type[Model], ...]:
         """Parents, their parents and so on, nearest first."""
         found: dict[type[Model], None] = {}

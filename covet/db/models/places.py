@@ -14,9 +14,9 @@ from covet.db import transaction
 __all__ = ["add_order_methods", "give_place", "give_places", "neighbour_in_order"]
 
 
-def _siblings(model: Any, instance: Any, using: str | None) -> Any:
-    field = model._meta.order_with_respect_to
-    rows = model._default_manager.using(using or instance._row_state.db)
+def _siblings(manager: Any, instance: Any, using: str | None) -> Any:
+    field = type(instance)._meta.placed_model._meta.order_with_respect_to
+    rows = manager.using(using or instance._row_state.db)
     return rows.filter(**{field.attname: getattr(instance, field.attname)})
 
 
@@ -24,8 +24,9 @@ async def give_place(instance: Any, using: str | None) -> None:
     """Set the place of a new row behind all others of its parent."""
     from covet.db.models.expressions.aggregates import Max  # for models that have an order
 
-    model = type(instance)
-    found = await _siblings(model, instance, using).order_by().aggregate(last=Max("_order"))
+    # Of all rows, also those that the default manager hides.
+    manager = type(instance)._meta.placed_model._base_manager
+    found = await _siblings(manager, instance, using).order_by().aggregate(last=Max("_order"))
     instance._order = 0 if found["last"] is None else found["last"] + 1
 
 
@@ -33,13 +34,17 @@ async def give_places(model: Any, instances: list[Any], using: str) -> None:
     """Set the places of new rows of a bulk insert, by one query for the last places of all their parents."""
     from covet.db.models.expressions.aggregates import Max
 
-    attname = model._meta.order_with_respect_to.attname
+    placed = model._meta.placed_model
+    attname = placed._meta.order_with_respect_to.attname
     waiting = [one for one in instances if one.__dict__.get("_order") is None]
     if not waiting:
         return
     parents = {getattr(one, attname) for one in waiting}
-    rows = model._default_manager.using(using).filter(**{f"{attname}__in": list(parents)}).order_by()
-    last = dict(await rows.values(attname).annotate(_last=Max("_order")).values_list(attname, "_last"))
+    rows = placed._base_manager.using(using).order_by()
+    of_parents = rows.filter(**{f"{attname}__in": [one for one in parents if one is not None]})
+    last = dict(await of_parents.values(attname).annotate(_last=Max("_order")).values_list(attname, "_last"))
+    if None in parents:
+        last[None] = (await rows.filter(**{attname: None}).aggregate(last=Max("_order")))["last"]
     for one in instances:
         parent, place = getattr(one, attname), one.__dict__.get("_order")
         if place is None:
@@ -55,8 +60,15 @@ async def neighbour_in_order(instance: Any, *, is_next: bool) -> Any:
         DoesNotExist: It is the last, or the first.
     """
     model = type(instance)
+    if model._meta.concrete_model is not model._meta.placed_model:
+        model = model._meta.placed_model  # a child's neighbours may be rows without one
     lookup, order = ("_order__gt", "_order") if is_next else ("_order__lt", "-_order")
-    found = await _siblings(model, instance, None).filter(**{lookup: instance._order}).order_by(order).first()
+    found = (
+        await _siblings(model._default_manager, instance, None)
+        .filter(**{lookup: instance._order})
+        .order_by(order)
+        .first()
+    )
     if found is None:
         raise model.DoesNotExist(f"There is no {'next' if is_next else 'previous'} {model.__name__} in the order.")
     return found

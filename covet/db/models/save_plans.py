@@ -35,7 +35,7 @@ class SavePlan:
         )
         self.concrete = meta.concrete_model
         self.has_parents = bool(self.concrete._meta.parents)
-        self.has_place = bool(meta.order_with_respect_to)
+        self.has_place = meta.placed_model is not None
 
 
 def save_plan(meta: Any) -> SavePlan:

@@ -114,7 +114,7 @@ class Mutate(Chain[M, R]):
             return None
         automatic = {
             field.name
-            for field in meta.local_concrete_fields
+            for field in meta.concrete_fields
             if not field.primary_key and (getattr(field, "auto_now", False) or _overrides_pre_save(field))
         }
         return {*values, *automatic}
@@ -203,7 +203,7 @@ class Mutate(Chain[M, R]):
         relations += [field for field in meta.private_fields if field.many_to_one]
         for instance in instances:
             await _check_related(instance, relations)
-        if meta.order_with_respect_to:
+        if meta.placed_model is not None:
             await places.give_places(model, instances, database.alias)
         with_key = [instance for instance in instances if instance._is_pk_set()]
         without_key = [instance for instance in instances if not instance._is_pk_set()]
@@ -220,7 +220,9 @@ class Mutate(Chain[M, R]):
     async def _insert_part(
         self, instances: list[Any], database: Any, conflict: Conflict | None, batch_size: int | None, *, keyed: bool
     ) -> None:
-        meta: Any = self.model._meta
+        # A proxy has no columns of its own.
+        model: Any = self.model._meta.concrete_model
+        meta = model._meta
         key = ("bulk", keyed)
         columns = meta.plans.get(key)
         if columns is None:
@@ -234,7 +236,7 @@ class Mutate(Chain[M, R]):
         if keyed:
             returning = [field for field in returning if field is not meta.auto_field]
         told = await write.insert_many(
-            self.model, rows, fields, database, returning=returning, conflict=conflict, batch_size=batch_size
+            model, rows, fields, database, returning=returning, conflict=conflict, batch_size=batch_size
         )
         for instance, values in zip(instances, told, strict=True):
             if values is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pickle
 from collections.abc import AsyncIterator
 
@@ -293,3 +294,104 @@ async def test_a_proxy_is_held_to_the_rules_of_its_model_and_of_the_parents(data
         with pytest.raises(ValidationError, match="trees_positive"):
             await garden(number=2, trees=-1).full_clean()
         await garden(number=2, trees=1).full_clean()
+
+
+@pytest.mark.row("meta.order_with_respect_to", "inheritance.proxy", "inheritance.tables")
+async def test_rows_of_proxies_and_children_have_places_among_the_others(database: Database) -> None:
+    """Behind all rows of the same parent: those that the default manager hides, and those of no parent, count as well."""
+    with apps.isolate():
+
+        class Shown(models.Manager[models.Model]):
+            def get_queryset(self) -> models.QuerySet[models.Model]:
+                return super().get_queryset().exclude(text="hidden")
+
+        class Chapter(models.Model):
+            text = models.CharField(max_length=20)
+            part = models.ForeignKey(Root, models.CASCADE, null=True, related_name="+")
+            objects = Shown()
+
+            class Meta:
+                app_label = "family"
+                order_with_respect_to = "part"
+
+        class Draft(Chapter):
+            class Meta:
+                app_label = "family"
+                proxy = True
+
+        class Poem(Draft):
+            verses = models.IntegerField(default=1)
+
+            class Meta:
+                app_label = "family"
+
+        class LongPoem(Poem):
+            class Meta:
+                app_label = "family"
+                proxy = True
+
+    async with database.schema_editor() as editor:
+        for model in (Root, Chapter, Poem):
+            await editor.create_table(table_of(model))
+    root = await Root.objects.create(name="book")
+    rows = [await kind.objects.create(part=root, text=kind.__name__) for kind in (Chapter, Draft, Poem, LongPoem)]
+    rows.append(await Draft.objects.create(part=root, text="hidden"))
+    rows += await Draft.objects.bulk_create([Draft(part=root, text="a"), Draft(text="b"), Draft(text="c")])
+    rows += [await Chapter.objects.create(part=root), await Poem.objects.create()]
+    rows += await Chapter.objects.bulk_create([Chapter(part=root), Chapter()])
+    assert [row._order for row in rows] == [0, 1, 2, 3, 4, 5, 0, 1, 6, 2, 7, 3]
+
+    draft, poem = await Draft.objects.get(pk=rows[1].pk), await LongPoem.objects.get(pk=rows[3].pk)
+    assert type(await draft.get_next_in_order()) is Draft and (await draft.get_next_in_order()).pk == rows[2].pk
+    assert await poem.get_previous_in_order() == await Chapter.objects.get(pk=rows[2].pk)
+    # The hidden row is none of the default manager's.
+    assert await poem.get_next_in_order() == await Chapter.objects.get(pk=rows[5].pk)
+    with pytest.raises(Draft.DoesNotExist, match="no previous Draft"):
+        await (await Draft.objects.get(pk=rows[0].pk)).get_previous_in_order()
+
+
+@pytest.mark.row("inheritance.proxy", "inheritance.tables", "queries.bulk_create", "queries.update_or_create")
+async def test_proxies_are_inserted_together_and_set_what_sets_itself(database: Database) -> None:
+    with apps.isolate():
+
+        class Letter(models.Model):
+            code = models.CharField(max_length=20, unique=True)
+            text = models.CharField(max_length=20)
+            written = models.DateTimeField(auto_now=True)
+            pages = models.IntegerField(db_default=2)
+
+            class Meta:
+                app_label = "family"
+
+        class Parcel(Letter):
+            class Meta:
+                app_label = "family"
+                proxy = True
+
+        class Telegram(Parcel):
+            words = models.IntegerField(default=1)
+
+            class Meta:
+                app_label = "family"
+
+    async with database.schema_editor() as editor:
+        for model in (Letter, Telegram):
+            await editor.create_table(table_of(model))
+    made = await Parcel.objects.bulk_create(
+        [Parcel(code="a", text="A"), Parcel(pk=70, code="b", text="B"), Parcel(code="c", text="C", pages=5)]
+    )
+    assert [type(row) for row in made] == [Parcel] * 3 and made[1].pk == 70
+    assert {row.pk for row in made} == set(await Letter.objects.values_list("pk", flat=True))
+    assert await Letter.objects.order_by("code").values_list("text", "pages") == [("A", 2), ("B", 2), ("C", 5)]
+    again = [Parcel(code="a", text="new"), Parcel(code="d", text="D")]
+    keys = {} if database.vendor == "mysql" else {"unique_fields": ["code"]}
+    await Parcel.objects.bulk_create(again, update_conflicts=True, update_fields=["text"], **keys)
+    await Parcel.objects.bulk_create([Parcel(code="a", text="newer")], ignore_conflicts=True)
+    assert await Letter.objects.order_by("code").values_list("text", flat=True) == ["new", "B", "C", "D"]
+
+    await Telegram.objects.create(code="t", text="T")
+    for kind, code in ((Parcel, "a"), (Telegram, "t")):
+        await Letter.objects.update(written=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+        _, created = await kind.objects.update_or_create(code=code, defaults={"text": "last"})
+        row = await Letter.objects.get(code=code)
+        assert (created, row.text, row.written.year > 2020) == (False, "last", True)
