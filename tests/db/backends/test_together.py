@@ -639,7 +639,7 @@ async def test_rows_of_a_table_with_a_partition_elsewhere_go_alone(db: Database)
 
 
 async def test_rows_that_a_policy_forbids_are_refused_alone(db: Database) -> None:
-    role = f"{db.config.name}_guest"
+    role = f"{db.config.name}_guest".lower()  # PostgreSQL takes a name without quotes for one in small letters
     await db.execute(f"DROP ROLE IF EXISTS {role}")
     await db.execute(f"CREATE ROLE {role}")
     try:
@@ -666,7 +666,7 @@ async def test_rows_that_a_policy_forbids_are_refused_alone(db: Database) -> Non
 async def test_where_the_catalogue_may_not_be_read_each_goes_alone(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    role = f"{db.config.name}_guest"
+    role = f"{db.config.name}_guest".lower()  # PostgreSQL takes a name without quotes for one in small letters
     await db.execute(f"DROP ROLE IF EXISTS {role}")
     await db.execute(f"CREATE ROLE {role}")
     await db.execute("REVOKE SELECT ON pg_catalog.pg_trigger FROM PUBLIC")
