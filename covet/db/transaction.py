@@ -22,7 +22,7 @@ from covet.db.backends.places import place_of_caller
 from covet.db.backends.session import Frame
 from covet.db.connections import DEFAULT_ALIAS, connections
 from covet.db.database import Database
-from covet.db.errors import DeadlockDetected, SerializationFailure, TransactionManagementError
+from covet.db.errors import DatabaseError, DeadlockDetected, SerializationFailure, TransactionManagementError
 from covet.loading import late_module
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def retry(
 ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """Return a decorator that runs an async function in a transaction of its own, again when that met a conflict.
 
-    A conflict is a ``SerializationFailure`` or a ``DeadlockDetected``: the database has undone all of it, and says that it may
-    be tried again. ``on_commit`` functions of a failed attempt never run. What the function does outside the database happens
+    A conflict is a ``SerializationFailure`` or a ``DeadlockDetected``, be it of a task in a ``TaskGroup``: the database has undone all
+    of it, and says that it may be tried again. ``on_commit`` functions of a failed attempt never run. What the function does outside the database happens
     once for each attempt.
 
     Args:
@@ -147,8 +147,8 @@ def retry(
                 try:
                     async with atomic(using, durable=True, isolation=isolation):
                         return await function(*args, **kwargs)
-                except (SerializationFailure, DeadlockDetected):
-                    if attempt >= attempts:
+                except (SerializationFailure, DeadlockDetected, ExceptionGroup) as error:
+                    if attempt >= attempts or not _is_conflict(error):
                         raise
                 await asyncio.sleep(random.uniform(0, backoff_s * 2 ** (attempt - 1)))  # noqa: S311  # no secret
                 attempt += 1
@@ -156,6 +156,14 @@ def retry(
         return run
 
     return decorate
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether an error, or a group of them, is a conflict, and nothing but what follows from it in the database."""
+    if not isinstance(error, ExceptionGroup):
+        return True
+    others = error.split(DatabaseError)[1]
+    return others is None and error.subgroup((SerializationFailure, DeadlockDetected)) is not None
 
 
 class CommitHook:

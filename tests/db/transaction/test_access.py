@@ -151,6 +151,56 @@ async def test_the_last_conflict_and_other_errors_are_raised(db: Database) -> No
 
 
 @pytest.mark.row("transactions.retry")
+async def test_a_conflict_in_a_group_of_tasks_is_tried_again_unless_there_is_more_in_it(db: Database) -> None:
+    attempts: list[bool] = []
+
+    async def fail(error: Exception) -> None:
+        raise error
+
+    @transaction.retry(attempts=2, backoff_s=0)
+    async def work(*errors: Exception, heals: bool = True) -> str:
+        attempts.append(heals)
+        if len(attempts) % 2 or not heals:
+            async with asyncio.TaskGroup() as tasks:
+                for error in errors:
+                    tasks.create_task(fail(error))
+        return "done"
+
+    assert await work(DeadlockDetected("lost"), TransactionManagementError("broken")) == "done"
+    assert len(attempts) == 2
+    for errors in ((SerializationFailure("lost"), ZeroDivisionError()), (TransactionManagementError("broken"),)):
+        attempts.clear()
+        with pytest.raises(ExceptionGroup):
+            await work(*errors)
+        assert len(attempts) == 1
+    attempts.clear()
+    with pytest.raises(ExceptionGroup):
+        await work(SerializationFailure("lost"), heals=False)
+    assert len(attempts) == 2
+
+
+@pytest.mark.row("transactions.retry")
+@pytest.mark.vendors("postgresql")
+async def test_two_whose_tasks_change_a_row_that_both_have_read_succeed_in_the_end(db: Database) -> None:
+    both = asyncio.Barrier(2)
+    tries = 0
+
+    @transaction.retry(attempts=5, isolation="repeatable read")
+    async def add() -> None:
+        nonlocal tries
+        tries += 1
+        await balances(db)
+        if tries <= 2:
+            await both.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(db.execute("UPDATE account SET balance = balance + 1 WHERE id = 1"))
+
+    await asyncio.gather(add(), add())
+    assert tries > 2
+    assert sorted(await balances(db)) == [10, 12]
+
+
+@pytest.mark.row("transactions.retry")
 async def test_retry_is_refused_inside_a_block(db: Database) -> None:
     @transaction.retry()
     async def work() -> None:
