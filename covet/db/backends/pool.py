@@ -405,19 +405,23 @@ class Pool:
         try:
             async with asyncio.timeout(grace_s):
                 await asyncio.gather(*[self._close_one(connection) for connection in idle])
-                while self._tasks:
-                    await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._end_tasks()
                 if self._all:
                     self._idle.clear()
                     await self._idle.wait()
-                while self._tasks:
-                    await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._end_tasks()
         except TimeoutError:
             pass
         finally:
             for connection in [*self._all]:
                 connection.terminate()
             self._all.clear()
+
+    async def _end_tasks(self) -> None:
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # They leave the set in a turn of the loop, and from Python 3.12 on ``gather`` takes none where all have ended.
+            await asyncio.sleep(0)
 
     def _timeout(self) -> PoolTimeout:
         names = "pool.timeout_s" if self.max_size != self.config.max_size else "pool.max_size or pool.timeout_s"

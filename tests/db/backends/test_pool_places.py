@@ -121,6 +121,24 @@ async def test_a_connection_that_opens_behind_the_end_of_its_pool_is_closed(make
     assert pool.size == 0
 
 
+async def test_a_pool_is_closed_in_the_turn_in_which_its_last_work_ends(make: Make) -> None:
+    """From Python 3.12 on it went round for ever, and no time-out could end it: the loop had no turn."""
+    pool = make()
+    over = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        over.set_result(None)
+
+    ended = pool.later(work())
+    await over
+    assert ended.done()
+    assert pool._tasks, "the test is about the moment before it is taken out"
+
+    await pool.close(30)
+
+    assert not pool._tasks
+
+
 async def test_a_dirty_connection_that_has_lived_long_enough_is_not_cleaned_but_closed(make: Make) -> None:
     pool = make(max_lifetime_s=60)
     old, young = await pool.acquire(), await pool.acquire()
@@ -128,8 +146,7 @@ async def test_a_dirty_connection_that_has_lived_long_enough_is_not_cleaned_but_
     for connection in (old, young):
         connection.is_dirty = True
         pool.release(connection)
-    while pool._tasks:
-        await asyncio.gather(*pool._tasks)
+    await pool._end_tasks()
 
     assert old.is_closed and not young.is_closed
     assert pool.kept == [young]
@@ -145,7 +162,6 @@ async def test_of_idle_connections_as_many_are_kept_as_the_pool_is_to_have(make:
     for connection in pool._parked:
         connection.idle_since -= 61
     pool._sweep()
-    while pool._tasks:
-        await asyncio.gather(*pool._tasks)
+    await pool._end_tasks()
 
     assert pool.size == 2

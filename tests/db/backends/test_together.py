@@ -151,8 +151,7 @@ async def settled(db: Database) -> None:
     """Wait for what goes on behind the statements."""
     await asyncio.sleep(0)
     pool = db.writer_pool
-    while pool._tasks:
-        await asyncio.gather(*pool._tasks, return_exceptions=True)
+    await pool._end_tasks()
         await asyncio.sleep(0)
 
 
