@@ -152,7 +152,6 @@ async def settled(db: Database) -> None:
     await asyncio.sleep(0)
     pool = db.writer_pool
     await pool._end_tasks()
-        await asyncio.sleep(0)
 
 
 async def together_of(together: Together, calls: Iterable[Awaitable[Any]]) -> list[Any]:

@@ -103,6 +103,7 @@ async def nothing_is_left(db: Database) -> None:
         # What goes on behind the statements: connections that are cleaned, and ones that SQLite's readers are about to move to.
         while behind := [*pool._tasks, *getattr(db._shared, "_moves", ())]:
             await asyncio.gather(*behind)
+            await asyncio.sleep(0)  # they leave their sets in a turn of the loop, which gather need not take
         # A thread may still be at a statement that nobody waits for any more; what has leaked never comes back.
         async with asyncio.timeout(60):
             while pool.in_use:
