@@ -188,7 +188,7 @@ def _unique_rules(model: type[Model], excluded: set[str]) -> Iterator[_Rule]:
         for names in meta.unique_together:
             if not set(names) & excluded:
                 yield _Rule(owner, tuple(names))
-        if meta.pk.is_composite:
+        if meta.pk.is_composite and not meta.proxy:  # a proxy's is its model's
             names = tuple([field.name for field in meta.pk_fields])
             if not set(names) & excluded:
                 yield _Rule(owner, names)

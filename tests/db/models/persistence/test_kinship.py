@@ -395,3 +395,31 @@ async def test_proxies_are_inserted_together_and_set_what_sets_itself(database: 
         _, created = await kind.objects.update_or_create(code=code, defaults={"text": "last"})
         row = await Letter.objects.get(code=code)
         assert (created, row.text, row.written.year > 2020) == (False, "last", True)
+
+
+@pytest.mark.row("inheritance.proxy", "fields.composite_key")
+async def test_a_proxy_of_a_model_with_a_composite_key_names_a_taken_key_once(database: Database) -> None:
+    with apps.isolate():
+
+        class Cell(models.Model):
+            pk = models.CompositePrimaryKey("row", "column")
+            row = models.IntegerField()
+            column = models.IntegerField()
+
+            class Meta:
+                app_label = "family"
+
+        class Free(Cell):
+            class Meta:
+                app_label = "family"
+                proxy = True
+
+    async with database.schema_editor() as editor:
+        await editor.create_table(table_of(Cell))
+    made = await Free.objects.bulk_create([Free(row=1, column=2), Free(pk=(1, 3))])
+    assert (
+        [row.pk for row in made] == await Cell.objects.order_by("pk").values_list("pk", flat=True) == [(1, 2), (1, 3)]
+    )
+    with pytest.raises(ValidationError) as caught:
+        await Free(row=1, column=2).full_clean()
+    assert caught.value.message_dict == {NON_FIELD_ERRORS: ["Cell with this Row and Column already exists."]}
