@@ -9,6 +9,7 @@ from typing import Final
 __all__ = [
     "drops_statements",
     "ends_with_transaction",
+    "is_several",
     "leaves_no_trace",
     "no_reset_undoes",
     "only_reads",
@@ -81,6 +82,11 @@ def _local() -> re.Pattern[str]:
 
 
 @cache
+def _several() -> re.Pattern[str]:
+    return re.compile(r";\s*\S")
+
+
+@cache
 def _stays() -> re.Pattern[str]:
     return re.compile(r"(?:^|;)[\s(]*(?:PREPARE(?!\s+TRANSACTION\b)|LOAD)\b", re.IGNORECASE)
 
@@ -127,6 +133,11 @@ def ends_with_transaction(sql: str) -> bool:
 def no_reset_undoes(sql: str) -> bool:
     """Whether a statement of PostgreSQL leaves in the session what only closing it takes away."""
     return _stays().search(_unsaid().sub(" ", sql)) is not None
+
+
+def is_several(sql: str) -> bool:
+    """Whether a text has more than one statement, as far as can be seen."""
+    return _several().search(sql) is not None
 
 
 def drops_statements(sql: str) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from covet.db import errors as e
+from covet.db.backends import traces
 from covet.db.backends.direct import Gate, loop_for
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows, StreamOver, seconds
 from covet.db.backends.features import Features, require_version
@@ -18,7 +17,6 @@ from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
 from covet.db.backends.postgresql.options import check_options, is_on
-from covet.db.backends.traces import drops_statements, ends_with_transaction, no_reset_undoes, outlives_transaction
 from covet.exceptions import MissingDependency
 from covet.loading import late_module
 
@@ -47,11 +45,6 @@ _KEPT_STATEMENTS = 1000
 _ASK_AGAIN_S = 0.1
 # What asyncpg raises when tables or types are no longer those that a statement was prepared for.
 _CHANGED = (pg.InvalidCachedStatementError, pg.OutdatedSchemaCacheError)
-
-
-@cache
-def _several() -> re.Pattern[str]:
-    return re.compile(r";\s*\S")
 
 
 class PostgreSQLConnection(Connection):
@@ -126,7 +119,7 @@ class PostgreSQLConnection(Connection):
 
     def _look_for_drops(self, sql: str) -> None:
         """After a text that may have dropped the session's prepared statements: keep none of them, asyncpg's neither."""
-        if drops_statements(sql):
+        if traces.drops_statements(sql):
             self._opening.lose_names()
             self._statements.clear()
             self.raw._drop_local_statement_cache()
@@ -156,7 +149,7 @@ class PostgreSQLConnection(Connection):
 
     async def outcome(self, sql: str, args: Sequence[Any]) -> Outcome:
         """Run a statement and return all that is known of it; of several in one text only that they ran."""
-        if not args and _several().search(sql) is not None:
+        if not args and traces.is_several(sql):
             try:
                 return Outcome(count=_count(await self.raw.execute(sql)))
             finally:
@@ -261,7 +254,7 @@ class PostgreSQLConnection(Connection):
             return
         # As ``raw.execute`` does, without its layers.
         if await self._query("COMMIT", None) == "ROLLBACK":
-            raise _rolled_back()
+            raise failures.rolled_back()
 
     async def commit_uncancelled(self) -> None:
         """Commit; the connection's own futures hold a cancellation back, which is less than to drive a coroutine for it."""
@@ -285,7 +278,7 @@ class PostgreSQLConnection(Connection):
                 if opening.commit is None:
                     opening.has_kept(statement)
             if is_undone:
-                raise _rolled_back()
+                raise failures.rolled_back()
         except asyncio.CancelledError:
             held = gate.let_go()
             if held is None or not held.done():
@@ -293,7 +286,7 @@ class PostgreSQLConnection(Connection):
                 raise e.ConnectionLost("COMMIT was cut off, so nobody knows whether it took effect.") from None
             # What the server says goes before the cancellation.
             if (answer := held.result()) == "ROLLBACK" or answer[1] == b"ROLLBACK":
-                raise _rolled_back() from None
+                raise failures.rolled_back() from None
             raise
         finally:
             gate.let_go()
@@ -376,11 +369,6 @@ class PostgreSQLConnection(Connection):
         await self.raw.execute(f"SET CONSTRAINTS ALL {'DEFERRED' if deferred else 'IMMEDIATE'}")
 
 
-def _rolled_back() -> e.TransactionManagementError:
-    what = "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the block."
-    return e.TransactionManagementError(what)
-
-
 class PostgreSQLDriver(Driver):
     """Connects by asyncpg.
 
@@ -400,29 +388,19 @@ class PostgreSQLDriver(Driver):
         self._arguments = self._connect_arguments()
 
     def check_session(self, sql: str, *, in_transaction: bool = False) -> None:
-        """Refuse what a pooler in transaction mode would leave in a session that is somebody else's next.
-
-        Raises:
-            NotSupportedError: The statement changes the session.
-        """
-        if not self.pools_transactions or not outlives_transaction(sql):
+        """Refuse what a pooler in transaction mode would leave in a session that is somebody else's next."""
+        if not self.pools_transactions or not traces.outlives_transaction(sql):
             return
-        if not in_transaction or not ends_with_transaction(sql):
-            raise e.NotSupportedError(
-                "This statement changes the session, and with pgbouncer=true each transaction may get another one. Use SET "
-                "LOCAL, set_config(…, true), pg_advisory_xact_lock, ON COMMIT DROP or a table instead, inside atomic; or a database "
-                "entry that goes round PgBouncer.",
-                alias=self.alias,
-                sql=sql,
-            )
+        if not in_transaction or not traces.ends_with_transaction(sql):
+            raise failures.session_changed(sql, self.alias)
 
     def ends_with_transaction(self, sql: str) -> bool:
         """Whether all that a statement changes in the session is as before when its transaction has ended, as by SET LOCAL."""
-        return ends_with_transaction(sql)
+        return traces.ends_with_transaction(sql)
 
     def no_reset_undoes(self, sql: str) -> bool:
         """Whether a statement leaves what only closing takes away: to drop all that is prepared would drop ours as well."""
-        return no_reset_undoes(sql)
+        return traces.no_reset_undoes(sql)
 
     def make_dialect(self) -> PostgreSQLDialect:
         """Return the dialect; it does not hang on the server's version."""

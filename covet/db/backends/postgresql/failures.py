@@ -16,7 +16,7 @@ from covet.db.backends.postgresql.opening import BEGIN_NAME, COMMIT_NAME
 if TYPE_CHECKING:
     from covet.conf.service_url import DatabaseConfig
 
-__all__ = ["FAILURES", "has_refused", "not_connected", "translate"]
+__all__ = ["FAILURES", "has_refused", "not_connected", "rolled_back", "session_changed", "translate"]
 
 #: What asyncpg raises where the server refuses something or is gone; anything else is a fault of the code.
 FAILURES = (
@@ -179,3 +179,20 @@ def _without_value(error: BaseException) -> str:
     head, _, rest = text.partition(": ")
     reason = rest.rpartition("(")[2].rstrip(")") if rest.endswith(")") else ""
     return f"{head} ({reason})" if reason else head
+
+
+def session_changed(sql: str, alias: str) -> e.NotSupportedError:
+    """Return the error for a statement that would leave something in a session which is somebody else's next."""
+    return e.NotSupportedError(
+        "This statement changes the session, and with pgbouncer=true each transaction may get another one. Use SET LOCAL, "
+        "set_config(…, true), pg_advisory_xact_lock, ON COMMIT DROP or a table instead, inside atomic; or a database entry that goes "
+        "round PgBouncer.",
+        alias=alias,
+        sql=sql,
+    )
+
+
+def rolled_back() -> e.TransactionManagementError:
+    """Return the error for a COMMIT that the server has turned into a ROLLBACK."""
+    what = "COMMIT rolled the transaction back, because a statement in it had failed and its error was caught inside the block."
+    return e.TransactionManagementError(what)

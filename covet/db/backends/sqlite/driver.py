@@ -19,7 +19,7 @@ from covet.db.backends.driver import Connection, Driver, Inserted, Outcome, Rows
 from covet.db.backends.features import Features, require_version
 from covet.db.backends.sqlite.dialect import SQLiteDialect
 from covet.db.backends.sqlite.functions import register_functions
-from covet.db.backends.sqlite.worker import Worker
+from covet.db.backends.sqlite.worker import Worker, close_cursors, execute_many, roll_back
 from covet.exceptions import ImproperlyConfigured
 from covet.loading import late_module
 
@@ -99,32 +99,6 @@ def run_insert(raw: sqlite3.Connection, sql: str, args: Sequence[Any]) -> Insert
     return cursor.fetchall(), cursor.lastrowid
 
 
-def _execute_many(raw: sqlite3.Connection, sql: str, args_list: Sequence[Sequence[Any]]) -> int:
-    if raw.in_transaction:
-        return max(raw.executemany(sql, args_list).rowcount, 0)
-    raw.execute("BEGIN IMMEDIATE")
-    try:
-        changed = raw.executemany(sql, args_list).rowcount
-    except BaseException:
-        if raw.in_transaction:
-            raw.execute("ROLLBACK")
-        raise
-    raw.execute("COMMIT")
-    return max(changed, 0)
-
-
-def _close_cursors(raw: sqlite3.Connection, cursors: Sequence[sqlite3.Cursor]) -> None:
-    """Let go of rows that are being read: an interrupted connection does nothing more before, and a closed one keeps its locks."""
-    for cursor in cursors:
-        cursor.close()
-
-
-def _rollback(raw: sqlite3.Connection, cursors: Sequence[sqlite3.Cursor]) -> None:
-    _close_cursors(raw, cursors)
-    if raw.in_transaction:
-        raw.execute("ROLLBACK")
-
-
 class SQLiteConnection(Connection):
     """An aiosqlite connection behind our protocol."""
 
@@ -173,7 +147,7 @@ class SQLiteConnection(Connection):
 
     def execute_many(self, sql: str, args_list: Sequence[Sequence[Any]]) -> Awaitable[int]:
         """Run a statement for each argument list, in a transaction, and return how many rows they changed."""
-        return self._hop(_execute_many, sql, args_list)
+        return self._hop(execute_many, sql, args_list)
 
     async def _hop(self, function: Any, *args: Any) -> Any:
         """Run a function in the connection's thread. A cancelled one is interrupted, or it would run on unseen.
@@ -229,7 +203,7 @@ class SQLiteConnection(Connection):
 
     async def rollback(self) -> None:
         """Roll back, if SQLite has not done it by itself."""
-        await self._hop(_rollback, self._take_cursors())
+        await self._hop(roll_back, self._take_cursors())
 
     async def settle(self) -> None:
         """The thread takes one thing after the other: when this comes back, the interrupted statement is over."""
@@ -265,7 +239,7 @@ class SQLiteConnection(Connection):
     async def close(self) -> None:
         """Close and stop the thread."""
         if self._cursors and not self.is_closed:
-            await self._hop(_close_cursors, self._take_cursors())
+            await self._hop(close_cursors, self._take_cursors())
         await self.thread.close()
 
     def terminate(self) -> None:
@@ -273,7 +247,7 @@ class SQLiteConnection(Connection):
         if not self.is_closed:
             self._raw.interrupt()
             if self._cursors:
-                self._put((None, partial(_close_cursors, self._raw, self._take_cursors())))
+                self._put((None, partial(close_cursors, self._raw, self._take_cursors())))
             self.thread.stop()
 
     async def check_foreign_keys(self) -> e.DatabaseError | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
@@ -24,7 +25,7 @@ else:
     direct = late_module(__name__, "covet.db.backends.direct")
 
 
-__all__ = ["Job", "Worker"]
+__all__ = ["Job", "Worker", "close_cursors", "execute_many", "roll_back"]
 
 # How long an answer may be held back while the thread is at the next statements.
 _HELD_S = 0.0003
@@ -191,3 +192,31 @@ class Worker:
             if done:
                 # What waited ends the process, maybe; the others get their answer all the same.
                 self._tell()
+
+
+def execute_many(raw: sqlite3.Connection, sql: str, args_list: Sequence[Sequence[Any]]) -> int:
+    """Return how many rows a statement changed by all lists of values; in the connection's thread, as those below."""
+    if raw.in_transaction:
+        return max(raw.executemany(sql, args_list).rowcount, 0)
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        changed = raw.executemany(sql, args_list).rowcount
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
+    raw.execute("COMMIT")
+    return max(changed, 0)
+
+
+def close_cursors(raw: sqlite3.Connection, cursors: Sequence[sqlite3.Cursor]) -> None:
+    """Let go of rows that are being read: an interrupted connection does nothing more before, and a closed one keeps its locks."""
+    for cursor in cursors:
+        cursor.close()
+
+
+def roll_back(raw: sqlite3.Connection, cursors: Sequence[sqlite3.Cursor]) -> None:
+    """Roll back, if SQLite has not done it by itself."""
+    close_cursors(raw, cursors)
+    if raw.in_transaction:
+        raw.execute("ROLLBACK")
