@@ -54,8 +54,9 @@ def _reads() -> re.Pattern[str]:
 def _outlives() -> re.Pattern[str]:
     return re.compile(
         r"(?:^|;)[\s(]*(?:SET(?!\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\b)|RESET|LISTEN|PREPARE|LOAD|DISCARD)\b"
-        r"|\bset_config\b|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b"
-        r"|\b(?:CREATE|INTO)\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP|\bpg_temp\s*\.",
+        r"|\bset_config\b|\bpg_(?:try_)?advisory_lock|\bWITH\s+HOLD\b|\bpg_temp\s*\."
+        # SELECT … INTO TEMP makes a table; INSERT INTO temp writes one that has this name.
+        r"|\b(?:CREATE(?:\s+OR\s+REPLACE)?|(?<!INSERT\s)(?<!MERGE\s)INTO)\s+(?:LOCAL\s+|GLOBAL\s+)?TEMP(?:ORARY)?\b",
         re.IGNORECASE,
     )
 
@@ -68,7 +69,10 @@ def _unsaid() -> re.Pattern[str]:
 
 @cache
 def _set_locally() -> re.Pattern[str]:
-    return re.compile(r"\bset_config\s*\((?:[^()]|\([^()]*\))*,\s*true\s*\)", re.IGNORECASE)
+    value = r"[^()]"
+    for _ in range(4):  # calls in calls
+        value = rf"(?:[^()]|\({value}*\))"
+    return re.compile(rf"\bset_config\s*\({value}*,\s*(?:is_local\s*(?:=>|:=)\s*)?true\s*\)", re.IGNORECASE)
 
 
 @cache
@@ -122,12 +126,13 @@ def outlives_transaction(sql: str) -> bool:
 
 def ends_with_transaction(sql: str) -> bool:
     """Whether all that a statement of PostgreSQL changes in the session is as before when its transaction has ended."""
-    text = _set_locally().sub("", _unsaid().sub(" ", sql))
-    if ";" in text.rstrip().rstrip(";"):
-        return False
-    if _local().match(text) is not None:
-        return "hold" not in text.lower()
-    return leaves_no_trace(text)
+    return all(map(_ends, _set_locally().sub("", _unsaid().sub(" ", sql)).split(";")))
+
+
+def _ends(part: str) -> bool:
+    if _local().match(part) is not None:
+        return "hold" not in part.lower()
+    return not part.strip() or leaves_no_trace(part)
 
 
 def no_reset_undoes(sql: str) -> bool:
