@@ -42,10 +42,12 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
         is_optimized = optimizer.look()
     values: tuple[Any, ...] = (keys,)
     plan: Any = None
-    if is_optimized and len(keys) >= _LEAST_RUN and classes == {int} and _is_run(keys):
-        plan = _kept(("ends", lookup, query.key()), database, lambda: _by_ends(query, lookup))
-        if plan:
-            values = (min(keys), max(keys))
+    if is_optimized and len(keys) >= _LEAST_RUN and classes == {int}:
+        first, last = min(keys), max(keys)
+        if last - first == len(keys) - 1 and len(set(keys)) == len(keys):
+            plan = _kept(("ends", lookup, query.key()), database, lambda: _by_ends(query, lookup))
+            if plan:
+                values = (first, last)
     if not plan:
         among = ("among", lookup, query.key(), is_optimized)
         plan = _kept(among, database, lambda: _filtered(query, lookup, keys))
@@ -63,11 +65,6 @@ def _kept(key: Hashable, database: Database, build: Callable[[], Query | None]) 
         query = build()
         plan = database.statements[key] = query is not None and compile_rows(query, "model", database, None)
     return plan
-
-
-def _is_run(keys: list[int]) -> bool:
-    """Whether the keys are all integers from one to another."""
-    return max(keys) - min(keys) == len(keys) - 1 and len(set(keys)) == len(keys)
 
 
 def _by_ends(query: Query, lookup: str) -> Query | None:
