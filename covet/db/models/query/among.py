@@ -26,7 +26,7 @@ _LEAST_RUN = 10
 
 
 async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
-    """Return the rows of ``queryset.filter(lookup=keys)``, for an ``…__in``, in any order.
+    """Return the rows of ``queryset.filter(lookup=keys)``, for an ``…__in``, in any order. Each key is given once.
 
     The filtered query of plain keys is built for the first statement of its shape alone.
     """
@@ -44,7 +44,7 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     plan: Any = None
     if is_optimized and len(keys) >= _LEAST_RUN and classes == {int}:
         first, last = min(keys), max(keys)
-        if last - first == len(keys) - 1 and len(set(keys)) == len(keys):
+        if last - first == len(keys) - 1:
             plan = _kept(("ends", lookup, query.key()), database, lambda: _by_ends(query, lookup))
             if plan:
                 values = (first, last)

@@ -85,7 +85,8 @@ class Result(list[Any]):
     def __del__(self) -> None:
         if self.joined:
             self._refer_to_joined()
-        elif max(map(getrefcount, self), default=0) > _HELD_ONCE:
+        elif sum(map(getrefcount, self)) > _HELD_ONCE * len(self):
+            # None is referred to less than once: adding up finds that one is referred to more, without a comparison for each.
             counts = list(map(getrefcount, self))
             # After a loop its variable still holds the last row: no reason to refer to all of them.
             self.batches[0].refs += _references(list(compress(self, map(_HELD_ONCE.__lt__, counts))))

@@ -23,7 +23,8 @@ class Made:
         wanting: ``(rows, field, is_open)`` gives the rows that have a key, and nothing loaded for it.
         untouched: ``(rows, owner, state)`` gives the key of each row, if all of them have this state, a key, and nothing loaded
             for it (what the owner has is for the caller to know), and the owner is one of them; else ``None``.
-        link: ``(rows, find)`` sets what is found for the key of each row, and gives the rows that need more care.
+        link: ``(rows, keys, find)`` sets what is found for the key of each row, and gives the rows that need more care. Where a
+            row has another key since, what is set does not count: it is not the object of that key.
     """
 
     __slots__ = ("link", "untouched", "wanting")
@@ -50,10 +51,10 @@ def untouched(rows, owner, state):
                 return keys
     return None
 
-def link(rows, find):
+def link(rows, keys, find):
     rest = []
-    for row in rows:
-        one = find({key})
+    for row, key in zip(rows, keys):
+        one = find(key)
         if one is not None and {cached} is None:
             {put}
         else:
@@ -63,7 +64,7 @@ def link(rows, find):
         exec(source, names)  # noqa: S102  # identifiers, or quoted
         self.wanting: Callable[[Sequence[Any], Any, Callable[[Any, Any], bool]], list[Any]] = names["wanting"]
         self.untouched: Callable[[Sequence[Any], Any, State], list[Any] | None] = names["untouched"]
-        self.link: Callable[[Sequence[Any], Callable[[Any], Any]], list[Any]] = names["link"]
+        self.link: Callable[[Sequence[Any], Sequence[Any], Callable[[Any], Any]], list[Any]] = names["link"]
 
 
 def _asked(attname: str, cache_name: str) -> tuple[str, str]:

@@ -361,7 +361,8 @@ async def load_forward_of(
         keys: The key of each row, where the caller has them.
     """
     target = field.target_field
-    keys = list(set(map(attrgetter(field.attname), rows) if keys is None else keys))
+    of_rows = list(map(attrgetter(field.attname), rows)) if keys is None else keys
+    keys = list(set(of_rows))
     routed = settings.DATABASE_ROUTERS
     if alias is None and rows:
         alias = router.db_for_read(field.related_model, instance=rows[0]) if routed else rows[0]._row_state.db
@@ -383,7 +384,7 @@ async def load_forward_of(
         found = await in_chunks(queryset, f"{target.attname}__in", keys)
     by_key = by_attribute(target.attname)(found)
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
-    for row in rows if two_way else made_for(field).link(rows, by_key.get):
+    for row in rows if two_way else made_for(field).link(rows, of_rows, by_key.get):
         key = getattr(row, field.attname)
         one = by_key.get(key)
         cached = field.get_cached_value(row)
@@ -410,7 +411,7 @@ async def load_forward_of(
 
 
 async def in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
-    """Return the rows whose ``lookup`` is among the keys; in several statements where there are very many."""
+    """Return the rows whose ``lookup`` is among the keys, each given once; in several statements where there are very many."""
     size = max(read_database(queryset).dialect.max_params - len(queryset.query.all_values()) - 1, 1)
     if len(keys) <= size:
         try:
@@ -454,7 +455,7 @@ async def load_reverse_one_of(relation: Any, rows: Sequence[Any], alias: str | N
     if alias is not None and queryset._db is None:
         queryset = queryset.using(alias)
     keys = [getattr(row, target) for row in rows]
-    found = await in_chunks(queryset, f"{field.attname}__in", keys)
+    found = await in_chunks(queryset, f"{field.attname}__in", list(set(keys)))
     by_key = {getattr(one, field.attname): one for one in found}
     as_given = by_key.keys() <= set(keys) and len(set(map(type, keys))) < 2
     for row in rows:

@@ -14,6 +14,7 @@ from covet.db import models
 from covet.db.database import Database
 from covet.db.models.expressions.lookups import Range
 from covet.db.models.query.among import fetch_among
+from covet.db.models.relations.peers import load_reverse_one_of
 from covet.db.observe import record_queries
 from covet.test import register_lookup
 from tests.db.models.conftest import create_tables
@@ -221,6 +222,11 @@ async def test_a_column_of_many_rows_keeps_its_question(zoo: Database) -> None:
     assert len(found) == 20
 
 
-async def test_keys_that_stand_there_twice_make_no_run_of_others(zoo: Database) -> None:
-    found = await fetch_among(Keeper.objects.all(), "pk__in", [1, 1, *range(3, 14)])
-    assert {one.pk for one in found} == {1, *range(3, 14)}
+async def test_a_row_that_stands_in_a_result_twice_makes_no_run_of_others(zoo: Database) -> None:
+    await Badge.objects.bulk_create([Badge(keeper_id=n) for n in range(1, 25)])
+    keepers = list(await Keeper.objects.filter(pk__in=[1, *range(3, 14)]).order_by("pk"))
+    with record_queries() as queries:
+        await load_reverse_one_of(Keeper.badge.related, [keepers[0], *keepers], None)
+    assert len(queries) == 1
+    assert not _by_ends(queries[0].sql)
+    assert [keeper.badge.keeper_id for keeper in keepers] == [1, *range(3, 14)]
