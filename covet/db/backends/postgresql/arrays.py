@@ -2,23 +2,37 @@
 
 The native half knows flat lists of plain integers, which is what the ORM sends and reads. Everything else (NULL, nested lists,
 numbers of other kinds, mistakes) is written and read here, as asyncpg does it.
+
+Arrays of what asyncpg knows as texts only (``hstore``, ``citext``, the types of other extensions, ``tsvector``) are written and
+read here as well: asyncpg 0.32 leaves out an item that is empty, and the list that it gives ends the process.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from functools import cache, partial
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covet import accel
+from covet.loading import late_module
 
-__all__ = ["use_native_arrays"]
+if TYPE_CHECKING:
+    from covet.db.backends.postgresql import texts
+else:
+    texts = late_module(__name__, "covet.db.backends.postgresql.texts")
+
+__all__ = ["connection_class", "use_native_arrays"]
 
 # The array's type, its name, its element's type and width.
 _ARRAYS = ((1007, "_int4", 23, 4), (1016, "_int8", 20, 8))
 _MOST_DIMENSIONS = 6
+# PostgreSQL's own types that asyncpg reads as texts, and that have an empty one: tsvector and tsquery.
+_TEXTS = frozenset({3614, 3615})
+# Types from here on are those of extensions and of the project.
+_FIRST_OF_OTHERS = 16384
 
 
 def use_native_arrays(raw: Any) -> None:
@@ -121,3 +135,92 @@ def _nested(lengths: tuple[int, ...], take: Callable[[], Any]) -> list[Any]:
     if not rest:
         return [take() for _ in range(length)]
     return [_nested(tuple(rest), take) for _ in range(length)]
+
+
+# ── arrays of texts
+
+
+@cache
+def connection_class() -> type[Any]:
+    """Return asyncpg's connection, which looks at each type that it meets before asyncpg makes up its mind about it."""
+    import asyncpg
+
+    class Connection(asyncpg.Connection):
+        __slots__ = ()
+
+        async def _introspect_types(self, typeoids: Any, timeout: Any) -> Any:
+            found = await super()._introspect_types(typeoids, timeout)  # type: ignore[no-untyped-call]  # asyncpg's own
+            _take_arrays(self._protocol.get_settings(), found[0])
+            return found
+
+    return Connection
+
+
+def _take_arrays(settings: Any, types: Sequence[Any]) -> None:
+    """Write and read the arrays among new types whose items are texts to asyncpg."""
+    known = {kind["oid"]: kind for kind in types}
+    for kind in types:
+        # A delimiter have arrays alone. Where it is another one, as for PostGIS, no item is empty.
+        if (
+            kind["elemdelim"] == b","
+            and _is_text(kind["elemtype"], known)
+            and settings.get_data_codec(kind["oid"]) is None
+        ):
+            settings.add_python_codec(kind["oid"], kind["name"], kind["ns"], [], "scalar", _write, _read, "text")
+
+
+def _is_text(oid: int, known: Mapping[int, Any]) -> bool:
+    kind = known.get(oid)
+    if kind is not None and kind["basetype"]:
+        return _is_text(kind["basetype"], known)  # a domain
+    is_plain = kind is None or (kind["kind"] == b"b" and not kind["elemtype"])
+    return oid in _TEXTS or (is_plain and oid >= _FIRST_OF_OTHERS)
+
+
+def _write(values: Any) -> str:
+    """Return an array as its input function reads it.
+
+    Raises:
+        TypeError: It is no container, or holds what is no text.
+    """
+    if not _is_container(values):
+        raise TypeError(f"a sized iterable container expected (got type {type(values).__name__!r})")
+    _check_texts(values)
+    return texts.array_text(values)
+
+
+def _check_texts(values: Any) -> None:
+    for item in values:
+        if isinstance(item, (list, tuple)):
+            _check_texts(item)
+        elif item is not None and not isinstance(item, str):
+            raise TypeError(f"expected str, got {type(item).__name__}")
+
+
+@cache
+def _parts() -> re.Pattern[str]:
+    return re.compile(r'[{}]|"(?:[^"\\]|\\.)*"|[^{}",]+', re.DOTALL)
+
+
+@cache
+def _escaped() -> re.Pattern[str]:
+    return re.compile(r"\\(.)", re.DOTALL)
+
+
+def _read(text: str) -> list[Any]:
+    """Return an array that its output function wrote as nested lists; all that is not plain stands in quotes there."""
+    if text.startswith("["):  # it does not begin at 1: [0:1]={…}
+        text = text.partition("=")[2]
+    around: list[list[Any]] = [[]]
+    for part in _parts().findall(text):
+        if part == "{":
+            around.append([])
+        elif part == "}":
+            done = around.pop()
+            around[-1].append(done)
+        elif part[0] == '"':
+            around[-1].append(_escaped().sub(r"\1", part[1:-1]))
+        else:
+            around[-1].append(None if part == "NULL" else part)
+    found: list[Any] = around[0][0]
+    return found

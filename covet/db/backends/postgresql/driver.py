@@ -12,7 +12,7 @@ from covet.db.backends import traces
 from covet.db.backends.direct import Gate, loop_for
 from covet.db.backends.driver import CONNECT_TIMEOUT_S, Connection, Driver, Inserted, Outcome, Rows, StreamOver, seconds
 from covet.db.backends.features import Features, require_version
-from covet.db.backends.postgresql.arrays import use_native_arrays
+from covet.db.backends.postgresql.arrays import connection_class, use_native_arrays
 from covet.db.backends.postgresql.dialect import PostgreSQLDialect
 from covet.db.backends.postgresql.moments import use_native_moments
 from covet.db.backends.postgresql.opening import Opening
@@ -453,7 +453,7 @@ class PostgreSQLDriver(Driver):
     async def _reach(self, config: Any, arguments: dict[str, Any]) -> PostgreSQLConnection:
         gate = Gate(asyncio.get_running_loop())
         try:
-            raw = await asyncpg.connect(loop=loop_for(gate), **arguments)
+            raw = await asyncpg.connect(loop=loop_for(gate), connection_class=connection_class(), **arguments)
         except (pg.PostgresError, pg.InterfaceError, pg.InternalClientError, OSError, ValueError) as error:
             raise failures.not_connected(error, config, self.alias, arguments["timeout"]) from error
         try:
