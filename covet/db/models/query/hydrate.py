@@ -11,7 +11,7 @@ import keyword
 import weakref
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from covet.concurrency import signature
@@ -123,13 +123,15 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     position = 0
     for number, (node, variable, _depth) in enumerate(plans):
         code.names[f"cls{number}"] = node.model
+        code.names[f"of{number}"] = (node.model,)
         partial = ", partial=True" if node.partial else ""
         head.append(f" b{number} = Batch((), {number})")
         head.append(f" s{number} = State(False, alias, peers=b{number}, fetch_mode=mode, shared=True{partial})")
         in_null = _is_null(node, plans)
         if not in_null:
             sure[variable] = f"l{number}"
-        some = "" if in_null else f"map(new, repeat(cls{number}, len(rows)))"
+        # By starmap: ``map`` would make the tuple of the arguments anew for each.
+        some = "" if in_null else f"starmap(new, repeat(of{number}, len(rows)))"
         head.append(f" l{number} = {'list' if number else 'Result'}({some})")
         if in_null:
             head.append(f" a{number} = l{number}.append")
@@ -159,7 +161,7 @@ def instances(root: Related, columns: Sequence[OutColumn], dialect: Dialect, hid
     tail = [f" if post_init._entries: tell(cls{number}, l{number})" for number in numbers]
     for node, _variable, _depth in plans:
         _make_known(node, [column.name for column in columns[position:] if column.width] if node is root else ())
-    code.names |= {"ref": weakref.ref, "repeat": repeat, "post_init": post_init, "tell": _tell}
+    code.names |= {"ref": weakref.ref, "repeat": repeat, "starmap": starmap, "post_init": post_init, "tell": _tell}
     code.lines = [*head, *body, *tail, " return l0"]
     return code.function()
 
