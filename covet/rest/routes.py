@@ -291,7 +291,7 @@ class Router:
         Of one answer the nearest word counts (who may, how often, in which forms); what is a list of things to do, or to be found
         by, adds up, the outermost first; what is deprecated or hidden above is so below.
         """
-        below, webhooks = endpoint.exception_handlers, endpoint.webhooks
+        below = endpoint.exception_handlers
         is_silent = endpoint.permissions is None
         is_overruled = endpoint.is_told_who_may and self.permissions is not None
         return replace(
@@ -305,7 +305,7 @@ class Router:
             dependencies=(*self.dependencies, *endpoint.dependencies),
             # Asked when the routes are compiled: handlers and webhooks may stand below the routes.
             exception_handlers=(lambda: {**self._handlers, **(below() if below else {})}),
-            webhooks=self.all_webhooks if webhooks is None else (lambda: [*self.webhooks, *webhooks()]),
+            webhooks=self.all_webhooks,
             is_told_who_may=endpoint.is_told_who_may or (is_silent and self.permissions is not None),
             overruled=(*endpoint.overruled, self.permissions) if is_overruled else endpoint.overruled,
         )

@@ -501,6 +501,50 @@ async def test_webhooks_are_told_but_for_those_below_a_hidden_router(site: Any, 
     assert list(document["paths"]) == [*(["/own"] if has_own else []), "/inner/x"]
 
 
+async def test_webhooks_of_a_router_beside_are_told_once(site: Any) -> None:
+    """Nothing of these routers has endpoints but one, which is a neighbour's."""
+    api, top, hooks, things = Router(), Router(), Router(), Router()
+
+    @hooks.webhook("order.paid")
+    async def paid(data: Line) -> None: ...
+
+    @things.get("x")
+    async def x() -> int:
+        return 1
+
+    api.include("hooks", hooks)
+    api.include("things", things)
+    top.include("", api)
+    client = await site([path("", include(top))], installed=["covet.rest"])
+
+    assert list(client.application.apps.part(RestPart).document()["webhooks"]) == ["order.paid"]
+
+
+async def test_of_several_who_answer_an_exception_the_nearest_does(site: Any) -> None:
+    outer, middle, inner = Router(), Router(), Router()
+
+    def answer(router: Router, kind: type[Exception], name: str) -> None:
+        @router.exception_handler(kind)
+        async def told(request: Request, error: Exception) -> Response:
+            return JSONResponse({"told": name}, 418)
+
+    for router, name in ((outer, "outer"), (middle, "middle")):
+        answer(router, KeyError, name)
+    answer(outer, ValueError, "outer")
+    answer(inner, ValueError, "inner")
+
+    @inner.get("<name>")
+    async def fails(name: str) -> int:
+        raise {"key": KeyError, "value": ValueError}[name](name)
+
+    middle.include("", inner)
+    outer.include("", middle)
+    client = await site([path("", include(outer))], installed=["covet.rest"])
+
+    assert (await client.get("/key")).json() == {"told": "middle"}
+    assert (await client.get("/value")).json() == {"told": "inner"}
+
+
 def test_tags_of_a_router_above_choose_the_parts_of_an_api() -> None:
     from covet.urls.resolver import Resolver
 
