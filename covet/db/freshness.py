@@ -56,7 +56,7 @@ _MANNERS: Final = r"(?:\s+(?:ONLY|IGNORE|LOW_PRIORITY|HIGH_PRIORITY|DELAYED|QUIC
 def _target() -> re.Pattern[str]:
     return re.compile(
         rf"[\s(]*(?:(?:INSERT|REPLACE){_MANNERS}(?:\s+INTO)?|(UPDATE){_MANNERS}|(DELETE){_MANNERS}\s+FROM(?:\s+ONLY)?)"
-        rf"\s+({_NAME})",
+        rf"\s+(?!ONLY\b)({_NAME})",
         re.IGNORECASE,
     )
 
@@ -70,8 +70,8 @@ def _alone() -> re.Pattern[str]:
 @cache
 def _any_table() -> re.Pattern[str]:
     return re.compile(
-        rf"(?:\b(?:INTO(?:\s+TABLE)?|UPDATE{_MANNERS}|FROM|JOIN|USING|ONLY|COPY|TABLE|TRUNCATE(?!\s+TABLE)|"
-        rf"RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*({_NAME})",
+        rf"(?:\b(?:INTO(?:\s+TABLE)?|UPDATE{_MANNERS}|FROM|JOIN|USING|ONLY(?:\s*\()?|COPY|TABLE|TRUNCATE(?!\s+TABLE)|"
+        rf"RENAME(?!\s+TABLE)|TO)(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|,)\s*(?!ONLY\b)({_NAME})",
         re.IGNORECASE,
     )
 
@@ -126,7 +126,7 @@ def _is_alone(sql: str, target: re.Match[str]) -> bool:
     end = target.end()
     if target[1] is not None:
         return _alone().match(sql, end) is not None
-    return target[2] is None or not sql.startswith(",", end + len(sql[end:]) - len(sql[end:].lstrip()))
+    return target[2] is None or not sql[end:].lstrip().startswith((",", "."))  # a, b; or a.*, b.*
 
 
 def tables_in(sql: str) -> tuple[str, ...]:
