@@ -124,6 +124,13 @@ async def test_left_stays_where_the_key_may_be_missing(blog: Database, condition
     assert "LEFT JOIN author" in text(Article.objects.filter(condition).select_related("editor"))
 
 
+@pytest.mark.row("optimizer.rewrites")
+@pytest.mark.parametrize("condition", [~Q(editor__age=None), ~Q(editor__age__isnull=True)])
+async def test_left_turns_inner_where_a_negation_needs_a_value_of_the_row(blog: Database, condition: Q) -> None:
+    assert "INNER JOIN author" in text(Article.objects.filter(condition))
+    assert "LEFT JOIN author" in text(Article.objects.filter(condition | Q(views=1)))
+
+
 class Town(models.Model):
     name = models.CharField(max_length=20)
 
