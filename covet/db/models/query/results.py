@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from itertools import compress
 from sys import getrefcount
 from typing import Any
 
@@ -87,9 +86,8 @@ class Result(list[Any]):
             self._refer_to_joined()
         elif sum(map(getrefcount, self)) > _HELD_ONCE * len(self):
             # None is referred to less than once: adding up finds that one is referred to more, without a comparison for each.
-            counts = list(map(getrefcount, self))
             # After a loop its variable still holds the last row: no reason to refer to all of them.
-            self.batches[0].refs += _references(list(compress(self, map(_HELD_ONCE.__lt__, counts))))
+            self.batches[0].refs += _references([row for row in self if getrefcount(row) > _HELD_IN_LOOP])
         if self.loaded:
             # Here, since the attributes of a list go before its items.
             self.clear()
@@ -121,3 +119,5 @@ def _is_row(value: Any) -> bool:
 
 #: What ``getrefcount`` says of something that one list refers to.
 _HELD_ONCE = max(map(getrefcount, [object()]))
+#: The same, asked of the variable of a loop over the list.
+_HELD_IN_LOOP = max([getrefcount(one) for one in [object()]])

@@ -116,7 +116,8 @@ class ForwardDescriptor:
 def _compiled(cache_name: str, attname: str, target: str) -> type[ForwardDescriptor]:
     """Return the descriptor's class with the names written into ``__get__``: half the time of every ``article.author``.
 
-    It asks for attributes, never for ``__dict__``, which Python would have to build first.
+    It asks for attributes, never for ``__dict__``, which Python would have to build first; and for the type, since ``__class__`` is
+    an attribute as well, which Python 3.11 looks up at length in a class with ``__getattr__``.
     """
     if not all(name.isidentifier() and not iskeyword(name) for name in (cache_name, attname, target)):
         return ForwardDescriptor
@@ -124,7 +125,7 @@ def _compiled(cache_name: str, attname: str, target: str) -> type[ForwardDescrip
 def __get__(self, instance, owner=None):
     if instance is not None:
         cached = instance.{cache_name}
-        if cached is not None and cached.__class__ is not Pending:
+        if cached is not None and type(cached) is not Pending:
             try:
                 if cached.{target} == instance.{attname}:
                     return cached
