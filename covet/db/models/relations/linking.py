@@ -87,7 +87,7 @@ def made_for(field: Any) -> Made:
     return _made(field.attname, field.cache_name)
 
 
-async def match(key: Any, found: dict[Any, Any], field: Any, asked: Sequence[Any], queryset: Any, lookup: str) -> Any:
+async def match(key: Any, found: dict[Any, Any], field: Any, asked: set[Any], queryset: Any, lookup: str) -> Any:
     """Return the row of a key for which none was found as it is; ``None`` where there is no such row.
 
     What the project sets may be spelled otherwise than the database gives it: the text of a number or of a UUID. And where
@@ -97,12 +97,12 @@ async def match(key: Any, found: dict[Any, Any], field: Any, asked: Sequence[Any
         key: The key.
         found: The rows, by the key that the database gives.
         field: The field of the key.
-        asked: The keys that were asked for.
+        asked: The keys that were asked for, as the field spells them.
         queryset: Where the rows are from.
         lookup: The name of the field of theirs that holds the key.
     """
     spelled = found.get(field.to_python(key))
-    if spelled is not None or found.keys() <= set(map(field.to_python, asked)):
+    if spelled is not None or found.keys() <= asked:
         return spelled
     rows = await queryset.filter(**{lookup: key})
     return rows[0] if rows else None

@@ -384,12 +384,14 @@ async def load_forward_of(
         found = await in_chunks(queryset, f"{target.attname}__in", keys)
     by_key = by_attribute(target.attname)(found)
     two_way = field.one_to_one and bool(field.remote_field.get_accessor_name())
+    asked: set[Any] | None = None
     for row in rows if two_way else made_for(field).link(rows, of_rows, by_key.get):
         key = getattr(row, field.attname)
         one = by_key.get(key)
         cached = field.get_cached_value(row)
         if one is None and found:
-            one = await match(key, by_key, target, keys, queryset, target.attname)
+            asked = {*map(target.to_python, keys)} if asked is None else asked
+            one = await match(key, by_key, target, asked, queryset, target.attname)
             if one is not None:
                 # As the database spells it, or the object would not be taken for what the row refers to.
                 setattr(row, field.attname, getattr(one, target.attname))
@@ -458,11 +460,12 @@ async def load_reverse_one_of(relation: Any, rows: Sequence[Any], alias: str | N
     found = await in_chunks(queryset, f"{field.attname}__in", list(set(keys)))
     by_key = {getattr(one, field.attname): one for one in found}
     as_given = by_key.keys() <= set(keys) and len(set(map(type, keys))) < 2
+    asked = set() if as_given else {*map(field.target_field.to_python, keys)}
     for row in rows:
         key = getattr(row, target)
         one = by_key.get(key)
         if one is None and not as_given:
-            one = await match(key, by_key, field.target_field, keys, queryset, field.attname)
+            one = await match(key, by_key, field.target_field, asked, queryset, field.attname)
         relation.set_cached_value(row, one)
         if one is not None:
             field.set_cached_value(one, row)

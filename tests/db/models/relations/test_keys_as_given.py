@@ -179,3 +179,23 @@ async def test_set_looks_at_each_row_once(eaters: Database) -> None:
     assert {one.pk for one in await ann.meals.all()} == {one.pk for one in [*rows[:5], rows[20]]}
     with pytest.raises(TypeError, match="meals takes Meal objects"):
         await ann.meals.set([rows[0].pk])
+
+
+@pytest.mark.row("relations.foreign_key", "relations.forward")
+async def test_keys_that_lead_nowhere_are_spelled_once_each(eaters: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not all of them anew for each."""
+    lost = [f"lost{number}" for number in range(40)]
+    meals = await Meal.objects.bulk_create([Meal(by_code_id=code) for code in ("ANN", *lost)])
+    await Card.objects.create(eater_id=ANN, by_code_id="ANN")
+    code = Eater._meta.get_field("code")
+    spelled: list[Any] = []
+    monkeypatch.setattr(code, "to_python", lambda value: spelled.append(value) or value)
+
+    await prefetch_related_objects(meals, "by_code")
+    assert meals[0].by_code.name == "Ann"
+    assert len(spelled) <= 2 * (len(lost) + 1)
+    spelled.clear()
+    some = [*[Eater(id=uuid.uuid4(), code=text) for text in lost], Eater(id=ANN, code="ANN"), Eater(id=BOB, code=None)]
+    await prefetch_related_objects(some, "coded_card")
+    assert some[-2].coded_card.eater_id == ANN
+    assert len(spelled) <= 2 * len(some)
