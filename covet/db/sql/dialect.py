@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json as stdlib_json
+import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, msgpack, to_builtins
 
 from covet import json
 from covet.db.errors import NotSupportedError, UnfitValue
@@ -379,9 +381,9 @@ def json_text(value: Any) -> str | None:
     if value is None or value.__class__ is RawJSON:
         return value
     text = json.dumps(value).decode()
-    if "null" in text:
-        # Only then may a NaN or an infinity have become one: other programs expect that of an answer, and a document that
-        # is kept would have lost it without a word.
+    if "null" in text and _may_hold_no_number(value):
+        # A NaN or an infinity may have become one: other programs expect that of an answer, and a document that is kept
+        # would have lost it without a word.
         try:
             stdlib_json.dumps(to_builtins(value, str_keys=True, enc_hook=json.encode_other), allow_nan=False)
         except ValueError:
@@ -389,6 +391,21 @@ def json_text(value: Any) -> str | None:
                 f"NaN and infinities cannot be kept as JSON, and would be read back as None: {value!r:.80}"
             ) from None
     return text
+
+
+def _may_hold_no_number(value: Any) -> bool:
+    """Whether a NaN or an infinity may be in a value: told by its bytes in another form, in a sixth of the time."""
+    try:
+        packed = msgpack.encode(value, enc_hook=json.encode_other)
+    except (TypeError, ValueError, OverflowError):
+        return True  # that form has bounds that JSON has not, such as whole numbers of more than 64 bits
+    return _no_number().search(packed) is not None
+
+
+@cache
+def _no_number() -> re.Pattern[bytes]:
+    # A float whose exponent is all ones. In no text stand such bytes; in whole numbers they may.
+    return re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]", re.DOTALL)
 
 
 def json_value(text: Any) -> Any:
