@@ -116,9 +116,9 @@ def retry(
 ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """Return a decorator that runs an async function in a transaction of its own, again when that met a conflict.
 
-    A conflict is a ``SerializationFailure`` or a ``DeadlockDetected``, be it of a task in a ``TaskGroup``: the database has undone all
-    of it, and says that it may be tried again. ``on_commit`` functions of a failed attempt never run. What the function does outside the database happens
-    once for each attempt.
+    A conflict is a ``SerializationFailure`` or a ``DeadlockDetected``, be it of a task in a ``TaskGroup``: the database has undone
+    all of it, and says that it may be tried again. ``on_commit`` functions of a failed attempt never run. What the function does
+    outside the database happens once for each attempt.
 
     Args:
         attempts: How often it may run in all.
