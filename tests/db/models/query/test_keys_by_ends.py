@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import chain
 from typing import Any
@@ -230,3 +231,18 @@ async def test_a_row_that_stands_in_a_result_twice_makes_no_run_of_others(zoo: D
     assert len(queries) == 1
     assert not _by_ends(queries[0].sql)
     assert [keeper.badge.keeper_id for keeper in keepers] == [1, *range(3, 14)]
+
+
+async def test_a_key_that_changes_while_its_row_is_loaded_leads_to_its_own_row(zoo: Database) -> None:
+    await _loaded([*range(1, 13)])
+    rows = await Animal.objects.order_by("pk")
+    loading = asyncio.create_task(_await(rows[0].keeper))
+    await asyncio.sleep(0)
+    rows[5].keeper_id = 20
+    await loading
+    assert (await rows[5].keeper).pk == 20
+    assert (await rows[6].keeper).pk == 7
+
+
+async def _await(one: Any) -> Any:
+    return await one
