@@ -85,7 +85,7 @@ class Result(list[Any]):
         if self.joined:
             self._refer_to_joined()
         elif sum(map(getrefcount, self)) > _HELD_ONCE * len(self):
-            # None is referred to less than once: adding up finds that one is referred to more, without a comparison for each.
+            # No row is referred to less often than that, so the sum tells of one that is held elsewhere, without a comparison for each.
             # After a loop its variable still holds the last row: no reason to refer to all of them.
             self.batches[0].refs += _references([row for row in self if getrefcount(row) > _HELD_IN_LOOP])
         if self.loaded:
