@@ -177,9 +177,10 @@ class Model(metaclass=ModelBase):
                     if "_row_state" in self.__dict__ and not self._row_state.partial:
                         self._state.partial = True
                     raise NotLoaded(_not_loaded(self, name))
-                if name in type(self)._meta.managers_map:
-                    cls = type(self).__name__
-                    raise AttributeError(f"Managers are reached by the class: write {cls}.{name}, not instance.{name}.")
+                if hasattr(type(self), name):
+                    # A property, or a descriptor, has raised an AttributeError itself, which Python has dropped. Asked once more,
+                    # it says what it lacks, where we would say that it is not there.
+                    return object.__getattribute__(self, name)
                 raise twins.no_attribute(self, name, [*type(self)._meta.fields_map, "pk"])
             raise twins.no_attribute(self, name, ())
 

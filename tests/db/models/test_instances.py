@@ -189,6 +189,22 @@ def test_other_names_are_attribute_errors_with_a_suggestion() -> None:
     assert getattr(Book(), "_private", 1) == 1
 
 
+def test_an_attribute_that_a_property_lacks_is_told_and_not_the_property() -> None:
+    class Parcel(models.Model):
+        weight = models.IntegerField()
+
+        class Meta:
+            app_label = "shop"
+
+        @property
+        def price(self) -> object:
+            return self.weigth  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match=r"no attribute 'weigth'\. Did you mean 'weight'"):
+        Parcel(weight=1).price
+    assert not hasattr(Parcel(weight=1), "price")
+
+
 def test_a_shared_state_is_copied_on_the_first_change() -> None:
     one, other = Book(pk=1), Book(pk=2)
     one._row_state = other._row_state = LOADED["default"]
