@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from covet.concurrency import signature
 from covet.exceptions import ImproperlyConfigured
 from covet.http.request import Request
 from covet.loading import late_names
@@ -87,7 +87,7 @@ class Router:
             """Say of an unknown option what it is called here."""
             if options.keys() <= (getattr(cls.__init__, "__kwdefaults__", None) or {}).keys():
                 return super().__new__(cls)
-            known = inspect.signature(cls.__init__).parameters
+            known = signature(cls.__init__).parameters
             unknown = [name for name in options if name not in known]
             if unknown and not any(one.kind is one.VAR_KEYWORD for one in known.values()):
                 raise unknown_option(f"{cls.__name__}()", unknown, known.keys() - {"self"})
@@ -437,10 +437,22 @@ class Router:
             options: None: say them of a router, ``Router(permissions=[…])``.
 
         Raises:
-            ImproperlyConfigured: It is no router, or there are options.
+            ImproperlyConfigured: It is no router, this one is below it (or is it), or there are options.
         """
         check_included(prefix, router, options, Router.__init__.__kwdefaults__ or {})
+        self._check_circle(prefix, router)
         self._included.append((prefix, router))
+
+    def _check_circle(self, prefix: str, router: Router) -> None:
+        waiting = [(router, "")]
+        for one, place in waiting:
+            if one is self:
+                way = f"has it at {place!r} already" if place else "is that router itself"
+                raise ImproperlyConfigured(
+                    f"include({prefix!r}, {router!r}): what is included {way}, so that its paths would have no end. "
+                    "Include routers in one direction, and what both need by a third one."
+                )
+            waiting += [(inner, f"{place}/{below.strip('/')}".strip("/") or "/") for below, inner in one.included]
 
     @property
     def included(self) -> list[tuple[str, Router]]:
@@ -469,7 +481,7 @@ def _prefix(prefix: str) -> str:
 
 
 def _mounted(prefix: str, router: Router) -> Route | Include:
-    # What include(router) would give, but for looking at its patterns already here, which would go on without end in a circle.
+    # What include(router) would give, but for looking at its patterns already here: more of them may be added until it is served.
     return path(_prefix(prefix), Included(lambda: router.urlpatterns, router.app_name, router.app_name))
 
 

@@ -17,7 +17,7 @@ from covet.db.migrations.operations.special import _require_two_arguments
 from covet.db.models.query.hydrate import _hook
 from covet.dispatch import Signal
 from covet.exceptions import ImproperlyConfigured
-from covet.rest import Query
+from covet.rest import Query, Router
 from covet.rest.foreign import check_exception_handler
 from covet.schema import ModelSchema
 from covet.urls import path
@@ -168,3 +168,26 @@ def test_a_schema_of_a_model_names_what_comes_later() -> None:
     assert set(schema.__covet_fields__) == {"id"}
     assert schema.model_rebuild(_types_namespace={"Unknown": int})
     assert schema(name="5", shelf="3").model_dump() == {"id": None, "name": 5, "shelf": 3}
+
+
+def test_the_options_of_a_router_of_ones_own_are_told() -> None:
+    router = written(
+        """
+        class f(Router):
+            def __init__(self, *, shelf: Unknown = None, **options: Unknown) -> None:
+                super().__init__(**options)
+        """,
+        Router=Router,
+    )
+    strict = written(
+        """
+        class f(Router):
+            def __init__(self, room: Unknown, shelf: Unknown = None) -> None:
+                super().__init__()
+        """,
+        Router=Router,
+    )
+
+    assert router(shelf=1, tags=["x"]).tags == ("x",)
+    with pytest.raises(TypeError, match=r"f\(\) .*'shelv'.*'shelf'"):
+        strict("hall", shelv=1)

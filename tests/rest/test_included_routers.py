@@ -582,13 +582,30 @@ def test_what_is_no_router_and_options_of_other_frameworks_are_refused(
         Router().include("x/", given, **options)
 
 
-async def test_routers_that_include_each_other_are_named(site: Any) -> None:
-    one, other = Router(), Router()
-    one.include("other", other)
-    other.include("one", one)
+@pytest.mark.parametrize("prefixes", [("",), ("",) * 2, ("one", "two/", "/three")])
+def test_a_circle_of_routers_is_refused_where_it_is_closed(prefixes: tuple[str, ...]) -> None:
+    """Webhooks and the root of an API are looked up along the routers, and would never come to an end."""
+    routers = [Router(root=True) for _ in prefixes]
+    for prefix, router, inner in zip(prefixes, routers, routers[1:], strict=False):
+        router.include(prefix, inner)
+    place = "/".join(prefix.strip("/") for prefix in prefixes[:-1]).strip("/") or "/"
+    told = "is that router itself" if len(prefixes) == 1 else f"has it at {place!r} already"
 
-    with pytest.raises(ImproperlyConfigured, match="include themselves"):
-        await site([path("", include(one))])
+    with pytest.raises(ImproperlyConfigured, match=rf"^include\('{prefixes[-1]}', <Router .*{told}.*by a third one"):
+        routers[-1].include(prefixes[-1], routers[0])
+
+    assert routers[0].all_webhooks() == []
+
+
+def test_a_router_may_be_below_two_that_are_below_one() -> None:
+    top, left, right, inner = Router(), Router(), Router(), Router()
+    left.include("inner", inner)
+    right.include("inner", inner)
+    top.include("left", left)
+    top.include("right", right)
+    top.include("inner", inner)
+
+    assert [prefix for prefix, _ in top.included] == ["left", "right", "inner"]
 
 
 async def test_what_an_included_router_opens_is_listed_for_deployment(site: Any) -> None:
