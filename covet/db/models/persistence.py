@@ -62,6 +62,10 @@ async def save(
         await places.give_place(instance, using)
     for cache_name, field in plan.relations:
         if getattr(instance, cache_name).__class__ is Pending:
+            if update_fields is not None and not field.is_relation:
+                update_fields = list(update_fields)
+                if field.name not in update_fields:
+                    continue  # a file waits for the save that writes its name
             waiting = field.prepare_save(instance)
             if waiting is not None:
                 await waiting
@@ -110,6 +114,9 @@ def _update_names(
         known = updatable(meta)
         for name in given:
             if name not in known:
+                computed = [field for field in meta.concrete_fields if field.generated and field.name == name]
+                if computed:
+                    raise ValueError(computed[0].unwritable("save(update_fields=…)"))
                 hint = suggest(name, known)
                 tail = f"Did you mean '{hint}'?" if hint else f"Fields are: {', '.join(sorted(known))}."
                 raise ValueError(
@@ -446,6 +453,8 @@ def _take_over(instance: Any, found: Any, fields: Iterable[Any], *, everything: 
             joined = field.get_cached_value(found)
             if joined is not None:
                 field.set_cached_value(instance, joined)
+        elif field.needs_preparing:
+            own.pop(field.cache_name, None)  # a file that was assigned is given up, as every other value
     if everything:
         own.pop("_prefetched_objects_cache", None)
         for relation in type(instance)._meta.related_objects:

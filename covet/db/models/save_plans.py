@@ -92,7 +92,7 @@ def updatable(meta: Any) -> frozenset[str]:
     """Return the names that ``save(update_fields=…)`` takes."""
     found: frozenset[str] | None = meta.plans.get("updatable")
     if found is None:
-        fields = [field for field in meta.concrete_fields if not is_key(field, meta)]
+        fields = [field for field in meta.concrete_fields if not is_key(field, meta) and not field.generated]
         found = frozenset([name for field in fields for name in (field.name, field.attname)])
         meta.plans["updatable"] = found
     return found

@@ -17,7 +17,8 @@ from covet.db.database import Database
 from covet.db.errors import CheckViolation, UniqueViolation
 from covet.db.models import functions as fn
 from covet.db.models.table import table_of
-from covet.exceptions import NON_FIELD_ERRORS, ValidationError
+from covet.exceptions import NON_FIELD_ERRORS, FieldError, ValidationError
+from covet.test import assert_queries
 
 
 class Complex(json.JSONEncoder):
@@ -109,6 +110,66 @@ async def test_a_generated_column_is_read_back(tables: Database) -> None:
     line.price = 6
     await line.save()
     assert (await Line.objects.get(total=18)).pk == line.pk
+
+
+@pytest.mark.row("fields.generated")
+async def test_a_generated_column_that_is_to_be_written_is_told_of(tables: Database) -> None:
+    """By name, before the database is asked, with the columns to write in its place; `save()` alone wrote nothing in silence."""
+    line = await Line.objects.create(count=3, price=5)
+    told = r"^Line\.total is computed by the database, and {} cannot write it; write what it is computed from: count, price\.$"
+    unique = ["id"] if tables.dialect.has_conflict_target else None
+
+    with assert_queries(0):
+        for value in (7, models.F("count")):
+            with pytest.raises(FieldError, match=told.format(r"update\(total=…\)")) as caught:
+                await Line.objects.filter(pk=line.pk).update(total=value)
+            assert (caught.value.model, caught.value.name) == (Line, "total")
+        with pytest.raises(ValueError, match=told.format(r"bulk_update\(\)")):
+            await Line.objects.bulk_update([line], ["price", "total"])
+        with pytest.raises(ValueError, match=told.format(r"save\(update_fields=…\)")):
+            await line.save(update_fields=["price", "total"])
+        with pytest.raises(ValueError, match=told.format(r"bulk_create\(update_fields=…\)")):
+            await Line.objects.bulk_create(
+                [line], update_conflicts=True, update_fields=["price", "total"], unique_fields=unique
+            )
+
+
+@pytest.mark.row("fields.generated")
+async def test_an_update_or_create_leaves_a_generated_column_to_the_database(tables: Database) -> None:
+    """Whether the row is there or not."""
+    for count in (3, 4):
+        _, created = await Line.objects.update_or_create(price=5, defaults={"count": count, "total": 1})
+        assert created is (count == 3)
+        assert (await Line.objects.values_list("total", flat=True)) == [5 * count]
+
+
+@pytest.mark.row("fields.generated")
+async def test_a_row_of_which_fields_were_left_out_is_saved_with_what_the_database_computes(tables: Database) -> None:
+    await Line.objects.create(count=3, price=5)
+    line = await Line.objects.only("total", "price").get()
+    line.price = 6
+
+    await line.save()
+
+    assert await Line.objects.values_list("count", "price", "total") == [(3, 6, 18)]
+
+
+@pytest.mark.row("fields.generated")
+async def test_a_generated_column_that_reads_no_other_is_to_be_left_out(tables: Database) -> None:
+    with apps.isolate():
+
+        class Answer(models.Model):
+            answer = models.GeneratedField(
+                expression=models.Value(42), output_field=models.IntegerField(), db_persist=True
+            )
+
+            class Meta:
+                app_label = "rules"
+
+    with pytest.raises(
+        FieldError, match=r"Answer\.answer is computed by the database, .* cannot write it; leave it out\.$"
+    ):
+        await Answer.objects.update(answer=1)
 
 
 @pytest.mark.row("fields.json")

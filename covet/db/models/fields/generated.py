@@ -116,6 +116,12 @@ class GeneratedField(Field[T]):
             names |= getattr(part, "referenced_base_fields", set())
         return frozenset(name.split("__", 1)[0] for name in names)
 
+    def unwritable(self, call: str) -> str:
+        """Return what an error says of a call that is to write the column."""
+        names = sorted(self.referenced_fields)
+        advice = f"write what it is computed from: {', '.join(names)}" if names else "leave it out"
+        return f"{self.model._meta.object_name}.{self.name} is computed by the database, and {call} cannot write it; {advice}."
+
     def deconstruct(self) -> tuple[str | None, str, list[Any], dict[str, Any]]:
         """Add expression and output field; what they imply is not written."""
         name, path, args, kwargs = super().deconstruct()

@@ -80,6 +80,8 @@ def assignment(query: Query, name: str, value: Any) -> tuple[Any, Any]:
             name=name,
             hint=hint or "",
         )
+    if field.generated:
+        raise FieldError(field.unwritable(f"update({name}=…)"), model=query.model, name=name)
     if hasattr(value, "resolve"):
         check_depth(value, "update")
         value = query.parted(value)

@@ -117,7 +117,9 @@ class Mutate(Chain[M, R]):
             for field in meta.concrete_fields
             if not field.primary_key and (getattr(field, "auto_now", False) or _overrides_pre_save(field))
         }
-        return {*values, *automatic}
+        # What the database computes is left to it, as in a row that is created.
+        written = {name for name in values if not meta.get_field(name).generated}
+        return written | automatic
 
     def _using(self, alias: str) -> Any:
         new = self._chain(self.query)
@@ -256,7 +258,7 @@ class Mutate(Chain[M, R]):
             batch_size: The most rows sent together.
 
         Raises:
-            ValueError: No fields, the key among them, an unsaved instance.
+            ValueError: No fields, the key or a generated one among them, an unsaved instance.
         """
         if batch_size is not None and batch_size <= 0:
             raise ValueError("bulk_update(batch_size=…) takes a positive number.")
@@ -269,6 +271,8 @@ class Mutate(Chain[M, R]):
             field = meta.get_field(name)
             if field.column_type() is None or not hasattr(field, "attname"):
                 raise ValueError(f"bulk_update() writes columns, and {meta.object_name}.{name} has none.")
+            if field.generated:
+                raise ValueError(field.unwritable("bulk_update()"))
             if field in meta.pk_fields or any(field is parent._meta.pk for parent in meta.all_parents):
                 raise ValueError("bulk_update() cannot change primary keys.")
             chosen.append(field)
@@ -476,6 +480,9 @@ def _conflict(
         raise ValueError("bulk_create(update_conflicts=True) needs update_fields.")
     if any(field.column_type() is None for field in changed):
         raise ValueError("bulk_create(update_fields=…) takes fields with a column.")
+    for field in changed:
+        if field.generated:
+            raise ValueError(field.unwritable("bulk_create(update_fields=…)"))
     if any(field in meta.pk_fields for field in changed):
         raise ValueError("bulk_create(update_fields=…) cannot change the primary key.")
     names = list(unique_fields or ())
