@@ -94,6 +94,62 @@ class ContentFile(File):
         self.name = name
 
 
+class Unstored(File):
+    """What was assigned to a field and waits to be stored, open to be looked at: closing it leaves it at its start.
+
+    Args:
+        content: The content, whose ``read`` may be sync or async.
+        name: Its name.
+    """
+
+    async def opened(self, mode: str) -> Self:
+        """Return it, at its start.
+
+        Raises:
+            ValueError: It is to be written, or can be read once alone, which storing it has to do.
+        """
+        if mode != "rb":
+            raise ValueError(
+                f"'{self.name}' is not stored yet and opens with mode 'rb' alone, not {mode!r}: save() first."
+            )
+        if not hasattr(self.file, "seek"):
+            raise ValueError(f"'{self.name}' is not stored yet and can be read once alone: save() first, then read it.")
+        await self.seek(0)
+        return self
+
+    async def read(self, size: int = -1) -> Any:
+        """Return the next bytes, or all that are left."""
+        return await _called(self.file.read, size)
+
+    async def seek(self, position: int) -> None:
+        """Go to a place."""
+        await _called(self.file.seek, position)
+
+    async def size(self) -> int:
+        """Return the length in bytes."""
+        known: Any = getattr(self.file, "size", None)
+        if callable(known):
+            known = await maybe_await(known())
+        if known is not None:
+            return int(known)
+        await self.opened("rb")
+        length = sum([len(chunk) async for chunk in self.chunks()])
+        await self.seek(0)
+        return length
+
+    async def write(self, data: Any) -> int:
+        """Refuse: it is opened for reading.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f"'{self.name}' is not stored yet and can only be read.")
+
+    async def close(self) -> None:
+        """Go back to the start, from which it is stored."""
+        await self.seek(0)
+
+
 async def chunks_of(content: Any) -> AsyncIterator[bytes]:
     """Iterate over what is to be saved, from its start: bytes, a text, or whatever has ``read``."""
     if isinstance(content, (bytes, bytearray, memoryview, str)):

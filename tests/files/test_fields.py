@@ -23,6 +23,7 @@ from covet.db.migrations.model_state import ModelState
 from covet.db.models.table import table_of
 from covet.exceptions import NotLoaded, ValidationError
 from covet.files import ContentFile, File, FileSystemStorage, InMemoryStorage, SuspiciousFileOperation
+from covet.http.files import UploadedFile
 
 other = InMemoryStorage("/other/")
 
@@ -197,6 +198,124 @@ async def test_wrong_values_are_named(archive):
     part = await Document.objects.only("title").get(pk=(await Document.objects.create(title="b")).pk)
     with pytest.raises(NotLoaded):
         part.file
+
+
+@pytest.mark.row("fields.files")
+async def test_statements_that_store_no_file_refuse_one(archive):
+    document = await Document.objects.create(title="a", file=ContentFile("x", name="a.txt"))
+    stored = document.file.name
+
+    waiting = Document(file=ContentFile("y", name="b.txt")).file
+    for value in (ContentFile("y", name="b.txt"), waiting, b"y"):
+        with pytest.raises(TypeError, match=r"Document\.file holds the name of a stored file.*save\(\)"):
+            await Document.objects.update(file=value)
+        with pytest.raises(TypeError, match="holds the name"):
+            await Document.objects.filter(file=value).exists()
+    second = await Document.objects.create(title="b", file=ContentFile("z", name="c.txt"))
+    assert await Document.objects.filter(pk=document.pk).update(draft=second.file) == 1
+
+    found = await Document.objects.get(file=document.file)
+    assert (found.file.name, found.draft.name) == (stored, second.file.name)
+
+
+@pytest.mark.row("fields.files")
+async def test_a_file_is_stored_by_the_save_that_writes_its_name(archive):
+    document = await Document.objects.create(title="a")
+    document.file = ContentFile("x", name="a.txt")
+    document.title = "b"
+
+    await document.save(update_fields=iter(["title"]))
+
+    assert (archive.files, document.file.name) == ({}, "a.txt")
+    await document.save(update_fields=iter(["file"]))
+    assert list(archive.files) == [document.file.name]
+    found = await Document.objects.get()
+    assert (found.title, found.file.name) == ("b", document.file.name)
+
+
+@pytest.mark.row("fields.files")
+async def test_a_refreshed_row_forgets_the_file_that_was_assigned(archive):
+    document = await Document.objects.create(title="a", file=ContentFile("x", name="a.txt"))
+    stored = document.file.name
+    document.file = ContentFile("y", name="b.txt")
+
+    await document.refresh_from_db(fields=["title"])
+    assert document.file.name == "b.txt"
+    await document.refresh_from_db()
+    await document.save()
+
+    assert (document.file.name, list(archive.files)) == (stored, [stored])
+    assert (await Document.objects.get()).file.name == stored
+
+
+class ReadOnce:
+    """What a program streams from elsewhere: it cannot be read twice."""
+
+    name = "once.txt"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self, size: int = -1) -> bytes:
+        end = size if size >= 0 else len(self.data)
+        part, self.data = self.data[:end], self.data[end:]
+        return part
+
+
+class AsyncContent(ReadOnce):
+    """A file of somebody's else, whose methods are coroutines and which tells no length."""
+
+    name = "async.txt"
+
+    async def read(self, size: int = -1) -> bytes:
+        return super().read(size)
+
+    async def seek(self, position: int) -> None:
+        assert position == 0
+        self.data = b"hello"
+
+
+@pytest.mark.row("fields.files")
+async def test_what_waits_to_be_stored_can_be_looked_at(archive):
+    archive.files["a.txt"] = b"of somebody else"
+    upload = UploadedFile("a.txt", "text/plain", io.BytesIO(), in_memory_limit=100)
+    await upload.write(b"hello")
+    plain = io.BytesIO(b"hello")
+    plain.name = "a.txt"
+    for content in (ContentFile("hello", name="a.txt"), upload, plain, AsyncContent(b"hello")):
+        document = Document(title="a", file=content)
+
+        assert await document.file.size() == 5
+        assert await document.file.read() == b"hello"
+        async with await document.file.open() as file:
+            assert await file.size() == 5
+            assert [chunk async for chunk in file.chunks(4)] == [b"hell", b"o"]
+            with pytest.raises(ValueError, match="only be read"):
+                await file.write(b"x")
+        with pytest.raises(ValueError, match=r"mode 'rb' alone, not 'wb': save\(\) first"):
+            await document.file.open("wb")
+        await document.save()
+
+        assert archive.files[document.file.name] == b"hello"
+    once = Document(title="a", file=ReadOnce(b"hello"))
+    for look in (once.file.size, once.file.read):
+        with pytest.raises(ValueError, match=r"read once alone: save\(\) first"):
+            await look()
+    await once.save()
+    assert await once.file.read() == b"hello"
+
+
+@pytest.mark.row("fields.files")
+async def test_deleting_what_waits_to_be_stored_leaves_the_file_of_that_name(archive):
+    archive.files["a.txt"] = b"of somebody else"
+    document = Document(title="a", file=ContentFile("x", name="a.txt"))
+
+    await document.file.delete()
+
+    assert archive.files == {"a.txt": b"of somebody else"}
+    assert not (await Document.objects.get()).file
+    await document.save()
+    assert len(archive.files) == 1
 
 
 @pytest.mark.row("fields.files")

@@ -19,7 +19,7 @@ from covet.db.models.state import Pending
 from covet.db.sql.nodes import ColumnType
 from covet.exceptions import ImproperlyConfigured, ValidationError
 from covet.files import File, default_storage
-from covet.files.file import chunks_of
+from covet.files.file import Unstored, chunks_of
 from covet.files.names import check_name
 
 if TYPE_CHECKING:
@@ -77,12 +77,28 @@ class FieldFile:
             )
         return self.name
 
+    def _unstored(self) -> Any:
+        """Return the content that waits to be stored under this name, or ``None``."""
+        instance = self.instance
+        if instance is None or instance.__dict__.get(self.field.attname) != self.name:
+            return None
+        return self.field.waiting(instance)
+
     async def size(self) -> int:
-        """Return the length in bytes."""
+        """Return the length in bytes, also of a file that was assigned and not stored yet."""
+        content = self._unstored()
+        if content is not None:
+            return await Unstored(content, self.name).size()
         return await self.storage.size(self._required())
 
     async def open(self, mode: str = "rb") -> File:
-        """Return the file, open: ``async with await document.file.open() as file``."""
+        """Return the file, open: ``async with await document.file.open() as file``.
+
+        One that was assigned and not stored yet can be read, for example in ``clean()``; closing it leaves it to be stored.
+        """
+        content = self._unstored()
+        if content is not None:
+            return await Unstored(content, self.name).opened(mode)
         return await self.storage.open(self._required(), mode)
 
     async def read(self) -> Any:
@@ -104,10 +120,14 @@ class FieldFile:
             await maybe_await(self.instance.save())
 
     async def delete(self, save: bool = True) -> None:
-        """Remove the file from the storage and its name from the row; nothing happens when there is none."""
+        """Remove the file from the storage and its name from the row; nothing happens when there is none.
+
+        One that was assigned and not stored yet is forgotten: what the storage has under its name is another file.
+        """
         if not self.name:
             return
-        await self.storage.delete(self.name)
+        if self._unstored() is None:
+            await self.storage.delete(self.name)
         self.name = ""
         setattr(self.instance, self.field.name, None if self.field.null else "")
         if save:
@@ -244,7 +264,17 @@ class FileField(Field[Any]):
     # ── values
 
     def get_prep_value(self, value: Any) -> Any:
-        """Return the name."""
+        """Return the name.
+
+        Raises:
+            TypeError: It is a file that no storage has: only a row stores files, when it is saved.
+        """
+        is_named = isinstance(value, FieldFile) and value._unstored() is None
+        if not is_named and (isinstance(value, (bytes, bytearray, memoryview)) or hasattr(value, "read")):
+            raise TypeError(
+                f"{self} holds the name of a stored file, and update() and filter() store none. Assign the file to an "
+                "instance and save() that, or give the name of a file that is stored."
+            )
         return value if value is None else str(value)
 
     def to_python(self, value: Any) -> Any:
@@ -265,7 +295,7 @@ class FileField(Field[Any]):
     def validate(self, value: Any, instance: Any) -> None:
         """Check that a name stays in the storage, as well as what every field checks."""
         super().validate(value, instance)
-        if value and getattr(instance, self.cache_name, None) is None:
+        if value and self.waiting(instance) is None:
             check_name(value)
 
     async def validate_content(self, instance: Any) -> None:
@@ -292,8 +322,8 @@ class FileField(Field[Any]):
             raise TypeError(f"{self} takes files, and bytes have no name: use ContentFile(data, name='…').")
         elif isinstance(value, FieldFile):
             own[self.attname] = value.name
-            waiting = getattr(value.instance, value.field.cache_name, None)
-            own[self.cache_name] = waiting if waiting.__class__ is Pending else None
+            content = value._unstored()
+            own[self.cache_name] = None if content is None else Pending(content)
         elif hasattr(value, "read"):
             if not value.name:
                 raise TypeError(f"{self} takes a file with a name. Write File(file, name='…').")
@@ -302,12 +332,15 @@ class FileField(Field[Any]):
         else:
             raise TypeError(f"{self} takes a file or the name of a stored one, not {value!r}.")
 
+    def waiting(self, instance: Any) -> Any:
+        """Return the content that was assigned and is not stored yet, or ``None``."""
+        waiting = getattr(instance, self.cache_name, None)
+        return waiting.value if waiting.__class__ is Pending else None
+
     def prepare_save(self, instance: Any) -> Awaitable[None] | None:
         """Store a file that was assigned."""
-        waiting = getattr(instance, self.cache_name)
-        if waiting.__class__ is not Pending:
-            return None
-        return self.store(instance, waiting.value.name, waiting.value)
+        content = self.waiting(instance)
+        return None if content is None else self.store(instance, content.name, content)
 
     async def store(self, instance: Any, name: str, content: Any) -> None:
         """Store content and put its name on the instance."""
@@ -386,14 +419,14 @@ class ImageField(FileField):
         Raises:
             ValidationError: It is none.
         """
-        waiting = getattr(instance, self.cache_name)
-        if waiting.__class__ is not Pending or not hasattr(waiting.value, "seek"):
+        content = self.waiting(instance)
+        if content is None or not hasattr(content, "seek"):
             return
         try:
-            async with _at_hand(waiting.value) as source:
+            async with _at_hand(content) as source:
                 await to_thread(_dimensions, source)
         finally:
-            await maybe_await(await to_thread(waiting.value.seek, 0))
+            await maybe_await(await to_thread(content.seek, 0))
 
     async def store(self, instance: Any, name: str, content: Any) -> None:
         """Store an image, and put name and size on the instance.
