@@ -64,6 +64,11 @@ class PostgresIndex(Index):
     #: Parameters by the name of the argument, in the order of the SQL.
     options: ClassVar[dict[str, str]] = {}
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A name that is made ends with the kind: one that is longer than "idx" must not make it too long for the check.
+        cls.max_name_length = Index.max_name_length + max(0, len(cls.suffix) - len(Index.suffix))
+
     def _keep(self, **given: Any) -> None:
         self._given = {name: value for name, value in given.items() if value is not None}
 

@@ -17,7 +17,7 @@ from covet.exceptions import ValidationError
 from covet.postgres.constraints import ExclusionConstraint
 from covet.postgres.fields import ArrayField, IntegerRangeField, Range, RangeBoundary, RangeOperators
 from covet.postgres.functions import DateRangeOf
-from covet.postgres.indexes import BloomIndex, BrinIndex, GinIndex, OpClass
+from covet.postgres.indexes import BloomIndex, BrinIndex, BTreeIndex, GinIndex, HashIndex, OpClass, SpGistIndex
 from covet.postgres.validators import (
     ArrayMaxLengthValidator,
     ArrayMinLengthValidator,
@@ -166,6 +166,38 @@ def test_arguments_of_indexes_are_checked() -> None:
     assert index.clone() == index
     assert index != GinIndex(fields=["a"], name="x")
     assert GinIndex(fields=["a"]).suffix == "gin"
+
+
+async def test_a_kind_with_a_long_name_needs_no_name_of_its_own(pg: Database) -> None:
+    with apps.isolate():
+
+        class Measurement(models.Model):
+            description = models.CharField(max_length=20)
+
+            class Meta:
+                app_label = "laboratory"
+                indexes = [kind(fields=["description"]) for kind in (HashIndex, SpGistIndex, BTreeIndex)]
+
+        class TooLong(models.Model):
+            description = models.CharField(max_length=20)
+
+            class Meta:
+                app_label = "laboratory"
+                indexes = [
+                    SpGistIndex(fields=["description"], name="x" * 34),
+                    GinIndex(fields=["description"], name="x" * 31),
+                ]
+
+    # The suffix tells the kind: "idx" is the shortest, and leaves as much room for all others.
+    assert Measurement.check() == []
+    assert [message.id for message in TooLong.check()] == ["models.E034"] * 2
+    async with pg.schema_editor() as editor:
+        await editor.create_table(table_of(Measurement))
+    try:
+        rows = await pg.fetch("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'laborator%\\_descrip\\_%'")
+        assert {row[0] for row in rows} == {index.name for index in Measurement._meta.indexes}
+    finally:
+        await pg.execute("DROP TABLE laboratory_measurement")
 
 
 @pytest.mark.row("postgres.validators")
