@@ -90,6 +90,7 @@ LATE = {
     "covet.db.models.fields.composite",
     "covet.db.models.fields.encrypted",
     "covet.db.models.fields.files",
+    "covet.db.models.fields.images",
     "covet.db.models.fields.order",
     "covet.db.models.functions.dates",
     "covet.db.models.model_checks",

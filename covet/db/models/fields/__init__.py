@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from covet.db.models.fields.composite import CompositePrimaryKey
     from covet.db.models.fields.encrypted import DecryptionError, EncryptedField
     from covet.db.models.fields.enumeration import EnumField
-    from covet.db.models.fields.files import FieldFile, FileField, ImageField, ImageFieldFile
+    from covet.db.models.fields.files import FieldFile, FileField
     from covet.db.models.fields.generated import GeneratedField
     from covet.db.models.fields.identity import AutoField, BigAutoField, SmallAutoField, UUIDField
+    from covet.db.models.fields.images import ImageField, ImageFieldFile
     from covet.db.models.fields.markers import NOT_PROVIDED
     from covet.db.models.fields.numbers import (
         BigIntegerField,
@@ -86,9 +87,10 @@ if not TYPE_CHECKING:
             "covet.db.models.fields.composite": ("CompositePrimaryKey",),
             "covet.db.models.fields.encrypted": ("DecryptionError", "EncryptedField"),
             "covet.db.models.fields.enumeration": ("EnumField",),
-            "covet.db.models.fields.files": ("FieldFile", "FileField", "ImageField", "ImageFieldFile"),
+            "covet.db.models.fields.files": ("FieldFile", "FileField"),
             "covet.db.models.fields.generated": ("GeneratedField",),
             "covet.db.models.fields.identity": ("AutoField", "BigAutoField", "SmallAutoField", "UUIDField"),
+            "covet.db.models.fields.images": ("ImageField", "ImageFieldFile"),
             "covet.db.models.fields.markers": ("NOT_PROVIDED",),
             "covet.db.models.fields.numbers": (
                 "BigIntegerField",
