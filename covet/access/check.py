@@ -116,10 +116,8 @@ async def check_object(permissions: Sequence[Permission], connection: Connection
 
 
 async def _refuse(permission: Permission, connection: Connection, target: Target, obj: Any = None) -> None:
-    try:
-        claim = connection.user
-    except ImproperlyConfigured:
-        claim = None  # nobody can log in here: a permission that asks for no user has said no
+    # Where nobody can log in, a permission that asks for no user has said no. Whatever else is wrong with the user is an error.
+    claim = connection.user if getattr(connection, "has_user", True) else None
     user = None if claim is None else await claim
     if user is not None and not user.is_authenticated:
         raise Unauthorized("Log in to do this.", headers={"WWW-Authenticate": challenge(user)})

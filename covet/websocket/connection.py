@@ -144,6 +144,11 @@ class WebSocket:
         self._user = value
 
     @property
+    def has_user(self) -> bool:
+        """Whether a user (or an anonymous one) was set."""
+        return self._user is not _UNSET
+
+    @property
     def session(self) -> Any:
         """The session, as on a request; what is changed in it is saved by ``await ws.session.save()``."""
         if self._session is _UNSET:

@@ -16,6 +16,7 @@ from covet.http.errors import Unauthorized
 from covet.http.request import Request
 from covet.problems import problem_for
 from covet.rest.openapi.security import api_key, basic, bearer, oauth2, openid, session_cookie
+from covet.websocket import WebSocket
 
 
 @dataclass
@@ -126,6 +127,37 @@ async def test_a_no_is_403_where_nobody_can_log_in() -> None:
         await access.check([HasKey], request, write=False)
     with pytest.raises(ImproperlyConfigured, match="AuthenticationMiddleware"):
         await access.check([access.IsAuthenticated], request, write=False)
+
+
+class Nobody(access.Permission):
+    async def has_permission(self, connection: Any, target: Any) -> bool:
+        return False
+
+
+async def test_a_user_who_cannot_be_told_for_a_wrong_configuration_is_not_refused() -> None:
+    """It is the project's mistake: 403 would hide it for as long as nobody looks."""
+    request = Request.from_parts("GET", "/")
+    request._make_user = lambda request: request.session
+
+    with pytest.raises(ImproperlyConfigured, match="SessionMiddleware"):
+        await access.check([Nobody], request, write=False)
+
+
+async def test_a_handshake_is_refused_where_nobody_can_log_in() -> None:
+    ws = WebSocket({"type": "websocket", "path": "/", "headers": []}, _silent, _silent)
+    assert not ws.has_user
+
+    with pytest.raises(PermissionDenied):
+        await access.check([Nobody], ws, write=False)
+
+    ws.user = User(known=False)
+    assert ws.has_user
+    with pytest.raises(Unauthorized):
+        await access.check([Nobody], ws, write=False)
+
+
+async def _silent(*message: Any) -> Any:
+    raise AssertionError(message)
 
 
 @pytest.mark.parametrize(
