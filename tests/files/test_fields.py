@@ -339,6 +339,62 @@ async def test_an_image_tells_its_size(archive):
 
 
 @pytest.mark.row("fields.files")
+async def test_a_row_that_loses_its_image_loses_its_size(archive):
+    picture = await Picture.objects.create(image=ContentFile(png(3, 2), name="p.png"))
+
+    await picture.image.delete()
+
+    found = await Picture.objects.get()
+    assert (found.image.name, found.width, found.height) == ("", None, None)
+    await picture.image.save("p.png", png(4, 5))
+    picture.image = None
+    assert (picture.width, picture.height) == (None, None)
+
+
+@pytest.mark.row("fields.files")
+async def test_a_stored_image_that_is_assigned_is_measured_by_the_save(archive):
+    small = await Picture.objects.create(image=ContentFile(png(3, 2), name="small.png"))
+    large = await Picture.objects.create(image=ContentFile(png(30, 20), name="large.png"))
+    names = [small.image.name, large.image.name]
+
+    small.image = large.image
+    await small.full_clean()
+    await small.save()
+    assert (small.width, small.height) == (30, 20)
+    large.image = names[0]
+    await large.save()
+    await large.save()
+    assert (large.width, large.height) == (3, 2)
+
+    # What a row is made of, or was read with, is believed; and so is the name that it has already.
+    made = await Picture.objects.create(image=names[0], width=1, height=1)
+    made.image = names[0]
+    await made.save()
+    assert (made.width, made.height) == (1, 1)
+    made.image = names[1]
+    await made.refresh_from_db()
+    await made.save()
+    assert (made.image.name, made.width) == (names[0], 1)
+    assert sorted(archive.files) == sorted(names)
+
+
+@pytest.mark.row("fields.files")
+async def test_a_stored_image_that_is_not_there_stays_named(archive):
+    picture = await Picture.objects.create(image=ContentFile(png(3, 2), name="p.png"))
+    archive.files["notes.txt"] = b"text"
+
+    picture.image = "elsewhere.png"
+    with pytest.raises(FileNotFoundError, match=r"elsewhere\.png"):
+        await picture.save()
+    picture.image = "notes.txt"
+    with pytest.raises(ValidationError, match="valid image"):
+        await picture.save()
+
+    assert (await Picture.objects.get()).image.name == "p.png"
+    assert archive.files["notes.txt"] == b"text"
+
+
+@pytest.mark.row("fields.files")
 async def test_what_is_no_image_is_refused_and_not_kept(archive):
     with pytest.raises(ValidationError, match="valid image"):
         await Picture.objects.create(image=ContentFile(b"GIF89a no image", name="p.png"))

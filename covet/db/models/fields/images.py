@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from typing import IO, Any
 
@@ -14,6 +14,7 @@ from covet import checks, validators
 from covet.concurrency import maybe_await, to_thread
 from covet.db.models.fields.base import Text
 from covet.db.models.fields.files import FieldFile, FileField
+from covet.db.models.state import Pending
 from covet.exceptions import ImproperlyConfigured, ValidationError
 from covet.files import File
 from covet.files.file import chunks_of
@@ -46,13 +47,14 @@ class ImageField(FileField):
 
     Args:
         verbose_name: The name for people.
-        width_field: The field that gets the width in pixels when an image is stored.
+        width_field: The field that gets the width in pixels when an image is stored, or when the row that gets a stored
+            one is saved; and ``None`` with the image.
         height_field: The same for the height.
         options: As for ``FileField``.
     """
 
     description = "Image"
-    attr_class = ImageFieldFile
+    attr_class: type[ImageFieldFile] = ImageFieldFile
     default_validators = (validators.validate_image_file_extension,)
 
     def __init__(
@@ -111,6 +113,37 @@ class ImageField(FileField):
             except Exception:  # whatever a storage raises: why the image was refused is what the caller has to know
                 log.exception("The refused image %r could not be removed from its storage", stored.name)
             raise
+        self._set_size(instance, width, height)
+
+    def assign(self, instance: Any, value: Any) -> None:
+        """Take over a file or a name. Without an image there is no size; that of another stored one is read when it is saved."""
+        own = instance.__dict__
+        is_new = self.attname not in own
+        before = own.get(self.attname)
+        super().assign(instance, value)
+        if is_new or not (self.width_field or self.height_field) or self.waiting(instance) is not None:
+            # What an instance is made of may have its size with it; and a file is measured when it is stored.
+            return
+        name = own[self.attname]
+        if not name:
+            self._set_size(instance, None, None)
+        elif isinstance(name, str) and name != before:
+            own[self.cache_name] = Pending(None)
+
+    def prepare_save(self, instance: Any) -> Awaitable[None] | None:
+        """Store a file that was assigned, or measure a stored one."""
+        storing = super().prepare_save(instance)
+        if storing is None and getattr(instance, self.cache_name).__class__ is Pending:
+            return self._measure(instance)
+        return storing
+
+    async def _measure(self, instance: Any) -> None:
+        own = instance.__dict__
+        width, height = await self.attr_class(instance, self, own[self.attname]).dimensions()
+        own.pop(self.cache_name, None)
+        self._set_size(instance, width, height)
+
+    def _set_size(self, instance: Any, width: int | None, height: int | None) -> None:
         for field, value in ((self.width_field, width), (self.height_field, height)):
             if field:
                 setattr(instance, field, value)
