@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 from msgspec import Struct
@@ -19,11 +20,15 @@ from covet.exceptions import CommandError, CovetError
 from covet.management.decorator import command
 from covet.management.output import note, out, style
 
-__all__ = ["Address", "open_socket", "parse_address", "runserver"]
+__all__ = ["ADDRESS_HINTS", "Address", "open_socket", "parse_address", "runserver"]
 
 # How far Python remembers who called an async function: over a manager and a queryset to the view.
 _ORIGIN_DEPTH = 5
 _MOST_PAGES = 3
+
+_WHERE: Final = "Where to listen is an argument: 8001, or 0.0.0.0:8001."
+#: What to write for the options by which other servers are told where to listen.
+ADDRESS_HINTS: Final = dict.fromkeys(("--port", "-p", "--host", "--bind", "-b", "--addr", "--address"), _WHERE)
 
 
 class Address(Struct, frozen=True):
@@ -39,7 +44,15 @@ class Address(Struct, frozen=True):
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}/"
 
 
-@command(parts=None, owns_loop=True)
+@command(
+    parts=None,
+    owns_loop=True,
+    hints={
+        **ADDRESS_HINTS,
+        "--reload": "It starts again by itself when a file changes; --noreload turns that off.",
+        "--workers": "It is one process, for development; `serve` has --workers.",
+    },
+)
 @click.argument("address", required=False, default="127.0.0.1:8000", metavar="[ADDRESS:]PORT")
 @click.option("--noreload", is_flag=True, help="Do not start again when a file changes.")
 @click.option("--ipv6", "-6", is_flag=True, help="Listen on IPv6 where the address is left out.")
@@ -70,12 +83,13 @@ def parse_address(text: str, *, ipv6: bool = False) -> Address:
     return Address(host.strip("[]"), port)
 
 
-def open_socket(where: Address, *, shares_port: bool = False) -> socket.socket:
+def open_socket(where: Address, *, shares_port: bool = False, name: str = "runserver") -> socket.socket:
     """Return a socket that listens.
 
     Args:
         where: On which address.
         shares_port: Only hold the port, for servers that each open it themselves by ``SO_REUSEPORT``.
+        name: The command, for what an error says to write.
 
     Raises:
         CommandError: The port is in use, or the address cannot be used.
@@ -96,18 +110,18 @@ def open_socket(where: Address, *, shares_port: bool = False) -> socket.socket:
             listening.listen(2048)
     except OSError as error:
         listening.close()
-        raise CommandError(_cannot_listen(where, error)) from error
+        raise CommandError(_cannot_listen(where, error, name)) from error
     listening.setblocking(False)
     return listening
 
 
-def _cannot_listen(where: Address, error: OSError) -> str:
+def _cannot_listen(where: Address, error: OSError, name: str) -> str:
     import errno
 
     if error.errno == errno.EADDRINUSE:
         return (
             f"Port {where.port} is in use. Stop what uses it, or choose another one: "
-            f"python manage.py runserver {where.port + 1 if where.port < 65535 else 8001}"
+            f"python manage.py {name} {where.port + 1 if where.port < 65535 else 8001}"
         )
     if error.errno == errno.EACCES:
         return f"Port {where.port} may not be used without more rights; choose one above 1023."

@@ -9,7 +9,7 @@ import socket
 import click
 
 from covet.commands._workers import READY, SOCKET, Worker, watch_parent
-from covet.commands.runserver import Address, open_socket, parse_address
+from covet.commands.runserver import ADDRESS_HINTS, Address, open_socket, parse_address
 from covet.exceptions import CommandError
 from covet.management.decorator import command
 from covet.management.output import note, out, style
@@ -17,7 +17,14 @@ from covet.management.output import note, out, style
 __all__ = ["serve"]
 
 
-@command(parts=None, owns_loop=True)
+@command(
+    parts=None,
+    owns_loop=True,
+    hints={
+        **ADDRESS_HINTS,
+        "--reload": "`runserver` starts again when a file changes; SIGHUP replaces several workers.",
+    },
+)
 @click.argument("address", required=False, default="127.0.0.1:8000", metavar="[ADDRESS:]PORT")
 @click.option("--workers", "-w", type=click.IntRange(1, 1024), default=1, help="Processes that share the port (1).")
 @click.option("--server", type=click.Choice(["uvicorn", "granian"]), default="uvicorn", help="What serves (uvicorn).")
@@ -47,7 +54,7 @@ def serve(*, address: str, workers: int, server: str, access_log: bool, root_pat
     if workers > 1:
         # Until there are workers to replace, which will read the newest code anyway: the signal would end the process.
         signal.signal(signal.SIGHUP, lambda number, frame: None)
-    with open_socket(where, shares_port=shares_port) as listening:
+    with open_socket(where, shares_port=shares_port, name="serve") as listening:
         where = Address(where.host, listening.getsockname()[1])
         trouble = _look()
         if trouble is None:

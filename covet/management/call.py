@@ -56,7 +56,14 @@ async def call_command(
     for option in given:
         if option not in known:
             near = suggest(option, [key for key in known if key])
-            hint = f" Did you mean '{near}'?" if near else f" It has: {', '.join(sorted(known)) or 'none'}."
+            written = command.hints.get(f"--{option.replace('_', '-')}")
+            hint = (
+                f" {written}"
+                if written
+                else f" Did you mean '{near}'?"
+                if near
+                else f" It has: {', '.join(sorted(known)) or 'none'}."
+            )
             raise CommandError(f"The command '{title}' has no option '{option}'.{hint}", exit_code=2)
     argv = [str(arg) for arg in args]
     try:

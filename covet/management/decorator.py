@@ -6,7 +6,7 @@ It stands above click's own decorators. The command's name is the name of its fi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -43,12 +43,14 @@ class Command(click.Command):
         starts: Those of them that run while it does; None is all.
         needs_settings: Whether settings and apps are loaded before it runs.
         owns_loop: Whether it runs on the main thread with no event loop, because it starts its own.
+        hints: What to write in place of options that it has not, and that others have: ``{"--port": "Write …"}``.
     """
 
     parts: tuple[type[AppPart] | str, ...] | None
     starts: tuple[type[AppPart] | str, ...] | None
     needs_settings: bool
     owns_loop: bool
+    hints: Mapping[str, str]
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Command(click.Command):
         starts: tuple[type[AppPart] | str, ...] | None,
         needs_settings: bool,
         owns_loop: bool,
+        hints: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -64,6 +67,7 @@ class Command(click.Command):
         self.starts = starts
         self.needs_settings = needs_settings
         self.owns_loop = owns_loop
+        self.hints = hints or {}
 
     def start(self, context: click.Context) -> Any:
         """Call the function with the parsed parameters; an async one gives a coroutine."""
@@ -101,7 +105,7 @@ def command(
             was collected starts fewer, and then works while a broker is down.
         help: What ``--help`` says; by default the function's docstring.
         owns_loop: Call the function on the main thread with no event loop; for a command that runs its own.
-        attributes: Further attributes of ``click.Command``, such as ``epilog`` or ``context_settings``.
+        attributes: Further attributes of ``click.Command``, such as ``epilog`` or ``context_settings``; or ``hints``.
     """
     needed = None if parts is None or isinstance(parts, _All) else tuple(parts)
 

@@ -200,11 +200,20 @@ def _program(path: str) -> str:
 
 
 def _usage(error: Any) -> int:
-    context = error.ctx
+    import click
+
+    context, text = error.ctx, error.format_message()
     if context is not None:
         print(context.get_usage(), file=sys.stderr)
         print(f"Try '{context.command_path} --help'.\n", file=sys.stderr)
-    return _fail(error.format_message(), USAGE)
+        if isinstance(error, click.NoSuchOption):
+            hint = context.command.hints.get(error.option_name)
+            if hint is not None:
+                text = f"No such option '{error.option_name}'. {hint}"
+            elif not error.possibilities:
+                options = [one.opts[0] for one in context.command.params if isinstance(one, click.Option)]
+                text += f" It has: {', '.join([*options, '--help'])}."
+    return _fail(text, USAGE)
 
 
 def _report(error: Exception) -> int:

@@ -13,6 +13,7 @@ import pytest
 from covet.commands._reload import is_watched
 from covet.commands.runserver import Address, _written_folders, parse_address
 from covet.exceptions import CommandError
+from covet.management import call_command
 from tests.commands.running import Running
 
 
@@ -188,18 +189,54 @@ def test_what_is_wrong_at_the_start_is_one_line_and_exit_code_1(manage, args):
         assert done.stdout == ""
 
 
-def test_a_port_in_use_is_one_line_with_another_to_try(manage):
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (
+            ["runserver", "--port", "8001"],
+            "No such option '--port'. Where to listen is an argument: 8001, or 0.0.0.0:8001.",
+        ),
+        (["serve", "--port", "x"], "No such option '--port'. Where to listen is an argument: 8001, or 0.0.0.0:8001."),
+        (["serve", "--host=::1"], "No such option '--host'. Where to listen is an argument"),
+        (["serve", "-b", "0.0.0.0:80"], "No such option '-b'. Where to listen is an argument"),
+        (["serve", "--reload"], "No such option '--reload'. `runserver` starts again when a file changes"),
+        (["runserver", "--reload"], "No such option '--reload'. It starts again by itself"),
+        (
+            ["runserver", "--workers", "2"],
+            "No such option '--workers'. It is one process, for development; `serve` has",
+        ),
+        (["serve", "--worker", "2"], "No such option '--worker'. Did you mean '--workers'?"),
+        (
+            ["serve", "--zzz"],
+            "No such option '--zzz'. It has: --workers, --server, --access-log, --root-path, --ipv6, --help.",
+        ),
+    ],
+)
+def test_the_options_of_other_servers_are_told_what_to_write(manage, args, words):
+    done = manage(*args)
+
+    assert done.returncode == 2
+    assert f"Error: {words}" in done.stderr
+
+
+async def test_a_call_is_told_the_same():
+    with pytest.raises(CommandError, match=r"'serve' has no option 'port'\. Where to listen is an argument: 8001"):
+        await call_command("serve", port=8001)
+
+
+@pytest.mark.parametrize("command", ["runserver", "serve"])
+def test_a_port_in_use_is_one_line_with_another_to_try(manage, command):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        done = manage("runserver", str(port))
+        done = manage(command, str(port))
 
     assert done.returncode == 1
     assert done.stderr == (
         f"Error: Port {port} is in use. Stop what uses it, or choose another one: "
-        f"python manage.py runserver {port + 1 if port < 65535 else 8001}\n"
+        f"python manage.py {command} {port + 1 if port < 65535 else 8001}\n"
     )
 
 
