@@ -168,6 +168,35 @@ def test_arguments_of_indexes_are_checked() -> None:
     assert GinIndex(fields=["a"]).suffix == "gin"
 
 
+async def test_an_index_puts_nulls_where_its_expressions_say(pg: Database) -> None:
+    with apps.isolate():
+
+        class Visit(models.Model):
+            first = models.IntegerField(null=True)
+            last = models.IntegerField(null=True)
+
+            class Meta:
+                app_label = "visits"
+                indexes = [
+                    models.Index(models.F("first").asc(nulls_first=True), models.F("last").desc(), name="visit_first"),
+                    BTreeIndex(OpClass("first", "int4_ops").desc(nulls_last=True), name="visit_class"),
+                ]
+                constraints = [models.UniqueConstraint(models.F("last").desc(nulls_last=True), name="visit_last")]
+
+    async with pg.schema_editor() as editor:
+        await editor.create_table(table_of(Visit))
+    try:
+        rows = await pg.fetch("SELECT indexdef FROM pg_indexes WHERE indexname LIKE 'visit\\_%' ORDER BY indexname")
+        found = [row[0].partition("USING ")[2] for row in rows]
+        assert found == [
+            "btree (first DESC NULLS LAST)",
+            "btree (first NULLS FIRST, last DESC)",
+            "btree (last DESC NULLS LAST)",
+        ]
+    finally:
+        await pg.execute("DROP TABLE visits_visit")
+
+
 async def test_a_kind_with_a_long_name_needs_no_name_of_its_own(pg: Database) -> None:
     with apps.isolate():
 

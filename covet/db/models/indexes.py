@@ -21,7 +21,8 @@ class Index:
     """An index.
 
     Args:
-        expressions: What is indexed, where it is no plain field: ``Lower("title").desc()``.
+        expressions: What is indexed, where it is no plain field: ``Lower("title").desc()``; where it says so (``nulls_first=True``),
+            PostgreSQL puts NULLs to that end.
         fields: Field names; ``"-name"`` is descending.
         name: The index's name, at most 30 characters; one is made of table and columns when none is given. Expressions
             need one.

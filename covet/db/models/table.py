@@ -227,17 +227,17 @@ def index_of(model: type[Model], index: Index) -> IndexDef:
 
 def index_part(model: type[Model], expression: Any) -> IndexPart:
     """Return an expression as a part of an index: a bare column where it is one, with its direction and class."""
-    descending = False
+    descending, nulls = False, ""
     if isinstance(expression, OrderBy):
-        descending, expression = expression.descending, expression.expression
+        descending, nulls, expression = expression.descending, expression.nulls or "", expression.expression
     opclass = getattr(expression, "opclass", "")
     if opclass:
-        return replace(index_part(model, expression.sources[0]), opclass=opclass, descending=descending)
+        return replace(index_part(model, expression.sources[0]), opclass=opclass, descending=descending, nulls=nulls)
     if isinstance(expression, F) and "__" not in expression.name:
         # A plain column: no brackets, and databases without expression indexes can have it.
         field = model._meta.pk if expression.name == "pk" else model._meta.get_field(expression.name)
-        return IndexPart(field.column, descending=descending)
-    return IndexPart(expression=column_node(model, expression), descending=descending)
+        return IndexPart(field.column, descending=descending, nulls=nulls)
+    return IndexPart(expression=column_node(model, expression), descending=descending, nulls=nulls)
 
 
 def identifier(table: str, columns: list[str], suffix: str) -> str:

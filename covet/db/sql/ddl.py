@@ -54,6 +54,8 @@ class IndexPart(Struct, frozen=True):
     expression: Node | None = None
     descending: bool = False
     opclass: str = ""
+    #: ``"first"`` or ``"last"``, where it is said; databases without a choice have NULL as their smallest value.
+    nulls: str = ""
 
 
 class UniqueDef(Struct, frozen=True):

@@ -112,7 +112,7 @@ class DDLWriter:
         """Whether a unique rule is a constraint; otherwise it is a unique index."""
         if unique.operators:
             return True
-        plain = all(part.column and not part.opclass and not part.descending for part in unique.parts)
+        plain = all(part.column and not (part.opclass or part.descending or part.nulls) for part in unique.parts)
         return plain and unique.condition is None and not unique.include and unique.nulls_distinct is None
 
     def can(self, rule: UniqueDef | IndexDef) -> bool:
@@ -171,9 +171,12 @@ class DDLWriter:
     def index_part(self, part: IndexPart) -> str:
         """Return one column or expression of an index."""
         text = self.name(part.column) if part.column is not None else f"({self.expression(part.expression)})"  # type: ignore[arg-type]  # one of the two is set
-        if part.opclass and self.dialect.vendor == "postgresql":
+        is_postgresql = self.dialect.vendor == "postgresql"
+        if part.opclass and is_postgresql:
             text += f" {part.opclass}"
-        return text + (" DESC" if part.descending else "")
+        if part.descending:
+            text += " DESC"
+        return text + (f" NULLS {part.nulls.upper()}" if part.nulls and is_postgresql else "")
 
     # Tables
 
