@@ -215,7 +215,10 @@ class EmailValidator:
             raise ValidationError(self.message, code=self.code, params={"value": value})
 
     def _is_domain(self, domain: str) -> bool:
-        if domain in self.allowlist or (len(domain) <= 255 and _domain().match(domain)):
+        if domain in self.allowlist:
+            return True
+        # The point at the end, which a name may have elsewhere, has no place in an address (RFC 5321, section 2.3.5).
+        if len(domain) <= 255 and not domain.endswith(".") and _domain().match(domain):
             return True
         if domain.startswith("[") and domain.endswith("]"):
             return _is_address(domain[1:-1].removeprefix("IPv6:"))
@@ -235,6 +238,11 @@ class EmailValidator:
 @cache
 def _userinfo() -> re.Pattern[str]:
     return re.compile(r"[^\s:@/]+(?::[^\s:@/]*)?\Z")
+
+
+@cache
+def _bracketed() -> re.Pattern[str]:
+    return re.compile(r"\[[^\]]*\](?::[0-9]*)?\Z")
 
 
 @cache
@@ -283,8 +291,9 @@ class URLValidator:
         if host.endswith(":") or (port is not None and port == 0):
             return False
         name = parts.hostname or ""
-        if host.startswith("["):
-            return _is_address(name)
+        if "[" in host:
+            # urlsplit leaves aside what stands beside the brackets; browsers take no zone in them (RFC 3986 has none).
+            return _bracketed().match(host) is not None and ":" in name and "%" not in name and _is_address(name)
         if re.fullmatch(r"[\d.]+", name):
             return _is_address(name)
         return name == "localhost" or (len(name) <= 253 and _domain().match(name) is not None)
@@ -317,8 +326,11 @@ class BaseValidator:
         cleaned = self.clean(value)
         limit = self.limit_value() if callable(self.limit_value) else self.limit_value
         if self.compare(cleaned, limit):
-            params = {"limit_value": limit, "show_value": cleaned, "value": value}
-            raise ValidationError(self.message, code=self.code, params=params)
+            raise ValidationError(self.message, code=self.code, params=self.params(value, cleaned, limit))
+
+    def params(self, value: Any, cleaned: Any, limit: Any) -> dict[str, Any]:
+        """Return what the message may name."""
+        return {"limit_value": limit, "show_value": cleaned, "value": value}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
@@ -365,9 +377,12 @@ class MinValueValidator(BaseValidator):
         return bool(value < limit)
 
 
+_FROM_OFFSET = "Ensure this value is a multiple of step size %(limit_value)s, starting from %(offset)s."
+
+
 @deconstructible
 class StepValueValidator(BaseValidator):
-    """The value is a multiple of the limit, counted from ``offset``."""
+    """The value is a multiple of the limit, counted from ``offset``; a message of one's own may name it: ``%(offset)s``."""
 
     message = "Ensure this value is a multiple of step size %(limit_value)s."
     code = "step_size"
@@ -375,6 +390,20 @@ class StepValueValidator(BaseValidator):
     def __init__(self, limit_value: Any, message: Any = None, offset: Any = None) -> None:
         super().__init__(limit_value, message)
         self.offset = offset
+        if message is None and offset is not None:
+            self.message = _FROM_OFFSET
+
+    def params(self, value: Any, cleaned: Any, limit: Any) -> dict[str, Any]:
+        """Add where the steps begin."""
+        return {**super().params(value, cleaned, limit), "offset": self.offset}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StepValueValidator):
+            return NotImplemented
+        return bool(super().__eq__(other)) and self.offset == other.offset
+
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), str(self.offset)))
 
     def compare(self, value: Any, limit: Any) -> bool:
         """Tell whether the value lies between two steps."""

@@ -38,6 +38,8 @@ VALID = [
     (v.FileExtensionValidator(["PNG"]), [SimpleNamespace(name="a.png")]),
 ]
 INVALID = [
+    (v.validate_email, ["a@example.com.", "a@sub.example.com."]),
+    (v.validate_url, ["http://[::1]rubbish", "http://[::1]rubbish/", "http://x[::1]/", "http://[1.2.3.4]/", "http://[fe80::1%25eth0]/"]),
     (v.validate_email, ["", "a", "a@", "@example.com", "a b@example.com", "a@example", "a@-x.com", None, "a" * 330 + "@x.de"]),
     (v.validate_url, ["example.com", "javascript:alert(1)", "http://", "http:// x.com", "http://a.com:99999", "http://256.1.1.1",
                       "http://exa\nmple.com", "http://a:b@c@example.com", "http://.com", 3]),
@@ -108,3 +110,20 @@ def test_flags_need_a_pattern_that_is_text():
 
     with pytest.raises(TypeError, match="Flags"):
         v.RegexValidator(re.compile("a"), flags=re.IGNORECASE)
+
+
+def test_a_step_that_does_not_begin_at_zero_says_where_it_begins():
+    # Three is a multiple of three: without the start the text would be wrong.
+    with pytest.raises(ValidationError) as caught:
+        v.StepValueValidator(3, offset=1)(3)
+    assert caught.value.messages == ["Ensure this value is a multiple of step size 3, starting from 1."]
+    with pytest.raises(ValidationError) as caught:
+        v.StepValueValidator(Decimal("0.5"), "Wrong from %(offset)s by %(limit_value)s.", offset=Decimal("0.2"))(1)
+    assert caught.value.messages == ["Wrong from 0.2 by 0.5."]
+    with pytest.raises(ValidationError) as caught:
+        v.StepValueValidator(lambda: 2)(3)
+    assert caught.value.messages == ["Ensure this value is a multiple of step size 2."]
+    assert v.StepValueValidator(3, offset=1) != v.StepValueValidator(3)
+    assert v.StepValueValidator(3, offset=1) == v.StepValueValidator(3, offset=1)
+    assert v.StepValueValidator(3) != v.MaxValueValidator(3)
+    assert hash(v.StepValueValidator(3, offset=1)) == hash(v.StepValueValidator(3, offset=1))
