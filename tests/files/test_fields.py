@@ -22,7 +22,7 @@ from covet.db.database import Database
 from covet.db.migrations.model_state import ModelState
 from covet.db.models.table import table_of
 from covet.exceptions import NotLoaded, ValidationError
-from covet.files import ContentFile, File, FileSystemStorage, InMemoryStorage, SuspiciousFileOperation
+from covet.files import ContentFile, File, FileSystemStorage, InMemoryStorage, SuspiciousFileOperation, storages
 from covet.http.files import UploadedFile
 
 other = InMemoryStorage("/other/")
@@ -145,6 +145,32 @@ async def test_a_function_chooses_name_and_storage(archive):
     with pytest.raises(SuspiciousFileOperation):
         await Document.objects.create(title="../..", draft=ContentFile("x", name="d.txt"))
     assert await Document.objects.count() == 2
+
+
+@pytest.mark.row("fields.files")
+def test_a_function_that_gives_the_storage_is_asked_once():
+    """Each storage has its own connections, or files: what a function makes anew must be made once."""
+    with apps.isolate():
+
+        class Kept(models.Model):
+            one = models.FileField(storage=InMemoryStorage)
+            chosen = models.FileField(storage=lambda: storages["default"])
+            nothing = models.FileField(storage=lambda: None)
+
+            class Meta:
+                app_label = "archive"
+
+    row = Kept(one="a.txt")
+    assert row.one.storage is Kept(one="b.txt").one.storage is Kept.one.storage
+    # Settings that are others, as in tests, may choose another.
+    with override(STORAGES={"default": "covet.files.InMemoryStorage"}):
+        inside = row.chosen.storage
+        assert isinstance(inside, InMemoryStorage)
+        assert row.chosen.storage is inside
+    assert isinstance(row.chosen.storage, FileSystemStorage)
+    with pytest.raises(TypeError, match=r"storage of archive\.Kept\.nothing gave None, which is no storage"):
+        row.nothing.storage
+    assert ModelState.from_model(Kept).fields["one"].deconstruct()[3]["storage"] is InMemoryStorage
 
 
 @pytest.mark.row("fields.files")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from covet import checks, timezone
 from covet.concurrency import maybe_await
+from covet.conf import settings
 from covet.db.models.fields.base import Field
 from covet.db.models.fields.markers import DATABASE_DEFAULT
 from covet.db.models.state import Pending
@@ -174,7 +175,7 @@ class FileField(Field[Any]):
         verbose_name: The name for people.
         upload_to: The folder in the storage, in which ``%Y`` and the like are filled in; or a function of instance and
             file name, sync or async, that returns the whole name.
-        storage: The storage, or a function that returns it; the default one without it.
+        storage: The storage, or a function that returns it, which is asked once; the default one without it.
         max_length: The longest name that the column holds.
         options: What every field takes.
     """
@@ -206,15 +207,29 @@ class FileField(Field[Any]):
     ) -> None:
         self.upload_to = upload_to
         self._storage = storage
+        #: What a function gave, with the settings at that moment.
+        self._made: tuple[object, Storage] | None = None
         super().__init__(verbose_name, max_length=max_length, **options)
 
     @property
     def storage(self) -> Storage:
-        """Where the files are."""
+        """Where the files are; a function is asked once, and again when the settings are others, as in tests.
+
+        Raises:
+            TypeError: The function gave no storage.
+        """
         given = self._storage
         if given is None:
             return default_storage
-        return given() if callable(given) else given
+        if not callable(given):
+            return given
+        state = settings._state()
+        if self._made is None or self._made[0] is not state:
+            made = given()
+            if not hasattr(made, "save"):
+                raise TypeError(f"The function for the storage of {self} gave {made!r}, which is no storage.")
+            self._made = (state, made)
+        return self._made[1]
 
     def column_type(self) -> ColumnType | None:
         """Return ``varchar(max_length)``."""
