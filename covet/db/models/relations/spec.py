@@ -322,15 +322,12 @@ class RelationField(Field[T]):
         names = {"class": cls.__name__.lower(), "model_name": cls.__name__.lower(), "app_label": meta.app_label.lower()}
         if meta.abstract:
             return
-        if not remote.related_name and meta.default_related_name and not self._is_auto_link():
+        if not remote.related_name and meta.default_related_name:
             remote.related_name = meta.default_related_name
         if remote.related_name:
             remote.related_name = remote.related_name % names
         if remote.related_query_name:
             remote.related_query_name = remote.related_query_name % names
-
-    def _is_auto_link(self) -> bool:
-        return self.auto_created
 
     def _target_given(self) -> dict[str, Any]:
         """Return what a migration writes of the target and of the relation's other side, as it was given."""

@@ -14,7 +14,7 @@ from covet.db.database import Database
 from covet.db.errors import IntegrityError
 from covet.db.models.table import table_of
 from covet.db.observe import record_queries
-from covet.exceptions import NON_FIELD_ERRORS, ValidationError
+from covet.exceptions import NON_FIELD_ERRORS, FieldError, ValidationError
 
 with apps.isolate():
 
@@ -244,6 +244,53 @@ async def test_a_childs_field_may_have_the_name_of_its_model(database: Database)
     assert part.get_deferred_fields() == {"stars"}
     await part.refresh_from_db(fields=["stars"])
     assert part.stars == 2
+
+
+@pytest.mark.row("inheritance.tables")
+async def test_the_reverse_name_of_all_relations_is_also_that_of_the_link_to_a_parent(database: Database) -> None:
+    """As in Django: who writes a model's `default_related_name` names the way from a parent's row to the child by it."""
+    with apps.isolate():
+
+        class Shop(models.Model):
+            name = models.CharField(max_length=20)
+
+            class Meta:
+                app_label = "family"
+
+        class Chain(models.Model):
+            class Meta:
+                app_label = "family"
+
+        class Bakery(Shop):
+            loaves = models.IntegerField()
+            chain = models.ForeignKey(Chain, models.CASCADE)
+
+            class Meta:
+                app_label = "family"
+                default_related_name = "%(class)s_of"
+
+        class OldBakery(Bakery):
+            class Meta:
+                app_label = "family"
+
+    async with database.schema_editor() as editor:
+        for model in (Shop, Chain, Bakery, OldBakery):
+            await editor.create_table(table_of(model))
+    assert [*Shop.check(), *Bakery.check(), *OldBakery.check()] == []
+    chain = await Chain.objects.create()
+    await OldBakery.objects.create(name="a", loaves=3, chain=chain)
+    await Shop.objects.create(name="b")
+
+    shop: Any = await Shop.objects.select_related("bakery_of__oldbakery").get(name="a")
+    assert shop.bakery_of.loaves == shop.bakery_of.oldbakery.loaves == 3
+    found: Any = await Shop.objects.filter(bakery_of__loaves=3).values_list("bakery_of__chain", flat=True)
+    assert found == [chain.pk]
+    (bakery,) = await Bakery.objects.filter(chain__bakery_of__loaves=3)
+    assert (bakery.shop_ptr_id, bakery.name) == (shop.pk, "a")
+    assert not hasattr(Shop, "bakery")
+    with pytest.raises(FieldError, match="bakery_of"):
+        str(Shop.objects.filter(bakery__loaves=3).query)
+    assert (await shop.delete())[0] == 3
 
 
 @pytest.mark.row("inheritance.proxy", "models.full_clean", "constraints.check", "constraints.unique")
