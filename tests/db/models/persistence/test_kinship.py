@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import pickle
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
