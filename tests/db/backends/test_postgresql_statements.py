@@ -14,7 +14,7 @@ from covet.conf.service_url import parse_database
 from covet.db import transaction
 from covet.db.backends.postgresql import driver
 from covet.db.database import Database
-from covet.db.errors import DatabaseError, DataError, InterfaceError, QueryCanceled
+from covet.db.errors import DatabaseError, DataError, InterfaceError, QueryCanceled, SerializationFailure
 
 ROW = "SELECT n, t FROM kept WHERE n = $1"
 WRITE = "UPDATE kept SET n = n + $1"
@@ -67,13 +67,32 @@ async def test_a_statement_is_prepared_again_after_its_table_has_changed(kept: D
 async def test_inside_a_transaction_a_changed_table_fails_the_statement_once(kept: Database) -> None:
     for _ in range(2):
         await kept.fetch(ROW, (1,))
-    with pytest.raises(DatabaseError, match="plan is invalid"):
+    with pytest.raises(SerializationFailure, match=r"has changed, .* nothing of it .* @transaction\.retry\(\)"):
         async with transaction.atomic(kept):
             await kept.execute("ALTER TABLE kept ALTER t TYPE varchar(5)")
             await kept.fetch(ROW, (1,))
     async with transaction.atomic(kept):
         await kept.execute("ALTER TABLE kept ALTER t TYPE varchar(7)")
         assert len(await kept.fetch(ROW, (1,))) == 1
+
+
+async def test_a_transaction_that_a_changed_table_has_ended_is_tried_again(kept: Database) -> None:
+    """As a server under a migration meets it: the statement is kept, and another connection changes the table."""
+    for _ in range(2):
+        await kept.fetch(ROW, (1,))
+    attempts: list[int] = []
+
+    @transaction.retry(using=kept, backoff_s=0)
+    async def run() -> int:
+        attempts.append(len(attempts))
+        await kept.execute(WRITE, (7,))
+        if len(attempts) == 1:
+            await kept.execute("ALTER TABLE kept ALTER t TYPE varchar(5)")
+        return len(await kept.fetch(ROW, (8,)))
+
+    assert await run() == 1
+    assert attempts == [0, 1]
+    assert len(await kept.fetch(ROW, (8,))) == 1
 
 
 async def test_a_composite_type_that_has_changed_fails_once_and_is_learnt_anew(kept: Database) -> None:

@@ -146,6 +146,16 @@ def _server_error(error: pg.PostgresError, sql: str, alias: str) -> e.DatabaseEr
             sql=sql,
             code=state,
         )
+    if isinstance(error, pg.InvalidCachedStatementError):
+        # Outside a transaction the statement has been run anew, so this is told only where one was lost.
+        return e.SerializationFailure(
+            "A table or a setting that this statement was prepared for has changed, by a migration while the program runs, or in this "
+            "very transaction. The transaction is lost and nothing of it has taken effect; it may be run again, which prepares the "
+            "statement anew: call a function with @transaction.retry() in place of the block.",
+            alias=alias,
+            sql=sql,
+            code=state,
+        )
     hint = getattr(error, "hint", None)
     if message.endswith(_NULLABLE_SIDE):
         hint = (
