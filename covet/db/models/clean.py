@@ -9,7 +9,7 @@ from covet import timezone
 from covet.concurrency import maybe_await
 from covet.conf import settings
 from covet.db.models.fields.markers import DATABASE_DEFAULT
-from covet.exceptions import NON_FIELD_ERRORS, ValidationError
+from covet.exceptions import NON_FIELD_ERRORS, FieldError, ValidationError
 
 if TYPE_CHECKING:
     from covet.db.models.base import Model
@@ -92,7 +92,7 @@ async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
         target = field.related_model
         rows = target._base_manager.using(instance._row_state.db).filter(**{field.target_field.attname: key})
         if limit:
-            rows = rows.complex_filter(limit)
+            rows = _limited(rows, field, limit)
         if not await rows.exists():
             errors[field.name] = [
                 ValidationError(
@@ -107,6 +107,21 @@ async def validate_relations(instance: Model, exclude: Collection[str]) -> None:
             ]
     if errors:
         raise ValidationError(errors)
+
+
+def _limited(rows: Any, field: Any, limit: Any) -> Any:
+    try:
+        return rows.complex_filter(limit)
+    except (FieldError, TypeError) as error:
+        # What is wrong stands in the field, and nobody who cleans an instance has written a filter.
+        where = f"limit_choices_to of {field.model._meta.object_name}.{field.name}"
+        why = str(error) if str(error).endswith((".", "?")) else f"{error}."
+        raise FieldError(
+            f"{where} is {limit!r}: {why} It takes a Q object, a dictionary of look-ups of {rows.model._meta.object_name}, or a "
+            "function that returns one of these.",
+            model=field.model,
+            name=field.name,
+        ) from error
 
 
 async def validate_files(instance: Model, exclude: Collection[str]) -> None:

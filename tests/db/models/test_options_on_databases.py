@@ -16,7 +16,7 @@ from covet.db.models import signals
 from covet.db.models.table import table_of
 from covet.db.observe import record_queries
 from covet.db.sql.nodes import ColumnType
-from covet.exceptions import FieldDoesNotExist, ValidationError
+from covet.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from tests.db.models.conftest import create_tables
 
 
@@ -284,6 +284,32 @@ async def test_choices_are_limited_when_an_instance_is_cleaned(db: Database) -> 
     field = Choosy._meta.get_field("by_q")
     assert await Town.objects.complex_filter(field.get_limit_choices_to()).distinct() == [here]
     assert Choosy._meta.get_field("by_function").get_limit_choices_to() == {"name": "here"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        (["is_open"], r"not \['is_open'\]\."),
+        ("is_open", r"not 'is_open'\."),
+        ({"is_opn": True}, r"Did you mean 'is_open'\?"),
+        (models.Q(is_opn=True), r"Did you mean 'is_open'\?"),
+        (lambda: 7, r"not 7\."),
+        ({1: 2}, r"must be strings\."),
+    ],
+)
+@pytest.mark.row("relations.limit_choices")
+async def test_a_limit_that_is_none_is_told_with_its_field(db: Database, limit: Any, why: str) -> None:
+    with apps.isolate():
+
+        class Fussy(models.Model):
+            town = models.ForeignKey(Town, models.CASCADE, limit_choices_to=limit, related_name="+")
+
+            class Meta:
+                app_label = "options"
+
+    with pytest.raises(FieldError, match=rf"^limit_choices_to of Fussy\.town is .*{why} It takes a Q object") as caught:
+        await Fussy(town_id=1).full_clean()
+    assert (caught.value.model, caught.value.name) == (Fussy, "town")
 
 
 @pytest.mark.row("relations.no_constraint", "deletion.do_nothing")
