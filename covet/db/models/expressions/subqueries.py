@@ -45,6 +45,10 @@ class Subquery(Expression[Any]):
 
     The queryset stays lazy; its ``OuterRef`` names look into the query around it.
 
+    Nobody knows before it runs how many rows it has. Of several, PostgreSQL and MariaDB make an error, and SQLite takes one in
+    silence, whatever their order. Cut it off by ``[:1]``, unless its conditions make it one row (``filter(pk=OuterRef("pk"))``),
+    or ask for any of them by ``__in``.
+
     Args:
         queryset: A queryset of one column and at most one row.
         output_field: What the value is; by default what the column is.
