@@ -21,7 +21,7 @@ from covet.concurrency import signature
 from covet.db.models.fields.markers import DATABASE_DEFAULT, NOT_PROVIDED
 from covet.db.models.fields.registration import TakesLookups
 from covet.db.sql.nodes import ColumnType
-from covet.exceptions import ValidationError
+from covet.exceptions import FieldError, ValidationError
 from covet.loading import late_module
 from covet.text import suggest
 
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from covet.db.models import choices as choosing
     from covet.db.models.base import Model
     from covet.db.models.expressions.base import Expression
+    from covet.db.models.expressions.scope import Resolved
     from covet.db.models.fields import declaration
     from covet.db.models.fields import spelled as spelling
     from covet.db.models.options import Options
     from covet.db.sql.dialect import Dialect
+    from covet.db.sql.nodes import Node
 else:
     declaration = late_module(__name__, "covet.db.models.fields.declaration")
     choosing = late_module(__name__, "covet.db.models.choices", "choosing")
@@ -450,6 +452,20 @@ class Field(TakesLookups, Generic[T]):
         if convert is None:
             return lambda value: hook(value, None, dialect)
         return lambda value: hook(convert(value), None, dialect)
+
+    def written_node(self, found: Resolved) -> Node:
+        """Return the SQL that writes what an expression gives into this column.
+
+        Raises:
+            FieldError: The expression is a column whose values only its own field can read.
+        """
+        if getattr(found.field, "is_encrypted", False):
+            raise FieldError(
+                f"{self} would hold what {found.field} has encrypted, and nothing would read it: write the text itself, "
+                "row by row.",
+                name=self.name,
+            )
+        return found.node
 
     def pre_save(self, instance: Any, add: bool) -> Any:
         """Return the value to save, after changing it on the instance if the field does so (``auto_now``)."""

@@ -14,10 +14,12 @@ from covet import checks
 from covet.conf import settings
 from covet.db.models.fields.base import FieldOptions, Text
 from covet.db.models.fields.text import TextField
-from covet.exceptions import CovetError, ImproperlyConfigured, MissingDependency
+from covet.db.sql.nodes import Column
+from covet.exceptions import CovetError, FieldError, ImproperlyConfigured, MissingDependency
 
 if TYPE_CHECKING:
-    from covet.db.sql.nodes import ColumnType
+    from covet.db.models.expressions.scope import Resolved
+    from covet.db.sql.nodes import ColumnType, Node
 
 __all__ = ["DecryptionError", "EncryptedField"]
 
@@ -46,6 +48,8 @@ class EncryptedField(TextField[T]):
 
     empty_strings_allowed = True
     description = "Encrypted text"
+    #: No other column can hold what this one holds.
+    is_encrypted: ClassVar[bool] = True
     plain_json = True  # JSON has the text that is read, and never what the column holds
     allowed_lookups: frozenset[str] | None = frozenset({"isnull"})
     _searchable: ClassVar[frozenset[str]] = frozenset({"isnull", "exact", "in"})
@@ -96,6 +100,25 @@ class EncryptedField(TextField[T]):
     def get_prep_value(self, value: Any) -> Any:
         """Return the text, encrypted by the first key."""
         return None if value is None else _encrypt(str(value), fixed=self.deterministic)
+
+    def written_node(self, found: Resolved) -> Node:
+        """Return the SQL of another encrypted column, whose values are copied as they are; the database can encrypt nothing.
+
+        Raises:
+            FieldError: It is any other expression, which would put clear text into the column.
+        """
+        source = found.field
+        if not (
+            isinstance(found.node, Column)
+            and isinstance(source, EncryptedField)
+            and source.deterministic is self.deterministic
+        ):
+            raise FieldError(
+                f"{self} is encrypted before it reaches the database, which cannot encrypt what an expression gives: give "
+                "the text itself, row by row where it differs.",
+                name=self.name,
+            )
+        return found.node
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """Return the text.

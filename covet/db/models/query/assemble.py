@@ -436,7 +436,7 @@ class Assembler(Builder):
                 )
             if hasattr(value, "resolve") and hasattr(value, "shape"):
                 self.saw_aggregate = self.saw_window = False
-                node = value.resolve(self).node
+                node = one.written_node(value.resolve(self))
                 if value.contains_aggregate or value.contains_over or self.saw_aggregate or self.saw_window:
                     raise FieldError(f"update({one.name}=…) cannot take an aggregate or window function: {value!r}.")
             elif value is None:

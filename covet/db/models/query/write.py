@@ -229,7 +229,7 @@ def _node(builder: Assembler, field: Field[Any], value: Any) -> n.Node:
             )
         return field.db_default.resolve(builder).node  # type: ignore[no-any-return]  # expressions are untyped here
     if is_expression(value):
-        return value.resolve(builder).node  # type: ignore[no-any-return]  # as above
+        return field.written_node(value.resolve(builder))
     return builder.param(value, field)
 
 

@@ -13,6 +13,7 @@ from covet.conf import override
 from covet.db import models
 from covet.db.database import Database
 from covet.db.errors import IntegrityError
+from covet.db.models.functions import Concat
 from covet.db.models.table import table_of
 from covet.exceptions import FieldError, ImproperlyConfigured, ValidationError
 
@@ -47,6 +48,7 @@ with apps.isolate():
         code = models.EncryptedField(blank=True)
         note = models.EncryptedField(null=True)
         number = models.EncryptedField(deterministic=True, unique=True, null=True)
+        plain = models.CharField(max_length=20, null=True)
 
         class Meta:
             app_label = "vault"
@@ -148,6 +150,50 @@ async def test_the_database_sees_encrypted_texts_alone(vault):
 async def test_look_ups_on_what_is_encrypted_are_refused(vault, lookup):
     with pytest.raises(FieldError, match="the database cannot answer"):
         await Safe.objects.filter(**{lookup: ["x"] if lookup.endswith("in") else "x"})
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        models.Value("secret"),
+        models.F("plain"),
+        Concat("plain", models.Value("!")),
+        models.Case(models.When(plain="p", then=models.Value("a")), default=models.Value("b")),
+        # A look-up would not find what was encrypted at random; and the other way round equal rows would show.
+        models.F("note"),
+    ],
+    ids=["value", "column", "function", "case", "random"],
+)
+async def test_no_expression_writes_clear_text_into_an_encrypted_column(vault, clear):
+    safe = await Safe.objects.create(plain="p", code="c", note="n", number="1")
+
+    refused = pytest.raises(FieldError, match=r"Safe\.number is encrypted.*give the text itself")
+    with refused:
+        await Safe.objects.update(number=clear)
+    safe.number = clear
+    with refused:
+        await safe.save()
+    with refused:
+        await Safe.objects.bulk_update([safe], ["number"])
+    if isinstance(clear, models.Value):  # the others need a row to read from
+        with refused:
+            await Safe.objects.create(number=clear)
+        with refused:
+            await Safe.objects.bulk_create([Safe(number=clear)])
+
+    assert (await Safe.objects.get()).number == "1"
+
+
+async def test_one_encrypted_column_is_copied_to_another_as_it_is(vault):
+    await Safe.objects.create(code="c", note="n", number="1")
+
+    await Safe.objects.update(code=models.F("note"))
+    await Safe.objects.update(note=None, plain="clear")
+
+    found = await Safe.objects.get()
+    assert (found.code, found.note, found.plain) == ("n", None, "clear")
+    with pytest.raises(FieldError, match=r"Safe\.plain would hold what vault\.Safe\.code has encrypted"):
+        await Safe.objects.update(plain=models.F("code"))
 
 
 @pytest.mark.row("fields.encrypted")
