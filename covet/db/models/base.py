@@ -192,7 +192,8 @@ class Model(metaclass=ModelBase):
         state = self._row_state
         if state.loader is None and not state.partial and not state.adding:
             return self
-        found: Self = yield from peers.complete(self).__await__()
+        load = state.loader or peers.complete
+        found: Self = yield from load(self).__await__()
         return found
 
     # ── saving and loading

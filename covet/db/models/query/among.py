@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from covet.db.models.expressions.leaves import SCALARS
 from covet.db.models.query.names import optimizer
 from covet.db.models.query.plan import NO_EXTRAS, Query
-from covet.db.models.query.run import RowsPlan, compile_rows, read_database
+from covet.db.models.query.run import RowsPlan, compile_rows
 
 if TYPE_CHECKING:
     from covet.db.database import Database
@@ -25,7 +25,7 @@ __all__ = ["fetch_among"]
 _LEAST_RUN = 10
 
 
-async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
+async def fetch_among(queryset: Any, lookup: str, keys: list[Any], database: Database) -> list[Any]:
     """Return the rows of ``queryset.filter(lookup=keys)``, for an ``…__in``, in any order. Each key is given once.
 
     The filtered query of plain keys is built for the first statement of its shape alone.
@@ -36,14 +36,14 @@ async def fetch_among(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     plain = plain and manner.kind == "model" and manner.known is manner.caching is None and not manner.prefetch
     if not plain or not keys or not SCALARS.issuperset(classes := set(map(type, keys))):
         return await queryset.filter(**{lookup: keys})  # type: ignore[no-any-return]  # a queryset gives its rows
-    database = read_database(queryset)
     is_optimized = optimizer.is_on
     if is_optimized is None:
         is_optimized = optimizer.look()
     values: tuple[Any, ...] = (keys,)
     plan: Any = None
     if is_optimized and len(keys) >= _LEAST_RUN and classes == {int}:
-        first, last = min(keys), max(keys)
+        keys = sorted(keys)
+        first, last = keys[0], keys[-1]
         if last - first == len(keys) - 1:
             plan = _kept(("ends", lookup, query.key()), database, lambda: _by_ends(query, lookup))
             if plan:

@@ -6,12 +6,18 @@ row alive that the project has let go.
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Iterable
 from sys import getrefcount
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Batch", "Result"]
+from covet.db.connections import DEFAULT_ALIAS, connections
+
+if TYPE_CHECKING:
+    from covet.db.models.state import State
+
+__all__ = ["Batch", "Result", "one_loader"]
 
 
 class Batch:
@@ -62,6 +68,61 @@ class Batch:
             result.loaded[key] = rows
 
 
+class one_loader:  # reads as what it does: async with one_loader(…)
+    """Let one task load ``name`` for the batch; the others wait and then find it loaded.
+
+    Those of another ``atomic`` block do not wait: the loader's statement may have to wait for their block. The lock is made by
+    the first that has to wait, since mostly nobody has.
+    """
+
+    __slots__ = ("entry", "key", "locks")
+
+    #: The lock, if there is one, and how many load or wait.
+    entry: Any
+
+    def __init__(self, state: State, name: Any) -> None:
+        self.entry = None
+        batch = state.peers
+        if batch is None:
+            return
+        if batch.locks is None:
+            batch.locks = {}
+        self.locks = batch.locks
+        self.key = (name, connections[state.db or DEFAULT_ALIAS].current_block())
+        self.entry = self.locks.get(self.key)
+        if self.entry is None:
+            self.entry = self.locks[self.key] = [None, 0]
+
+    async def __aenter__(self) -> None:
+        entry = self.entry
+        if entry is None:
+            return
+        entry[1] += 1
+        if entry[1] == 1:
+            return
+        try:
+            lock = entry[0]
+            if lock is None:
+                lock = entry[0] = asyncio.Lock()
+                # In place of the one that loads; nobody else can have it yet.
+                await lock.acquire()
+            await lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self.entry is not None:
+            if self.entry[0] is not None:
+                self.entry[0].release()
+            self._leave()
+
+    def _leave(self) -> None:
+        self.entry[1] -= 1
+        if not self.entry[1]:
+            del self.locks[self.key]
+
+
 class Result(list[Any]):
     """The list that a query gives; while it lives, it is what its rows know each other by.
 
@@ -84,10 +145,12 @@ class Result(list[Any]):
     def __del__(self) -> None:
         if self.joined:
             self._refer_to_joined()
-        elif sum(map(getrefcount, self)) > _HELD_ONCE * len(self):
-            # No row is referred to less often than that, so the sum tells of one that is held elsewhere, without a comparison for each.
-            # After a loop its variable still holds the last row: no reason to refer to all of them.
-            self.batches[0].refs += _references([row for row in self if getrefcount(row) > _HELD_IN_LOOP])
+        elif self:
+            # No row is referred to less often than once, so the sum tells of those that are held elsewhere, without a comparison
+            # for each. After a loop its variable still holds the last row: no reason to look at all of them.
+            held = sum(map(getrefcount, self)) - _HELD_ONCE * len(self)
+            if held and held != getrefcount(self[-1]) - _HELD_AT_END:
+                self.batches[0].refs += _references([row for row in self if getrefcount(row) > _HELD_IN_LOOP])
         if self.loaded:
             # Here, since the attributes of a list go before its items.
             self.clear()
@@ -119,5 +182,7 @@ def _is_row(value: Any) -> bool:
 
 #: What ``getrefcount`` says of something that one list refers to.
 _HELD_ONCE = max(map(getrefcount, [object()]))
+#: The same, asked of the last of a list.
+_HELD_AT_END = next(getrefcount(ones[-1]) for ones in [[object()]])
 #: The same, asked of the variable of a loop over the list.
 _HELD_IN_LOOP = max([getrefcount(one) for one in [object()]])

@@ -186,7 +186,14 @@ class ForeignKey(RelationField[T]):
     @property
     def target_field(self) -> Any:
         """The field of the target whose value is the key."""
-        self._check_resolved()
+        found = self._target_field
+        if found is None:
+            self._check_resolved()
+            # Not kept before there is one: the target may still be in the making.
+            found = self._target_field = self._find_target_field()
+        return found
+
+    def _find_target_field(self) -> Any:
         meta = self.remote_field.model._meta
         if self.to_field is None:
             return meta.pk

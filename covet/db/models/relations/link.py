@@ -18,7 +18,7 @@ def link(field: Any, model: Any) -> None:
 def _connect(field: Any, model: Any, target: Any) -> None:
     remote = field.remote_field
     remote.model = target
-    field._hops = remote._hops = None
+    field._hops = remote._hops = field._target_field = None
     # What was worked out while the target was a name is out of date.
     field.__dict__.pop("_adapters", None)
     field.__dict__.pop("_converters", None)

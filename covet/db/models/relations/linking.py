@@ -53,8 +53,7 @@ def untouched(rows, owner, state):
 
 def link(rows, keys, find):
     rest = []
-    for row, key in zip(rows, keys):
-        one = find(key)
+    for row, one in zip(rows, map(find, keys)):
         if one is not None and {cached} is None:
             {put}
         else:
@@ -84,7 +83,10 @@ def by_attribute(name: str) -> Callable[[Sequence[Any]], dict[Any, Any]]:
 
 def made_for(field: Any) -> Made:
     """Return the functions for a relation."""
-    return _made(field.attname, field.cache_name)
+    made: Made | None = field._made
+    if made is None:
+        made = field._made = _made(field.attname, field.cache_name)
+    return made
 
 
 async def match(key: Any, found: dict[Any, Any], field: Any, asked: set[Any], queryset: Any, lookup: str) -> Any:

@@ -7,22 +7,22 @@ statement.
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from covet.conf import settings
-from covet.db.connections import DEFAULT_ALIAS, connections
+from covet.db.connections import DEFAULT_ALIAS
 from covet.db.errors import StatementTooLong
 from covet.db.models.query.among import fetch_among
 from covet.db.models.query.parts import read_parts
 from covet.db.models.query.prefetch import accessors, prefetch_rows
-from covet.db.models.query.results import Batch
+from covet.db.models.query.results import Batch, one_loader
 from covet.db.models.query.run import read_database
-from covet.db.models.relations.linking import by_attribute, made_for, match
+from covet.db.models.relations.linking import Made, by_attribute, made_for, match
 from covet.db.models.state import State
 from covet.db.routers import router
 from covet.exceptions import FieldError, NotLoaded
@@ -74,50 +74,6 @@ def siblings(instance: Any) -> list[Any]:
         return [instance]
     rows: list[Any] = batch.alive()
     return rows if any(row is instance for row in rows) else [instance, *rows]
-
-
-class one_loader:  # reads as what it does: async with one_loader(…)
-    """Let one task load ``name`` for the batch; the others wait and then find it loaded.
-
-    Those of another ``atomic`` block do not wait: the loader's statement may have to wait for their block.
-    """
-
-    __slots__ = ("entry", "key", "locks")
-
-    def __init__(self, state: State, name: Any) -> None:
-        self.entry: Any = None
-        batch = state.peers
-        if batch is None:
-            return
-        if batch.locks is None:
-            batch.locks = {}
-        self.locks = batch.locks
-        self.key = (name, connections[state.db or DEFAULT_ALIAS].current_block())
-        # The lock, and how many have it or wait for it.
-        self.entry = self.locks.get(self.key)
-        if self.entry is None:
-            self.entry = self.locks[self.key] = [asyncio.Lock(), 0]
-
-    async def __aenter__(self) -> None:
-        entry = self.entry
-        if entry is None:
-            return
-        entry[1] += 1
-        try:
-            await entry[0].acquire()
-        except BaseException:
-            self._leave()
-            raise
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        if self.entry is not None:
-            self.entry[0].release()
-            self._leave()
-
-    def _leave(self) -> None:
-        self.entry[1] -= 1
-        if not self.entry[1]:
-            del self.locks[self.key]
 
 
 async def complete(instance: Any) -> Any:
@@ -269,7 +225,7 @@ def stub(field: Any, owner: Any, key: Any) -> Any:
     instance._row_state = State(
         False,
         state.db,
-        loader=loader_of(owner, lambda holder: load_forward(field, holder), name),
+        loader=loader_of(owner, partial(load_forward, field), name),
         partial=True,
         origin=(field.model._meta.object_name, field.name),
         fetch_mode=state.fetch_mode,
@@ -287,17 +243,19 @@ async def load_forward(field: Any, owner: Any) -> None:
             f"{field.model._meta.object_name}.{field.name}",
             f'Load it with the query: select_related("{field.name}").',
         )
-    async with one_loader(state, field):
+    # They stand for the field here, whose hash is a call in Python.
+    made = made_for(field)
+    async with one_loader(state, made):
         if not field.is_stub(field.get_cached_value(owner)):
             return
-        untouched = _untouched(field, owner, state)
+        untouched = _untouched(made, owner, state)
         rows, keys = (wanting(field, siblings(owner)), None) if untouched is None else untouched
         found = await load_forward_of(field, rows, None, required=owner, keys=keys)
         if state.peers is not None:
-            state.peers.keep(field, found)
+            state.peers.keep(made, found)
 
 
-def _untouched(field: Any, owner: Any, state: State) -> tuple[list[Any], list[Any]] | None:
+def _untouched(made: Made, owner: Any, state: State) -> tuple[list[Any], list[Any]] | None:
     """Return all rows of the owner's result with the keys of the relation, where nobody has touched any of them.
 
     That is how a loop over a result finds it, nearly always: one pass then, in place of one for each question that
@@ -310,7 +268,7 @@ def _untouched(field: Any, owner: Any, state: State) -> tuple[list[Any], list[An
     if result is None:
         return None
     rows: list[Any] = result.joined[batch.number - 1] if batch.number else result
-    keys = made_for(field).untouched(rows, owner, state)
+    keys = made.untouched(rows, owner, state)
     # A copy, since the project may change its list while we wait for the statement.
     return None if keys is None else ([*rows], keys)
 
@@ -414,13 +372,14 @@ async def load_forward_of(
 
 async def in_chunks(queryset: Any, lookup: str, keys: list[Any]) -> list[Any]:
     """Return the rows whose ``lookup`` is among the keys, each given once; in several statements where there are very many."""
-    size = max(read_database(queryset).dialect.max_params - len(queryset.query.all_values()) - 1, 1)
+    database = read_database(queryset)
+    size = max(database.dialect.max_params - len(queryset.query.all_values()) - 1, 1)
     if len(keys) <= size:
         try:
-            return await fetch_among(queryset, lookup, keys)
+            return await fetch_among(queryset, lookup, keys, database)
         except StatementTooLong:
             size = (len(keys) + 1) // 2
-    return await read_parts(keys, size, lambda part: fetch_among(queryset, lookup, list(part)))
+    return await read_parts(keys, size, lambda part: fetch_among(queryset, lookup, list(part), database))
 
 
 async def load_reverse_one(relation: Any, owner: Any) -> Any:

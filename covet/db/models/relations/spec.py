@@ -258,6 +258,8 @@ class RelationField(Field[T]):
     is_relation = True
     remote_field: Relation
     _hops: tuple[Hop, ...] | None = None
+    _target_field: Any = None
+    _made: Any = None
 
     @property
     def related_model(self) -> Any:
@@ -306,8 +308,7 @@ class RelationField(Field[T]):
 
     def contribute_to_class(self, cls: type[Model], name: str, private_only: bool = False) -> None:
         """Join the model; the subclasses also ``link`` it to its target."""
-        self._hops = None
-        self.remote_field._hops = None
+        self._hops = self.remote_field._hops = self._target_field = self._made = None
         self._fill_names(cls)
         self.set_attributes_from_name(name)
         if isinstance(cls.__dict__.get(self.attname), property):

@@ -218,7 +218,7 @@ async def test_rows_are_the_same_with_the_rewrite_and_without(zoo: Database) -> 
 
 async def test_a_column_of_many_rows_keeps_its_question(zoo: Database) -> None:
     with record_queries() as queries:
-        found = await fetch_among(Keeper.objects.all(), "room__in", [*range(1, 21)])
+        found = await fetch_among(Keeper.objects.all(), "room__in", [*range(1, 21)], zoo)
     assert not _by_ends(queries[0].sql)
     assert len(found) == 20
 

@@ -13,6 +13,7 @@ import pytest
 
 from covet.db import models
 from covet.db.database import Database
+from covet.db.models.query.results import one_loader
 from covet.db.observe import record_queries
 from covet.exceptions import NotLoaded
 from tests._apps.blog.models import Article, Author, Profile, Tag
@@ -302,6 +303,30 @@ async def test_a_cancelled_load_lets_the_others_finish() -> None:
     results: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)
     assert all(isinstance(result, str) for result in results[1:])
+
+
+async def test_one_task_loads_at_a_time_and_nothing_is_kept_of_their_waiting() -> None:
+    await _write(articles=2)
+    batch = (rows := await Article.objects.all())[0]._row_state.peers
+    order: list[str] = []
+
+    async def load(name: str) -> None:
+        async with one_loader(rows[0]._row_state, "author"):
+            order.append(f"{name} loads")
+            await asyncio.sleep(0)
+            order.append(f"{name} is done")
+
+    tasks = {name: asyncio.ensure_future(load(name)) for name in "abcdef"}
+    await asyncio.sleep(0)
+    assert order == ["a loads"]
+    tasks["a"].cancel()
+    tasks["c"].cancel()
+    await asyncio.wait([tasks["b"]])
+    tasks["g"] = asyncio.ensure_future(load("g"))
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+    assert [name for name, task in tasks.items() if task.cancelled()] == ["a", "c"]
+    assert order == ["a loads", *[f"{name} {does}" for name in "bdefg" for does in ("loads", "is done")]]
+    assert batch.locks == {}
 
 
 @pytest.mark.row("contract.scope")

@@ -130,9 +130,26 @@ async def test_limits_from_outside_make_a_bounded_number_of_texts(articles: Any,
 
 async def test_of_the_rows_of_a_list_that_goes_only_those_are_referred_to_that_live_on(articles: Any) -> None:
     rows = await articles.all()
-    batch, last = rows[0]._row_state.peers, rows[-1]
+    batch, first, last = rows[0]._row_state.peers, rows[0], rows[-1]
     del rows
-    assert [one() for one in batch.refs] == [last]
+    assert [one() for one in batch.refs] == [first, last]
+
+
+async def test_the_last_row_of_a_list_that_goes_is_not_referred_to_when_it_lives_on_alone(articles: Any) -> None:
+    rows = await articles.all()
+    batch = rows[0]._row_state.peers
+    for row in rows:
+        await row.author
+    del rows
+    assert batch.refs == []
+    assert (await row.editor).name == "a0"
+
+
+async def test_of_a_list_that_goes_a_row_in_its_midst_is_referred_to(articles: Any) -> None:
+    rows = await articles.all()
+    batch, second = rows[0]._row_state.peers, rows[1]
+    del rows
+    assert [one() for one in batch.refs] == [second]
 
 
 async def test_what_was_loaded_for_rows_lives_on_with_them_or_by_itself(articles: Any) -> None:
@@ -155,8 +172,8 @@ async def test_what_was_loaded_for_a_row_that_lives_on_lives_too(articles: Any) 
     rows = await articles.all()
     for row in rows:
         await row.author
-    kept = rows[2]
+    kept = rows[1]
     del rows, row
     gc.collect()
-    assert kept.author.name == "a2"
+    assert kept.author.name == "a1"
     assert kept.author._row_state.peers.alive() == [kept.author]
