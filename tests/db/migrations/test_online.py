@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from covet.db import migrations, models, transaction
 from covet.db.database import Database
-from covet.db.errors import NotSupportedError
+from covet.db.errors import SerializationFailure
 from covet.db.migrations.execute import Executor
 from covet.db.migrations.migration import Migration
 from covet.db.migrations.safer import make_safe
@@ -73,9 +73,11 @@ class Clients:
             try:
                 await self._transaction(sql, args)
                 break
-            except NotSupportedError:
+            except SerializationFailure as error:
                 # A plan was made for the column's old type: PostgreSQL fails one transaction with it, as with any change
                 # of a result's type, and the connection forgets the plan. The next may come to another connection.
+                if "was prepared for has changed" not in str(error):
+                    raise
                 self.stale_plans += 1
         self.slowest_s = max(self.slowest_s, time.perf_counter() - began)
         self.done += 1
