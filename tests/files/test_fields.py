@@ -405,6 +405,19 @@ async def test_a_stored_image_that_is_assigned_is_measured_by_the_save(archive):
 
 
 @pytest.mark.row("fields.files")
+async def test_a_stored_image_that_is_assigned_and_left_out_again_is_not_measured(archive):
+    small = await Picture.objects.create(image=ContentFile(png(3, 2), name="small.png"))
+    large = await Picture.objects.create(image=ContentFile(png(30, 20), name="large.png"))
+
+    small.image = large.image
+    del small.image
+    await small.save()
+
+    found = await Picture.objects.get(pk=small.pk)
+    assert (found.image.name == large.image.name, found.width, found.height) == (False, 3, 2)
+
+
+@pytest.mark.row("fields.files")
 async def test_a_stored_image_that_is_not_there_stays_named(archive):
     picture = await Picture.objects.create(image=ContentFile(png(3, 2), name="p.png"))
     archive.files["notes.txt"] = b"text"

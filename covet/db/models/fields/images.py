@@ -133,9 +133,10 @@ class ImageField(FileField):
     def prepare_save(self, instance: Any) -> Awaitable[None] | None:
         """Store a file that was assigned, or measure a stored one."""
         storing = super().prepare_save(instance)
-        if storing is None and getattr(instance, self.cache_name).__class__ is Pending:
-            return self._measure(instance)
-        return storing
+        if storing is not None or getattr(instance, self.cache_name).__class__ is not Pending:
+            return storing
+        # ``del picture.image`` leaves the field out: nothing of it is written then, and there is nothing to measure.
+        return self._measure(instance) if self.attname in instance.__dict__ else None
 
     async def _measure(self, instance: Any) -> None:
         own = instance.__dict__
